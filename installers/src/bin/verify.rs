@@ -1,0 +1,73 @@
+//! `cargo verify [--all]`: installs what the tests need and runs them. `.ci/run` calls exactly this.
+//!
+//! Ends with one line `N passed, N failed, N skipped`, summed over all runners. `--all` adds the long and heavy cases.
+
+use std::io;
+use std::process::{Command, ExitCode};
+
+use installers::needs;
+use installers::step::{step, watch};
+use installers::tally::Tally;
+
+fn main() -> ExitCode {
+    let mut tally = Tally::default();
+    let all = std::env::args().skip(1).any(|argument| argument == "--all");
+    if let Err(error) = verify(&mut tally, all) {
+        eprintln!("verify stopped at: {error}");
+        tally.check(false);
+    }
+    println!("{tally}");
+    if tally.is_green() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn verify(tally: &mut Tally, all: bool) -> io::Result<()> {
+    let docker = step("install what the tests need", || {
+        needs::install_missing(needs::BUILD)?;
+        needs::install_missing(needs::TEST)?;
+        needs::qemu()?;
+        needs::vsock_device()?;
+        needs::docker_cli()
+    })?;
+    check(tally, "formatting", cargo().args(["fmt", "--all", "--check"]))?;
+    check(
+        tally,
+        "lints",
+        cargo().args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
+    )?;
+    check(tally, "guest image", cargo().args(["run", "--quiet", "--package", "guest-image", "--bin", "guest-image"]))?;
+    let mut tests = cargo();
+    // `--show-output`, since a test that could not run says so in its own output, and is counted as skipped.
+    tests.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
+    tests.env("BERTH_TEST_DOCKER", docker);
+    if all {
+        tests.env("BERTH_TEST_ALL", "1");
+        check(tally, "reproducible image", cargo().args(["image", "--check-reproducible"]))?;
+    }
+    step("tests", || {
+        let before = *tally;
+        let status = watch(&mut tests, |line| tally.line(line))?;
+        // A runner that crashes or does not compile prints no summary of its own.
+        if !status.success() && tally.failures() == before.failures() {
+            tally.check(false);
+        }
+        Ok(())
+    })
+}
+
+/// A check that is one pass or one failure; the rest of the run goes on after a failure.
+fn check(tally: &mut Tally, name: &str, command: &mut Command) -> io::Result<()> {
+    step(name, || {
+        let status = watch(command, |_| ())?;
+        tally.check(status.success());
+        if !status.success() {
+            eprintln!("    {name} failed");
+        }
+        Ok(())
+    })
+}
+
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(installers::workspace());
+    command
+}

@@ -1,0 +1,214 @@
+//! Debian packages: installed from the system's own suite or from a newer one, or only unpacked.
+//!
+//! Newer suites (`bookworm-backports`, `sid`) are read through a sources list and a lists directory of their own, so that
+//! the machine's own apt configuration never changes. The mirror is the one that the machine is configured with.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A suite that is not among the machine's own sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suite {
+    /// Debian 12's backports: QEMU 10 (bookworm's 7.2 faults under TCG).
+    Backports,
+    /// Debian unstable: today's docker CLI. Its packages are only unpacked, never installed.
+    Sid,
+}
+
+impl Suite {
+    fn names(self) -> &'static [&'static str] {
+        match self {
+            // Backports lean on packages of bookworm itself.
+            Suite::Backports => &["bookworm", "bookworm-updates", "bookworm-backports"],
+            Suite::Sid => &["sid"],
+        }
+    }
+
+    fn newest(self) -> &'static str {
+        self.names().last().expect("every suite has a name")
+    }
+}
+
+/// The installed version of `package`, if any.
+pub fn installed(package: &str) -> Option<String> {
+    let out = Command::new("dpkg-query").args(["-W", "-f", "${db:Status-Status} ${Version}", package]).output().ok()?;
+    let text = String::from_utf8_lossy(&out.stdout);
+    text.strip_prefix("installed ").map(str::to_owned)
+}
+
+/// Installs `packages` from the machine's own suites (`None`) or from a newer one.
+///
+/// # Errors
+/// Says which packages could not be installed and prints apt's own last lines.
+pub fn install(packages: &[&str], suite: Option<Suite>) -> io::Result<()> {
+    let mut apt = match suite {
+        None => {
+            run(apt_get(&["update", "-q"]), "apt-get update")?;
+            apt_get(&[])
+        }
+        Some(suite) => {
+            let mut apt = apt_get(&[]);
+            apt.args(options_for(suite)?).args(["-t", suite.newest()]);
+            apt
+        }
+    };
+    apt.args(["install", "-qy", "--no-install-recommends"]).args(packages);
+    run(apt, &format!("installing {}", packages.join(" ")))
+}
+
+/// Unpacks `package` of `suite` into a folder of its own below `cache` and returns that folder.
+///
+/// The folder is keyed by the package's version, so a newer one is fetched when the suite moves on; what was unpacked
+/// before is used when the suite cannot be reached.
+///
+/// # Errors
+/// When the package can neither be downloaded nor was unpacked before.
+pub fn unpack(package: &str, suite: Suite, cache: &Path) -> io::Result<PathBuf> {
+    let home = cache.join("packages").join(suite.newest()).join(package);
+    fs::create_dir_all(&home)?;
+    match download(package, suite, &home) {
+        Ok(folder) => Ok(folder),
+        Err(error) => newest_folder(&home).ok_or(error),
+    }
+}
+
+fn download(package: &str, suite: Suite, home: &Path) -> io::Result<PathBuf> {
+    let options = options_for(suite)?;
+    let out = Command::new("apt-cache").args(&options).args(["show", "--no-all-versions", package]).output()?;
+    let text = String::from_utf8_lossy(&out.stdout);
+    let version = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Version: "))
+        .ok_or_else(|| io::Error::other(format!("{} has no package {package}", suite.newest())))?;
+    let folder = home.join(version.replace([':', '/', '~'], "_"));
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    let fresh = home.join(format!(".unpacking-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&fresh);
+    fs::create_dir_all(&fresh)?;
+    let mut apt = Command::new("apt-get");
+    apt.current_dir(&fresh).args(&options).args(["download", "-q", package]);
+    run(apt, &format!("downloading {package}"))?;
+    let deb = fs::read_dir(&fresh)?
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|e| e == "deb"))
+        .ok_or_else(|| io::Error::other(format!("apt-get download {package} left no .deb")))?;
+    let mut dpkg = Command::new("dpkg-deb");
+    dpkg.arg("-x").arg(&deb).arg(&fresh);
+    run(dpkg, &format!("unpacking {package}"))?;
+    fs::remove_file(deb)?;
+    fs::rename(&fresh, &folder)?;
+    Ok(folder)
+}
+
+fn newest_folder(home: &Path) -> Option<PathBuf> {
+    fs::read_dir(home)
+        .ok()?
+        .filter_map(Result::ok)
+        .filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
+        .max_by_key(|entry| entry.metadata().and_then(|meta| meta.modified()).ok())
+        .map(|entry| entry.path())
+}
+
+/// The apt options that make it read `suite` and nothing else; refreshes its lists.
+fn options_for(suite: Suite) -> io::Result<Vec<String>> {
+    let home = crate::cache().join("apt").join(suite.newest());
+    let lists = home.join("lists");
+    fs::create_dir_all(lists.join("partial"))?;
+    let mirror = mirror()?;
+    let sources = home.join("sources.list");
+    let keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
+    let text: String =
+        suite.names().iter().map(|name| format!("deb [signed-by={keyring}] {mirror} {name} main\n")).collect();
+    fs::write(&sources, text)?;
+    let options: Vec<String> = [
+        format!("Dir::Etc::sourcelist={}", sources.display()),
+        "Dir::Etc::sourceparts=-".into(),
+        format!("Dir::State::lists={}", lists.display()),
+        // apt's own sandbox user cannot read a cache below a home directory.
+        "APT::Sandbox::User=root".into(),
+        // A mirror may serve a snapshot whose Release file has passed its date; signatures are still checked.
+        "Acquire::Check-Valid-Until=false".into(),
+        "Acquire::Languages=none".into(),
+    ]
+    .into_iter()
+    .flat_map(|option| ["-o".to_owned(), option])
+    .collect();
+    let mut update = apt_get(&["update", "-q"]);
+    update.args(&options);
+    run(update, &format!("reading the package lists of {}", suite.newest()))?;
+    Ok(options)
+}
+
+/// The Debian mirror that this machine's own sources name (one-line or deb822 style).
+fn mirror() -> io::Result<String> {
+    let mut files = vec![PathBuf::from("/etc/apt/sources.list")];
+    if let Ok(entries) = fs::read_dir("/etc/apt/sources.list.d") {
+        files.extend(entries.filter_map(Result::ok).map(|entry| entry.path()));
+    }
+    files
+        .iter()
+        .filter_map(|file| fs::read_to_string(file).ok())
+        .find_map(|text| mirror_in(&text))
+        .ok_or_else(|| io::Error::other("no Debian mirror in /etc/apt: Berth is developed on Debian 12"))
+}
+
+fn mirror_in(sources: &str) -> Option<String> {
+    let lines = sources.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    lines
+        .filter(|line| line.starts_with("URIs:") || line.starts_with("deb "))
+        .flat_map(str::split_whitespace)
+        .find(|word| word.contains("://") && word.trim_end_matches('/').ends_with("/debian"))
+        .map(|word| word.trim_end_matches('/').to_owned())
+}
+
+fn apt_get(arguments: &[&str]) -> Command {
+    let root = geteuid() == 0;
+    let mut command = if root {
+        Command::new("apt-get")
+    } else {
+        let mut sudo = Command::new("sudo");
+        sudo.arg("DEBIAN_FRONTEND=noninteractive").arg("apt-get");
+        sudo
+    };
+    command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
+    command
+}
+
+unsafe extern "C" {
+    /// `geteuid(2)`, from the libc that std links anyway.
+    safe fn geteuid() -> u32;
+}
+
+fn run(mut command: Command, what: &str) -> io::Result<()> {
+    let out = command.stdin(Stdio::null()).output().map_err(|error| io::Error::other(format!("{what}: {error}")))?;
+    if out.status.success() {
+        return Ok(());
+    }
+    let text = [out.stdout, out.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    let last: Vec<&str> = text.lines().rev().take(8).collect();
+    let last: Vec<&str> = last.into_iter().rev().collect();
+    Err(io::Error::other(format!("{what} failed:\n{}", last.join("\n"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mirror_is_found_in_both_styles() {
+        let check = |text: &str, expect: Option<&str>| assert_eq!(mirror_in(text).as_deref(), expect, "{text}");
+        check("deb https://m.example/debian bookworm main", Some("https://m.example/debian"));
+        check("deb [signed-by=/k.gpg] http://m.example/debian/ bookworm main", Some("http://m.example/debian"));
+        check(
+            "Types: deb\n# http://old.example/debian\nURIs: http://m.example/debian\n",
+            Some("http://m.example/debian"),
+        );
+        check("URIs: http://m.example/debian-security\n", None);
+    }
+}

@@ -1,0 +1,30 @@
+//! What turns a bare Debian machine with a Rust toolchain into one that builds, runs and tests Berth.
+//!
+//! - [`debian`] installs packages, and unpacks packages of newer suites without installing them;
+//! - [`needs`] is the table of what each command needs and why;
+//! - [`step`] runs and reports the steps of the two commands `cargo quickstart` and `cargo verify`;
+//! - [`tally`] adds up what test runners print.
+//!
+//! Depends on nothing but std, so that the first command a newcomer types compiles in a second or two.
+
+pub mod debian;
+pub mod needs;
+pub mod step;
+pub mod tally;
+
+use std::path::PathBuf;
+
+/// The root of the checkout this binary was built from.
+pub fn workspace() -> PathBuf {
+    let crate_dir = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    crate_dir.parent().expect("installers/ lies in the workspace").to_path_buf()
+}
+
+/// Where downloads and built images are kept between runs: `$XDG_CACHE_HOME/berth` or `~/.cache/berth`.
+pub fn cache() -> PathBuf {
+    let base = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
+        .unwrap_or_else(std::env::temp_dir);
+    base.join("berth")
+}

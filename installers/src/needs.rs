@@ -1,0 +1,141 @@
+//! What each command needs on the machine, and why.
+
+use std::io;
+use std::path::Path;
+use std::process::Command;
+
+use crate::debian::{self, Suite};
+
+/// One Debian package and the reason it is installed.
+#[derive(Debug, Clone, Copy)]
+pub struct Need {
+    pub package: &'static str,
+    pub reason: &'static str,
+}
+
+const fn need(package: &'static str, reason: &'static str) -> Need {
+    Need { package, reason }
+}
+
+/// Needed to build the agent and the guest image.
+pub const BUILD: &[Need] = &[
+    need("gcc", "compiles the C parts of a few crates and links"),
+    need("libc6-dev", "the static C library of the guest's agent"),
+    need("erofs-utils", "makes the guest's root file system"),
+    need("xz-utils", "unpacks the kernel's modules"),
+    need("kmod", "reads the kernel's module dependencies"),
+    need("cpio", "lists the initramfs in tests and diagnostics"),
+    need("ca-certificates", "the CA roots that ship with the guest"),
+];
+
+/// Needed by the test suites only.
+pub const TEST: &[Need] = &[
+    need("busybox-static", "the root file system of test containers"),
+    need("docker-registry", "a real OCI registry on loopback"),
+    need("iproute2", "reads back what the network crate made"),
+    need("nftables", "reads back the rules of the network crate"),
+    need("tmux", "drives interactive programs through a real terminal"),
+    need("curl", "talks to published ports as a user would"),
+    need("e2fsprogs", "file systems for full-disk tests"),
+    need("procps", "process lists"),
+    need("libc6-dev-i386", "a 32-bit program for the seccomp tests"),
+];
+
+/// The oldest QEMU that boots kernel 6.12 reliably: 7.2 has a TCG fault around cmpxchg16b.
+pub const QEMU_MINIMUM: u32 = 8;
+
+/// Installs those of `needs` that are missing; returns what it installed.
+///
+/// # Errors
+/// When apt fails; the message names the packages.
+pub fn install_missing(needs: &[Need]) -> io::Result<Vec<&'static str>> {
+    let missing: Vec<&str> =
+        needs.iter().map(|need| need.package).filter(|package| debian::installed(package).is_none()).collect();
+    if !missing.is_empty() {
+        debian::install(&missing, None)?;
+    }
+    Ok(missing)
+}
+
+/// Installs QEMU from backports unless one of at least [`QEMU_MINIMUM`] is there; returns its version.
+///
+/// # Errors
+/// When apt fails, or the installed QEMU still does not answer `--version`.
+pub fn qemu() -> io::Result<String> {
+    match qemu_version() {
+        Some((version, major)) if major >= QEMU_MINIMUM => return Ok(version),
+        _ => debian::install(&["qemu-system-x86", "qemu-utils"], Some(Suite::Backports))?,
+    }
+    qemu_version()
+        .map(|(version, _)| version)
+        .ok_or_else(|| io::Error::other("qemu-system-x86_64 was installed but does not run"))
+}
+
+fn qemu_version() -> Option<(String, u32)> {
+    let out = Command::new("qemu-system-x86_64").arg("--version").output().ok()?;
+    let text = String::from_utf8_lossy(&out.stdout);
+    let version = text.split_whitespace().nth(3)?.to_owned();
+    let major = version.split('.').next()?.parse().ok()?;
+    Some((version, major))
+}
+
+/// The stock docker CLI: the one on PATH when it is at least version 24, else Debian's newest, unpacked and not installed
+/// (Debian 12's own is 20.10 and would bring a daemon).
+///
+/// # Errors
+/// When there is none and none can be fetched.
+pub fn docker_cli() -> io::Result<std::path::PathBuf> {
+    if let Ok(out) = Command::new("docker").arg("--version").output() {
+        let text = String::from_utf8_lossy(&out.stdout);
+        let major: Option<u32> = text.split_whitespace().nth(2).and_then(|v| v.split('.').next()?.parse().ok());
+        if major.is_some_and(|major| major >= 24) {
+            return Ok("docker".into());
+        }
+    }
+    Ok(debian::unpack("docker-cli", Suite::Sid, &crate::cache())?.join("usr/bin/docker"))
+}
+
+/// Installs the vsock device process that QEMU needs where the host has no vhost-vsock; a crate, so cargo installs it.
+///
+/// # Errors
+/// When `cargo install` fails.
+pub fn vsock_device() -> io::Result<()> {
+    let program = "vhost-device-vsock";
+    if Command::new(program).arg("--version").output().is_ok_and(|out| out.status.success()) {
+        return Ok(());
+    }
+    let bin = cargo_bin().join(program);
+    if is_executable(&bin) {
+        return Ok(());
+    }
+    let status = Command::new("cargo").args(["install", "--locked", "--version", "0.3.0", program]).status()?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("cargo install {program} failed"))) }
+}
+
+/// cargo's folder for installed programs.
+pub fn cargo_bin() -> std::path::PathBuf {
+    std::env::var_os("CARGO_HOME")
+        .map(std::path::PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")))
+        .unwrap_or_default()
+        .join("bin")
+}
+
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_need_has_a_reason_and_is_named_once() {
+        let all: Vec<&Need> = BUILD.iter().chain(TEST).collect();
+        for need in &all {
+            assert!(!need.reason.is_empty(), "{} needs a reason", need.package);
+            assert_eq!(all.iter().filter(|other| other.package == need.package).count(), 1, "{}", need.package);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Samples to medians and ratios, as a table and as JSON.
+
+use std::fmt::Write;
+
+/// One measured thing: milliseconds of both engines, taken in turns.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) what: String,
+    pub(crate) subject: Vec<f64>,
+    pub(crate) reference: Vec<f64>,
+}
+
+pub(crate) fn median(samples: &[f64]) -> f64 {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn least(samples: &[f64]) -> f64 {
+    samples.iter().copied().fold(f64::INFINITY, f64::min)
+}
+
+pub(crate) fn text(names: &[String], rows: &[Row]) -> String {
+    let mut text = names.join("\n") + "\n\n";
+    let _ =
+        writeln!(text, "{:<42} {:>20} {:>20} {:>8}", "milliseconds: median (least)", "subject", "reference", "ratio");
+    for row in rows {
+        let cell = |samples: &[f64]| format!("{:.2} ({:.2})", median(samples), least(samples));
+        let ratio = median(&row.subject) / median(&row.reference);
+        let _ = writeln!(text, "{:<42} {:>20} {:>20} {ratio:>8.3}", row.what, cell(&row.subject), cell(&row.reference));
+    }
+    text
+}
+
+pub(crate) fn json(names: &[String], rows: &[Row]) -> serde_json::Value {
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            serde_json::json!({
+                "what": row.what, "subject_ms": row.subject, "reference_ms": row.reference,
+                "subject_median_ms": median(&row.subject), "reference_median_ms": median(&row.reference),
+                "ratio": median(&row.subject) / median(&row.reference),
+            })
+        })
+        .collect();
+    serde_json::json!({ "engines": names, "rows": rows })
+}

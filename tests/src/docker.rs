@@ -1,0 +1,104 @@
+//! The stock docker CLI, unmodified, pointed at the engine under test.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+use anyhow::{Context, bail};
+use tempfile::TempDir;
+
+/// A docker CLI with a configuration folder of its own and one engine to talk to.
+#[derive(Debug)]
+pub struct Docker {
+    program: PathBuf,
+    host: String,
+    config: TempDir,
+}
+
+/// What a command printed, and its exit code.
+#[derive(Debug, Clone)]
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Docker {
+    /// # Errors
+    /// When no configuration folder can be made.
+    pub fn new(host: impl Into<String>) -> anyhow::Result<Self> {
+        let program = std::env::var_os("BERTH_TEST_DOCKER").map_or_else(|| "docker".into(), PathBuf::from);
+        Ok(Self { program, host: host.into(), config: tempfile::tempdir()? })
+    }
+
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub fn program(&self) -> &std::path::Path {
+        &self.program
+    }
+
+    /// A command ready to be given more arguments.
+    pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(arguments).env("DOCKER_HOST", &self.host).env("DOCKER_CONFIG", self.config.path());
+        command.env_remove("DOCKER_CONTEXT").stdin(Stdio::null());
+        command
+    }
+
+    /// Runs to the end, whatever the outcome.
+    ///
+    /// # Errors
+    /// When the CLI cannot be started or was killed by a signal.
+    pub fn run(&self, arguments: &[&str]) -> anyhow::Result<Said> {
+        said(self.command(arguments).output().with_context(|| format!("starting {}", self.program.display()))?)
+    }
+
+    /// Runs and expects success; the output without its last line end.
+    ///
+    /// # Errors
+    /// When the exit code is not 0; carries what the CLI said.
+    pub fn ok(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let said = self.run(arguments)?;
+        if said.code != 0 {
+            bail!("docker {} ended with {}: {}{}", arguments.join(" "), said.code, said.out, said.err);
+        }
+        Ok(said.out.trim_end_matches('\n').to_owned())
+    }
+
+    /// Runs with `input` on standard input, then its end.
+    ///
+    /// # Errors
+    /// When the CLI cannot be started.
+    pub fn fed(&self, input: &[u8], arguments: &[&str]) -> anyhow::Result<Said> {
+        let mut child = self.piped(arguments)?;
+        let mut stdin = child.stdin.take().expect("stdin was piped");
+        let input = input.to_vec();
+        // A thread of its own: the CLI may write before it has read everything.
+        let writer = std::thread::spawn(move || stdin.write_all(&input));
+        let output = child.wait_with_output()?;
+        // A command may end without reading all; what it said decides.
+        let _ = writer.join();
+        said(output)
+    }
+
+    /// Starts with all three streams piped.
+    ///
+    /// # Errors
+    /// When the CLI cannot be started.
+    pub fn piped(&self, arguments: &[&str]) -> anyhow::Result<Child> {
+        let mut command = self.command(arguments);
+        Ok(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)
+    }
+}
+
+fn said(output: Output) -> anyhow::Result<Said> {
+    let code = output.status.code().context("the docker CLI was killed by a signal")?;
+    Ok(Said {
+        code,
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}

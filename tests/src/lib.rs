@@ -1,0 +1,44 @@
+//! The harness of the end-to-end suites: engines to test, the stock docker CLI, a registry, a terminal.
+//!
+//! - [`engine`] starts what is under test: the engine natively, the machine over each link, or a reference engine given by the caller;
+//! - [`docker`] runs the unmodified docker CLI against it;
+//! - [`case`] is what one test case gets: an engine, names of its own, and clean-up;
+//! - [`registry`] is a real registry on loopback; [`terminal`] a real terminal; [`sandbox`] a network of the run's own.
+
+pub mod case;
+pub mod docker;
+pub mod engine;
+pub mod fixture;
+pub mod registry;
+pub mod sandbox;
+pub mod terminal;
+pub mod wait;
+
+use std::path::PathBuf;
+
+/// A binary of this workspace, built in the same profile as the running test.
+///
+/// # Errors
+/// When it was not built: `cargo verify` builds it, `cargo build -p PACKAGE` does by hand.
+pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let profile = test.parent().and_then(|deps| deps.parent()).expect("a test runs from target/PROFILE/deps");
+    let path = profile.join(name);
+    anyhow::ensure!(path.is_file(), "{} is not built: run `cargo build -p cli -p berth-agent`", path.display());
+    Ok(path)
+}
+
+/// The guest image that `cargo image` built last.
+///
+/// # Errors
+/// When there is none.
+pub fn guest_image() -> anyhow::Result<PathBuf> {
+    if let Some(dir) = std::env::var_os("BERTH_IMAGE_DIR") {
+        return Ok(dir.into());
+    }
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(|| home.join(".cache"), PathBuf::from);
+    let dir = cache.join("berth/image/current");
+    anyhow::ensure!(dir.join("manifest.json").is_file(), "no guest image in {}: run `cargo image`", dir.display());
+    Ok(dir.canonicalize()?)
+}

@@ -1,0 +1,96 @@
+//! Debian's `docker-registry` on loopback: anonymous, or with a password.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Context;
+use tempfile::TempDir;
+
+use crate::wait::until;
+
+/// A running registry; ends with its value.
+#[derive(Debug)]
+pub struct Registry {
+    process: Child,
+    port: u16,
+    _home: TempDir,
+}
+
+/// Who may use a registry.
+#[derive(Debug, Clone, Copy)]
+pub enum Access<'a> {
+    Anonymous,
+    /// htpasswd line `user:bcrypt hash`.
+    Password(&'a str),
+    /// Bearer tokens from the service at this URL; the PEM certificate that signs them.
+    Token {
+        realm: &'a str,
+        certificate: &'a str,
+    },
+}
+
+impl Registry {
+    /// Starts one on a free port of 127.0.0.1 and waits until it answers.
+    ///
+    /// # Errors
+    /// When `docker-registry` is missing or does not come up.
+    pub fn start(access: Access<'_>) -> anyhow::Result<Self> {
+        let home = tempfile::tempdir()?;
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let root = home.path().display();
+        let auth = match access {
+            Access::Anonymous => String::new(),
+            Access::Password(line) => {
+                fs::write(home.path().join("htpasswd"), format!("{line}\n"))?;
+                format!("auth: {{htpasswd: {{realm: berth-test, path: {root}/htpasswd}}}}\n")
+            }
+            Access::Token { realm, certificate } => {
+                fs::write(home.path().join("token.pem"), certificate)?;
+                format!(
+                    "auth: {{token: {{realm: '{realm}', service: berth-test, issuer: berth-test, rootcertbundle: {root}/token.pem}}}}\n"
+                )
+            }
+        };
+        let config = format!(
+            "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n\
+             storage: {{filesystem: {{rootdirectory: {root}/data}}, delete: {{enabled: true}}}}\n\
+             http: {{addr: '127.0.0.1:{port}'}}\n{auth}"
+        );
+        let file = home.path().join("config.yml");
+        fs::write(&file, config)?;
+        let log = fs::File::create(home.path().join("log"))?;
+        let process = Command::new("docker-registry")
+            .arg("serve")
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .context("docker-registry is missing: `cargo verify` installs it")?;
+        let registry = Self { process, port, _home: home };
+        until("the registry's first answer", Duration::from_secs(20), || {
+            TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()
+        })?;
+        Ok(registry)
+    }
+
+    /// `127.0.0.1:PORT`, the first part of a reference.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// `localhost:PORT`: the same registry under the name that people type.
+    pub fn localhost(&self) -> String {
+        format!("localhost:{}", self.port)
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        // Both fail only when it has ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

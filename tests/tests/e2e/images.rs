@@ -1,0 +1,117 @@
+//! Images and registries.
+
+use std::net::{Ipv4Addr, TcpListener};
+
+use anyhow::{Context, ensure};
+use tests::case::Case;
+use tests::registry::{Access, Registry};
+
+type Result = anyhow::Result<()>;
+
+/// Pushes busybox under a name of the case's own and removes the local tag; the reference to pull.
+fn pushed(case: &Case<'_>, host: &str, name: &str) -> anyhow::Result<String> {
+    let reference = format!("{host}/{name}{}:1", case.number());
+    case.ok(&["tag", "busybox", &reference])?;
+    case.ok(&["push", "-q", &reference])?;
+    case.ok(&["rmi", &reference])?;
+    Ok(reference)
+}
+
+pub(crate) fn pull_anonymous(case: &Case<'_>) -> Result {
+    let reference = pushed(case, &case.registry.localhost(), "anonymous")?;
+    let out = case.ok(&["pull", &reference])?;
+    ensure!(out.contains("Pulling from anonymous") && out.contains("Digest: sha256:"), "{out}");
+    ensure!(out.contains(&format!("Status: Downloaded newer image for {reference}")), "{out}");
+    ensure!(case.ok(&["run", "--rm", &reference, "echo", "pulled"])? == "pulled");
+    let again = case.ok(&["pull", &reference])?;
+    ensure!(again.contains(&format!("Status: Image is up to date for {reference}")), "{again}");
+    case.ok(&["rmi", &reference])?;
+    Ok(())
+}
+
+pub(crate) fn pull_by_digest_and_list(case: &Case<'_>) -> Result {
+    let reference = pushed(case, &case.registry.address(), "digest")?;
+    case.ok(&["pull", "-q", &reference])?;
+    let name = reference.trim_end_matches(":1");
+    let digests = case.ok(&["inspect", "--format", "{{range .RepoDigests}}{{.}} {{end}}", &reference])?;
+    let wanted = digests.split_whitespace().find(|digest| digest.starts_with(&format!("{name}@sha256:")));
+    let wanted = wanted.with_context(|| format!("no digest of {name} in {digests}"))?.to_owned();
+    case.ok(&["rmi", &reference])?;
+    case.ok(&["pull", "-q", &wanted])?;
+    let listed = case.ok(&["images", "--digests", "--format", "{{.Repository}}@{{.Digest}}"])?;
+    ensure!(listed.lines().any(|line| line == wanted), "{listed}");
+    case.ok(&["rmi", &wanted])?;
+    Ok(())
+}
+
+pub(crate) fn pull_with_password(case: &Case<'_>) -> Result {
+    // htpasswd -nbB berth secret
+    let registry =
+        Registry::start(Access::Password("berth:$2y$05$5DwD8mnG2Bn4GOVTh5aV8.xZJ6ZCIbZS1bLuIYr2eb5OvLo2xDhOa"))?;
+    let host = registry.address();
+    let reference = format!("{host}/private:1");
+    let said = case.run(&["pull", &reference])?;
+    ensure!(said.code == 1 && said.err.contains("no basic auth credentials"), "{said:?}");
+    let said = case.fed(b"wrong", &["login", "-u", "berth", "--password-stdin", &host])?;
+    ensure!(said.code == 1 && said.err.to_lowercase().contains("unauthorized"), "{said:?}");
+    Ok(())
+}
+
+pub(crate) fn push_and_pull_back(case: &Case<'_>) -> Result {
+    let reference = format!("{}/back{}:2", case.registry.address(), case.number());
+    case.ok(&["tag", "busybox", &reference])?;
+    let out = case.ok(&["push", &reference])?;
+    ensure!((out.contains("Pushed") || out.contains("Mounted from")) && out.contains("2: digest: sha256:"), "{out}");
+    let again = case.ok(&["push", &reference])?;
+    ensure!(again.contains("Layer already exists"), "{again}");
+    case.ok(&["rmi", &reference])?;
+    Ok(())
+}
+
+pub(crate) fn save_and_load(case: &Case<'_>) -> Result {
+    let reference = case.image("saved:1");
+    case.ok(&["tag", "hello-world", &reference])?;
+    let dir = tempfile::tempdir()?;
+    let archive = dir.path().join("saved.tar").display().to_string();
+    case.ok(&["save", "-o", &archive, &reference])?;
+    case.ok(&["rmi", &reference])?;
+    let out = case.ok(&["load", "-i", &archive])?;
+    ensure!(out.contains(&format!("Loaded image: {reference}")), "{out}");
+    case.ok(&["run", "--rm", &reference])?;
+    let said = case.fed(b"this is no archive", &["load"])?;
+    ensure!(said.code == 1, "{said:?}");
+    Ok(())
+}
+
+pub(crate) fn tag_and_remove(case: &Case<'_>) -> Result {
+    let reference = case.image("tagged:a");
+    // An image of its own: the last reference of an image in use cannot go.
+    let said = case.fed(&[0; 1024], &["import", "-m", &reference, "-", &reference])?;
+    ensure!(said.code == 0, "{said:?}");
+    ensure!(case.ok(&["images", "-q", &reference])?.len() == 12);
+    let name = case.container("holds");
+    case.ok(&["create", "--name", &name, &reference, "command"])?;
+    let said = case.run(&["rmi", &reference])?;
+    ensure!(said.code == 1 && said.err.contains("conflict: unable to remove repository reference"), "{said:?}");
+    case.ok(&["rm", &name])?;
+    ensure!(case.ok(&["rmi", &reference])?.contains(&format!("Untagged: {reference}")));
+    let history = case.ok(&["history", "--no-trunc", "busybox"])?;
+    ensure!(history.lines().count() >= 2, "{history}");
+    Ok(())
+}
+
+pub(crate) fn unknown_in_registry(case: &Case<'_>) -> Result {
+    let reference = format!("{}/nobody/nothing:1", case.registry.address());
+    let said = case.run(&["pull", &reference])?;
+    ensure!(said.code == 1 && said.err.contains("not found"), "{said:?}");
+    let said = case.run(&["pull", "Not A Reference"])?;
+    ensure!(said.code == 1 && said.err.contains("invalid reference format"), "{said:?}");
+    Ok(())
+}
+
+pub(crate) fn registry_down(case: &Case<'_>) -> Result {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+    let said = case.run(&["pull", &format!("127.0.0.1:{port}/busybox")])?;
+    ensure!(said.code == 1 && said.err.contains("connection refused"), "{said:?}");
+    Ok(())
+}

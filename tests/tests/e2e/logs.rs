@@ -1,0 +1,52 @@
+//! `docker logs`.
+
+use anyhow::ensure;
+use tests::case::Case;
+
+type Result = anyhow::Result<()>;
+
+pub(crate) fn follow_ends_with_container(case: &Case<'_>) -> Result {
+    let name = case.container("follow");
+    case.ok(&["run", "-d", "-i", "--name", &name, "busybox", "sh", "-c", "echo first; read line; echo second"])?;
+    let follower = case.piped(&["logs", "-f", &name])?;
+    let said = case.fed(b"go\n", &["attach", &name])?;
+    ensure!(said.code == 0, "{said:?}");
+    let out = follower.wait_with_output()?;
+    ensure!(out.stdout == b"first\nsecond\n", "{out:?}");
+    Ok(())
+}
+
+pub(crate) fn tail_since_timestamps(case: &Case<'_>) -> Result {
+    let name = case.container("tail");
+    case.ok(&["run", "--name", &name, "busybox", "sh", "-c", "for i in 1 2 3 4 5; do echo line$i; done"])?;
+    ensure!(case.ok(&["logs", "--tail", "2", &name])? == "line4\nline5");
+    ensure!(case.ok(&["logs", "--tail", "0", &name])?.is_empty());
+    let stamped = case.ok(&["logs", "-t", &name])?;
+    ensure!(
+        stamped.lines().count() == 5
+            && stamped.lines().all(|line| line.as_bytes()[10] == b'T' && line.contains("Z line")),
+        "{stamped}"
+    );
+    let third = stamped.lines().nth(2).and_then(|line| line.split(' ').next()).unwrap_or_default();
+    let since = case.ok(&["logs", "--since", third, &name])?;
+    ensure!(since == "line3\nline4\nline5", "{since}");
+    let until = case.ok(&["logs", "--until", "2001-01-01T00:00:00Z", &name])?;
+    ensure!(until.is_empty(), "{until}");
+    Ok(())
+}
+
+pub(crate) fn order_and_bytes(case: &Case<'_>) -> Result {
+    let name = case.container("bytes");
+    // A line longer than the 16 KiB that one log record holds, bytes that are not UTF-8, and a last line without its end.
+    let script =
+        "dd if=/dev/zero bs=1000 count=40 2>/dev/null | tr '\\0' x; echo; printf 'caf\\303\\251\\n'; printf 'no end'";
+    case.ok(&["run", "--name", &name, "busybox", "sh", "-c", script])?;
+    let out = case.ok(&["logs", &name])?;
+    let lines: Vec<&str> = out.lines().collect();
+    ensure!(
+        lines.len() == 3 && lines[0].len() == 40_000 && lines[1] == "café" && lines[2] == "no end",
+        "{} lines",
+        lines.len()
+    );
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! What is true only inside the machine.
+
+use anyhow::ensure;
+use tests::case::Case;
+
+type Result = anyhow::Result<()>;
+
+pub(crate) fn kernel_is_not_the_hosts(case: &Case<'_>) -> Result {
+    let host = nix::sys::utsname::uname()?.release().to_string_lossy().into_owned();
+    let guest = case.ok(&["run", "--rm", "busybox", "uname", "-r"])?;
+    ensure!(guest != host && guest.contains("cloud"), "guest {guest}, host {host}");
+    ensure!(case.ok(&["info", "--format", "{{.KernelVersion}}"])? == guest);
+    Ok(())
+}
+
+pub(crate) fn docker_socket_is_the_guests(case: &Case<'_>) -> Result {
+    for source in ["/var/run/docker.sock", "//var/run/docker.sock", "/run/docker.sock"] {
+        let mount = format!("{source}:/var/run/docker.sock");
+        let out = case.ok(&[
+            "run",
+            "--rm",
+            "-v",
+            &mount,
+            "busybox",
+            "sh",
+            "-c",
+            "test -S /var/run/docker.sock && echo socket",
+        ])?;
+        ensure!(out == "socket", "{source}: {out}");
+    }
+    Ok(())
+}
+
+pub(crate) fn host_folder_is_refused(case: &Case<'_>) -> Result {
+    let dir = tempfile::tempdir()?;
+    let said = case.run(&["run", "--rm", "-v", &format!("{}:/data", dir.path().display()), "busybox", "true"])?;
+    ensure!(said.code == 125 && said.err.contains(&dir.path().display().to_string()), "{said:?}");
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! Processes that are killed, and accelerators that do not work.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use tests::docker::Docker;
+use tests::engine::Machine;
+use tests::wait::until;
+
+type Result = anyhow::Result<()>;
+
+pub(crate) fn hypervisor_killed(machine: Machine) -> Result {
+    machine.berth(&["up"])?;
+    let docker = Docker::new(machine.docker_host()?)?;
+    docker.ok(&["run", "--name", "before", "busybox", "sh", "-c", "echo kept >/file"])?;
+    let status: serde_json::Value = serde_json::from_str(&machine.berth(&["status", "--json"])?)?;
+    let pid = status["machine"]["hypervisor_pid"].as_i64().context("the status names the hypervisor's process")?;
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(pid)?), nix::sys::signal::Signal::SIGKILL)?;
+    let cause = until("the daemon's notice", Duration::from_secs(30), || {
+        let out = machine.command(&["status", "--json"]).output().ok()?;
+        let status: serde_json::Value = serde_json::from_slice(&out.stdout).ok()?;
+        status["machine"]["failure"]["cause"].as_str().map(str::to_owned)
+    })?;
+    ensure!(!cause.is_empty());
+    machine.berth(&["up"])?;
+    ensure!(docker.ok(&["inspect", "--format", "{{.State.Status}}", "before"])? == "exited");
+    docker.ok(&["start", "before"])?;
+    docker.ok(&["run", "--rm", "busybox", "true"])?;
+    Ok(())
+}
+
+/// A QEMU that fails with the first accelerator in the way that `fault` says, and is the real one with any other.
+fn broken_qemu(machine: &Machine, fault: &str) -> anyhow::Result<PathBuf> {
+    let path = machine.home().join("qemu-with-a-fault");
+    let text =
+        format!("#!/bin/sh\ncase \"$*\" in *accel*kvm*|*kvm,*) {fault} ;; esac\nexec qemu-system-x86_64 \"$@\"\n");
+    fs::write(&path, text)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+    Ok(path)
+}
+
+fn falls_back(machine: &Machine, fault: &str) -> Result {
+    let qemu = broken_qemu(machine, fault)?;
+    machine.berth(&["config", "set", "qemu", &qemu.display().to_string()])?;
+    machine.berth(&["config", "set", "accelerator_order", "kvm,tcg"])?;
+    let up: serde_json::Value = serde_json::from_str(&machine.berth(&["up", "--json"])?)?;
+    ensure!(up["phase"] == "running" && up["accelerator"] == "tcg", "{up}");
+    let notes = up["notes"].as_array().map(Vec::len).unwrap_or_default();
+    ensure!(notes == 1, "the change of accelerator is said once: {up}");
+    // Remembered: the next start does not try it again.
+    machine.berth(&["down"])?;
+    let up: serde_json::Value = serde_json::from_str(&machine.berth(&["up", "--json"])?)?;
+    ensure!(up["accelerator"] == "tcg" && up["notes"].as_array().is_none_or(Vec::is_empty), "{up}");
+    Ok(())
+}
+
+pub(crate) fn first_accelerator_dies(machine: Machine) -> Result {
+    falls_back(&machine, "echo 'failed to set MSR' >&2; exit 1")
+}
+
+pub(crate) fn first_accelerator_hangs(machine: Machine) -> Result {
+    // A guest that never says a word: stopped before its first instruction. Only the deadline can tell.
+    machine.berth(&["config", "set", "boot_deadline", "30s"])?;
+    falls_back(&machine, "exec qemu-system-x86_64 $(printf '%s ' \"$@\" | sed 's/kvm/tcg/g') -S")
+}

@@ -1,0 +1,106 @@
+//! What must outlive what.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use tests::docker::Docker;
+use tests::engine::Machine;
+use tests::wait::until;
+
+type Result = anyhow::Result<()>;
+
+fn status(machine: &Machine) -> anyhow::Result<serde_json::Value> {
+    // `status` ends with 3 when the machine does not run, and prints its JSON all the same.
+    let out = machine.command(&["status", "--json"]).output()?;
+    serde_json::from_slice(&out.stdout).with_context(|| String::from_utf8_lossy(&out.stderr).into_owned())
+}
+
+pub(crate) fn down_and_up_keeps_everything(machine: Machine) -> Result {
+    machine.berth(&["up"])?;
+    let docker = Docker::new(machine.docker_host()?)?;
+    docker.ok(&["volume", "create", "kept"])?;
+    docker.ok(&[
+        "run",
+        "--name",
+        "writer",
+        "-v",
+        "kept:/data",
+        "busybox",
+        "sh",
+        "-c",
+        "echo stays >/data/file; echo layer >/own",
+    ])?;
+    docker.ok(&["tag", "busybox", "mine:1"])?;
+    docker.ok(&["run", "-d", "--restart", "always", "--name", "always", "busybox", "sleep", "100000"])?;
+    machine.berth(&["down"])?;
+    ensure!(status(&machine)?["machine"]["phase"] == "stopped", "{}", status(&machine)?);
+    machine.berth(&["up"])?;
+    ensure!(docker.ok(&["run", "--rm", "-v", "kept:/data", "mine:1", "cat", "/data/file"])? == "stays");
+    ensure!(docker.ok(&["inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", "writer"])? == "exited 0");
+    docker.ok(&["cp", "writer:/own", "-"])?;
+    until("the restart policy", Duration::from_secs(30), || {
+        docker.ok(&["inspect", "--format", "{{.State.Status}}", "always"]).ok().filter(|status| status == "running")
+    })?;
+    // Run again, `up` has nothing to do.
+    machine.berth(&["up"])?;
+    Ok(())
+}
+
+pub(crate) fn daemon_dies_and_containers_live(machine: Machine) -> Result {
+    machine.berth(&["up"])?;
+    let docker = Docker::new(machine.docker_host()?)?;
+    docker.ok(&[
+        "run",
+        "-d",
+        "-p",
+        "18999:80",
+        "--name",
+        "lives",
+        "busybox",
+        "sh",
+        "-c",
+        "mkdir /www; echo alive >/www/index.html; httpd -f -h /www",
+    ])?;
+    let before = docker.ok(&["inspect", "--format", "{{.State.Pid}} {{.State.StartedAt}}", "lives"])?;
+    let pid = status(&machine)?["daemon"]["pid"].as_i64().context("the status names the daemon's process")?;
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(pid)?), nix::sys::signal::Signal::SIGKILL)?;
+    // The next verb starts a new daemon, which adopts the machine instead of booting another.
+    machine.berth(&["up"])?;
+    let after = docker.ok(&["inspect", "--format", "{{.State.Pid}} {{.State.StartedAt}}", "lives"])?;
+    ensure!(before == after, "before {before}, after {after}");
+    let page = until("the published port", Duration::from_secs(20), || {
+        let out = std::process::Command::new("curl")
+            .args(["-sf", "--max-time", "5", "http://127.0.0.1:18999/"])
+            .output()
+            .ok()?;
+        out.status.success().then(|| String::from_utf8_lossy(&out.stdout).into_owned())
+    })?;
+    ensure!(page == "alive\n", "{page}");
+    Ok(())
+}
+
+pub(crate) fn own_verbs_and_json(machine: Machine) -> Result {
+    let up: serde_json::Value = serde_json::from_str(&machine.berth(&["up", "--json"])?)?;
+    ensure!(up["phase"] == "running", "{up}");
+    let out = machine.berth(&["run", "--rm", "hello-world"])?;
+    ensure!(out.contains("Hello from"), "{out}");
+    let code = machine.command(&["run", "--rm", "busybox", "sh", "-c", "exit 5"]).status()?.code();
+    ensure!(code == Some(5), "{code:?}");
+    machine.berth(&["run", "-d", "--name", "own", "busybox", "sleep", "1000"])?;
+    ensure!(machine.berth(&["exec", "own", "echo", "inside"])? == "inside\n");
+    ensure!(machine.berth(&["ps"])?.contains("own"));
+    let leaf = machine.home().join("leaf");
+    std::fs::write(&leaf, "green")?;
+    machine.berth(&["cp", &leaf.display().to_string(), "own:/tmp/leaf"])?;
+    ensure!(machine.berth(&["exec", "own", "cat", "/tmp/leaf"])? == "green");
+    ensure!(machine.berth(&["stats", "--no-stream", "own"])?.contains("own"));
+    machine.berth(&["rm", "-f", "own"])?;
+    ensure!(machine.berth(&["images"])?.contains("hello-world"));
+    let shell = machine.berth(&["shell", "uname", "-n"])?;
+    ensure!(!shell.trim().is_empty(), "the guest's shell said nothing");
+    for verb in [&["version", "--json"][..], &["status", "--json"], &["config", "list", "--json"], &["env", "--json"]] {
+        let text = machine.berth(verb)?;
+        serde_json::from_str::<serde_json::Value>(&text).with_context(|| format!("{verb:?} printed {text}"))?;
+    }
+    Ok(())
+}

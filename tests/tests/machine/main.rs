@@ -1,0 +1,62 @@
+//! The machine's own life: stopping and starting, killed processes, bad accelerators, bad input. Each case has a machine of its own.
+//!
+//! `BERTH_TEST_ALL=1` (what `cargo verify --all` sets) runs every case over both links; else the serial one is left to the e2e suite.
+
+mod faults;
+mod life;
+mod refusals;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use tests::engine::Machine;
+
+/// One case; it makes its machine itself, with the link that it is given.
+struct Entry {
+    name: &'static str,
+    run: fn(Machine) -> anyhow::Result<()>,
+    /// Whether the case boots the machine and so is worth repeating over the other link.
+    boots: bool,
+}
+
+macro_rules! cases {
+    ($boots:expr; $($module:ident :: $name:ident),* $(,)?) => {
+        [$(Entry { name: concat!(stringify!($module), "_", stringify!($name)), run: $module::$name, boots: $boots }),*]
+    };
+}
+
+fn main() -> std::process::ExitCode {
+    let arguments = Arguments::from_args();
+    if !arguments.list
+        && let Err(error) = tests::sandbox::enter()
+    {
+        eprintln!("the machine's suite needs root for a network of its own: {error:#}");
+        return std::process::ExitCode::FAILURE;
+    }
+    let booting = cases![true;
+        life::down_and_up_keeps_everything, life::daemon_dies_and_containers_live, life::own_verbs_and_json,
+        faults::hypervisor_killed, faults::first_accelerator_hangs, faults::first_accelerator_dies,
+    ];
+    let cold = cases![false;
+        refusals::no_qemu, refusals::old_qemu, refusals::corrupted_image, refusals::second_daemon,
+        refusals::stopped_machine_says_how, refusals::bad_settings,
+    ];
+    let all = std::env::var_os("BERTH_TEST_ALL").is_some();
+    let mut trials = Vec::new();
+    for entry in booting.into_iter().chain(cold) {
+        let links: &[&'static str] = if all && entry.boots { &["vsock", "serial"] } else { &["vsock"] };
+        for link in links {
+            let run = entry.run;
+            trials.push(Trial::test(format!("{link}::{}", entry.name), move || in_own_machine(link, run)));
+        }
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if conclusion.has_failed() { std::process::ExitCode::FAILURE } else { std::process::ExitCode::SUCCESS }
+}
+
+fn in_own_machine(link: &str, run: fn(Machine) -> anyhow::Result<()>) -> Result<(), Failed> {
+    let prepared = Machine::new().and_then(|machine| {
+        machine.berth(&["config", "set", "link", link])?;
+        machine.berth(&["config", "set", "docker_context", "false"])?;
+        Ok(machine)
+    });
+    prepared.and_then(run).map_err(|error| Failed::from(format!("{error:#}")))
+}

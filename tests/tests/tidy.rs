@@ -1,0 +1,237 @@
+//! The shape of the tree, checked: what the architecture page promises is true here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace").to_path_buf()
+}
+
+/// Files under version control or about to be: what git tracks and what it would add.
+fn files() -> Vec<PathBuf> {
+    let out = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+        .current_dir(root())
+        .output()
+        .expect("git is needed to list the tree");
+    assert!(out.status.success(), "git ls-files failed: {}", String::from_utf8_lossy(&out.stderr));
+    let text = String::from_utf8(out.stdout).expect("names in this tree are UTF-8");
+    text.lines().map(|line| root().join(line)).filter(|path| path.is_file()).collect()
+}
+
+fn rust_files() -> Vec<(PathBuf, String)> {
+    let rust = files().into_iter().filter(|path| path.extension().is_some_and(|e| e == "rs"));
+    rust.map(|path| (path.clone(), fs::read_to_string(&path).expect("a source file is UTF-8"))).collect()
+}
+
+/// `crate -> crates of this tree it may depend on`, as `docs/architecture.md` draws it.
+fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
+    BTreeMap::from([
+        ("control", &[] as &[_]),
+        ("engine-api", &[]),
+        ("events", &[]),
+        ("store", &[]),
+        ("runtime", &[]),
+        ("supervisor", &["runtime"]),
+        ("layers", &["store"]),
+        ("volumes", &["store"]),
+        ("images", &["layers", "store"]),
+        ("network", &["store", "events"]),
+        (
+            "containers",
+            &["engine-api", "events", "images", "layers", "network", "runtime", "store", "supervisor", "volumes"],
+        ),
+        (
+            "api",
+            &[
+                "containers",
+                "engine-api",
+                "events",
+                "images",
+                "layers",
+                "network",
+                "runtime",
+                "store",
+                "supervisor",
+                "volumes",
+            ],
+        ),
+        ("relay", &["control"]),
+        ("host", &["control"]),
+        ("cli", &["host"]),
+    ])
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let out = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    let metadata: serde_json::Value = serde_json::from_slice(&out.stdout).expect("cargo metadata prints JSON");
+    let packages = metadata["packages"].as_array().expect("a list of packages");
+    let ours: BTreeSet<&str> = packages.iter().filter_map(|package| package["name"].as_str()).collect();
+    let allowed = allowed();
+    let mut wrong = Vec::new();
+    for package in packages {
+        let name = package["name"].as_str().expect("a package has a name");
+        // The composition roots and the tests may use everything below them.
+        let Some(may) = allowed.get(name) else { continue };
+        for dependency in package["dependencies"].as_array().expect("a list of dependencies") {
+            let on = dependency["name"].as_str().expect("a dependency has a name");
+            // Tests of a crate may reach sideways; its product may not.
+            if dependency["kind"].as_str() == Some("dev") {
+                continue;
+            }
+            if ours.contains(on) && !may.contains(&on) {
+                wrong.push(format!("{name} -> {on}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "dependencies against the direction of docs/architecture.md: {wrong:?}");
+}
+
+#[test]
+fn every_crate_takes_the_workspace_lints() {
+    for manifest in files().iter().filter(|path| path.ends_with("Cargo.toml") && **path != root().join("Cargo.toml")) {
+        let text = fs::read_to_string(manifest).expect("a manifest is UTF-8");
+        assert!(
+            text.contains("[lints]\nworkspace = true"),
+            "{} does not take the workspace's lints",
+            manifest.display()
+        );
+    }
+}
+
+#[test]
+fn files_stay_readable() {
+    let long: Vec<String> = rust_files()
+        .iter()
+        .map(|(path, text)| (path, text.lines().count()))
+        .filter(|(_, lines)| *lines > 1000)
+        .map(|(path, lines)| format!("{} ({lines})", path.display()))
+        .collect();
+    assert!(long.is_empty(), "files over 1000 lines: {long:?}");
+}
+
+#[test]
+fn every_source_file_says_what_it_is() {
+    let mute: Vec<String> = rust_files()
+        .iter()
+        .filter(|(_, text)| !text.lines().any(|line| line.starts_with("//!")))
+        .map(|(path, _)| path.display().to_string())
+        .collect();
+    assert!(mute.is_empty(), "files without a module comment: {mute:?}");
+}
+
+#[test]
+fn nothing_is_left_undone_in_the_sources() {
+    // Spelt in halves, so that this file does not find itself.
+    let words = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("XX", "X:"),
+        concat!("to", "do!("),
+        concat!("unimpl", "emented!("),
+    ];
+    let mut found = Vec::new();
+    for (path, text) in rust_files() {
+        for (number, line) in text.lines().enumerate() {
+            if words.iter().any(|word| line.contains(word)) {
+                found.push(format!("{}:{}", path.display(), number + 1));
+            }
+        }
+    }
+    assert!(found.is_empty(), "unfinished work is marked in {found:?}");
+}
+
+#[test]
+fn the_top_level_is_the_agreed_one() {
+    let agreed =
+        ["app", "vm-agent", "guest-image", "ui", "installers", "tests", "docs", "Cargo.toml", "Cargo.lock", "LICENSE"];
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    for file in files() {
+        let inside = file.strip_prefix(root()).expect("git lists files of this tree");
+        let first = inside.components().next().expect("a relative path has a first part");
+        names.insert(first.as_os_str().to_string_lossy().into_owned());
+    }
+    let strange: Vec<&String> = names
+        .iter()
+        .filter(|name| !agreed.contains(&name.as_str()) && !name.starts_with('.'))
+        .filter(|name| !(name.starts_with("README") && name.ends_with(".md")))
+        .collect();
+    assert!(strange.is_empty(), "not part of the agreed layout: {strange:?}");
+}
+
+#[test]
+fn no_vague_names() {
+    let vague = ["util", "utils", "common", "helpers", "manager", "misc"];
+    let found: Vec<String> = files()
+        .iter()
+        .filter(|path| path.extension().is_some_and(|e| e == "rs"))
+        .filter(|path| path.file_stem().is_some_and(|stem| vague.iter().any(|word| stem == *word)))
+        .map(|path| path.display().to_string())
+        .collect();
+    assert!(found.is_empty(), "name these for what they hold: {found:?}");
+}
+
+#[test]
+fn links_in_the_documents_lead_somewhere() {
+    let mut broken = Vec::new();
+    for file in files().iter().filter(|path| path.extension().is_some_and(|e| e == "md")) {
+        let text = fs::read_to_string(file).expect("a document is UTF-8");
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = target.split('#').next().unwrap_or_default();
+            if path.is_empty() || path.contains("://") || path.starts_with("mailto:") {
+                continue;
+            }
+            if !file.parent().expect("a file has a folder").join(path).exists() {
+                broken.push(format!("{}: {target}", file.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "links to nowhere: {broken:?}");
+}
+
+#[test]
+fn licences_of_linked_crates_are_permissive() {
+    let out = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--offline", "--filter-platform", "x86_64-unknown-linux-gnu"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    assert!(out.status.success(), "cargo metadata failed: {}", String::from_utf8_lossy(&out.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&out.stdout).expect("cargo metadata prints JSON");
+    let permissive = [
+        "MIT",
+        "Apache-2.0",
+        "BSD",
+        "ISC",
+        "Zlib",
+        "0BSD",
+        "Unicode",
+        "CC0",
+        "Unlicense",
+        "BSL-1.0",
+        "CDLA-Permissive-2.0",
+        "MPL-2.0",
+        "NCSA",
+    ];
+    let mut refused = Vec::new();
+    for package in metadata["packages"].as_array().expect("a list of packages") {
+        let licence = package["license"].as_str().unwrap_or_default();
+        // "A OR B" needs one permissive side, "A AND B" each.
+        let fine = licence.replace('/', " OR ").split(" OR ").any(|choice| {
+            choice
+                .split(" AND ")
+                .all(|one| permissive.iter().any(|name| one.trim_matches(['(', ')', ' ']).starts_with(name)))
+        });
+        if !fine {
+            refused.push(format!("{} ({licence})", package["name"]));
+        }
+    }
+    assert!(refused.is_empty(), "licences that may not be linked: {refused:?}");
+}
