@@ -1,0 +1,141 @@
+//! `berth pull`, `push` and `rmi`, with one bar per layer.
+
+use std::collections::HashMap;
+
+use bollard::Docker;
+use bollard::models::ProgressDetail;
+use bollard::query_parameters::{CreateImageOptions, PushImageOptions, RemoveImageOptions};
+use futures_util::StreamExt;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use super::args::{Pull, Push, Rmi};
+use super::credentials;
+use crate::Failure;
+
+pub(crate) async fn pull(docker: &Docker, pull: Pull) -> Result<i32, Failure> {
+    fetch(docker, &pull.reference, &pull.platform.unwrap_or_default(), pull.quiet).await?;
+    if pull.quiet {
+        println!("{}", pull.reference);
+    }
+    Ok(0)
+}
+
+/// Pulls `reference`; progress goes to standard error, so that `run`'s own output stays clean.
+pub(super) async fn fetch(docker: &Docker, reference: &str, platform: &str, quiet: bool) -> Result<(), Failure> {
+    let options = CreateImageOptions {
+        from_image: Some(reference.to_owned()),
+        tag: (!has_tag(reference)).then(|| "latest".to_owned()),
+        platform: platform.to_owned(),
+        ..CreateImageOptions::default()
+    };
+    let mut lines = docker.create_image(Some(options), None, credentials::for_reference(reference));
+    let mut bars = Bars::new(quiet);
+    while let Some(line) = lines.next().await {
+        let line = line?;
+        bars.show(line.id.as_deref(), line.status.as_deref(), line.progress_detail.as_ref());
+    }
+    Ok(())
+}
+
+fn has_tag(reference: &str) -> bool {
+    let name = reference.rsplit('/').next().unwrap_or(reference);
+    name.contains([':', '@'])
+}
+
+pub(crate) async fn push(docker: &Docker, push: Push) -> Result<i32, Failure> {
+    let (name, tag) = match push.reference.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, tag),
+        _ => (push.reference.as_str(), "latest"),
+    };
+    let options = PushImageOptions { tag: Some(tag.to_owned()), ..PushImageOptions::default() };
+    let mut lines = docker.push_image(name, Some(options), credentials::for_reference(&push.reference));
+    let mut bars = Bars::new(push.quiet);
+    while let Some(line) = lines.next().await {
+        let line = line?;
+        bars.show(None, line.status.as_deref(), line.progress_detail.as_ref());
+    }
+    if push.quiet {
+        println!("{}", push.reference);
+    }
+    Ok(0)
+}
+
+pub(crate) async fn rmi(docker: &Docker, rmi: Rmi) -> Result<i32, Failure> {
+    let mut code = 0;
+    for image in &rmi.images {
+        let options = RemoveImageOptions { force: rmi.force, ..RemoveImageOptions::default() };
+        match docker.remove_image(image, Some(options), None).await {
+            Ok(done) => {
+                for item in done {
+                    item.untagged.iter().for_each(|name| println!("Untagged: {name}"));
+                    item.deleted.iter().for_each(|id| println!("Deleted: {id}"));
+                }
+            }
+            Err(error) => {
+                eprintln!("{}", Failure::from(error));
+                code = 1;
+            }
+        }
+    }
+    Ok(code)
+}
+
+/// One bar per layer on a terminal; plain lines elsewhere.
+struct Bars {
+    quiet: bool,
+    all: MultiProgress,
+    by_id: HashMap<String, ProgressBar>,
+}
+
+impl Bars {
+    fn new(quiet: bool) -> Self {
+        Self { quiet, all: MultiProgress::new(), by_id: HashMap::new() }
+    }
+
+    fn show(&mut self, id: Option<&str>, status: Option<&str>, detail: Option<&ProgressDetail>) {
+        let status = status.unwrap_or_default();
+        if self.quiet || status.is_empty() {
+            return;
+        }
+        let Some(id) = id.filter(|_| !self.all.is_hidden()) else {
+            match id {
+                // A line for every step of every layer says nothing to a log file: the ends do.
+                Some(id) if detail.is_none_or(|detail| detail.total.is_none()) => eprintln!("{id}: {status}"),
+                Some(_) => (),
+                None => self.all.suspend(|| eprintln!("{status}")),
+            }
+            return;
+        };
+        let bar = self.by_id.entry(id.to_owned()).or_insert_with(|| {
+            let bar = self.all.add(ProgressBar::no_length());
+            bar.set_style(style());
+            bar.set_prefix(id.to_owned());
+            bar
+        });
+        bar.set_message(status.to_owned());
+        if let Some(detail) = detail
+            && let Some(total) = detail.total
+        {
+            bar.set_length(u64::try_from(total).unwrap_or_default());
+            bar.set_position(u64::try_from(detail.current.unwrap_or_default()).unwrap_or_default());
+        }
+        if matches!(status, "Pull complete" | "Already exists") {
+            bar.abandon();
+        }
+    }
+}
+
+fn style() -> ProgressStyle {
+    ProgressStyle::with_template("{prefix}: {msg:20} {bar:30} {bytes}/{total_bytes}").expect("the template is constant")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_no_tag() {
+        assert!(!has_tag("localhost:5000/busybox"));
+        assert!(has_tag("localhost:5000/busybox:1") && has_tag("busybox@sha256:00"));
+    }
+}

@@ -1,0 +1,107 @@
+//! The machine's verbs: they talk to the daemon, and start it when it does not run.
+
+mod config;
+mod diagnose;
+mod env;
+mod logs;
+mod progress;
+mod shell;
+mod status;
+mod terminal;
+
+pub(crate) use config::config;
+pub(crate) use diagnose::diagnose;
+pub(crate) use env::env;
+pub(crate) use logs::logs;
+pub(crate) use shell::shell;
+pub(crate) use status::{status, version};
+pub(crate) use terminal::terminal;
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use host::client::Client;
+use host::daemon::protocol::ResetRequest;
+use host::machine::MachineStatus;
+use host::paths::Paths;
+use rust_i18n::t;
+
+use crate::args::{Json, MachineVerb, ResetArgs};
+use crate::{Failure, print_json};
+
+pub(crate) async fn up(paths: Paths, json: Json) -> Result<i32, Failure> {
+    let client = Client::connect_or_start(paths).await?;
+    let status = progress::follow(client.up().await?, json.json).await?;
+    finish(&status, json, &t!("machine.is_up", seconds = seconds(&status)))
+}
+
+pub(crate) async fn down(paths: Paths, json: Json) -> Result<i32, Failure> {
+    let status = match Client::connect(paths.clone()).await {
+        Ok(client) => progress::follow(client.down().await?, json.json).await?,
+        // A machine can outlive its daemon: a new one adopts it and then stops it.
+        Err(host::Error::NoDaemon) if paths.machine_record().exists() => {
+            let client = Client::connect_or_start(paths).await?;
+            progress::follow(client.down().await?, json.json).await?
+        }
+        Err(host::Error::NoDaemon) => MachineStatus::stopped(),
+        Err(error) => return Err(error.into()),
+    };
+    finish(&status, json, &t!("machine.is_down"))
+}
+
+pub(crate) async fn machine(paths: Paths, verb: MachineVerb) -> Result<i32, Failure> {
+    match verb {
+        MachineVerb::Logs { follow, json } => logs(paths, follow, json).await,
+        MachineVerb::Restart(json) => {
+            let client = Client::connect_or_start(paths).await?;
+            let status = progress::follow(client.restart().await?, json.json).await?;
+            finish(&status, json, &t!("machine.is_up", seconds = seconds(&status)))
+        }
+        MachineVerb::Quit(json) => {
+            match Client::connect(paths).await {
+                Ok(client) => client.quit().await?,
+                Err(host::Error::NoDaemon) => (),
+                Err(error) => return Err(error.into()),
+            }
+            if json.json {
+                return print_json(&serde_json::json!({ "daemon": "ended" }));
+            }
+            println!("{}", t!("machine.daemon_ended"));
+            Ok(0)
+        }
+    }
+}
+
+pub(crate) async fn reset(paths: Paths, args: ResetArgs) -> Result<i32, Failure> {
+    if !args.yes && !confirmed(args.keep_volumes)? {
+        return Err(Failure::new(1, t!("reset.kept").into_owned()));
+    }
+    let client = Client::connect_or_start(paths).await?;
+    let request = ResetRequest { keep_volumes: args.keep_volumes };
+    let status = progress::follow(client.reset(request).await?, args.json).await?;
+    finish(&status, Json { json: args.json }, &t!("reset.done"))
+}
+
+/// Asks on the terminal, naming what goes; without a terminal the answer is no.
+fn confirmed(keep_volumes: bool) -> Result<bool, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::new(1, t!("reset.needs_yes").into_owned()));
+    }
+    let question = if keep_volumes { t!("reset.ask_keep") } else { t!("reset.ask_all") };
+    eprint!("{question} ");
+    let mut answer = String::new();
+    let read = std::io::stderr().flush().and_then(|()| std::io::stdin().lock().read_line(&mut answer));
+    read.map_err(|error| Failure::new(1, error.to_string()))?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes" | "是"))
+}
+
+fn finish(status: &MachineStatus, json: Json, sentence: &str) -> Result<i32, Failure> {
+    if json.json {
+        return print_json(status);
+    }
+    println!("{sentence}");
+    Ok(0)
+}
+
+fn seconds(status: &MachineStatus) -> String {
+    format!("{:.1}", status.start_milliseconds.unwrap_or_default() as f64 / 1000.0)
+}

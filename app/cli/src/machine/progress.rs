@@ -1,0 +1,70 @@
+//! The steps of a start or stop as they happen: one line each on a terminal, one line at each end elsewhere.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use host::client::StatusStream;
+use host::machine::{MachineStatus, Phase, Progress};
+use indicatif::{ProgressBar, ProgressStyle};
+use rust_i18n::t;
+
+use crate::Failure;
+
+/// Shows `steps` until they settle; silent for programs.
+pub(super) async fn follow(mut steps: StatusStream, silent: bool) -> Result<MachineStatus, Failure> {
+    let bar = if silent { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
+    bar.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}").expect("the template is constant"));
+    bar.enable_steady_tick(Duration::from_millis(120));
+    let mut said = HashSet::new();
+    let mut last = None;
+    while let Some(status) = steps.next().await? {
+        if !silent {
+            show(&bar, &status, &mut said);
+        }
+        last = Some(status);
+    }
+    bar.finish_and_clear();
+    let last = last.ok_or_else(|| Failure::new(1, t!("machine.no_status").into_owned()))?;
+    match &last.failure {
+        None => Ok(last),
+        Some(failure) => {
+            let mut text = failure.to_string();
+            if !failure.console.is_empty() && !silent {
+                text = format!("{text}\n{}\n    {}", t!("machine.console_said"), failure.console.join("\n    "));
+            }
+            Err(Failure::new(1, text))
+        }
+    }
+}
+
+fn show(bar: &ProgressBar, status: &MachineStatus, said: &mut HashSet<String>) {
+    for note in &status.notes {
+        if said.insert(note.clone()) {
+            print(bar, note);
+        }
+    }
+    if !matches!(status.phase, Phase::Starting | Phase::Running | Phase::Failed) {
+        bar.set_message(t!("machine.stopping").into_owned());
+        return;
+    }
+    for report in &status.steps {
+        let name = t!(format!("step.{}", report.step.name())).into_owned();
+        match report.progress {
+            Progress::Active => bar.set_message(name),
+            Progress::Done if said.insert(format!("done {}", report.step.name())) => {
+                print(bar, &format!("✓ {name} ({:.1} s)", report.milliseconds as f64 / 1000.0));
+            }
+            // A boot that is repeated with another accelerator passes its steps again.
+            Progress::Waiting => {
+                said.remove(&format!("done {}", report.step.name()));
+            }
+            Progress::Done => (),
+            Progress::Failed => print(bar, &format!("✗ {name}")),
+        }
+    }
+}
+
+/// Above the bar on a terminal, a plain line where there is none.
+fn print(bar: &ProgressBar, line: &str) {
+    bar.suspend(|| eprintln!("{line}"));
+}

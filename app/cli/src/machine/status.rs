@@ -1,0 +1,91 @@
+//! `berth status` and `berth version`.
+
+use host::client::Client;
+use host::daemon::protocol::DaemonStatus;
+use host::machine::MachineStatus;
+use host::paths::Paths;
+use rust_i18n::t;
+
+use crate::args::Json;
+use crate::{Failure, print_json};
+
+/// Exit code of `status` when the machine does not run, so that scripts can ask.
+const NOT_RUNNING: i32 = 3;
+
+pub(crate) async fn status(paths: Paths, json: Json) -> Result<i32, Failure> {
+    let status = match Client::connect(paths).await {
+        Ok(client) => client.status().await?,
+        Err(host::Error::NoDaemon) => {
+            if json.json {
+                print_json(&serde_json::json!({ "daemon": null, "machine": MachineStatus::stopped() }))?;
+            } else {
+                println!("{}", t!("status.no_daemon"));
+            }
+            return Ok(NOT_RUNNING);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if json.json {
+        print_json(&status)?;
+    } else {
+        print(&status);
+    }
+    Ok(if status.machine.phase == host::machine::Phase::Running { 0 } else { NOT_RUNNING })
+}
+
+fn print(status: &DaemonStatus) {
+    let machine = &status.machine;
+    let line = |key: &str, value: String| println!("{:12} {value}", t!(format!("status.{key}")));
+    line("machine", t!(format!("phase.{}", machine.phase.name())).into_owned());
+    if let Some(failure) = &machine.failure {
+        line("failure", failure.to_string());
+    }
+    if let Some(hypervisor) = &machine.hypervisor {
+        let accelerator = machine.accelerator.map(|accelerator| format!(" ({accelerator})")).unwrap_or_default();
+        line("hypervisor", format!("{hypervisor}{accelerator}"));
+    }
+    if let Some(link) = machine.link {
+        line("link", link.to_string());
+    }
+    if let Some(guest) = &status.guest {
+        line("kernel", guest.kernel.clone());
+        line("cpus", guest.cpus.to_string());
+        let used = guest.memory_total.saturating_sub(guest.memory_available);
+        line("memory", format!("{} / {} MiB", used >> 20, guest.memory_total >> 20));
+        let used = guest.disk_total.saturating_sub(guest.disk_available);
+        line("disk", format!("{:.1} / {:.1} GiB", gib(used), gib(guest.disk_total)));
+    }
+    line("socket", status.engine_socket.display().to_string());
+    for forward in &status.forwards {
+        line("port", forward.to_string());
+    }
+    for note in &machine.notes {
+        line("note", note.clone());
+    }
+}
+
+fn gib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 30)
+}
+
+pub(crate) async fn version(paths: Paths, json: Json) -> Result<i32, Failure> {
+    let daemon = match Client::connect(paths).await {
+        Ok(client) => Some(client.status().await?),
+        Err(host::Error::NoDaemon) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let guest = daemon.as_ref().and_then(|status| status.machine.guest_version.clone());
+    let image = daemon.as_ref().and_then(|status| status.machine.image_version.clone());
+    let daemon = daemon.map(|status| status.daemon.version);
+    if json.json {
+        return print_json(&serde_json::json!({
+            "berth": env!("CARGO_PKG_VERSION"), "daemon": daemon, "guest": guest, "image": image,
+        }));
+    }
+    let none = || t!("version.not_running").into_owned();
+    println!("berth   {}", env!("CARGO_PKG_VERSION"));
+    println!("daemon  {}", daemon.unwrap_or_else(none));
+    println!("guest   {}", guest.unwrap_or_else(none));
+    println!("image   {}", image.unwrap_or_else(none));
+    Ok(0)
+}

@@ -1,0 +1,73 @@
+//! `berth terminal`: the quickstart terminal. Boots if needed, sets DOCKER_HOST for this shell only, then your own shell.
+
+use std::process::Command;
+
+use host::client::Client;
+use host::context;
+use host::machine::Phase;
+use host::paths::Paths;
+use rust_i18n::t;
+
+use super::progress;
+use crate::Failure;
+use crate::args::TerminalArgs;
+
+pub(crate) async fn terminal(paths: Paths, args: TerminalArgs) -> Result<i32, Failure> {
+    if args.banner {
+        banner();
+        return Ok(0);
+    }
+    let booted = boot(paths.clone()).await;
+    match &booted {
+        Ok(()) => banner(),
+        // A terminal that closes on an error tells nobody anything: say it and leave a usable shell.
+        Err(failure) => {
+            eprintln!("{failure}");
+            eprintln!("{}", t!("terminal.no_machine", log = paths.console_log().display()));
+        }
+    }
+    let mut shell = Command::new(program());
+    if booted.is_ok() {
+        shell.env("DOCKER_HOST", context::docker_host(&paths.engine_socket())).env_remove("DOCKER_CONTEXT");
+    }
+    shell.env("BERTH_TERMINAL", "1");
+    let status = shell.status().map_err(|error| Failure::new(1, format!("{}: {error}", program())))?;
+    Ok(status.code().unwrap_or(1))
+}
+
+async fn boot(paths: Paths) -> Result<(), Failure> {
+    let client = Client::connect_or_start(paths).await?;
+    if client.status().await?.machine.phase != Phase::Running {
+        progress::follow(client.up().await?, false).await?;
+    }
+    Ok(())
+}
+
+fn banner() {
+    println!(
+        r"
+            ┌──┬──┬──┐
+            │▒▒│  │▒▒│        {}
+      ┌──┬──┼──┼──┼──┼──┐
+      │  │▒▒│  │▒▒│  │▒▒│     {}
+   ╲══╧══╧══╧══╧══╧══╧══╧══╱
+    ╲_____________________╱   {}
+  ~~~~ ~~~~ ~~~~ ~~~~ ~~~~
+",
+        t!("banner.ready"),
+        t!("banner.what"),
+        t!("banner.docker"),
+    );
+    println!("{}", t!("banner.next"));
+    println!("    berth run -it busybox sh");
+    println!("    docker --context berth run --rm hello-world");
+    println!("    berth status\n");
+}
+
+/// The user's own shell.
+fn program() -> String {
+    if cfg!(windows) {
+        return std::env::var("COMSPEC").unwrap_or_else(|_| "cmd.exe".to_owned());
+    }
+    std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".to_owned())
+}

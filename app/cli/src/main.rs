@@ -1,0 +1,184 @@
+//! `berth`: verbs for people, `--json` for programs.
+//!
+//! The machine's verbs talk to the daemon and start it when needed; container verbs talk to the engine over its socket. Nothing is
+//! kept here: all state is the daemon's or the engine's.
+
+mod args;
+mod containers;
+mod machine;
+mod manual;
+
+rust_i18n::i18n!("locales", fallback = "en");
+
+use std::fmt;
+use std::process::ExitCode;
+
+use clap::Parser;
+use host::paths::Paths;
+
+use crate::args::{Berth, Verb};
+
+/// Why a verb failed, worded for the user, and the exit code that says so to programs.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: i32,
+    message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(code: i32, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    pub(crate) fn with_code(self, code: i32) -> Self {
+        Self { code, ..self }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<bollard::errors::Error> for Failure {
+    fn from(error: bollard::errors::Error) -> Self {
+        let message = match error {
+            // The engine's own sentence, without the client's wrapping.
+            bollard::errors::Error::DockerResponseServerError { message, .. } => message,
+            bollard::errors::Error::DockerStreamError { error } => error,
+            other => other.to_string(),
+        };
+        Self::new(1, message)
+    }
+}
+
+/// Prints `value` for programs.
+pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<i32, Failure> {
+    let text = serde_json::to_string(value).map_err(|error| Failure::new(1, error.to_string()))?;
+    println!("{text}");
+    Ok(0)
+}
+
+impl From<host::Error> for Failure {
+    fn from(error: host::Error) -> Self {
+        Self::new(1, error.chain())
+    }
+}
+
+fn main() -> ExitCode {
+    let verb = Berth::parse().verb;
+    choose_language();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("berth: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(perform(verb));
+    // Standard input may be blocked in a read that nobody waits for any more.
+    runtime.shutdown_background();
+    match result {
+        Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
+        Err(failure) => {
+            eprintln!("berth: {failure}");
+            ExitCode::from(u8::try_from(failure.code).unwrap_or(1))
+        }
+    }
+}
+
+/// The setting `locale` when it names a language, else the system's.
+fn choose_language() {
+    let chosen = Paths::discover().ok().and_then(|paths| host::settings::Settings::load(&paths.settings()).ok());
+    let chosen = chosen.map(|settings| settings.locale.clone()).filter(|locale| locale != "auto");
+    let locale = chosen.or_else(sys_locale::get_locale).unwrap_or_default();
+    rust_i18n::set_locale(if locale.starts_with("zh") { "zh-CN" } else { "en" });
+}
+
+async fn perform(verb: Verb) -> Result<i32, Failure> {
+    match verb {
+        Verb::Completions { shell } => return Ok(manual::completions(shell)),
+        Verb::Man { folder } => return manual::pages(&folder),
+        _ => (),
+    }
+    let paths = Paths::discover()?;
+    let engine = || containers::engine(&paths);
+    match verb {
+        Verb::Up(json) => machine::up(paths, json).await,
+        Verb::Down(json) => machine::down(paths, json).await,
+        Verb::Status(json) => machine::status(paths, json).await,
+        Verb::Shell(args) => machine::shell(paths, args).await,
+        Verb::Reset(args) => machine::reset(paths, args).await,
+        Verb::Diagnose(args) => machine::diagnose(paths, args).await,
+        Verb::Version(json) => machine::version(paths, json).await,
+        Verb::Machine(verb) => machine::machine(paths, verb).await,
+        Verb::Terminal(args) => machine::terminal(paths, args).await,
+        Verb::Env(args) => machine::env(&paths, &args),
+        Verb::Config(verb) => machine::config(paths, verb).await,
+        Verb::Daemon => daemon(paths).await,
+        Verb::Run(run) => containers::run(&engine()?, *run).await,
+        Verb::Ps(ps) => containers::ps(&engine()?, ps).await,
+        Verb::Exec(exec) => containers::exec(&engine()?, exec).await,
+        Verb::Logs(logs) => containers::logs(&engine()?, logs).await,
+        Verb::Start(start) => containers::start(&engine()?, start).await,
+        Verb::Stop(stop) => containers::stop(&engine()?, stop).await,
+        Verb::Rm(rm) => containers::rm(&engine()?, rm).await,
+        Verb::Cp(cp) => containers::cp(&engine()?, cp).await,
+        Verb::Inspect(inspect) => containers::inspect(&engine()?, inspect).await,
+        Verb::Stats(stats) => containers::stats(&engine()?, stats).await,
+        Verb::Images(images) => containers::images(&engine()?, images).await,
+        Verb::Pull(pull) => containers::pull(&engine()?, pull).await,
+        Verb::Push(push) => containers::push(&engine()?, push).await,
+        Verb::Rmi(rmi) => containers::rmi(&engine()?, rmi).await,
+        Verb::Completions { .. } | Verb::Man { .. } => Ok(0),
+    }
+}
+
+async fn daemon(paths: Paths) -> Result<i32, Failure> {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    host::daemon::run(paths).await?;
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::CommandFactory;
+
+    use super::Berth;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Berth::command().debug_assert();
+    }
+
+    #[test]
+    fn a_container_verb_without_a_name_is_an_error() {
+        for verb in ["exec", "logs", "start", "stop", "rm", "rmi", "inspect", "pull", "push", "run", "cp"] {
+            assert!(Berth::command().try_get_matches_from(["berth", verb]).is_err(), "{verb}");
+        }
+    }
+
+    #[test]
+    fn both_languages_say_everything() {
+        let keys = |text: &str| -> BTreeSet<String> {
+            let mut section = String::new();
+            let mut keys = BTreeSet::new();
+            for line in text.lines() {
+                let Some((key, _)) = line.split_once(':') else { continue };
+                if line.starts_with(' ') {
+                    keys.insert(format!("{section}.{}", key.trim()));
+                } else {
+                    section = key.to_owned();
+                }
+            }
+            keys
+        };
+        let (en, zh) = (keys(include_str!("../locales/en.yml")), keys(include_str!("../locales/zh-CN.yml")));
+        assert_eq!(en, zh);
+        assert!(en.len() > 40);
+    }
+}

@@ -1,0 +1,21 @@
+//! Completion scripts and manual pages, made from the same description as the command line.
+
+use std::path::Path;
+
+use clap::CommandFactory;
+
+use crate::Failure;
+use crate::args::Berth;
+
+pub(crate) fn completions(shell: clap_complete::Shell) -> i32 {
+    clap_complete::generate(shell, &mut Berth::command(), "berth", &mut std::io::stdout());
+    0
+}
+
+/// One page for `berth` and one for each verb.
+pub(crate) fn pages(folder: &Path) -> Result<i32, Failure> {
+    let written = std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(Berth::command(), folder));
+    written.map_err(|error| Failure::new(1, format!("{}: {error}", folder.display())))?;
+    println!("{}", folder.display());
+    Ok(0)
+}

@@ -1,0 +1,294 @@
+//! Stands in for QEMU and the guest in it: control socket, two serial lanes, hello, an engine that answers `/_ping`.
+//!
+//! What becomes of a boot is said per accelerator by the environment: `FAKE_KVM`, `FAKE_TCG` = `boot` (default), `hang` (not even a
+//! control socket), `silent` (no guest), `die`, `panic`, `give-up`, `no-engine`. For tests only.
+//!
+//! The engine takes `GET /_ping`, `POST /publish/<tcp|udp>/<port>` (asks the host for that port and answers with its answer) and
+//! `POST /fill-disk` (stands still once, for want of room on the host). A published port echoes.
+
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use control::hello::{Hello, HelloReply, Versions, Welcome};
+use control::message::{EngineState, GuestMessage, HostMessage, Status};
+use control::mux::{Incoming, Lane, LaneIo, MuxStream, Responder, Session};
+use control::{BootInfo, Forward, Port, Protocol, Target, datagram, wire};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Mutex, mpsc, watch};
+
+type Opening = (Forward, tokio::sync::oneshot::Sender<String>);
+
+/// What the parts of the fake share.
+struct Fake {
+    behaviour: String,
+    /// Sent as the reason of QEMU's SHUTDOWN event; then the process ends.
+    shutdown: watch::Sender<Option<&'static str>>,
+    forwards: Mutex<Vec<Forward>>,
+    openings: mpsc::Sender<Opening>,
+    incoming_openings: Mutex<mpsc::Receiver<Opening>>,
+    next_id: AtomicU64,
+    /// Stopped for want of room on the host's disk.
+    disk_full: watch::Sender<bool>,
+}
+
+#[tokio::main]
+async fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.first().map(String::as_str) {
+        Some("--version") => return println!("QEMU emulator version 10.0.0 (a fake)"),
+        Some("-help") => return println!("no options"),
+        _ => {}
+    }
+    let accelerator = after(&args, "-accel").split(',').next().unwrap_or_default().to_owned();
+    let behaviour = std::env::var(format!("FAKE_{}", accelerator.to_uppercase())).unwrap_or_else(|_| "boot".to_owned());
+    match behaviour.as_str() {
+        "hang" => std::future::pending().await,
+        "die" => {
+            eprintln!("qemu-system-x86_64: the {accelerator} of this fake does not work");
+            std::process::exit(1);
+        }
+        _ => {}
+    }
+    let (openings, incoming_openings) = mpsc::channel(8);
+    let fake = Arc::new(Fake {
+        behaviour,
+        shutdown: watch::Sender::new(None),
+        forwards: Mutex::default(),
+        openings,
+        incoming_openings: Mutex::new(incoming_openings),
+        next_id: AtomicU64::new(1),
+        disk_full: watch::Sender::new(false),
+    });
+    let mut console = std::fs::File::options().append(true).create(true).open(chardev(&args, "console")).unwrap();
+    writeln!(console, "[    0.000000] a fake kernel with {accelerator}").unwrap();
+    let listener = UnixListener::bind(chardev(&args, "qmp")).unwrap();
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        qmp(stream, &fake, &args).await;
+    }
+}
+
+/// What the guest does when it may run.
+fn begin(fake: &Arc<Fake>, args: &[String]) {
+    let mut console = std::fs::File::options().append(true).create(true).open(chardev(args, "console")).unwrap();
+    match fake.behaviour.as_str() {
+        "panic" => {
+            writeln!(console, "[    0.100000] Kernel panic - not syncing: fake").unwrap();
+            fake.shutdown.send_replace(Some("guest-reset"));
+        }
+        "give-up" => {
+            writeln!(console, "berth-agent: cannot boot: the data disk is damaged").unwrap();
+            fake.shutdown.send_replace(Some("guest-shutdown"));
+        }
+        "boot" | "no-engine" => drop(tokio::spawn(guest(fake.clone(), args.to_vec()))),
+        _ => {}
+    }
+}
+
+fn after(args: &[String], option: &str) -> String {
+    let at = args.iter().position(|arg| arg == option).unwrap_or_else(|| panic!("no {option}"));
+    args[at + 1].clone()
+}
+
+/// The path of the chardev with this id.
+fn chardev(args: &[String], id: &str) -> PathBuf {
+    let wanted = format!("id={id},");
+    let arg = args.iter().find(|arg| arg.contains(&wanted)).unwrap_or_else(|| panic!("no chardev {id}"));
+    PathBuf::from(arg.split_once("path=").unwrap().1.replace(",,", ","))
+}
+
+async fn qmp(stream: UnixStream, fake: &Arc<Fake>, args: &[String]) {
+    let (reader, mut writer) = stream.into_split();
+    let mut lines = BufReader::new(reader).lines();
+    let version = r#"{"qemu": {"micro": 0, "minor": 0, "major": 10}, "package": "fake"}"#;
+    let greeting = format!("{{\"QMP\": {{\"version\": {version}, \"capabilities\": []}}}}\r\n");
+    if writer.write_all(greeting.as_bytes()).await.is_err() {
+        return;
+    }
+    let mut shutdown = fake.shutdown.subscribe();
+    let mut full = fake.disk_full.subscribe();
+    let (mut negotiated, mut told_full) = (false, false);
+    loop {
+        tokio::select! {
+            line = lines.next_line() => {
+                let Ok(Some(line)) = line else { return };
+                let request: serde_json::Value = serde_json::from_str(&line).unwrap();
+                let answer = match request["execute"].as_str().unwrap() {
+                    "query-status" if *fake.disk_full.borrow() => r#"{"return": {"running": false, "status": "io-error"}}"#,
+                    "query-status" => r#"{"return": {"running": true, "status": "running"}}"#,
+                    _ => r#"{"return": {}}"#,
+                };
+                writer.write_all(format!("{answer}\r\n").as_bytes()).await.unwrap();
+                match request["execute"].as_str().unwrap() {
+                    "qmp_capabilities" => negotiated = true,
+                    "cont" if *fake.disk_full.borrow() => drop(fake.disk_full.send_replace(false)),
+                    "cont" => begin(fake, args),
+                    "quit" => std::process::exit(0),
+                    "system_powerdown" => drop(fake.shutdown.send_replace(Some("guest-shutdown"))),
+                    _ => {}
+                }
+            }
+            () = async { full.wait_for(|full| *full).await.unwrap(); }, if negotiated && !told_full => {
+                told_full = true;
+                let event = r#"{"timestamp": {"seconds": 1, "microseconds": 1}, "event": "STOP"}"#;
+                writer.write_all(format!("{event}\r\n").as_bytes()).await.unwrap();
+            }
+            reason = async { shutdown.wait_for(Option::is_some).await.unwrap().unwrap() }, if negotiated => {
+                let event = format!(
+                    r#"{{"timestamp": {{"seconds": 1, "microseconds": 1}}, "event": "SHUTDOWN", "data": {{"guest": true, "reason": "{reason}"}}}}"#
+                );
+                writer.write_all(format!("{event}\r\n").as_bytes()).await.unwrap();
+                std::process::exit(0);
+            }
+        }
+    }
+}
+
+async fn guest(fake: Arc<Fake>, args: Vec<String>) {
+    let initrd = std::fs::read(after(&args, "-initrd")).unwrap();
+    let at = initrd.windows(10).position(|window| window == b"{\"secret\":").expect("a boot file");
+    let boot: BootInfo = serde_json::Deserializer::from_slice(&initrd[at..]).into_iter().next().unwrap().unwrap();
+    let (responder, mut sessions) = Responder::new(boot.secret).unwrap();
+    for (lane, id) in [(Lane::Control, "lane0"), (Lane::Bulk, "lane1")] {
+        let listener = UnixListener::bind(chardev(&args, id)).unwrap();
+        let responder = responder.clone();
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let responder = responder.clone();
+                tokio::spawn(async move { responder.serve(lane, LaneIo::new(stream)).await });
+            }
+        });
+    }
+    while let Some(session) = sessions.recv().await {
+        let fake = fake.clone();
+        tokio::spawn(async move {
+            while let Some(Incoming { port, stream }) = session.accept().await {
+                tokio::spawn(serve(fake.clone(), session.clone(), port, stream));
+            }
+        });
+    }
+}
+
+async fn serve(fake: Arc<Fake>, session: Session, port: Port, mut stream: MuxStream) {
+    match port {
+        Port::Control => conversation(&fake, &session, stream).await,
+        Port::Engine => engine(&fake, stream).await,
+        Port::Forward => match wire::expect(&mut stream, "target").await.unwrap() {
+            Target::Udp { .. } => {
+                let mut buffer = Vec::new();
+                while let Ok(true) = datagram::receive(&mut stream, &mut buffer).await {
+                    datagram::send(&mut stream, &buffer).await.unwrap();
+                }
+            }
+            Target::Tcp { .. } | Target::Unix { .. } => {
+                let mut bytes = Vec::new();
+                // Only after the end: shows that a half-close crosses.
+                stream.read_to_end(&mut bytes).await.unwrap();
+                stream.write_all(&bytes).await.unwrap();
+                stream.shutdown().await.unwrap();
+            }
+        },
+        _ => stream.refuse(),
+    }
+}
+
+async fn conversation(fake: &Fake, session: &Session, mut stream: MuxStream) {
+    let _: Hello = wire::expect(&mut stream, "hello").await.unwrap();
+    let engine = if fake.behaviour == "no-engine" { EngineState::Starting } else { EngineState::Ready };
+    let welcome = Welcome {
+        versions: Versions::current(),
+        epoch: session.epoch(),
+        boot_id: "fake".to_owned(),
+        forwards: fake.forwards.lock().await.clone(),
+        status: Status { kernel: "fake".to_owned(), engine, ..Status::default() },
+    };
+    wire::send(&mut stream, &HelloReply::Welcome(Box::new(welcome))).await.unwrap();
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    let (to, mut messages) = mpsc::channel(8);
+    tokio::spawn(async move {
+        while let Ok(Some(message)) = wire::receive::<HostMessage>(&mut reader).await {
+            to.send(message).await.unwrap();
+        }
+    });
+    let mut openings = fake.incoming_openings.lock().await;
+    let mut asked = Vec::new();
+    loop {
+        let answer = tokio::select! {
+            message = messages.recv() => match message {
+                None => return,
+                Some(HostMessage::Shutdown { id, .. }) => {
+                    wire::send(&mut writer, &GuestMessage::Stopping { id }).await.unwrap();
+                    wire::send(&mut writer, &GuestMessage::Stopped { id }).await.unwrap();
+                    fake.shutdown.send_replace(Some("guest-shutdown"));
+                    continue;
+                }
+                Some(HostMessage::Status { id }) => GuestMessage::Status { id, status: Status::default() },
+                Some(HostMessage::ForwardOpened { id, answer }) => {
+                    let at = asked.iter().position(|(asked, _, _)| *asked == id).unwrap();
+                    let (_, forward, reply): (u64, Forward, tokio::sync::oneshot::Sender<String>) = asked.remove(at);
+                    let text = match answer {
+                        Ok(opened) => {
+                            let forward = Forward { host_port: opened.host_port, ..forward };
+                            fake.forwards.lock().await.push(forward);
+                            opened.host_port.to_string()
+                        }
+                        Err(failure) => failure.to_string(),
+                    };
+                    reply.send(text).unwrap();
+                    continue;
+                }
+                Some(_) => continue,
+            },
+            Some((forward, reply)) = openings.recv() => {
+                let id = fake.next_id.fetch_add(1, Ordering::Relaxed);
+                asked.push((id, forward.clone(), reply));
+                GuestMessage::OpenForward { id, forward }
+            }
+        };
+        if wire::send(&mut writer, &answer).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn engine(fake: &Fake, mut stream: MuxStream) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        if stream.read_buf(&mut head).await.unwrap_or(0) == 0 {
+            return;
+        }
+    }
+    let head = String::from_utf8(head).unwrap();
+    let path = head.split(' ').nth(1).unwrap();
+    let body = match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["", "publish", proto, port] => publish(fake, proto, port.parse().unwrap()).await,
+        ["", "fill-disk"] => {
+            fake.disk_full.send_replace(true);
+            "OK".to_owned()
+        }
+        _ => "OK".to_owned(),
+    };
+    let length = body.len();
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+    stream.write_all(answer.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+}
+
+async fn publish(fake: &Fake, proto: &str, port: u16) -> String {
+    let forward = Forward {
+        id: format!("{proto}-{port}"),
+        proto: if proto == "udp" { Protocol::Udp } else { Protocol::Tcp },
+        host_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        host_port: port,
+        target_ip: IpAddr::V4(Ipv4Addr::new(172, 17, 0, 2)),
+        target_port: 80,
+    };
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    fake.openings.send((forward, reply)).await.unwrap();
+    answer.await.unwrap()
+}

@@ -1,0 +1,307 @@
+//! How the command line and the window talk to the daemon; starts it when it is not running.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::process::Stdio;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::daemon::protocol::{
+    DaemonStatus, DaemonVersion, ErrorBody, LogSource, ResetRequest, SHELL_PROTOCOL, SettingChange,
+};
+use crate::machine::MachineStatus;
+use crate::paths::Paths;
+use crate::settings::Entry;
+use crate::sys;
+use crate::{Error, Result};
+
+/// How long a new daemon may take to listen.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A client of the daemon. Each request has a connection of its own; clones are independent.
+#[derive(Debug, Clone)]
+pub struct Client {
+    paths: Paths,
+}
+
+impl Client {
+    /// Fails with [`Error::NoDaemon`] when none runs.
+    pub async fn connect(paths: Paths) -> Result<Client> {
+        let client = Client { paths };
+        client.version().await?;
+        Ok(client)
+    }
+
+    /// Starts this program as `daemon` when no daemon runs, and returns once it answers.
+    pub async fn connect_or_start(paths: Paths) -> Result<Client> {
+        let program = std::env::current_exe().map_err(Error::file("find", "this program"))?;
+        Client::connect_or_start_as(paths, program).await
+    }
+
+    /// As [`Client::connect_or_start`], with the program that has the verb `daemon`.
+    pub async fn connect_or_start_as(paths: Paths, program: PathBuf) -> Result<Client> {
+        let client = Client { paths };
+        match client.version().await {
+            Err(Error::NoDaemon) => {}
+            other => return other.map(|_| client),
+        }
+        client.start_daemon(program).await?;
+        Ok(client)
+    }
+
+    async fn start_daemon(&self, program: PathBuf) -> Result<()> {
+        self.paths.create()?;
+        let log = self.paths.daemon_log();
+        std::fs::create_dir_all(self.paths.log_dir())
+            .map_err(Error::file("create the folder", self.paths.log_dir()))?;
+        let file = std::fs::File::options().create(true).append(true).open(&log).map_err(Error::file("write", &log))?;
+        let output = file.try_clone().map_err(Error::file("write", &log))?;
+        let began = file.metadata().map_or(0, |metadata| metadata.len());
+        let mut command = std::process::Command::new(&program);
+        command.arg("daemon").stdin(Stdio::null()).stdout(output).stderr(file);
+        // The daemon must not hold the folder in which the user typed a command.
+        command.current_dir(self.paths.data_dir());
+        sys::detach(&mut command);
+        let mut child = tokio::process::Command::from(command)
+            .spawn()
+            .map_err(|source| Error::Spawn { program: program.clone(), source })?;
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let mut pause = Duration::from_millis(2);
+        loop {
+            match self.version().await {
+                Err(Error::NoDaemon) if tokio::time::Instant::now() < deadline => {}
+                Err(Error::NoDaemon) => return Err(Error::DaemonSilent { seconds: PATIENCE.as_secs(), log }),
+                other => return other.map(drop),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_millis(100)),
+                status = child.wait() => {
+                    // Another client may have started one at the same moment, which won the lock.
+                    if status.is_ok_and(|status| !status.success()) && self.version().await.is_err() {
+                        return Err(Error::Daemon { message: said_since(&log, began) });
+                    }
+                }
+            }
+        }
+    }
+
+    pub async fn version(&self) -> Result<DaemonVersion> {
+        self.ask(Method::GET, "/version", None::<()>).await
+    }
+
+    pub async fn status(&self) -> Result<DaemonStatus> {
+        self.ask(Method::GET, "/status", None::<()>).await
+    }
+
+    /// Starts the machine; the last status that comes is settled: running, or failed with its cause.
+    pub async fn up(&self) -> Result<StatusStream> {
+        self.progress("/up", None::<()>).await
+    }
+
+    /// Stops the machine; the last status that comes is settled.
+    pub async fn down(&self) -> Result<StatusStream> {
+        self.progress("/down", None::<()>).await
+    }
+
+    pub async fn restart(&self) -> Result<StatusStream> {
+        self.progress("/restart", None::<()>).await
+    }
+
+    /// Back to an empty machine, stopped, or to one with only its volumes, running.
+    pub async fn reset(&self, request: ResetRequest) -> Result<StatusStream> {
+        self.progress("/reset", Some(request)).await
+    }
+
+    pub async fn settings(&self) -> Result<Vec<Entry>> {
+        self.ask(Method::GET, "/settings", None::<()>).await
+    }
+
+    /// Changes one setting; `None` takes it back to its default.
+    pub async fn set(&self, name: &str, value: Option<&str>) -> Result<Entry> {
+        let change = SettingChange { name: name.to_owned(), value: value.map(str::to_owned) };
+        self.ask(Method::PUT, "/settings", Some(change)).await
+    }
+
+    /// The text of a log as it comes; with `follow` it does not end.
+    pub async fn logs(&self, source: LogSource, follow: bool) -> Result<TextStream> {
+        let path = format!("/logs?source={}&follow={follow}", source.name());
+        let response = self.send(Method::GET, &path, None::<()>, None).await?;
+        Ok(TextStream(response.into_body()))
+    }
+
+    /// A connection that carries the frames of `control::shell`; the first must be `Start`.
+    pub async fn shell(&self) -> Result<ShellStream> {
+        let response = self.send(Method::POST, "/shell", None::<()>, Some(SHELL_PROTOCOL)).await?;
+        let upgraded = hyper::upgrade::on(response).await.map_err(bad_answer)?;
+        Ok(ShellStream(TokioIo::new(upgraded)))
+    }
+
+    /// Ends the daemon; the machine goes on.
+    pub async fn quit(&self) -> Result<()> {
+        self.ask(Method::POST, "/quit", None::<()>).await
+    }
+
+    async fn progress(&self, path: &str, body: Option<impl Serialize>) -> Result<StatusStream> {
+        let response = self.send(Method::POST, path, body, None).await?;
+        Ok(StatusStream { body: response.into_body(), buffer: BytesMut::new() })
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<impl Serialize>) -> Result<T> {
+        let response = self.send(method, path, body, None).await?;
+        let bytes = response.into_body().collect().await.map_err(bad_answer)?.to_bytes();
+        serde_json::from_slice(&bytes).map_err(bad_answer)
+    }
+
+    /// Sends one request; an answer that is an error becomes one.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<impl Serialize>,
+        upgrade: Option<&str>,
+    ) -> Result<Response<Incoming>> {
+        let socket = self.paths.control_socket();
+        let stream = match sys::connect(&socket).await {
+            Ok(stream) => stream,
+            Err(error) if is_absent(&error) => return Err(Error::NoDaemon),
+            Err(source) => return Err(Error::File { action: "connect to", path: socket, source }),
+        };
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(bad_answer)?;
+        tokio::spawn(connection.with_upgrades());
+        let mut request = Request::builder().method(method).uri(path).header(HOST, "berth");
+        if let Some(protocol) = upgrade {
+            request = request.header(CONNECTION, "Upgrade").header(UPGRADE, protocol);
+        }
+        let bytes = match body {
+            Some(body) => {
+                request = request.header(CONTENT_TYPE, "application/json");
+                serde_json::to_vec(&body).map_err(bad_answer)?
+            }
+            None => Vec::new(),
+        };
+        let request = request.body(Full::new(Bytes::from(bytes))).map_err(bad_answer)?;
+        let response = sender.send_request(request).await.map_err(bad_answer)?;
+        let status = response.status();
+        if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(response);
+        }
+        let bytes = response.into_body().collect().await.map_err(bad_answer)?.to_bytes();
+        match serde_json::from_slice::<ErrorBody>(&bytes) {
+            Ok(body) => Err(Error::Daemon { message: body.message }),
+            Err(_) => Err(Error::BadAnswer { reason: format!("status {status}") }),
+        }
+    }
+}
+
+/// Statuses as they change.
+#[derive(Debug)]
+pub struct StatusStream {
+    body: Incoming,
+    buffer: BytesMut,
+}
+
+impl StatusStream {
+    /// The next status; `None` after the settled one. Cancel-safe.
+    pub async fn next(&mut self) -> Result<Option<MachineStatus>> {
+        loop {
+            if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
+                let line = self.buffer.split_to(end + 1);
+                return serde_json::from_slice(&line).map(Some).map_err(bad_answer);
+            }
+            match self.body.frame().await {
+                Some(Ok(frame)) => self.buffer.extend(frame.into_data().unwrap_or_default()),
+                Some(Err(error)) => return Err(bad_answer(error)),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Waits for the settled status; `Err` when that is a failure.
+    pub async fn settled(mut self) -> Result<MachineStatus> {
+        let mut last = None;
+        while let Some(status) = self.next().await? {
+            last = Some(status);
+        }
+        let last = last.ok_or_else(|| Error::BadAnswer { reason: "no status came".to_owned() })?;
+        match last.failure {
+            Some(failure) => Err(Error::Start { failure }),
+            None => Ok(last),
+        }
+    }
+}
+
+/// A log's text, in pieces as they come.
+#[derive(Debug)]
+pub struct TextStream(Incoming);
+
+impl TextStream {
+    pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            match self.0.frame().await {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) if data.has_remaining() => return Ok(Some(data)),
+                    Ok(_) | Err(_) => {}
+                },
+                Some(Err(error)) => return Err(bad_answer(error)),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+/// A connection to a shell in the guest; speak `control::shell` on it.
+#[derive(Debug)]
+pub struct ShellStream(TokioIo<hyper::upgrade::Upgraded>);
+
+impl AsyncRead for ShellStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for ShellStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused)
+}
+
+fn bad_answer(error: impl std::fmt::Display) -> Error {
+    Error::BadAnswer { reason: error.to_string() }
+}
+
+/// The last line that a daemon wrote after `began`, which says why it ended.
+fn said_since(log: &std::path::Path, began: u64) -> String {
+    let bytes = std::fs::read(log).unwrap_or_default();
+    let new = bytes.get(usize::try_from(began).unwrap_or(usize::MAX)..).unwrap_or_default();
+    let text = String::from_utf8_lossy(new);
+    let line = text.lines().rev().find(|line| !line.trim().is_empty());
+    match line {
+        Some(line) => format!("the daemon ended at once: {}", line.trim()),
+        None => format!("the daemon ended at once: see {}", log.display()),
+    }
+}

@@ -1,0 +1,97 @@
+//! The docker context named `berth`: how a stock docker CLI finds the engine.
+//!
+//! Written as the CLI writes its own (docker/cli, `cli/context/store`): one folder per context, named by the hash of the
+//! context's name. Which context is current is the user's business and never changed here.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::sys;
+use crate::{Error, Result};
+
+pub const NAME: &str = "berth";
+const DESCRIPTION: &str = "Berth";
+
+/// Writes the context file when it is missing or differs, pointing at `engine_socket`. `true` if it was written.
+/// A context of that name that is not ours is left alone.
+pub fn ensure(file: &Path, engine_socket: &Path) -> Result<bool> {
+    let wanted = content(engine_socket);
+    match std::fs::read(file) {
+        Ok(json) => {
+            let found: Option<Value> = serde_json::from_slice(&json).ok();
+            if found.as_ref() == Some(&wanted) {
+                return Ok(false);
+            }
+            if found.is_some_and(|found| found["Metadata"]["Description"] != DESCRIPTION) {
+                return Err(Error::ForeignContext { path: file.to_path_buf() });
+            }
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(source) => return Err(Error::File { action: "read", path: file.to_path_buf(), source }),
+    }
+    if let Some(dir) = file.parent() {
+        std::fs::create_dir_all(dir).map_err(Error::file("create the folder", dir))?;
+    }
+    sys::write_private(file, wanted.to_string().as_bytes())?;
+    Ok(true)
+}
+
+/// Removes our context; one that is not ours stays. `true` if there was one.
+pub fn remove(file: &Path) -> Result<bool> {
+    let found: Value = match std::fs::read(file) {
+        Ok(json) => serde_json::from_slice(&json).unwrap_or_default(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(source) => return Err(Error::File { action: "read", path: file.to_path_buf(), source }),
+    };
+    if found["Metadata"]["Description"] != DESCRIPTION {
+        return Err(Error::ForeignContext { path: file.to_path_buf() });
+    }
+    std::fs::remove_file(file).map_err(Error::file("remove", file))?;
+    if let Some(dir) = file.parent() {
+        // Another program's file in it, such as TLS data, keeps the folder.
+        let _ = std::fs::remove_dir(dir);
+    }
+    Ok(true)
+}
+
+/// The address as docker's clients write it.
+pub fn docker_host(engine_socket: &Path) -> String {
+    if cfg!(windows) {
+        format!("npipe://{}", engine_socket.display())
+    } else {
+        format!("unix://{}", engine_socket.display())
+    }
+}
+
+fn content(engine_socket: &Path) -> Value {
+    json!({
+        "Name": NAME,
+        "Metadata": { "Description": DESCRIPTION },
+        "Endpoints": { "docker": { "Host": docker_host(engine_socket), "SkipTLSVerify": false } },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::paths::docker_context_file_in;
+
+    #[test]
+    fn it_is_written_once_and_only_over_our_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = docker_context_file_in(dir.path(), NAME);
+        assert!(ensure(&file, Path::new("/run/a.sock")).unwrap());
+        let written = std::fs::metadata(&file).unwrap().modified().unwrap();
+        assert!(!ensure(&file, Path::new("/run/a.sock")).unwrap());
+        assert_eq!(std::fs::metadata(&file).unwrap().modified().unwrap(), written);
+        assert!(ensure(&file, Path::new("/run/b.sock")).unwrap());
+        assert!(remove(&file).unwrap());
+        assert!(!remove(&file).unwrap());
+
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, r#"{"Name":"berth","Metadata":{"Description":"mine"}}"#).unwrap();
+        assert!(matches!(ensure(&file, Path::new("/run/a.sock")), Err(Error::ForeignContext { .. })));
+        assert!(matches!(remove(&file), Err(Error::ForeignContext { .. })));
+    }
+}

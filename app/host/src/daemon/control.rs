@@ -1,0 +1,218 @@
+//! The control socket: one route table, one place where errors become statuses.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+
+use super::protocol::{DaemonStatus, DaemonVersion, ErrorBody, LogSource, ResetRequest, SHELL_PROTOCOL, SettingChange};
+use super::{Shared, keep_context, logs, reset};
+use crate::machine::{self, MachineStatus};
+use crate::settings::{Entry, Settings};
+use crate::sys::LocalListener;
+use crate::{Error, Result};
+
+type Body = BoxBody<Bytes, Infallible>;
+
+/// The longest request body; settings are short.
+const BODY_LIMIT: usize = 1 << 20;
+
+pub(super) async fn serve(mut listener: LocalListener, shared: Shared) {
+    loop {
+        match listener.accept().await {
+            Ok(client) => {
+                let shared = shared.clone();
+                tokio::spawn(async move {
+                    let service = service_fn(move |request| {
+                        let shared = shared.clone();
+                        async move { Ok::<_, Infallible>(answer(request, shared).await) }
+                    });
+                    let connection = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(client), service)
+                        .with_upgrades();
+                    if let Err(error) = connection.await {
+                        tracing::debug!(%error, "a control connection ended early");
+                    }
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the control socket cannot accept");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn answer(request: Request<Incoming>, shared: Shared) -> Response<Body> {
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let result = match (method, path.as_str()) {
+        (Method::GET, "/version") => json(&version()),
+        (Method::GET, "/status") => json(&status(&shared).await),
+        (Method::POST, "/up") => change(&shared, machine::Request::Up).await,
+        (Method::POST, "/down") => change(&shared, machine::Request::Down).await,
+        (Method::POST, "/restart") => change(&shared, machine::Request::Restart).await,
+        (Method::POST, "/reset") => reset_machine(request, &shared).await,
+        (Method::GET, "/settings") => {
+            Settings::load(&shared.paths.settings()).and_then(|settings| json(&settings.list()))
+        }
+        (Method::PUT, "/settings") => change_setting(request, &shared).await,
+        (Method::GET, "/logs") => send_logs(request.uri().query().unwrap_or_default(), &shared).await,
+        (Method::POST, "/shell") => shell(request, &shared).await,
+        (Method::POST, "/quit") => {
+            // A full channel means that it was asked before.
+            let _ = shared.quit.try_send(());
+            json(&())
+        }
+        _ => return error(StatusCode::NOT_FOUND, format!("the daemon has no {path}: is berth of another version?")),
+    };
+    result.unwrap_or_else(|failure| error(status_of(&failure), failure.chain()))
+}
+
+/// Errors of the user's input are 400, of the machine's state 409, all others 500.
+fn status_of(error: &Error) -> StatusCode {
+    match error {
+        Error::UnknownSetting { .. } | Error::BadSetting { .. } | Error::BadAnswer { .. } => StatusCode::BAD_REQUEST,
+        Error::WrongState { .. } | Error::DiskShrink { .. } | Error::SecondDaemon { .. } => StatusCode::CONFLICT,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn version() -> DaemonVersion {
+    DaemonVersion { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id() }
+}
+
+async fn status(shared: &Shared) -> DaemonStatus {
+    let machine = shared.machine.status().borrow().clone();
+    DaemonStatus {
+        daemon: version(),
+        daemon_started_at: shared.started_at,
+        engine_socket: shared.paths.engine_socket(),
+        machine,
+        guest: shared.machine.guest_status().await,
+        forwards: shared.machine.forwards(),
+    }
+}
+
+/// Makes the request, then streams the status at every change until it settles.
+async fn change(shared: &Shared, request: machine::Request) -> Result<Response<Body>> {
+    shared.machine.request(request).await?;
+    Ok(progress(shared))
+}
+
+fn progress(shared: &Shared) -> Response<Body> {
+    let mut status = shared.machine.status();
+    let (to, lines) = mpsc::channel(16);
+    tokio::spawn(async move {
+        loop {
+            let now: MachineStatus = status.borrow_and_update().clone();
+            let settled = now.phase.is_settled();
+            let mut line = serde_json::to_vec(&now).expect("a status has only string keys");
+            line.push(b'\n');
+            if to.send(Bytes::from(line)).await.is_err() || settled || status.changed().await.is_err() {
+                return;
+            }
+        }
+    });
+    stream(lines, "application/x-ndjson")
+}
+
+async fn reset_machine(request: Request<Incoming>, shared: &Shared) -> Result<Response<Body>> {
+    let wanted: ResetRequest = body(request).await?;
+    reset::run(shared, wanted).await?;
+    Ok(progress(shared))
+}
+
+async fn change_setting(request: Request<Incoming>, shared: &Shared) -> Result<Response<Body>> {
+    let change: SettingChange = body(request).await?;
+    let file = shared.paths.settings();
+    let mut settings = Settings::load(&file)?;
+    match &change.value {
+        Some(value) => settings.set(&change.name, value)?,
+        None => settings.unset(&change.name)?,
+    }
+    settings.save(&file)?;
+    if change.name == "docker_context" {
+        keep_context(&shared.paths)?;
+    }
+    let entry: Option<Entry> = settings.list().into_iter().find(|entry| entry.name == change.name);
+    json(&entry)
+}
+
+async fn send_logs(query: &str, shared: &Shared) -> Result<Response<Body>> {
+    let value = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    let wanted = value("source").unwrap_or("console");
+    let source = LogSource::ALL.into_iter().find(|source| source.name() == wanted);
+    let source = source.ok_or_else(|| Error::BadAnswer { reason: format!("there is no log `{wanted}`") })?;
+    let (to, text) = mpsc::channel(16);
+    logs::send(shared, source, value("follow") == Some("true"), to).await?;
+    Ok(stream(text, "text/plain; charset=utf-8"))
+}
+
+/// Hands the connection over to a shell in the guest: from then on the frames of `control::shell` pass unread.
+async fn shell(mut request: Request<Incoming>, shared: &Shared) -> Result<Response<Body>> {
+    if request.headers().get(UPGRADE).is_none_or(|value| value.as_bytes() != SHELL_PROTOCOL.as_bytes()) {
+        return Err(Error::BadAnswer { reason: format!("/shell needs `Upgrade: {SHELL_PROTOCOL}`") });
+    }
+    let guest = shared.machine.guest();
+    let guest = guest.ok_or(Error::WrongState { state: "not running", remedy: "run `berth up`" })?;
+    let mut stream = guest.connect_shell().await?;
+    tokio::spawn(async move {
+        match hyper::upgrade::on(&mut request).await {
+            Ok(upgraded) => {
+                let mut client = TokioIo::new(upgraded);
+                if let Err(error) = tokio::io::copy_bidirectional(&mut client, &mut stream).await {
+                    tracing::debug!(%error, "a shell ended early");
+                }
+            }
+            Err(error) => tracing::debug!(%error, "a shell's connection was not handed over"),
+        }
+    });
+    let response = Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header(CONNECTION, "Upgrade")
+        .header(UPGRADE, SHELL_PROTOCOL)
+        .body(full(Bytes::new()));
+    Ok(response.expect("the parts of the response are valid"))
+}
+
+async fn body<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T> {
+    let unreadable = |reason: String| Error::BadAnswer { reason };
+    let limited = http_body_util::Limited::new(request.into_body(), BODY_LIMIT);
+    let bytes = limited.collect().await.map_err(|error| unreadable(error.to_string()))?.to_bytes();
+    serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))
+}
+
+fn json(value: &impl Serialize) -> Result<Response<Body>> {
+    let bytes = serde_json::to_vec(value).expect("answers have only string keys");
+    let response = Response::builder().header(CONTENT_TYPE, "application/json").body(full(bytes.into()));
+    Ok(response.expect("the parts of the response are valid"))
+}
+
+fn error(status: StatusCode, message: String) -> Response<Body> {
+    let bytes = serde_json::to_vec(&ErrorBody { message }).expect("text is valid JSON");
+    let response = Response::builder().status(status).header(CONTENT_TYPE, "application/json").body(full(bytes.into()));
+    response.expect("the parts of the response are valid")
+}
+
+fn stream(from: mpsc::Receiver<Bytes>, content_type: &'static str) -> Response<Body> {
+    let frames = futures_util::stream::unfold(from, |mut from| async move { Some((from.recv().await?, from)) });
+    let body = BodyExt::boxed(StreamBody::new(frames.map(|bytes| Ok(Frame::data(bytes)))));
+    let response = Response::builder().header(CONTENT_TYPE, content_type).body(body);
+    response.expect("the parts of the response are valid")
+}
+
+fn full(bytes: Bytes) -> Body {
+    Full::new(bytes).boxed()
+}

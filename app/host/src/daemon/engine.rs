@@ -1,0 +1,110 @@
+//! The engine socket: where docker's clients connect.
+//!
+//! While the machine runs, bytes are copied to the guest's engine and nothing is parsed, so hijacked streams, upgrades and
+//! gRPC work. While it does not, one request head is read and answered with 503 and the way out.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::protocol::ErrorBody;
+use crate::machine::{Handle, MachineStatus, Phase};
+use crate::sys::{LocalListener, LocalStream};
+
+/// A head that is longer or slower than this is not one of a docker client.
+const HEAD_LIMIT: usize = 64 << 10;
+const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) async fn serve(mut listener: LocalListener, machine: Handle) {
+    loop {
+        match listener.accept().await {
+            Ok(client) => {
+                let machine = machine.clone();
+                tokio::spawn(async move {
+                    // The client sees the end of its connection; there is nobody else to tell.
+                    if let Err(error) = relay(client, &machine).await {
+                        tracing::debug!(%error, "a connection to the engine ended early");
+                    }
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the engine socket cannot accept");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn relay(mut client: LocalStream, machine: &Handle) -> io::Result<()> {
+    let stream = match machine.engine() {
+        Some(guest) => guest.connect_engine().await.ok(),
+        None => None,
+    };
+    match stream {
+        Some(mut stream) => tokio::io::copy_bidirectional(&mut client, &mut stream).await.map(drop),
+        None => {
+            let status = machine.status().borrow().clone();
+            tokio::time::timeout(HEAD_PATIENCE, read_head(&mut client)).await??;
+            client.write_all(&refusal(&explain(&status))).await?;
+            client.shutdown().await
+        }
+    }
+}
+
+/// Reads up to the empty line that ends a request's head.
+async fn read_head(client: &mut LocalStream) -> io::Result<()> {
+    let mut head = Vec::new();
+    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
+        if head.len() > HEAD_LIMIT || client.read_buf(&mut head).await? == 0 {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+    }
+    Ok(())
+}
+
+/// One line that says why there is no engine and what to do.
+fn explain(status: &MachineStatus) -> String {
+    match (status.phase, &status.failure) {
+        (Phase::Failed, Some(failure)) => format!("{failure}: `berth machine logs` shows more, `berth up` tries again"),
+        (Phase::Starting, _) => "the machine is starting: try again in a moment".to_owned(),
+        (Phase::Running, _) => {
+            let trouble = status.trouble.as_deref().unwrap_or("the link to the machine is being restored");
+            format!("{trouble}; try again in a moment")
+        }
+        (Phase::Stopping, _) => "the machine is stopping: run `berth up` to start it again".to_owned(),
+        (Phase::Stopped | Phase::Failed, _) => "the machine is stopped: run `berth up`".to_owned(),
+    }
+}
+
+fn refusal(message: &str) -> Vec<u8> {
+    let body = serde_json::to_string(&ErrorBody { message: message.to_owned() }).expect("text is valid JSON");
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{body}\n",
+        body.len() + 1
+    )
+    .into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::{Failure, Step};
+
+    #[test]
+    fn the_refusal_is_whole_http_and_names_the_way_out() {
+        let text = String::from_utf8(refusal(&explain(&MachineStatus::stopped()))).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+        assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head}");
+        assert_eq!(body, "{\"message\":\"the machine is stopped: run `berth up`\"}\n");
+    }
+
+    #[test]
+    fn a_failed_machine_says_why() {
+        let failure = Failure { step: Some(Step::Image), cause: "no image".to_owned(), console: vec![], alive: false };
+        let status = MachineStatus { phase: Phase::Failed, failure: Some(failure), ..MachineStatus::stopped() };
+        assert!(explain(&status).starts_with("the machine did not start (image): no image: "));
+    }
+}

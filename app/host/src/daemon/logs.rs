@@ -1,0 +1,81 @@
+//! Sending logs, and going on as they grow.
+
+use std::io::SeekFrom;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio::sync::mpsc;
+
+use super::Shared;
+use super::protocol::LogSource;
+use crate::{Error, Result};
+
+/// How often a followed file is looked at; the systems' notifications do not see what another process writes everywhere.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Sends `source` into `to`, until its end, or, following, until nobody receives.
+pub(super) async fn send(shared: &Shared, source: LogSource, follow: bool, to: mpsc::Sender<Bytes>) -> Result<()> {
+    let file = match source {
+        LogSource::Console => shared.paths.console_log(),
+        LogSource::Daemon => shared.paths.daemon_log(),
+        LogSource::Qemu => shared.paths.qemu_log(),
+        LogSource::Agent => return send_agent(shared, follow, to).await,
+    };
+    tokio::spawn(tail(file, follow, to));
+    Ok(())
+}
+
+async fn tail(path: PathBuf, follow: bool, to: mpsc::Sender<Bytes>) {
+    let mut at = 0;
+    loop {
+        let length = tokio::fs::metadata(&path).await.map_or(0, |metadata| metadata.len());
+        if length < at {
+            // A new boot began a new file.
+            at = 0;
+        }
+        if length > at {
+            let Ok(mut file) = tokio::fs::File::open(&path).await else { return };
+            if file.seek(SeekFrom::Start(at)).await.is_err() {
+                return;
+            }
+            let mut buffer = vec![0; 64 << 10];
+            while let Ok(count @ 1..) = file.read(&mut buffer).await {
+                at += count as u64;
+                if to.send(Bytes::copy_from_slice(&buffer[..count])).await.is_err() {
+                    return;
+                }
+            }
+        }
+        if !follow {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = to.closed() => return,
+        }
+    }
+}
+
+/// What is kept in the guest, then what comes. Without `follow` it ends after a moment in which nothing came.
+async fn send_agent(shared: &Shared, follow: bool, to: mpsc::Sender<Bytes>) -> Result<()> {
+    let guest = shared.machine.guest();
+    let guest = guest.ok_or(Error::WrongState { state: "not running", remedy: "run `berth up`" })?;
+    let mut stream = guest.log().await?;
+    tokio::spawn(async move {
+        let mut buffer = vec![0; 16 << 10];
+        loop {
+            let read = stream.read(&mut buffer);
+            let count = if follow {
+                tokio::select! { count = read => count.unwrap_or(0), () = to.closed() => 0 }
+            } else {
+                tokio::time::timeout(LOOK * 2, read).await.map_or(0, |count| count.unwrap_or(0))
+            };
+            if count == 0 || to.send(Bytes::copy_from_slice(&buffer[..count])).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! What is said on the control socket: HTTP/1.1 with JSON bodies.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /version` | [`DaemonVersion`] |
+//! | `GET /status` | [`DaemonStatus`] |
+//! | `POST /up`, `/down`, `/restart` | lines of [`crate::machine::MachineStatus`], the last one settled |
+//! | `POST /reset` with [`ResetRequest`] | the same |
+//! | `GET /settings` | list of [`crate::settings::Entry`] |
+//! | `PUT /settings` with [`SettingChange`] | the changed [`crate::settings::Entry`] |
+//! | `GET /logs?source=console&follow=true` | text |
+//! | `POST /shell` with `Upgrade: berth-shell` | 101, then the frames of `control::shell` |
+//! | `POST /quit` | empty; the daemon ends, the machine goes on |
+//!
+//! An error is a status of 400 or more with an [`ErrorBody`].
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::machine::MachineStatus;
+
+/// The protocol of the `Upgrade` header on `/shell`.
+pub const SHELL_PROTOCOL: &str = "berth-shell";
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DaemonVersion {
+    pub version: String,
+    pub pid: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DaemonStatus {
+    pub daemon: DaemonVersion,
+    /// Seconds since 1970 UTC.
+    pub daemon_started_at: u64,
+    pub engine_socket: PathBuf,
+    pub machine: MachineStatus,
+    /// What the guest says about itself; absent while there is no link to it.
+    pub guest: Option<control::message::Status>,
+    /// Ports published on the host.
+    pub forwards: Vec<control::Forward>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResetRequest {
+    /// Keep named volumes; containers, images and networks go.
+    #[serde(default)]
+    pub keep_volumes: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingChange {
+    pub name: String,
+    /// `None` takes the setting back to its default.
+    pub value: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    pub message: String,
+}
+
+/// Which log `GET /logs` sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogSource {
+    /// The guest's serial console: its kernel and the first steps of its agent.
+    Console,
+    /// The agent in the guest; needs a running machine.
+    Agent,
+    Daemon,
+    /// What QEMU itself wrote.
+    Qemu,
+}
+
+impl LogSource {
+    pub const ALL: [LogSource; 4] = [LogSource::Console, LogSource::Agent, LogSource::Daemon, LogSource::Qemu];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            LogSource::Console => "console",
+            LogSource::Agent => "agent",
+            LogSource::Daemon => "daemon",
+            LogSource::Qemu => "qemu",
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Hypervisors, behind two small traits.
+//!
+//! Order of calls: [`Driver::check`], then [`Driver::start`] or [`Driver::adopt`]; an [`Instance`] is used by the one task that
+//! owns the machine. Dropping an instance leaves the hypervisor running: only [`Instance::kill`] and the guest end it.
+//! What differs between hypervisors is data in [`MachineSpec`] or private to the driver.
+
+#[cfg(unix)]
+pub mod qemu;
+
+use std::io;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use control::LinkKind;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::Result;
+use crate::settings::Accelerator;
+use crate::sys::ProcessIdentity;
+
+/// Everything a hypervisor must know to boot the machine once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MachineSpec {
+    pub name: String,
+    pub cpus: u32,
+    pub memory_mib: u64,
+    pub accelerator: Accelerator,
+    /// Never [`LinkKind::None`].
+    pub link: LinkKind,
+    pub kernel: PathBuf,
+    /// The base initramfs and, after it, the boot cpio.
+    pub initrd: PathBuf,
+    /// Added to the kernel's command line; no secrets, every user of the guest can read it.
+    pub command_line: String,
+    /// EROFS, attached read-only with the serial `berth-root`.
+    pub root: PathBuf,
+    /// Raw and sparse, attached with discard and the serial `berth-data`.
+    pub data: PathBuf,
+    pub files: MachineFiles,
+}
+
+/// Where the hypervisor puts its sockets and logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MachineFiles {
+    pub qmp_socket: PathBuf,
+    pub pid_file: PathBuf,
+    pub console_log: PathBuf,
+    pub hypervisor_log: PathBuf,
+    pub vhost_socket: PathBuf,
+    pub vsock_socket: PathBuf,
+    pub vsock_device_log: PathBuf,
+    pub serial_control_socket: PathBuf,
+    pub serial_bulk_socket: PathBuf,
+}
+
+/// Where the host's end of the link is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum LinkAddress {
+    /// A Unix socket that takes `CONNECT <port>\n`.
+    HybridVsock { socket: PathBuf },
+    /// Two Unix sockets, one per virtio-serial port.
+    Serial { control: PathBuf, bulk: PathBuf },
+}
+
+/// What the next daemon needs to find an instance again; part of the machine's record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceRecord {
+    pub driver: String,
+    pub process: ProcessIdentity,
+    /// Processes that serve the hypervisor and end with it.
+    pub helpers: Vec<ProcessIdentity>,
+    pub qmp_socket: PathBuf,
+    pub link: LinkAddress,
+}
+
+/// Why an instance is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum InstanceExit {
+    /// The guest powered itself off.
+    PoweredOff,
+    /// The guest's agent could not go on, said so on the console, and powered off.
+    GaveUp { message: String },
+    /// The guest's kernel stopped: a panic, or its first process ended. The message is the kernel's, if it could be found.
+    Panicked { message: String },
+    /// The hypervisor ended or gave the guest up; the text says what it said.
+    Died { message: String },
+}
+
+impl std::fmt::Display for InstanceExit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            InstanceExit::PoweredOff => f.write_str("the guest powered itself off"),
+            InstanceExit::GaveUp { message } => f.write_str(message),
+            InstanceExit::Panicked { message } if message.is_empty() => f.write_str("the guest's kernel panicked"),
+            InstanceExit::Panicked { message } => write!(f, "the guest's kernel panicked: {message}"),
+            InstanceExit::Died { message } if message.is_empty() => f.write_str("QEMU ended"),
+            InstanceExit::Died { message } => write!(f, "QEMU ended: {message}"),
+        }
+    }
+}
+
+/// A hypervisor that can run a machine.
+#[async_trait]
+pub trait Driver: Send + Sync + std::fmt::Debug {
+    /// Why this host cannot run a machine, worded for the user with the remedy; else what will run it.
+    async fn check(&self) -> Result<Hypervisor>;
+
+    /// Boots, and returns once the hypervisor runs the guest (not once the agent answers).
+    async fn start(&self, spec: &MachineSpec) -> Result<Box<dyn Instance>>;
+
+    /// The instance that an earlier daemon recorded; `None` when it is gone, and stale helpers with it. An error means that it is
+    /// there and does not answer.
+    async fn adopt(&self, record: &InstanceRecord) -> Result<Option<Box<dyn Instance>>>;
+}
+
+/// What [`Driver::check`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hypervisor {
+    /// Such as `QEMU 10.0.2`.
+    pub version: String,
+    /// What may work here, the fastest first; never empty.
+    pub accelerators: Vec<Accelerator>,
+    /// The link that `auto` means here.
+    pub preferred_link: LinkKind,
+}
+
+/// A hypervisor that runs a guest.
+#[async_trait]
+pub trait Instance: Send + Sync + std::fmt::Debug {
+    fn record(&self) -> &InstanceRecord;
+
+    /// Why the guest stands still though it is there, in one line; changes wake the watchers. The instance lets it go on by
+    /// itself when it can.
+    fn trouble(&self) -> watch::Receiver<Option<String>>;
+
+    /// Presses the power button; the way out when the guest's agent does not answer.
+    async fn press_power_button(&self) -> io::Result<()>;
+
+    /// Ends the guest without asking it, and the helpers. Idempotent; returns when all are gone.
+    async fn kill(&self) -> io::Result<()>;
+
+    /// Resolves when the guest is gone, for whatever cause; helpers are ended by then. May be called many times.
+    async fn wait(&self) -> InstanceExit;
+}
+
+/// The driver of this system.
+pub fn for_this_system(settings: &crate::settings::Settings) -> Result<Box<dyn Driver>> {
+    #[cfg(unix)]
+    return Ok(Box::new(qemu::Qemu::new(settings.qemu.clone())));
+    #[cfg(not(unix))]
+    {
+        let _ = settings;
+        Err(crate::Error::UnsupportedHost { reason: "its driver for Windows is not part of this build".to_owned() })
+    }
+}

@@ -1,0 +1,198 @@
+//! One running QEMU: watched by one task that notices its end, ends its helpers, and says why.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::process::Child;
+use tokio::sync::{mpsc, watch};
+
+use super::qmp::{Event, Qmp, Stop};
+use crate::driver::{Instance, InstanceExit, InstanceRecord};
+use crate::sys::ProcessIdentity;
+
+/// How long QEMU may take to end by itself before it is killed.
+const QUIT_PATIENCE: Duration = Duration::from_secs(2);
+/// How often a guest that the host's full disk stopped is tried again.
+const DISK_RETRY: Duration = Duration::from_secs(1);
+const DISK_FULL: &str = "the host's disk is full: free some room, the machine waits until there is some";
+
+#[derive(Debug)]
+pub(super) struct QemuInstance {
+    record: InstanceRecord,
+    qmp: Arc<Qmp>,
+    exit: watch::Receiver<Option<InstanceExit>>,
+    trouble: watch::Receiver<Option<String>>,
+}
+
+impl QemuInstance {
+    /// `child`: QEMU when this process started it, which then must reap it. `log`: what QEMU wrote, for its last words.
+    pub(super) fn new(
+        record: InstanceRecord,
+        child: Option<Child>,
+        qmp: Qmp,
+        events: mpsc::Receiver<Event>,
+        log: PathBuf,
+    ) -> QemuInstance {
+        let qmp = Arc::new(qmp);
+        let (sender, exit) = watch::channel(None);
+        let (trouble_to, trouble) = watch::channel(None);
+        let watched = Watched {
+            process: record.process.clone(),
+            helpers: record.helpers.clone(),
+            qmp: qmp.clone(),
+            log,
+            trouble: Arc::new(trouble_to),
+        };
+        tokio::spawn(async move {
+            let exit = watched.until_the_end(child, events).await;
+            sender.send_replace(Some(exit));
+        });
+        QemuInstance { record, qmp, exit, trouble }
+    }
+}
+
+#[async_trait]
+impl Instance for QemuInstance {
+    fn record(&self) -> &InstanceRecord {
+        &self.record
+    }
+
+    fn trouble(&self) -> watch::Receiver<Option<String>> {
+        self.trouble.clone()
+    }
+
+    async fn press_power_button(&self) -> io::Result<()> {
+        self.qmp.press_power_button().await
+    }
+
+    async fn kill(&self) -> io::Result<()> {
+        // `quit` lets QEMU flush its block layer; a QEMU that hangs gets no more than a moment for it.
+        let quit = async {
+            self.qmp.quit().await?;
+            self.wait().await;
+            io::Result::Ok(())
+        };
+        if !matches!(tokio::time::timeout(QUIT_PATIENCE, quit).await, Ok(Ok(()))) {
+            self.record.process.kill()?;
+        }
+        self.wait().await;
+        Ok(())
+    }
+
+    async fn wait(&self) -> InstanceExit {
+        let mut exit = self.exit.clone();
+        let exit = exit.wait_for(Option::is_some).await;
+        let unknown = || InstanceExit::Died { message: String::new() };
+        exit.map_or_else(|_| unknown(), |exit| exit.clone().unwrap_or_else(unknown))
+    }
+}
+
+struct Watched {
+    process: ProcessIdentity,
+    helpers: Vec<ProcessIdentity>,
+    qmp: Arc<Qmp>,
+    log: PathBuf,
+    trouble: Arc<watch::Sender<Option<String>>>,
+}
+
+impl Watched {
+    async fn until_the_end(self, child: Option<Child>, mut events: mpsc::Receiver<Event>) -> InstanceExit {
+        let mut told = None;
+        // One that stopped before we connected sends no event for it.
+        if let Ok(Some(stop)) = self.qmp.stop().await {
+            self.stopped(stop, &mut told).await;
+        }
+        let ended = ended(&self.process, child);
+        tokio::pin!(ended);
+        let mut open = true;
+        let status = loop {
+            tokio::select! {
+                status = &mut ended => break status,
+                event = events.recv(), if open => match event {
+                    Some(Event::PoweredOff) => told = Some(InstanceExit::PoweredOff),
+                    Some(Event::Reset) => told = Some(InstanceExit::Panicked { message: String::new() }),
+                    Some(Event::Stopped(_)) => if let Ok(Some(stop)) = self.qmp.stop().await { self.stopped(stop, &mut told).await },
+                    Some(Event::Resumed) => {}
+                    None => open = false,
+                },
+            }
+        };
+        while let Ok(event) = events.try_recv() {
+            match event {
+                Event::PoweredOff => told = Some(InstanceExit::PoweredOff),
+                Event::Reset => told = Some(InstanceExit::Panicked { message: String::new() }),
+                Event::Stopped(_) | Event::Resumed => {}
+            }
+        }
+        for helper in &self.helpers {
+            match helper.kill() {
+                Ok(()) => helper.gone().await,
+                Err(error) => tracing::warn!(pid = helper.pid, %error, "the vsock device could not be ended"),
+            }
+        }
+        told.unwrap_or_else(|| InstanceExit::Died { message: self.why(status) })
+    }
+
+    /// Execution stopped by itself: a guest that cannot go on is ended, one that waits for room on the disk is resumed.
+    async fn stopped(&self, stop: Stop, told: &mut Option<InstanceExit>) {
+        match stop {
+            Stop::Accelerator => {
+                *told = Some(InstanceExit::Died { message: format!("the accelerator gave up: {}", self.why(None)) });
+                if let Err(error) = self.process.kill() {
+                    tracing::warn!(%error, "QEMU could not be ended");
+                }
+            }
+            Stop::Disk => {
+                if self.trouble.send_replace(Some(DISK_FULL.to_owned())).is_none() {
+                    tracing::warn!("{DISK_FULL}");
+                    tokio::spawn(go_on(self.qmp.clone(), self.trouble.clone()));
+                }
+            }
+            Stop::Other => {}
+        }
+    }
+
+    fn why(&self, status: Option<String>) -> String {
+        let said = last_words(&self.log);
+        match (said.is_empty(), status) {
+            (false, _) => said,
+            (true, Some(status)) => status,
+            (true, None) => String::new(),
+        }
+    }
+}
+
+/// Lets the guest go on now and then, until QEMU no longer stops it for want of room.
+async fn go_on(qmp: Arc<Qmp>, trouble: Arc<watch::Sender<Option<String>>>) {
+    loop {
+        tokio::time::sleep(DISK_RETRY).await;
+        match qmp.stop().await {
+            Ok(Some(Stop::Disk)) if qmp.resume().await.is_ok() => {}
+            // It ran through a whole interval, or QEMU is gone.
+            Ok(_) | Err(_) => return drop(trouble.send_replace(None)),
+        }
+    }
+}
+
+async fn ended(process: &ProcessIdentity, child: Option<Child>) -> Option<String> {
+    match child {
+        Some(mut child) => Some(child.wait().await.map_or_else(|error| error.to_string(), |status| status.to_string())),
+        None => {
+            process.gone().await;
+            None
+        }
+    }
+}
+
+/// The last line that QEMU wrote, without its program's name.
+pub(super) fn last_words(log: &Path) -> String {
+    let text = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    // A register dump follows the line that explains it.
+    let explains = |line: &&str| line.starts_with("KVM internal error") || line.contains("qemu-system");
+    let line = text.lines().rev().find(explains).or_else(|| text.lines().rev().find(|line| !line.trim().is_empty()));
+    line.unwrap_or_default().trim_start_matches(super::version::PROGRAM).trim_start_matches(": ").trim().to_owned()
+}

@@ -1,0 +1,167 @@
+//! QEMU on Linux and macOS.
+//!
+//! QEMU and the vsock device are processes of their own that outlive the daemon; they are found again by process number,
+//! start time and control socket. Which accelerator works is not decided here: `machine` tries them.
+
+pub mod command;
+mod instance;
+mod qmp;
+mod version;
+mod vsock_device;
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use control::LinkKind;
+
+use super::{Driver, Hypervisor, Instance, InstanceRecord, LinkAddress, MachineFiles, MachineSpec};
+use crate::settings::Accelerator;
+use crate::sys::{self, ProcessIdentity};
+use crate::{Error, Result};
+use instance::QemuInstance;
+use qmp::Qmp;
+
+const NAME: &str = "qemu";
+/// A QEMU that runs answers at once, also on a busy host.
+const ADOPTION: Duration = Duration::from_secs(10);
+/// When the control connection breaks because QEMU died, its end is seen within this time.
+const DEATH_FOLLOWS: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub struct Qemu {
+    program: Option<PathBuf>,
+}
+
+impl Qemu {
+    /// `program`: the user's choice, else the one in PATH.
+    pub fn new(program: Option<PathBuf>) -> Qemu {
+        Qemu { program }
+    }
+}
+
+#[async_trait]
+impl Driver for Qemu {
+    async fn check(&self) -> Result<Hypervisor> {
+        let program = version::find(self.program.as_deref()).await?;
+        let preferred_link = if cfg!(target_os = "linux") && vsock_device::find().is_some() {
+            LinkKind::Vsock
+        } else {
+            LinkKind::Serial
+        };
+        Ok(Hypervisor { version: format!("QEMU {}", program.version), accelerators: offered(), preferred_link })
+    }
+
+    async fn start(&self, spec: &MachineSpec) -> Result<Box<dyn Instance>> {
+        let program = version::find(self.program.as_deref()).await?;
+        let mut started = Started::default();
+        if spec.link == LinkKind::Vsock {
+            if !cfg!(target_os = "linux") {
+                return Err(Error::UnsupportedLink { link: "vsock" });
+            }
+            started.0.push(vsock_device::start(&spec.files).await?);
+        }
+        let instance = launch(&program, spec, &mut started).await?;
+        started.0.clear();
+        Ok(Box::new(instance))
+    }
+
+    async fn adopt(&self, record: &InstanceRecord) -> Result<Option<Box<dyn Instance>>> {
+        if record.driver != NAME || !record.process.is_alive() {
+            for helper in &record.helpers {
+                helper.kill().map_err(|source| Error::Spawn { program: PathBuf::from("kill"), source })?;
+            }
+            return Ok(None);
+        }
+        let connecting = Qmp::connect(&record.qmp_socket);
+        let connected = tokio::time::timeout(ADOPTION, connecting).await;
+        let connected = connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+        let (qmp, events) = connected.map_err(|source| Error::Qmp { source })?;
+        Ok(Some(Box::new(QemuInstance::new(record.clone(), None, qmp, events, PathBuf::new()))))
+    }
+}
+
+/// What may work here. `/dev/kvm` can open and still run no kernel: only a boot tells.
+fn offered() -> Vec<Accelerator> {
+    let mut accelerators = Vec::new();
+    if cfg!(target_os = "linux") && std::fs::OpenOptions::new().read(true).write(true).open("/dev/kvm").is_ok() {
+        accelerators.push(Accelerator::Kvm);
+    }
+    if cfg!(all(target_os = "macos", target_arch = "x86_64")) {
+        accelerators.push(Accelerator::Hvf);
+    }
+    accelerators.push(Accelerator::Tcg);
+    accelerators
+}
+
+/// Processes of a start that is under way: ended when it fails or is given up, so that none is left that nobody knows.
+#[derive(Default)]
+struct Started(Vec<ProcessIdentity>);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        for process in &self.0 {
+            if let Err(error) = process.kill() {
+                tracing::warn!(pid = process.pid, %error, "a process of a failed start could not be ended");
+            }
+        }
+    }
+}
+
+/// Starts QEMU and returns once its control socket answers and the guest runs.
+async fn launch(program: &version::Program, spec: &MachineSpec, started: &mut Started) -> Result<QemuInstance> {
+    let helpers = started.0.clone();
+    let files = &spec.files;
+    for stale in [&files.qmp_socket, &files.serial_control_socket, &files.serial_bulk_socket, &files.pid_file] {
+        match std::fs::remove_file(stale) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::File { action: "remove", path: stale.clone(), source: error });
+            }
+            _ => {}
+        }
+    }
+    let log = File::create(&files.hypervisor_log).map_err(Error::file("write", &files.hypervisor_log))?;
+    let output = log.try_clone().map_err(Error::file("write", &files.hypervisor_log))?;
+    let mut command = std::process::Command::new(&program.path);
+    command.args(command::arguments(spec, program.features)).stdin(Stdio::null()).stdout(output).stderr(log);
+    sys::detach(&mut command);
+    let mut child = tokio::process::Command::from(command)
+        .spawn()
+        .map_err(|source| Error::Spawn { program: program.path.clone(), source })?;
+    let pid = child.id().expect("a child that was not waited for has a number");
+    let identity = ProcessIdentity::of(pid);
+    started.0.extend(identity.clone());
+    let connected = tokio::select! {
+        connected = Qmp::connect_when_ready(&files.qmp_socket) => connected,
+        status = child.wait() => return Err(died(status, files)),
+    };
+    let (qmp, events) = match connected {
+        Ok(connected) => connected,
+        // A connection breaks when QEMU dies: then what it said on its way is the better answer.
+        Err(source) => match tokio::time::timeout(DEATH_FOLLOWS, child.wait()).await {
+            Ok(status) => return Err(died(status, files)),
+            Err(_) => return Err(Error::Qmp { source }),
+        },
+    };
+    let Some(process) = identity else { return Err(died(child.wait().await, files)) };
+    let link = match spec.link {
+        LinkKind::Vsock => LinkAddress::HybridVsock { socket: files.vsock_socket.clone() },
+        LinkKind::Serial | LinkKind::None => {
+            LinkAddress::Serial { control: files.serial_control_socket.clone(), bulk: files.serial_bulk_socket.clone() }
+        }
+    };
+    let record =
+        InstanceRecord { driver: NAME.to_owned(), process, helpers, qmp_socket: files.qmp_socket.clone(), link };
+    // QEMU may die of what its guest does first; then the instance tells why.
+    if let Err(error) = qmp.resume().await {
+        tracing::debug!(%error, "QEMU did not answer the request to begin");
+    }
+    Ok(QemuInstance::new(record, Some(child), qmp, events, files.hypervisor_log.clone()))
+}
+
+fn died(status: std::io::Result<std::process::ExitStatus>, files: &MachineFiles) -> Error {
+    let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+    Error::QemuDied { status, message: instance::last_words(&files.hypervisor_log) }
+}

@@ -1,0 +1,128 @@
+//! The one error type of this crate. Every message says what was wrong and, where there is one, the way out.
+
+use std::io;
+use std::path::PathBuf;
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What can go wrong on the host. `Display` gives the whole line that a user reads, without the cause;
+/// [`Error::chain`] adds the causes.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot {action} {path}")]
+    File {
+        action: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{path} belongs to another user: remove it, or set XDG_RUNTIME_DIR to a folder of your own")]
+    ForeignDirectory { path: PathBuf },
+    #[error("no home folder is known: set HOME, or BERTH_HOME")]
+    NoHome,
+
+    #[error("there is no setting `{name}`: `berth config list` shows them all")]
+    UnknownSetting { name: String },
+    #[error("bad value `{value}` for {name}: {expected}")]
+    BadSetting { name: &'static str, value: String, expected: String },
+    #[error("{path} is not readable as settings: {reason}; correct the line or remove the file")]
+    BadSettingsFile { path: PathBuf, reason: String },
+    #[error("{path} was written by a newer berth or is damaged: {reason}; remove it and start again")]
+    BadStateFile { path: PathBuf, reason: String },
+
+    #[error("QEMU was not found ({looked_for}): {remedy}")]
+    NoQemu { looked_for: String, remedy: &'static str },
+    #[error("QEMU {found} is too old, {needed} or newer is needed: {remedy}")]
+    OldQemu { found: String, needed: &'static str, remedy: &'static str },
+    #[error("{path} does not say its version as QEMU does: check the setting `qemu`")]
+    NotQemu { path: PathBuf },
+    #[error(
+        "vhost-device-vsock was not found: run `cargo install vhost-device-vsock`, or `berth config set link serial`"
+    )]
+    NoVsockDevice,
+    #[error("the link `{link}` cannot be used on this system: run `berth config set link auto`")]
+    UnsupportedLink { link: &'static str },
+    #[error("this system can run no machine yet: {reason}")]
+    UnsupportedHost { reason: String },
+    #[error("cannot start {program}")]
+    Spawn {
+        program: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("QEMU ended at once ({status}): {message}")]
+    QemuDied { status: String, message: String },
+    #[error("QEMU does not answer on its control socket")]
+    Qmp {
+        #[source]
+        source: io::Error,
+    },
+
+    #[error("no guest image was found in {}: {remedy}", looked_in.display())]
+    NoImage { looked_in: PathBuf, remedy: &'static str },
+    #[error("the guest image is corrupted: {artefact} {reason}; {remedy}")]
+    CorruptImage { artefact: String, reason: String, remedy: &'static str },
+    #[error("the guest image has format {found}, this berth reads {known}: {remedy}")]
+    ImageVersion { found: u32, known: u32, remedy: &'static str },
+
+    #[error(
+        "not enough room on the disk of {path}: {available_mib} MiB are free, {needed_mib} MiB are needed; free some room, or set BERTH_HOME to another disk"
+    )]
+    NoRoom { path: PathBuf, needed_mib: u64, available_mib: u64 },
+    #[error(
+        "the data disk has {current_gib} GiB and cannot shrink to {wanted_gib} GiB: run `berth config set disk_gib {current_gib}`, or `berth reset` to begin with an empty disk"
+    )]
+    DiskShrink { current_gib: u64, wanted_gib: u64 },
+    #[error("the data disk {path} is in use by process {pid}")]
+    DiskInUse { path: PathBuf, pid: u32 },
+    #[error("{path} is not a disk of Berth: {reason}; move it away, or run `berth reset`")]
+    BadDisk { path: PathBuf, reason: String },
+
+    #[error("another berth daemon (process {pid}) is running already: stop it first, or use it")]
+    SecondDaemon { pid: String },
+    #[error("the daemon did not come up within {seconds} s: see {log}")]
+    DaemonSilent { seconds: u64, log: PathBuf },
+    #[error("the berth daemon is not running: `berth up` starts it")]
+    NoDaemon,
+    #[error("{message}")]
+    Daemon { message: String },
+    #[error(
+        "the daemon's answer cannot be understood: {reason}; is it of another version? run `berth down` and try again"
+    )]
+    BadAnswer { reason: String },
+
+    #[error("{failure}")]
+    Start { failure: crate::machine::Failure },
+    #[error("the machine is {state}: {remedy}")]
+    WrongState { state: &'static str, remedy: &'static str },
+    #[error(transparent)]
+    Link(#[from] crate::link::LinkError),
+    #[error("{what} within {seconds:.1} s")]
+    Overdue { what: &'static str, seconds: f64 },
+    #[error("the engine refused: {message}")]
+    Engine { message: String },
+    #[error(
+        "the docker context `berth` in {path} was made by somebody else: remove it with `docker context rm berth`, or run `berth config set docker_context false`"
+    )]
+    ForeignContext { path: PathBuf },
+}
+
+impl Error {
+    /// The message and its causes in one line, as a user reads them.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+
+    /// For `map_err` on file operations: `.map_err(Error::file("read", &path))`.
+    pub fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
+        let path = path.into();
+        move |source| Error::File { action, path, source }
+    }
+}

@@ -1,0 +1,29 @@
+//! The host side of Berth: everything that the daemon, the command line and the window share.
+//!
+//! - [`paths`] names every file on the host, [`settings`] every choice of the user.
+//! - [`driver`] starts a hypervisor and watches it; [`image`] finds and verifies what it boots.
+//! - [`machine`] is one virtual machine: a pure state machine and the one task that owns it.
+//! - [`link`] carries byte streams between host and guest; [`ports`] and [`daemon`] put them on the host's sockets.
+//! - [`client`] is how the command line and the window talk to the daemon.
+//! - [`context`] and [`diagnostics`] are what surrounds them.
+//!
+//! Invariants: only `paths` names files; only `driver` and `sys` know the platform; the host keeps no container state.
+
+#![forbid(unsafe_code)]
+
+pub mod client;
+pub mod context;
+pub mod daemon;
+pub mod diagnostics;
+pub mod driver;
+mod error;
+pub mod image;
+pub mod link;
+pub mod machine;
+pub mod paths;
+pub mod ports;
+pub mod settings;
+pub mod sys;
+
+pub use control::shell;
+pub use error::{Error, Result};

@@ -1,0 +1,17 @@
+//! Why the guest could not be reached or asked.
+
+use std::io;
+
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    #[error("the guest did not answer in time{}", .last.as_ref().map(|error| format!(": {error}")).unwrap_or_default())]
+    Unreachable { last: Option<control::Error> },
+    #[error("there is no connection to the guest now")]
+    Down,
+    #[error("the guest did not answer a request in time")]
+    NoAnswer,
+    #[error(transparent)]
+    Control(#[from] control::Error),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}

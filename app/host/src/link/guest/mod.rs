@@ -1,0 +1,219 @@
+//! The client of the guest's relay: hello, control messages, streams to the engine, to containers, to a shell.
+
+mod control_stream;
+mod dial;
+mod requests;
+mod shell;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use control::message::{EngineState, Status};
+use control::{Forward, ForwardFailure, GuestMessage, HostMessage, Port, Target, Welcome, wire};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use self::requests::Requests;
+use super::{BoxFuture, Link, LinkError, LinkStream};
+
+pub use shell::{Shell, ShellEvent, ShellInput, ShellOutput};
+
+/// How long a request to the guest may take; it answers from memory.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long a new stream waits for a link that was lost and may come back.
+const RECONNECT: Duration = Duration::from_secs(5);
+
+/// Opens and closes listeners for published ports on the host.
+///
+/// Calls may run at the same time for different forwards. Both are idempotent: the same forward again (after a
+/// reconnect) answers its port, closing an unknown id does nothing. `open` gets the guest, so that connections it
+/// accepts can be led there by [`Guest::connect_forward`].
+pub trait Ports: Send + Sync {
+    /// Resolves with the port once it is listened on (`host_port` 0 asks for any).
+    fn open<'a>(&'a self, guest: &'a Guest, forward: &'a Forward) -> BoxFuture<'a, Result<u16, ForwardFailure>>;
+
+    /// Resolves once the port is free.
+    fn close<'a>(&'a self, id: &'a str) -> BoxFuture<'a, ()>;
+
+    /// The guest's own list at (re)connection: every forward that is not in it must be closed; those in it are opened
+    /// next.
+    fn retain<'a>(&'a self, ids: &'a [String]) -> BoxFuture<'a, ()>;
+}
+
+/// Where the link is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GuestState {
+    Connected(Box<Welcome>),
+    /// The session ended; another one is being tried.
+    Lost {
+        reason: String,
+    },
+    /// The guest turned us down; nothing more is tried.
+    Refused {
+        reason: String,
+    },
+}
+
+/// A handle on the guest; clones are the same. The last one dropped ends the link.
+#[derive(Clone)]
+pub struct Guest {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    link: Arc<Link>,
+    state: watch::Sender<GuestState>,
+    engine: watch::Sender<EngineState>,
+    requests: Requests,
+    keeper: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Guest {
+    /// Reaches the guest and says hello, trying until `deadline` while it boots. Then keeps the link: serves the guest's
+    /// requests (published ports by `ports`, dialling out, names) and starts a new session when one is lost.
+    pub async fn connect(link: Link, ports: Arc<dyn Ports>, deadline: Instant) -> Result<Guest, LinkError> {
+        let link = Arc::new(link);
+        let (connection, welcome) = control_stream::hello(&link, deadline).await?;
+        let shared = Arc::new(Shared {
+            link,
+            engine: watch::Sender::new(welcome.status.engine),
+            state: watch::Sender::new(GuestState::Connected(Box::new(welcome))),
+            requests: Requests::default(),
+            keeper: Mutex::new(None),
+        });
+        let out = connection.attach(&shared.requests);
+        let keeper = tokio::spawn(control_stream::keep(Arc::downgrade(&shared), ports, connection, out));
+        *shared.keeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(keeper);
+        Ok(Guest { shared })
+    }
+
+    /// Where the link is, now and after each change.
+    pub fn state(&self) -> watch::Receiver<GuestState> {
+        self.shared.state.subscribe()
+    }
+
+    /// Whether the engine answers, now and after each change.
+    pub fn engine(&self) -> watch::Receiver<EngineState> {
+        self.shared.engine.subscribe()
+    }
+
+    /// What the guest said at the last hello, while the link is up.
+    pub fn welcome(&self) -> Option<Welcome> {
+        match &*self.shared.state.borrow() {
+            GuestState::Connected(welcome) => Some((**welcome).clone()),
+            GuestState::Lost { .. } | GuestState::Refused { .. } => None,
+        }
+    }
+
+    /// A stream to the engine's socket in the guest. It waits a little when the link is being restored; the guest holds it
+    /// for a moment when the engine is.
+    pub async fn connect_engine(&self) -> Result<LinkStream, LinkError> {
+        self.open(Port::Engine).await
+    }
+
+    /// A stream to something the guest can reach. If that fails the stream is reset. UDP: `control::datagram`s.
+    pub async fn connect_forward(&self, target: &Target) -> Result<LinkStream, LinkError> {
+        let mut stream = self.open(Port::Forward).await?;
+        wire::send(&mut stream, target).await?;
+        Ok(stream)
+    }
+
+    /// A shell, or another program of the guest, on a terminal there.
+    pub async fn shell(&self, start: control::shell::Start) -> Result<Shell, LinkError> {
+        Shell::start(self.connect_shell().await?, start).await
+    }
+
+    /// The bare stream of a shell, for whoever passes its [`control::shell::Frame`]s on.
+    pub async fn connect_shell(&self) -> Result<LinkStream, LinkError> {
+        self.open(Port::Shell).await
+    }
+
+    /// The agent's log: what the guest kept, then what comes.
+    pub async fn log(&self) -> Result<LinkStream, LinkError> {
+        self.open(Port::Log).await
+    }
+
+    /// Sets the guest's clock by the host's. It happens by itself at each hello and every minute: this is for a host
+    /// that slept.
+    pub fn sync_time(&self) -> Result<(), LinkError> {
+        self.shared.requests.tell(HostMessage::Time { host_time_ns: now_ns() })
+    }
+
+    /// How the guest is.
+    pub async fn status(&self) -> Result<Status, LinkError> {
+        match self.shared.requests.ask(ANSWER, |id| HostMessage::Status { id }).await? {
+            GuestMessage::Status { status, .. } => Ok(status),
+            _ => Err(LinkError::NoAnswer),
+        }
+    }
+
+    /// Whether the relay answers at all, within `patience`.
+    pub async fn ping(&self, patience: Duration) -> Result<(), LinkError> {
+        self.shared.requests.ask(patience, |id| HostMessage::Ping { id }).await.map(|_| ())
+    }
+
+    /// What the agent shall log, as a `tracing` filter.
+    pub fn set_log_level(&self, filter: &str) -> Result<(), LinkError> {
+        self.shared.requests.tell(HostMessage::LogLevel { filter: filter.to_owned() })
+    }
+
+    /// Has containers stopped (each within `grace`) and the guest powered off; resolves when containers are stopped and
+    /// the data disk is safe, or fails after `patience`. The hypervisor's exit tells the rest; it may come first, and
+    /// then this fails with [`LinkError::Down`].
+    pub async fn shutdown(&self, grace: Duration, patience: Duration) -> Result<(), LinkError> {
+        let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+        self.shared.requests.ask(patience, |id| HostMessage::Shutdown { id, grace_ms }).await.map(|_| ())
+    }
+
+    /// Ends the link for good. The guest goes on.
+    pub fn close(&self) {
+        self.shared.close();
+    }
+
+    async fn open(&self, port: Port) -> Result<LinkStream, LinkError> {
+        let mut state = self.shared.state.subscribe();
+        let settled = state.wait_for(|state| !matches!(state, GuestState::Lost { .. }));
+        match tokio::time::timeout(RECONNECT, settled).await {
+            Ok(_) => self.shared.link.connect(port),
+            Err(_) => Err(LinkError::Down),
+        }
+    }
+}
+
+impl Shared {
+    fn close(&self) {
+        let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(keeper) = keeper {
+            keeper.abort();
+        }
+        self.requests.detach();
+        self.link.close("the host let go of the link");
+        self.state.send_if_modified(|state| {
+            let connected = matches!(state, GuestState::Connected(_));
+            if connected {
+                *state = GuestState::Lost { reason: "the host let go of the link".to_owned() };
+            }
+            connected
+        });
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl fmt::Debug for Guest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guest").field("state", &*self.shared.state.borrow()).finish_non_exhaustive()
+    }
+}
+
+/// The host's clock in nanoseconds since 1970 UTC.
+fn now_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}

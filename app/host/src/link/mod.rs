@@ -1,0 +1,130 @@
+//! The link: byte streams between host and guest, opened by either side, over whatever the hypervisor offers.
+//!
+//! A back end opens two *lanes*; `control::mux` makes a session of many streams out of them. The back ends:
+//!
+//! - [`HybridVsock`]: the Unix socket of a vhost-user-vsock device, which speaks `CONNECT <port>`;
+//! - [`Serial`]: the Unix sockets behind two virtio-serial ports;
+//! - [`Vsock`]: AF_VSOCK on a Linux host with vhost-vsock.
+//!
+//! [`guest`] is the client of the guest's relay over such a session. `docs/link.md` has the protocol.
+
+mod error;
+pub mod guest;
+#[cfg(unix)]
+mod hybrid;
+#[cfg(unix)]
+mod serial;
+#[cfg(target_os = "linux")]
+mod vsock;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use control::mux::{self, Incoming, LaneIo, MuxStream, Session};
+use control::{Port, Secret};
+use tokio::time::Instant;
+
+pub use error::LinkError;
+pub use guest::{Guest, GuestState, Ports};
+#[cfg(unix)]
+pub use hybrid::HybridVsock;
+#[cfg(unix)]
+pub use serial::Serial;
+#[cfg(target_os = "linux")]
+pub use vsock::Vsock;
+
+/// One stream of the link. Dropping it before it is shut down resets it.
+pub type LinkStream = MuxStream;
+
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Between two attempts to reach a guest that is still booting.
+const RETRY: Duration = Duration::from_millis(20);
+
+/// A back end: opens the two lanes, in the order of [`mux::Lane`].
+///
+/// `open` may be called any number of times, one call at a time; the lanes of an earlier call are closed by then. It fails
+/// while the guest is not there yet and is then called again.
+pub trait Backend: Send + Sync + fmt::Debug {
+    fn open(&self) -> BoxFuture<'_, std::io::Result<[LaneIo; 2]>>;
+}
+
+/// The host's end of the link to one guest: at most one session at a time. Dropping it ends the session.
+#[derive(Debug)]
+pub struct Link {
+    backend: Box<dyn Backend>,
+    secret: Secret,
+    session: Mutex<Option<Session>>,
+}
+
+impl Link {
+    pub fn new(backend: impl Backend + 'static, secret: Secret) -> Self {
+        Link { backend: Box::new(backend), secret, session: Mutex::new(None) }
+    }
+
+    /// Ends the present session, if there is one, and starts the next. Tries until `deadline` while the guest does not
+    /// answer; gives up at once when it answers that it will not have us.
+    pub async fn start(&self, deadline: Instant) -> Result<Session, LinkError> {
+        self.close("the host starts another session");
+        let mut last = None;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let attempt = async {
+                let lanes = self.backend.open().await.map_err(control::Error::Io)?;
+                mux::connect(&self.secret, lanes, left).await
+            };
+            match tokio::time::timeout(left, attempt).await {
+                Ok(Ok(session)) => {
+                    *self.lock() = Some(session.clone());
+                    return Ok(session);
+                }
+                Ok(Err(error @ (control::Error::WrongSecret | control::Error::LinkVersion { .. }))) => {
+                    return Err(error.into());
+                }
+                Ok(Err(error)) => last = Some(error),
+                Err(_) => {}
+            }
+            if Instant::now() + RETRY > deadline {
+                return Err(LinkError::Unreachable { last });
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    /// Opens a stream to a port of the guest.
+    pub fn connect(&self, port: Port) -> Result<LinkStream, LinkError> {
+        Ok(self.session()?.open(port)?)
+    }
+
+    /// The next stream that the guest opens; `None` once the session is over.
+    pub async fn accept(&self) -> Result<Option<Incoming>, LinkError> {
+        Ok(self.session()?.accept().await)
+    }
+
+    /// The present session.
+    pub fn session(&self) -> Result<Session, LinkError> {
+        let session = self.lock().clone();
+        session.filter(|session| !session.is_closed()).ok_or(LinkError::Down)
+    }
+
+    /// Ends the present session.
+    pub fn close(&self, reason: &str) {
+        let session = self.lock().take();
+        if let Some(session) = session {
+            session.close(reason);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Session>> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.close("the host let go of the link");
+    }
+}

@@ -1,0 +1,135 @@
+//! The guest's serial console on the host: a file per boot, of bounded size.
+
+use std::fs::OpenOptions;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result};
+
+/// Beyond this the file is cut while the machine runs; what was in it moves to the file of the boot before.
+const LIMIT: u64 = 8 << 20;
+/// How much of the end is read to find the last lines.
+const TAIL: u64 = 64 << 10;
+
+/// How the agent begins its last line when it cannot boot.
+const AGENT_GAVE_UP: &str = "berth-agent: cannot boot: ";
+/// How the kernel begins its report (kernel/panic.c).
+const KERNEL_PANIC: &str = "Kernel panic - not syncing: ";
+
+/// The console of the boot before.
+pub fn earlier(log: &Path) -> PathBuf {
+    let mut name = log.as_os_str().to_owned();
+    name.push(".1");
+    PathBuf::from(name)
+}
+
+/// Begins a new file for a new boot.
+pub fn rotate(log: &Path) -> Result<()> {
+    match std::fs::rename(log, earlier(log)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+    .map_err(Error::file("rotate", log))
+}
+
+/// Cuts a file that grew beyond its limit. QEMU appends, so it goes on at the new end.
+pub fn bound(log: &Path) -> Result<()> {
+    let Ok(metadata) = std::fs::metadata(log) else { return Ok(()) };
+    if metadata.len() <= LIMIT {
+        return Ok(());
+    }
+    std::fs::copy(log, earlier(log)).map_err(Error::file("copy", log))?;
+    let file = OpenOptions::new().write(true).open(log).map_err(Error::file("cut", log))?;
+    file.set_len(0).map_err(Error::file("cut", log))
+}
+
+/// The last `count` lines that are not empty, without terminal control; empty when there is no file.
+pub fn last_lines(log: &Path, count: usize) -> Vec<String> {
+    let Ok(mut file) = std::fs::File::open(log) else { return Vec::new() };
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut bytes = Vec::new();
+    if file.seek(SeekFrom::Start(length.saturating_sub(TAIL))).is_err()
+        || file.take(TAIL).read_to_end(&mut bytes).is_err()
+    {
+        return Vec::new();
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let mut lines: Vec<String> = text.lines().rev().map(plain).filter(|line| !line.is_empty()).take(count).collect();
+    lines.reverse();
+    lines
+}
+
+/// Why the agent could not boot, if it said so at the end of the console.
+pub fn agent_gave_up(log: &Path) -> Option<String> {
+    last_after(log, AGENT_GAVE_UP)
+}
+
+/// Why the kernel stopped, if it said so at the end of the console.
+pub fn kernel_panic(log: &Path) -> Option<String> {
+    last_after(log, KERNEL_PANIC)
+}
+
+/// The rest of the latest line in which `words` are.
+fn last_after(log: &Path, words: &str) -> Option<String> {
+    let lines = last_lines(log, 200);
+    lines.iter().rev().find_map(|line| Some(line.split_once(words)?.1.to_owned()))
+}
+
+/// Firmware clears the screen and moves the cursor (ECMA-48 sequences); a log needs only the text.
+fn plain(line: &str) -> String {
+    let mut text = String::with_capacity(line.len());
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c == '\x1b' {
+            if matches!(chars.peek(), Some('[')) {
+                chars.next();
+                while chars.next_if(|c| !('\x40'..='\x7e').contains(c)).is_some() {}
+            }
+            // The final byte of the sequence.
+            chars.next();
+        } else if !c.is_control() || c == '\t' {
+            text.push(c);
+        }
+    }
+    text.trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_lines_are_plain_text() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("console.log");
+        assert!(last_lines(&log, 3).is_empty());
+        std::fs::write(&log, "one\r\n\x1b[2J\x1b[1;1Htwo\r\n\r\nthree\x07\r\nfour").unwrap();
+        assert_eq!(last_lines(&log, 3), ["two", "three", "four"]);
+    }
+
+    #[test]
+    fn the_agent_s_reason_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("console.log");
+        std::fs::write(&log, "a\r\nberth-agent: cannot boot: no disk\r\n[ 1.0] reboot: Power down\r\n").unwrap();
+        assert_eq!(agent_gave_up(&log).as_deref(), Some("no disk"));
+        std::fs::write(&log, "[ 1.0] reboot: Power down\r\n").unwrap();
+        assert_eq!(agent_gave_up(&log), None);
+    }
+
+    #[test]
+    fn a_boot_begins_a_new_file_and_a_flood_is_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("console.log");
+        rotate(&log).unwrap();
+        std::fs::write(&log, "first boot").unwrap();
+        rotate(&log).unwrap();
+        assert!(!log.exists());
+        assert_eq!(std::fs::read_to_string(earlier(&log)).unwrap(), "first boot");
+
+        let file = std::fs::File::create(&log).unwrap();
+        file.set_len(LIMIT + 1).unwrap();
+        bound(&log).unwrap();
+        assert_eq!(std::fs::metadata(&log).unwrap().len(), 0);
+    }
+}

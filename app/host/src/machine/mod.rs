@@ -1,0 +1,105 @@
+//! One virtual machine: what it is (`state`), who owns it (`task`), what of it survives the daemon (`record`).
+//!
+//! Others hold a [`Handle`]: requests in, the published status and the guest out.
+
+pub mod boot;
+pub mod console;
+pub mod disk;
+mod news;
+pub mod record;
+pub mod state;
+pub mod status;
+mod steps;
+mod task;
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::link::Guest;
+use crate::paths::Paths;
+use crate::ports::HostPorts;
+use crate::{Error, Result};
+
+pub use state::{Failure, Step};
+pub use status::{MachineStatus, Phase, Progress, StepReport};
+
+/// What a holder of a [`Handle`] may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// Start, unless it runs or starts already.
+    Up,
+    /// Stop in good order, unless it is stopped already.
+    Down,
+    /// Stop in good order, then start.
+    Restart,
+}
+
+/// A machine owned by a task; clones are the same machine.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    requests: mpsc::Sender<(Request, oneshot::Sender<Result<()>>)>,
+    status: watch::Receiver<MachineStatus>,
+    engine: watch::Receiver<Option<Guest>>,
+    guest: watch::Receiver<Option<Guest>>,
+    forwards: watch::Receiver<Vec<control::Forward>>,
+}
+
+impl Handle {
+    /// Starts the owning task, which first looks for a machine that an earlier daemon left running.
+    /// When the last handle is dropped the task ends and leaves the machine as it is.
+    pub fn spawn(paths: Paths) -> Handle {
+        let (requests, receiver) = mpsc::channel(16);
+        let (status_to, status) = watch::channel(MachineStatus::stopped());
+        let (engine_to, engine) = watch::channel(None);
+        let (guest_to, guest) = watch::channel(None);
+        let ports = Arc::new(HostPorts::default());
+        let forwards = ports.list();
+        let published = task::Published { status: status_to, engine: engine_to, guest: guest_to };
+        tokio::spawn(task::run(paths, receiver, published, ports));
+        Handle { requests, status, engine, guest, forwards }
+    }
+
+    /// Makes a request and returns once it is accepted; its effect is then visible in the status.
+    pub async fn request(&self, request: Request) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || Error::WrongState { state: "no longer managed", remedy: "start the daemon again" };
+        self.requests.send((request, reply)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    /// The published status; changes wake its watchers.
+    pub fn status(&self) -> watch::Receiver<MachineStatus> {
+        self.status.clone()
+    }
+
+    /// The guest, while its engine may be spoken to.
+    pub fn engine(&self) -> Option<Guest> {
+        self.engine.borrow().clone()
+    }
+
+    /// The guest as soon as there is a link to it, even when the engine does not answer: for the debug shell.
+    pub fn guest(&self) -> Option<Guest> {
+        self.guest.borrow().clone()
+    }
+
+    /// What the guest says about itself now.
+    pub async fn guest_status(&self) -> Option<control::message::Status> {
+        let guest = self.guest()?;
+        guest.status().await.ok()
+    }
+
+    /// Ports published now.
+    pub fn forwards(&self) -> Vec<control::Forward> {
+        self.forwards.borrow().clone()
+    }
+
+    /// The status once nothing more happens by itself.
+    pub async fn settled(&self) -> MachineStatus {
+        let mut status = self.status.clone();
+        match status.wait_for(|status| status.phase.is_settled()).await {
+            Ok(status) => status.clone(),
+            Err(_) => self.status.borrow().clone(),
+        }
+    }
+}

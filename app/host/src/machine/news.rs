@@ -1,0 +1,70 @@
+//! What the owning task waits for besides requests. Each future may be dropped and made anew at any time: none loses news.
+
+use std::sync::Arc;
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::driver::{Instance, InstanceExit};
+use crate::link::{Guest, GuestState};
+
+/// Resolves at `deadline`, never without one.
+pub(super) async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Resolves when the hypervisor is gone.
+pub(super) async fn exit_of(instance: Option<Arc<dyn Instance>>) -> InstanceExit {
+    match instance {
+        Some(instance) => instance.wait().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Resolves when the guest refused us for good.
+pub(super) async fn refusal_of(guest: Option<Guest>) -> String {
+    if let Some(guest) = guest {
+        let mut state = guest.state();
+        if let Ok(state) = state.wait_for(|state| matches!(state, GuestState::Refused { .. })).await
+            && let GuestState::Refused { reason } = &*state
+        {
+            return reason.clone();
+        }
+    }
+    std::future::pending().await
+}
+
+/// Resolves when there is another trouble than the one that is shown.
+pub(super) async fn other_trouble(
+    instance: Option<Arc<dyn Instance>>,
+    guest: Option<Guest>,
+    shown: Option<String>,
+) -> Option<String> {
+    let Some(instance) = instance else { return std::future::pending().await };
+    let (mut standing, mut link) = (instance.trouble(), guest.map(|guest| guest.state()));
+    loop {
+        let lost = link.as_mut().and_then(|link| match &*link.borrow_and_update() {
+            GuestState::Lost { reason } => Some(format!("the link to the machine is being restored: {reason}")),
+            GuestState::Connected(_) | GuestState::Refused { .. } => None,
+        });
+        let now = standing.borrow_and_update().clone().or(lost);
+        if now != shown {
+            return now;
+        }
+        let link_changed = async {
+            match &mut link {
+                Some(link) => link.changed().await.is_ok(),
+                None => std::future::pending().await,
+            }
+        };
+        let alive = tokio::select! {
+            changed = standing.changed() => changed.is_ok(),
+            changed = link_changed => changed,
+        };
+        if !alive {
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,185 @@
+use proptest::prelude::*;
+
+use super::*;
+use Accelerator::{Kvm, Tcg};
+
+fn failed(step: Step) -> Event {
+    Event::StepFailed { step, cause: "the deadline passed".to_owned() }
+}
+
+fn died() -> Event {
+    Event::Exited(InstanceExit::Died { message: "killed".to_owned() })
+}
+
+/// Plays events from `Stopped`; all must be accepted. The last actions are returned with the state.
+fn play(events: &[Event]) -> (State, Vec<Action>) {
+    events.iter().fold((State::Stopped, vec![]), |(state, _), event| {
+        state.next(event).unwrap_or_else(|refused| panic!("{event:?} in {state:?}: {refused}"))
+    })
+}
+
+fn to_running() -> Vec<Event> {
+    let mut events = vec![Event::Up, Event::Checked { accelerators: vec![Kvm, Tcg] }];
+    events.extend(Step::ALL[1..].iter().map(|step| Event::Done(*step)));
+    events
+}
+
+#[test]
+fn a_start_goes_through_all_steps() {
+    let (state, actions) = play(&to_running());
+    assert_eq!(state, State::Running { accelerator: Kvm });
+    assert_eq!(actions, [Action::Remember(Kvm), Action::OpenHost]);
+}
+
+#[test]
+fn a_guest_that_is_not_heard_of_is_tried_with_the_next_accelerator() {
+    for last in [failed(Step::Boot), died()] {
+        let mut events = to_running()[..4].to_vec();
+        events.push(last);
+        let (state, actions) = play(&events);
+        let State::Starting(start) = &state else { panic!("{state:?}") };
+        assert_eq!((start.step, start.accelerators.as_slice()), (Step::Boot, &[Tcg][..]));
+        assert!(matches!(
+            actions.as_slice(),
+            [
+                Action::CancelStep,
+                Action::Kill,
+                Action::CloseHost,
+                Action::TellFallback { from: Kvm, to: Tcg, .. },
+                Action::Run(Step::Boot)
+            ]
+        ));
+        let (state, actions) = state.next(&failed(Step::Boot)).unwrap();
+        assert!(matches!(state, State::Failed(Failure { step: Some(Step::Boot), alive: false, .. })));
+        assert!(actions.contains(&Action::Kill) && actions.contains(&Action::Forget));
+    }
+}
+
+#[test]
+fn a_failure_before_or_after_the_boot_is_not_blamed_on_the_accelerator() {
+    for (done, step, alive) in [(2, Step::Image, false), (3, Step::Disk, false), (6, Step::Engine, true)] {
+        let mut events = to_running()[..=done].to_vec();
+        events.pop();
+        events.push(failed(step));
+        // `done` events were played before the failing step.
+        let (state, _) = play(&events);
+        assert!(matches!(&state, State::Failed(f) if f.step == Some(step) && f.alive == alive), "{state:?}");
+    }
+}
+
+#[test]
+fn a_guest_that_gives_up_is_not_blamed_on_the_accelerator() {
+    let mut events = to_running()[..5].to_vec();
+    events.push(Event::Exited(InstanceExit::GaveUp { message: "the data disk is damaged".to_owned() }));
+    let (state, _) = play(&events);
+    let State::Failed(failure) = state else { panic!("{state:?}") };
+    assert_eq!((failure.step, failure.cause.as_str()), (Some(Step::Link), "the data disk is damaged"));
+}
+
+#[test]
+fn an_adopted_machine_is_never_killed_by_a_failure() {
+    let (state, actions) = play(&[Event::Adopted { accelerator: Tcg }, failed(Step::Link)]);
+    assert!(matches!(&state, State::Failed(f) if f.alive), "{state:?}");
+    assert!(!actions.contains(&Action::Kill));
+    assert_eq!(state.next(&Event::Up), Err(Refused::StillThere));
+    let (state, actions) = state.next(&Event::Down).unwrap();
+    assert_eq!((state, actions), (State::Stopping { then_start: false }, vec![Action::PowerOff]));
+}
+
+#[test]
+fn the_end_of_a_running_machine_closes_everything() {
+    let mut events = to_running();
+    events.push(died());
+    let (state, actions) = play(&events);
+    assert!(matches!(&state, State::Failed(f) if f.step.is_none() && f.cause.contains("killed")));
+    assert_eq!(actions, [Action::CloseHost, Action::Forget]);
+}
+
+#[test]
+fn a_restart_starts_again_after_the_end() {
+    let mut events = to_running();
+    events.extend([Event::Restart, Event::StopOverdue]);
+    let (state, actions) = play(&events);
+    assert!(matches!(state, State::Starting(_)));
+    assert_eq!(actions, [Action::Kill, Action::CloseHost, Action::Forget, Action::Run(Step::Check)]);
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let step = prop::sample::select(Step::ALL.to_vec());
+    prop_oneof![
+        Just(Event::Up),
+        Just(Event::Down),
+        Just(Event::Restart),
+        Just(Event::Adopted { accelerator: Tcg }),
+        Just(Event::Checked { accelerators: vec![Kvm, Tcg] }),
+        step.clone().prop_map(Event::Done),
+        step.prop_map(failed),
+        Just(died()),
+        Just(Event::Refused { cause: "another version".to_owned() }),
+        Just(Event::EngineCame { accelerator: Tcg }),
+        Just(Event::StopOverdue),
+    ]
+}
+
+/// What the task would have, were the actions carried out.
+#[derive(Debug, Default)]
+struct World {
+    /// A step is being run.
+    busy: bool,
+    /// Host listeners are open.
+    open: bool,
+}
+
+proptest! {
+    #[test]
+    fn any_sequence_keeps_the_promises(events in prop::collection::vec(any_event(), 0..60)) {
+        let mut state = State::Stopped;
+        let mut world = World::default();
+        for event in events {
+            if matches!(event, Event::Done(_) | Event::StepFailed { .. } | Event::Checked { .. }) {
+                // Such an event is sent by the running step only, which ends with it.
+                let current = match (&state, &event) {
+                    (State::Starting(start), Event::Done(step) | Event::StepFailed { step, .. }) => start.step == *step,
+                    (State::Starting(start), _) => start.step == Step::Check,
+                    _ => false,
+                };
+                if !current { continue; }
+            }
+            let Ok((next, actions)) = state.next(&event) else { continue };
+            if matches!(event, Event::Done(_) | Event::StepFailed { .. } | Event::Checked { .. }) && next != state {
+                world.busy = false;
+            }
+            for action in &actions {
+                match action {
+                    Action::Run(_) => { prop_assert!(!world.busy, "two steps at once"); world.busy = true; }
+                    Action::CancelStep => world.busy = false,
+                    Action::OpenHost => world.open = true,
+                    Action::CloseHost => world.open = false,
+                    Action::PowerOff | Action::Kill | Action::Remember(_) | Action::TellFallback { .. } | Action::Forget => {}
+                }
+            }
+            match &next {
+                State::Starting(start) => {
+                    prop_assert!(world.busy, "{start:?} after {event:?}");
+                    prop_assert!(start.step <= Step::Image || !start.accelerators.is_empty());
+                }
+                State::Running { .. } => prop_assert!(world.open && !world.busy),
+                State::Stopped => prop_assert!(!world.open && !world.busy),
+                State::Failed(failure) => prop_assert!(!world.busy && (failure.alive || !world.open)),
+                State::Stopping { .. } => prop_assert!(!world.busy),
+            }
+            state = next;
+        }
+    }
+
+    #[test]
+    fn down_always_leads_to_stopped(events in prop::collection::vec(any_event(), 0..40)) {
+        let mut state = State::Stopped;
+        for event in events {
+            if let Ok((next, _)) = state.next(&event) { state = next; }
+        }
+        if let Ok((next, _)) = state.next(&Event::Down) { state = next; }
+        if let State::Stopping { .. } = state { state = state.next(&Event::StopOverdue).unwrap().0; }
+        prop_assert_eq!(state, State::Stopped);
+    }
+}

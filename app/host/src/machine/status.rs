@@ -1,0 +1,151 @@
+//! What is published about the machine: one value, replaced as a whole, the same on the control socket and in the window.
+
+use std::time::Instant;
+
+use control::LinkKind;
+use serde::{Deserialize, Serialize};
+
+use super::state::{Failure, Step};
+use crate::settings::Accelerator;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    Stopped,
+    Starting,
+    Running,
+    Stopping,
+    Failed,
+}
+
+impl Phase {
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Stopped => "stopped",
+            Phase::Starting => "starting",
+            Phase::Running => "running",
+            Phase::Stopping => "stopping",
+            Phase::Failed => "failed",
+        }
+    }
+
+    /// Whether nothing further happens by itself.
+    pub fn is_settled(self) -> bool {
+        matches!(self, Phase::Stopped | Phase::Running | Phase::Failed)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Progress {
+    Waiting,
+    Active,
+    Done,
+    Failed,
+}
+
+/// One step of the current or latest start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepReport {
+    pub step: Step,
+    pub progress: Progress,
+    /// How long it took, or has taken so far.
+    pub milliseconds: u64,
+}
+
+/// Everything that the host knows about the machine without asking the guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineStatus {
+    pub phase: Phase,
+    pub steps: Vec<StepReport>,
+    /// What the user must know, each said once: another accelerator was taken, a port could not be opened again.
+    pub notes: Vec<String>,
+    pub failure: Option<Failure>,
+    /// Why a machine that is there does not serve right now; it goes away by itself or says what to do.
+    pub trouble: Option<String>,
+    pub accelerator: Option<Accelerator>,
+    pub link: Option<LinkKind>,
+    /// Such as `QEMU 10.0.2`.
+    pub hypervisor: Option<String>,
+    pub hypervisor_pid: Option<u32>,
+    pub image_version: Option<String>,
+    /// The version of berth in the guest.
+    pub guest_version: Option<String>,
+    /// Seconds since 1970 UTC.
+    pub started_at: Option<u64>,
+    /// How long the latest start took, from the request to the engine's answer.
+    pub start_milliseconds: Option<u64>,
+}
+
+impl MachineStatus {
+    pub fn stopped() -> MachineStatus {
+        MachineStatus {
+            phase: Phase::Stopped,
+            steps: Vec::new(),
+            notes: Vec::new(),
+            failure: None,
+            trouble: None,
+            accelerator: None,
+            link: None,
+            hypervisor: None,
+            hypervisor_pid: None,
+            image_version: None,
+            guest_version: None,
+            started_at: None,
+            start_milliseconds: None,
+        }
+    }
+}
+
+/// Measures the steps of one start.
+#[derive(Debug)]
+pub(super) struct StepClock {
+    began: Instant,
+    active: Option<(Step, Instant)>,
+}
+
+impl StepClock {
+    pub(super) fn new() -> StepClock {
+        StepClock { began: Instant::now(), active: None }
+    }
+
+    /// Reports for a new start, all waiting.
+    pub(super) fn reset(&mut self, status: &mut MachineStatus) {
+        *self = StepClock::new();
+        let waiting = |step| StepReport { step, progress: Progress::Waiting, milliseconds: 0 };
+        status.steps = Step::ALL.into_iter().map(waiting).collect();
+        status.start_milliseconds = None;
+    }
+
+    /// `step` begins; later ones wait again, which matters when a boot is repeated.
+    pub(super) fn begin(&mut self, status: &mut MachineStatus, step: Step) {
+        self.active = Some((step, Instant::now()));
+        for report in &mut status.steps {
+            if report.step == step {
+                report.progress = Progress::Active;
+                report.milliseconds = 0;
+            } else if report.step > step {
+                report.progress = Progress::Waiting;
+                report.milliseconds = 0;
+            }
+        }
+    }
+
+    pub(super) fn end(&mut self, status: &mut MachineStatus, progress: Progress) {
+        let Some((step, since)) = self.active.take() else { return };
+        for report in &mut status.steps {
+            if report.step == step {
+                report.progress = progress;
+                report.milliseconds = milliseconds(since);
+            }
+        }
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        milliseconds(self.began)
+    }
+}
+
+fn milliseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

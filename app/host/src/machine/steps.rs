@@ -1,0 +1,181 @@
+//! What each start-up step does. A step is a future without side effects on the machine's state: it may be dropped at any
+//! await and leaves nothing running.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use control::message::EngineState;
+use control::{LinkKind, Secret};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
+
+use super::{boot, console, disk};
+use crate::driver::{self, Driver, Hypervisor, Instance, LinkAddress, MachineFiles, MachineSpec};
+use crate::image::{self, GuestImage};
+use crate::link::{self, Guest, Link, LinkError};
+use crate::paths::Paths;
+use crate::settings::{Accelerator, LinkChoice, Settings};
+use crate::{Error, Result};
+
+/// What a step hands to those after it.
+#[derive(Debug)]
+pub(super) enum Product {
+    Check(Box<Ground>),
+    Image(GuestImage),
+    Disk,
+    Boot(Booted),
+    Link(Guest),
+    Engine,
+}
+
+/// What a start stands on, fixed at its first step.
+#[derive(Debug, Clone)]
+pub(super) struct Ground {
+    pub(super) driver: Arc<dyn Driver>,
+    pub(super) hypervisor: Hypervisor,
+    pub(super) settings: Settings,
+    pub(super) link: LinkKind,
+}
+
+#[derive(Debug)]
+pub(super) struct Booted {
+    pub(super) instance: Arc<dyn Instance>,
+    pub(super) secret: Secret,
+}
+
+pub(super) async fn check(paths: Paths) -> Result<Ground> {
+    paths.create()?;
+    let settings = Settings::load(&paths.settings())?;
+    let driver = driver::for_this_system(&settings)?;
+    let hypervisor = driver.check().await?;
+    let link = match settings.link {
+        LinkChoice::Auto => hypervisor.preferred_link,
+        LinkChoice::Vsock => LinkKind::Vsock,
+        LinkChoice::Serial => LinkKind::Serial,
+    };
+    Ok(Ground { driver: Arc::from(driver), hypervisor, settings, link })
+}
+
+pub(super) async fn find_image(paths: Paths) -> Result<GuestImage> {
+    blocking(move || image::find(&paths)).await
+}
+
+pub(super) async fn prepare_disk(paths: Paths, ground: Ground) -> Result<()> {
+    blocking(move || disk::prepare(&paths.data_disk(), ground.settings.disk_gib)).await
+}
+
+pub(super) async fn boot(paths: Paths, ground: Ground, image: GuestImage, accelerator: Accelerator) -> Result<Booted> {
+    let secret = Secret::random().map_err(LinkError::Control)?;
+    std::fs::create_dir_all(paths.log_dir()).map_err(Error::file("create the folder", paths.log_dir()))?;
+    let spec = {
+        let (paths, ground, secret) = (paths.clone(), ground.clone(), secret.clone());
+        blocking(move || {
+            console::rotate(&paths.console_log())?;
+            let info = boot::boot_info(&ground.settings, ground.link, secret);
+            boot::write_initrd(&paths.initrd(), &image.initramfs, &info)?;
+            Ok(spec(&paths, &ground, &image, accelerator))
+        })
+        .await?
+    };
+    let instance = ground.driver.start(&spec).await?;
+    Ok(Booted { instance: Arc::from(instance), secret })
+}
+
+fn spec(paths: &Paths, ground: &Ground, image: &GuestImage, accelerator: Accelerator) -> MachineSpec {
+    MachineSpec {
+        name: "berth".to_owned(),
+        cpus: ground.settings.cpus,
+        memory_mib: ground.settings.memory_mib,
+        accelerator,
+        link: ground.link,
+        kernel: image.kernel.clone(),
+        initrd: paths.initrd(),
+        command_line: COMMAND_LINE.to_owned(),
+        root: image.root.clone(),
+        data: paths.data_disk(),
+        files: files(paths),
+    }
+}
+
+/// A panic resets, which ends QEMU (`-no-reboot`); only errors and worse go to the slow serial line; the kernel's tests of its
+/// own ciphers cost an eighth of its emulated boot and are those of its maker (Documentation/admin-guide/kernel-parameters).
+const COMMAND_LINE: &str = "console=ttyS0 panic=-1 loglevel=4 random.trust_cpu=on cryptomgr.notests";
+
+fn files(paths: &Paths) -> MachineFiles {
+    MachineFiles {
+        qmp_socket: paths.qmp_socket(),
+        pid_file: paths.qemu_pid_file(),
+        console_log: paths.console_log(),
+        hypervisor_log: paths.qemu_log(),
+        vhost_socket: paths.vhost_socket(),
+        vsock_socket: paths.vsock_socket(),
+        vsock_device_log: paths.vsock_device_log(),
+        serial_control_socket: paths.serial_control_socket(),
+        serial_bulk_socket: paths.serial_bulk_socket(),
+    }
+}
+
+/// Reaches the guest and says hello, trying until `deadline`: it listens only once its agent runs.
+pub(super) async fn join(
+    address: LinkAddress,
+    secret: Secret,
+    ports: Arc<dyn link::Ports>,
+    deadline: Instant,
+) -> Result<Guest> {
+    Ok(Guest::connect(link_to(address, secret)?, ports, deadline).await?)
+}
+
+#[cfg(unix)]
+fn link_to(address: LinkAddress, secret: Secret) -> Result<Link> {
+    Ok(match address {
+        LinkAddress::HybridVsock { socket } => Link::new(link::HybridVsock::new(socket), secret),
+        LinkAddress::Serial { control, bulk } => Link::new(link::Serial::new(control, bulk), secret),
+    })
+}
+
+/// No driver of this system makes such an address.
+#[cfg(not(unix))]
+fn link_to(address: LinkAddress, _secret: Secret) -> Result<Link> {
+    let link = match address {
+        LinkAddress::HybridVsock { .. } => "vsock",
+        LinkAddress::Serial { .. } => "serial",
+    };
+    Err(Error::UnsupportedLink { link })
+}
+
+/// Waits until the engine answers a request, however often it has to be started.
+pub(super) async fn await_engine(guest: Guest) -> Result<()> {
+    let mut state = guest.engine();
+    loop {
+        state.wait_for(|state| *state == EngineState::Ready).await.map_err(|_| LinkError::Down)?;
+        if ping(&guest).await.unwrap_or(false) {
+            return Ok(());
+        }
+        // It went away between its word and our question: it says so again when it is back.
+        tokio::select! {
+            changed = state.changed() => changed.map_err(|_| LinkError::Down)?,
+            () = tokio::time::sleep(Duration::from_millis(50)) => {}
+        }
+    }
+}
+
+/// Whether the engine answers `GET /_ping` with success.
+async fn ping(guest: &Guest) -> std::io::Result<bool> {
+    let mut stream = guest.connect_engine().await.map_err(std::io::Error::other)?;
+    stream.write_all(b"GET /_ping HTTP/1.1\r\nHost: berth\r\nConnection: close\r\n\r\n").await?;
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).await?;
+    Ok(head == *b"HTTP/1.1 200")
+}
+
+/// Runs file work off the event loop.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => {
+            let source = std::io::Error::other(error.to_string());
+            Err(Error::Spawn { program: PathBuf::from("a worker thread"), source })
+        }
+    }
+}

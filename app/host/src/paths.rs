@@ -1,0 +1,245 @@
+//! Names of all files on the host. Nothing else in the tree spells one.
+//!
+//! Four folders: configuration, data (disk, state), cache (guest images) and runtime (sockets). `BERTH_HOME` puts them all
+//! below one folder. The address of a Unix socket holds at most 107 bytes (unix(7)), so when a socket's name in the
+//! runtime folder would be longer, the sockets move to a folder whose short name is made from a hash of the long one.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::sys;
+use crate::{Error, Result};
+
+/// The longest path that may name a socket, without the closing NUL; macOS has the smaller `sun_path` (104 bytes).
+const SOCKET_PATH_MAX: usize = if cfg!(target_os = "macos") { 103 } else { 107 };
+/// The longest file name below the runtime folder, with its separator: the guest's vsock listeners.
+const SOCKET_NAME_MAX: usize = "/vsock.sock_4294967295".len();
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    config: PathBuf,
+    data: PathBuf,
+    cache: PathBuf,
+    runtime: PathBuf,
+}
+
+impl Paths {
+    /// The folders of this user, from `BERTH_HOME` or the platform's conventions. Creates nothing.
+    pub fn discover() -> Result<Paths> {
+        if let Some(home) = env::var_os("BERTH_HOME").filter(|home| !home.is_empty()) {
+            return Paths::below(Path::new(&home));
+        }
+        let dirs = directories::ProjectDirs::from("", "", "berth").ok_or(Error::NoHome)?;
+        let runtime = match dirs.runtime_dir() {
+            Some(dir) => fitting(dir.to_path_buf()),
+            None => short_runtime(dirs.data_local_dir()),
+        };
+        Ok(Paths {
+            config: dirs.config_dir().to_path_buf(),
+            data: dirs.data_local_dir().to_path_buf(),
+            cache: dirs.cache_dir().to_path_buf(),
+            runtime,
+        })
+    }
+
+    /// All folders below `home`, made absolute so that the daemon may change its folder.
+    pub fn below(home: &Path) -> Result<Paths> {
+        let home = std::path::absolute(home).map_err(Error::file("resolve", home))?;
+        Ok(Paths {
+            config: home.join("config"),
+            data: home.join("data"),
+            cache: home.join("cache"),
+            runtime: fitting(home.join("run")),
+        })
+    }
+
+    /// Creates the folders: the runtime folder and the machine's with mode 0700, owned by this user.
+    pub fn create(&self) -> Result<()> {
+        for dir in [&self.config, &self.data, &self.cache] {
+            std::fs::create_dir_all(dir).map_err(Error::file("create the folder", dir))?;
+        }
+        if let Some(parent) = self.runtime.parent()
+            && parent == sys::shared_temp_dir()
+        {
+            sys::create_private_dir(parent)?;
+        }
+        sys::create_private_dir(&self.machine_dir())?;
+        sys::create_private_dir(&self.runtime)
+    }
+
+    pub fn config_dir(&self) -> &Path {
+        &self.config
+    }
+    pub fn data_dir(&self) -> &Path {
+        &self.data
+    }
+    pub fn cache_dir(&self) -> &Path {
+        &self.cache
+    }
+    /// Mode 0700; holds every socket.
+    pub fn runtime_dir(&self) -> &Path {
+        &self.runtime
+    }
+
+    pub fn settings(&self) -> PathBuf {
+        self.config.join("settings.toml")
+    }
+    /// Mode 0700: the data disk, the state file with the per-boot secret.
+    pub fn machine_dir(&self) -> PathBuf {
+        self.data.join("machine")
+    }
+    pub fn data_disk(&self) -> PathBuf {
+        self.machine_dir().join("disk.raw")
+    }
+    /// What the next daemon needs to adopt a running machine.
+    pub fn machine_record(&self) -> PathBuf {
+        self.machine_dir().join("machine.json")
+    }
+    /// Which accelerator worked, by QEMU version and host kernel.
+    pub fn accelerator_memory(&self) -> PathBuf {
+        self.machine_dir().join("accelerators.json")
+    }
+    /// What the guest image's artefacts looked like when they were verified last.
+    pub fn image_verification(&self) -> PathBuf {
+        self.cache.join("verified.json")
+    }
+    /// The base initramfs followed by the boot cpio; mode 0600, rewritten at every boot.
+    pub fn initrd(&self) -> PathBuf {
+        self.machine_dir().join("initrd")
+    }
+
+    pub fn engine_socket(&self) -> PathBuf {
+        self.runtime.join("engine.sock")
+    }
+    pub fn control_socket(&self) -> PathBuf {
+        self.runtime.join("control.sock")
+    }
+    pub fn qmp_socket(&self) -> PathBuf {
+        self.runtime.join("qmp.sock")
+    }
+    /// Between QEMU and the vsock device process.
+    pub fn vhost_socket(&self) -> PathBuf {
+        self.runtime.join("vhost.sock")
+    }
+    /// The hybrid vsock socket; the guest's own connections arrive at `<this>_<port>`.
+    pub fn vsock_socket(&self) -> PathBuf {
+        self.runtime.join("vsock.sock")
+    }
+    pub fn serial_control_socket(&self) -> PathBuf {
+        self.runtime.join("link0.sock")
+    }
+    pub fn serial_bulk_socket(&self) -> PathBuf {
+        self.runtime.join("link1.sock")
+    }
+    pub fn qemu_pid_file(&self) -> PathBuf {
+        self.runtime.join("qemu.pid")
+    }
+    /// Held locked by the daemon for as long as it lives; contains its process number.
+    pub fn daemon_lock(&self) -> PathBuf {
+        self.runtime.join("daemon.lock")
+    }
+
+    pub fn log_dir(&self) -> PathBuf {
+        self.data.join("log")
+    }
+    pub fn daemon_log(&self) -> PathBuf {
+        self.log_dir().join("daemon.log")
+    }
+    /// The serial console of the current boot; the boot before is at `console.log.1`.
+    pub fn console_log(&self) -> PathBuf {
+        self.log_dir().join("console.log")
+    }
+    pub fn qemu_log(&self) -> PathBuf {
+        self.log_dir().join("qemu.log")
+    }
+    pub fn vsock_device_log(&self) -> PathBuf {
+        self.log_dir().join("vhost-device-vsock.log")
+    }
+
+    /// Where installed guest images are looked for, in this order.
+    pub fn image_candidates(&self) -> Vec<PathBuf> {
+        let mut dirs = Vec::new();
+        if let Some(dir) = env::var_os("BERTH_IMAGE_DIR").filter(|dir| !dir.is_empty()) {
+            return vec![PathBuf::from(dir)];
+        }
+        dirs.push(self.data.join("image"));
+        dirs.push(self.cache.join("image").join("current"));
+        // What `cargo image` builds lies in the user's cache even when `BERTH_HOME` moves everything else.
+        if let Some(user) = directories::ProjectDirs::from("", "", "berth") {
+            let built = user.cache_dir().join("image").join("current");
+            if !dirs.contains(&built) {
+                dirs.push(built);
+            }
+        }
+        dirs
+    }
+}
+
+/// Folder and file of a docker context of this name, below the client's configuration folder
+/// (`DOCKER_CONFIG`, or `~/.docker`): `contexts/meta/<sha256 of the name>/meta.json`.
+pub fn docker_context_file(name: &str) -> Result<PathBuf> {
+    let base = match env::var_os("DOCKER_CONFIG").filter(|dir| !dir.is_empty()) {
+        Some(dir) => PathBuf::from(dir),
+        None => directories::BaseDirs::new().ok_or(Error::NoHome)?.home_dir().join(".docker"),
+    };
+    Ok(docker_context_file_in(&base, name))
+}
+
+/// As [`docker_context_file`], in a configuration folder that is given.
+pub fn docker_context_file_in(docker_config: &Path, name: &str) -> PathBuf {
+    docker_config.join("contexts").join("meta").join(hex(&Sha256::digest(name.as_bytes()))).join("meta.json")
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// `runtime`, or its short stand-in when sockets below it would have too long a name.
+fn fitting(runtime: PathBuf) -> PathBuf {
+    if runtime.as_os_str().len() + SOCKET_NAME_MAX <= SOCKET_PATH_MAX { runtime } else { short_runtime(&runtime) }
+}
+
+/// A folder of a short name that only `long` maps to: in the user's runtime folder if that is short enough, else in the
+/// shared temporary folder, where its owner is checked when it is made.
+fn short_runtime(long: &Path) -> PathBuf {
+    let digest = Sha256::digest(long.as_os_str().as_encoded_bytes());
+    let name = format!("berth-{}", &hex(&digest)[..12]);
+    let user = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute());
+    match user.map(|dir| dir.join(&name)) {
+        Some(dir) if dir.as_os_str().len() + SOCKET_NAME_MAX <= SOCKET_PATH_MAX => dir,
+        _ => sys::shared_temp_dir().join(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_home_gets_a_short_runtime_folder_of_its_own() {
+        let long = PathBuf::from("/home/somebody").join("x".repeat(120));
+        let one = Paths::below(&long).unwrap();
+        let other = Paths::below(&long.join("y")).unwrap();
+        assert!(one.runtime_dir().as_os_str().len() + SOCKET_NAME_MAX <= SOCKET_PATH_MAX, "{one:?}");
+        assert_ne!(one.runtime_dir(), other.runtime_dir());
+        assert_eq!(one, Paths::below(&long).unwrap());
+        assert!(one.data_disk().starts_with(&long));
+    }
+
+    #[test]
+    fn a_short_home_keeps_its_sockets() {
+        let paths = Paths::below(Path::new("/tmp/b")).unwrap();
+        assert_eq!(paths.engine_socket(), Path::new("/tmp/b/run/engine.sock"));
+    }
+
+    #[test]
+    fn the_docker_context_folder_is_the_hash_of_the_name() {
+        let file = docker_context_file_in(Path::new("/d"), "berth");
+        let folder = file.parent().unwrap().file_name().unwrap().to_str().unwrap();
+        assert_eq!(folder.len(), 64);
+        assert_eq!(file.file_name().unwrap(), "meta.json");
+    }
+}

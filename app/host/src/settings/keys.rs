@@ -1,0 +1,336 @@
+//! The table of settings: name, description, parser, and how the value is shown.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Accelerator, LinkChoice, Takes, Values};
+use crate::sys::HostFacts;
+
+type Parse = fn(&mut Values, &str, &HostFacts) -> Result<(), String>;
+
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) description: &'static str,
+    pub(super) takes: Takes,
+    /// Whether an empty text is a value of its own; else it means the default.
+    pub(super) may_be_empty: bool,
+    kind: Kind,
+    /// Puts the value into its field; the error says what is expected.
+    pub(super) parse: Parse,
+    pub(super) show: fn(&Values) -> String,
+}
+
+/// How the value is written in TOML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Number,
+    Switch,
+    Text,
+    List,
+}
+
+impl Key {
+    /// `text`, which the key's parser accepted, as a TOML value.
+    pub(super) fn to_toml(&self, text: &str) -> toml::Value {
+        match self.kind {
+            Kind::Number => text.parse().map_or_else(|_| toml::Value::from(text), toml::Value::Integer),
+            Kind::Switch => toml::Value::Boolean(text == "true"),
+            Kind::Text => toml::Value::from(text),
+            Kind::List => toml::Value::Array(items(text).map(toml::Value::from).collect()),
+        }
+    }
+}
+
+/// A TOML value as the text that the parsers take.
+pub(super) fn text_of(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Boolean(switch) => Some(switch.to_string()),
+        toml::Value::Array(values) => {
+            let texts: Option<Vec<&str>> = values.iter().map(toml::Value::as_str).collect();
+            Some(texts?.join(","))
+        }
+        toml::Value::Float(_) | toml::Value::Datetime(_) | toml::Value::Table(_) => None,
+    }
+}
+
+pub(super) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+pub(super) const KEYS: &[Key] = &[
+    Key {
+        name: "cpus",
+        description: "Processors that the machine sees.",
+        takes: Takes::AtNextStart,
+        may_be_empty: false,
+        kind: Kind::Number,
+        parse: |values, text, host| number(text, 1, u64::from(host.cpus.max(1))).map(|n| values.cpus = n as u32),
+        show: |values| values.cpus.to_string(),
+    },
+    Key {
+        name: "memory_mib",
+        description: "Memory that the machine may use, in MiB; what its containers free goes back to the host.",
+        takes: Takes::AtNextStart,
+        may_be_empty: false,
+        kind: Kind::Number,
+        parse: |values, text, host| number(text, 512, host.memory_mib.max(1024)).map(|n| values.memory_mib = n),
+        show: |values| values.memory_mib.to_string(),
+    },
+    Key {
+        name: "disk_gib",
+        description: "Size of the data disk in GiB; the file grows as it fills. It can be raised, not lowered.",
+        takes: Takes::AtNextStart,
+        may_be_empty: false,
+        kind: Kind::Number,
+        parse: |values, text, _| number(text, 1, 16 * 1024).map(|n| values.disk_gib = n),
+        show: |values| values.disk_gib.to_string(),
+    },
+    Key {
+        name: "link",
+        description: "How host and machine are joined: auto, vsock (needs vhost-device-vsock) or serial.",
+        takes: Takes::AtNextStart,
+        may_be_empty: false,
+        kind: Kind::Text,
+        parse: |values, text, _| {
+            values.link = match text {
+                "auto" => LinkChoice::Auto,
+                "vsock" => LinkChoice::Vsock,
+                "serial" => LinkChoice::Serial,
+                _ => return Err("one of auto, vsock, serial".to_owned()),
+            };
+            Ok(())
+        },
+        show: |values| {
+            match values.link {
+                LinkChoice::Auto => "auto",
+                LinkChoice::Vsock => "vsock",
+                LinkChoice::Serial => "serial",
+            }
+            .to_owned()
+        },
+    },
+    Key {
+        name: "accelerator",
+        description: "What runs the machine's instructions: auto (what works here, found by trying), kvm, tcg, hvf or whpx.",
+        takes: Takes::AtNextStart,
+        may_be_empty: false,
+        kind: Kind::Text,
+        parse: |values, text, _| {
+            values.accelerator = match text {
+                "auto" => None,
+                _ => Some(accelerator(text).ok_or("one of auto, kvm, tcg, hvf, whpx")?),
+            };
+            Ok(())
+        },
+        show: |values| values.accelerator.map_or("auto", Accelerator::name).to_owned(),
+    },
+    Key {
+        name: "accelerator_order",
+        description: "The accelerators to try, the first one first, separated by commas; empty: what this host offers.",
+        takes: Takes::AtNextStart,
+        may_be_empty: true,
+        kind: Kind::List,
+        parse: |values, text, _| {
+            let order: Option<Vec<Accelerator>> = items(text).map(|item| accelerator(&item)).collect();
+            values.accelerator_order = order.ok_or("a list of kvm, tcg, hvf, whpx")?;
+            Ok(())
+        },
+        show: |values| values.accelerator_order.iter().map(|a| a.name()).collect::<Vec<_>>().join(","),
+    },
+    Key {
+        name: "qemu",
+        description: "Path of the QEMU program; empty: found in PATH.",
+        takes: Takes::AtNextStart,
+        may_be_empty: true,
+        kind: Kind::Text,
+        parse: |values, text, _| {
+            values.qemu = (!text.is_empty()).then(|| PathBuf::from(text));
+            match &values.qemu {
+                Some(path) if !path.is_absolute() => Err("an absolute path".to_owned()),
+                _ => Ok(()),
+            }
+        },
+        show: |values| values.qemu.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
+    },
+    Key {
+        name: "boot_deadline",
+        description: "Longest time from the start of QEMU to the guest's first word, such as 20s; auto: 20s with \
+                      hardware help, 120s without. A boot that takes longer is tried with the next accelerator.",
+        takes: Takes::AtNextStart,
+        may_be_empty: false,
+        kind: Kind::Text,
+        parse: |values, text, _| {
+            values.boot_deadline = match text {
+                "auto" => None,
+                _ => Some(duration(text).ok_or("a time such as 500ms, 20s or 2m, or auto")?),
+            };
+            Ok(())
+        },
+        show: |values| values.boot_deadline.map_or("auto".to_owned(), show_duration),
+    },
+    Key {
+        name: "engine_deadline",
+        description: "Longest time from the guest's first word to the engine's first answer, such as 60s.",
+        takes: Takes::AtNextStart,
+        may_be_empty: false,
+        kind: Kind::Text,
+        parse: |values, text, _| {
+            values.engine_deadline = duration(text).ok_or("a time such as 500ms, 20s or 2m")?;
+            Ok(())
+        },
+        show: |values| show_duration(values.engine_deadline),
+    },
+    Key {
+        name: "registry_mirrors",
+        description: "Mirrors of Docker Hub, asked before it, as URLs separated by commas.",
+        takes: Takes::AtNextStart,
+        may_be_empty: true,
+        kind: Kind::List,
+        parse: |values, text, _| {
+            let mirrors: Vec<String> = items(text).collect();
+            if !mirrors.iter().all(|mirror| is_url(mirror)) {
+                return Err("URLs that begin with http:// or https://, separated by commas".to_owned());
+            }
+            values.registry_mirrors = mirrors;
+            Ok(())
+        },
+        show: |values| values.registry_mirrors.join(","),
+    },
+    Key {
+        name: "insecure_registries",
+        description: "Registries that may be spoken to without TLS or with an unknown certificate, as HOST[:PORT] or \
+                      CIDR, separated by commas. 127.0.0.0/8 always is one.",
+        takes: Takes::AtNextStart,
+        may_be_empty: true,
+        kind: Kind::List,
+        parse: |values, text, _| {
+            let registries: Vec<String> = items(text).collect();
+            if registries.iter().any(|registry| registry.contains("://") || registry.contains(char::is_whitespace)) {
+                return Err("HOST[:PORT] or CIDR, without a scheme, separated by commas".to_owned());
+            }
+            values.insecure_registries = registries;
+            Ok(())
+        },
+        show: |values| values.insecure_registries.join(","),
+    },
+    Key {
+        name: "http_proxy",
+        description: "Proxy of the engine for http:// as URL; empty: what HTTP_PROXY says when the machine starts.",
+        takes: Takes::AtNextStart,
+        may_be_empty: true,
+        kind: Kind::Text,
+        parse: |values, text, _| proxy(text).map(|proxy| values.http_proxy = proxy),
+        show: |values| values.http_proxy.clone(),
+    },
+    Key {
+        name: "https_proxy",
+        description: "Proxy of the engine for https:// as URL; empty: what HTTPS_PROXY says when the machine starts.",
+        takes: Takes::AtNextStart,
+        may_be_empty: true,
+        kind: Kind::Text,
+        parse: |values, text, _| proxy(text).map(|proxy| values.https_proxy = proxy),
+        show: |values| values.https_proxy.clone(),
+    },
+    Key {
+        name: "no_proxy",
+        description: "Hosts that are reached without a proxy, separated by commas; empty: what NO_PROXY says.",
+        takes: Takes::AtNextStart,
+        may_be_empty: true,
+        kind: Kind::Text,
+        parse: |values, text, _| {
+            values.no_proxy = items(text).collect::<Vec<_>>().join(",");
+            Ok(())
+        },
+        show: |values| values.no_proxy.clone(),
+    },
+    Key {
+        name: "docker_context",
+        description: "Keep a docker context named `berth`; the current context is never switched.",
+        takes: Takes::AtOnce,
+        may_be_empty: false,
+        kind: Kind::Switch,
+        parse: |values, text, _| switch(text).map(|on| values.docker_context = on),
+        show: |values| values.docker_context.to_string(),
+    },
+    Key {
+        name: "var_run_docker_sock",
+        description: "Also answer at /var/run/docker.sock, when nothing else is there and its folder may be written.",
+        takes: Takes::AtNextStart,
+        may_be_empty: false,
+        kind: Kind::Switch,
+        parse: |values, text, _| switch(text).map(|on| values.var_run_docker_sock = on),
+        show: |values| values.var_run_docker_sock.to_string(),
+    },
+    Key {
+        name: "locale",
+        description: "Language of messages: auto (the system's), en or zh-CN.",
+        takes: Takes::AtOnce,
+        may_be_empty: false,
+        kind: Kind::Text,
+        parse: |values, text, _| match text {
+            "auto" | "en" | "zh-CN" => {
+                values.locale = text.to_owned();
+                Ok(())
+            }
+            _ => Err("one of auto, en, zh-CN".to_owned()),
+        },
+        show: |values| values.locale.clone(),
+    },
+];
+
+fn items(text: &str) -> impl Iterator<Item = String> + '_ {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned)
+}
+
+fn number(text: &str, least: u64, most: u64) -> Result<u64, String> {
+    match text.parse::<u64>() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("a number from {least} to {most}")),
+    }
+}
+
+fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "true" | "yes" | "on" => Ok(true),
+        "false" | "no" | "off" => Ok(false),
+        _ => Err("true or false".to_owned()),
+    }
+}
+
+fn accelerator(text: &str) -> Option<Accelerator> {
+    [Accelerator::Kvm, Accelerator::Tcg, Accelerator::Hvf, Accelerator::Whpx].into_iter().find(|a| a.name() == text)
+}
+
+fn is_url(text: &str) -> bool {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(char::is_whitespace))
+}
+
+fn proxy(text: &str) -> Result<String, String> {
+    match text {
+        "" => Ok(String::new()),
+        _ if is_url(text) => Ok(text.to_owned()),
+        _ => Err("a URL that begins with http:// or https://".to_owned()),
+    }
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let split = text.find(|c: char| !c.is_ascii_digit())?;
+    let number: u64 = text[..split].parse().ok().filter(|number| *number > 0)?;
+    match &text[split..] {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        _ => None,
+    }
+}
+
+fn show_duration(duration: Duration) -> String {
+    match duration.subsec_millis() {
+        0 => format!("{}s", duration.as_secs()),
+        _ => format!("{}ms", duration.as_millis()),
+    }
+}

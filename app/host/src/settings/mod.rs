@@ -1,0 +1,309 @@
+//! The user's choices: typed, validated, documented, stored in `settings.toml`.
+//!
+//! The file holds only what the user set, so a default that follows the host keeps following it. Every value, from the
+//! file or from the command line, passes the one parser of its key in [`keys`].
+
+mod keys;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::sys::{self, HostFacts};
+use crate::{Error, Result};
+use keys::{KEYS, Key};
+
+/// How host and guest are joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkChoice {
+    /// vsock where the host has a vsock device, else serial.
+    Auto,
+    Vsock,
+    Serial,
+}
+
+/// What executes the guest's instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Accelerator {
+    Kvm,
+    Tcg,
+    Hvf,
+    Whpx,
+}
+
+impl Accelerator {
+    pub fn name(self) -> &'static str {
+        match self {
+            Accelerator::Kvm => "kvm",
+            Accelerator::Tcg => "tcg",
+            Accelerator::Hvf => "hvf",
+            Accelerator::Whpx => "whpx",
+        }
+    }
+}
+
+impl std::fmt::Display for Accelerator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// All values in force: what the user set over what the host suggests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Values {
+    pub cpus: u32,
+    pub memory_mib: u64,
+    pub disk_gib: u64,
+    pub link: LinkChoice,
+    /// `None`: probe [`Values::accelerator_order`].
+    pub accelerator: Option<Accelerator>,
+    /// Empty: what the host offers, the fastest first.
+    pub accelerator_order: Vec<Accelerator>,
+    pub qemu: Option<PathBuf>,
+    /// From the start of QEMU to the agent's hello; `None`: 20 s with hardware help, 120 s without.
+    pub boot_deadline: Option<Duration>,
+    /// From the agent's hello to the engine's first answer.
+    pub engine_deadline: Duration,
+    pub registry_mirrors: Vec<String>,
+    pub insecure_registries: Vec<String>,
+    pub http_proxy: String,
+    pub https_proxy: String,
+    pub no_proxy: String,
+    pub docker_context: bool,
+    pub var_run_docker_sock: bool,
+    pub locale: String,
+}
+
+impl Values {
+    fn defaults(host: HostFacts) -> Values {
+        Values {
+            cpus: (host.cpus / 2).max(2).min(host.cpus.max(1)),
+            memory_mib: (host.memory_mib / 4).clamp(1024, 8192),
+            disk_gib: 64,
+            link: LinkChoice::Auto,
+            accelerator: None,
+            accelerator_order: Vec::new(),
+            qemu: None,
+            boot_deadline: None,
+            engine_deadline: Duration::from_secs(60),
+            registry_mirrors: Vec::new(),
+            insecure_registries: Vec::new(),
+            http_proxy: String::new(),
+            https_proxy: String::new(),
+            no_proxy: String::new(),
+            docker_context: true,
+            var_run_docker_sock: false,
+            locale: "auto".to_owned(),
+        }
+    }
+}
+
+/// When a change comes into force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Takes {
+    AtOnce,
+    AtNextStart,
+}
+
+/// One setting as `berth config list` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    pub name: String,
+    pub value: String,
+    pub default: String,
+    /// Set by the user, be it to the default's value.
+    pub is_set: bool,
+    /// One or two sentences in English, with the unit.
+    pub description: String,
+    pub takes_effect: Takes,
+}
+
+/// The values in force and which of them the user set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    values: Values,
+    set: BTreeMap<&'static str, String>,
+    host: HostFacts,
+}
+
+impl std::ops::Deref for Settings {
+    type Target = Values;
+    fn deref(&self) -> &Values {
+        &self.values
+    }
+}
+
+impl Settings {
+    /// Only defaults.
+    pub fn of_host(host: HostFacts) -> Settings {
+        Settings { values: Values::defaults(host), set: BTreeMap::new(), host }
+    }
+
+    /// The settings in `file`; defaults when there is none.
+    pub fn load(file: &Path) -> Result<Settings> {
+        let mut settings = Settings::of_host(HostFacts::read());
+        let text = match std::fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(settings),
+            Err(source) => return Err(Error::File { action: "read", path: file.to_path_buf(), source }),
+        };
+        let bad = |reason: String| Error::BadSettingsFile { path: file.to_path_buf(), reason };
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| bad(error.message().to_owned()))?;
+        for (name, value) in &table {
+            let text = keys::text_of(value).ok_or_else(|| bad(format!("`{name}` has a value of no known kind")))?;
+            settings.set(name, &text).map_err(|error| bad(error.to_string()))?;
+        }
+        Ok(settings)
+    }
+
+    /// Writes the file anew: the old one stays until the new one is on disk.
+    pub fn save(&self, file: &Path) -> Result<()> {
+        let mut text = String::from("# Written by `berth config set`; `berth config list` explains every key.\n");
+        for (name, value) in &self.set {
+            let key = keys::find(name).expect("only known keys are ever set");
+            text.push_str(&format!("{name} = {}\n", key.to_toml(value)));
+        }
+        if let Some(dir) = file.parent() {
+            std::fs::create_dir_all(dir).map_err(Error::file("create the folder", dir))?;
+        }
+        sys::write_private(file, text.as_bytes())
+    }
+
+    /// The value in force, as text that [`Settings::set`] accepts.
+    pub fn get(&self, name: &str) -> Result<String> {
+        Ok((known(name)?.show)(&self.values))
+    }
+
+    /// Sets one value from text; lists are separated by commas, an empty text or `default` takes the setting back.
+    pub fn set(&mut self, name: &str, text: &str) -> Result<()> {
+        let key = known(name)?;
+        let text = text.trim();
+        if text == "default" || (text.is_empty() && !key.may_be_empty) {
+            return self.unset(name);
+        }
+        let mut values = self.values.clone();
+        (key.parse)(&mut values, text, &self.host).map_err(|expected| Error::BadSetting {
+            name: key.name,
+            value: text.to_owned(),
+            expected,
+        })?;
+        self.values = values;
+        self.set.insert(key.name, (key.show)(&self.values));
+        Ok(())
+    }
+
+    /// Back to the default.
+    pub fn unset(&mut self, name: &str) -> Result<()> {
+        let key = known(name)?;
+        self.set.remove(key.name);
+        let mut values = Values::defaults(self.host);
+        for (name, text) in &self.set {
+            let key = keys::find(name).expect("only known keys are ever set");
+            (key.parse)(&mut values, text, &self.host).expect("a value that was accepted once is accepted again");
+        }
+        self.values = values;
+        Ok(())
+    }
+
+    /// All settings, in the order in which they are documented.
+    pub fn list(&self) -> Vec<Entry> {
+        let defaults = Values::defaults(self.host);
+        KEYS.iter()
+            .map(|key| Entry {
+                name: key.name.to_owned(),
+                value: (key.show)(&self.values),
+                default: (key.show)(&defaults),
+                is_set: self.set.contains_key(key.name),
+                description: key.description.to_owned(),
+                takes_effect: key.takes,
+            })
+            .collect()
+    }
+}
+
+/// The names of all settings, for completions.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    KEYS.iter().map(|key| key.name)
+}
+
+fn known(name: &str) -> Result<&'static Key> {
+    keys::find(name).ok_or_else(|| Error::UnknownSetting { name: name.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOST: HostFacts = HostFacts { cpus: 8, memory_mib: 16384 };
+
+    fn refused(name: &str, value: &str) -> String {
+        Settings::of_host(HOST).set(name, value).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn defaults_follow_the_host() {
+        let settings = Settings::of_host(HOST);
+        assert_eq!((settings.cpus, settings.memory_mib, settings.disk_gib), (4, 4096, 64));
+        let small = Settings::of_host(HostFacts { cpus: 1, memory_mib: 512 });
+        assert_eq!((small.cpus, small.memory_mib), (1, 1024));
+    }
+
+    #[test]
+    fn what_is_set_survives_the_file_and_the_rest_is_not_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("settings.toml");
+        let mut settings = Settings::load(&file).unwrap();
+        settings.set("disk_gib", "80").unwrap();
+        settings.set("registry_mirrors", "https://a.example, http://b.example:5000").unwrap();
+        settings.set("docker_context", "no").unwrap();
+        settings.set("boot_deadline", "1500ms").unwrap();
+        settings.save(&file).unwrap();
+        assert_eq!(Settings::load(&file).unwrap(), settings);
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains("disk_gib = 80\n"), "{text}");
+        assert!(text.contains(r#"registry_mirrors = ["https://a.example", "http://b.example:5000"]"#), "{text}");
+        assert!(!text.contains("memory_mib"), "{text}");
+
+        settings.unset("disk_gib").unwrap();
+        assert_eq!(settings.disk_gib, 64);
+        assert_eq!(settings.boot_deadline, Some(Duration::from_millis(1500)));
+    }
+
+    #[test]
+    fn every_value_shown_is_accepted() {
+        let mut settings = Settings::of_host(HOST);
+        for entry in settings.list() {
+            settings.set(&entry.name, &entry.value).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
+            assert!(entry.description.len() > 20, "{}", entry.name);
+        }
+    }
+
+    #[test]
+    fn bad_values_are_refused_in_one_clear_line() {
+        assert_eq!(refused("cpus", "many"), "bad value `many` for cpus: a number from 1 to 8");
+        assert_eq!(refused("cpus", "9"), "bad value `9` for cpus: a number from 1 to 8");
+        assert_eq!(refused("memory_mib", "10"), "bad value `10` for memory_mib: a number from 512 to 16384");
+        assert_eq!(refused("link", "cable"), "bad value `cable` for link: one of auto, vsock, serial");
+        assert_eq!(
+            refused("boot_deadline", "-1s"),
+            "bad value `-1s` for boot_deadline: a time such as 500ms, 20s or 2m, or auto"
+        );
+        assert_eq!(refused("colour", "red"), "there is no setting `colour`: `berth config list` shows them all");
+        assert!(refused("registry_mirrors", "ftp://x").contains("http"));
+    }
+
+    #[test]
+    fn a_broken_file_is_named_and_not_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("settings.toml");
+        std::fs::write(&file, "cpus = 2\nwheels = 4\n").unwrap();
+        let error = Settings::load(&file).unwrap_err().to_string();
+        assert!(error.contains("settings.toml") && error.contains("wheels"), "{error}");
+        assert!(std::fs::read_to_string(&file).unwrap().contains("wheels"));
+    }
+}

@@ -1,0 +1,310 @@
+//! Linux and macOS.
+
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::ProcessIdentity;
+use crate::{Error, Result};
+
+pub type LocalStream = UnixStream;
+
+/// A Unix socket of mode 0600; its file is removed when the listener is dropped.
+#[derive(Debug)]
+pub struct LocalListener {
+    listener: UnixListener,
+    path: PathBuf,
+    inode: u64,
+}
+
+impl LocalListener {
+    /// Listens at `path`, over the remains of an earlier process. The caller holds a lock that makes it the only one.
+    pub fn bind(path: &Path) -> io::Result<LocalListener> {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(path)?;
+        // Until here the folder's mode 0700 protects it.
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+        let inode = std::fs::metadata(path)?.ino();
+        Ok(LocalListener { listener, path: path.to_path_buf(), inode })
+    }
+
+    pub async fn accept(&mut self) -> io::Result<LocalStream> {
+        Ok(self.listener.accept().await?.0)
+    }
+}
+
+impl Drop for LocalListener {
+    fn drop(&mut self) {
+        // A successor may have put its own socket there.
+        if std::fs::metadata(&self.path).is_ok_and(|m| m.ino() == self.inode) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+pub(super) async fn connect(path: &Path) -> io::Result<LocalStream> {
+    UnixStream::connect(path).await
+}
+
+pub(super) fn shared_temp_dir() -> PathBuf {
+    PathBuf::from(format!("/tmp/berth-{}", rustix::process::getuid().as_raw()))
+}
+
+pub(super) fn create_private_dir(dir: &Path) -> Result<()> {
+    if let Some(parent) = dir.parent() {
+        std::fs::create_dir_all(parent).map_err(Error::file("create the folder", parent))?;
+    }
+    match DirBuilder::new().mode(0o700).create(dir) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        other => return other.map_err(Error::file("create the folder", dir)),
+    }
+    // Not followed: a symbolic link in a shared folder may be somebody else's.
+    let metadata = std::fs::symlink_metadata(dir).map_err(Error::file("read", dir))?;
+    if !metadata.is_dir() || metadata.uid() != rustix::process::getuid().as_raw() {
+        return Err(Error::ForeignDirectory { path: dir.to_path_buf() });
+    }
+    if metadata.mode() & 0o777 != 0o700 {
+        let mode = std::fs::Permissions::from_mode(0o700);
+        std::fs::set_permissions(dir, mode).map_err(Error::file("change the mode of", dir))?;
+    }
+    Ok(())
+}
+
+pub(super) fn create_private_file(path: &Path) -> io::Result<File> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = create_private_file(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn free_space(path: &Path) -> io::Result<u64> {
+    let fs = rustix::fs::statvfs(path)?;
+    Ok(fs.f_bavail.saturating_mul(fs.f_frsize))
+}
+
+pub(super) fn allocated(metadata: &Metadata) -> u64 {
+    metadata.blocks() * 512
+}
+
+pub(super) fn inode(metadata: &Metadata) -> u64 {
+    metadata.ino()
+}
+
+pub(super) fn kernel_release() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+#[cfg(target_os = "linux")]
+pub(super) fn memory_mib() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? / 1024)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn memory_mib() -> Option<u64> {
+    let out = std::process::Command::new("/usr/sbin/sysctl").args(["-n", "hw.memsize"]).output().ok()?;
+    Some(String::from_utf8(out.stdout).ok()?.trim().parse::<u64>().ok()? >> 20)
+}
+
+/// Where administrators put the certificates of their own authorities (update-ca-certificates(8), update-ca-trust(8), and
+/// their like on Arch and SUSE); the distributions' own are elsewhere.
+#[cfg(target_os = "linux")]
+const AUTHORITY_DIRS: [&str; 4] = [
+    "/usr/local/share/ca-certificates",
+    "/etc/pki/ca-trust/source/anchors",
+    "/etc/ca-certificates/trust-source/anchors",
+    "/etc/pki/trust/anchors",
+];
+
+#[cfg(target_os = "linux")]
+pub(super) fn local_authorities() -> String {
+    let files = AUTHORITY_DIRS.iter().filter_map(|dir| std::fs::read_dir(dir).ok()).flatten().flatten();
+    let mut paths: Vec<PathBuf> = files.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths.iter().filter_map(|path| std::fs::read_to_string(path).ok()).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn local_authorities() -> String {
+    let keychain = "/Library/Keychains/System.keychain";
+    let out = std::process::Command::new("/usr/bin/security").args(["find-certificate", "-a", "-p", keychain]).output();
+    out.map(|out| String::from_utf8_lossy(&out.stdout).into_owned()).unwrap_or_default()
+}
+
+pub(super) fn leave_terminal() {
+    // Fails only for a process group's leader, which a shell made of us: then our children are in groups of their own all the same.
+    let _ = rustix::process::setsid();
+}
+
+pub(super) fn detach(command: &mut std::process::Command) {
+    command.process_group(0);
+}
+
+pub(super) async fn termination() {
+    let mut term = signal(SignalKind::terminate()).expect("SIGTERM can be handled");
+    let mut int = signal(SignalKind::interrupt()).expect("SIGINT can be handled");
+    let mut hup = signal(SignalKind::hangup()).expect("SIGHUP can be handled");
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+        _ = hup.recv() => {}
+    }
+}
+
+#[cfg(target_os = "linux")]
+pub(super) fn process_start(pid: u32) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is the command in parentheses and may hold anything: count from the last `)` (proc_pid_stat(5)).
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    // A zombie has ended; whoever started it will reap it.
+    if matches!(*fields.first()?, "Z" | "X") {
+        return None;
+    }
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    Some(format!("{} {}", boot.trim(), fields.get(19)?))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn process_start(pid: u32) -> Option<String> {
+    let out = std::process::Command::new("/bin/ps").args(["-o", "lstart=", "-p", &pid.to_string()]).output().ok()?;
+    let text = String::from_utf8(out.stdout).ok()?.trim().to_owned();
+    (!text.is_empty()).then_some(text)
+}
+
+fn number(identity: &ProcessIdentity) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(identity.pid).ok()?)
+}
+
+#[cfg(target_os = "linux")]
+pub(super) fn kill(identity: &ProcessIdentity) -> io::Result<()> {
+    use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
+    let Some(pid) = number(identity) else { return Ok(()) };
+    // The descriptor is opened first and the start time read after it: from then on the number cannot be another's.
+    match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(fd) if identity.is_alive() => match pidfd_send_signal(fd, Signal::KILL) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        },
+        Ok(_) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn kill(identity: &ProcessIdentity) -> io::Result<()> {
+    match number(identity) {
+        Some(pid) if identity.is_alive() => Ok(rustix::process::kill_process(pid, Signal::KILL)?),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(target_os = "linux")]
+pub(super) async fn gone(identity: &ProcessIdentity) {
+    use rustix::event::{PollFd, PollFlags, poll};
+    use rustix::process::{PidfdFlags, pidfd_open};
+    let Some(pid) = number(identity) else { return };
+    let Ok(fd) = pidfd_open(pid, PidfdFlags::empty()) else { return };
+    if !identity.is_alive() {
+        return;
+    }
+    // A pidfd becomes readable when its process ends (pidfd_open(2)). A thread waits for it, since the event loop takes such
+    // descriptors only by unsafe code; nothing waits for the thread, so it keeps nobody from ending.
+    let (tell, told) = tokio::sync::oneshot::channel::<()>();
+    let waiter = std::thread::Builder::new().name("pidfd".to_owned()).stack_size(64 << 10).spawn(move || {
+        let mut fds = [PollFd::new(&fd, PollFlags::IN)];
+        while poll(&mut fds, None) == Err(rustix::io::Errno::INTR) {}
+        drop(tell);
+    });
+    match waiter {
+        Ok(_) => drop(told.await),
+        Err(_) => poll_until_gone(identity).await,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) async fn gone(identity: &ProcessIdentity) {
+    poll_until_gone(identity).await;
+}
+
+/// Where the system offers no event for a process that is not our child.
+async fn poll_until_gone(identity: &ProcessIdentity) {
+    let mut interval = tokio::time::interval(Duration::from_millis(200));
+    while identity.is_alive() {
+        interval.tick().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_private_folder_is_private_and_ours() {
+        let dir = tempfile::tempdir().unwrap();
+        let inner = dir.path().join("a/b");
+        create_private_dir(&inner).unwrap();
+        std::fs::set_permissions(&inner, std::fs::Permissions::from_mode(0o755)).unwrap();
+        create_private_dir(&inner).unwrap();
+        assert_eq!(std::fs::metadata(&inner).unwrap().mode() & 0o777, 0o700);
+
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&inner, &link).unwrap();
+        assert!(matches!(create_private_dir(&link), Err(Error::ForeignDirectory { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_process_is_recognised_and_its_end_is_seen() {
+        let mut child = tokio::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let identity = ProcessIdentity::of(child.id().unwrap()).unwrap();
+        assert!(identity.is_alive());
+
+        let other = ProcessIdentity { started: "never".to_owned(), ..identity.clone() };
+        assert!(!other.is_alive());
+        other.kill().unwrap();
+        other.gone().await;
+        assert!(identity.is_alive());
+
+        identity.kill().unwrap();
+        identity.gone().await;
+        child.wait().await.unwrap();
+        assert!(!identity.is_alive());
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_private_and_goes_with_its_listener() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let first = LocalListener::bind(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        let second = LocalListener::bind(&path).unwrap();
+        drop(first);
+        assert!(path.exists());
+        drop(second);
+        assert!(!path.exists());
+    }
+}

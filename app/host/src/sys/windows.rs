@@ -1,0 +1,182 @@
+//! Windows: named pipes, and folders that the profile's own access list protects.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Write};
+use std::os::windows::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient, NamedPipeServer, ServerOptions};
+
+use super::ProcessIdentity;
+use crate::{Error, Result};
+
+const ERROR_PIPE_BUSY: i32 = 231;
+const DETACHED_PROCESS: u32 = 0x0000_0008;
+const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;
+
+/// Either end of a named pipe.
+#[derive(Debug)]
+pub enum LocalStream {
+    Server(NamedPipeServer),
+    Client(NamedPipeClient),
+}
+
+/// A named pipe whose name is made from a path, so that the rest of the program names files only.
+#[derive(Debug)]
+pub struct LocalListener {
+    name: String,
+    next: NamedPipeServer,
+}
+
+fn pipe_name(path: &Path) -> String {
+    let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
+    format!(r"\\.\pipe\berth-{}", crate::paths::hex(&digest[..16]))
+}
+
+impl LocalListener {
+    pub fn bind(path: &Path) -> io::Result<LocalListener> {
+        let name = pipe_name(path);
+        let next = ServerOptions::new().first_pipe_instance(true).reject_remote_clients(true).create(&name)?;
+        Ok(LocalListener { name, next })
+    }
+
+    pub async fn accept(&mut self) -> io::Result<LocalStream> {
+        self.next.connect().await?;
+        let following = ServerOptions::new().reject_remote_clients(true).create(&self.name)?;
+        Ok(LocalStream::Server(std::mem::replace(&mut self.next, following)))
+    }
+}
+
+pub(super) async fn connect(path: &Path) -> io::Result<LocalStream> {
+    let name = pipe_name(path);
+    loop {
+        match ClientOptions::new().open(&name) {
+            Ok(client) => return Ok(LocalStream::Client(client)),
+            // All instances are taken: the listener makes the next one presently.
+            Err(error) if error.raw_os_error() == Some(ERROR_PIPE_BUSY) => {
+                tokio::time::sleep(Duration::from_millis(5)).await
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+impl AsyncRead for LocalStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            LocalStream::Server(pipe) => Pin::new(pipe).poll_read(cx, buf),
+            LocalStream::Client(pipe) => Pin::new(pipe).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for LocalStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            LocalStream::Server(pipe) => Pin::new(pipe).poll_write(cx, buf),
+            LocalStream::Client(pipe) => Pin::new(pipe).poll_write(cx, buf),
+        }
+    }
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            LocalStream::Server(pipe) => Pin::new(pipe).poll_flush(cx),
+            LocalStream::Client(pipe) => Pin::new(pipe).poll_flush(cx),
+        }
+    }
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            LocalStream::Server(pipe) => Pin::new(pipe).poll_shutdown(cx),
+            LocalStream::Client(pipe) => Pin::new(pipe).poll_shutdown(cx),
+        }
+    }
+}
+
+pub(super) fn shared_temp_dir() -> PathBuf {
+    std::env::temp_dir().join("berth")
+}
+
+pub(super) fn create_private_dir(dir: &Path) -> Result<()> {
+    std::fs::create_dir_all(dir).map_err(Error::file("create the folder", dir))
+}
+
+pub(super) fn create_private_file(path: &Path) -> io::Result<File> {
+    File::create(path)
+}
+
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Folders cannot be opened for writing here; the file system's journal orders the rename.
+pub(super) fn sync_parent(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+pub(super) fn free_space(path: &Path) -> io::Result<u64> {
+    fs4::available_space(path)
+}
+
+pub(super) fn allocated(metadata: &Metadata) -> u64 {
+    metadata.len()
+}
+
+pub(super) fn inode(_metadata: &Metadata) -> u64 {
+    0
+}
+
+pub(super) fn memory_mib() -> Option<u64> {
+    let script = "(Get-CimInstance Win32_ComputerSystem).TotalPhysicalMemory";
+    let out = std::process::Command::new("powershell").args(["-NoProfile", "-Command", script]).output().ok()?;
+    Some(String::from_utf8(out.stdout).ok()?.trim().parse::<u64>().ok()? >> 20)
+}
+
+pub(super) fn kernel_release() -> String {
+    let out = std::process::Command::new("cmd").args(["/c", "ver"]).output();
+    out.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned()).unwrap_or_default()
+}
+
+pub(super) fn local_authorities() -> String {
+    let script = "Get-ChildItem Cert:\\LocalMachine\\Root | ForEach-Object { '-----BEGIN CERTIFICATE-----'; \
+                  [Convert]::ToBase64String($_.RawData, 'InsertLineBreaks'); '-----END CERTIFICATE-----' }";
+    let out = std::process::Command::new("powershell").args(["-NoProfile", "-Command", script]).output();
+    out.map(|out| String::from_utf8_lossy(&out.stdout).into_owned()).unwrap_or_default()
+}
+
+/// A detached process has no console to leave.
+pub(super) fn leave_terminal() {}
+
+pub(super) fn detach(command: &mut std::process::Command) {
+    command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
+}
+
+pub(super) async fn termination() {
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+pub(super) fn process_start(pid: u32) -> Option<String> {
+    let script = format!("(Get-Process -Id {pid}).StartTime.ToFileTimeUtc()");
+    let out = std::process::Command::new("powershell").args(["-NoProfile", "-Command", &script]).output().ok()?;
+    let text = String::from_utf8(out.stdout).ok()?.trim().to_owned();
+    (!text.is_empty()).then_some(text)
+}
+
+pub(super) fn kill(identity: &ProcessIdentity) -> io::Result<()> {
+    if identity.is_alive() {
+        std::process::Command::new("taskkill").args(["/F", "/PID", &identity.pid.to_string()]).output()?;
+    }
+    Ok(())
+}
+
+pub(super) async fn gone(identity: &ProcessIdentity) {
+    let mut interval = tokio::time::interval(Duration::from_millis(500));
+    while identity.is_alive() {
+        interval.tick().await;
+    }
+}

@@ -1,0 +1,112 @@
+//! QEMU's command line, whole: a change of it is a decision, seen here.
+
+#![cfg(unix)]
+
+use std::path::PathBuf;
+
+use control::LinkKind;
+use host::driver::qemu::command::{Features, arguments};
+use host::driver::{MachineFiles, MachineSpec};
+use host::settings::Accelerator;
+
+fn spec(link: LinkKind, accelerator: Accelerator) -> MachineSpec {
+    let run = |name: &str| PathBuf::from("/run/b").join(name);
+    MachineSpec {
+        name: "berth".to_owned(),
+        cpus: 2,
+        memory_mib: 2048,
+        accelerator,
+        link,
+        kernel: "/image/vmlinuz".into(),
+        initrd: "/data/initrd".into(),
+        command_line: "console=ttyS0 panic=-1".to_owned(),
+        root: "/image/root.erofs".into(),
+        data: "/data/a,b/disk.raw".into(),
+        files: MachineFiles {
+            qmp_socket: run("qmp.sock"),
+            pid_file: run("qemu.pid"),
+            console_log: "/log/console.log".into(),
+            hypervisor_log: "/log/qemu.log".into(),
+            vhost_socket: run("vhost.sock"),
+            vsock_socket: run("vsock.sock"),
+            vsock_device_log: "/log/vsock.log".into(),
+            serial_control_socket: run("link0.sock"),
+            serial_bulk_socket: run("link1.sock"),
+        },
+    }
+}
+
+/// One option per line, as a reader would write them.
+fn lines(spec: &MachineSpec, sandbox: bool) -> String {
+    let mut text = String::new();
+    for argument in arguments(spec, Features { sandbox }) {
+        let argument = argument.into_string().unwrap();
+        text.push_str(if argument.starts_with('-') { "\n" } else { " " });
+        text.push_str(&argument);
+    }
+    text.trim_start().to_owned()
+}
+
+#[test]
+fn vsock_with_emulation() {
+    assert_eq!(
+        lines(&spec(LinkKind::Vsock, Accelerator::Tcg), true),
+        "\
+-name berth,debug-threads=on
+-nodefaults
+-no-user-config
+-no-reboot
+-S
+-display none
+-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny
+-m 2048M
+-object memory-backend-memfd,id=memory,size=2048M,share=on
+-machine q35,usb=off,vmport=off,smbus=off,sata=off,hpet=off,i8042=off,memory-backend=memory
+-smp 2
+-accel tcg,thread=multi
+-cpu max
+-kernel /image/vmlinuz
+-initrd /data/initrd
+-append console=ttyS0 panic=-1
+-rtc base=utc
+-pidfile /run/b/qemu.pid
+-chardev socket,id=qmp,server=on,wait=off,path=/run/b/qmp.sock
+-mon chardev=qmp,mode=control
+-chardev file,id=console,append=on,path=/log/console.log
+-serial chardev:console
+-blockdev driver=file,node-name=root-file,read-only=on,filename=/image/root.erofs
+-blockdev driver=raw,node-name=root,read-only=on,file=root-file
+-device virtio-blk-pci,drive=root,serial=berth-root
+-blockdev driver=file,node-name=data-file,discard=unmap,filename=/data/a,,b/disk.raw
+-blockdev driver=raw,node-name=data,discard=unmap,detect-zeroes=unmap,file=data-file
+-device virtio-blk-pci,drive=data,serial=berth-data
+-object rng-builtin,id=rng
+-device virtio-rng-pci,rng=rng
+-device virtio-balloon-pci,free-page-reporting=on
+-netdev user,id=net
+-device virtio-net-pci,netdev=net,romfile=
+-chardev socket,id=vsock,path=/run/b/vhost.sock
+-device vhost-user-vsock-pci,chardev=vsock"
+    );
+}
+
+#[test]
+fn serial_with_kvm_differs_in_machine_and_link_only() {
+    let vsock = lines(&spec(LinkKind::Vsock, Accelerator::Tcg), true);
+    let serial = lines(&spec(LinkKind::Serial, Accelerator::Kvm), false);
+    let only_serial: Vec<&str> = serial.lines().filter(|line| !vsock.lines().any(|other| other == *line)).collect();
+    assert_eq!(
+        only_serial,
+        [
+            "-machine q35,usb=off,vmport=off,smbus=off,sata=off,hpet=off,i8042=off",
+            "-accel kvm",
+            "-cpu host",
+            "-device virtio-serial-pci,max_ports=4",
+            "-chardev socket,id=lane0,server=on,wait=off,path=/run/b/link0.sock",
+            "-device virtserialport,chardev=lane0,name=berth.control",
+            "-chardev socket,id=lane1,server=on,wait=off,path=/run/b/link1.sock",
+            "-device virtserialport,chardev=lane1,name=berth.bulk",
+        ]
+    );
+    assert!(!serial.contains("-sandbox"));
+}

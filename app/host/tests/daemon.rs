@@ -1,0 +1,132 @@
+//! One daemon per user, its socket's mode, its settings, and what bad surroundings make it say.
+
+#![cfg(unix)]
+
+mod support;
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::Stdio;
+
+use host::client::Client;
+use host::machine::{Handle, Phase, Request};
+use host::{Error, context, paths};
+use support::{Home, example, settle, write_program};
+
+async fn start(home: &Home) -> Client {
+    // The client hands its own environment on, and tests share one: a script sets what is this daemon's.
+    let program = home.dir().join("berth");
+    let text = format!(
+        "#!/bin/sh\nexport BERTH_HOME={} DOCKER_CONFIG={}\nexec {} \"$@\"\n",
+        home.dir().display(),
+        home.dir().join("docker").display(),
+        example("machine").display()
+    );
+    write_program(&program, &text);
+    Client::connect_or_start_as(home.paths.clone(), program).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_client_starts_the_daemon_which_is_private_and_alone() {
+    let home = Home::new("FAKE_KVM=boot");
+    assert!(matches!(Client::connect(home.paths.clone()).await, Err(Error::NoDaemon)));
+    let client = start(&home).await;
+    for socket in [home.paths.engine_socket(), home.paths.control_socket()] {
+        assert_eq!(std::fs::metadata(&socket).unwrap().mode() & 0o777, 0o600, "{}", socket.display());
+    }
+    assert_eq!(std::fs::metadata(home.paths.runtime_dir()).unwrap().mode() & 0o777, 0o700);
+
+    let second = tokio::process::Command::new(example("machine"))
+        .arg("daemon")
+        .env("BERTH_HOME", home.dir())
+        .stderr(Stdio::piped())
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8(second.stderr).unwrap();
+    let pid = client.version().await.unwrap().pid;
+    assert_eq!(second.status.code(), Some(1));
+    assert!(said.contains(&format!("another berth daemon (process {pid}) is running already")), "{said}");
+    // The first one is none the worse for it.
+    assert_eq!(client.version().await.unwrap().pid, pid);
+    client.quit().await.unwrap();
+}
+
+#[tokio::test]
+async fn settings_are_changed_over_the_socket_and_the_context_follows() {
+    let home = Home::new("FAKE_KVM=boot");
+    let client = start(&home).await;
+    let file = paths::docker_context_file_in(&home.dir().join("docker"), context::NAME);
+    assert!(!file.exists());
+    let entry = client.set("docker_context", Some("true")).await.unwrap();
+    assert_eq!((entry.value.as_str(), entry.is_set), ("true", true));
+    let json = std::fs::read_to_string(&file).unwrap();
+    assert!(json.contains(&format!("unix://{}", home.paths.engine_socket().display())), "{json}");
+    client.set("docker_context", Some("false")).await.unwrap();
+    assert!(!file.exists());
+
+    let error = client.set("cpus", Some("none")).await.unwrap_err().to_string();
+    assert!(error.starts_with("bad value `none` for cpus: a number from 1 to "), "{error}");
+    let error = client.set("colour", Some("red")).await.unwrap_err().to_string();
+    assert!(error.starts_with("there is no setting `colour`"), "{error}");
+    let listed = client.settings().await.unwrap();
+    assert!(listed.iter().any(|entry| entry.name == "link" && entry.value == "serial"));
+    client.quit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_daemon_that_cannot_start_is_quoted() {
+    let home = Home::new("FAKE_KVM=boot");
+    let program = home.dir().join("berth");
+    write_program(&program, "#!/bin/sh\necho 'error: the moon is full' >&2\nexit 1\n");
+    let error = Client::connect_or_start_as(home.paths.clone(), program).await.unwrap_err().to_string();
+    assert_eq!(error, "the daemon ended at once: error: the moon is full");
+}
+
+/// What `berth up` says with these surroundings.
+async fn failure(home: &Home) -> String {
+    let machine = Handle::spawn(home.paths.clone());
+    let status = settle(&machine, Request::Up).await;
+    assert_eq!(status.phase, Phase::Failed);
+    status.failure.unwrap().to_string()
+}
+
+#[tokio::test]
+async fn bad_surroundings_get_one_clear_line() {
+    let home = Home::new("FAKE_KVM=boot");
+    home.set(&[("qemu", "/nowhere/qemu-system-x86_64")]);
+    let said = failure(&home).await;
+    assert!(
+        said.starts_with("the machine did not start (check): QEMU was not found (/nowhere/qemu-system-x86_64): "),
+        "{said}"
+    );
+
+    let old = home.dir().join("old-qemu");
+    write_program(&old, "#!/bin/sh\necho 'QEMU emulator version 7.2.18 (Debian)'\n");
+    home.set(&[("qemu", old.to_str().unwrap())]);
+    let said = failure(&home).await;
+    assert!(said.contains("QEMU 7.2.18 is too old, 8 or newer is needed: "), "{said}");
+
+    write_program(&old, "#!/bin/sh\necho hello\n");
+    let said = failure(&home).await;
+    assert!(said.contains("does not say its version as QEMU does"), "{said}");
+    assert!(!said.contains('\n'), "{said}");
+}
+
+#[tokio::test]
+async fn a_corrupted_image_is_named_and_the_disk_is_not_shrunk() {
+    let home = Home::new("FAKE_KVM=boot");
+    std::fs::write(home.paths.data_dir().join("image/root.erofs"), "rotten").unwrap();
+    let said = failure(&home).await;
+    assert!(said.contains("(image): the guest image is corrupted: root.erofs has 6 bytes, not 10; "), "{said}");
+
+    let home = Home::new("FAKE_KVM=boot");
+    home.set(&[("disk_gib", "2")]);
+    let machine = Handle::spawn(home.paths.clone());
+    settle(&machine, Request::Up).await;
+    settle(&machine, Request::Down).await;
+    home.set(&[("disk_gib", "1")]);
+    let said = failure(&home).await;
+    assert!(said.contains("(disk): the data disk has 2 GiB and cannot shrink to 1 GiB"), "{said}");
+    assert_eq!(std::fs::metadata(home.paths.data_disk()).unwrap().len(), 2 << 30);
+    assert_eq!(std::fs::metadata(home.paths.data_disk()).unwrap().permissions().mode() & 0o777, 0o600);
+}

@@ -1,0 +1,108 @@
+//! Accelerators that hang or die: only the deadline, or the end of QEMU, makes the next one be tried.
+
+#![cfg(unix)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use host::machine::{Handle, Phase, Request, Step};
+use support::{Home, settle};
+
+#[tokio::test]
+async fn an_accelerator_that_hangs_is_given_up_at_the_deadline() {
+    let home = Home::new("FAKE_KVM=hang");
+    home.set(&[("boot_deadline", "1500ms")]);
+    let machine = Handle::spawn(home.paths.clone());
+    let began = Instant::now();
+    let status = settle(&machine, Request::Up).await;
+    assert_eq!((status.phase, status.failure), (Phase::Running, None));
+    assert!(began.elapsed() >= Duration::from_millis(1500), "nothing but the deadline may end the first attempt");
+    assert_eq!(home.started(), ["kvm", "tcg"]);
+    assert_eq!(status.notes.len(), 1, "{:?}", status.notes);
+    assert!(status.notes[0].starts_with("kvm cannot run the machine here (no word came from the guest within 1.5 s)"));
+
+    // Remembered: the next start takes it at once, and says nothing.
+    settle(&machine, Request::Down).await;
+    let status = settle(&machine, Request::Up).await;
+    assert_eq!((status.phase, status.notes.len()), (Phase::Running, 0));
+    assert_eq!(home.started(), ["kvm", "tcg", "tcg"]);
+    settle(&machine, Request::Down).await;
+}
+
+#[tokio::test]
+async fn a_guest_that_is_silent_is_given_up_at_the_deadline() {
+    let home = Home::new("FAKE_KVM=silent");
+    home.set(&[("boot_deadline", "1500ms")]);
+    let machine = Handle::spawn(home.paths.clone());
+    let began = Instant::now();
+    assert_eq!(settle(&machine, Request::Up).await.phase, Phase::Running);
+    assert!(began.elapsed() >= Duration::from_millis(1500));
+    assert_eq!(home.started(), ["kvm", "tcg"]);
+    settle(&machine, Request::Down).await;
+}
+
+#[tokio::test]
+async fn an_accelerator_that_dies_or_panics_is_given_up_at_once() {
+    for (behaviour, cause) in [("die", "the kvm of this fake does not work"), ("panic", "kernel panicked")] {
+        let home = Home::new(&format!("FAKE_KVM={behaviour}"));
+        home.set(&[("boot_deadline", "2m")]);
+        let machine = Handle::spawn(home.paths.clone());
+        let status = settle(&machine, Request::Up).await;
+        assert_eq!(status.phase, Phase::Running, "{:?}", status.failure);
+        assert!(status.notes[0].contains(cause), "{:?}", status.notes);
+        settle(&machine, Request::Down).await;
+    }
+}
+
+#[tokio::test]
+async fn when_none_works_the_step_the_cause_and_the_console_are_told() {
+    let home = Home::new("FAKE_KVM=die FAKE_TCG=panic");
+    let machine = Handle::spawn(home.paths.clone());
+    let failure = settle(&machine, Request::Up).await.failure.expect("a failure");
+    assert!(matches!(failure.step, Some(Step::Boot | Step::Link)), "{failure:?}");
+    assert!(failure.cause.contains("kernel panicked"), "{failure:?}");
+    assert!(failure.console.last().unwrap().contains("Kernel panic - not syncing: fake"), "{failure:?}");
+    assert!(!failure.alive);
+    assert!(!home.paths.machine_record().exists());
+}
+
+#[tokio::test]
+async fn an_agent_that_gives_up_is_quoted_and_nothing_else_is_tried() {
+    let home = Home::new("FAKE_KVM=give-up");
+    let machine = Handle::spawn(home.paths.clone());
+    let failure = settle(&machine, Request::Up).await.failure.expect("a failure");
+    assert!(failure.to_string().ends_with(": the data disk is damaged"), "{failure}");
+    assert_eq!(home.started(), ["kvm"]);
+}
+
+#[tokio::test]
+async fn a_chosen_accelerator_is_the_only_one() {
+    let home = Home::new("FAKE_KVM=die");
+    home.set(&[("accelerator", "kvm")]);
+    let machine = Handle::spawn(home.paths.clone());
+    let failure = settle(&machine, Request::Up).await.failure.expect("a failure");
+    assert_eq!(failure.step, Some(Step::Boot));
+    assert!(failure.cause.contains("the kvm of this fake does not work"), "{failure:?}");
+    assert_eq!(home.started(), ["kvm"]);
+}
+
+#[tokio::test]
+async fn going_down_in_the_middle_of_a_boot_leaves_nothing_behind() {
+    let home = Home::new("FAKE_KVM=hang");
+    let machine = Handle::spawn(home.paths.clone());
+    machine.request(Request::Up).await.unwrap();
+    let mut status = machine.status();
+    status
+        .wait_for(|status| {
+            status
+                .steps
+                .iter()
+                .any(|report| report.step == Step::Boot && report.progress == host::machine::Progress::Active)
+        })
+        .await
+        .unwrap();
+    let status = settle(&machine, Request::Down).await;
+    assert_eq!((status.phase, status.failure), (Phase::Stopped, None));
+    assert!(!home.paths.machine_record().exists());
+}

@@ -1,0 +1,186 @@
+//! A machine from start to end over the fake: adoption, published ports, the end of QEMU.
+
+#![cfg(unix)]
+
+mod support;
+
+use std::time::Duration;
+
+use host::machine::{Handle, Phase, Request, Step};
+use host::sys::ProcessIdentity;
+use support::{Home, PATIENCE, example, http, reach, settle};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+
+/// A daemon in a process of its own, which the test can kill.
+async fn daemon(home: &Home) -> tokio::process::Child {
+    let child = tokio::process::Command::new(example("machine"))
+        .arg("daemon")
+        .env("BERTH_HOME", home.dir())
+        .env("DOCKER_CONFIG", home.dir().join("docker"))
+        .kill_on_drop(true)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let client = || host::client::Client::connect(home.paths.clone());
+    let up = async {
+        while client().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, up).await.expect("the daemon listens");
+    child
+}
+
+fn body(answer: &str) -> &str {
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    answer.split_once("\r\n\r\n").unwrap().1
+}
+
+#[tokio::test]
+async fn the_engine_socket_says_how_to_start_and_passes_bytes_while_it_runs() {
+    let home = Home::new("FAKE_KVM=boot");
+    let _daemon = daemon(&home).await;
+    let engine = home.paths.engine_socket();
+    let refused = http(&engine, "GET /containers/json").await;
+    assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+    assert!(refused.ends_with("{\"message\":\"the machine is stopped: run `berth up`\"}\n"), "{refused}");
+
+    let client = host::client::Client::connect(home.paths.clone()).await.unwrap();
+    let status = client.up().await.unwrap().settled().await.unwrap();
+    assert_eq!(status.phase, Phase::Running);
+    assert!(status.steps.iter().all(|report| report.progress == host::machine::Progress::Done), "{:?}", status.steps);
+    assert_eq!(body(&http(&engine, "GET /_ping").await), "OK");
+
+    let status = client.down().await.unwrap().settled().await.unwrap();
+    assert_eq!((status.phase, status.hypervisor_pid), (Phase::Stopped, None));
+    assert!(http(&engine, "GET /_ping").await.starts_with("HTTP/1.1 503 "));
+}
+
+#[tokio::test]
+async fn published_ports_listen_copy_and_close_with_the_machine() {
+    let home = Home::new("FAKE_KVM=boot");
+    let _daemon = daemon(&home).await;
+    let client = host::client::Client::connect(home.paths.clone()).await.unwrap();
+    client.up().await.unwrap().settled().await.unwrap();
+    let engine = home.paths.engine_socket();
+
+    let port: u16 = body(&http(&engine, "POST /publish/tcp/0").await).parse().unwrap();
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    stream.write_all(&[7; 100_000]).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut echo = Vec::new();
+    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut echo)).await.unwrap().unwrap();
+    assert_eq!(echo, [7; 100_000]);
+
+    let udp: u16 = body(&http(&engine, "POST /publish/udp/0").await).parse().unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket.connect(("127.0.0.1", udp)).await.unwrap();
+    for text in ["one", "two"] {
+        socket.send(text.as_bytes()).await.unwrap();
+        let mut buffer = [0; 16];
+        let length = tokio::time::timeout(PATIENCE, socket.recv(&mut buffer)).await.unwrap().unwrap();
+        assert_eq!(&buffer[..length], text.as_bytes());
+    }
+
+    let holder = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let taken = holder.local_addr().unwrap().port();
+    assert_eq!(body(&http(&engine, &format!("POST /publish/tcp/{taken}")).await), "address already in use");
+
+    client.down().await.unwrap().settled().await.unwrap();
+    TcpListener::bind(("127.0.0.1", port)).await.expect("the port is free again");
+}
+
+#[tokio::test]
+async fn a_machine_survives_its_daemon_and_the_next_one_adopts_it() {
+    let home = Home::new("FAKE_KVM=boot");
+    let mut first = daemon(&home).await;
+    let client = host::client::Client::connect(home.paths.clone()).await.unwrap();
+    let before = client.up().await.unwrap().settled().await.unwrap();
+    let port: u16 = body(&http(&home.paths.engine_socket(), "POST /publish/tcp/0").await).parse().unwrap();
+
+    first.kill().await.unwrap();
+    assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err(), "the port went with the daemon");
+    let mut second = daemon(&home).await;
+    let after = client.up().await.unwrap().settled().await.unwrap();
+    assert_eq!((after.phase, after.hypervisor_pid), (Phase::Running, before.hypervisor_pid));
+    assert_eq!(home.started(), ["kvm"], "it was adopted, not started again");
+    // The guest listed the port at hello.
+    let open = async {
+        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, open).await.expect("the port is open again");
+
+    // Killed while no daemon looks: the next one notices.
+    second.kill().await.unwrap();
+    let qemu = ProcessIdentity::of(after.hypervisor_pid.unwrap()).unwrap();
+    qemu.kill().unwrap();
+    qemu.gone().await;
+    let _third = daemon(&home).await;
+    assert_eq!(client.status().await.unwrap().machine.phase, Phase::Stopped);
+    let status = client.up().await.unwrap().settled().await.unwrap();
+    assert_eq!(status.phase, Phase::Running);
+    client.down().await.unwrap().settled().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_end_of_qemu_is_noticed_and_told() {
+    let home = Home::new("FAKE_KVM=boot");
+    let machine = Handle::spawn(home.paths.clone());
+    let status = settle(&machine, Request::Up).await;
+    ProcessIdentity::of(status.hypervisor_pid.unwrap()).unwrap().kill().unwrap();
+    let status = reach(&machine, Phase::Failed).await;
+    let failure = status.failure.unwrap();
+    assert_eq!((failure.step, failure.alive), (None, false));
+    assert!(failure.to_string().starts_with("the machine stopped: QEMU ended"), "{failure}");
+    assert!(machine.engine().is_none());
+    assert_eq!(settle(&machine, Request::Up).await.phase, Phase::Running);
+    settle(&machine, Request::Down).await;
+}
+
+#[tokio::test]
+async fn an_engine_that_does_not_come_leaves_the_guest_for_inspection() {
+    let home = Home::new("FAKE_KVM=no-engine");
+    home.set(&[("engine_deadline", "300ms")]);
+    let machine = Handle::spawn(home.paths.clone());
+    let failure = settle(&machine, Request::Up).await.failure.unwrap();
+    assert_eq!((failure.step, failure.alive), (Some(Step::Engine), true));
+    assert_eq!(failure.cause, "the engine in the guest did not answer within 0.3 s");
+    assert!(machine.guest().is_some(), "the shell works");
+    assert!(machine.request(Request::Up).await.unwrap_err().to_string().contains("run `berth down` first"));
+    assert_eq!(settle(&machine, Request::Down).await.phase, Phase::Stopped);
+}
+
+#[tokio::test]
+async fn a_restart_is_a_new_boot() {
+    let home = Home::new("FAKE_KVM=boot");
+    let machine = Handle::spawn(home.paths.clone());
+    let first = settle(&machine, Request::Up).await.hypervisor_pid;
+    let second = settle(&machine, Request::Restart).await;
+    assert_eq!(second.phase, Phase::Running);
+    assert_ne!(second.hypervisor_pid, first);
+    settle(&machine, Request::Down).await;
+}
+
+#[tokio::test]
+async fn a_full_disk_of_the_host_is_told_and_gone_when_the_guest_goes_on() {
+    let home = Home::new("FAKE_KVM=boot");
+    let daemon = daemon(&home).await;
+    let client = host::client::Client::connect(home.paths.clone()).await.unwrap();
+    client.up().await.unwrap().settled().await.unwrap();
+    http(&home.paths.engine_socket(), "POST /fill-disk").await;
+    for full in [true, false] {
+        let told = async {
+            while client.status().await.unwrap().machine.trouble.is_some_and(|trouble| trouble.contains("disk is full"))
+                != full
+            {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, told).await.unwrap_or_else(|_| panic!("full: {full}"));
+    }
+    client.down().await.unwrap().settled().await.unwrap();
+    drop(daemon);
+}

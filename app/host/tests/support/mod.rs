@@ -1,0 +1,129 @@
+//! A home of its own for each test: folders, a guest image that is never booted, and a QEMU that is a script around the fake.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use host::machine::{Handle, MachineStatus, Phase, Request};
+use host::paths::Paths;
+use host::settings::Settings;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+/// Nothing here takes longer than this unless it hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Debug)]
+pub(crate) struct Home {
+    dir: TempDir,
+    pub(crate) paths: Paths,
+}
+
+impl Home {
+    /// `fake`: what the fake does per accelerator, such as `FAKE_KVM=hang`. The accelerators are kvm, then tcg.
+    pub(crate) fn new(fake: &str) -> Home {
+        let dir = tempfile::Builder::new().prefix("b").tempdir_in("/tmp").unwrap();
+        let paths = Paths::below(dir.path()).unwrap();
+        paths.create().unwrap();
+        let home = Home { dir, paths };
+        home.write_image();
+        let qemu = home.write_qemu(fake);
+        home.set(&[
+            ("qemu", qemu.to_str().unwrap()),
+            ("link", "serial"),
+            ("accelerator_order", "kvm,tcg"),
+            ("disk_gib", "1"),
+            ("boot_deadline", "10s"),
+            ("engine_deadline", "10s"),
+            ("docker_context", "false"),
+        ]);
+        home
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn set(&self, settings: &[(&str, &str)]) {
+        let mut stored = Settings::load(&self.paths.settings()).unwrap();
+        for (name, value) in settings {
+            stored.set(name, value).unwrap();
+        }
+        stored.save(&self.paths.settings()).unwrap();
+    }
+
+    /// The script also notes each accelerator that it was started with, in order, in `started`.
+    pub(crate) fn write_qemu(&self, fake: &str) -> PathBuf {
+        let script = self.dir().join("qemu.sh");
+        let started = self.dir().join("started");
+        let text = format!(
+            "#!/bin/sh\ncase \"$*\" in *'-accel kvm'*) echo kvm;; *'-accel tcg'*) echo tcg;; *) ;; esac >> {}\n\
+             export FAKE=1 {fake}\nexec {} \"$@\"\n",
+            started.display(),
+            example("fake_qemu").display()
+        );
+        write_program(&script, &text);
+        script
+    }
+
+    /// The accelerators that QEMU was started with, in order.
+    pub(crate) fn started(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.dir().join("started")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn write_image(&self) {
+        let dir = self.paths.data_dir().join("image");
+        std::fs::create_dir_all(&dir).unwrap();
+        let mut artefacts = serde_json::Map::new();
+        for name in ["vmlinuz", "initramfs.cpio", "root.erofs"] {
+            std::fs::write(dir.join(name), name).unwrap();
+            let sha256: String = Sha256::digest(name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+            artefacts.insert(name.to_owned(), serde_json::json!({ "sha256": sha256, "size": name.len() }));
+        }
+        let manifest = serde_json::json!({ "version": "0.0.0", "artefacts": artefacts });
+        std::fs::write(dir.join("manifest.json"), manifest.to_string()).unwrap();
+    }
+}
+
+pub(crate) fn write_program(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A program of this crate's examples, which cargo builds with the tests.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let program = test.parent().unwrap().parent().unwrap().join("examples").join(name);
+    assert!(program.exists(), "{} is missing: run `cargo build -p host --examples`", program.display());
+    program
+}
+
+/// Makes a request and waits until nothing more happens by itself.
+pub(crate) async fn settle(machine: &Handle, request: Request) -> MachineStatus {
+    machine.request(request).await.unwrap();
+    tokio::time::timeout(PATIENCE, machine.settled()).await.expect("the machine settles")
+}
+
+/// Waits until the machine is in `phase`.
+pub(crate) async fn reach(machine: &Handle, phase: Phase) -> MachineStatus {
+    let mut status = machine.status();
+    let reached = status.wait_for(|status| status.phase == phase);
+    tokio::time::timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("not {phase:?} in time")).unwrap().clone()
+}
+
+/// Sends one request without a body to a socket and returns the whole answer.
+pub(crate) async fn http(socket: &Path, request: &str) -> String {
+    let mut stream = UnixStream::connect(socket).await.unwrap();
+    stream
+        .write_all(format!("{request} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("an answer in time").unwrap();
+    String::from_utf8(answer).unwrap()
+}

@@ -1,0 +1,95 @@
+//! Builds the agent: the guest's one program, static, and the same bytes wherever it is built.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::embedded::rustc;
+use crate::error::{Error, IoContext, Result};
+use crate::tool;
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+const RUSTUP: &str = "rustc (by rustup)";
+
+/// Compiles `berth-agent` of `workspace` and returns the path of the program. Cargo's own progress goes to stderr.
+pub(crate) fn build(workspace: &Path) -> Result<PathBuf> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let target = target_directory(workspace);
+    let remaps = remaps(workspace, &target)?;
+    let mut flags = vec!["-C".to_owned(), "target-feature=+crt-static".to_owned()];
+    // A build id would be a digest of paths that the linker saw.
+    flags.push("-Clink-arg=-Wl,--build-id=none".to_owned());
+    flags.extend(remaps.iter().map(|(from, to)| format!("--remap-path-prefix={from}={to}")));
+    let c_flags: Vec<String> = remaps.iter().map(|(from, to)| format!("'-ffile-prefix-map={from}={to}'")).collect();
+
+    let mut command = Command::new(cargo);
+    command.args(["build", "--package", "berth-agent", "--bin", "berth-agent", "--profile", "guest", "--locked"]);
+    command.args(["--target", TARGET]).arg("--target-dir").arg(&target).current_dir(workspace);
+    // The encoded form takes precedence over every other source of flags and allows spaces in paths.
+    command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")).env_remove("RUSTFLAGS");
+    command.env(format!("CFLAGS_{}", TARGET.replace('-', "_")), c_flags.join(" "));
+    // Lets the crate `cc` read the quotes above, which paths with spaces need.
+    command.env("CC_SHELL_ESCAPED_FLAGS", "1");
+    // `cargo run` describes this crate to us; cargo must not take it for a description of the agent.
+    for (name, _) in env::vars_os() {
+        if name.to_string_lossy().starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR" {
+            command.env_remove(name);
+        }
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    let status = command.status().map_err(|error| tool::not_started(&command, RUSTUP, &error))?;
+    if !status.success() {
+        return Err(Error::Agent(format!("cargo ended with {status}; its message is above")));
+    }
+    let program = target.join(TARGET).join("guest/berth-agent");
+    check_static(&program)?;
+    Ok(program)
+}
+
+/// Refuses an agent that would need a loader: in the initramfs there is none, and the kernel would only say "no init found".
+pub(crate) fn check_static(program: &Path) -> Result<()> {
+    let bytes = fs::read(program).at("read", program)?;
+    let file = object::read::elf::ElfFile64::<object::Endianness>::parse(&*bytes)
+        .map_err(|error| Error::Agent(format!("{} is not a 64-bit ELF program: {error}", program.display())))?;
+    let dynamic =
+        file.elf_program_headers().iter().any(|header| header.p_type.get(file.endian()) == object::elf::PT_INTERP);
+    if dynamic {
+        let message =
+            format!("{} is linked dynamically; build it with -C target-feature=+crt-static", program.display());
+        return Err(Error::Agent(message));
+    }
+    Ok(())
+}
+
+fn target_directory(workspace: &Path) -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), |path| workspace.join(path))
+}
+
+/// Folders whose names would end up in panic messages, and what stands there instead. rustc takes the last match, so the
+/// more special ones come later.
+fn remaps(workspace: &Path, target: &Path) -> Result<Vec<(String, String)>> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| env::home_dir().map(|home| home.join(".cargo")));
+    let sysroot = rustc_says(&["--print", "sysroot"])?;
+    let version = rustc_says(&["-vV"])?;
+    let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: ")).unwrap_or("unknown");
+    let mut remaps = Vec::new();
+    let mut map = |from: &Path, to: &str| remaps.push((from.display().to_string(), to.to_owned()));
+    if let Some(home) = home {
+        map(&home, "/cargo");
+    }
+    // With the component rust-src installed, paths of the standard library become local ones.
+    map(&Path::new(sysroot.trim()).join("lib/rustlib/src/rust"), &format!("/rustc/{commit}"));
+    map(workspace, "/berth");
+    map(target, "/berth/target");
+    Ok(remaps)
+}
+
+fn rustc_says(arguments: &[&str]) -> Result<String> {
+    tool::text(Command::new(rustc()).args(arguments), RUSTUP)
+}
+
+/// Version of the compiler, an input of the image.
+pub(crate) fn rustc_version() -> Result<String> {
+    rustc_says(&["-vV"])
+}

@@ -1,0 +1,167 @@
+//! `manifest.json`: what an image consists of, for the host that boots it, for tests, and for people.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest;
+use crate::error::{Error, IoContext, Result};
+
+/// Name of the manifest in an image's directory.
+pub const FILE: &str = "manifest.json";
+/// The layout of `manifest.json`; a host refuses others by this number.
+pub const FORMAT: u32 = 1;
+/// Names of the artefacts.
+pub const KERNEL: &str = "vmlinuz";
+pub const INITRAMFS: &str = "initramfs.cpio";
+pub const ROOT: &str = "root.erofs";
+/// Folder of the embedded images' archives.
+pub const IMAGES: &str = "images";
+/// What kernel, initramfs and root may take together (design: less than boot2docker's ISO).
+pub const BUDGET: u64 = 45_000_000;
+
+/// One image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// `<crate version>+<12 digits of the content digest>`.
+    pub version: String,
+    /// Digest over the digests of the artefacts.
+    pub content: String,
+    /// What `uname -r` prints in the guest.
+    pub kernel_release: String,
+    pub agent: AgentFile,
+    /// By file name.
+    pub artefacts: BTreeMap<String, Artefact>,
+    /// The embedded images as archives beside the artefacts, by path. The root holds the same ones; these do not count.
+    pub images: BTreeMap<String, Artefact>,
+    pub packages: Vec<PackageNotice>,
+    pub modules: ModuleLists,
+    /// Every path of the initramfs and of the root, sorted within each.
+    pub files: Vec<FileRecord>,
+}
+
+/// The agent in the initramfs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentFile {
+    pub sha256: String,
+    pub size: u64,
+}
+
+/// One file of the image's directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artefact {
+    pub sha256: String,
+    pub size: u64,
+}
+
+/// A Debian package of which parts are in the image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageNotice {
+    pub name: String,
+    pub version: String,
+    pub source: String,
+    pub source_version: String,
+    /// SPDX expression.
+    pub licence: String,
+    pub reason: String,
+}
+
+/// Names of kernel modules in load order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModuleLists {
+    pub initramfs: Vec<String>,
+    pub boot: Vec<String>,
+    pub late: Vec<String>,
+}
+
+/// One path in the guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRecord {
+    pub part: Part,
+    /// Absolute.
+    pub path: String,
+    pub kind: Kind,
+    /// Permission bits as octal text.
+    pub mode: String,
+    /// Bytes of a regular file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Target of a symbolic link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// `package:path`, or what made it.
+    pub origin: String,
+    pub reason: String,
+}
+
+/// Where a path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    Initramfs,
+    Root,
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    Directory,
+    File,
+    Link,
+    CharacterDevice,
+}
+
+impl Manifest {
+    /// Reads the manifest of the image in `directory`.
+    pub fn read(directory: &Path) -> Result<Self> {
+        let path = directory.join(FILE);
+        let bytes = fs::read(&path).at("read", &path)?;
+        serde_json::from_slice(&bytes).map_err(|source| Error::Manifest { path, source })
+    }
+
+    /// Bytes of what a machine needs: all artefacts.
+    pub fn total(&self) -> u64 {
+        self.artefacts.values().map(|artefact| artefact.size).sum()
+    }
+
+    /// Whether the artefacts are there with the right sizes. Digests are checked by who boots them.
+    pub(crate) fn is_complete(&self, directory: &Path) -> bool {
+        self.artefacts
+            .iter()
+            .chain(&self.images)
+            .all(|(name, artefact)| fs::metadata(directory.join(name)).is_ok_and(|file| file.len() == artefact.size))
+    }
+
+    /// A table of sizes against the budget.
+    pub fn size_table(&self) -> String {
+        let mut table = format!("{:<16} {:>12} {:>8}\n", "part", "bytes", "MB");
+        let mut row = |name: &str, bytes: u64| {
+            table.push_str(&format!("{name:<16} {bytes:>12} {:>8.2}\n", bytes as f64 / 1e6));
+        };
+        row("kernel", self.size(KERNEL));
+        row("initramfs", self.size(INITRAMFS));
+        row("  agent in it", self.agent.size);
+        row("root", self.size(ROOT));
+        row("total", self.total());
+        row("budget", BUDGET);
+        table
+    }
+
+    fn size(&self, name: &str) -> u64 {
+        self.artefacts.get(name).map_or(0, |artefact| artefact.size)
+    }
+}
+
+/// Digest and size of the file `name` in `directory`.
+pub(crate) fn artefact(directory: &Path, name: &str) -> Result<Artefact> {
+    let path = directory.join(name);
+    let size = fs::metadata(&path).at("read", &path)?.len();
+    Ok(Artefact { sha256: digest::sha256_file(&path)?, size })
+}

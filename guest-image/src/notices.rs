@@ -1,0 +1,56 @@
+//! Third-party notices: what is in the image, under which licence, and where its source is.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::{IoContext, Result};
+use crate::packages::Resolved;
+use crate::rootfs::Rootfs;
+
+/// The text of `/usr/share/doc/berth/notices.txt`.
+pub(crate) fn text(rootfs: &Rootfs, packages: &Resolved) -> String {
+    let mut text = String::from(
+        "Third-party software in the guest of Berth\n\
+         ==========================================\n\n\
+         The guest consists of Berth's own agent (Apache-2.0; the crates compiled into it and\n\
+         their licences are in /usr/share/doc/berth/crates.txt) and of unmodified files from these packages of\n\
+         Debian 12. Their copyright notices are in /usr/share/doc/berth/copyright.\n\n",
+    );
+    let mut line = |name: &str, licence: &str| {
+        let package = packages.all().find(|package| package.name == name);
+        if let Some(package) = package {
+            text.push_str(&format!(
+                "{} {}\n    licence: {licence}\n    source:  {} {}\n",
+                package.name, package.version, package.source, package.source_version
+            ));
+        }
+    };
+    line(&packages.kernel.name, &rootfs.kernel.licence);
+    for package in &rootfs.packages {
+        line(&package.name, &package.licence);
+    }
+    text.push_str(
+        "\nOffer of source\n---------------\n\n\
+         The complete source of every package above, in exactly the version named after \"source:\", is kept by Debian at\n\
+         in its archive of all versions, and can be fetched with\n\
+         `apt-get source <source>=<version>`. For at least three years from the day on which you received this image, the\n\
+         distributor of Berth will also send you that source on a medium, for no more than the cost of doing so, if you\n\
+         ask for it.\n",
+    );
+    text
+}
+
+/// The copyright file of each package, by package name.
+pub(crate) fn copyright(directories: &BTreeMap<String, PathBuf>) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut files = Vec::new();
+    for (name, directory) in directories {
+        let path = copyright_file(directory, name);
+        files.push((name.clone(), fs::read(&path).at("read", &path)?));
+    }
+    Ok(files)
+}
+
+fn copyright_file(directory: &Path, package: &str) -> PathBuf {
+    directory.join("usr/share/doc").join(package).join("copyright")
+}

@@ -1,0 +1,231 @@
+//! The manifest `rootfs.toml`: every file of the guest, where it comes from and why it is there.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::error::{Error, IoContext, Result};
+
+/// The manifest as written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rootfs {
+    pub kernel: Kernel,
+    #[serde(rename = "package")]
+    pub packages: Vec<PackageUse>,
+    #[serde(rename = "module")]
+    pub modules: Vec<ModuleUse>,
+    #[serde(rename = "entry")]
+    pub entries: Vec<Entry>,
+}
+
+/// Which kernel is used.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kernel {
+    /// A Debian meta package whose first `linux-image-*` dependency is the kernel.
+    pub package: String,
+    /// SPDX expression.
+    pub licence: String,
+    pub reason: String,
+}
+
+/// A Debian package from which entries take files.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackageUse {
+    pub name: String,
+    /// SPDX expression of the parts taken.
+    pub licence: String,
+    pub reason: String,
+}
+
+/// A kernel module, wanted by name; its dependencies come by themselves.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModuleUse {
+    pub name: String,
+    pub load: Load,
+    pub reason: String,
+}
+
+/// When a module is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Load {
+    /// Before the root file system is there.
+    Initramfs,
+    /// Right after; the engine needs it before it answers.
+    Boot,
+    /// Once the engine answers; nothing of ours waits for it.
+    Late,
+}
+
+/// One path of the root file system.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Absolute path in the guest, through no link.
+    pub path: String,
+    /// Permission bits as octal text; 0755 for directories and 0644 for files when absent.
+    #[serde(default)]
+    pub mode: Option<String>,
+    pub from: Source,
+    pub reason: String,
+}
+
+/// Where an entry's content comes from.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Source {
+    /// An empty directory.
+    Directory,
+    /// This text.
+    Text(String),
+    /// A symbolic link to this target.
+    Link(String),
+    /// A file of a package; links inside the package are followed.
+    Package(PackageFile),
+    /// Something that the build computes.
+    Generated(Generated),
+}
+
+/// A file inside a Debian package.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackageFile {
+    pub name: String,
+    /// Path in the package, absolute.
+    pub path: String,
+}
+
+/// What the build makes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Generated {
+    /// Mozilla's CA roots of the package ca-certificates in one PEM file.
+    CaBundle,
+    /// One link to busybox for each of its applets that has no entry of its own, in this directory.
+    BusyboxApplets,
+    /// The `hello-world` image as an archive.
+    HelloWorldImage,
+    /// The `busybox` image as an archive.
+    BusyboxImage,
+    /// What is in the image under which licence, and where its source is.
+    Notices,
+    /// The crates in the agent and their licences.
+    CrateNotices,
+    /// A directory with the copyright file of every package used.
+    Copyright,
+    /// A directory with the modules loaded after the initramfs, and their lists.
+    Modules,
+    /// `/etc/os-release` with the image's version.
+    OsRelease,
+}
+
+impl Rootfs {
+    /// Reads and checks a manifest.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).at("read", path)?;
+        let rootfs: Self = toml::from_str(&text)
+            .map_err(|source| Error::RootfsToml { path: path.into(), source: Box::new(source) })?;
+        rootfs.check()?;
+        Ok(rootfs)
+    }
+
+    fn check(&self) -> Result<()> {
+        let mut paths = std::collections::BTreeSet::new();
+        for entry in &self.entries {
+            let bad = |problem: &str| Err(Error::Entry { entry: entry.path.clone(), problem: problem.into() });
+            let plain = entry.path.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
+            if !entry.path.starts_with('/') || entry.path == "/" || !plain {
+                return bad("the path must be absolute and plain");
+            }
+            if entry.reason.trim().is_empty() {
+                return bad("every entry says why it is there");
+            }
+            if !paths.insert(&entry.path) {
+                return bad("there are two entries for this path");
+            }
+            entry.mode()?;
+            if let Source::Package(file) = &entry.from
+                && !self.packages.iter().any(|package| package.name == file.name)
+            {
+                return bad(&format!("package `{}` is not declared", file.name));
+            }
+        }
+        for (name, reason) in self
+            .packages
+            .iter()
+            .map(|package| (&package.name, &package.reason))
+            .chain(self.modules.iter().map(|module| (&module.name, &module.reason)))
+        {
+            if reason.trim().is_empty() {
+                return Err(Error::Entry { entry: name.clone(), problem: "it has no reason".into() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The modules to load at `load`, as (name, reason), in the manifest's order.
+    pub fn modules_for(&self, load: Load) -> Vec<(&str, &str)> {
+        let chosen = self.modules.iter().filter(|module| module.load == load);
+        chosen.map(|module| (module.name.as_str(), module.reason.as_str())).collect()
+    }
+}
+
+impl Entry {
+    /// Permission bits.
+    pub fn mode(&self) -> Result<u32> {
+        match &self.mode {
+            None if matches!(self.from, Source::Directory) => Ok(0o755),
+            None => Ok(0o644),
+            Some(text) => u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777).ok_or_else(|| {
+                Error::Entry { entry: self.path.clone(), problem: format!("mode `{text}` is not octal") }
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(entry: &str) -> Result<Rootfs> {
+        let text = format!(
+            "kernel = {{ package = 'k', licence = 'l', reason = 'r' }}\n\
+             package = [{{ name = 'p', licence = 'l', reason = 'r' }}]\nmodule = []\nentry = [{entry}]"
+        );
+        let rootfs: Rootfs = toml::from_str(&text).unwrap();
+        rootfs.check().map(|()| rootfs)
+    }
+
+    #[test]
+    fn good_entries() {
+        let rootfs = check("{ path = '/tmp', mode = '1777', from = 'directory', reason = 'r' }").unwrap();
+        assert_eq!(rootfs.entries[0].mode().unwrap(), 0o1777);
+        check("{ path = '/bin/x', from.package = { name = 'p', path = '/x' }, reason = 'r' }").unwrap();
+    }
+
+    #[test]
+    fn bad_entries() {
+        for (entry, problem) in [
+            ("{ path = 'x', from = 'directory', reason = 'r' }", "the path must be absolute and plain"),
+            ("{ path = '/a/../b', from = 'directory', reason = 'r' }", "the path must be absolute and plain"),
+            ("{ path = '/a', from = 'directory', reason = ' ' }", "every entry says why it is there"),
+            ("{ path = '/a', mode = '9', from = 'directory', reason = 'r' }", "mode `9` is not octal"),
+            (
+                "{ path = '/a', from.package = { name = 'q', path = '/x' }, reason = 'r' }",
+                "package `q` is not declared",
+            ),
+            (
+                "{ path = '/a', from = 'directory', reason = 'r' }, { path = '/a', from = 'directory', reason = 'r' }",
+                "there are two entries for this path",
+            ),
+        ] {
+            let error = check(entry).unwrap_err().to_string();
+            assert!(error.ends_with(problem), "{entry}: {error}");
+        }
+    }
+}

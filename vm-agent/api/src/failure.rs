@@ -1,0 +1,155 @@
+//! From every error of every service to an HTTP status and the text a client reads. Nowhere else is a status chosen.
+
+use engine_api::DecodeError;
+use engine_api::filters::FilterError;
+use hyper::StatusCode;
+
+/// A request that failed.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    pub(crate) status: StatusCode,
+    pub(crate) message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into() }
+    }
+
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+    }
+
+    /// Something that Docker has and this engine has not; the text says what to do instead.
+    pub(crate) fn not_implemented(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_IMPLEMENTED, message)
+    }
+
+    pub(crate) fn page_not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "page not found")
+    }
+
+    /// The same failure with something said before its text.
+    #[must_use]
+    pub(crate) fn prefixed(mut self, prefix: &str) -> Self {
+        if !self.message.starts_with(prefix) {
+            self.message = format!("{prefix}{}", self.message);
+        }
+        self
+    }
+}
+
+impl From<DecodeError> for Failure {
+    fn from(error: DecodeError) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
+impl From<FilterError> for Failure {
+    fn from(error: FilterError) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
+impl From<containers::Error> for Failure {
+    fn from(error: containers::Error) -> Self {
+        use containers::{Error, Kind};
+        let status = match &error {
+            Error::Image(cause) => image_status(cause),
+            Error::Volume(cause) => volume_status(cause),
+            Error::Network(cause) | Error::Networking(cause) => network_status(cause),
+            other => match other.kind() {
+                Kind::NotFound => StatusCode::NOT_FOUND,
+                Kind::Conflict => StatusCode::CONFLICT,
+                Kind::Invalid => StatusCode::BAD_REQUEST,
+                Kind::NotModified => StatusCode::NOT_MODIFIED,
+                Kind::Forbidden => StatusCode::FORBIDDEN,
+                Kind::System => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<images::Error> for Failure {
+    fn from(error: images::Error) -> Self {
+        Self::new(image_status(&error), error.to_string())
+    }
+}
+
+impl From<volumes::Error> for Failure {
+    fn from(error: volumes::Error) -> Self {
+        Self::new(volume_status(&error), error.to_string())
+    }
+}
+
+impl From<network::Error> for Failure {
+    fn from(error: network::Error) -> Self {
+        Self::new(network_status(&error), error.to_string())
+    }
+}
+
+fn image_status(error: &images::Error) -> StatusCode {
+    use images::Kind;
+    match error.kind() {
+        Kind::Invalid => StatusCode::BAD_REQUEST,
+        Kind::Unauthorized => StatusCode::UNAUTHORIZED,
+        Kind::NotFound => StatusCode::NOT_FOUND,
+        Kind::Conflict => StatusCode::CONFLICT,
+        Kind::Unavailable | Kind::NoSpace | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn volume_status(error: &volumes::Error) -> StatusCode {
+    use volumes::Error;
+    match error {
+        Error::NotFound(_) | Error::UnknownDriver { .. } => StatusCode::NOT_FOUND,
+        Error::NameTooShort(_)
+        | Error::NameInvalid(_)
+        | Error::InvalidOption { .. }
+        | Error::MissingOption { .. }
+        | Error::NoQuota { .. } => StatusCode::BAD_REQUEST,
+        Error::InUse { .. } | Error::PruneRunning => StatusCode::CONFLICT,
+        Error::Io { .. } | Error::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn network_status(error: &network::Error) -> StatusCode {
+    use network::Error;
+    match error {
+        Error::NotFound(_) | Error::UnknownDriver(_) | Error::PoolsExhausted => StatusCode::NOT_FOUND,
+        Error::Ambiguous(..)
+        | Error::EmptyName
+        | Error::Ingress
+        | Error::InvalidConfig(_)
+        | Error::InvalidOption { .. }
+        | Error::InvalidEndpoint { .. }
+        | Error::InvalidProtocol(_) => StatusCode::BAD_REQUEST,
+        Error::NameTaken(_) => StatusCode::CONFLICT,
+        Error::ActiveEndpoints { .. }
+        | Error::Predefined(_)
+        | Error::PredefinedName(_)
+        | Error::OnlyOne(_)
+        | Error::PoolOverlaps
+        | Error::AddressInUse
+        | Error::EndpointExists { .. }
+        | Error::NotConnected { .. }
+        | Error::HostMode
+        | Error::NoneMode
+        | Error::ConfigOnly(_)
+        | Error::ForeignBridge(_) => StatusCode::FORBIDDEN,
+        Error::Undo { cause, .. } => network_status(cause),
+        Error::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        Error::NoAddress { .. }
+        | Error::Ports { .. }
+        | Error::Kernel { .. }
+        | Error::Store(_)
+        | Error::Names(_)
+        | Error::Detach { .. }
+        | Error::Forward { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}

@@ -1,0 +1,58 @@
+//! HTTP only: the Docker Engine API 1.24 to 1.51 over any listener, on top of the engine's services.
+//!
+//! This crate decides nothing about containers, images, networks or volumes: it finds the route ([`routes`]), turns the
+//! request into a call of a service, and the outcome into status, headers and body. Nothing else in the agent knows HTTP.
+//!
+//! ```text
+//!  server    connections; hands a hijacked one over to its handler
+//!  router    version prefix, route table, error body
+//!  call      one request: path name, query, JSON or streamed body
+//!  reply     answers: JSON, streams of JSON, tar streams, hijacked connections
+//!  routes/   one file per noun; each handler a few lines
+//!  failure   every error of every service to a status, in one place
+//! ```
+
+mod body;
+mod call;
+mod facts;
+mod failure;
+mod hijack;
+mod listener;
+mod query;
+mod reply;
+mod router;
+mod routes;
+mod server;
+mod version;
+
+use std::future::Future;
+use std::sync::Arc;
+
+pub use facts::{Cgroups, Facts, RegistryFacts};
+pub use listener::Listener;
+
+/// Everything the API offers to clients.
+#[derive(Debug, Clone)]
+pub struct Services {
+    pub containers: containers::Containers,
+    pub images: images::Images,
+    pub networks: network::Networks,
+    pub volumes: volumes::Volumes,
+    pub events: events::Events,
+    pub facts: Arc<Facts>,
+}
+
+/// Answers requests on `listener` until `shutdown` resolves. Then no connection is accepted any more, idle ones are closed, and
+/// the others get a second to finish what they are sending.
+///
+/// # Errors
+///
+/// When the listener fails for good.
+pub async fn serve(
+    listener: impl Listener,
+    services: Services,
+    shutdown: impl Future<Output = ()> + Send,
+) -> std::io::Result<()> {
+    let router = router::Router::new(routes::TABLE, services, &routes::SERVER);
+    server::serve(listener, router, shutdown).await
+}

@@ -1,0 +1,90 @@
+//! The query string.
+
+use engine_api::Filters;
+
+use crate::failure::Failure;
+
+/// The parameters of a request, in order; a name may come several times.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub(crate) fn parse(text: &str) -> Self {
+        Self(form_urlencoded::parse(text.as_bytes()).into_owned().collect())
+    }
+
+    /// The first value, or nothing.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The first value that is not empty.
+    pub(crate) fn filled(&self, name: &str) -> Option<&str> {
+        self.get(name).filter(|value| !value.is_empty())
+    }
+
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// dockerd's notion of truth: anything but empty, `0`, `no`, `false` and `none`.
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.flag_or(name, false)
+    }
+
+    /// [`Query::flag`] with a default for an absent parameter.
+    pub(crate) fn flag_or(&self, name: &str, default: bool) -> bool {
+        match self.get(name) {
+            None => default,
+            Some(value) => {
+                let value = value.trim().to_ascii_lowercase();
+                !matches!(value.as_str(), "" | "0" | "no" | "false" | "none")
+            }
+        }
+    }
+
+    /// A number; an empty one counts as absent.
+    pub(crate) fn number<T: std::str::FromStr>(&self, name: &'static str) -> Result<Option<T>, Failure> {
+        self.filled(name)
+            .map(|value| {
+                value.parse().map_err(|_| Failure::bad_request(format!("invalid {name} \"{value}\": not a number")))
+            })
+            .transpose()
+    }
+
+    pub(crate) fn filters(&self) -> Result<Filters, Failure> {
+        Ok(Filters::parse(self.get("filters").unwrap_or(""))?)
+    }
+
+    /// A point in time, nanoseconds since the epoch: seconds with an optional fraction, or RFC 3339. Empty and `0`: none.
+    pub(crate) fn time(&self, name: &'static str) -> Result<Option<i64>, Failure> {
+        match self.filled(name) {
+            None | Some("0") => Ok(None),
+            Some(text) => {
+                containers::parse_time(text).map(Some).map_err(|error| Failure::bad_request(error.to_string()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_read_as_dockerd_does() {
+        let query = Query::parse("a=1&b=0&c=false&d=None&e=True&f=&g&h=anything");
+        let truth: Vec<_> = "abcdefgh".chars().filter(|name| query.flag(&name.to_string())).collect();
+        assert_eq!(truth, ['a', 'e', 'h']);
+        assert!(query.flag_or("absent", true));
+    }
+
+    #[test]
+    fn values_are_decoded() {
+        let query = Query::parse("filters=%7B%22label%22%3A%5B%22a%3Db%22%5D%7D&names=x%2Fy&names=z&t=10");
+        assert_eq!(query.all("names").collect::<Vec<_>>(), ["x/y", "z"]);
+        assert_eq!(query.filters().expect("valid").values("label").collect::<Vec<_>>(), ["a=b"]);
+        assert_eq!(query.number::<i64>("t").expect("a number"), Some(10));
+        assert!(query.number::<i64>("names").is_err());
+    }
+}

@@ -1,0 +1,136 @@
+//! The life of containers.
+
+use containers::{ListRequest, RemoveOptions, Signal, StopOptions, WaitCondition};
+use engine_api::{ContainerUpdateRequest, ContainerWaitResponse, container::WaitError};
+
+use super::Call;
+use crate::failure::Failure;
+use crate::reply::{self, Answer};
+
+pub(super) async fn list(call: Call) -> Answer {
+    let mut filters = call.query.filters()?;
+    for name in ["since", "before"] {
+        if let Some(container) = call.query.filled(name) {
+            filters = filters.with(name, container);
+        }
+    }
+    let limit = call.query.number::<i64>("limit")?.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(0);
+    let request = ListRequest { all: call.query.flag("all"), limit, size: call.query.flag("size"), filters };
+    let mut list = call.services.containers.list(request).await?;
+    if !call.since(1, 46) {
+        for container in &mut list {
+            container.host_config.annotations = None;
+        }
+    }
+    reply::json(&list)
+}
+
+pub(super) async fn inspect(call: Call) -> Answer {
+    let mut inspect = call.services.containers.inspect(&call.name, call.query.flag("size")).await?;
+    // Clients before 1.44 look for the address of their own container there too.
+    if !call.since(1, 44) && inspect.config.mac_address.is_empty() {
+        inspect.config.mac_address.clone_from(&inspect.network_settings.mac_address);
+    }
+    reply::json(&inspect)
+}
+
+pub(super) async fn start(call: Call) -> Answer {
+    call.services.containers.start(&call.name).await?;
+    reply::no_content()
+}
+
+pub(super) async fn stop(call: Call) -> Answer {
+    call.services.containers.stop(&call.name, stop_options(&call)?).await?;
+    reply::no_content()
+}
+
+pub(super) async fn restart(call: Call) -> Answer {
+    call.services.containers.restart(&call.name, stop_options(&call)?).await?;
+    reply::no_content()
+}
+
+fn stop_options(call: &Call) -> Result<StopOptions, Failure> {
+    let signal = if call.since(1, 42) { signal(call)? } else { None };
+    Ok(StopOptions { timeout: call.query.number("t")?, signal })
+}
+
+fn signal(call: &Call) -> Result<Option<Signal>, Failure> {
+    call.query
+        .filled("signal")
+        .map(|text| containers::signal::parse(text).map_err(|error| Failure::bad_request(error.to_string())))
+        .transpose()
+}
+
+pub(super) async fn kill(call: Call) -> Answer {
+    let prefix = format!("cannot kill container: {}: ", call.name);
+    let signal = signal(&call).map_err(|failure| failure.prefixed(&prefix))?;
+    let killed = call.services.containers.kill(&call.name, signal).await;
+    killed.map_err(|error| Failure::from(error).prefixed(&prefix))?;
+    reply::no_content()
+}
+
+pub(super) async fn pause(call: Call) -> Answer {
+    call.services.containers.pause(&call.name).await?;
+    reply::no_content()
+}
+
+pub(super) async fn unpause(call: Call) -> Answer {
+    call.services.containers.unpause(&call.name).await?;
+    reply::no_content()
+}
+
+pub(super) async fn rename(call: Call) -> Answer {
+    call.services.containers.rename(&call.name, call.query.get("name").unwrap_or_default()).await?;
+    reply::no_content()
+}
+
+pub(super) async fn update(mut call: Call) -> Answer {
+    let request = ContainerUpdateRequest::decode(&call.json_bytes().await?)?;
+    reply::json(&call.services.containers.update(&call.name, request).await?)
+}
+
+pub(super) async fn resize(call: Call) -> Answer {
+    let (rows, columns) = terminal_size(&call)?;
+    call.services.containers.resize(&call.name, rows, columns).await?;
+    reply::ok()
+}
+
+/// Rows and columns.
+pub(super) fn terminal_size(call: &Call) -> Result<(u16, u16), Failure> {
+    let size = |name: &str, what: &str| {
+        let text = call.query.get(name).unwrap_or_default();
+        text.parse::<u16>()
+            .map_err(|_| Failure::bad_request(format!("invalid resize {what} \"{text}\": invalid syntax")))
+    };
+    Ok((size("h", "height")?, size("w", "width")?))
+}
+
+/// The head goes out at once, the body when the condition holds: clients wait before they start (since 1.30).
+pub(super) async fn wait(call: Call) -> Answer {
+    let condition: WaitCondition = call.query.get("condition").unwrap_or_default().parse()?;
+    let waiting = call.services.containers.wait(&call.name, condition)?;
+    reply::json_lines(move |sender| async move {
+        let waited = waiting.await;
+        let error = (!waited.error.is_empty()).then_some(WaitError { message: waited.error });
+        let response = ContainerWaitResponse { status_code: i64::from(waited.code), error };
+        // An error means that the client has gone.
+        let _ = sender.send(Ok(reply::line(&response))).await;
+    })
+}
+
+pub(super) async fn remove(call: Call) -> Answer {
+    if call.query.flag("link") {
+        return Err(Failure::bad_request(
+            "links are not available in this engine: containers of one network find each other by name",
+        ));
+    }
+    let options = RemoveOptions { force: call.query.flag("force"), volumes: call.query.flag("v") };
+    call.services.containers.remove(&call.name, options).await?;
+    reply::no_content()
+}
+
+pub(super) async fn prune(call: Call) -> Answer {
+    let filters = call.query.filters()?;
+    filters.only(&["label", "label!", "until"])?;
+    reply::json(&call.services.containers.prune(&filters).await?)
+}

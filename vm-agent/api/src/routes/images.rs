@@ -1,0 +1,305 @@
+//! Images that are here: list, inspect, history, tag, remove, prune.
+
+use std::collections::HashMap;
+
+use engine_api::image::{ImageConfig, ImageDeleteItem, ImageHistoryItem, ImageMetadata, ImagePruneReport, RootFs};
+use engine_api::inspect::DriverData;
+use engine_api::{Filters, ImageInspect, ImageSummary, Timestamp, ZERO_TIME};
+use events::{Event, Kind};
+use hyper::StatusCode;
+use images::{Reference, Removed, Summary};
+use serde_json::{Value, json};
+
+use super::{Call, names};
+use crate::Services;
+use crate::failure::Failure;
+use crate::reply::{self, Answer};
+
+pub(super) async fn list(call: Call) -> Answer {
+    let mut filters = call.query.filters()?;
+    filters.only(&["dangling", "label", "before", "since", "reference", "until"])?;
+    if let Some(reference) = call.query.filled("filter").filter(|_| !call.since(1, 41)) {
+        filters = filters.with("reference", reference);
+    }
+    let choice = Choice::new(&call.services, &filters)?;
+    let users = users(&call.services).await?;
+    let shared = call.since(1, 42) && call.query.flag("shared-size");
+    let mut list = Vec::new();
+    for image in call.services.images.list()? {
+        let Some(image) = choice.apply(image) else { continue };
+        let mut summary = summarise(image, &users);
+        if !shared {
+            summary.shared_size = -1;
+        }
+        if !call.since(1, 51) {
+            summary.containers = -1;
+        }
+        if !call.since(1, 44) {
+            summary.virtual_size = summary.size;
+        }
+        if !call.since(1, 43) && summary.repo_tags.is_empty() && summary.repo_digests.is_empty() {
+            summary.repo_tags.push("<none>:<none>".to_owned());
+            summary.repo_digests.push("<none>@<none>".to_owned());
+        }
+        list.push(summary);
+    }
+    list.sort_by_key(|image| std::cmp::Reverse(image.created));
+    reply::json(&list)
+}
+
+/// The filters of an image list.
+struct Choice<'f> {
+    filters: &'f Filters,
+    dangling: Option<bool>,
+    /// Seconds since the epoch; images created later are left out, and so on.
+    before: Option<i64>,
+    since: Option<i64>,
+    until: Option<i64>,
+}
+
+impl<'f> Choice<'f> {
+    fn new(services: &Services, filters: &'f Filters) -> Result<Self, Failure> {
+        let created = |name: &str| -> Result<Option<i64>, Failure> {
+            let Some(image) = filters.values(name).next() else { return Ok(None) };
+            Ok(Some(created_of(services, image)?))
+        };
+        Ok(Self {
+            filters,
+            dangling: filters.flag("dangling")?,
+            before: created("before")?,
+            since: created("since")?,
+            until: super::until(filters)?.map(|nanos| nanos.div_euclid(1_000_000_000)),
+        })
+    }
+
+    /// The image with those of its names that were asked for, or nothing.
+    fn apply(&self, mut image: Summary) -> Option<Summary> {
+        let labels = image.labels.clone().unwrap_or_default();
+        let chosen = self.dangling.is_none_or(|wanted| wanted == image.repo_tags.is_empty())
+            && self.before.is_none_or(|before| image.created < before)
+            && self.since.is_none_or(|since| image.created > since)
+            && self.until.is_none_or(|until| image.created < until)
+            && self.filters.labels_match("label", &labels);
+        if !chosen {
+            return None;
+        }
+        if self.filters.contains("reference") {
+            image.repo_tags.retain(|name| self.filters.any("reference", |pattern| named(pattern, name)));
+            image.repo_digests.retain(|name| self.filters.any("reference", |pattern| named(pattern, name)));
+            if image.repo_tags.is_empty() && image.repo_digests.is_empty() {
+                return None;
+            }
+        }
+        Some(image)
+    }
+}
+
+/// A pattern may leave the tag or the digest out, and may write the name in full.
+fn named(pattern: &str, name: &str) -> bool {
+    let repository = match name.split_once('@') {
+        Some((repository, _)) => repository,
+        None => name.rsplit_once(':').map_or(name, |(repository, _)| repository),
+    };
+    let full = Reference::parse(pattern).map(|reference| reference.familiar()).ok();
+    names::glob(pattern, name)
+        || names::glob(pattern, repository)
+        || full.is_some_and(|full| full == name || full == repository)
+}
+
+fn created_of(services: &Services, image: &str) -> Result<i64, Failure> {
+    let id = services.images.resolve(image)?;
+    let summary = services.images.list()?.into_iter().find(|summary| summary.id == id);
+    Ok(summary.map_or(0, |summary| summary.created))
+}
+
+/// How many containers use each image, by image ID.
+pub(super) async fn users(services: &Services) -> Result<HashMap<String, i64>, Failure> {
+    let request = containers::ListRequest { all: true, ..containers::ListRequest::default() };
+    let mut users = HashMap::new();
+    for container in services.containers.list(request).await? {
+        *users.entry(container.image_id).or_insert(0) += 1;
+    }
+    Ok(users)
+}
+
+pub(super) fn summarise(image: Summary, users: &HashMap<String, i64>) -> ImageSummary {
+    let id = image.id.to_string();
+    ImageSummary {
+        containers: users.get(&id).copied().unwrap_or(0),
+        created: image.created,
+        id,
+        labels: image.labels,
+        parent_id: image.parent.map(|parent| parent.to_string()).unwrap_or_default(),
+        descriptor: None,
+        repo_digests: image.repo_digests,
+        repo_tags: image.repo_tags,
+        shared_size: signed(image.shared_size),
+        size: signed(image.size),
+        virtual_size: 0,
+    }
+}
+
+pub(super) async fn inspect(call: Call) -> Answer {
+    let found = call.services.images.inspect(&call.name)?;
+    let raw = &found.image.raw;
+    let text = |name: &str| raw.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let config: ImageConfig =
+        engine_api::decode::from_value(raw.get("config").cloned().unwrap_or_else(|| json!({})))
+            .map_err(|error| Failure::internal(format!("the configuration of image {}: {error}", found.image.id)))?;
+    let last_tagged = found.last_tagged.and_then(|nanos| Timestamp::from_nanosecond(i128::from(nanos)).ok());
+    let size = signed(found.image.size);
+    let mut inspect = ImageInspect {
+        id: found.image.id.to_string(),
+        repo_tags: found.repo_tags,
+        repo_digests: found.repo_digests,
+        parent: found.parent.map(|parent| parent.to_string()).unwrap_or_default(),
+        comment: text("comment"),
+        created: text("created"),
+        docker_version: text("docker_version"),
+        author: text("author"),
+        config: Some(config),
+        architecture: text("architecture"),
+        variant: text("variant"),
+        os: text("os"),
+        os_version: text("os.version"),
+        size,
+        virtual_size: if call.since(1, 44) { 0 } else { size },
+        graph_driver: DriverData { data: None, name: "overlay2".to_owned() },
+        root_fs: RootFs {
+            kind: "layers".to_owned(),
+            layers: found.image.chain.iter().map(ToString::to_string).collect(),
+        },
+        metadata: ImageMetadata { last_tag_time: last_tagged.unwrap_or(ZERO_TIME) },
+        descriptor: None,
+    };
+    if inspect.created.is_empty() && !call.since(1, 44) {
+        inspect.created = ZERO_TIME.to_string();
+    }
+    let mut value = serde_json::to_value(&inspect).expect("a struct of plain fields");
+    if !call.since(1, 50) {
+        add_legacy_config(&mut value);
+    }
+    reply::json(&value)
+}
+
+/// Members of the image's configuration that were sent before 1.50, though they mean nothing for an image.
+fn add_legacy_config(inspect: &mut Value) {
+    let Some(config) = inspect.get_mut("Config").and_then(Value::as_object_mut) else { return };
+    for name in ["AttachStderr", "AttachStdin", "AttachStdout", "OpenStdin", "StdinOnce", "Tty"] {
+        config.insert(name.to_owned(), Value::Bool(false));
+    }
+    for name in ["Domainname", "Hostname", "Image"] {
+        config.insert(name.to_owned(), Value::String(String::new()));
+    }
+}
+
+pub(super) async fn history(call: Call) -> Answer {
+    let history = call.services.images.history(&call.name)?;
+    let items: Vec<_> = history
+        .into_iter()
+        .map(|entry| ImageHistoryItem {
+            comment: entry.comment,
+            created: entry.created,
+            created_by: entry.created_by,
+            id: entry.id.map_or_else(|| "<missing>".to_owned(), |id| id.to_string()),
+            size: signed(entry.size),
+            tags: (!entry.tags.is_empty()).then_some(entry.tags),
+        })
+        .collect();
+    reply::json(&items)
+}
+
+pub(super) async fn tag(call: Call) -> Answer {
+    let repo = call.query.get("repo").unwrap_or_default();
+    let target = reference(repo, call.query.filled("tag"))?.or_latest();
+    let id = call.services.images.tag(&call.name, &target).await?;
+    call.services.events.emit(event("tag", id.to_string(), target.familiar()));
+    reply::empty(StatusCode::CREATED)
+}
+
+/// A repository with a tag or digest beside it, which replaces one in the name.
+pub(super) fn reference(repo: &str, tag: Option<&str>) -> Result<Reference, Failure> {
+    let Some(tag) = tag else { return Ok(Reference::parse(repo)?) };
+    let name = Reference::parse(repo)?.familiar_name();
+    let separator = if tag.contains(':') { '@' } else { ':' };
+    Ok(Reference::parse(&format!("{name}{separator}{tag}"))?)
+}
+
+pub(super) async fn remove(call: Call) -> Answer {
+    let removed = call.services.images.remove(&call.name, call.query.flag("force")).await?;
+    reply::json(&report(&call.services, &removed))
+}
+
+/// What was removed, as clients see it; each is told of as an event too.
+fn report(services: &Services, removed: &[Removed]) -> Vec<ImageDeleteItem> {
+    let deleted = removed.iter().find_map(|item| match item {
+        Removed::Deleted(id) => Some(id.to_string()),
+        Removed::Untagged(_) => None,
+    });
+    removed
+        .iter()
+        .map(|item| match item {
+            Removed::Untagged(name) => {
+                let actor = deleted.clone().unwrap_or_else(|| name.clone());
+                services.events.emit(event("untag", actor.clone(), actor));
+                ImageDeleteItem { untagged: name.clone(), ..ImageDeleteItem::default() }
+            }
+            Removed::Deleted(id) => {
+                if deleted.as_deref() == Some(id.to_string().as_str()) {
+                    services.events.emit(event("delete", id.to_string(), id.to_string()));
+                }
+                ImageDeleteItem { deleted: id.to_string(), ..ImageDeleteItem::default() }
+            }
+        })
+        .collect()
+}
+
+pub(super) async fn prune(call: Call) -> Answer {
+    let filters = call.query.filters()?;
+    filters.only(&["dangling", "label", "label!", "until"])?;
+    let dangling_only = filters.flag("dangling")?.unwrap_or(true);
+    let until = super::until(&filters)?.map(|nanos| nanos.div_euclid(1_000_000_000));
+    let keep = move |image: &Summary| {
+        let labels = image.labels.clone().unwrap_or_default();
+        !super::labels_chosen(&filters, &labels) || until.is_some_and(|until| image.created >= until)
+    };
+    let pruned = call.services.images.prune(dangling_only, keep).await?;
+    let items = report(&call.services, &pruned.removed);
+    call.services.events.emit(Event::new(Kind::Image, "prune", "").with("reclaimed", pruned.reclaimed.to_string()));
+    reply::json(&ImagePruneReport {
+        images_deleted: (!items.is_empty()).then_some(items),
+        space_reclaimed: pruned.reclaimed,
+    })
+}
+
+pub(super) fn event(action: &str, actor: impl Into<String>, name: impl Into<String>) -> Event {
+    Event::new(Kind::Image, action, actor).with("name", name)
+}
+
+pub(super) fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_choose_names() {
+        let check = |pattern, name, expect| assert_eq!(named(pattern, name), expect, "{pattern} {name}");
+        check("busybox", "busybox:latest", true);
+        check("busy*", "busybox:latest", true);
+        check("busybox:1.*", "busybox:latest", false);
+        check("docker.io/library/busybox", "busybox:latest", true);
+        check("localhost:5000/*/app", "localhost:5000/team/app:1", true);
+        check("busybox", "busybox@sha256:00", true);
+    }
+
+    #[test]
+    fn old_clients_get_empty_members() {
+        let mut inspect = json!({ "Config": { "Cmd": ["sh"] } });
+        add_legacy_config(&mut inspect);
+        assert_eq!(inspect["Config"]["Tty"], json!(false));
+        assert_eq!(inspect["Config"]["Cmd"], json!(["sh"]));
+    }
+}

@@ -1,0 +1,246 @@
+//! The route table, and the handlers by noun.
+
+mod attach;
+mod build;
+mod containers;
+mod create;
+mod events;
+mod exec;
+mod files;
+mod images;
+mod names;
+mod networks;
+mod observe;
+mod swarm;
+mod system;
+mod transfer;
+mod volumes;
+
+use engine_api::{Filters, Map, Timestamp};
+use hyper::Method;
+use hyper::header::HeaderValue;
+
+use crate::Services;
+use crate::failure::Failure;
+use crate::router::Route;
+
+/// A request to the engine.
+type Call = crate::call::Call<Services>;
+
+/// The `Server` header.
+pub(crate) static SERVER: HeaderValue =
+    HeaderValue::from_static(concat!("Berth/", env!("CARGO_PKG_VERSION"), " (linux)"));
+
+macro_rules! route {
+    ($method:ident $pattern:literal $handler:path) => {
+        Route { method: Method::$method, pattern: $pattern, handler: |call| Box::pin($handler(call)) }
+    };
+}
+
+/// Every route, first match first: fixed paths stand before those with a name at the same place.
+#[rustfmt::skip]
+pub(crate) static TABLE: &[Route<Services>] = &[
+    route!(GET    "/_ping"                          system::ping),
+    route!(HEAD   "/_ping"                          system::ping),
+    route!(GET    "/version"                        system::version),
+    route!(GET    "/info"                           system::info),
+    route!(GET    "/system/df"                      system::disk_usage),
+    route!(GET    "/events"                         events::events),
+    route!(POST   "/auth"                           transfer::auth),
+
+    route!(GET    "/containers/json"                containers::list),
+    route!(POST   "/containers/create"              create::create),
+    route!(POST   "/containers/prune"               containers::prune),
+    route!(GET    "/containers/{name}/json"         containers::inspect),
+    route!(GET    "/containers/{name}/top"          observe::top),
+    route!(GET    "/containers/{name}/logs"         observe::logs),
+    route!(GET    "/containers/{name}/stats"        observe::stats),
+    route!(GET    "/containers/{name}/changes"      files::changes),
+    route!(GET    "/containers/{name}/export"       files::export),
+    route!(GET    "/containers/{name}/attach/ws"    attach::websocket),
+    route!(HEAD   "/containers/{name}/archive"      files::stat),
+    route!(GET    "/containers/{name}/archive"      files::get),
+    route!(PUT    "/containers/{name}/archive"      files::put),
+    route!(POST   "/containers/{name}/start"        containers::start),
+    route!(POST   "/containers/{name}/stop"         containers::stop),
+    route!(POST   "/containers/{name}/restart"      containers::restart),
+    route!(POST   "/containers/{name}/kill"         containers::kill),
+    route!(POST   "/containers/{name}/pause"        containers::pause),
+    route!(POST   "/containers/{name}/unpause"      containers::unpause),
+    route!(POST   "/containers/{name}/rename"       containers::rename),
+    route!(POST   "/containers/{name}/update"       containers::update),
+    route!(POST   "/containers/{name}/resize"       containers::resize),
+    route!(POST   "/containers/{name}/wait"         containers::wait),
+    route!(POST   "/containers/{name}/attach"       attach::attach),
+    route!(POST   "/containers/{name}/exec"         exec::create),
+    route!(DELETE "/containers/{name}"              containers::remove),
+    route!(POST   "/commit"                         build::commit),
+
+    route!(GET    "/exec/{name}/json"               exec::inspect),
+    route!(POST   "/exec/{name}/start"              exec::start),
+    route!(POST   "/exec/{name}/resize"             exec::resize),
+
+    route!(GET    "/images/json"                    images::list),
+    route!(GET    "/images/search"                  transfer::search),
+    route!(GET    "/images/get"                     transfer::save_many),
+    route!(POST   "/images/create"                  transfer::create),
+    route!(POST   "/images/load"                    transfer::load),
+    route!(POST   "/images/prune"                   images::prune),
+    route!(GET    "/images/{name}/json"             images::inspect),
+    route!(GET    "/images/{name}/history"          images::history),
+    route!(GET    "/images/{name}/get"              transfer::save),
+    route!(POST   "/images/{name}/push"             transfer::push),
+    route!(POST   "/images/{name}/tag"              images::tag),
+    route!(DELETE "/images/{name}"                  images::remove),
+    route!(GET    "/distribution/{name}/json"       transfer::distribution),
+
+    route!(GET    "/networks"                       networks::list),
+    route!(GET    "/networks/"                      networks::list),
+    route!(POST   "/networks/create"                networks::create),
+    route!(POST   "/networks/prune"                 networks::prune),
+    route!(POST   "/networks/{name}/connect"        networks::connect),
+    route!(POST   "/networks/{name}/disconnect"     networks::disconnect),
+    route!(GET    "/networks/{name}"                networks::inspect),
+    route!(DELETE "/networks/{name}"                networks::remove),
+
+    route!(GET    "/volumes"                        volumes::list),
+    route!(POST   "/volumes/create"                 volumes::create),
+    route!(POST   "/volumes/prune"                  volumes::prune),
+    route!(GET    "/volumes/{name}"                 volumes::inspect),
+    route!(PUT    "/volumes/{name}"                 volumes::update),
+    route!(DELETE "/volumes/{name}"                 volumes::remove),
+
+    route!(POST   "/build"                          build::build),
+    route!(POST   "/build/prune"                    build::prune),
+    route!(POST   "/build/cancel"                   build::cancel),
+    route!(POST   "/session"                        build::session),
+    route!(POST   "/grpc"                           build::session),
+
+    route!(GET    "/plugins"                        swarm::plugins),
+    route!(GET    "/plugins/privileges"             swarm::no_plugins),
+    route!(POST   "/plugins/pull"                   swarm::no_plugins),
+    route!(POST   "/plugins/create"                 swarm::no_plugins),
+    route!(GET    "/plugins/{name}/json"            swarm::plugin),
+    route!(DELETE "/plugins/{name}"                 swarm::plugin),
+    route!(POST   "/plugins/{name}"                 swarm::plugin),
+    route!(POST   "/swarm/leave"                    swarm::leave),
+    route!(POST   "/swarm/init"                     swarm::no_swarm),
+    route!(POST   "/swarm/join"                     swarm::no_swarm),
+    route!(GET    "/swarm"                          swarm::inactive),
+    route!(GET    "/swarm/unlockkey"                swarm::inactive),
+    route!(POST   "/swarm/{name}"                   swarm::inactive),
+    route!(GET    "/nodes"                          swarm::inactive),
+    route!(GET    "/nodes/{name}"                   swarm::inactive),
+    route!(POST   "/nodes/{name}"                   swarm::inactive),
+    route!(DELETE "/nodes/{name}"                   swarm::inactive),
+    route!(GET    "/services"                       swarm::inactive),
+    route!(GET    "/services/{name}"                swarm::inactive),
+    route!(POST   "/services/{name}"                swarm::inactive),
+    route!(DELETE "/services/{name}"                swarm::inactive),
+    route!(GET    "/tasks"                          swarm::inactive),
+    route!(GET    "/tasks/{name}"                   swarm::inactive),
+    route!(GET    "/secrets"                        swarm::inactive),
+    route!(GET    "/secrets/{name}"                 swarm::inactive),
+    route!(POST   "/secrets/{name}"                 swarm::inactive),
+    route!(DELETE "/secrets/{name}"                 swarm::inactive),
+    route!(GET    "/configs"                        swarm::inactive),
+    route!(GET    "/configs/{name}"                 swarm::inactive),
+    route!(POST   "/configs/{name}"                 swarm::inactive),
+    route!(DELETE "/configs/{name}"                 swarm::inactive),
+];
+
+/// The `until` filter of a prune: only what is older, nanoseconds since the epoch. A duration counts back from now.
+fn until(filters: &Filters) -> Result<Option<i64>, Failure> {
+    let Some(text) = filters.values("until").next() else { return Ok(None) };
+    if let Some(back) = duration(text) {
+        let now = i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
+        return Ok(Some(now.saturating_sub(back)));
+    }
+    ::containers::parse_time(text).map(Some).map_err(|error| Failure::bad_request(error.to_string()))
+}
+
+/// Go's notation of durations, in nanoseconds: `1h30m`, `10s`.
+fn duration(text: &str) -> Option<i64> {
+    let mut total: f64 = 0.0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let number: f64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let letters = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
+        let unit = match &rest[..letters] {
+            "h" => 3600e9,
+            "m" => 60e9,
+            "s" => 1e9,
+            "ms" => 1e6,
+            "us" => 1e3,
+            "ns" => 1.0,
+            _ => return None,
+        };
+        total += number * unit;
+        rest = &rest[letters..];
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "casts of floats saturate")]
+    (!text.is_empty()).then_some(total as i64)
+}
+
+/// The filters `label` and `label!` of a prune.
+fn labels_chosen(filters: &Filters, labels: &Map) -> bool {
+    let unwanted = |label: &str| engine_api::filters::label_matches(label, labels);
+    filters.labels_match("label", labels) && !filters.values("label!").any(unwanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::router::find;
+
+    #[test]
+    fn durations_are_gos() {
+        let check = |text, expect| assert_eq!(duration(text), expect, "{text}");
+        check("24h", Some(86_400_000_000_000));
+        check("1h30m", Some(5_400_000_000_000));
+        check("1.5s", Some(1_500_000_000));
+        check("1700000000", None);
+        check("2025-01-01", None);
+        check("", None);
+    }
+
+    #[test]
+    fn fixed_paths_win_over_names() {
+        let check = |method: Method, path: &str, expect: &str, name: &str| {
+            let (route, found) = find(TABLE, &method, path).unwrap_or_else(|| panic!("{path}"));
+            assert_eq!((route.pattern, found), (expect, name), "{path}");
+        };
+        check(Method::GET, "/images/get", "/images/get", "");
+        check(Method::GET, "/images/a/b:1/get", "/images/{name}/get", "a/b:1");
+        check(Method::GET, "/containers/json", "/containers/json", "");
+        check(Method::POST, "/containers/create", "/containers/create", "");
+        check(Method::POST, "/swarm/leave", "/swarm/leave", "");
+        check(Method::DELETE, "/images/localhost:5000/x", "/images/{name}", "localhost:5000/x");
+        check(Method::GET, "/volumes/v1.20", "/volumes/{name}", "v1.20");
+    }
+
+    #[test]
+    fn unknown_endpoints_are_not_found() {
+        for (method, path) in [
+            (Method::GET, "/nosuch"),
+            (Method::PUT, "/containers/json"),
+            (Method::GET, "/"),
+            (Method::POST, "/_ping"),
+            (Method::POST, "/version"),
+            (Method::GET, "/auth"),
+        ] {
+            assert!(find(TABLE, &method, path).is_none(), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn every_route_can_be_reached() {
+        for route in TABLE {
+            let path = route.pattern.replace("{name}", "some/name:1");
+            let (found, _) = find(TABLE, &route.method, &path).expect(route.pattern);
+            assert_eq!(found.pattern, route.pattern);
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Images on their way: pull, push, load, save, and the credentials for it.
+
+use base64::Engine as _;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use engine_api::progress::ProgressDetail;
+use engine_api::registry::{AuthConfig, AuthResponse};
+use engine_api::{JsonMessage, decode};
+use hyper::HeaderMap;
+use images::{Auth, Platform, Progress, Sink};
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use super::Call;
+use super::images::{event, reference};
+use crate::body::Body;
+use crate::failure::Failure;
+use crate::reply::{self, Answer};
+
+/// The registry that credentials without an address are for.
+const DEFAULT_REGISTRY: &str = "https://index.docker.io/v1/";
+
+pub(super) async fn create(call: Call) -> Answer {
+    match call.query.filled("fromImage") {
+        Some(name) => {
+            let name = name.trim_end_matches(':').to_owned();
+            pull(call, &name).await
+        }
+        None => Err(Failure::not_implemented("this engine cannot import archives as images: use docker load")),
+    }
+}
+
+/// A name without tag and digest means every tag of the repository.
+async fn pull(call: Call, name: &str) -> Answer {
+    let wanted = reference(name, call.query.filled("tag"))?;
+    let platform = platform(&call)?;
+    let auth = credentials(&call.headers);
+    let services = call.services;
+    progress(everything, move |sink| async move {
+        let references = if wanted.tag_or_digest().is_empty() {
+            let tags = services.images.remote_tags(&wanted, &auth).await?;
+            tags.iter().map(|tag| wanted.with_tag(tag)).collect()
+        } else {
+            vec![wanted]
+        };
+        for reference in references {
+            services.images.pull(&reference, platform.as_ref(), &auth, &sink).await?;
+            services.events.emit(event("pull", reference.familiar(), reference.familiar_name()));
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Errors come within the stream: dockerd has said to where it pushes by then.
+pub(super) async fn push(call: Call) -> Answer {
+    let reference = reference(&call.name, call.query.filled("tag"))?;
+    let auth = credentials(&call.headers);
+    let services = call.services;
+    progress(everything, move |sink| async move {
+        services.images.push(&reference, &auth, &sink).await?;
+        services.events.emit(event("push", reference.familiar(), reference.familiar_name()));
+        Ok(())
+    })
+    .await
+}
+
+pub(super) async fn load(call: Call) -> Answer {
+    let quiet = call.query.flag_or("quiet", true);
+    let platform = platform(&call)?;
+    let (services, archive) = call.reader();
+    progress(if quiet { results } else { everything }, move |sink| async move {
+        for id in services.images.load(archive, platform.as_ref(), &sink).await? {
+            services.events.emit(event("load", id.to_string(), id.to_string()));
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// `os/architecture[/variant]`, or since 1.48 the same as JSON.
+fn platform(call: &Call) -> Result<Option<Platform>, Failure> {
+    let Some(text) = call.query.filled("platform") else { return Ok(None) };
+    if !text.starts_with('{') {
+        return Ok(Some(Platform::parse(text)?));
+    }
+    let given: engine_api::image::Platform = decode(text.as_bytes())?;
+    let parts = [given.os, given.architecture, given.variant];
+    let filled: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    Ok(Some(Platform::parse(&filled.join("/"))?))
+}
+
+fn everything(_progress: &Progress) -> bool {
+    true
+}
+
+fn results(progress: &Progress) -> bool {
+    matches!(progress, Progress::Stream(_))
+}
+
+pub(super) async fn save(call: Call) -> Answer {
+    let names = vec![call.name.clone()];
+    save_images(call, names).await
+}
+
+pub(super) async fn save_many(call: Call) -> Answer {
+    let names: Vec<String> = call.query.all("names").flat_map(|names| names.split(',')).map(str::to_owned).collect();
+    save_images(call, names).await
+}
+
+async fn save_images(call: Call, names: Vec<String>) -> Answer {
+    let pieces = call.services.images.save(&names)?;
+    for name in &names {
+        if let Ok(id) = call.services.images.resolve(name) {
+            call.services.events.emit(event("save", id.to_string(), id.to_string()));
+        }
+    }
+    reply::stream("application/x-tar", Body::stream(pieces))
+}
+
+/// `docker login`.
+pub(super) async fn auth(mut call: Call) -> Answer {
+    let config: AuthConfig = call.json().await?;
+    let registry = if config.serveraddress.is_empty() { DEFAULT_REGISTRY } else { &config.serveraddress };
+    let token = call.services.images.login(registry, &translate(&config)).await?;
+    reply::json(&AuthResponse { identity_token: token.unwrap_or_default(), status: "Login Succeeded".to_owned() })
+}
+
+pub(super) async fn search(_call: Call) -> Answer {
+    Err(Failure::not_implemented("this engine cannot search a registry: look on the registry's own pages"))
+}
+
+pub(super) async fn distribution(_call: Call) -> Answer {
+    Err(Failure::not_implemented("this engine cannot describe an image without pulling it: use docker pull"))
+}
+
+/// The header `X-Registry-Auth`: JSON in base64, with either alphabet, padded or not. One that cannot be read counts as absent, as
+/// in dockerd.
+fn credentials(headers: &HeaderMap) -> Auth {
+    let Some(header) = headers.get("x-registry-auth") else { return Auth::Anonymous };
+    let text: String = header.to_str().unwrap_or_default().replace('+', "-").replace('/', "_");
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let engine = GeneralPurpose::new(&base64::alphabet::URL_SAFE, config);
+    let auth = engine.decode(text).ok().and_then(|json| decode::<AuthConfig>(&json).ok());
+    auth.map_or(Auth::Anonymous, |config| translate(&config))
+}
+
+fn translate(config: &AuthConfig) -> Auth {
+    if !config.registrytoken.is_empty() {
+        return Auth::RegistryToken(config.registrytoken.clone());
+    }
+    if !config.identitytoken.is_empty() {
+        return Auth::IdentityToken(config.identitytoken.clone());
+    }
+    if !config.username.is_empty() {
+        return Auth::Basic { username: config.username.clone(), password: config.password.clone() };
+    }
+    // `auth` holds "user:password" in base64 where a client kept only that.
+    let standard = base64::engine::general_purpose::STANDARD.decode(&config.auth).ok();
+    match standard.and_then(|bytes| String::from_utf8(bytes).ok()) {
+        Some(pair) if pair.contains(':') => {
+            let (username, password) = pair.split_once(':').expect("just seen");
+            Auth::Basic { username: username.to_owned(), password: password.to_owned() }
+        }
+        Some(_) | None => Auth::Anonymous,
+    }
+}
+
+/// What work has to tell.
+enum News {
+    Line(Progress),
+    Failed(Failure),
+}
+
+/// Work that ends when nobody waits for it any more.
+struct Work(AbortHandle);
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Runs work that tells of its progress. If it fails before it said anything the failure is the answer; later the failure is
+/// the last line of the stream. The work ends when the client goes.
+async fn progress<F>(wanted: fn(&Progress) -> bool, work: impl FnOnce(Sink) -> F) -> Answer
+where
+    F: Future<Output = Result<(), images::Error>> + Send + 'static,
+{
+    let (news, mut told) = mpsc::unbounded_channel();
+    let lines = news.clone();
+    let running = work(Sink::new(move |message| {
+        if wanted(&message) {
+            // An error means that the client has gone; the work is about to end.
+            let _ = lines.send(News::Line(message));
+        }
+    }));
+    let task = tokio::spawn(async move {
+        if let Err(error) = running.await {
+            let _ = news.send(News::Failed(error.into()));
+        }
+    });
+    let work = Work(task.abort_handle());
+    let first = match told.recv().await {
+        Some(News::Failed(failure)) => return Err(failure),
+        first => first,
+    };
+    reply::json_lines(move |sender| async move {
+        let _work = work;
+        let mut next = first;
+        while let Some(news) = next {
+            let message = match news {
+                News::Line(progress) => line(progress),
+                News::Failed(failure) => JsonMessage::error(failure.message),
+            };
+            if sender.send(Ok(reply::line(&message))).await.is_err() {
+                return;
+            }
+            next = told.recv().await;
+        }
+    })
+}
+
+/// One message as clients read it.
+fn line(progress: Progress) -> JsonMessage {
+    match progress {
+        Progress::Status { id, status, detail: None } => JsonMessage::status(id.as_deref(), status),
+        Progress::Status { id, status, detail: Some(detail) } => {
+            let (current, total) = (detail.current.unwrap_or(0), detail.total.unwrap_or(0));
+            JsonMessage::progress(id.as_deref().unwrap_or_default(), status, current, total)
+        }
+        Progress::Pushed { tag, digest, size } => JsonMessage {
+            progress_detail: Some(ProgressDetail::default()),
+            aux: Some(json!({ "Tag": tag, "Digest": digest.to_string(), "Size": size })),
+            ..JsonMessage::default()
+        },
+        Progress::Stream(text) => JsonMessage { stream: Some(text), ..JsonMessage::default() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn auth(json: &str, engine: &impl base64::Engine) -> Auth {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-registry-auth", engine.encode(json).parse().expect("ASCII"));
+        credentials(&headers)
+    }
+
+    #[test]
+    fn credentials_come_in_every_base64() {
+        use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
+        let json = r#"{"username":"us>er?","password":"pä~ss","email":""}"#;
+        for found in [auth(json, &STANDARD), auth(json, &URL_SAFE), auth(json, &URL_SAFE_NO_PAD)] {
+            assert!(matches!(found, Auth::Basic { username, password } if username == "us>er?" && password == "pä~ss"));
+        }
+        assert!(matches!(auth(r#"{"identitytoken":"t"}"#, &STANDARD), Auth::IdentityToken(token) if token == "t"));
+        assert!(matches!(auth("{}", &STANDARD), Auth::Anonymous));
+        assert!(matches!(auth("junk", &STANDARD), Auth::Anonymous));
+        assert!(matches!(credentials(&HeaderMap::new()), Auth::Anonymous));
+    }
+
+    #[test]
+    fn lines_have_dockerds_shape() {
+        let check = |progress, expect: &str| {
+            assert_eq!(serde_json::to_string(&line(progress)).expect("serialises"), expect);
+        };
+        check(Progress::Status { id: None, status: "Status: x".to_owned(), detail: None }, r#"{"status":"Status: x"}"#);
+        check(
+            Progress::Status {
+                id: Some("abc".to_owned()),
+                status: "Pull complete".to_owned(),
+                detail: Some(images::Detail::default()),
+            },
+            r#"{"status":"Pull complete","progressDetail":{},"id":"abc"}"#,
+        );
+        check(Progress::Stream("Loaded image: a:1\n".to_owned()), r#"{"stream":"Loaded image: a:1\n"}"#);
+    }
+}

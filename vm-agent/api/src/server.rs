@@ -1,0 +1,125 @@
+//! Connections.
+//!
+//! hyper reads requests and writes responses. A handler that wants the connection itself answers [`Outcome::Hijack`]: hyper,
+//! which has written nothing for that request, is taken off the stream, and the handler gets it with the bytes that were
+//! read too far. So 101 and the older plain 200 are the same mechanism.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::body::Body;
+use crate::hijack::Hijack;
+use crate::listener::Listener;
+use crate::reply::Outcome;
+use crate::router::Router;
+
+/// The most that a request's head may take, bytes.
+const HEAD_LIMIT: usize = 128 * 1024;
+
+/// How long connections may go on after a shutdown.
+const GRACE: Duration = Duration::from_secs(1);
+
+pub(crate) async fn serve<S: Clone + Send + Sync + 'static>(
+    mut listener: impl Listener,
+    router: Router<S>,
+    shutdown: impl Future<Output = ()> + Send,
+) -> io::Result<()> {
+    let router = Arc::new(router);
+    let (ending, end) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    tokio::pin!(shutdown);
+    let result = loop {
+        tokio::select! {
+            () = &mut shutdown => break Ok(()),
+            accepted = listener.accept() => match accepted {
+                Ok(stream) => {
+                    connections.spawn(connection(stream, Arc::clone(&router), end.clone()));
+                }
+                Err(error) if is_passing(&error) => {
+                    tracing::warn!("connection not accepted: {error}");
+                    // Out of descriptors or memory: accepting again at once would spin.
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(error) => break Err(error),
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    };
+    // No receiver means that there is no connection.
+    let _ = ending.send(true);
+    let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
+    result
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, OutOfMemory};
+    // EMFILE and ENFILE have no kind of their own.
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | OutOfMemory)
+        || matches!(error.raw_os_error(), Some(23 | 24))
+}
+
+async fn connection<T, S>(stream: T, router: Arc<Router<S>>, mut end: watch::Receiver<bool>)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    let (hijack, mut hijacked) = mpsc::channel::<Hijack>(1);
+    let service = service_fn(move |request: Request<Incoming>| answer(router.route(request), hijack.clone()));
+    let mut http = http1::Builder::new()
+        .max_buf_size(HEAD_LIMIT)
+        // Clients of the half-closed kind are those of hijacked connections, which hyper has left by then; for all
+        // others the end of input means that the client is gone and its request is to be dropped.
+        .half_close(false)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut ending = false;
+    loop {
+        tokio::select! {
+            biased;
+            taken = hijacked.recv() => {
+                let Some(taken) = taken else { return };
+                let parts = http.into_parts();
+                return taken.take_over(parts.io.into_inner(), parts.read_buf).await;
+            }
+            result = &mut http => {
+                if let Err(error) = result {
+                    tracing::debug!("connection ended: {error}");
+                }
+                return;
+            }
+            _ = end.changed(), if !ending => {
+                ending = true;
+                std::pin::Pin::new(&mut http).graceful_shutdown();
+            }
+        }
+    }
+}
+
+/// A hijacked request has no response: its future waits until the connection is taken away under it.
+async fn answer(
+    outcome: impl Future<Output = Outcome>,
+    hijack: mpsc::Sender<Hijack>,
+) -> Result<Response<Body>, Infallible> {
+    match outcome.await {
+        Outcome::Reply(response) => Ok(response),
+        Outcome::Hijack(taken) => {
+            // One request at a time is served, and the receiver lives as long as the connection.
+            let _ = hijack.send(taken).await;
+            std::future::pending().await
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

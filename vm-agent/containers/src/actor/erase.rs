@@ -1,0 +1,93 @@
+//! Removal: nothing of the container stays.
+
+use super::{Actor, answer};
+use crate::handle::Reply;
+use crate::requests::RemoveOptions;
+use crate::signal::SIGKILL;
+use crate::state::{Event, Refused};
+use crate::{Error, Result};
+use std::sync::Arc;
+use store::Durability;
+
+impl Actor {
+    /// Answers `reply` when it is done, which for a forced removal is after the process's end.
+    pub(super) async fn remove(&mut self, options: RemoveOptions, reply: Reply<()>) {
+        match self.record.state.next(&Event::Remove) {
+            Ok(_) => {
+                self.happen_remove(options, Durability::Durable).await;
+                answer(reply, Ok(()));
+            }
+            Err(Refused::RemoveRunning | Refused::RemovePaused) if options.force => {
+                let killed: Result<()> = self.kill(SIGKILL).await;
+                match killed {
+                    Ok(()) => self.removals.push((options, reply)),
+                    Err(error) => answer(reply, Err(error)),
+                }
+            }
+            Err(Refused::RemovalInProgress) => {
+                answer(reply, Err(Error::RemovalInProgress(self.record.id.clone())));
+            }
+            Err(refused) => answer(reply, Err(Error::Remove { name: self.record.name.clone(), refused })),
+        }
+    }
+
+    /// Takes everything apart; the state allows it.
+    pub(super) async fn happen_remove(&mut self, options: RemoveOptions, durability: Durability) {
+        if let Err(refused) = self.happen(Event::Remove).await {
+            tracing::warn!(container = self.record.id, %refused, "a container cannot be removed now");
+            return;
+        }
+        let id = self.record.id.clone();
+        if let Err(error) = self.inner.table.remove(&id, durability).await {
+            // The next engine removes the orphaned record's container again; this one is done with it.
+            tracing::error!(container = id, %error, "a removed container's record stays behind");
+        }
+        self.remove_volumes(options.volumes).await;
+        self.inner.forget(&id);
+        self.inner.execs.forget_container(&id);
+        self.hub.close();
+        self.gone = true;
+        self.publish();
+        self.inner.emit(&self.record, "destroy");
+        let (releasing, directory) = (self.releasing.take(), self.inner.directory(&id));
+        let inner = Arc::clone(&self.inner);
+        tokio::spawn(async move {
+            if let Some(releasing) = releasing {
+                // It only ends by finishing.
+                let _ = releasing.await;
+            }
+            inner.delete_directory(directory).await;
+        });
+    }
+
+    async fn remove_volumes(&self, anonymous_too: bool) {
+        let volumes = &self.inner.services.volumes;
+        for (name, anonymous) in self.record.volumes() {
+            volumes.release(name, &self.record.id);
+            if !(anonymous && anonymous_too) {
+                continue;
+            }
+            match volumes.remove(name, true).await {
+                Ok(Some(_)) => self.inner.emit_volume("destroy", name, &[]),
+                // Somebody else mounts it by name.
+                Ok(None) | Err(volumes::Error::InUse { .. }) => {}
+                Err(error) => tracing::warn!(volume = name, %error, "a removed container's volume stays behind"),
+            }
+        }
+    }
+}
+
+impl crate::service::Inner {
+    /// Deletes a container's directory; what cannot be deleted now is collected at the next start.
+    pub(crate) async fn delete_directory(&self, directory: std::path::PathBuf) {
+        let deleted = tokio::task::spawn_blocking(move || {
+            std::fs::remove_dir_all(&directory).map_err(|error| (directory, error))
+        });
+        match deleted.await {
+            Ok(Err((directory, error))) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!(directory = %directory.display(), %error, "a removed container's directory stays behind");
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The end of a run.
+
+use super::Actor;
+use crate::handle::Run;
+use crate::restart::Policy;
+use crate::state::{Event, State, UnixNanos};
+use std::sync::Arc;
+use std::time::Duration;
+use store::Durability;
+
+/// How long a dead container's pipes may stay open: a process outside of its pid namespace can hold them.
+const DRAIN: Duration = Duration::from_secs(2);
+
+impl Actor {
+    /// The first process has ended.
+    pub(super) async fn exited(&mut self, code: i32, at: UnixNanos) {
+        if self.record.state.process().is_none() {
+            // The end of a process that never became the program: its launch has told why.
+            return self.release();
+        }
+        if let Some(prober) = self.prober.take() {
+            prober.abort();
+        }
+        let run = self.run.clone();
+        let mut oom_killed = false;
+        if let Some(run) = &run {
+            if !self.record.host.pid_mode.is_empty() {
+                // Nobody's init died: what it left behind must be ended by hand.
+                if let Err(error) = run.cgroup.kill() {
+                    tracing::warn!(container = self.record.id, %error, "processes of an ended container may live on");
+                }
+            }
+            oom_killed = was_oom_killed(run);
+        }
+        self.drain().await;
+        if oom_killed {
+            self.inner.emit(&self.record, "oom");
+        }
+        let started_at = run.as_ref().map_or(at, |run| run.started_at);
+        let ran = Duration::from_nanos(u64::try_from(at.saturating_sub(started_at)).unwrap_or(0));
+        let policy = if self.removals.is_empty() { self.policy() } else { Policy::No };
+        let stopped = self.record.stopped_by_user || self.restarting;
+        let verdict = self.backoff.verdict(policy, code, stopped, ran);
+        if let Some(health) = &mut self.health {
+            Arc::make_mut(health).failing_streak = 0;
+        }
+        self.run = None;
+        self.ending = run;
+        self.exits += 1;
+        let event = Event::Exited { code, at, oom_killed, verdict };
+        if let Err(refused) = self.happen(event).await {
+            tracing::warn!(container = self.record.id, %refused, state = self.record.state.status(), "an exit nobody waited for");
+            self.release();
+        }
+        self.finish_removals().await;
+    }
+
+    /// Waits for the last output, then ends logs and clients.
+    async fn drain(&mut self) {
+        if let Some(mut streams) = self.streams.take()
+            && tokio::time::timeout(DRAIN, &mut streams).await.is_err()
+        {
+            streams.abort();
+        }
+        match self.inner.log(&self.record).await {
+            Ok(Some(log)) => {
+                let ended = tokio::task::spawn_blocking(move || log.end()).await;
+                if let Ok(Err(error)) = ended {
+                    tracing::error!(container = self.record.id, %error, "the end of a container's log was not written");
+                }
+            }
+            Ok(None) => {}
+            Err(error) => tracing::error!(container = self.record.id, %error, "a container's log cannot be opened"),
+        }
+        self.hub.end();
+    }
+
+    /// Gives back what the run held, beside the answers that wait for the exit.
+    pub(super) fn release(&mut self) {
+        self.hub.end();
+        let run = self.ending.take();
+        let (inner, id, before) = (Arc::clone(&self.inner), self.record.id.clone(), self.releasing.take());
+        self.releasing = Some(tokio::spawn(async move {
+            if let Some(before) = before {
+                // It only ends by finishing.
+                let _ = before.await;
+            }
+            inner.execs.forget_container(&id);
+            if let Err(error) = inner.services.supervisor.ack(&id).await {
+                // It never got as far as having a process, or the supervisor is gone with everything.
+                tracing::debug!(container = id, %error, "an exit was not acknowledged");
+            }
+            inner.services.networks.detach_all(&id).await;
+            let Some(run) = run else { return };
+            let cgroup = Arc::clone(&run.cgroup);
+            let removed = crate::service::blocking(move || Ok(cgroup.remove()?)).await;
+            if let Err(error) = removed {
+                tracing::warn!(container = id, %error, "an ended container's cgroup stays behind");
+            }
+        }));
+    }
+
+    /// Somebody wanted it removed while it ran.
+    async fn finish_removals(&mut self) {
+        let waiting = std::mem::take(&mut self.removals);
+        if waiting.is_empty() || matches!(self.record.state, State::Removing(_)) {
+            return;
+        }
+        let options = crate::RemoveOptions { force: true, volumes: waiting.iter().any(|(options, _)| options.volumes) };
+        self.happen_remove(options, Durability::Durable).await;
+        for (_, reply) in waiting {
+            super::answer(reply, Ok(()));
+        }
+    }
+}
+
+/// cgroup-v2.rst, "memory.events": `oom_kill` counts the processes that the kernel's OOM killer ended in here.
+fn was_oom_killed(run: &Run) -> bool {
+    let events = run.cgroup.read("memory.events").ok().flatten().unwrap_or_default();
+    events.lines().any(|line| line.strip_prefix("oom_kill ").is_some_and(|count| count != "0"))
+}

@@ -1,0 +1,349 @@
+//! The task that owns one container: its record, its process, its timers, its end.
+//!
+//! Everything that happens to the container arrives as a [`Command`], one after the other; `state` says what follows, and
+//! the task does it. Others see pictures of it through the `watch` of its [`Handle`].
+
+mod erase;
+mod exit;
+mod files;
+mod launch;
+mod networking;
+mod probe;
+mod root;
+mod update;
+
+use crate::handle::{Command, Handle, Reply, Run, View};
+use crate::health::Health;
+use crate::record::Record;
+use crate::requests::RemoveOptions;
+use crate::restart::{Backoff, Policy};
+use crate::service::Inner;
+use crate::signal::{SIGKILL, Signal};
+use crate::state::{Action, Event, Exit, Failure, Refused, State};
+use crate::stdio::Hub;
+use crate::{Error, Result};
+use std::sync::Arc;
+use std::time::Duration;
+use store::Durability;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinHandle};
+
+pub(crate) use files::EtcFiles;
+pub(crate) use launch::{Streams, await_start, connect, endpoint_settings, kept, standard_streams};
+pub(crate) use networking::{parse_port, port_range};
+pub(crate) use root::{look_up, make_directory};
+
+/// The state of a container's task.
+pub(crate) struct Actor {
+    inner: Arc<Inner>,
+    record: Record,
+    publisher: watch::Sender<Arc<View>>,
+    hub: Arc<Hub>,
+    /// For timers and probes; weak, so that a forgotten container's task ends.
+    me: mpsc::WeakUnboundedSender<Command>,
+    run: Option<Arc<Run>>,
+    /// The run that just ended, until `release` has taken it.
+    ending: Option<Arc<Run>>,
+    /// Copies the run's output until its pipes end.
+    streams: Option<JoinHandle<()>>,
+    health: Option<Arc<Health>>,
+    prober: Option<AbortHandle>,
+    exits: u64,
+    backoff: Backoff,
+    /// Numbers restart timers: one that was cancelled may have fired already.
+    round: u64,
+    timer: Option<AbortHandle>,
+    /// Gives back what the last run held; the next one waits for it.
+    releasing: Option<JoinHandle<()>>,
+    /// Forced removals that wait for the process to end.
+    removals: Vec<(RemoveOptions, Reply<()>)>,
+    restarting: bool,
+    /// Why the start that just failed did.
+    start_error: Option<Error>,
+    gone: bool,
+}
+
+/// How an actor begins.
+#[derive(Debug, Default)]
+pub(crate) struct Beginning {
+    /// A run that an earlier engine started, with the task that copies its output.
+    pub(crate) adopted: Option<(Arc<Run>, JoinHandle<()>)>,
+}
+
+impl Actor {
+    /// Starts the task; it is not in the index yet.
+    pub(crate) fn spawn(inner: Arc<Inner>, record: Record, hub: Arc<Hub>, beginning: Beginning) -> Arc<Handle> {
+        let (sender, commands) = mpsc::unbounded_channel();
+        let (run, streams) = match beginning.adopted {
+            Some((run, streams)) => (Some(run), Some(streams)),
+            None => (None, None),
+        };
+        let view =
+            View { record: Arc::new(record.clone()), run: run.clone(), health: None, exits: 0, gone: false };
+        let (publisher, watch) = watch::channel(Arc::new(view));
+        let me = sender.downgrade();
+        let handle = Arc::new(Handle::new(record.id.clone(), sender, watch, Arc::clone(&hub)));
+        let mut actor = Actor {
+            inner,
+            record,
+            publisher,
+            hub,
+            me,
+            run,
+            ending: None,
+            streams,
+            health: None,
+            prober: None,
+            exits: 0,
+            backoff: Backoff::default(),
+            round: 0,
+            timer: None,
+            releasing: None,
+            removals: Vec::new(),
+            restarting: false,
+            start_error: None,
+            gone: false,
+        };
+        if actor.run.is_some() {
+            actor.start_probing();
+        }
+        tokio::spawn(actor.live(commands));
+        handle
+    }
+
+    async fn live(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
+        while !self.gone {
+            let Some(command) = commands.recv().await else { return };
+            self.obey(command).await;
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match command {
+            Command::Start(reply) => answer(reply, self.start().await),
+            Command::Kill { signal, reply } => answer(reply, self.kill(signal).await),
+            Command::CancelRestart(reply) => {
+                self.record.stopped_by_user = true;
+                answer(reply, self.happen(Event::CancelRestart).await.map_err(Error::Refused));
+            }
+            Command::Restarting(under_way) => self.restarting = under_way,
+            Command::Pause(reply) => answer(reply, self.pause(Event::Pause).await),
+            Command::Unpause(reply) => answer(reply, self.pause(Event::Unpause).await),
+            Command::Remove { options, reply } => self.remove(options, reply).await,
+            Command::Rename { name, reply } => answer(reply, self.rename(name).await),
+            Command::Update { request, reply } => answer(reply, self.update(*request).await),
+            Command::Connect { network, settings, reply } => answer(reply, self.connect(network, *settings).await),
+            Command::Disconnect { network, force, reply } => answer(reply, self.disconnect(&network, force).await),
+            Command::Exited { code, at } => self.exited(code, at).await,
+            Command::RestartDue { round } if round == self.round => {
+                if let Err(refused) = self.happen(Event::RestartDue).await {
+                    tracing::debug!(container = self.record.id, %refused, "a restart came too late");
+                }
+                self.report_failed_restart();
+            }
+            Command::RestartDue { .. } => {}
+            Command::Probed { started_at, health } => self.probed(started_at, health),
+        }
+    }
+
+    async fn start(&mut self) -> Result<()> {
+        let before = (self.record.stopped_by_user, self.record.restart_count);
+        self.backoff.reset();
+        self.record.stopped_by_user = false;
+        self.record.restart_count = 0;
+        if let Err(refused) = self.happen(Event::Start).await {
+            (self.record.stopped_by_user, self.record.restart_count) = before;
+            return Err(Error::Refused(refused));
+        }
+        match self.start_error.take() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    fn report_failed_restart(&mut self) {
+        if let Some(error) = self.start_error.take() {
+            tracing::warn!(container = self.record.id, %error, "the restart policy could not start a container");
+        }
+    }
+
+    /// Lets the state machine decide and does what it says.
+    async fn happen(&mut self, event: Event) -> Result<(), Refused> {
+        let (state, actions) = self.record.state.next(&event)?;
+        let shown = !matches!(state, State::Starting(_));
+        self.record.state = state;
+        if shown {
+            self.publish();
+        }
+        for action in actions {
+            self.perform(action).await;
+        }
+        Ok(())
+    }
+
+    async fn perform(&mut self, action: Action) {
+        match action {
+            Action::Launch => {
+                let event = match self.launch().await {
+                    Ok(process) => Event::Launched(process),
+                    Err(error) => {
+                        let failure = failure_of(&error);
+                        self.start_error = Some(error);
+                        Event::LaunchFailed(failure)
+                    }
+                };
+                Box::pin(self.happen(event)).await.expect("a launch ends in one of its two events");
+                if matches!(self.record.state, State::Running(_)) {
+                    self.start_probing();
+                }
+            }
+            Action::Freeze => self.freeze(true).await,
+            Action::Thaw => self.freeze(false).await,
+            Action::Release => self.release(),
+            Action::ScheduleRestart(delay) => self.schedule_restart(delay),
+            Action::CancelRestart => {
+                self.round += 1;
+                if let Some(timer) = self.timer.take() {
+                    timer.abort();
+                }
+            }
+            Action::AutoRemove if self.record.host.auto_remove && !self.restarting && self.removals.is_empty() => {
+                let options = RemoveOptions { force: false, volumes: true };
+                Box::pin(self.happen_remove(options, Durability::Eventual)).await;
+            }
+            Action::AutoRemove => {}
+            Action::Persist => self.persist(Durability::Eventual).await,
+            Action::Emit("die") => self.emit_die(),
+            Action::Emit(action) => self.inner.emit(&self.record, action),
+            // Done by `happen_remove`, which knows the options.
+            Action::Erase => {}
+        }
+    }
+
+    async fn kill(&mut self, signal: Signal) -> Result<()> {
+        if matches!(self.record.state, State::Restarting(_)) {
+            self.record.stopped_by_user = true;
+            return self.happen(Event::CancelRestart).await.map_err(Error::Refused);
+        }
+        let Some(run) = self.run.clone() else {
+            return Err(Error::NotRunning(self.record.id.clone()));
+        };
+        self.record.stopped_by_user = true;
+        match runtime::sys::pidfd_send_signal(std::os::fd::AsFd::as_fd(&run.pidfd), signal) {
+            Ok(()) => {}
+            // Already dead; its exit is on the way.
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => {}
+            Err(error) => return Err(Error::io("send a signal to the container")(error)),
+        }
+        self.inner.emit_with(&self.record, "kill", &[("signal", signal.to_string())]);
+        if matches!(self.record.state, State::Paused(_)) && signal != SIGKILL {
+            // A frozen process would never see it.
+            self.happen(Event::Unpause).await.map_err(Error::Refused)?;
+        }
+        self.publish();
+        Ok(())
+    }
+
+    async fn pause(&mut self, event: Event) -> Result<()> {
+        let id = || self.record.id.clone();
+        match self.record.state.next(&event) {
+            Err(Refused::NotRunning) if event == Event::Unpause => return Err(Error::NotPaused(id())),
+            Err(Refused::NotRunning) => return Err(Error::NotRunning(id())),
+            Err(Refused::AlreadyPaused) => return Err(Error::AlreadyPaused(id())),
+            Err(Refused::NotPaused) => return Err(Error::NotPaused(id())),
+            Err(Refused::Restarting) => return Err(Error::Restarting(id())),
+            Err(other) => return Err(Error::Refused(other)),
+            Ok(_) => {}
+        }
+        self.happen(event).await.map_err(Error::Refused)
+    }
+
+    /// The kernel freezes within milliseconds; a container stuck in the kernel may take longer and is frozen then.
+    async fn freeze(&self, frozen: bool) {
+        let Some(run) = self.run.clone() else { return };
+        let cgroup = Arc::clone(&run.cgroup);
+        let done = crate::service::blocking(move || {
+            cgroup.freeze(frozen)?;
+            cgroup.wait_event("frozen", frozen, Duration::from_secs(5))?;
+            Ok(())
+        });
+        if let Err(error) = done.await {
+            tracing::error!(container = self.record.id, %error, frozen, "cannot freeze or thaw a container");
+        }
+    }
+
+    fn schedule_restart(&mut self, delay: Duration) {
+        self.record.restart_count += 1;
+        self.publish();
+        self.round += 1;
+        let (me, round) = (self.me.clone(), self.round);
+        let timer = tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            if let Some(me) = me.upgrade() {
+                // The container may be gone by now.
+                let _ = me.send(Command::RestartDue { round });
+            }
+        });
+        self.timer = Some(timer.abort_handle());
+    }
+
+    async fn rename(&mut self, name: String) -> Result<()> {
+        let old = std::mem::replace(&mut self.record.name, name);
+        if let Err(error) = self.inner.table.put(&self.record.id, &self.record, Durability::Durable).await {
+            self.record.name = old;
+            return Err(error.into());
+        }
+        if let Err(error) = self.inner.services.networks.rename(&self.record.id, &self.record.name).await {
+            tracing::warn!(container = self.record.id, %error, "the new name is not known on the container's networks");
+        }
+        self.publish();
+        self.inner.emit_with(&self.record, "rename", &[("oldName", format!("/{old}"))]);
+        Ok(())
+    }
+
+    fn publish(&self) {
+        self.publisher.send_replace(Arc::new(View {
+            record: Arc::new(self.record.clone()),
+            run: self.run.clone(),
+            health: self.health.clone(),
+            exits: self.exits,
+            gone: self.gone,
+        }));
+    }
+
+    async fn persist(&self, durability: Durability) {
+        if let Err(error) = self.inner.table.put(&self.record.id, &self.record, durability).await {
+            tracing::error!(container = self.record.id, %error, "a container's record was not written");
+        }
+    }
+
+    fn policy(&self) -> Policy {
+        let policy = &self.record.host.restart_policy;
+        // Checked at create and update.
+        Policy::parse(&policy.name, policy.maximum_retry_count).unwrap_or_default()
+    }
+
+    fn emit_die(&self) {
+        let Exit { code, started_at, finished_at, .. } = self.record.state.last_exit();
+        let seconds = (finished_at - started_at) / 1_000_000_000;
+        self.inner.emit_with(
+            &self.record,
+            "die",
+            &[("execDuration", seconds.to_string()), ("exitCode", code.to_string())],
+        );
+    }
+}
+
+/// The error as `State` remembers it.
+fn failure_of(error: &Error) -> Failure {
+    let exit_code = match error {
+        Error::StartConfig { exit_code, .. } | Error::Start { exit_code, .. } => *exit_code,
+        _ => 128,
+    };
+    Failure { exit_code, message: error.to_string() }
+}
+
+fn answer<T>(reply: Reply<T>, result: Result<T>) {
+    // A caller that went away does not want to know.
+    let _ = reply.send(result);
+}

@@ -1,0 +1,260 @@
+//! A container's place on its networks: at start, and by `docker network connect` and `disconnect`.
+
+use super::files::dns_servers;
+use super::launch::endpoint_settings;
+use super::Actor;
+use crate::record::Record;
+use crate::{Error, Invalid, Result};
+use engine_api::EndpointSettings;
+use network::{Endpoint, EndpointRequest, PortRequest, Protocol, Sandbox};
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+use store::Durability;
+
+/// What `--network` said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NetworkMode<'a> {
+    Host,
+    None,
+    Container(&'a str),
+    /// By name or id; `bridge` for the default one.
+    Named(&'a str),
+}
+
+impl NetworkMode<'_> {
+    pub(crate) fn of(record: &Record) -> NetworkMode<'_> {
+        match record.host.network_mode.as_str() {
+            "host" => NetworkMode::Host,
+            _ if record.config.network_disabled => NetworkMode::None,
+            "none" => NetworkMode::None,
+            "" | "default" | "bridge" => NetworkMode::Named("bridge"),
+            other => match other.strip_prefix("container:") {
+                Some(id) => NetworkMode::Container(id),
+                None => NetworkMode::Named(other),
+            },
+        }
+    }
+}
+
+impl Actor {
+    /// Joins every configured network; after a failure none.
+    pub(super) async fn attach_networks(&self, sandbox: Option<&Sandbox>) -> Result<Vec<Endpoint>> {
+        let mode = NetworkMode::of(&self.record);
+        let main = match mode {
+            NetworkMode::Named(name) => name,
+            NetworkMode::Host => "host",
+            NetworkMode::None => "none",
+            NetworkMode::Container(_) => return Ok(Vec::new()),
+        };
+        let mut endpoints = Vec::new();
+        // The main network first: it becomes eth0 and publishes the ports.
+        let (first, rest): (Vec<_>, Vec<_>) = self.record.endpoints.iter().partition(|(name, _)| *name == main);
+        for (at, (name, settings)) in first.into_iter().chain(rest).enumerate() {
+            match self.attach_network(name, settings, sandbox, at == 0).await {
+                Ok(endpoint) => endpoints.push(endpoint),
+                Err(error) => {
+                    self.inner.services.networks.detach_all(&self.record.id).await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(endpoints)
+    }
+
+    async fn attach_network(
+        &self,
+        name: &str,
+        settings: &EndpointSettings,
+        sandbox: Option<&Sandbox>,
+        with_ports: bool,
+    ) -> Result<Endpoint> {
+        let record = &self.record;
+        let invalid = |reason: String| Invalid::Endpoint { network: name.to_owned(), reason };
+        let address = |text: &str| -> Result<Option<IpAddr>> {
+            if text.is_empty() {
+                return Ok(None);
+            }
+            text.parse().map(Some).map_err(|_| invalid(format!("invalid IP address: {text}")).into())
+        };
+        let ipam = settings.ipam_config.clone().unwrap_or_default();
+        let mac_text = if settings.mac_address.is_empty() { &record.config.mac_address } else { &settings.mac_address };
+        let mac = parse_mac(mac_text).ok_or_else(|| invalid(format!("invalid MAC address: {mac_text}")))?;
+        let on_default = name == "bridge";
+        let request = EndpointRequest {
+            container_id: record.id.clone(),
+            container_name: record.name.clone(),
+            hostname: record.config.hostname.clone(),
+            network: name.to_owned(),
+            sandbox,
+            aliases: if on_default { Vec::new() } else { settings.aliases.clone().unwrap_or_default() },
+            ipv4: match address(&ipam.ipv4_address)? {
+                Some(IpAddr::V4(four)) => Some(four),
+                Some(IpAddr::V6(_)) => return Err(invalid("invalid IPv4 address".to_owned()).into()),
+                None => None,
+            },
+            ipv6: match address(&ipam.ipv6_address)? {
+                Some(IpAddr::V6(six)) => Some(six),
+                Some(IpAddr::V4(_)) => return Err(invalid("invalid IPv6 address".to_owned()).into()),
+                None => None,
+            },
+            mac,
+            ports: if with_ports { port_requests(record)? } else { Vec::new() },
+            dns: dns_servers(record)?,
+            gateway_priority: settings.gw_priority,
+            options: settings.driver_opts.clone().unwrap_or_default(),
+        };
+        self.inner.services.networks.attach(request).await.map_err(Error::Networking)
+    }
+
+    pub(super) async fn connect(&mut self, network: String, settings: EndpointSettings) -> Result<()> {
+        let found = self.inner.services.networks.inspect(&network)?;
+        match NetworkMode::of(&self.record) {
+            NetworkMode::Host => return Err(network::Error::HostMode.into()),
+            NetworkMode::Container(_) => {
+                return Err(Invalid::Conflict("container sharing network namespace with another container or host cannot be connected to any other network").into());
+            }
+            NetworkMode::None | NetworkMode::Named(_) => {}
+        }
+        if let Some(run) = self.run.clone() {
+            self.attach_network(&found.name, &settings, run.sandbox.as_ref(), false).await?;
+        } else if self.record.endpoints.contains_key(&found.name) {
+            return Err(network::Error::EndpointExists {
+                name: self.record.name.clone(),
+                network: found.name,
+            }
+            .into());
+        }
+        self.record.endpoints.insert(found.name, settings);
+        self.networks_changed().await
+    }
+
+    pub(super) async fn disconnect(&mut self, network: &str, force: bool) -> Result<()> {
+        let name = match self.inner.services.networks.inspect(network) {
+            Ok(found) => found.name,
+            Err(network::Error::NotFound(_)) if force => network.to_owned(),
+            Err(error) => return Err(error.into()),
+        };
+        if !self.record.endpoints.contains_key(&name) {
+            let container = self.record.id.clone();
+            return Err(network::Error::NotConnected { container, network: name }.into());
+        }
+        if let Some(run) = self.run.clone() {
+            self.inner.services.networks.detach(&self.record.id, &name, run.sandbox.as_ref()).await?;
+        }
+        self.record.endpoints.remove(&name);
+        self.networks_changed().await
+    }
+
+    async fn networks_changed(&mut self) -> Result<()> {
+        if self.run.is_some() {
+            let endpoints = self.inner.services.networks.endpoints(&self.record.id);
+            let hostname = self.record.config.hostname.clone();
+            self.write_etc(&hostname, &endpoints).await?;
+        }
+        self.persist(Durability::Durable).await;
+        self.publish();
+        Ok(())
+    }
+}
+
+/// The bindings of `-p`, and with `-P` one for every exposed port.
+pub(crate) fn port_requests(record: &Record) -> Result<Vec<PortRequest>, Invalid> {
+    let mut requests = Vec::new();
+    let bindings = record.host.port_bindings.clone().unwrap_or_default();
+    for (port, list) in &bindings {
+        let (container_port, protocol) = parse_port(port)?;
+        // `-p 80` sends an empty list of one; no list at all means "exposed, not published".
+        for binding in list.iter().flatten() {
+            let host_ip = match binding.host_ip.as_str() {
+                "" => None,
+                text => Some(text.parse().map_err(|_| Invalid::Port(format!("{text}:{port}")))?),
+            };
+            requests.push(PortRequest { protocol, container_port, host_ip, host_ports: port_range(&binding.host_port)? });
+        }
+    }
+    if record.host.publish_all_ports {
+        for port in record.config.exposed_ports.iter().flatten().map(|(port, _)| port) {
+            if bindings.get(port).and_then(Option::as_ref).is_some_and(|list| !list.is_empty()) {
+                continue;
+            }
+            let (container_port, protocol) = parse_port(port)?;
+            requests.push(PortRequest { protocol, container_port, host_ip: None, host_ports: None });
+        }
+    }
+    Ok(requests)
+}
+
+/// `80`, `80/udp`.
+pub(crate) fn parse_port(text: &str) -> Result<(u16, Protocol), Invalid> {
+    let refused = || Invalid::Port(text.to_owned());
+    let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let number = number.parse().ok().filter(|number| *number != 0).ok_or_else(refused)?;
+    Ok((number, protocol.parse().map_err(|_| refused())?))
+}
+
+/// `8080`, `8000-8010`; empty or 0: any.
+pub(crate) fn port_range(text: &str) -> Result<Option<(u16, u16)>, Invalid> {
+    let refused = || Invalid::Port(text.to_owned());
+    if text.is_empty() || text == "0" {
+        return Ok(None);
+    }
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last): (u16, u16) =
+        (first.parse().map_err(|_| refused())?, last.parse().map_err(|_| refused())?);
+    if first > last { Err(refused()) } else { Ok(Some((first, last))) }
+}
+
+/// `Some(None)` when there is none, `None` when it is not an address.
+fn parse_mac(text: &str) -> Option<Option<[u8; 6]>> {
+    if text.is_empty() {
+        return Some(None);
+    }
+    let mut mac = [0; 6];
+    let mut parts = text.split([':', '-']);
+    for byte in &mut mac {
+        *byte = u8::from_str_radix(parts.next()?, 16).ok()?;
+    }
+    parts.next().is_none().then_some(Some(mac))
+}
+
+impl crate::Containers {
+    /// `docker network connect`.
+    pub async fn connect(&self, network: &str, request: engine_api::network::NetworkConnectRequest) -> Result<()> {
+        let handle = self.inner.find(&request.container)?;
+        let settings = Box::new(endpoint_settings(request.endpoint_config));
+        let network = network.to_owned();
+        handle.ask(|reply| crate::handle::Command::Connect { network, settings, reply }).await
+    }
+
+    /// `docker network disconnect`.
+    pub async fn disconnect(&self, network: &str, request: engine_api::network::NetworkDisconnectRequest) -> Result<()> {
+        let handle = self.inner.find(&request.container)?;
+        let (network, force) = (network.to_owned(), request.force);
+        handle.ask(|reply| crate::handle::Command::Disconnect { network, force, reply }).await
+    }
+}
+
+/// A duplicate of the namespace's descriptor for the child.
+pub(super) fn netns(sandbox: &Sandbox) -> Result<std::os::fd::OwnedFd> {
+    sandbox.as_fd().try_clone_to_owned().map_err(Error::io("duplicate a network namespace"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports() {
+        assert_eq!(parse_port("80").expect("valid"), (80, Protocol::Tcp));
+        assert_eq!(parse_port("53/udp").expect("valid"), (53, Protocol::Udp));
+        for bad in ["", "0", "80/foo", "x", "70000"] {
+            assert!(parse_port(bad).is_err(), "{bad}");
+        }
+        assert_eq!(port_range("").expect("any"), None);
+        assert_eq!(port_range("8000-8010").expect("a range"), Some((8000, 8010)));
+        assert!(port_range("9-8").is_err());
+        assert_eq!(parse_mac("02:42:ac:11:00:02"), Some(Some([2, 0x42, 0xac, 0x11, 0, 2])));
+        assert_eq!(parse_mac(""), Some(None));
+        assert_eq!(parse_mac("02:42"), None);
+    }
+}

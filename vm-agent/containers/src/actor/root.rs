@@ -1,0 +1,98 @@
+//! The container's root file system as the engine sees it: a detached overlay.
+
+use crate::record::Record;
+use crate::service::{Inner, blocking};
+use crate::spec::{User, user};
+use crate::{Error, Result};
+use layers::UpperDir;
+use runtime::sys;
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Bytes of `/etc/passwd` and `/etc/group` that are looked at.
+const MAX_FILE: u64 = 4 << 20;
+
+/// A mounted root and who the process is in it.
+#[derive(Debug)]
+pub(crate) struct Root {
+    pub(crate) fd: OwnedFd,
+    pub(crate) user: User,
+}
+
+impl Inner {
+    /// Mounts the container's overlay, makes its working directory and looks its user up.
+    pub(crate) async fn open_root(self: &Arc<Self>, record: &Record) -> Result<Root> {
+        let (inner, chain, upper) = (Arc::clone(self), record.chain.clone(), self.upper(&record.id));
+        let working_dir = record.config.working_dir.clone();
+        let (user, groups) = (record.config.user.clone(), record.host.group_add.clone().unwrap_or_default());
+        blocking(move || {
+            let fd = inner.mount_root(&chain, upper)?;
+            make_directory(fd.as_fd(), &working_dir)?;
+            let user = look_up(fd.as_fd(), &user, &groups)?;
+            Ok(Root { fd, user })
+        })
+        .await
+    }
+
+    /// A detached mount of the container's layers; blocking.
+    pub(crate) fn mount_root(&self, chain: &[layers::DiffId], upper: UpperDir) -> Result<OwnedFd> {
+        let layers = &self.services.layers;
+        Ok(layers.mount(&layers.overlay(chain, Some(upper))?)?)
+    }
+}
+
+/// Resolves a `user[:group]` in a root file system; blocking.
+pub(crate) fn look_up(root: BorrowedFd<'_>, specification: &str, groups: &[String]) -> Result<User> {
+    let read = |path: &str| -> Result<String> {
+        match open_file(root, path) {
+            Ok(file) => {
+                let mut bytes = Vec::new();
+                file.take(MAX_FILE).read_to_end(&mut bytes).map_err(Error::path("read", path))?;
+                Ok(String::from_utf8_lossy(&bytes).into_owned())
+            }
+            // An image without users has only numbers, and root.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            Err(error) => Err(Error::path("read", path)(error)),
+        }
+    };
+    let (passwd, group) = (read("/etc/passwd")?, read("/etc/group")?);
+    user::resolve(specification, groups, &passwd, &group)
+        .map_err(|error| Error::Start { message: error.to_string(), exit_code: 128 })
+}
+
+/// Opens a regular file for reading; links are followed within the root.
+pub(crate) fn open_file(root: BorrowedFd<'_>, path: &str) -> io::Result<File> {
+    let flags = libc::O_RDONLY | libc::O_NONBLOCK | libc::O_CLOEXEC;
+    let file = File::from(sys::open_in_root(root, Path::new(path), flags, 0)?);
+    if !file.metadata()?.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    Ok(file)
+}
+
+/// `mkdir -p` of an absolute path within the root. Something else in its place is left for the start to complain about.
+pub(crate) fn make_directory(root: BorrowedFd<'_>, path: &str) -> Result<()> {
+    let mut so_far = String::new();
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        let parent = if so_far.is_empty() { "/".to_owned() } else { so_far.clone() };
+        so_far.push('/');
+        so_far.push_str(part);
+        match sys::open_in_root(root, Path::new(&so_far), libc::O_PATH | libc::O_CLOEXEC, 0) {
+            Ok(_) => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(_) => return Ok(()),
+        }
+        let directory = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
+        let parent = sys::open_in_root(root, Path::new(&parent), directory, 0)
+            .map_err(Error::path("make the directory", so_far.as_str()))?;
+        match rustix::fs::mkdirat(&parent, part, rustix::fs::Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(Error::path("make the directory", so_far)(error.into())),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! Files of containers from outside: `docker cp`, `docker diff`, `docker export`.
+//!
+//! Paths are the container's: every look-up is resolved within its root (openat2, RESOLVE_IN_ROOT), so that a link in the
+//! container never leads out of it. A running container is seen with everything mounted in it; of a stopped one the root is
+//! mounted for the request, and a path below a volume is looked up in the volume.
+
+mod get;
+mod place;
+mod put;
+
+use crate::requests::ArchivePut;
+use crate::service::blocking;
+use crate::{Containers, Error, Result};
+use bytes::Bytes;
+use engine_api::{FilesystemChange, PathStat, Timestamp, ZERO_TIME};
+use place::Place;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Chunks of a tar on their way to the client.
+const AHEAD: usize = 8;
+const CHUNK: usize = 64 * 1024;
+
+impl Containers {
+    /// What is at `path`; a link is reported as itself, with where it leads.
+    pub async fn archive_stat(&self, id: &str, path: &str) -> Result<PathStat> {
+        let (inner, view, path) = (Arc::clone(&self.inner), self.inner.find(id)?.view(), path.to_owned());
+        blocking(move || {
+            let place = Place::find(&inner, &view, &path)?;
+            stat(&place)
+        })
+        .await
+    }
+
+    /// The file or tree at `path` as a tar whose first entry is its last component.
+    pub async fn archive_get(&self, id: &str, path: &str) -> Result<(PathStat, mpsc::Receiver<io::Result<Bytes>>)> {
+        let handle = self.inner.find(id)?;
+        let (inner, view, path) = (Arc::clone(&self.inner), handle.view(), path.to_owned());
+        let record = Arc::clone(&view.record);
+        let (stat, place) = blocking(move || {
+            let place = Place::find(&inner, &view, &path)?;
+            Ok((stat(&place)?, place))
+        })
+        .await?;
+        self.inner.emit(&record, "archive-path");
+        Ok((stat, stream(move |out| get::write_tar(&place, out))))
+    }
+
+    /// Unpacks a tar (plain or gzip) into the directory at `path`; the body's sender is dropped at its end.
+    pub async fn archive_put(
+        &self,
+        id: &str,
+        path: &str,
+        body: mpsc::Receiver<io::Result<Bytes>>,
+        options: ArchivePut,
+    ) -> Result<()> {
+        let handle = self.inner.find(id)?;
+        let (inner, view, path) = (Arc::clone(&self.inner), handle.view(), path.to_owned());
+        let record = Arc::clone(&view.record);
+        blocking(move || put::unpack(&inner, &view, &path, body, options)).await?;
+        self.inner.emit(&record, "extract-to-dir");
+        Ok(())
+    }
+
+    /// How the container's files differ from its image.
+    pub async fn changes(&self, id: &str) -> Result<Vec<FilesystemChange>> {
+        let record = Arc::clone(&self.inner.find(id)?.view().record);
+        let (upper, layers) = (self.inner.upper(&record.id).upper, self.inner.services.layers.clone());
+        let changes = blocking(move || Ok(layers.changes(&upper, &record.chain)?)).await?;
+        Ok(changes
+            .into_iter()
+            .map(|change| FilesystemChange {
+                path: change.path.to_string_lossy().into_owned(),
+                kind: match change.kind {
+                    layers::ChangeKind::Modified => 0,
+                    layers::ChangeKind::Added => 1,
+                    layers::ChangeKind::Deleted => 2,
+                },
+            })
+            .collect())
+    }
+
+    /// The whole root as a tar, without what is mounted in it.
+    pub async fn export(&self, id: &str) -> Result<mpsc::Receiver<io::Result<Bytes>>> {
+        let record = Arc::clone(&self.inner.find(id)?.view().record);
+        let inner = Arc::clone(&self.inner);
+        let (chain, upper) = (record.chain.clone(), self.inner.upper(&record.id));
+        // A second, read-only view: the upper directory is one more lower layer, so a running container is not disturbed.
+        let root = blocking(move || {
+            let layers = &inner.services.layers;
+            let mut overlay = layers.overlay(&chain, None)?;
+            overlay.lowers.insert(0, upper.upper);
+            Ok(layers.mount(&overlay)?)
+        })
+        .await?;
+        self.inner.emit(&record, "export");
+        Ok(stream(move |out| layers::Layers::export(root.as_fd(), out).map_err(io::Error::other)))
+    }
+}
+
+fn stat(place: &Place) -> Result<PathStat> {
+    let stat = place.stat()?;
+    let time = Timestamp::new(stat.st_mtime, i32::try_from(stat.st_mtime_nsec).unwrap_or(0)).unwrap_or(ZERO_TIME);
+    Ok(PathStat {
+        name: place.name.clone(),
+        size: stat.st_size,
+        mode: PathStat::go_mode(stat.st_mode),
+        mtime: time,
+        link_target: place.link_target()?,
+    })
+}
+
+/// Runs a writer on a thread of its own kind and hands its bytes out in chunks; an error ends the stream as its last item.
+fn stream(write: impl FnOnce(&mut Chunks) -> io::Result<()> + Send + 'static) -> mpsc::Receiver<io::Result<Bytes>> {
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    tokio::task::spawn_blocking(move || {
+        let mut out = Chunks { sender, buffer: Vec::with_capacity(CHUNK) };
+        let written = write(&mut out).and_then(|()| out.flush());
+        if let Err(error) = written
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            // The receiver may be gone in the meantime.
+            let _ = out.sender.blocking_send(Err(error));
+        }
+    });
+    receiver
+}
+
+/// Collects small writes.
+#[derive(Debug)]
+pub(crate) struct Chunks {
+    sender: mpsc::Sender<io::Result<Bytes>>,
+    buffer: Vec<u8>,
+}
+
+impl Write for Chunks {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= CHUNK {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let full = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK));
+        self.sender.blocking_send(Ok(full.into())).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+/// dockerd's answer for a path that is not there.
+fn not_found(path: &str, container: &str) -> Error {
+    Error::NoSuchPath { path: path.to_owned(), container: container.to_owned() }
+}

@@ -1,0 +1,138 @@
+//! A path in a container, found.
+
+use super::not_found;
+use crate::create::mounts::clean;
+use crate::handle::{Run, View};
+use crate::record::Source;
+use crate::service::Inner;
+use crate::{Error, Result};
+use runtime::sys;
+use rustix::fs::{AtFlags, Stat};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The root that paths are resolved in.
+#[derive(Debug)]
+enum Root {
+    Running(Arc<Run>),
+    Mounted(OwnedFd),
+}
+
+/// A root, and a path within it.
+#[derive(Debug)]
+pub(crate) struct Place {
+    root: Root,
+    /// Within the root, absolute, clean.
+    path: String,
+    /// What the client asked for, for messages.
+    asked: String,
+    container: String,
+    /// The last component as asked for; `.` for `dir/.`, `/` for the root.
+    pub(crate) name: String,
+    /// `dir/` and `dir/.` mean what a link leads to.
+    follow: bool,
+    /// A volume or bind mount that is read-only for the container.
+    pub(crate) read_only: bool,
+}
+
+impl Place {
+    /// Finds the root for `path`; whether something is there shows later. Blocking.
+    pub(crate) fn find(inner: &Inner, view: &View, path: &str) -> Result<Place> {
+        let record = &view.record;
+        let absolute = clean(path);
+        let follow = path.ends_with('/') || path.ends_with("/.");
+        let name = match (path.ends_with("/.") || path == ".", absolute.rsplit_once('/')) {
+            (true, _) => ".".to_owned(),
+            (false, Some((_, ""))) | (false, None) => "/".to_owned(),
+            (false, Some((_, name))) => name.to_owned(),
+        };
+        let below = |destination: &str| {
+            absolute.strip_prefix(destination).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let mount = record
+            .mounts
+            .iter()
+            .filter(|mount| below(&mount.destination).is_some())
+            .max_by_key(|mount| mount.destination.len());
+        let read_only = mount.is_some_and(|mount| !mount.rw);
+        let mut place = Place {
+            root: Root::Mounted(OwnedFd::from(std::fs::File::open("/dev/null").map_err(Error::path("open", "/dev/null"))?)),
+            path: absolute.clone(),
+            asked: path.to_owned(),
+            container: record.id.clone(),
+            name,
+            follow,
+            read_only,
+        };
+        if let Some(run) = &view.run {
+            place.root = Root::Running(Arc::clone(run));
+            return Ok(place);
+        }
+        let directory = match mount.map(|mount| (&mount.source, &mount.destination)) {
+            Some((Source::Volume { name, subpath }, destination)) => {
+                Some((inner.services.volumes.mountpoint(name).join(subpath), destination))
+            }
+            Some((Source::Bind { path, .. }, destination)) => Some((path.clone(), destination)),
+            Some((Source::Tmpfs { .. } | Source::Image { .. }, _)) | None => None,
+        };
+        place.root = match directory {
+            Some((directory, destination)) if directory.is_dir() => {
+                let rest = below(destination).unwrap_or_default();
+                place.path = if rest.is_empty() { "/".to_owned() } else { rest.to_owned() };
+                let opened = std::fs::File::open(&directory).map_err(Error::path("open", directory))?;
+                Root::Mounted(opened.into())
+            }
+            Some(_) | None => Root::Mounted(inner.mount_root(&record.chain, inner.upper(&record.id))?),
+        };
+        Ok(place)
+    }
+
+    pub(crate) fn root(&self) -> BorrowedFd<'_> {
+        match &self.root {
+            Root::Running(run) => run.root.as_fd(),
+            Root::Mounted(fd) => fd.as_fd(),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// An `O_PATH` descriptor of what is there; a link itself unless the path says otherwise.
+    pub(crate) fn open(&self) -> Result<OwnedFd> {
+        let nofollow = if self.follow { 0 } else { libc::O_NOFOLLOW };
+        sys::open_in_root(self.root(), Path::new(&self.path), libc::O_PATH | libc::O_CLOEXEC | nofollow, 0)
+            .map_err(|error| self.explain(error))
+    }
+
+    pub(crate) fn stat(&self) -> Result<Stat> {
+        let found = self.open()?;
+        rustix::fs::statat(&found, "", AtFlags::EMPTY_PATH).map_err(|error| self.explain(error.into()))
+    }
+
+    /// Where a link leads, as a path of the container; empty for everything else.
+    pub(crate) fn link_target(&self) -> Result<String> {
+        let found = self.open()?;
+        match rustix::fs::readlinkat(&found, "", Vec::new()) {
+            Ok(target) => {
+                let target = target.to_string_lossy().into_owned();
+                if target.starts_with('/') {
+                    return Ok(clean(&target));
+                }
+                let parent = self.path.rsplit_once('/').map_or("", |(parent, _)| parent);
+                Ok(clean(&format!("{parent}/{target}")))
+            }
+            // Not a link.
+            Err(_) => Ok(String::new()),
+        }
+    }
+
+    pub(crate) fn explain(&self, error: io::Error) -> Error {
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => not_found(&self.asked, &self.container),
+            _ => Error::path("look up", &self.asked)(error),
+        }
+    }
+}

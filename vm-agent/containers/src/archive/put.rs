@@ -1,0 +1,230 @@
+//! A tar into a directory of a container.
+
+use super::place::Place;
+use crate::actor::look_up;
+use crate::create::mounts::clean;
+use crate::handle::View;
+use crate::requests::ArchivePut;
+use crate::service::Inner;
+use crate::{Error, Invalid, Result};
+use bytes::{Buf, Bytes};
+use flate2::read::MultiGzDecoder;
+use runtime::sys;
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use tar::{Archive, Entry, EntryType};
+use tokio::sync::mpsc;
+
+/// Unpacks `body` into the directory at `path`; blocking.
+pub(super) fn unpack(
+    inner: &Inner,
+    view: &View,
+    path: &str,
+    body: mpsc::Receiver<io::Result<Bytes>>,
+    options: ArchivePut,
+) -> Result<()> {
+    let place = Place::find(inner, view, &format!("{}/.", path.trim_end_matches('/')))?;
+    let stat = place.stat()?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
+        return Err(Error::NotADirectory);
+    }
+    let below_mount = view.record.mounts.iter().any(|mount| {
+        clean(path).strip_prefix(&mount.destination).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    });
+    if place.read_only {
+        return Err(Error::ReadOnlyVolume);
+    }
+    if view.record.host.readonly_rootfs && !below_mount {
+        return Err(Error::ReadOnlyRoot);
+    }
+    let owner = if options.copy_uid_gid {
+        let user = look_up(place.root(), &view.record.config.user, &[])?;
+        Some((user.uid, user.gid))
+    } else {
+        None
+    };
+    let mut body = BufReader::with_capacity(64 * 1024, Body { receiver: body, rest: Bytes::new() });
+    let fail = || Error::io("read the archive");
+    let magic = body.fill_buf().map_err(fail())?;
+    let plain: Box<dyn Read> =
+        if magic.starts_with(&[0x1f, 0x8b]) { Box::new(MultiGzDecoder::new(body)) } else { Box::new(body) };
+    let mut archive = Archive::new(plain);
+    // Times of directories last: what is put into them later would change them.
+    let mut directories: Vec<(String, u64)> = Vec::new();
+    for entry in archive.entries().map_err(fail())? {
+        let mut entry = entry.map_err(fail())?;
+        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let target = clean(&format!("{}/{name}", place.path()));
+        if target == clean(place.path()) {
+            continue;
+        }
+        // `..` in a name was cleaned away above; it may lead up to the root, never out of it.
+        if entry.header().entry_type() == EntryType::Directory {
+            directories.push((target.clone(), entry.header().mtime().unwrap_or(0)));
+        }
+        put_entry(place.root(), &target, &mut entry, owner, options)?;
+    }
+    for (path, mtime) in directories {
+        if let Ok(directory) = sys::open_in_root(place.root(), Path::new(&path), libc::O_RDONLY | libc::O_DIRECTORY, 0) {
+            set_time(directory.as_fd(), "", mtime);
+        }
+    }
+    Ok(())
+}
+
+fn put_entry(
+    root: BorrowedFd<'_>,
+    target: &str,
+    entry: &mut Entry<'_, Box<dyn Read>>,
+    owner: Option<(u32, u32)>,
+    options: ArchivePut,
+) -> Result<()> {
+    let (parent_path, name) = target.rsplit_once('/').unwrap_or(("", target));
+    let parent = open_parent(root, parent_path)?;
+    let name = OsStr::from_bytes(name.as_bytes());
+    let kind = entry.header().entry_type();
+    let fail = || Error::path("unpack", target);
+    let existing = match rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Some(FileType::from_raw_mode(stat.st_mode)),
+        Err(Errno::NOENT) => None,
+        Err(error) => return Err(fail()(error.into())),
+    };
+    let (is_directory, was_directory) = (kind == EntryType::Directory, existing == Some(FileType::Directory));
+    if existing.is_some() && is_directory != was_directory {
+        if options.no_overwrite_dir_non_dir {
+            return Err(Invalid::Overwrite { path: target.to_owned(), directory: was_directory }.into());
+        }
+        if was_directory {
+            remove_tree(&parent, name).map_err(fail())?;
+        }
+    }
+    if existing.is_some() && !was_directory {
+        rustix::fs::unlinkat(&parent, name, AtFlags::empty()).map_err(|error| fail()(error.into()))?;
+    }
+    let header = entry.header();
+    let mode = Mode::from_raw_mode(header.mode().unwrap_or(0o644) & 0o7777);
+    let number = |value: io::Result<u64>| value.ok().and_then(|id| u32::try_from(id).ok()).unwrap_or(0);
+    let (uid, gid) = owner.unwrap_or_else(|| (number(header.uid()), number(header.gid())));
+    let mtime = header.mtime().unwrap_or(0);
+    let device = rustix::fs::makedev(
+        header.device_major().ok().flatten().unwrap_or(0),
+        header.device_minor().ok().flatten().unwrap_or(0),
+    );
+    let link = entry.link_name_bytes().map(|bytes| bytes.into_owned());
+    let made: io::Result<()> = match kind {
+        EntryType::Directory => match rustix::fs::mkdirat(&parent, name, mode) {
+            Ok(()) | Err(Errno::EXIST) => Ok(()),
+            Err(error) => Err(error.into()),
+        },
+        EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => write_file(&parent, name, mode, entry),
+        EntryType::Symlink => {
+            let link = link.unwrap_or_default();
+            rustix::fs::symlinkat(OsStr::from_bytes(&link), &parent, name).map_err(Into::into)
+        }
+        EntryType::Link => {
+            let to = clean(&String::from_utf8_lossy(&link.unwrap_or_default()));
+            return hard_link(root, target, &to, parent.as_fd(), name);
+        }
+        EntryType::Char => rustix::fs::mknodat(&parent, name, FileType::CharacterDevice, mode, device).map_err(Into::into),
+        EntryType::Block => rustix::fs::mknodat(&parent, name, FileType::BlockDevice, mode, device).map_err(Into::into),
+        EntryType::Fifo => rustix::fs::mknodat(&parent, name, FileType::Fifo, mode, 0).map_err(Into::into),
+        _ => return Ok(()),
+    };
+    made.map_err(fail())?;
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    rustix::fs::chownat(&parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
+        .map_err(|error| fail()(error.into()))?;
+    if kind != EntryType::Symlink {
+        // chown clears set-user-id bits, so the mode comes after it.
+        rustix::fs::chmodat(&parent, name, mode, AtFlags::empty()).map_err(|error| fail()(error.into()))?;
+    }
+    set_time(parent.as_fd(), name, mtime);
+    Ok(())
+}
+
+fn write_file(
+    parent: &OwnedFd,
+    name: &OsStr,
+    mode: Mode,
+    entry: &mut Entry<'_, Box<dyn Read>>,
+) -> io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut file = File::from(rustix::fs::openat(parent, name, flags, mode)?);
+    io::copy(entry, &mut file).map(|_| ())
+}
+
+/// The target's name is relative to the archive's own root; it is looked for beside the entry's directory first.
+fn hard_link(root: BorrowedFd<'_>, entry: &str, to: &str, parent: BorrowedFd<'_>, name: &OsStr) -> Result<()> {
+    let fail = || Error::path("unpack", entry);
+    let depth_first = entry.match_indices('/').map(|(at, _)| &entry[..at]).rev();
+    for base in depth_first {
+        let path = clean(&format!("{base}/{to}"));
+        let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+        let Ok(found) = sys::open_in_root(root, Path::new(&path), flags, 0) else { continue };
+        return rustix::fs::linkat(&found, "", parent, name, AtFlags::EMPTY_PATH).map_err(|error| fail()(error.into()));
+    }
+    Err(fail()(io::ErrorKind::NotFound.into()))
+}
+
+/// The directory an entry goes into, made when the archive left it out.
+fn open_parent(root: BorrowedFd<'_>, path: &str) -> Result<OwnedFd> {
+    crate::actor::make_directory(root, path)?;
+    let path = if path.is_empty() { "/" } else { path };
+    sys::open_in_root(root, Path::new(path), libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC, 0)
+        .map_err(Error::path("unpack into", path))
+}
+
+fn remove_tree(parent: &OwnedFd, name: &OsStr) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let directory = rustix::fs::openat(parent, name, flags, Mode::empty())?;
+    let mut names = Vec::new();
+    for item in rustix::fs::Dir::read_from(&directory)? {
+        let bytes = item?.file_name().to_bytes().to_vec();
+        if bytes != b"." && bytes != b".." {
+            names.push(bytes);
+        }
+    }
+    for bytes in names {
+        let child = OsStr::from_bytes(&bytes);
+        match rustix::fs::unlinkat(&directory, child, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(Errno::ISDIR | Errno::PERM) => remove_tree(&directory, child)?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)?)
+}
+
+/// A file system without times is no reason to fail.
+fn set_time(parent: BorrowedFd<'_>, name: impl AsRef<OsStr>, mtime: u64) {
+    let time = Timespec { tv_sec: i64::try_from(mtime).unwrap_or(0), tv_nsec: 0 };
+    let times = Timestamps { last_access: time, last_modification: time };
+    let flags = if name.as_ref().is_empty() { AtFlags::EMPTY_PATH } else { AtFlags::SYMLINK_NOFOLLOW };
+    let _ = rustix::fs::utimensat(parent, Path::new(name.as_ref()), &times, flags);
+}
+
+/// The request's body as a reader for a blocking thread.
+struct Body {
+    receiver: mpsc::Receiver<io::Result<Bytes>>,
+    rest: Bytes,
+}
+
+impl Read for Body {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.rest.is_empty() {
+            match self.receiver.blocking_recv() {
+                Some(chunk) => self.rest = chunk?,
+                None => return Ok(0),
+            }
+        }
+        let count = self.rest.len().min(buffer.len());
+        self.rest.copy_to_slice(&mut buffer[..count]);
+        Ok(count)
+    }
+}

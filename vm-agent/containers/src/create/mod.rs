@@ -1,0 +1,398 @@
+//! `docker create`: from a request to a recorded container.
+
+pub(crate) mod copy_up;
+pub(crate) mod merge;
+pub(crate) mod mounts;
+pub(crate) mod resources;
+mod validate;
+
+use crate::actor::{Actor, Beginning, endpoint_settings};
+use crate::logs::now;
+use crate::record::{Mounted, Record, Source};
+use crate::service::{Inner, blocking};
+use crate::state::State;
+use crate::stdio::Hub;
+use crate::{Containers, Error, Invalid, LogOptions, Result, names, spec};
+use engine_api::{
+    ContainerConfig, ContainerCreateRequest, ContainerCreateResponse, EndpointSettings, HostConfig, Map,
+    NetworkingConfig,
+};
+use images::Image;
+use mounts::{Wanted, What};
+use std::collections::BTreeSet;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use store::Durability;
+
+/// Bytes.
+const DEFAULT_SHM: i64 = 64 << 20;
+
+impl Containers {
+    /// Makes a container. An unknown image is `NoSuchImage`, which makes clients pull it.
+    pub async fn create(
+        &self,
+        name: Option<&str>,
+        request: ContainerCreateRequest,
+        platform: Option<&str>,
+    ) -> Result<ContainerCreateResponse> {
+        let inner = &self.inner;
+        let ContainerCreateRequest { mut config, host_config, networking_config } = request;
+        let mut host = host_config.unwrap_or_default();
+        let name = name.map(|name| name.strip_prefix('/').unwrap_or(name)).filter(|name| !name.is_empty());
+        if let Some(name) = name
+            && !names::is_valid(name)
+        {
+            return Err(Invalid::Name(name.to_owned()).into());
+        }
+        let image = inner.image(&config.image, platform)?;
+        // Between here and the record nobody may remove the image.
+        let _hold = inner.services.images.hold(&image.id)?;
+        let image_config = match image.raw.get("config") {
+            Some(value) if !value.is_null() => engine_api::decode(value.to_string().as_bytes())
+                .map_err(|error| Invalid::ImageConfig(error.to_string()))?,
+            _ => ContainerConfig::default(),
+        };
+        merge::merge(&mut config, image_config);
+        if merge::command(&config).is_empty() {
+            return Err(Invalid::NoCommand.into());
+        }
+        validate::config(&config)?;
+        validate::host(&host, &config)?;
+        let mut warnings =
+            resources::adapt(&mut host.resources, &inner.abilities, false).map_err(Invalid::from)?;
+        if host.network_mode == "host" && host.port_bindings.as_ref().is_some_and(|ports| !ports.is_empty()) {
+            warnings.push("Published ports are discarded when using host network mode".to_owned());
+        }
+        let wanted = wanted_mounts(&config, &host, inner)?;
+        inner.resolve_shared(&mut host)?;
+        let endpoints = endpoints(&mut host, networking_config)?;
+        let id = names::new_id().map_err(Error::io("make an id"))?;
+        let name = inner.new_name(name, &id)?;
+        complete(&mut config, &mut host, &id)?;
+        let record = Record {
+            id: id.clone(),
+            name: name.clone(),
+            created: now(),
+            image: image.id.to_string(),
+            chain: image.chain.clone(),
+            config,
+            host,
+            endpoints,
+            mounts: Vec::new(),
+            state: State::Created(None),
+            restart_count: 0,
+            stopped_by_user: false,
+        };
+        match inner.make(record, wanted).await {
+            Ok(()) => Ok(ContainerCreateResponse { id, warnings }),
+            Err(error) => {
+                inner.unmake(&id, &name).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn image(&self, reference: &str, platform: Option<&str>) -> Result<Arc<Image>> {
+        if reference.is_empty() {
+            return Err(Invalid::NoImage.into());
+        }
+        let images = &self.services.images;
+        let id = images.resolve(reference).map_err(|error| match error.kind() {
+            images::Kind::NotFound => {
+                let familiar = images::Reference::parse(reference).map(|parsed| parsed.or_latest().familiar());
+                Error::NoSuchImage(familiar.unwrap_or_else(|_| reference.to_owned()))
+            }
+            _ => error.into(),
+        })?;
+        let image = images.image(&id)?;
+        if let Some(text) = platform.filter(|text| !text.is_empty()) {
+            let wanted = images::Platform::parse(text)?;
+            let (os, architecture) = (image.config.os().to_string(), image.config.architecture().to_string());
+            if wanted.os != os || wanted.architecture != architecture {
+                // The client pulls the right one when it is told that this one is not there.
+                return Err(Error::WrongPlatform {
+                    reference: reference.to_owned(),
+                    wanted: text.to_owned(),
+                    found: format!("{os}/{architecture}"),
+                });
+            }
+        }
+        Ok(image)
+    }
+
+    /// Reserves the wanted name, or invents one that is free.
+    fn new_name(&self, wanted: Option<&str>, id: &str) -> Result<String> {
+        if let Some(name) = wanted {
+            self.reserve_name(name, id)?;
+            return Ok(name.to_owned());
+        }
+        for attempt in 0..6 {
+            let name = names::invent(attempt).map_err(Error::io("invent a name"))?;
+            if self.reserve_name(&name, id).is_ok() {
+                return Ok(name);
+            }
+        }
+        // As dockerd: the short id is free for certain.
+        let name = id[..12].to_owned();
+        self.reserve_name(&name, id)?;
+        Ok(name)
+    }
+
+    /// `container:<name>` becomes `container:<id>`: names change.
+    fn resolve_shared(&self, host: &mut HostConfig) -> Result<()> {
+        for mode in [&mut host.network_mode, &mut host.pid_mode, &mut host.ipc_mode] {
+            if let Some(name) = mode.strip_prefix("container:") {
+                *mode = format!("container:{}", self.find(name)?.id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Directory, volumes, record, task: in this order, so that a crash leaves at most an orphaned directory.
+    async fn make(self: &Arc<Self>, mut record: Record, wanted: Vec<Wanted>) -> Result<()> {
+        let (inner, id, chain) = (Arc::clone(self), record.id.clone(), record.chain.clone());
+        blocking(move || {
+            let directory = inner.directory(&id);
+            std::fs::create_dir_all(&directory).map_err(Error::path("make the container's directory", &directory))?;
+            let upper = inner.upper(&id);
+            Ok(inner.services.layers.prepare_upper(&chain, &upper)?)
+        })
+        .await?;
+        let mut filled = Vec::new();
+        for wanted in wanted {
+            let (mounted, copy_to) = self.make_mount(&record, wanted).await?;
+            if let Some(volume) = copy_to {
+                filled.push((mounted.destination.clone(), volume));
+            }
+            record.mounts.push(mounted);
+        }
+        if !filled.is_empty() {
+            let (inner, chain, upper) = (Arc::clone(self), record.chain.clone(), self.upper(&record.id));
+            blocking(move || {
+                let root = inner.mount_root(&chain, upper)?;
+                filled.iter().try_for_each(|(destination, volume)| copy_up::copy_up(root.as_fd(), destination, volume))
+            })
+            .await?;
+        }
+        self.table.put(&record.id, &record, Durability::Durable).await?;
+        let handle = Actor::spawn(Arc::clone(self), record.clone(), Arc::new(Hub::new()), Beginning::default());
+        self.add(handle);
+        self.emit(&record, "create");
+        Ok(())
+    }
+
+    /// Undoes what `make` had done.
+    async fn unmake(&self, id: &str, name: &str) {
+        self.release_name(name);
+        for volume in self.services.volumes.list().unwrap_or_default() {
+            self.services.volumes.release(&volume.name, id);
+        }
+        self.delete_directory(self.directory(id)).await;
+    }
+
+    /// Makes the volume or finds the source; also tells where the image's content goes.
+    async fn make_mount(&self, record: &Record, wanted: Wanted) -> Result<(Mounted, Option<PathBuf>)> {
+        let Wanted { what, destination, mode, rw, propagation, recursive_read_only } = wanted;
+        let mut mounted = Mounted {
+            source: Source::Tmpfs { options: Vec::new() },
+            destination,
+            mode,
+            rw,
+            propagation,
+            recursive_read_only,
+            anonymous: false,
+            hidden: false,
+        };
+        let mut copy_to = None;
+        mounted.source = match what {
+            What::EngineSocket => {
+                mounted.propagation = "rprivate".to_owned();
+                Source::Bind { path: self.settings.engine_socket.clone(), recursive: true }
+            }
+            What::Bind { path, must_exist, recursive } => {
+                if must_exist && std::fs::symlink_metadata(&path).is_err() {
+                    let reason = format!("bind source path does not exist: {path}");
+                    return Err(Invalid::Mount { kind: "bind".to_owned(), reason }.into());
+                }
+                Source::Bind { path: path.into(), recursive }
+            }
+            What::Tmpfs { options, hidden } => {
+                mounted.hidden = hidden;
+                Source::Tmpfs { options }
+            }
+            What::Image { reference, subpath } => {
+                let image = self.image(&reference, None)?;
+                mounted.rw = false;
+                Source::Image { id: image.id.to_string(), chain: image.chain.clone(), subpath }
+            }
+            What::Volume { name, driver, options, labels, subpath, copy } => {
+                mounted.anonymous = name.is_empty();
+                let create = volumes::Create { name, driver, options, labels, holder: Some(record.id.clone()) };
+                let created = self.services.volumes.create(create).await?;
+                let name = created.volume.name.clone();
+                if created.new {
+                    self.emit_volume("create", &name, &[]);
+                }
+                if mounted.mode.is_empty() {
+                    mounted.mode = "z".to_owned();
+                }
+                if copy && subpath.is_empty() && created.volume.source() == volumes::Source::Directory {
+                    copy_to = Some(self.services.volumes.mountpoint(&name));
+                }
+                Source::Volume { name, subpath }
+            }
+        };
+        Ok((mounted, copy_to))
+    }
+}
+
+/// All mounts in dockerd's order of precedence: those of other containers, `-v`, `--mount`, `--tmpfs`, the image's volumes.
+fn wanted_mounts(config: &ContainerConfig, host: &HostConfig, inner: &Inner) -> Result<Vec<Wanted>> {
+    let mode = inner.settings.mode;
+    let mut given: Vec<Wanted> = Vec::new();
+    for raw in host.binds.iter().flatten() {
+        given.push(mounts::parse_bind(raw, &host.volume_driver, mode)?);
+    }
+    for mount in host.mounts.iter().flatten() {
+        given.push(mounts::parse_mount(mount, mode)?);
+    }
+    for (path, options) in host.tmpfs.iter().flatten() {
+        given.push(mounts::parse_tmpfs(path, options)?);
+    }
+    let mut destinations = BTreeSet::new();
+    for wanted in &given {
+        if !destinations.insert(wanted.destination.clone()) {
+            return Err(Invalid::DuplicateMount(wanted.destination.clone()).into());
+        }
+    }
+    let mut list: Vec<Wanted> = Vec::new();
+    for from in host.volumes_from.iter().flatten() {
+        let (id, read_only) = mounts::parse_volumes_from(from)?;
+        for mounted in &inner.find(id)?.view().record.mounts {
+            if destinations.insert(mounted.destination.clone()) {
+                list.extend(inherited(mounted, read_only));
+            }
+        }
+    }
+    list.extend(given);
+    for path in config.volumes.iter().flatten().map(|(path, _)| path) {
+        let wanted = mounts::anonymous(path)?;
+        if destinations.insert(wanted.destination.clone()) {
+            list.push(wanted);
+        }
+    }
+    Ok(list)
+}
+
+/// A mount of another container; tmpfs mounts are not shared.
+fn inherited(mounted: &Mounted, read_only: bool) -> Option<Wanted> {
+    let what = match &mounted.source {
+        Source::Bind { path, recursive } => {
+            What::Bind { path: path.to_string_lossy().into_owned(), must_exist: false, recursive: *recursive }
+        }
+        Source::Volume { name, subpath } => What::Volume {
+            name: name.clone(),
+            driver: String::new(),
+            options: Map::new(),
+            labels: Map::new(),
+            subpath: subpath.clone(),
+            copy: false,
+        },
+        Source::Image { id, subpath, .. } => What::Image { reference: id.clone(), subpath: subpath.clone() },
+        Source::Tmpfs { .. } => return None,
+    };
+    Some(Wanted {
+        what,
+        destination: mounted.destination.clone(),
+        mode: mounted.mode.clone(),
+        rw: mounted.rw && !read_only,
+        propagation: mounted.propagation.clone(),
+        recursive_read_only: mounted.recursive_read_only || read_only,
+    })
+}
+
+/// The networks to join, keyed as `--network` names them.
+fn endpoints(host: &mut HostConfig, given: Option<NetworkingConfig>) -> Result<Map<EndpointSettings>, Invalid> {
+    if matches!(host.network_mode.as_str(), "" | "default") {
+        host.network_mode = "bridge".to_owned();
+    }
+    let mut endpoints = Map::new();
+    for (name, settings) in given.and_then(|config| config.endpoints_config).unwrap_or_default() {
+        let name = if name == "default" { "bridge".to_owned() } else { name };
+        endpoints.insert(name, endpoint_settings(settings));
+    }
+    let main = host.network_mode.as_str();
+    if main.starts_with("container:") {
+        endpoints.clear();
+        return Ok(endpoints);
+    }
+    if matches!(main, "host" | "none") {
+        endpoints.retain(|name, _| name == main);
+    }
+    endpoints.entry(main.to_owned()).or_default();
+    Ok(endpoints)
+}
+
+/// Fills in what dockerd fills in, so that inspect shows the same.
+fn complete(config: &mut ContainerConfig, host: &mut HostConfig, id: &str) -> Result<()> {
+    if config.hostname.is_empty() {
+        config.hostname = if host.network_mode == "host" || host.uts_mode == "host" {
+            let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
+            name.map_err(Error::path("read", "/proc/sys/kernel/hostname"))?.trim().to_owned()
+        } else {
+            id[..12].to_owned()
+        };
+    }
+    if host.shm_size == 0 {
+        host.shm_size = DEFAULT_SHM;
+    }
+    let default = |value: &mut String, text: &str| {
+        if value.is_empty() {
+            text.clone_into(value);
+        }
+    };
+    default(&mut host.ipc_mode, "private");
+    default(&mut host.cgroupns_mode, "private");
+    default(&mut host.log_config.driver, "json-file");
+    default(&mut host.restart_policy.name, "no");
+    default(&mut host.runtime, "runc");
+    host.log_config.config.get_or_insert_default();
+    if !host.privileged {
+        host.masked_paths.get_or_insert_with(spec::masked_paths);
+        host.readonly_paths.get_or_insert_with(spec::readonly_paths);
+    }
+    Ok(())
+}
+
+/// The `attrs` of every log record, as JSON; empty when there are none.
+pub(crate) fn log_attributes(record: &Record, options: &LogOptions) -> String {
+    let mut attrs = Map::new();
+    for label in &options.labels {
+        if let Some(value) = record.labels().get(label) {
+            attrs.insert(label.clone(), value.clone());
+        }
+    }
+    for name in &options.env {
+        let value = record.config.env.iter().flatten().find_map(|variable| {
+            variable.split_once('=').filter(|(known, _)| known == name).map(|(_, value)| value)
+        });
+        if let Some(value) = value {
+            attrs.insert(name.clone(), value.to_owned());
+        }
+    }
+    if let Some(tag) = &options.tag {
+        let tag = tag
+            .replace("{{.ID}}", record.short_id())
+            .replace("{{.FullID}}", &record.id)
+            .replace("{{.Name}}", &record.name)
+            .replace("{{.ImageName}}", &record.config.image);
+        attrs.insert("tag".to_owned(), tag);
+    }
+    if attrs.is_empty() {
+        return String::new();
+    }
+    serde_json::to_string(&attrs).expect("a map of strings is JSON")
+}

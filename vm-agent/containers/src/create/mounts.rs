@@ -1,0 +1,437 @@
+//! The mounts of a request: `-v`, `--mount`, `--tmpfs` and the image's volumes, parsed and checked. Pure.
+
+use crate::{Invalid, Mode};
+use engine_api::{Map, Mount};
+use std::path::{Component, Path};
+
+/// A mount that is wanted; volumes are not made yet, paths not looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) what: What,
+    /// Absolute and clean.
+    pub(crate) destination: String,
+    /// As written behind the second colon.
+    pub(crate) mode: String,
+    pub(crate) rw: bool,
+    pub(crate) propagation: String,
+    pub(crate) recursive_read_only: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum What {
+    /// `must_exist`: refused when missing (`--mount`) instead of being made (`-v`).
+    Bind { path: String, must_exist: bool, recursive: bool },
+    /// The engine's own socket, whatever it was called.
+    EngineSocket,
+    /// Without a name: anonymous.
+    Volume { name: String, driver: String, options: Map, labels: Map, subpath: String, copy: bool },
+    Tmpfs { options: Vec<String>, hidden: bool },
+    Image { reference: String, subpath: String },
+}
+
+const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "slave", "rslave", "shared", "rshared"];
+
+/// One `-v`: `destination`, `source:destination` or `source:destination:mode`.
+pub(crate) fn parse_bind(raw: &str, driver: &str, mode: Mode) -> Result<Wanted, Invalid> {
+    let refused = || Invalid::VolumeSpec(raw.to_owned());
+    let (source, destination, options) = split_bind(raw).ok_or_else(refused)?;
+    let flags = parse_mode(options)?;
+    let wanted = Wanted {
+        what: What::EngineSocket,
+        destination: destination_of(destination)
+            .map_err(|error| Invalid::Mount { kind: "volume".to_owned(), reason: error.to_string() })?,
+        mode: options.to_owned(),
+        rw: !flags.read_only,
+        propagation: String::new(),
+        recursive_read_only: false,
+    };
+    if is_host_path(source) {
+        let bind = bind_source(source, &wanted.destination, false, true, mode)?;
+        let propagation = flags.propagation.unwrap_or("rprivate").to_owned();
+        return Ok(Wanted { what: bind, propagation, recursive_read_only: flags.read_only, ..wanted });
+    }
+    let what = What::Volume {
+        name: source.to_owned(),
+        driver: driver.to_owned(),
+        options: Map::new(),
+        labels: Map::new(),
+        subpath: String::new(),
+        copy: !flags.no_copy,
+    };
+    Ok(Wanted { what, ..wanted })
+}
+
+/// One `--mount`.
+pub(crate) fn parse_mount(mount: &Mount, mode: Mode) -> Result<Wanted, Invalid> {
+    let refuse = |reason: String| Invalid::Mount { kind: mount.kind.clone(), reason };
+    let extra = |field: &str| refuse(format!("field {field} must not be specified"));
+    if mount.target.is_empty() {
+        return Err(refuse("field Target must not be empty".to_owned()));
+    }
+    let destination = destination_of(&mount.target).map_err(|error| refuse(error.to_string()))?;
+    let mut wanted = Wanted {
+        what: What::EngineSocket,
+        destination,
+        mode: String::new(),
+        rw: !mount.read_only,
+        propagation: String::new(),
+        recursive_read_only: false,
+    };
+    match mount.kind.as_str() {
+        "bind" => {
+            if mount.source.is_empty() {
+                return Err(refuse("field Source must not be empty".to_owned()));
+            }
+            if mount.volume_options.is_some() {
+                return Err(extra("VolumeOptions"));
+            }
+            let options = mount.bind_options.clone().unwrap_or_default();
+            if !options.propagation.is_empty() && !PROPAGATIONS.contains(&options.propagation.as_str()) {
+                return Err(refuse(format!("invalid propagation mode: {}", options.propagation)));
+            }
+            if !is_host_path(&mount.source) {
+                let error = Invalid::MountPath(mount.source.clone());
+                return Err(refuse(error.to_string()));
+            }
+            wanted.propagation =
+                if options.propagation.is_empty() { "rprivate".to_owned() } else { options.propagation };
+            wanted.recursive_read_only = mount.read_only && !options.read_only_non_recursive && !options.non_recursive;
+            wanted.what = bind_source(
+                &mount.source,
+                &wanted.destination,
+                !options.create_mountpoint,
+                !options.non_recursive,
+                mode,
+            )?;
+        }
+        "volume" => {
+            if mount.bind_options.is_some() {
+                return Err(extra("BindOptions"));
+            }
+            if mount.read_only && mount.source.is_empty() {
+                return Err(refuse("must not set ReadOnly mode when using anonymous volumes".to_owned()));
+            }
+            let options = mount.volume_options.clone().unwrap_or_default();
+            if !options.subpath.is_empty() {
+                if mount.source.is_empty() {
+                    return Err(refuse("must not set Subpath when using anonymous volumes".to_owned()));
+                }
+                local_subpath(&options.subpath).ok_or_else(|| {
+                    refuse("subpath must be a relative path within the volume".to_owned())
+                })?;
+            }
+            let driver = options.driver_config.unwrap_or_default();
+            wanted.what = What::Volume {
+                name: mount.source.clone(),
+                driver: driver.name,
+                options: driver.options.unwrap_or_default(),
+                labels: options.labels.unwrap_or_default(),
+                subpath: options.subpath,
+                copy: !options.no_copy,
+            };
+        }
+        "tmpfs" => {
+            if mount.bind_options.is_some() {
+                return Err(extra("BindOptions"));
+            }
+            if !mount.source.is_empty() {
+                return Err(extra("Source"));
+            }
+            let options = mount.tmpfs_options.clone().unwrap_or_default();
+            let mut words = Vec::new();
+            if mount.read_only {
+                words.push("ro".to_owned());
+            }
+            if options.mode != 0 {
+                words.push(format!("mode={:o}", options.mode));
+            }
+            if options.size_bytes != 0 {
+                words.push(format!("size={}", options.size_bytes));
+            }
+            for option in options.options.unwrap_or_default() {
+                match option.as_slice() {
+                    [word] if word == "exec" || word == "noexec" => words.push(word.clone()),
+                    [word, ..] => return Err(refuse(format!("invalid option: {word}"))),
+                    [] => return Err(refuse("invalid option array length".to_owned())),
+                }
+            }
+            wanted.what = What::Tmpfs { options: words, hidden: false };
+        }
+        "image" => {
+            if mount.source.is_empty() {
+                return Err(refuse("field Source must not be empty".to_owned()));
+            }
+            let subpath = mount.image_options.clone().unwrap_or_default().subpath;
+            if !subpath.is_empty() {
+                local_subpath(&subpath)
+                    .ok_or_else(|| refuse("subpath must be a relative path within the volume".to_owned()))?;
+            }
+            wanted.what = What::Image { reference: mount.source.clone(), subpath };
+        }
+        _ => return Err(refuse("mount type unknown".to_owned())),
+    }
+    Ok(wanted)
+}
+
+/// One `--tmpfs`: path and comma-separated options.
+pub(crate) fn parse_tmpfs(path: &str, options: &str) -> Result<Wanted, Invalid> {
+    const FLAGS: [&str; 19] = [
+        "ro", "rw", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "sync", "async", "dirsync", "atime",
+        "noatime", "diratime", "nodiratime", "relatime", "norelatime", "strictatime", "nostrictatime",
+    ];
+    const KEYS: [&str; 7] = ["size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol"];
+    let words: Vec<String> = options.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    for word in &words {
+        let known = match word.split_once('=') {
+            Some((key, _)) => KEYS.contains(&key),
+            None => FLAGS.contains(&word.as_str()) || PROPAGATIONS.contains(&word.as_str()),
+        };
+        if !known {
+            return Err(Invalid::Tmpfs(word.clone()));
+        }
+    }
+    Ok(Wanted {
+        rw: !words.iter().any(|word| word == "ro"),
+        what: What::Tmpfs { options: words, hidden: true },
+        destination: destination_of(path)?,
+        mode: String::new(),
+        propagation: String::new(),
+        recursive_read_only: false,
+    })
+}
+
+/// A `VOLUME` of the image, or a `-v` without a source.
+pub(crate) fn anonymous(path: &str) -> Result<Wanted, Invalid> {
+    Ok(Wanted {
+        what: What::Volume {
+            name: String::new(),
+            driver: String::new(),
+            options: Map::new(),
+            labels: Map::new(),
+            subpath: String::new(),
+            copy: true,
+        },
+        destination: destination_of(path)?,
+        mode: String::new(),
+        rw: true,
+        propagation: String::new(),
+        recursive_read_only: false,
+    })
+}
+
+/// `id[:ro|rw]` of `--volumes-from`: (container, read-only).
+pub(crate) fn parse_volumes_from(text: &str) -> Result<(&str, bool), Invalid> {
+    let (id, mode) = text.split_once(':').unwrap_or((text, "rw"));
+    if id.is_empty() {
+        return Err(Invalid::VolumeSpec(text.to_owned()));
+    }
+    let flags = parse_mode(mode)?;
+    if flags.propagation.is_some() || flags.copy_given {
+        return Err(Invalid::VolumeMode(mode.to_owned()));
+    }
+    Ok((id, flags.read_only))
+}
+
+#[derive(Debug, Default)]
+struct Flags<'a> {
+    read_only: bool,
+    no_copy: bool,
+    copy_given: bool,
+    propagation: Option<&'a str>,
+}
+
+/// At most one word of each class: access, label, propagation, copy, consistency.
+fn parse_mode(mode: &str) -> Result<Flags<'_>, Invalid> {
+    let mut flags = Flags::default();
+    let mut seen = [false; 5];
+    for word in mode.split(',').filter(|_| !mode.is_empty()) {
+        let class = match word {
+            "ro" | "rw" => {
+                flags.read_only = word == "ro";
+                0
+            }
+            "z" | "Z" => 1,
+            "nocopy" => {
+                flags.no_copy = true;
+                flags.copy_given = true;
+                2
+            }
+            "consistent" | "cached" | "delegated" => 3,
+            word if PROPAGATIONS.contains(&word) => {
+                flags.propagation = Some(word);
+                4
+            }
+            _ => return Err(Invalid::VolumeMode(mode.to_owned())),
+        };
+        if std::mem::replace(&mut seen[class], true) {
+            return Err(Invalid::VolumeMode(mode.to_owned()));
+        }
+    }
+    Ok(flags)
+}
+
+/// (source, destination, mode); the source may be a Windows path with a colon of its own.
+fn split_bind(raw: &str) -> Option<(&str, &str, &str)> {
+    let drive = raw.len() > 2
+        && raw.as_bytes()[0].is_ascii_alphabetic()
+        && raw.as_bytes()[1] == b':'
+        && matches!(raw.as_bytes()[2], b'\\' | b'/')
+        && raw[2..].contains(':');
+    let source_end = if drive { 2 + raw[2..].find(':')? } else { raw.find(':').unwrap_or(raw.len()) };
+    let source = &raw[..source_end];
+    if source.is_empty() {
+        return None;
+    }
+    let Some(rest) = raw.get(source_end + 1..) else { return Some(("", source, "")) };
+    match rest.split(':').collect::<Vec<_>>().as_slice() {
+        [destination] if !destination.is_empty() && parse_mode(destination).is_err() => {
+            Some((source, destination, ""))
+        }
+        [destination, mode] if !destination.is_empty() => Some((source, destination, mode)),
+        _ => None,
+    }
+}
+
+fn is_host_path(source: &str) -> bool {
+    source.starts_with('/')
+        || source.starts_with('\\')
+        || (source.len() > 2 && source.as_bytes()[1] == b':' && matches!(source.as_bytes()[2], b'\\' | b'/'))
+}
+
+fn bind_source(
+    source: &str,
+    destination: &str,
+    must_exist: bool,
+    recursive: bool,
+    mode: Mode,
+) -> Result<What, Invalid> {
+    let path = clean(source);
+    if path == "/var/run/docker.sock" || path == "/run/docker.sock" {
+        return Ok(What::EngineSocket);
+    }
+    match mode {
+        Mode::Vm => Err(Invalid::HostBind(source.to_owned(), destination.to_owned())),
+        Mode::Native => Ok(What::Bind { path, must_exist, recursive }),
+    }
+}
+
+fn destination_of(path: &str) -> Result<String, Invalid> {
+    if !path.starts_with('/') {
+        return Err(Invalid::MountPath(path.to_owned()));
+    }
+    let path = clean(path);
+    if path == "/" { Err(Invalid::MountRoot) } else { Ok(path) }
+}
+
+/// A subpath that stays within its volume.
+fn local_subpath(path: &str) -> Option<()> {
+    let relative = Path::new(path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    relative.then_some(())
+}
+
+/// Without double slashes, `.` and `..`.
+pub(crate) fn clean(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn volume(name: &str) -> What {
+        What::Volume {
+            name: name.to_owned(),
+            driver: String::new(),
+            options: Map::new(),
+            labels: Map::new(),
+            subpath: String::new(),
+            copy: true,
+        }
+    }
+
+    #[test]
+    fn binds() {
+        let parse = |raw: &str| parse_bind(raw, "", Mode::Native).expect(raw);
+        assert_eq!(parse("/data").what, volume(""));
+        assert_eq!((parse("vol:/data/").what, parse("vol:/data/").destination.as_str()), (volume("vol"), "/data"));
+        assert!(!parse("vol:/data:ro").rw);
+        assert!(matches!(parse("vol:/data:nocopy").what, What::Volume { copy: false, .. }));
+        let bind = parse("/a/../b:/data:ro,rslave");
+        assert_eq!(bind.what, What::Bind { path: "/b".into(), must_exist: false, recursive: true });
+        assert_eq!((bind.propagation.as_str(), bind.mode.as_str(), bind.rw), ("rslave", "ro,rslave", false));
+    }
+
+    #[test]
+    fn the_engine_socket_in_any_spelling() {
+        for raw in [
+            "/var/run/docker.sock:/var/run/docker.sock",
+            "//var/run/docker.sock:/var/run/docker.sock",
+            "/run/docker.sock:/s:ro",
+            "/var/./run//docker.sock:/x",
+        ] {
+            assert_eq!(parse_bind(raw, "", Mode::Vm).expect(raw).what, What::EngineSocket, "{raw}");
+        }
+    }
+
+    #[test]
+    fn host_folders_are_refused_by_name_in_the_machine() {
+        for raw in ["/home/me:/data", "C:\\Users\\me:/data", "c:/Users/me:/data:ro"] {
+            let error = parse_bind(raw, "", Mode::Vm).expect_err(raw).to_string();
+            assert!(error.starts_with("bind mounts of host folders need a share"), "{error}");
+            assert!(error.contains(raw.rsplit_once(":/data").expect("destination").0), "{error}");
+        }
+    }
+
+    #[test]
+    fn bad_specifications() {
+        for (raw, text) in [
+            ("vol:data", "invalid mount config for type \"volume\": invalid mount path: 'data' mount path must be absolute"),
+            ("vol:/", "invalid mount config for type \"volume\": invalid specification: destination can't be '/'"),
+            (":/x", "invalid volume specification: ':/x'"),
+            ("a:b:c:d", "invalid volume specification: 'a:b:c:d'"),
+            ("/x:ro", "invalid volume specification: '/x:ro'"),
+            ("v:/x:ro,rw", "invalid mode: ro,rw"),
+            ("v:/x:what", "invalid mode: what"),
+        ] {
+            assert_eq!(parse_bind(raw, "", Mode::Native).expect_err(raw).to_string(), text, "{raw}");
+        }
+    }
+
+    #[test]
+    fn mounts() {
+        let parse = |json: &str| {
+            let mount: Mount = serde_json::from_str(json).expect("valid JSON");
+            parse_mount(&mount, Mode::Native).map_err(|error| error.to_string())
+        };
+        let tmpfs = parse(r#"{"Type":"tmpfs","Target":"/t","TmpfsOptions":{"SizeBytes":65536,"Mode":448}}"#).expect("tmpfs");
+        assert_eq!(tmpfs.what, What::Tmpfs { options: vec!["mode=700".into(), "size=65536".into()], hidden: false });
+        let bind = parse(r#"{"Type":"bind","Source":"/a","Target":"/b","ReadOnly":true}"#).expect("bind");
+        assert_eq!(bind.what, What::Bind { path: "/a".into(), must_exist: true, recursive: true });
+        assert!(bind.recursive_read_only);
+        assert_eq!(
+            parse(r#"{"Type":"volume","Source":"v","Target":"x"}"#).expect_err("relative"),
+            "invalid mount config for type \"volume\": invalid mount path: 'x' mount path must be absolute"
+        );
+        assert_eq!(
+            parse(r#"{"Type":"what","Target":"/x"}"#).expect_err("type"),
+            "invalid mount config for type \"what\": mount type unknown"
+        );
+    }
+
+    #[test]
+    fn tmpfs_options() {
+        let wanted = parse_tmpfs("/run", "rw,size=64m,mode=1777").expect("valid");
+        assert!(wanted.rw);
+        assert_eq!(parse_tmpfs("/run", "color=red").expect_err("unknown").to_string(), "invalid tmpfs option: \"color=red\"");
+    }
+}

@@ -1,0 +1,188 @@
+//! What dockerd refuses in a create request. Pure.
+
+use crate::actor::{parse_port, port_range};
+use crate::restart::Policy;
+use crate::{Invalid, LogOptions, signal, spec};
+use engine_api::{ContainerConfig, HostConfig};
+
+/// Bytes; the kernel's limit (`HOST_NAME_MAX`) less one, as dockerd has it.
+const MAX_HOSTNAME: usize = 63;
+/// Nanoseconds.
+const SHORTEST_PROBE: i64 = 1_000_000;
+
+/// The portable part, after the image's configuration went in.
+pub(crate) fn config(config: &ContainerConfig) -> Result<(), Invalid> {
+    if !config.working_dir.is_empty() && !config.working_dir.starts_with('/') {
+        return Err(Invalid::WorkingDir(config.working_dir.clone()));
+    }
+    if !config.stop_signal.is_empty() {
+        signal::parse(&config.stop_signal)?;
+    }
+    for variable in config.env.iter().flatten() {
+        if variable.is_empty() || variable.starts_with('=') {
+            return Err(Invalid::Env(variable.clone()));
+        }
+    }
+    if config.hostname.len() > MAX_HOSTNAME {
+        return Err(Invalid::Hostname(config.hostname.clone()));
+    }
+    if let Some(check) = &config.healthcheck {
+        for (field, value) in [
+            ("Interval", check.interval),
+            ("Timeout", check.timeout),
+            ("StartPeriod", check.start_period),
+            ("StartInterval", check.start_interval),
+        ] {
+            if value != 0 && value < SHORTEST_PROBE {
+                return Err(Invalid::HealthDuration { field });
+            }
+        }
+        if check.retries < 0 {
+            return Err(Invalid::HealthRetries);
+        }
+    }
+    Ok(())
+}
+
+/// The machine's part; `config` for the conflicts between the two.
+pub(crate) fn host(host: &HostConfig, config: &ContainerConfig) -> Result<(), Invalid> {
+    let policy = Policy::parse(&host.restart_policy.name, host.restart_policy.maximum_retry_count)?;
+    if host.auto_remove && !policy.is_none() {
+        return Err(Invalid::AutoRemoveWithPolicy);
+    }
+    LogOptions::parse(&host.log_config.driver, &host.log_config.config.clone().unwrap_or_default())?;
+    for (port, bindings) in host.port_bindings.iter().flatten() {
+        parse_port(port)?;
+        for binding in bindings.iter().flatten() {
+            port_range(&binding.host_port)?;
+        }
+    }
+    modes(host)?;
+    network_conflicts(host, config)?;
+    if host.shm_size < 0 {
+        return Err(Invalid::ShmSize);
+    }
+    if !(-1000..=1000).contains(&host.oom_score_adj) {
+        return Err(Invalid::OomScore(host.oom_score_adj));
+    }
+    if !matches!(host.runtime.as_str(), "" | "runc" | "io.containerd.runc.v2") {
+        return Err(Invalid::RuntimeName(host.runtime.clone()));
+    }
+    if let Some(request) = host.resources.device_requests.iter().flatten().next() {
+        return Err(Invalid::DeviceRequest {
+            driver: request.driver.clone(),
+            capabilities: format!("{:?}", request.capabilities.clone().unwrap_or_default()).replace(['"', ','], ""),
+        });
+    }
+    spec::security::capabilities(host)?;
+    let options = spec::security::parse_options(host.security_opt.as_deref().unwrap_or_default())?;
+    spec::security::seccomp(&options, host.privileged, &[])?;
+    for rule in host.resources.device_cgroup_rules.iter().flatten() {
+        spec::devices::parse_rule(rule)?;
+    }
+    for limit in host.resources.ulimits.iter().flatten() {
+        const NAMES: [&str; 16] = [
+            "as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss",
+            "rtprio", "rttime", "sigpending", "stack",
+        ];
+        if !NAMES.contains(&limit.name.as_str()) {
+            return Err(Invalid::Ulimit(limit.name.clone()));
+        }
+        if limit.hard != -1 && (limit.soft > limit.hard || limit.soft == -1) {
+            return Err(Invalid::UlimitOrder { soft: limit.soft, hard: limit.hard });
+        }
+    }
+    for entry in host.extra_hosts.iter().flatten() {
+        let refused = || Invalid::ExtraHost(entry.clone());
+        let (name, address) = entry.split_once([':', '=']).ok_or_else(refused)?;
+        let bare = address.trim_start_matches('[').trim_end_matches(']');
+        if name.is_empty() || (bare != "host-gateway" && bare.parse::<std::net::IpAddr>().is_err()) {
+            return Err(refused());
+        }
+    }
+    for server in host.dns.iter().flatten() {
+        server.parse::<std::net::IpAddr>().map_err(|_| Invalid::Dns(server.clone()))?;
+    }
+    Ok(())
+}
+
+fn modes(host: &HostConfig) -> Result<(), Invalid> {
+    let shared = |mode: &str| mode.strip_prefix("container:").is_some_and(|id| !id.is_empty());
+    let refused = |mode, value: &str| Err(Invalid::Mode { mode, value: value.to_owned() });
+    if !(matches!(host.ipc_mode.as_str(), "" | "none" | "private" | "shareable" | "host") || shared(&host.ipc_mode)) {
+        return refused("IPC", &host.ipc_mode);
+    }
+    if !(matches!(host.pid_mode.as_str(), "" | "host") || shared(&host.pid_mode)) {
+        return refused("PID", &host.pid_mode);
+    }
+    if !matches!(host.uts_mode.as_str(), "" | "host") {
+        return refused("UTS", &host.uts_mode);
+    }
+    if !matches!(host.cgroupns_mode.as_str(), "" | "private" | "host") {
+        return refused("cgroup namespace", &host.cgroupns_mode);
+    }
+    Ok(())
+}
+
+/// `runconfig.validateNetMode`.
+fn network_conflicts(host: &HostConfig, config: &ContainerConfig) -> Result<(), Invalid> {
+    let given = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
+    let shares = host.network_mode.starts_with("container:");
+    if host.uts_mode == "host" && !config.hostname.is_empty() {
+        return Err(Invalid::Conflict("hostname and the UTS mode"));
+    }
+    if !shares {
+        return Ok(());
+    }
+    let conflicts = [
+        (!config.hostname.is_empty(), "hostname and the network mode"),
+        (given(&host.links), "container type network can't be used with links. This would result in undefined behavior"),
+        (given(&host.dns), "dns and the network mode"),
+        (given(&host.extra_hosts), "custom host-to-IP mapping and the network mode"),
+        (
+            host.publish_all_ports || host.port_bindings.as_ref().is_some_and(|ports| !ports.is_empty()),
+            "port publishing and the container type network mode",
+        ),
+        (
+            config.exposed_ports.as_ref().is_some_and(|ports| !ports.is_empty()),
+            "port exposing and the container type network mode",
+        ),
+    ];
+    match conflicts.into_iter().find(|(conflict, _)| *conflict) {
+        Some((_, text)) => Err(Invalid::Conflict(text)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals() {
+        let check = |config_json: &str, host_json: &str, text: &str| {
+            let config: ContainerConfig = serde_json::from_str(config_json).expect(config_json);
+            let host: HostConfig = serde_json::from_str(host_json).expect(host_json);
+            let error = super::config(&config).and_then(|()| super::host(&host, &config)).expect_err(text);
+            assert_eq!(error.to_string(), text);
+        };
+        check(r#"{"WorkingDir": "x"}"#, "{}", "the working directory 'x' is invalid, it needs to be an absolute path");
+        check(r#"{"StopSignal": "SIGNOPE"}"#, "{}", "invalid signal: SIGNOPE");
+        check(r#"{"Env": ["=a"]}"#, "{}", "invalid environment variable: =a");
+        check(r#"{"Healthcheck": {"Interval": 5}}"#, "{}", "Interval in Healthcheck cannot be less than 1ms");
+        check(
+            "{}",
+            r#"{"AutoRemove": true, "RestartPolicy": {"Name": "always"}}"#,
+            "can't create 'AutoRemove' container with restart policy",
+        );
+        check("{}", r#"{"IpcMode": "what"}"#, "invalid IPC mode: what");
+        check("{}", r#"{"LogConfig": {"Type": "syslogx"}}"#, "logger: no log driver named 'syslogx' is registered");
+        check("{}", r#"{"PortBindings": {"99999/tcp": []}}"#, "invalid port specification: \"99999/tcp\"");
+        check(
+            r#"{"Hostname": "h"}"#,
+            r#"{"NetworkMode": "container:abc"}"#,
+            "conflicting options: hostname and the network mode",
+        );
+        check("{}", r#"{"Ulimits": [{"Name": "nofile", "Soft": 5, "Hard": 4}]}"#, "ulimit soft limit must be less than or equal to hard limit: 5 > 4");
+    }
+}

@@ -1,0 +1,314 @@
+//! Everything that can go wrong with containers, worded as dockerd words it where clients read the words.
+
+use crate::logs::{InvalidLogOption, InvalidTime};
+use crate::restart::InvalidPolicy;
+use crate::signal::InvalidSignal;
+use crate::state::Refused;
+use std::io;
+use std::path::PathBuf;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The class of an error; `api` maps each to one status (404, 409, 400, 304, 403, 500).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    NotFound,
+    Conflict,
+    Invalid,
+    NotModified,
+    Forbidden,
+    System,
+}
+
+/// Why a request about a container failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("No such container: {0}")]
+    NoSuchContainer(String),
+    #[error("multiple IDs found with provided prefix: {0}")]
+    Ambiguous(String),
+    #[error("No such exec instance: {0}")]
+    NoSuchExec(String),
+    #[error("No such image: {0}")]
+    NoSuchImage(String),
+    #[error("Could not find the file {path} in container {container}")]
+    NoSuchPath { path: String, container: String },
+    #[error(
+        "Conflict. The container name \"/{name}\" is already in use by container \"{id}\". You have to remove (or rename) \
+         that container to be able to reuse that name."
+    )]
+    NameTaken { name: String, id: String },
+    #[error("Error when allocating new name: {0}")]
+    Rename(Box<Error>),
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    #[error(transparent)]
+    Refused(Refused),
+    #[error("cannot kill container: {name}: container {id} is not running")]
+    KillNotRunning { name: String, id: String },
+    #[error("container {0} is not running")]
+    NotRunning(String),
+    #[error("container {0} is already paused")]
+    AlreadyPaused(String),
+    #[error("Container {0} is not paused")]
+    NotPaused(String),
+    #[error("Container {0} is paused, unpause the container before exec")]
+    ExecPaused(String),
+    #[error("Container {0} is restarting, wait until the container is running")]
+    Restarting(String),
+    #[error("You cannot attach to a paused container, unpause it first")]
+    AttachPaused,
+    #[error("You cannot attach to a restarting container, wait until it is running")]
+    AttachRestarting,
+    #[error("cannot remove container \"{name}\": {refused}")]
+    Remove { name: String, refused: Refused },
+    #[error("removal of container {0} is already in progress")]
+    RemovalInProgress(String),
+    #[error("exec command {0} has already run")]
+    ExecHasRun(String),
+    #[error("exec command {0} is already running")]
+    ExecRunning(String),
+    #[error(
+        "image with reference {reference} was found but does not provide the specified platform ({wanted}): it is for {found}"
+    )]
+    WrongPlatform { reference: String, wanted: String, found: String },
+    #[error("configured logging driver does not support reading")]
+    LogsNotReadable,
+    #[error("can not get logs from container which is dead or marked for removal")]
+    LogsOfDead,
+    #[error("container rootfs is marked read-only")]
+    ReadOnlyRoot,
+    #[error("mounted volume is marked read-only")]
+    ReadOnlyVolume,
+    #[error("extraction point is not a directory")]
+    NotADirectory,
+    /// A start that failed for the container's own reasons: a command that cannot be executed, a bad mount.
+    #[error("{message}")]
+    StartConfig { message: String, exit_code: i32 },
+    /// A start that failed for other reasons.
+    #[error("{message}")]
+    Start { message: String, exit_code: i32 },
+    #[error("failed to set up container networking: {0}")]
+    Networking(#[source] network::Error),
+    #[error(transparent)]
+    Network(#[from] network::Error),
+    #[error(transparent)]
+    Image(#[from] images::Error),
+    #[error(transparent)]
+    Layer(#[from] layers::Error),
+    #[error(transparent)]
+    Volume(#[from] volumes::Error),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error(transparent)]
+    Runtime(#[from] runtime::Error),
+    #[error(transparent)]
+    Supervisor(supervisor::Error),
+    #[error("cannot {what} {path}: {source}")]
+    Path { what: &'static str, path: PathBuf, source: io::Error },
+    #[error("cannot {what}: {source}")]
+    Io { what: &'static str, source: io::Error },
+    #[error("tried to kill container, but did not receive an exit event")]
+    KillTimeout,
+    #[error("a prune operation is already running")]
+    PruneRunning,
+    #[error("the engine is stopping")]
+    Stopping,
+}
+
+/// A request that can never be served as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum Invalid {
+    #[error("Invalid container name ({0}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")]
+    Name(String),
+    #[error("Neither old nor new names may be empty")]
+    EmptyName,
+    #[error("Renaming a container with the same name as its current name")]
+    SameName,
+    #[error("no command specified")]
+    NoCommand,
+    #[error("No exec command specified")]
+    NoExecCommand,
+    #[error(transparent)]
+    RestartPolicy(#[from] InvalidPolicy),
+    #[error("can't create 'AutoRemove' container with restart policy")]
+    AutoRemoveWithPolicy,
+    #[error(transparent)]
+    Signal(#[from] InvalidSignal),
+    #[error(transparent)]
+    Log(#[from] InvalidLogOption),
+    #[error(transparent)]
+    Time(#[from] InvalidTime),
+    #[error(transparent)]
+    Filter(#[from] engine_api::filters::FilterError),
+    #[error("invalid condition: \"{0}\"")]
+    WaitCondition(String),
+    #[error("You must choose at least one stream")]
+    NoStream,
+    #[error("Invalid escape keys ({0}) provided")]
+    DetachKeys(String),
+    #[error("invalid environment variable: {0}")]
+    Env(String),
+    #[error("the working directory '{0}' is invalid, it needs to be an absolute path")]
+    WorkingDir(String),
+    #[error("hostname \"{0}\" is too long (maximum 63 bytes)")]
+    Hostname(String),
+    #[error("{field} in Healthcheck cannot be less than 1ms")]
+    HealthDuration { field: &'static str },
+    #[error("Retries in Healthcheck cannot be negative")]
+    HealthRetries,
+    #[error("invalid port specification: \"{0}\"")]
+    Port(String),
+    #[error("invalid volume specification: '{0}'")]
+    VolumeSpec(String),
+    #[error("invalid mode: {0}")]
+    VolumeMode(String),
+    #[error("invalid mount path: '{0}' mount path must be absolute")]
+    MountPath(String),
+    #[error("invalid specification: destination can't be '/'")]
+    MountRoot,
+    #[error("Duplicate mount point: {0}")]
+    DuplicateMount(String),
+    #[error("invalid mount config for type \"{kind}\": {reason}")]
+    Mount { kind: String, reason: String },
+    #[error(
+        "bind mounts of host folders need a share: {0} is a path of your own machine, which the containers' machine \
+         cannot see; use a named volume (-v NAME:{1}) or docker cp"
+    )]
+    HostBind(String, String),
+    #[error("invalid tmpfs option: \"{0}\"")]
+    Tmpfs(String),
+    #[error("{0}")]
+    Resources(#[from] crate::create::resources::InvalidResources),
+    #[error("invalid {mode} mode: {value}")]
+    Mode { mode: &'static str, value: String },
+    #[error("SHM size can not be less than 0")]
+    ShmSize,
+    #[error("Invalid value {0}, range for oom score adj is [-1000, 1000]")]
+    OomScore(i64),
+    #[error("invalid {list}: unknown capability: \"{name}\"")]
+    Capability { list: &'static str, name: String },
+    #[error("invalid --security-opt {kind}: \"{option}\"")]
+    SecurityOption { kind: u8, option: String },
+    #[error("opening seccomp profile failed: {0}")]
+    Seccomp(String),
+    #[error("invalid ulimit type: {0}")]
+    Ulimit(String),
+    #[error("ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}")]
+    UlimitOrder { soft: i64, hard: i64 },
+    #[error("error gathering device information while adding custom device \"{path}\": {reason}")]
+    Device { path: String, reason: String },
+    #[error("invalid device cgroup rule format: '{0}'")]
+    DeviceRule(String),
+    #[error("could not select device driver \"{driver}\" with capabilities: {capabilities}")]
+    DeviceRequest { driver: String, capabilities: String },
+    #[error("invalid IP address in add-host: \"{0}\"")]
+    ExtraHost(String),
+    #[error("invalid DNS address: {0}")]
+    Dns(String),
+    #[error("unknown or invalid runtime name: {0}")]
+    RuntimeName(String),
+    #[error("conflicting options: {0}")]
+    Conflict(&'static str),
+    #[error("invalid config for network {network}: {reason}")]
+    Endpoint { network: String, reason: String },
+    #[error("ps: {0}")]
+    PsArguments(String),
+    #[error("cannot overwrite {} {path:?} with {}", if *directory { "directory" } else { "non-directory" },
+        if *directory { "non-directory" } else { "directory" })]
+    Overwrite { path: String, directory: bool },
+    #[error("no image was named")]
+    NoImage,
+    #[error("the image's configuration cannot be read: {0}")]
+    ImageConfig(String),
+}
+
+impl Error {
+    /// The class that decides the HTTP status.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Error::NoSuchContainer(_)
+            | Error::NoSuchExec(_)
+            | Error::NoSuchImage(_)
+            | Error::NoSuchPath { .. }
+            | Error::WrongPlatform { .. } => Kind::NotFound,
+            Error::Ambiguous(_) | Error::Invalid(_) | Error::StartConfig { .. } | Error::NotADirectory => Kind::Invalid,
+            Error::NameTaken { .. }
+            | Error::KillNotRunning { .. }
+            | Error::NotRunning(_)
+            | Error::AlreadyPaused(_)
+            | Error::ExecPaused(_)
+            | Error::Restarting(_)
+            | Error::AttachPaused
+            | Error::AttachRestarting
+            | Error::Remove { .. }
+            | Error::RemovalInProgress(_)
+            | Error::ExecHasRun(_)
+            | Error::ExecRunning(_)
+            | Error::LogsOfDead
+            | Error::PruneRunning => Kind::Conflict,
+            Error::Rename(cause) => cause.kind(),
+            Error::Refused(Refused::AlreadyRunning | Refused::AlreadyStopped) => Kind::NotModified,
+            Error::Refused(_) => Kind::Conflict,
+            Error::ReadOnlyRoot | Error::ReadOnlyVolume => Kind::Forbidden,
+            Error::NotPaused(_)
+            | Error::LogsNotReadable
+            | Error::Start { .. }
+            | Error::Layer(_)
+            | Error::Store(_)
+            | Error::Runtime(_)
+            | Error::Supervisor(_)
+            | Error::Path { .. }
+            | Error::Io { .. }
+            | Error::KillTimeout
+            | Error::Stopping => Kind::System,
+            Error::Networking(cause) | Error::Network(cause) => network_kind(cause),
+            Error::Image(cause) => image_kind(cause),
+            Error::Volume(cause) => volume_kind(cause),
+        }
+    }
+}
+
+/// A container request that ended in the network crate.
+fn network_kind(error: &network::Error) -> Kind {
+    match error.kind() {
+        network::Kind::NotFound => Kind::NotFound,
+        network::Kind::Invalid => Kind::Invalid,
+        network::Kind::Conflict => Kind::Conflict,
+        network::Kind::Forbidden => Kind::Forbidden,
+        network::Kind::Unavailable | network::Kind::System => Kind::System,
+    }
+}
+
+fn image_kind(error: &images::Error) -> Kind {
+    match error.kind() {
+        images::Kind::NotFound => Kind::NotFound,
+        images::Kind::Invalid => Kind::Invalid,
+        images::Kind::Conflict => Kind::Conflict,
+        _ => Kind::System,
+    }
+}
+
+fn volume_kind(error: &volumes::Error) -> Kind {
+    match error {
+        volumes::Error::NotFound(_) => Kind::NotFound,
+        volumes::Error::NameTooShort(_)
+        | volumes::Error::NameInvalid(_)
+        | volumes::Error::InvalidOption { .. }
+        | volumes::Error::MissingOption { .. } => Kind::Invalid,
+        volumes::Error::UnknownDriver { .. } => Kind::NotFound,
+        volumes::Error::InUse { .. } | volumes::Error::PruneRunning => Kind::Conflict,
+        volumes::Error::NoQuota { .. } | volumes::Error::Io { .. } | volumes::Error::Store(_) => Kind::System,
+    }
+}
+
+impl Error {
+    pub(crate) fn path(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
+        let path = path.into();
+        move |source| Error::Path { what, path, source }
+    }
+
+    pub(crate) fn io(what: &'static str) -> impl FnOnce(io::Error) -> Error {
+        move |source| Error::Io { what, source }
+    }
+}

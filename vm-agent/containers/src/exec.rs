@@ -1,0 +1,374 @@
+//! Further processes in a running container: `docker exec`, and the probes of health checks.
+
+use crate::actor::{await_start, connect, look_up, standard_streams};
+use crate::attach::{keys, set_size};
+use crate::attached::Attached;
+use crate::handle::{Handle, Run};
+use crate::service::{Inner, blocking};
+use crate::state::State;
+use crate::stdio::{Endpoint, Hub, StdinWriter};
+use crate::{Containers, Error, Invalid, Result, names, spec};
+use engine_api::exec::{ExecConfig, ExecInspect, ExecProcessConfig, ExecStartRequest};
+use oci_spec::runtime::Process;
+use runtime::plan::fd;
+use serde_json::json;
+use std::collections::HashMap;
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use supervisor::Exec as SupervisorExec;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+const EXEC_PREFIX: &str = "OCI runtime exec failed: exec failed: unable to start container process: ";
+/// How long the output of an ended command may take to arrive.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// All execs of all containers, by id.
+#[derive(Debug, Default)]
+pub(crate) struct Execs {
+    by_id: Mutex<HashMap<String, Arc<Exec>>>,
+}
+
+/// One command, from its creation until its container forgets it.
+#[derive(Debug)]
+pub(crate) struct Exec {
+    pub(crate) id: String,
+    container: Arc<Handle>,
+    config: ExecConfig,
+    pub(crate) hub: Arc<Hub>,
+    phase: watch::Sender<Phase>,
+    running: Mutex<Option<Running>>,
+}
+
+/// Where an exec is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Created,
+    Starting,
+    Running { pid: i32 },
+    Ended { code: i32 },
+}
+
+#[derive(Debug)]
+struct Running {
+    terminal: Option<Arc<Endpoint>>,
+    copiers: JoinHandle<()>,
+}
+
+impl Execs {
+    pub(crate) fn find(&self, id: &str) -> Result<Arc<Exec>> {
+        self.map().get(id).cloned().ok_or_else(|| Error::NoSuchExec(id.to_owned()))
+    }
+
+    fn add(&self, exec: Arc<Exec>) {
+        self.map().insert(exec.id.clone(), exec);
+    }
+
+    pub(crate) fn remove(&self, id: &str) {
+        self.map().remove(id);
+    }
+
+    /// The container ended or is gone, and its execs with it; those whose end was not heard of yet go when it is.
+    pub(crate) fn forget_container(&self, container: &str) {
+        self.map().retain(|_, exec| {
+            exec.container.id != container
+                || matches!(*exec.phase.borrow(), Phase::Starting | Phase::Running { .. })
+        });
+    }
+
+    /// Ids of the execs of a container that have not ended, for inspect.
+    pub(crate) fn of_container(&self, container: &str) -> Vec<String> {
+        let map = self.map();
+        let mut ids: Vec<String> = map
+            .values()
+            .filter(|exec| exec.container.id == container && !matches!(*exec.phase.borrow(), Phase::Ended { .. }))
+            .map(|exec| exec.id.clone())
+            .collect();
+        ids.sort();
+        ids
+    }
+
+    fn map(&self) -> MutexGuard<'_, HashMap<String, Arc<Exec>>> {
+        self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Containers {
+    /// Remembers a command to be run in a running container; answers its id.
+    pub async fn exec_create(&self, id: &str, config: ExecConfig) -> Result<String> {
+        let handle = self.inner.find(id)?;
+        if config.cmd.as_ref().is_none_or(Vec::is_empty) {
+            return Err(Invalid::NoExecCommand.into());
+        }
+        keys(Some(&config.detach_keys))?;
+        refuse_unless_running(&handle)?;
+        let exec = self.inner.new_exec(handle, config)?;
+        self.inner.emit_exec(&exec, "exec_create");
+        Ok(exec.id.clone())
+    }
+
+    /// Runs the command; `None` when detached. An error means that it never ran, and its exit code says why.
+    pub async fn exec_start(&self, exec: &str, request: ExecStartRequest) -> Result<Option<Attached>> {
+        let exec = self.inner.execs.find(exec)?;
+        if request.detach {
+            self.inner.run_exec(&exec, request.console_size).await?;
+            return Ok(None);
+        }
+        let config = &exec.config;
+        let keys = keys(Some(&config.detach_keys))?;
+        let (client, output) = exec.hub.subscribe(config.attach_stdout, config.attach_stderr);
+        self.inner.run_exec(&exec, request.console_size.or(config.console_size)).await?;
+        let stdin = config.attach_stdin.then(|| {
+            let (inner, detached) = (Arc::clone(&self.inner), Arc::clone(&exec));
+            StdinWriter::new(
+                Arc::clone(&exec.hub),
+                Some(client),
+                config.tty.then_some(keys),
+                !config.tty,
+                move || inner.emit_exec(&detached, "exec_detach"),
+            )
+        });
+        Ok(Some(Attached { tty: config.tty, output, stdin }))
+    }
+
+    pub fn exec_inspect(&self, exec: &str) -> Result<ExecInspect> {
+        let exec = self.inner.execs.find(exec)?;
+        let config = &exec.config;
+        let phase = *exec.phase.borrow();
+        let words = config.cmd.clone().unwrap_or_default();
+        let (entrypoint, arguments) = words.split_first().map(|(first, rest)| (first.clone(), rest.to_vec())).unwrap_or_default();
+        Ok(ExecInspect {
+            id: exec.id.clone(),
+            running: matches!(phase, Phase::Running { .. } | Phase::Starting),
+            exit_code: match phase {
+                Phase::Ended { code } => Some(i64::from(code)),
+                Phase::Created | Phase::Starting | Phase::Running { .. } => None,
+            },
+            process_config: ExecProcessConfig {
+                tty: config.tty,
+                entrypoint,
+                arguments,
+                privileged: Some(config.privileged),
+                user: config.user.clone(),
+            },
+            open_stdin: config.attach_stdin,
+            open_stderr: config.attach_stderr,
+            open_stdout: config.attach_stdout,
+            can_remove: matches!(phase, Phase::Ended { .. }),
+            container_id: exec.container.id.clone(),
+            detach_keys: config.detach_keys.clone(),
+            pid: match phase {
+                Phase::Running { pid } => i64::from(pid),
+                Phase::Created | Phase::Starting | Phase::Ended { .. } => 0,
+            },
+        })
+    }
+
+    /// Sets the size of the command's terminal, in characters.
+    pub async fn exec_resize(&self, exec: &str, rows: u16, columns: u16) -> Result<()> {
+        let exec = self.inner.execs.find(exec)?;
+        // The client asks as soon as it is attached, which may be before the terminal is there.
+        let mut phase = exec.phase.subscribe();
+        let started = phase.wait_for(|phase| !matches!(phase, Phase::Created | Phase::Starting));
+        if tokio::time::timeout(DRAIN, started).await.is_err() {
+            return Err(Error::NotRunning(exec.id.clone()));
+        }
+        let terminal = exec.running().as_ref().and_then(|running| running.terminal.clone());
+        match terminal {
+            Some(terminal) => set_size(&terminal, rows, columns),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Inner {
+    pub(crate) fn new_exec(&self, container: Arc<Handle>, config: ExecConfig) -> Result<Arc<Exec>> {
+        let id = names::new_id().map_err(Error::io("make an id"))?;
+        let exec = Arc::new(Exec {
+            id,
+            container,
+            config,
+            hub: Arc::new(Hub::new()),
+            phase: watch::Sender::new(Phase::Created),
+            running: Mutex::default(),
+        });
+        self.execs.add(Arc::clone(&exec));
+        Ok(exec)
+    }
+
+    /// Starts the command once.
+    pub(crate) async fn run_exec(self: &Arc<Self>, exec: &Arc<Exec>, console: Option<[u32; 2]>) -> Result<()> {
+        let run = refuse_unless_running(&exec.container)?;
+        let mut refused = None;
+        exec.phase.send_if_modified(|phase| {
+            refused = match phase {
+                Phase::Created => None,
+                Phase::Ended { .. } => Some(Error::ExecHasRun(exec.id.clone())),
+                Phase::Starting | Phase::Running { .. } => Some(Error::ExecRunning(exec.id.clone())),
+            };
+            if refused.is_none() {
+                *phase = Phase::Starting;
+            }
+            refused.is_none()
+        });
+        if let Some(error) = refused {
+            return Err(error);
+        }
+        self.emit_exec(exec, "exec_start");
+        match self.launch_exec(exec, &run, console).await {
+            // A short command may have ended before we come here.
+            Ok(pid) => {
+                exec.phase.send_if_modified(|phase| {
+                    let starting = *phase == Phase::Starting;
+                    if starting {
+                        *phase = Phase::Running { pid };
+                    }
+                    starting
+                });
+                Ok(())
+            }
+            Err(error) => {
+                let code = match &error {
+                    Error::StartConfig { exit_code, .. } | Error::Start { exit_code, .. } => *exit_code,
+                    _ => 126,
+                };
+                exec.hub.close();
+                exec.phase.send_replace(Phase::Ended { code });
+                Err(error)
+            }
+        }
+    }
+
+    async fn launch_exec(self: &Arc<Self>, exec: &Arc<Exec>, run: &Arc<Run>, console: Option<[u32; 2]>) -> Result<i32> {
+        let record = Arc::clone(&exec.container.view().record);
+        let config = &exec.config;
+        let (root, specification) = (Arc::clone(run), if config.user.is_empty() { record.config.user.clone() } else { config.user.clone() });
+        let groups = record.host.group_add.clone().unwrap_or_default();
+        let user = blocking(move || look_up(root.root.as_fd(), &specification, &groups)).await?;
+        let capabilities = if config.privileged {
+            runtime::capabilities::all().map(|name| format!("CAP_{name}")).collect()
+        } else {
+            spec::security::capabilities(&record.host)?
+        };
+        let mut env = vec![spec::DEFAULT_PATH.to_owned(), format!("HOSTNAME={}", record.config.hostname)];
+        if config.tty {
+            env.push("TERM=xterm".to_owned());
+        }
+        spec::override_env(&mut env, record.config.env.as_deref().unwrap_or_default());
+        spec::override_env(&mut env, config.env.as_deref().unwrap_or_default());
+        spec::default_home(&mut env, &user.home);
+        let cwd = [&config.working_dir, &record.config.working_dir].into_iter().find(|path| !path.is_empty());
+        let options = spec::security::parse_options(record.host.security_opt.as_deref().unwrap_or_default())?;
+        let mut document = json!({
+            "terminal": config.tty,
+            "user": {"uid": user.uid, "gid": user.gid, "additionalGids": user.groups},
+            "args": config.cmd.clone().unwrap_or_default(),
+            "env": env,
+            "cwd": cwd.map_or("/", String::as_str),
+            "capabilities": {"bounding": capabilities, "effective": capabilities, "permitted": capabilities},
+            "noNewPrivileges": options.no_new_privileges,
+            "oomScoreAdj": record.host.oom_score_adj,
+            "rlimits": spec::rlimits(&record.host),
+        });
+        if let Some([rows, columns]) = console.filter(|size| config.tty && *size != [0, 0]) {
+            document["consoleSize"] = json!({"height": rows, "width": columns});
+        }
+        let process: Process = serde_json::from_value(document)
+            .map_err(|error| Error::Io { what: "write the command's specification", source: error.into() })?;
+        let seccomp = if config.privileged { None } else { run.seccomp.as_ref() };
+        let plan = runtime::plan_exec(&process, seccomp)?;
+        let mut streams = standard_streams(config.tty, config.attach_stdin)?;
+        let mut fds = std::mem::take(&mut streams.theirs);
+        let duplicate = |fd: std::os::fd::BorrowedFd<'_>| {
+            fd.try_clone_to_owned().map_err(Error::io("duplicate a descriptor"))
+        };
+        fds.push((fd::CGROUP.to_owned(), duplicate(run.cgroup.fd())?));
+        let (status, theirs) = runtime::status::pair().map_err(Error::io("make a status socket"))?;
+        let supervisor = &self.services.supervisor;
+        let target = duplicate(run.pidfd.as_fd())?;
+        let request =
+            SupervisorExec { id: exec.id.clone(), plan, target, fds, keep: Vec::new(), status: theirs };
+        let spawned = supervisor.exec(request).await.map_err(Error::Supervisor)?;
+        let terminal = await_start(supervisor, &exec.id, status, &spawned, EXEC_PREFIX).await?;
+        let connected = connect(&exec.hub, supervisor, &exec.id, streams, terminal, None)?;
+        *exec.running() = Some(Running { terminal: connected.terminal, copiers: connected.copiers });
+        exec.phase.send_if_modified(|phase| {
+            let starting = *phase == Phase::Starting;
+            if starting {
+                *phase = Phase::Running { pid: spawned.pid };
+            }
+            starting
+        });
+        Ok(spawned.pid)
+    }
+
+    /// The supervisor says that a command ended.
+    pub(crate) fn exec_exited(self: &Arc<Self>, exec: Arc<Exec>, code: i32) {
+        let inner = Arc::clone(self);
+        tokio::spawn(async move {
+            // The notice may overtake the answer to its start; a start that failed says so itself.
+            let mut phase = exec.phase.subscribe();
+            let begun = phase.wait_for(|phase| !matches!(phase, Phase::Created | Phase::Starting));
+            let begun = tokio::time::timeout(DRAIN, begun).await.is_ok_and(|phase| phase.is_ok());
+            let running = exec.running().take();
+            if let Some(Running { mut copiers, .. }) = running
+                && tokio::time::timeout(DRAIN, &mut copiers).await.is_err()
+            {
+                copiers.abort();
+            }
+            if begun && !matches!(*exec.phase.borrow(), Phase::Ended { .. }) {
+                exec.phase.send_replace(Phase::Ended { code });
+            }
+            exec.hub.close();
+            // Already done when the start failed.
+            let _ = inner.services.supervisor.ack(&exec.id).await;
+            let record = &exec.container.view().record;
+            let attributes = [("execID", exec.id.clone()), ("exitCode", code.to_string())];
+            inner.emit_with(record, "exec_die", &attributes);
+            if exec.container.view().run.is_none() {
+                inner.execs.remove(&exec.id);
+            }
+        });
+    }
+
+    fn emit_exec(&self, exec: &Exec, action: &str) {
+        let record = &exec.container.view().record;
+        let attributes = [("execID", exec.id.clone())];
+        if action == "exec_detach" {
+            return self.emit_with(record, action, &attributes);
+        }
+        let command = exec.config.cmd.as_deref().unwrap_or_default().join(" ");
+        self.emit_with(record, &format!("{action}: {command}"), &attributes);
+    }
+}
+
+impl Exec {
+    /// Resolves with the exit code.
+    pub(crate) async fn ended(&self) -> i32 {
+        let mut phase = self.phase.subscribe();
+        match phase.wait_for(|phase| matches!(phase, Phase::Ended { .. })).await.as_deref() {
+            Ok(Phase::Ended { code }) => *code,
+            Ok(Phase::Created | Phase::Starting | Phase::Running { .. }) | Err(_) => -1,
+        }
+    }
+
+    pub(crate) fn pid(&self) -> Option<i32> {
+        match *self.phase.borrow() {
+            Phase::Running { pid } => Some(pid),
+            Phase::Created | Phase::Starting | Phase::Ended { .. } => None,
+        }
+    }
+
+    fn running(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn refuse_unless_running(handle: &Handle) -> Result<Arc<Run>> {
+    let run = handle.running()?;
+    if matches!(handle.view().record.state, State::Paused(_)) {
+        return Err(Error::ExecPaused(handle.id.clone()));
+    }
+    Ok(run)
+}

@@ -1,0 +1,147 @@
+//! What others see of a container, and how they ask something of it.
+
+use crate::health::Health;
+use crate::record::Record;
+use crate::requests::RemoveOptions;
+use crate::signal::Signal;
+use crate::state::UnixNanos;
+use crate::stdio::{Endpoint, Hub, LogSink};
+use crate::{Error, Result};
+use engine_api::{ContainerUpdateRequest, ContainerUpdateResponse, EndpointSettings};
+use network::Sandbox;
+use oci_spec::runtime::LinuxSeccomp;
+use runtime::cgroup::Cgroup;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// A container's task and everything that outlives a single run.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    pub(crate) id: String,
+    commands: mpsc::UnboundedSender<Command>,
+    view: watch::Receiver<Arc<View>>,
+    /// Attached clients.
+    pub(crate) hub: Arc<Hub>,
+}
+
+/// A consistent picture of a container; a new one is published with every change.
+#[derive(Debug, Clone)]
+pub(crate) struct View {
+    pub(crate) record: Arc<Record>,
+    /// While it runs or is paused.
+    pub(crate) run: Option<Arc<Run>>,
+    pub(crate) health: Option<Arc<Health>>,
+    /// How many runs have ended since the engine started.
+    pub(crate) exits: u64,
+    /// Removed: the last picture there is.
+    pub(crate) gone: bool,
+}
+
+/// One run of a container: the kernel objects that it holds.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) pid: i32,
+    pub(crate) started_at: UnixNanos,
+    pub(crate) pidfd: OwnedFd,
+    /// The root file system, as mounted by the engine.
+    pub(crate) root: OwnedFd,
+    /// `None` in the engine's own network namespace.
+    pub(crate) sandbox: Option<Sandbox>,
+    pub(crate) cgroup: Arc<Cgroup>,
+    /// The pty master of a container with a terminal.
+    pub(crate) terminal: Option<Arc<Endpoint>>,
+    /// For further processes.
+    pub(crate) seccomp: Option<LinuxSeccomp>,
+}
+
+/// What can be asked of a container's task. Answers come by the enclosed channel.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Start(Reply<()>),
+    /// With whether it counts as the user's wish that the container stays down.
+    Kill { signal: Signal, reply: Reply<()> },
+    CancelRestart(Reply<()>),
+    /// A restart is under way: do not remove the container between its runs.
+    Restarting(bool),
+    Pause(Reply<()>),
+    Unpause(Reply<()>),
+    Remove { options: RemoveOptions, reply: Reply<()> },
+    Rename { name: String, reply: Reply<()> },
+    Update { request: Box<ContainerUpdateRequest>, reply: Reply<ContainerUpdateResponse> },
+    Connect { network: String, settings: Box<EndpointSettings>, reply: Reply<()> },
+    Disconnect { network: String, force: bool, reply: Reply<()> },
+    /// From the supervisor.
+    Exited { code: i32, at: UnixNanos },
+    RestartDue { round: u64 },
+    /// The outcome of a probe, of the run that began then.
+    Probed { started_at: UnixNanos, health: Health },
+}
+
+pub(crate) type Reply<T> = oneshot::Sender<Result<T>>;
+
+impl Handle {
+    pub(crate) fn new(
+        id: String,
+        commands: mpsc::UnboundedSender<Command>,
+        view: watch::Receiver<Arc<View>>,
+        hub: Arc<Hub>,
+    ) -> Handle {
+        Handle { id, commands, view, hub }
+    }
+
+    /// The container as it is now.
+    pub(crate) fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.borrow())
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<View>> {
+        self.view.clone()
+    }
+
+    /// Asks and waits. A container that was removed meanwhile is "no such container".
+    pub(crate) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(command(reply));
+        answer.await.unwrap_or_else(|_| Err(Error::NoSuchContainer(self.id.clone())))
+    }
+
+    pub(crate) fn tell(&self, command: Command) {
+        // The task ends only with its container; what comes later has nobody to be told.
+        let _ = self.commands.send(command);
+    }
+
+    /// Resolves when `condition` holds; with the last picture when the container goes away before.
+    pub(crate) async fn wait_for(&self, mut condition: impl FnMut(&View) -> bool) -> Arc<View> {
+        let mut watch = self.watch();
+        match watch.wait_for(|view| view.gone || condition(view)).await {
+            Ok(view) => Arc::clone(&view),
+            Err(_) => self.view(),
+        }
+    }
+
+    /// The run, or dockerd's refusal.
+    pub(crate) fn running(&self) -> Result<Arc<Run>> {
+        let view = self.view();
+        if view.record.state.status() == "restarting" {
+            return Err(Error::Restarting(self.id.clone()));
+        }
+        view.run.clone().ok_or_else(|| Error::NotRunning(self.id.clone()))
+    }
+}
+
+/// The log of a container, opened when it is first needed.
+#[derive(Debug, Default)]
+pub(crate) struct LogSlot {
+    sink: tokio::sync::OnceCell<Option<Arc<LogSink>>>,
+}
+
+impl LogSlot {
+    /// `None` when the container's driver keeps nothing.
+    pub(crate) async fn get<F: Future<Output = Result<Option<Arc<LogSink>>>>>(
+        &self,
+        open: impl FnOnce() -> F,
+    ) -> Result<Option<Arc<LogSink>>> {
+        self.sink.get_or_try_init(open).await.cloned()
+    }
+}

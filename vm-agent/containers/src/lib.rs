@@ -1,0 +1,52 @@
+//! The life of containers: create, start, exec, logs, stats, removal.
+//!
+//! One task owns each container (`actor`): its record, its process, its timers. What may happen when is decided by a pure
+//! state machine (`state`). The rest of the crate asks these tasks ([`Containers`]'s verbs, one file per noun), reads the
+//! pictures that they publish (inspect, list), or works on a run's kernel objects directly (exec, stats, cp).
+//!
+//! This crate never speaks HTTP, never touches netlink, never reaps a process, and writes metadata only through `store`.
+
+mod actor;
+mod archive;
+mod attach;
+mod attached;
+mod create;
+mod error;
+mod events;
+mod exec;
+mod filters;
+mod handle;
+mod health;
+mod inspect;
+mod lifecycle;
+mod list;
+mod logs;
+mod names;
+mod open;
+mod prune;
+mod record;
+mod requests;
+mod restart;
+mod sandboxes;
+mod service;
+pub mod signal;
+mod spec;
+mod state;
+mod stats;
+mod stdio;
+mod streams;
+mod top;
+
+pub use attached::{Attached, Logs, Written};
+pub use create::resources::InvalidResources;
+pub use error::{Error, Invalid, Kind, Result};
+pub use logs::{InvalidLogOption, InvalidTime, LogOptions, LogsRequest, Tail, parse_time, rfc3339};
+pub use requests::{
+    ArchivePut, AttachRequest, Counts, ListRequest, RemoveOptions, StatsRequest, StopOptions, WaitCondition, Waited,
+};
+pub use restart::InvalidPolicy;
+pub use service::{Containers, Mode, Services, Settings};
+pub use signal::Signal;
+pub use state::{Exit, Failure, Process, Refused, State, UnixNanos};
+pub use stdio::StdinWriter;
+pub use streams::{Frame, Stream};

@@ -1,0 +1,233 @@
+//! start, stop, restart, kill, pause, unpause, wait, remove, rename, update, shutdown: asked of a container's task.
+
+use crate::handle::{Command, Handle};
+use crate::requests::{RemoveOptions, StopOptions, WaitCondition, Waited};
+use crate::service::Inner;
+use crate::signal::{self, SIGKILL, SIGTERM, Signal};
+use crate::state::{Refused, State};
+use crate::{Containers, Error, Invalid, Result, names};
+use engine_api::{ContainerUpdateRequest, ContainerUpdateResponse};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Seconds that a container gets to end on its own, when neither it nor the request says otherwise.
+const STOP_TIMEOUT: i64 = 10;
+/// How long the end after SIGKILL may take.
+const KILL_TIMEOUT: Duration = Duration::from_secs(10);
+/// The supervisor gives the engine 30 s at shutdown; containers get less, so that the store can be closed.
+const SHUTDOWN_TIMEOUT: i64 = 20;
+
+impl Containers {
+    /// `NotModified` when it runs already.
+    pub async fn start(&self, id: &str) -> Result<()> {
+        self.inner.find(id)?.ask(Command::Start).await
+    }
+
+    /// `NotModified` when it does not run.
+    pub async fn stop(&self, id: &str, options: StopOptions) -> Result<()> {
+        let handle = self.inner.find(id)?;
+        if !handle.view().record.state.counts_as_running() {
+            return Err(Error::Refused(Refused::AlreadyStopped));
+        }
+        let inner = Arc::clone(&self.inner);
+        to_the_end(async move {
+            inner.stop(&handle, options).await?;
+            inner.emit(&handle.view().record, "stop");
+            Ok(())
+        })
+        .await
+    }
+
+    pub async fn restart(&self, id: &str, options: StopOptions) -> Result<()> {
+        let handle = self.inner.find(id)?;
+        let inner = Arc::clone(&self.inner);
+        to_the_end(async move {
+            if handle.view().record.state.counts_as_running() {
+                handle.tell(Command::Restarting(true));
+                let stopped = inner.stop(&handle, options).await;
+                handle.tell(Command::Restarting(false));
+                stopped?;
+            }
+            match handle.ask(Command::Start).await {
+                Ok(()) | Err(Error::Refused(Refused::AlreadyRunning)) => {}
+                Err(error) => return Err(error),
+            }
+            inner.emit(&handle.view().record, "restart");
+            Ok(())
+        })
+        .await
+    }
+
+    /// Sends a signal, SIGKILL when none is given; after SIGKILL the container has ended when this answers.
+    pub async fn kill(&self, id: &str, signal: Option<Signal>) -> Result<()> {
+        let handle = self.inner.find(id)?;
+        let signal = signal.filter(|signal| *signal != 0).unwrap_or(SIGKILL);
+        let name = id.to_owned();
+        to_the_end(async move {
+            let before = handle.view().exits;
+            match handle.ask(|reply| Command::Kill { signal, reply }).await {
+                Ok(()) => {}
+                Err(Error::NotRunning(id)) => return Err(Error::KillNotRunning { name, id }),
+                Err(error) => return Err(error),
+            }
+            if signal == SIGKILL {
+                wait_exit(&handle, before, KILL_TIMEOUT).await.then_some(()).ok_or(Error::KillTimeout)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    pub async fn pause(&self, id: &str) -> Result<()> {
+        self.inner.find(id)?.ask(Command::Pause).await
+    }
+
+    pub async fn unpause(&self, id: &str) -> Result<()> {
+        self.inner.find(id)?.ask(Command::Unpause).await
+    }
+
+    /// Finds the container now; the future resolves when the condition holds, so headers may go out before.
+    pub fn wait(&self, id: &str, condition: WaitCondition) -> Result<impl Future<Output = Waited> + Send + use<>> {
+        let handle = self.inner.find(id)?;
+        let before = handle.view().exits;
+        Ok(async move {
+            let view = handle
+                .wait_for(|view| match condition {
+                    // A container that was only created is not running.
+                    WaitCondition::NotRunning => view.run.is_none() && !view.record.state.counts_as_running(),
+                    WaitCondition::NextExit => view.exits > before || failed_to_start(&view.record.state),
+                    WaitCondition::Removed => false,
+                })
+                .await;
+            let exit = view.record.state.last_exit();
+            Waited { code: exit.code, error: exit.error }
+        })
+    }
+
+    pub async fn remove(&self, id: &str, options: RemoveOptions) -> Result<()> {
+        let handle = self.inner.find(id)?;
+        let name = id.to_owned();
+        to_the_end(async move {
+            match handle.ask(|reply| Command::Remove { options, reply }).await {
+                // dockerd repeats the name as the client wrote it.
+                Err(Error::Remove { refused, .. }) => Err(Error::Remove { name, refused }),
+                Err(Error::RemovalInProgress(_)) => Err(Error::RemovalInProgress(name)),
+                other => other,
+            }
+        })
+        .await
+    }
+
+    pub async fn rename(&self, id: &str, name: &str) -> Result<()> {
+        let name = name.strip_prefix('/').unwrap_or(name);
+        if id.is_empty() || name.is_empty() {
+            return Err(Invalid::EmptyName.into());
+        }
+        let handle = self.inner.find(id)?;
+        let old = handle.view().record.name.clone();
+        if old == name {
+            return Err(Invalid::SameName.into());
+        }
+        if !names::is_valid(name) {
+            return Err(Error::Rename(Box::new(Invalid::Name(name.to_owned()).into())));
+        }
+        self.inner.reserve_name(name, &handle.id).map_err(|error| Error::Rename(Box::new(error)))?;
+        let (inner, name) = (Arc::clone(&self.inner), name.to_owned());
+        to_the_end(async move {
+            let renamed = handle.ask(|reply| Command::Rename { name: name.clone(), reply }).await;
+            inner.release_name(if renamed.is_ok() { &old } else { &name });
+            renamed
+        })
+        .await
+    }
+
+    pub async fn update(&self, id: &str, request: ContainerUpdateRequest) -> Result<ContainerUpdateResponse> {
+        let handle = self.inner.find(id)?;
+        handle.ask(|reply| Command::Update { request: Box::new(request), reply }).await
+    }
+
+    /// Stops every container, each with its own signal and time: the machine is about to power off.
+    pub async fn shutdown(&self) {
+        let mut stopping = tokio::task::JoinSet::new();
+        for handle in self.inner.all() {
+            let record = Arc::clone(&handle.view().record);
+            if !record.state.counts_as_running() {
+                continue;
+            }
+            // The user did not stop it: `unless-stopped` starts it again with the machine.
+            let by_user = record.stopped_by_user;
+            let inner = Arc::clone(&self.inner);
+            stopping.spawn(async move {
+                let timeout = record.config.stop_timeout.unwrap_or(STOP_TIMEOUT).clamp(0, SHUTDOWN_TIMEOUT);
+                let options = StopOptions { timeout: Some(timeout), signal: None };
+                if let Err(error) = inner.stop(&handle, options).await {
+                    tracing::warn!(container = handle.id, %error, "a container did not stop in time");
+                }
+                let mut record = (*handle.view().record).clone();
+                record.stopped_by_user = by_user;
+                if let Err(error) = inner.table.put(&record.id, &record, store::Durability::Eventual).await {
+                    tracing::error!(container = record.id, %error, "a container's record was not written");
+                }
+            });
+        }
+        while stopping.join_next().await.is_some() {}
+        if let Err(error) = self.inner.services.store.write(store::Batch::new(), store::Durability::Durable).await {
+            tracing::error!(%error, "the last records were not flushed");
+        }
+    }
+}
+
+impl Inner {
+    /// The stop signal, patience, then SIGKILL.
+    async fn stop(&self, handle: &Handle, options: StopOptions) -> Result<()> {
+        let view = handle.view();
+        let config = &view.record.config;
+        if matches!(view.record.state, State::Restarting(_)) {
+            return handle.ask(Command::CancelRestart).await;
+        }
+        let signal = match options.signal {
+            Some(signal) => signal,
+            None if config.stop_signal.is_empty() => SIGTERM,
+            // Checked at create.
+            None => signal::parse(&config.stop_signal).unwrap_or(SIGTERM),
+        };
+        let before = view.exits;
+        match handle.ask(|reply| Command::Kill { signal, reply }).await {
+            Ok(()) => {}
+            Err(Error::NotRunning(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        let seconds = options.timeout.or(config.stop_timeout).unwrap_or(STOP_TIMEOUT);
+        let patience = u64::try_from(seconds).map_or(Duration::MAX, Duration::from_secs);
+        if wait_exit(handle, before, patience).await {
+            return Ok(());
+        }
+        match handle.ask(|reply| Command::Kill { signal: SIGKILL, reply }).await {
+            Ok(()) | Err(Error::NotRunning(_)) => {}
+            Err(error) => return Err(error),
+        }
+        if wait_exit(handle, before, KILL_TIMEOUT).await { Ok(()) } else { Err(Error::KillTimeout) }
+    }
+}
+
+/// Whether a run beyond the first `before` ended within `patience`.
+async fn wait_exit(handle: &Handle, before: u64, patience: Duration) -> bool {
+    tokio::time::timeout(patience, handle.wait_for(|view| view.exits > before)).await.is_ok()
+}
+
+/// Created, and the last start failed: there will be no exit to wait for.
+fn failed_to_start(state: &State) -> bool {
+    matches!(state, State::Created(Some(_)))
+}
+
+/// A client that goes away in the middle of a stop must not leave it half done.
+async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    match tokio::spawn(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Error::Stopping),
+        },
+    }
+}

@@ -1,0 +1,161 @@
+//! `docker ps`: which containers, and a line about each.
+
+use crate::create::merge::command;
+use crate::filters::Selection;
+use crate::handle::View;
+use crate::logs::now;
+use crate::record::Record;
+use crate::requests::ListRequest;
+use crate::state::{Exit, State};
+use crate::{Containers, Result};
+use engine_api::container::{HostConfigSummary, NetworkSettingsSummary, Port};
+use engine_api::host_config::PortMap;
+use engine_api::ContainerSummary;
+use std::sync::Arc;
+use std::time::Duration;
+
+impl Containers {
+    /// Newest first.
+    pub async fn list(&self, request: ListRequest) -> Result<Vec<ContainerSummary>> {
+        let selection = Selection::new(&self.inner, &request)?;
+        let mut views = self.inner.views();
+        views.sort_by(|a, b| b.record.created.cmp(&a.record.created));
+        let limit = if request.limit == 0 { usize::MAX } else { request.limit };
+        let chosen: Vec<Arc<View>> =
+            views.into_iter().filter(|view| selection.takes(&self.inner, view)).take(limit).collect();
+        let mut list = Vec::with_capacity(chosen.len());
+        for view in chosen {
+            let mut summary = self.summary(&view);
+            if request.size {
+                (summary.size_rw, summary.size_root_fs) = self.inner.sizes(&view.record).await?;
+            }
+            list.push(summary);
+        }
+        Ok(list)
+    }
+
+    fn summary(&self, view: &View) -> ContainerSummary {
+        let record = &view.record;
+        ContainerSummary {
+            id: record.id.clone(),
+            names: vec![format!("/{}", record.name)],
+            image: self.image_name(record),
+            image_id: record.image.clone(),
+            command: command_line(record),
+            created: record.created / 1_000_000_000,
+            ports: ports(&self.inner.ports(view)),
+            labels: record.labels().clone(),
+            state: record.state.status().to_owned(),
+            status: status(view),
+            host_config: HostConfigSummary {
+                network_mode: record.host.network_mode.clone(),
+                annotations: record.host.annotations.clone(),
+            },
+            network_settings: Some(NetworkSettingsSummary { networks: self.inner.networks(view) }),
+            mounts: self.inner.mounts(record),
+            ..ContainerSummary::default()
+        }
+    }
+
+    /// As the user wrote it, or the id when that name means another image by now.
+    fn image_name(&self, record: &Record) -> String {
+        match self.inner.services.images.resolve(&record.config.image) {
+            Ok(id) if id.to_string() == record.image => record.config.image.clone(),
+            Ok(_) | Err(_) => record.image.clone(),
+        }
+    }
+}
+
+fn command_line(record: &Record) -> String {
+    let words: Vec<String> = command(&record.config)
+        .into_iter()
+        .enumerate()
+        .map(|(at, word)| if at > 0 && word.contains(' ') { format!("'{word}'") } else { word })
+        .collect();
+    words.join(" ")
+}
+
+fn ports(map: &PortMap) -> Vec<Port> {
+    let mut list = Vec::new();
+    for (port, bindings) in map {
+        let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
+        let Ok(private_port) = number.parse() else { continue };
+        let unbound = Port { private_port, protocol: protocol.to_owned(), ..Port::default() };
+        match bindings.as_deref() {
+            None | Some([]) => list.push(unbound),
+            Some(bindings) => list.extend(bindings.iter().map(|binding| Port {
+                ip: binding.host_ip.clone(),
+                public_port: binding.host_port.parse().unwrap_or(0),
+                ..unbound.clone()
+            })),
+        }
+    }
+    list.sort();
+    list
+}
+
+/// `Up 5 minutes (healthy)`, `Exited (0) 3 seconds ago`, ...
+pub(crate) fn status(view: &View) -> String {
+    let since = |nanos: i64| human(Duration::from_nanos(u64::try_from(now() - nanos).unwrap_or(0)));
+    match &view.record.state {
+        State::Created(_) | State::Starting(_) => "Created".to_owned(),
+        State::Running(process) => {
+            let up = format!("Up {}", since(process.started_at));
+            match &view.health {
+                Some(health) if health.status == crate::health::Status::Starting => format!("{up} (health: starting)"),
+                Some(health) => format!("{up} ({})", health.status.name()),
+                None => up,
+            }
+        }
+        State::Paused(process) => format!("Up {} (Paused)", since(process.started_at)),
+        State::Restarting(Exit { code, finished_at, .. }) => {
+            format!("Restarting ({code}) {} ago", since(*finished_at))
+        }
+        State::Exited(Exit { code, finished_at, .. }) => format!("Exited ({code}) {} ago", since(*finished_at)),
+        State::Removing(_) => "Removal In Progress".to_owned(),
+    }
+}
+
+/// go-units' `HumanDuration`, which clients and scripts know.
+fn human(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let minutes = seconds / 60;
+    let hours = (seconds + 1800) / 3600;
+    match seconds {
+        0 => "Less than a second".to_owned(),
+        1 => "1 second".to_owned(),
+        2..60 => format!("{seconds} seconds"),
+        _ if minutes == 1 => "About a minute".to_owned(),
+        _ if minutes < 60 => format!("{minutes} minutes"),
+        _ if hours == 1 => "About an hour".to_owned(),
+        _ if hours < 48 => format!("{hours} hours"),
+        _ if hours < 24 * 7 * 2 => format!("{} days", hours / 24),
+        _ if hours < 24 * 30 * 2 => format!("{} weeks", hours / 24 / 7),
+        _ if hours < 24 * 365 * 2 => format!("{} months", hours / 24 / 30),
+        _ => format!("{} years", hours / 24 / 365),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_for_people() {
+        for (seconds, text) in [
+            (0, "Less than a second"),
+            (1, "1 second"),
+            (59, "59 seconds"),
+            (60, "About a minute"),
+            (3599, "59 minutes"),
+            (3600, "About an hour"),
+            (3600 * 5, "5 hours"),
+            (3600 * 72, "3 days"),
+            (3600 * 24 * 21, "3 weeks"),
+            (3600 * 24 * 90, "3 months"),
+            (3600 * 24 * 800, "2 years"),
+        ] {
+            assert_eq!(human(Duration::from_secs(seconds)), text, "{seconds}");
+        }
+    }
+}

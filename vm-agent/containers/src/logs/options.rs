@@ -1,0 +1,134 @@
+//! `HostConfig.LogConfig`: driver and options, checked at create.
+
+use std::collections::BTreeMap;
+
+/// Where a container's output goes and how much of it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogOptions {
+    /// `false` for driver `none`: nothing is written and `logs` is refused.
+    pub enabled: bool,
+    /// Bytes after which a file is rotated away; `None` keeps one file for ever.
+    pub max_size: Option<u64>,
+    /// Files kept, the newest included; at least 1.
+    pub max_files: u32,
+    /// Names of container labels and environment variables copied into `attrs`.
+    pub labels: Vec<String>,
+    pub env: Vec<String>,
+    pub tag: Option<String>,
+}
+
+/// Why a log configuration is refused; dockerd's wording.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidLogOption {
+    #[error("logger: no log driver named '{0}' is registered")]
+    Driver(String),
+    #[error("unknown log opt '{option}' for {driver} log driver")]
+    Unknown { option: String, driver: String },
+    #[error("invalid value for max-size: {0}")]
+    MaxSize(String),
+    #[error("invalid value for max-file: {0}")]
+    MaxFile(String),
+    #[error("max-file cannot be less than 1")]
+    NoFile,
+    #[error("cannot set max-file without max-size")]
+    FilesWithoutSize,
+    #[error("logger: invalid option '{option}': {value}")]
+    Value { option: String, value: String },
+}
+
+impl LogOptions {
+    /// `local` is kept in the same format with that driver's defaults (20 MB, 5 files): only its reader was ever
+    /// part of an interface.
+    pub fn parse(driver: &str, options: &BTreeMap<String, String>) -> Result<LogOptions, InvalidLogOption> {
+        let (enabled, max_size, max_files) = match driver {
+            "" | "json-file" => (true, None, 1),
+            "local" => (true, Some(20_000_000), 5),
+            "none" => (false, None, 1),
+            other => return Err(InvalidLogOption::Driver(other.to_owned())),
+        };
+        let mut parsed =
+            LogOptions { enabled, max_size, max_files, labels: Vec::new(), env: Vec::new(), tag: None };
+        for (option, value) in options {
+            match option.as_str() {
+                "max-size" => parsed.max_size = size(value)?,
+                "max-file" => {
+                    parsed.max_files = value.parse().map_err(|_| InvalidLogOption::MaxFile(value.clone()))?;
+                }
+                "labels" => parsed.labels = list(value),
+                "env" => parsed.env = list(value),
+                "tag" => parsed.tag = Some(value.clone()),
+                "mode" | "max-buffer-size" | "labels-regex" | "env-regex" => {}
+                "compress" if value.parse::<bool>().is_ok() => {}
+                "compress" => {
+                    return Err(InvalidLogOption::Value { option: option.clone(), value: value.clone() });
+                }
+                _ if driver == "none" => {}
+                _ => {
+                    let driver = if driver.is_empty() { "json-file" } else { driver };
+                    return Err(InvalidLogOption::Unknown { option: option.clone(), driver: driver.to_owned() });
+                }
+            }
+        }
+        if parsed.max_files < 1 {
+            return Err(InvalidLogOption::NoFile);
+        }
+        if parsed.max_files > 1 && parsed.max_size.is_none() {
+            return Err(InvalidLogOption::FilesWithoutSize);
+        }
+        Ok(parsed)
+    }
+}
+
+fn list(value: &str) -> Vec<String> {
+    value.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// `10m`, `1.5g`, `100kb`: decimal or binary suffix alike count in powers of 1024; `-1` is "no limit".
+fn size(text: &str) -> Result<Option<u64>, InvalidLogOption> {
+    let invalid = || InvalidLogOption::MaxSize(text.to_owned());
+    if text == "-1" {
+        return Ok(None);
+    }
+    let lower = text.trim().to_ascii_lowercase();
+    let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+    let factor: u64 = match lower[digits.len()..].trim() {
+        "" | "b" => 1,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        "t" | "tb" | "tib" => 1 << 40,
+        _ => return Err(invalid()),
+    };
+    if let Ok(number) = digits.parse::<u64>() {
+        return number.checked_mul(factor).filter(|size| *size > 0).map(Some).ok_or_else(invalid);
+    }
+    let number: f64 = digits.parse().map_err(|_| invalid())?;
+    if !number.is_finite() || number <= 0.0 || number > 1e9 {
+        return Err(invalid());
+    }
+    // At most 1e9 * 2^40 < 2^70 would overflow; the guard above and the saturating cast keep it a u64.
+    Ok(Some((number * factor as f64) as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(driver: &str, options: &[(&str, &str)]) -> Result<LogOptions, InvalidLogOption> {
+        let options = options.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        LogOptions::parse(driver, &options)
+    }
+
+    #[test]
+    fn drivers_and_sizes() {
+        assert_eq!(parse("", &[]).expect("default").max_size, None);
+        assert_eq!(parse("json-file", &[("max-size", "10m")]).expect("size").max_size, Some(10 << 20));
+        assert_eq!(parse("json-file", &[("max-size", "1.5k")]).expect("size").max_size, Some(1536));
+        assert!(!parse("none", &[]).expect("none").enabled);
+        let error = |driver: &str, options: &[(&str, &str)]| parse(driver, options).expect_err("bad").to_string();
+        assert_eq!(error("nope", &[]), "logger: no log driver named 'nope' is registered");
+        assert_eq!(error("json-file", &[("a", "b")]), "unknown log opt 'a' for json-file log driver");
+        assert_eq!(error("json-file", &[("max-file", "3")]), "cannot set max-file without max-size");
+        assert_eq!(error("json-file", &[("max-size", "ten")]), "invalid value for max-size: ten");
+    }
+}

@@ -1,0 +1,283 @@
+//! The start of the engine: what an earlier one left is taken over, finished or cleared away.
+
+use crate::actor::{Actor, Beginning, Streams, connect, kept};
+use crate::create::resources::Abilities;
+use crate::handle::{Command, Run};
+use crate::logs::now;
+use crate::record::Record;
+use crate::restart::Policy;
+use crate::service::{Inner, Services, Settings, blocking};
+use crate::state::{Exit, Process, State};
+use crate::stdio::Hub;
+use crate::{Containers, Error, RemoveOptions, Result, spec};
+use network::{Attachment, Sandbox};
+use runtime::cgroup::Hierarchy;
+use runtime::plan::fd;
+use std::collections::{HashMap, HashSet};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use store::Durability;
+use supervisor::{Entry, Notice, Notices};
+use tokio::task::JoinHandle;
+
+/// The exit code of a container whose end nobody saw: the machine went down under it. As in dockerd.
+const LOST: i32 = 255;
+
+impl Containers {
+    /// Opens the recorded containers, adopts those that still run, and starts those whose restart policy says so.
+    ///
+    /// Call [`Containers::follow`] at once afterwards: it brings the exits.
+    pub async fn open(services: Services, settings: Settings) -> Result<Containers> {
+        let parent = settings.cgroup_parent.clone();
+        let (hierarchy, abilities) = blocking(move || {
+            let hierarchy = Hierarchy::prepare(&parent)?;
+            let abilities = abilities(&hierarchy, &parent);
+            Ok((hierarchy, abilities))
+        })
+        .await?;
+        let inner = Arc::new(Inner::new(services, settings, hierarchy, abilities));
+        let mut entries: HashMap<String, Entry> = inner
+            .services
+            .supervisor
+            .list()
+            .await
+            .map_err(Error::Supervisor)?
+            .into_iter()
+            .map(|entry| (entry.info.id.clone(), entry))
+            .collect();
+        let mut exits = Vec::new();
+        let mut adopted: Vec<(Arc<Run>, Record)> = Vec::new();
+        let mut due = Vec::new();
+        for (id, mut record) in inner.table.all()? {
+            let hub = Arc::new(Hub::new());
+            let entry = entries.remove(&id);
+            let ended = entry.as_ref().and_then(|entry| entry.info.exit.clone());
+            let mut beginning = Beginning::default();
+            if let Some(entry) = entry {
+                let process = Process { pid: entry.info.pid, started_at: entry.info.started_at };
+                match inner.adopt(&record, entry, &hub).await {
+                    Ok((run, streams)) => {
+                        // A launch that the last engine did not finish counts as done: the process is there.
+                        if record.state.process().is_none() {
+                            record.state = State::Running(process);
+                        }
+                        adopted.push((Arc::clone(&run), record.clone()));
+                        beginning.adopted = Some((run, streams));
+                    }
+                    Err(error) => tracing::error!(container = id, %error, "a running container cannot be taken over"),
+                }
+            }
+            if beginning.adopted.is_none() {
+                lose(&mut record);
+                due.push(id.clone());
+            }
+            inner.restore(record, hub, beginning).await;
+            if let Some(exit) = ended {
+                exits.push(exit);
+            }
+        }
+        inner.attach_adopted(&adopted).await?;
+        inner.clear_up().await;
+        let weak = Arc::downgrade(&inner);
+        inner.services.images.set_holders(move || weak.upgrade().map(|inner| inner.image_holders()).unwrap_or_default());
+        let containers = Containers { inner };
+        for exit in exits {
+            containers.exited(exit);
+        }
+        for entry in entries.into_values() {
+            if let Some(exit) = entry.info.exit {
+                containers.exited(exit);
+            }
+        }
+        containers.resume(due);
+        Ok(containers)
+    }
+
+    /// Hands exits to their containers; resolves when the supervisor wants the engine to end (or is gone).
+    pub async fn follow(&self, mut notices: Notices) {
+        while let Some(notice) = notices.recv().await {
+            match notice {
+                Notice::Exit(exit) => self.exited(exit),
+                Notice::Shutdown => return,
+            }
+        }
+    }
+
+    fn exited(&self, exit: supervisor::Exit) {
+        if let Some(handle) = self.inner.by_id(&exit.id) {
+            handle.tell(Command::Exited { code: exit.code, at: exit.at });
+        } else if let Ok(exec) = self.inner.execs.find(&exit.id) {
+            self.inner.exec_exited(exec, exit.code);
+        } else {
+            let supervisor = self.inner.services.supervisor.clone();
+            tokio::spawn(async move {
+                // Somebody of an earlier engine, or somebody already buried.
+                let _ = supervisor.ack(&exit.id).await;
+            });
+        }
+    }
+
+    /// Starts and removes what should run or be gone.
+    fn resume(&self, ids: Vec<String>) {
+        for id in ids {
+            let Some(handle) = self.inner.by_id(&id) else { continue };
+            let record = Arc::clone(&handle.view().record);
+            let State::Exited(exit) = &record.state else { continue };
+            let policy = &record.host.restart_policy;
+            let again = match Policy::parse(&policy.name, policy.maximum_retry_count).unwrap_or_default() {
+                Policy::No => false,
+                Policy::Always => true,
+                Policy::UnlessStopped => !record.stopped_by_user,
+                Policy::OnFailure(_) => exit.code != 0 && !record.stopped_by_user,
+            };
+            let containers = self.clone();
+            if again {
+                tokio::spawn(async move {
+                    if let Err(error) = containers.start(&id).await {
+                        tracing::warn!(container = id, %error, "a container could not be started again");
+                    }
+                });
+            } else if record.host.auto_remove {
+                tokio::spawn(async move {
+                    let options = RemoveOptions { force: false, volumes: true };
+                    if let Err(error) = containers.remove(&id, options).await {
+                        tracing::warn!(container = id, %error, "an ended container could not be removed");
+                    }
+                });
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// Makes the run of a container whose process lives (or whose end was not acknowledged) from what the supervisor kept.
+    async fn adopt(&self, record: &Record, entry: Entry, hub: &Arc<Hub>) -> Result<(Arc<Run>, JoinHandle<()>)> {
+        let mut fds: HashMap<String, OwnedFd> = entry.fds.into_iter().collect();
+        let mut take = |name: &str| fds.remove(name);
+        let missing = |what| Error::Io { what, source: std::io::ErrorKind::NotFound.into() };
+        let pidfd = take("pidfd").ok_or_else(|| missing("find the process of the container"))?;
+        let root = take(fd::ROOTFS).ok_or_else(|| missing("find the root of the container"))?;
+        let sandbox = match take(fd::NETNS) {
+            Some(netns) => Some(Sandbox::from_fd(netns).await?),
+            None => None,
+        };
+        let streams = Streams {
+            theirs: Vec::new(),
+            stdin: take(kept::STDIN),
+            stdout: take(kept::STDOUT),
+            stderr: take(kept::STDERR),
+        };
+        let terminal = take(kept::TERMINAL);
+        let log = self.log(record).await?;
+        if let Some(log) = &log {
+            log.begin();
+        }
+        let connected = connect(hub, &self.services.supervisor, &record.id, streams, terminal, log)?;
+        let options = spec::security::parse_options(record.host.security_opt.as_deref().unwrap_or_default())?;
+        let capabilities = spec::security::capabilities(&record.host)?;
+        let run = Run {
+            pid: entry.info.pid,
+            started_at: entry.info.started_at,
+            pidfd,
+            root,
+            sandbox,
+            cgroup: Arc::new(self.hierarchy.create(&record.id)?),
+            terminal: connected.terminal,
+            seccomp: spec::security::seccomp(&options, record.host.privileged, &capabilities)?,
+        };
+        Ok((Arc::new(run), connected.copiers))
+    }
+
+    async fn restore(self: &Arc<Self>, record: Record, hub: Arc<Hub>, beginning: Beginning) {
+        if let Err(error) = self.reserve_name(&record.name, &record.id) {
+            tracing::error!(container = record.id, %error, "two containers have one name");
+        }
+        for (volume, _) in record.volumes() {
+            if let Err(error) = self.services.volumes.hold(volume, &record.id).await {
+                tracing::warn!(container = record.id, volume, %error, "a container's volume is missing");
+            }
+        }
+        if let Err(error) = self.table.put(&record.id, &record, Durability::Eventual).await {
+            tracing::error!(container = record.id, %error, "a container's record was not written");
+        }
+        let handle = Actor::spawn(Arc::clone(self), record, hub, beginning);
+        self.add(handle);
+    }
+
+    /// Tells the networks who lives; everybody else's endpoints go.
+    async fn attach_adopted(&self, adopted: &[(Arc<Run>, Record)]) -> Result<()> {
+        let mut attachments = Vec::new();
+        for (run, record) in adopted {
+            if let Some(sandbox) = &run.sandbox {
+                attachments.push(Attachment { container_id: record.id.clone(), sandbox });
+            }
+        }
+        Ok(self.services.networks.adopt(attachments).await?)
+    }
+
+    /// Directories and cgroups of containers that are not recorded: a crash came between two steps.
+    async fn clear_up(self: &Arc<Self>) {
+        let known: HashSet<String> = self.all().iter().map(|handle| handle.id.clone()).collect();
+        let running: HashSet<String> =
+            self.all().iter().filter(|handle| handle.view().run.is_some()).map(|handle| handle.id.clone()).collect();
+        let inner = Arc::clone(self);
+        let cleared = blocking(move || {
+            let directory = inner.settings.root.join("containers");
+            std::fs::create_dir_all(&directory).map_err(Error::path("make", &directory))?;
+            let entries = std::fs::read_dir(&directory).map_err(Error::path("list", &directory))?;
+            for entry in entries.flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if !known.contains(&name)
+                    && let Err(error) = std::fs::remove_dir_all(entry.path())
+                {
+                    tracing::warn!(directory = name, %error, "an orphaned container directory stays behind");
+                }
+            }
+            for name in inner.hierarchy.list()? {
+                if running.contains(&name) || name.len() != 64 {
+                    continue;
+                }
+                if let Err(error) = inner.hierarchy.adopt(&name).and_then(|cgroup| cgroup.remove()) {
+                    tracing::warn!(cgroup = name, %error, "an orphaned cgroup stays behind");
+                }
+            }
+            Ok(())
+        });
+        if let Err(error) = cleared.await {
+            tracing::warn!(%error, "leftovers of earlier containers were not cleared away");
+        }
+    }
+
+    fn image_holders(&self) -> Vec<images::Holder> {
+        self.views()
+            .iter()
+            .filter_map(|view| {
+                Some(images::Holder {
+                    container_id: view.record.id.clone(),
+                    image: view.record.image.parse().ok()?,
+                    chain: view.record.chain.clone(),
+                    running: view.run.is_some(),
+                })
+            })
+            .collect()
+    }
+}
+
+/// It was running when the machine went down.
+fn lose(record: &mut Record) {
+    let exit = match &record.state {
+        State::Running(process) | State::Paused(process) => {
+            Exit { code: LOST, started_at: process.started_at, finished_at: now(), ..Exit::default() }
+        }
+        State::Restarting(exit) => exit.clone(),
+        State::Starting(_) | State::Removing(_) => record.state.last_exit(),
+        State::Created(_) | State::Exited(_) => return,
+    };
+    record.state = State::Exited(exit);
+}
+
+fn abilities(hierarchy: &Hierarchy, parent: &str) -> Abilities {
+    let swap = hierarchy.root().join(parent).join("memory.swap.max").exists();
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Abilities { controllers: hierarchy.controllers().clone(), swap, cpus }
+}

@@ -1,0 +1,150 @@
+//! Restart policies: whether and when an ended container runs again. Pure.
+//!
+//! The back-off is dockerd's: it doubles from 100 ms to a minute and starts over after a run of ten seconds.
+
+use crate::state::Verdict;
+use std::time::Duration;
+
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+const LONGEST_DELAY: Duration = Duration::from_secs(60);
+/// A run this long was a healthy one: the next delay is the first again.
+const HEALTHY_RUN: Duration = Duration::from_secs(10);
+
+/// `HostConfig.RestartPolicy`, parsed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Policy {
+    #[default]
+    No,
+    Always,
+    UnlessStopped,
+    /// At most this many times; 0 means without limit.
+    OnFailure(u32),
+}
+
+/// Why a policy is not one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPolicy {
+    #[error("invalid restart policy: maximum retry count can only be used with 'on-failure'")]
+    RetriesWithoutFailure,
+    #[error(
+        "invalid restart policy: maximum retry count can only be used with 'on-failure' and cannot be negative"
+    )]
+    NegativeWithoutFailure,
+    #[error("invalid restart policy: maximum retry count cannot be negative")]
+    Negative,
+    #[error(
+        "invalid restart policy: unknown policy '{0}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"
+    )]
+    Unknown(String),
+}
+
+impl Policy {
+    /// From the two fields of the wire.
+    pub fn parse(name: &str, maximum_retry_count: i64) -> Result<Policy, InvalidPolicy> {
+        let policy = match name {
+            "" | "no" => Policy::No,
+            "always" => Policy::Always,
+            "unless-stopped" => Policy::UnlessStopped,
+            "on-failure" if maximum_retry_count < 0 => return Err(InvalidPolicy::Negative),
+            "on-failure" => return Ok(Policy::OnFailure(u32::try_from(maximum_retry_count).unwrap_or(u32::MAX))),
+            other => return Err(InvalidPolicy::Unknown(other.to_owned())),
+        };
+        match maximum_retry_count {
+            0 => Ok(policy),
+            negative if negative < 0 => Err(InvalidPolicy::NegativeWithoutFailure),
+            // The empty policy with a count is accepted: old clients send it.
+            _ if name.is_empty() => Ok(policy),
+            _ => Err(InvalidPolicy::RetriesWithoutFailure),
+        }
+    }
+
+    pub fn is_none(self) -> bool {
+        self == Policy::No
+    }
+}
+
+/// Remembers how long the next delay is.
+#[derive(Debug, Clone, Default)]
+pub struct Backoff {
+    last: Option<Duration>,
+    /// Restarts since the last start by a user.
+    count: u32,
+}
+
+impl Backoff {
+    /// A user's start: everything begins anew.
+    pub fn reset(&mut self) {
+        *self = Backoff::default();
+    }
+
+    /// What to do after an exit with `code` of a run that lasted `ran`.
+    pub fn verdict(&mut self, policy: Policy, code: i32, stopped_by_user: bool, ran: Duration) -> Verdict {
+        if stopped_by_user {
+            return Verdict::Stay;
+        }
+        let again = match policy {
+            Policy::No => false,
+            Policy::Always | Policy::UnlessStopped => true,
+            Policy::OnFailure(limit) => code != 0 && (limit == 0 || self.count < limit),
+        };
+        if !again {
+            return Verdict::Stay;
+        }
+        let delay = match self.last {
+            Some(last) if ran < HEALTHY_RUN => (last * 2).min(LONGEST_DELAY),
+            _ => FIRST_DELAY,
+        };
+        self.last = Some(delay);
+        self.count += 1;
+        Verdict::RestartAfter(delay)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORT: Duration = Duration::from_secs(1);
+
+    fn delay(verdict: Verdict) -> Option<u64> {
+        match verdict {
+            Verdict::Stay => None,
+            Verdict::RestartAfter(delay) => Some(u64::try_from(delay.as_millis()).expect("short")),
+        }
+    }
+
+    #[test]
+    fn policies_parse_as_in_dockerd() {
+        assert_eq!(Policy::parse("", 0), Ok(Policy::No));
+        assert_eq!(Policy::parse("", 3), Ok(Policy::No));
+        assert_eq!(Policy::parse("on-failure", 3), Ok(Policy::OnFailure(3)));
+        assert_eq!(Policy::parse("always", 1), Err(InvalidPolicy::RetriesWithoutFailure));
+        assert_eq!(Policy::parse("on-failure", -1), Err(InvalidPolicy::Negative));
+        assert_eq!(
+            Policy::parse("sometimes", 0).expect_err("unknown").to_string(),
+            "invalid restart policy: unknown policy 'sometimes'; use one of 'no', 'always', 'on-failure', or \
+             'unless-stopped'"
+        );
+    }
+
+    #[test]
+    fn the_delay_doubles_up_to_a_minute_and_starts_over_after_a_long_run() {
+        let mut backoff = Backoff::default();
+        let delays: Vec<_> =
+            (0..12).map(|_| delay(backoff.verdict(Policy::Always, 0, false, SHORT)).expect("restarts")).collect();
+        assert_eq!(delays, [100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 51200, 60000, 60000]);
+        assert_eq!(delay(backoff.verdict(Policy::Always, 0, false, HEALTHY_RUN)), Some(100));
+    }
+
+    #[test]
+    fn on_failure_counts_and_a_user_stop_is_final() {
+        let mut backoff = Backoff::default();
+        assert_eq!(delay(backoff.verdict(Policy::OnFailure(2), 0, false, SHORT)), None);
+        assert!(delay(backoff.verdict(Policy::OnFailure(2), 1, false, SHORT)).is_some());
+        assert!(delay(backoff.verdict(Policy::OnFailure(2), 1, false, SHORT)).is_some());
+        assert_eq!(delay(backoff.verdict(Policy::OnFailure(2), 1, false, SHORT)), None);
+        backoff.reset();
+        assert!(delay(backoff.verdict(Policy::OnFailure(2), 1, false, SHORT)).is_some());
+        assert_eq!(delay(backoff.verdict(Policy::Always, 1, true, SHORT)), None);
+    }
+}

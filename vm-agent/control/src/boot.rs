@@ -1,0 +1,98 @@
+//! The boot file: what the host tells a guest before there is a link.
+//!
+//! `berth/boot.json` in the initramfs (a file that only root of the guest's first namespace can read).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result, Secret};
+
+/// Where the boot file lies in the initramfs.
+pub const BOOT_FILE: &str = "/berth/boot.json";
+
+/// Everything a guest must know at boot. Unknown fields are ignored, missing ones take their default,
+/// so that a guest and a host of neighbouring versions still meet and can refuse each other politely.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BootInfo {
+    pub secret: Secret,
+    pub hostname: String,
+    pub link: LinkKind,
+    /// The host's clock when it wrote the file, nanoseconds since 1970 UTC; the link corrects it later.
+    #[serde(default)]
+    pub host_time_ns: u64,
+    #[serde(default)]
+    pub engine: EngineSettings,
+}
+
+impl BootInfo {
+    pub fn from_json(json: &[u8]) -> Result<Self> {
+        serde_json::from_slice(json).map_err(Error::BootFile)
+    }
+
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a boot file has only string keys")
+    }
+
+    /// The boot file of an agent that runs on the Linux host itself.
+    pub fn native(hostname: &str, engine: EngineSettings) -> Result<Self> {
+        Ok(BootInfo {
+            secret: Secret::random()?,
+            hostname: hostname.to_owned(),
+            link: LinkKind::None,
+            host_time_ns: 0,
+            engine,
+        })
+    }
+}
+
+/// What carries the link's two lanes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkKind {
+    /// AF_VSOCK in the guest; the host's side is vhost-vsock, a hybrid-vsock Unix socket, or Hyper-V.
+    Vsock,
+    /// Two virtio-serial ports.
+    Serial,
+    /// No host: native mode.
+    None,
+}
+
+impl std::fmt::Display for LinkKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            LinkKind::Vsock => "vsock",
+            LinkKind::Serial => "virtio-serial",
+            LinkKind::None => "none",
+        })
+    }
+}
+
+/// Settings of the engine that the host decides.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EngineSettings {
+    /// Registry host -> mirror URLs, tried in order before the registry itself.
+    pub mirrors: BTreeMap<String, Vec<String>>,
+    /// Registries reached without TLS or with any certificate: `host[:port]` or CIDR.
+    pub insecure_registries: Vec<String>,
+    pub http_proxy: Option<String>,
+    pub https_proxy: Option<String>,
+    pub no_proxy: Option<String>,
+    /// The host's own certificate authorities, PEM, added to those of the guest.
+    pub extra_ca_pem: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_file_is_enough_and_unknown_fields_pass() {
+        let json = format!(r#"{{"secret":"{}","hostname":"berth","link":"serial","shoe_size":44}}"#, "0a".repeat(32));
+        let boot = BootInfo::from_json(json.as_bytes()).unwrap();
+        assert_eq!((boot.link, boot.host_time_ns), (LinkKind::Serial, 0));
+        assert_eq!(boot.engine, EngineSettings::default());
+        assert_eq!(BootInfo::from_json(&boot.to_json()).unwrap(), boot);
+    }
+}

@@ -1,0 +1,25 @@
+//! What host and guest say to each other: ports, boot file, hello, control messages, and the
+//! multiplexer that carries every stream over two byte lanes. `docs/link.md` tells the whole story.
+//!
+//! Shared by `host` and `relay`; builds on every host and owns no file, socket or process.
+#![forbid(unsafe_code)]
+
+pub mod boot;
+pub mod datagram;
+mod error;
+pub mod forward;
+pub mod hello;
+pub mod message;
+pub mod mux;
+pub mod port;
+pub mod secret;
+pub mod shell;
+pub mod wire;
+
+pub use boot::{BootInfo, EngineSettings, LinkKind};
+pub use error::{Error, Result};
+pub use forward::{DialError, DialReply, DialRequest, Forward, ForwardFailure, Protocol, Target};
+pub use hello::{Hello, HelloReply, Refusal, Versions, Welcome};
+pub use message::{GuestMessage, HostMessage};
+pub use port::Port;
+pub use secret::Secret;

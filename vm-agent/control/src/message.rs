@@ -1,0 +1,147 @@
+//! Messages on the control stream after hello.
+//!
+//! Each is one length-prefixed JSON value (`wire`). Requests carry an id that the answer repeats; ids are
+//! the sender's own and never reused within a session. Unknown fields are ignored.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::forward::{Forward, ForwardFailure};
+
+/// Host to guest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum HostMessage {
+    /// The host's clock; the guest steps its own when it is off by more than a fraction of a second.
+    Time {
+        host_time_ns: u64,
+    },
+    /// Stop the containers, flush the data disk, power off. Answered by [`GuestMessage::Stopping`] and
+    /// [`GuestMessage::Stopped`]. `grace_ms` bounds how long containers may take.
+    Shutdown {
+        id: u64,
+        grace_ms: u64,
+    },
+    Status {
+        id: u64,
+    },
+    /// A `tracing` filter for the agent, such as `info,relay=debug`.
+    LogLevel {
+        filter: String,
+    },
+    ForwardOpened {
+        id: u64,
+        answer: Result<Opened, ForwardFailure>,
+    },
+    ForwardClosed {
+        id: u64,
+    },
+    Resolved {
+        id: u64,
+        answer: Result<Vec<IpAddr>, ResolveError>,
+    },
+    /// Are you there? Answered by [`GuestMessage::Pong`].
+    Ping {
+        id: u64,
+    },
+}
+
+/// Guest to host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum GuestMessage {
+    /// Listen for a published port; answered by [`HostMessage::ForwardOpened`].
+    OpenForward {
+        id: u64,
+        forward: Forward,
+    },
+    /// Stop listening; answered by [`HostMessage::ForwardClosed`] once the port is free.
+    CloseForward {
+        id: u64,
+        forward_id: String,
+    },
+    /// Look a name up with the host's resolver; answered by [`HostMessage::Resolved`].
+    Resolve {
+        id: u64,
+        name: String,
+        family: Family,
+    },
+    /// The engine answers on its socket (again, after a crash).
+    EngineReady,
+    /// The engine's socket went away.
+    EngineGone,
+    Status {
+        id: u64,
+        status: Status,
+    },
+    /// Shutdown was understood and begins.
+    Stopping {
+        id: u64,
+    },
+    /// Containers are stopped; the power goes off next.
+    Stopped {
+        id: u64,
+    },
+    Pong {
+        id: u64,
+    },
+}
+
+/// A forward that the host listens for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    pub host_port: u16,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    Ipv4,
+    Ipv6,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum ResolveError {
+    #[error("no such name")]
+    NotFound,
+    #[error("the resolver failed")]
+    Failed,
+}
+
+/// How the guest is. Sizes in bytes, times in milliseconds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    pub uptime_ms: u64,
+    pub kernel: String,
+    pub memory_total: u64,
+    pub memory_available: u64,
+    /// The data disk's file system.
+    pub disk_total: u64,
+    pub disk_available: u64,
+    pub cpus: u32,
+    pub load: [f64; 3],
+    pub engine: EngineState,
+    pub forwards: u32,
+    /// Named steps of this boot and the guest clock (since kernel start) at which each was done.
+    pub boot: Vec<BootStep>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineState {
+    /// Its socket does not answer yet.
+    #[default]
+    Starting,
+    Ready,
+    /// It was ready and its socket went away; the supervisor restarts it.
+    Gone,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootStep {
+    pub name: String,
+    pub at_ms: u64,
+}

@@ -1,0 +1,119 @@
+//! Request bodies: from bytes to types, with errors that name the field.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Why a request body was refused; `api` answers 400 to each.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    #[error("invalid JSON: got EOF while reading request body")]
+    Empty,
+    #[error("invalid JSON: {0}")]
+    Syntax(#[source] serde_json::Error),
+    #[error("unexpected content after JSON")]
+    Trailing,
+    #[error("invalid JSON: cannot unmarshal into field {path}: {cause}")]
+    Field { path: String, cause: String },
+    #[error("config cannot be empty in order to create a container")]
+    EmptyConfig,
+}
+
+/// Parses one JSON value into `T`. Nulls in objects count as absent, as in Go's decoder.
+pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
+    decode_value(parse_object(body)?)
+}
+
+/// [`decode`] for a value that is parsed already.
+pub fn from_value<T: DeserializeOwned>(mut value: Value) -> Result<T, DecodeError> {
+    drop_nulls(&mut value);
+    decode_value(value)
+}
+
+/// Parses the body and drops the nulls.
+pub(crate) fn parse_object(body: &[u8]) -> Result<Value, DecodeError> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Err(DecodeError::Empty);
+    }
+    let mut values = serde_json::Deserializer::from_slice(body).into_iter::<Value>();
+    let mut value = match values.next() {
+        Some(Ok(value)) => value,
+        Some(Err(error)) => return Err(DecodeError::Syntax(error)),
+        None => return Err(DecodeError::Empty),
+    };
+    if values.next().is_some() {
+        return Err(DecodeError::Trailing);
+    }
+    if value.is_null() {
+        value = Value::Object(serde_json::Map::new());
+    }
+    drop_nulls(&mut value);
+    Ok(value)
+}
+
+pub(crate) fn decode_value<T: DeserializeOwned>(value: Value) -> Result<T, DecodeError> {
+    serde_path_to_error::deserialize(value).map_err(|error| field(&[], &error))
+}
+
+/// Whether the part of `value` under `path` fits `T`; an absent part fits.
+pub(crate) fn check_at<T: DeserializeOwned>(value: &Value, path: &[&str]) -> Result<(), DecodeError> {
+    let mut part = value;
+    for key in path {
+        match part.get(key) {
+            Some(inner) => part = inner,
+            None => return Ok(()),
+        }
+    }
+    match serde_path_to_error::deserialize::<_, T>(part) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(field(path, &error)),
+    }
+}
+
+fn field(prefix: &[&str], error: &serde_path_to_error::Error<serde_json::Error>) -> DecodeError {
+    let inner = error.path().to_string();
+    let mut path = prefix.join(".");
+    if inner != "." || path.is_empty() {
+        if !path.is_empty() {
+            path.push('.');
+        }
+        path.push_str(&inner);
+    }
+    DecodeError::Field { path, cause: error.inner().to_string() }
+}
+
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(drop_nulls),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::VolumeCreateRequest;
+
+    #[test]
+    fn bad_bodies_are_told_apart() {
+        let check = |body: &str, expect: &str| {
+            let error = decode::<VolumeCreateRequest>(body.as_bytes()).expect_err(body).to_string();
+            assert!(error.contains(expect), "{body}: {error}");
+        };
+        check("", "EOF");
+        check("  \n", "EOF");
+        check("{", "invalid JSON: EOF");
+        check("{}{}", "unexpected content after JSON");
+        check(r#"{"Name": 3}"#, "field Name: invalid type: integer `3`, expected a string");
+        check(r#"{"Labels": {"a": 1}}"#, "field Labels.a");
+    }
+
+    #[test]
+    fn null_is_absent() {
+        let request: VolumeCreateRequest = decode(br#"{"Name": null, "Labels": null}"#).expect("decodes");
+        assert_eq!(request, VolumeCreateRequest::default());
+    }
+}

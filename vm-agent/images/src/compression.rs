@@ -1,0 +1,92 @@
+//! Compressed layers: recognised by their first bytes, whatever their media type claims, as `dockerd` does.
+
+use std::io::{self, BufReader, Chain, Cursor, Read};
+
+/// Bytes that tell the formats apart.
+const MAGIC: usize = 6;
+
+/// How a layer is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compression {
+    None,
+    Gzip,
+    Zstd,
+    /// A format that no registry serves to `dockerd` either; named so that the message can say which.
+    Other(&'static str),
+}
+
+impl Compression {
+    /// From a blob's first bytes.
+    pub(crate) fn detect(start: &[u8]) -> Compression {
+        match start {
+            [0x1f, 0x8b, 0x08, ..] => Compression::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
+            // Skippable frames, with which estargz-like zstd layers may begin.
+            [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Compression::Zstd,
+            [b'B', b'Z', b'h', ..] => Compression::Other("bzip2"),
+            [0xfd, b'7', b'z', b'X', b'Z', 0x00, ..] => Compression::Other("xz"),
+            _ => Compression::None,
+        }
+    }
+}
+
+/// The uncompressed bytes of `source`.
+///
+/// # Errors
+///
+/// Those of `source`, and `InvalidData` for a format that is not supported.
+pub(crate) fn decompress<'a>(mut source: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+    let mut start = vec![0; MAGIC];
+    let mut filled = 0;
+    while filled < MAGIC {
+        match source.read(&mut start[filled..])? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    start.truncate(filled);
+    let compression = Compression::detect(&start);
+    let whole: Chain<Cursor<Vec<u8>>, _> = Cursor::new(start).chain(source);
+    let buffered = BufReader::with_capacity(128 * 1024, whole);
+    Ok(match compression {
+        Compression::None => Box::new(buffered),
+        // Layers may be several gzip members one after another (pigz, estargz).
+        Compression::Gzip => Box::new(BufReader::with_capacity(64 * 1024, flate2::bufread::MultiGzDecoder::new(buffered))),
+        Compression::Zstd => Box::new(BufReader::with_capacity(64 * 1024, zstd::Decoder::with_buffer(buffered)?)),
+        Compression::Other(name) => {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{name} compression is not supported")));
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn gzip(content: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn read(bytes: &[u8]) -> io::Result<Vec<u8>> {
+        let mut content = Vec::new();
+        decompress(bytes)?.read_to_end(&mut content)?;
+        Ok(content)
+    }
+
+    #[test]
+    fn formats_are_recognised_by_content() {
+        let content = b"hello ".repeat(10_000);
+        assert_eq!(read(&content).unwrap(), content);
+        assert_eq!(read(&gzip(&content)).unwrap(), content);
+        assert_eq!(read(&zstd::encode_all(content.as_slice(), 1).unwrap()).unwrap(), content);
+        assert_eq!(read(&[gzip(b"a"), gzip(b"b")].concat()).unwrap(), b"ab");
+        assert_eq!(read(b"").unwrap(), b"");
+        assert_eq!(read(b"ab").unwrap(), b"ab");
+        assert!(read(b"BZh91AY").unwrap_err().to_string().contains("bzip2"));
+        assert!(read(&gzip(&content)[..50]).is_err());
+    }
+}

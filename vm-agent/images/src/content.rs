@@ -1,0 +1,206 @@
+//! The content store: blobs by digest.
+//!
+//! ```text
+//! ROOT/content/blobs/sha256/<hex>   a blob; it counts once an image's record refers to it
+//! ROOT/content/ingest/<number>      unfinished, removed at the next start
+//! ```
+//!
+//! A blob gets its name after its digest was verified. Layer blobs are not flushed one by one: an image with new layers is
+//! recorded after one flush of the whole file system (`layers::Layers::settle`), and blobs that no record refers to go
+//! at the next start.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use layers::Digest;
+use sha2::{Digest as _, Sha256};
+
+use crate::{Error, Result};
+
+/// The blobs on disk. Clones share them.
+#[derive(Debug, Clone)]
+pub(crate) struct Content {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    blobs: PathBuf,
+    ingest: PathBuf,
+    next: AtomicU64,
+}
+
+/// A blob that is being written; removed when dropped before it was committed.
+#[derive(Debug)]
+pub(crate) struct Ingest {
+    content: Content,
+    path: PathBuf,
+    file: File,
+    hasher: Sha256,
+    size: u64,
+}
+
+impl Content {
+    /// Opens `directory` (`ROOT/content`, made when missing) and removes unfinished ingests.
+    pub(crate) fn open(directory: &Path) -> Result<Content> {
+        let blobs = directory.join("blobs/sha256");
+        let ingest = directory.join("ingest");
+        match std::fs::remove_dir_all(&ingest) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            other => other.map_err(Error::io("cannot clean", &ingest))?,
+        }
+        for directory in [&blobs, &ingest] {
+            std::fs::create_dir_all(directory).map_err(Error::io("cannot make", directory))?;
+        }
+        Ok(Content { inner: Arc::new(Inner { blobs, ingest, next: AtomicU64::new(0) }) })
+    }
+
+    pub(crate) fn path(&self, digest: &Digest) -> PathBuf {
+        self.inner.blobs.join(digest.hex())
+    }
+
+    pub(crate) fn contains(&self, digest: &Digest) -> bool {
+        self.path(digest).exists()
+    }
+
+    pub(crate) fn size(&self, digest: &Digest) -> Result<u64> {
+        Ok(self.file(digest)?.metadata().map_err(Error::io("cannot read", self.path(digest)))?.len())
+    }
+
+    pub(crate) fn file(&self, digest: &Digest) -> Result<File> {
+        let path = self.path(digest);
+        File::open(&path).map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => Error::MissingBlob(*digest),
+            _ => Error::io("cannot read", path)(e),
+        })
+    }
+
+    /// A small blob, verified again: disks rot.
+    pub(crate) fn read(&self, digest: &Digest) -> Result<Vec<u8>> {
+        let path = self.path(digest);
+        let content = std::fs::read(&path).map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => Error::MissingBlob(*digest),
+            _ => Error::io("cannot read", path)(e),
+        })?;
+        if Digest::of(&content) != *digest {
+            return Err(Error::Corrupt(format!("content {digest} is damaged on disk: remove the image and pull it again")));
+        }
+        Ok(content)
+    }
+
+    /// Stores a small blob, flushed, and returns its digest.
+    pub(crate) fn put(&self, content: &[u8]) -> Result<Digest> {
+        let digest = Digest::of(content);
+        if !self.contains(&digest) {
+            let mut ingest = self.ingest()?;
+            ingest.append(content)?;
+            ingest.file.sync_all().map_err(Error::io("cannot flush", &ingest.path))?;
+            ingest.commit()?;
+            File::open(&self.inner.blobs)
+                .and_then(|directory| directory.sync_all())
+                .map_err(Error::io("cannot flush", &self.inner.blobs))?;
+        }
+        Ok(digest)
+    }
+
+    /// A new unfinished blob.
+    pub(crate) fn ingest(&self) -> Result<Ingest> {
+        let path = self.inner.ingest.join(self.inner.next.fetch_add(1, Ordering::Relaxed).to_string());
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(Error::io("cannot make", &path))?;
+        Ok(Ingest { content: self.clone(), path, file, hasher: Sha256::new(), size: 0 })
+    }
+
+    /// Removes every blob that `keep` does not want; returns how many bytes went.
+    pub(crate) fn retain(&self, keep: impl Fn(&Digest) -> bool) -> Result<u64> {
+        let mut freed = 0;
+        let failed = |e| Error::io("cannot clean", &self.inner.blobs)(e);
+        for entry in std::fs::read_dir(&self.inner.blobs).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let digest = entry.file_name().to_str().and_then(Digest::from_hex);
+            if digest.is_some_and(|digest| keep(&digest)) {
+                continue;
+            }
+            freed += entry.metadata().map(|metadata| metadata.len()).unwrap_or_default();
+            std::fs::remove_file(entry.path()).map_err(Error::io("cannot remove", entry.path()))?;
+        }
+        Ok(freed)
+    }
+
+    /// Bytes that are free for us on the blobs' file system.
+    pub(crate) fn free(&self) -> Result<u64> {
+        let stat = rustix::fs::statvfs(&self.inner.blobs)
+            .map_err(|e| Error::io("cannot measure", &self.inner.blobs)(e.into()))?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+}
+
+impl Ingest {
+    /// Appends to the blob.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes).map_err(Error::io("cannot write", &self.path))?;
+        self.hasher.update(bytes);
+        self.size += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Bytes so far.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The digest of the bytes so far.
+    pub(crate) fn digest(&self) -> Digest {
+        Digest::from(self.hasher.clone())
+    }
+
+    /// A second descriptor of the file, for a reader that follows; it must read by position.
+    pub(crate) fn reader(&self) -> Result<File> {
+        self.file.try_clone().map_err(Error::io("cannot read", &self.path))
+    }
+
+    /// The file again, from its start.
+    pub(crate) fn open(&self) -> Result<File> {
+        File::open(&self.path).map_err(Error::io("cannot read", &self.path))
+    }
+
+    /// The bytes so far: for small blobs.
+    pub(crate) fn content(&self) -> Result<Vec<u8>> {
+        std::fs::read(&self.path).map_err(Error::io("cannot read", &self.path))
+    }
+
+    /// Gives the blob its name.
+    pub(crate) fn commit(self) -> Result<Digest> {
+        let digest = self.digest();
+        let target = self.content.path(&digest);
+        std::fs::rename(&self.path, &target).map_err(Error::io("cannot make", target))?;
+        Ok(digest)
+    }
+}
+
+impl Write for Ingest {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write_all(bytes)?;
+        self.hasher.update(bytes);
+        self.size += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Ingest {
+    fn drop(&mut self) {
+        // Gone when it was committed.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}

@@ -1,0 +1,48 @@
+//! `docker history`.
+
+use crate::image::seconds;
+use crate::{ImageId, Images, Result};
+
+/// One step of an image's making.
+#[derive(Debug, Clone)]
+pub struct HistoryEntry {
+    /// Only the newest step has one; `docker` shows `<missing>` for the others.
+    pub id: Option<ImageId>,
+    /// Seconds since 1970; 0 when the image does not say.
+    pub created: i64,
+    pub created_by: String,
+    pub tags: Vec<String>,
+    /// Bytes in the files of the step's layer; 0 without one.
+    pub size: u64,
+    pub comment: String,
+}
+
+impl Images {
+    /// The steps, newest first.
+    pub fn history(&self, name_or_id: &str) -> Result<Vec<HistoryEntry>> {
+        let id = self.resolve(name_or_id)?;
+        let image = self.image(&id)?;
+        let mut layers = image.chain.iter();
+        let mut entries = Vec::new();
+        let steps = image.raw.get("history").and_then(serde_json::Value::as_array);
+        for step in steps.into_iter().flatten() {
+            let text = |key| step.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
+            let empty = step.get("empty_layer").and_then(serde_json::Value::as_bool).unwrap_or_default();
+            let layer = if empty { None } else { layers.next() };
+            entries.push(HistoryEntry {
+                id: None,
+                created: seconds(text("created")).unwrap_or_default(),
+                created_by: text("created_by").to_owned(),
+                tags: Vec::new(),
+                size: layer.map(|layer| self.inner.layers.size(layer)).transpose()?.unwrap_or_default(),
+                comment: text("comment").to_owned(),
+            });
+        }
+        entries.reverse();
+        if let Some(newest) = entries.first_mut() {
+            newest.id = Some(id);
+            newest.tags = self.names()?.remove(&id).unwrap_or_default().0;
+        }
+        Ok(entries)
+    }
+}

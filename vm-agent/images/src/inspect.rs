@@ -1,0 +1,33 @@
+//! `docker image inspect`.
+
+use std::sync::Arc;
+
+use crate::{Image, ImageId, Images, Result};
+
+/// Everything about one image.
+#[derive(Debug, Clone)]
+pub struct Inspect {
+    pub image: Arc<Image>,
+    /// Familiar forms.
+    pub repo_tags: Vec<String>,
+    pub repo_digests: Vec<String>,
+    pub parent: Option<ImageId>,
+    /// Nanoseconds since 1970.
+    pub last_tagged: Option<i64>,
+}
+
+impl Images {
+    /// By reference, ID, or the beginning of one.
+    pub fn inspect(&self, name_or_id: &str) -> Result<Inspect> {
+        let id = self.resolve(name_or_id)?;
+        let record = self.record(&id)?;
+        let (repo_tags, repo_digests) = self.names()?.remove(&id).unwrap_or_default();
+        Ok(Inspect {
+            image: self.image(&id)?,
+            repo_tags,
+            repo_digests,
+            parent: record.parent,
+            last_tagged: record.last_tagged,
+        })
+    }
+}

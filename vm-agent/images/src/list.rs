@@ -1,0 +1,103 @@
+//! `docker images` and the images' part of `docker system df`.
+
+use std::collections::{BTreeMap, HashMap};
+
+use layers::DiffId;
+
+use crate::{ImageId, Images, Reference, Result};
+
+/// One line of `docker images`.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    pub id: ImageId,
+    pub parent: Option<ImageId>,
+    /// Familiar forms: `busybox:latest`; none for a dangling image.
+    pub repo_tags: Vec<String>,
+    /// Familiar forms: `busybox@sha256:…`
+    pub repo_digests: Vec<String>,
+    /// Seconds since 1970; 0 when the image does not say.
+    pub created: i64,
+    /// Bytes in the files of all layers.
+    pub size: u64,
+    /// Bytes in layers that other images have too.
+    pub shared_size: u64,
+    pub labels: Option<BTreeMap<String, String>>,
+}
+
+impl Summary {
+    /// True when no tag and no digest names the image.
+    pub fn is_dangling(&self) -> bool {
+        self.repo_tags.is_empty() && self.repo_digests.is_empty()
+    }
+}
+
+/// What the images take.
+#[derive(Debug, Clone, Default)]
+pub struct DiskUsage {
+    /// Bytes in the files of all layers, each counted once.
+    pub layers_size: u64,
+    pub images: Vec<Summary>,
+}
+
+impl Images {
+    /// Every image, the newest first.
+    pub fn list(&self) -> Result<Vec<Summary>> {
+        let records = self.records()?;
+        let mut users: HashMap<DiffId, usize> = HashMap::new();
+        for (_, record) in &records {
+            for layer in &record.layers {
+                *users.entry(layer.diff_id).or_default() += 1;
+            }
+        }
+        let mut names = self.names()?;
+        let mut summaries = Vec::with_capacity(records.len());
+        for (id, record) in records {
+            let image = match self.image(&id) {
+                Ok(image) => image,
+                Err(e) => {
+                    // One damaged image must not hide the others.
+                    tracing::error!("image {id}: {e}");
+                    continue;
+                }
+            };
+            let (repo_tags, repo_digests) = names.remove(&id).unwrap_or_default();
+            let shared = image.chain.iter().filter(|layer| users.get(layer).is_some_and(|users| *users > 1));
+            summaries.push(Summary {
+                id,
+                parent: record.parent,
+                repo_tags,
+                repo_digests,
+                created: image.created().unwrap_or_default(),
+                size: image.size,
+                shared_size: shared.map(|layer| self.inner.layers.size(layer).unwrap_or_default()).sum(),
+                labels: image.labels(),
+            });
+        }
+        summaries.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| a.repo_tags.cmp(&b.repo_tags)));
+        Ok(summaries)
+    }
+
+    /// What `docker system df` shows of images.
+    pub fn disk_usage(&self) -> Result<DiskUsage> {
+        let mut layers: Vec<DiffId> = self.records()?.iter().flat_map(|(_, record)| record.chain()).collect();
+        layers.sort();
+        layers.dedup();
+        let layers_size = layers.iter().map(|layer| self.inner.layers.size(layer).unwrap_or_default()).sum();
+        Ok(DiskUsage { layers_size, images: self.list()? })
+    }
+
+    /// The tags and digests of every image, in their familiar forms.
+    pub(crate) fn names(&self) -> Result<HashMap<ImageId, (Vec<String>, Vec<String>)>> {
+        let mut names: HashMap<ImageId, (Vec<String>, Vec<String>)> = HashMap::new();
+        for (reference, id) in self.references()? {
+            let (tags, digests) = names.entry(id).or_default();
+            if reference.digest.is_some() { digests } else { tags }.push(reference.familiar());
+        }
+        Ok(names)
+    }
+
+    /// The references of one image, sorted.
+    pub(crate) fn references_of(&self, id: &ImageId) -> Result<Vec<Reference>> {
+        Ok(self.references()?.into_iter().filter(|(_, image)| image == id).map(|(reference, _)| reference).collect())
+    }
+}

@@ -1,0 +1,244 @@
+//! `docker pull`.
+
+use futures_util::future::try_join_all;
+use layers::{DiffId, Digest};
+
+use crate::fetch::Tools;
+use crate::image::{Config, ImageRecord, LayerRecord, platform, short};
+use crate::manifest::{Document, MAX_CONFIG, Manifest};
+use crate::progress::Sink;
+use crate::registry::{Action, Auth, Endpoint, RemoteManifest, Session};
+use crate::{Error, ImageId, Images, Platform, Reference, Result, blocking};
+
+/// Indexes in indexes that are followed.
+const MAX_DEPTH: usize = 3;
+
+/// What a registry has under a reference, before any layer came.
+struct Found {
+    /// What the user's reference means: an index or a manifest.
+    root: RemoteManifest,
+    indexes: Vec<RemoteManifest>,
+    remote: RemoteManifest,
+    manifest: Manifest,
+    config: Vec<u8>,
+    diff_ids: Vec<DiffId>,
+}
+
+impl Images {
+    /// Pulls one image; `:latest` when the reference has neither a tag nor a digest. Dropping the future cancels.
+    ///
+    /// Without a platform the machine's own is taken.
+    ///
+    /// # Errors
+    ///
+    /// In `dockerd`'s words: [`Error::NotFound`], [`Error::Unauthorized`], [`Error::Unavailable`], [`Error::Corrupt`], …
+    pub async fn pull(
+        &self,
+        reference: &Reference,
+        wanted: Option<&Platform>,
+        auth: &Auth,
+        progress: &Sink,
+    ) -> Result<ImageId> {
+        let reference = reference.clone().or_latest();
+        let mut endpoints = self.inner.registry.endpoints(&reference.domain).into_iter().peekable();
+        while let Some(endpoint) = endpoints.next() {
+            let result = self.pull_from(&endpoint, &reference, wanted, auth, progress).await;
+            match result {
+                Err(e) if endpoints.peek().is_some() && !matches!(e, Error::NoRoom { .. } | Error::NoSpace { .. }) => {
+                    tracing::info!("pulling {reference} from a mirror: {e}: trying the next one");
+                }
+                result => return result,
+            }
+        }
+        unreachable!("the registry itself is the last endpoint")
+    }
+
+    /// Every tag of a repository, for `docker pull -a`.
+    pub async fn remote_tags(&self, reference: &Reference, auth: &Auth) -> Result<Vec<String>> {
+        let origin = self.inner.registry.origin(&reference.domain);
+        let list = async {
+            let registry = &self.inner.registry;
+            let session = Session::open(registry, &origin, &reference.path, auth, Action::Pull, &[]).await?;
+            session.tags().await
+        };
+        list.await.map_err(|failure| failure.into_pull_error(reference))
+    }
+
+    async fn pull_from(
+        &self,
+        endpoint: &Endpoint,
+        reference: &Reference,
+        wanted: Option<&Platform>,
+        auth: &Auth,
+        progress: &Sink,
+    ) -> Result<ImageId> {
+        let session = Session::open(&self.inner.registry, endpoint, &reference.path, auth, Action::Pull, &[])
+            .await
+            .map_err(|failure| failure.into_pull_error(reference))?;
+        progress.message(&reference.tag_or_digest(), format!("Pulling from {}", reference.path));
+        let found = find(&session, reference, wanted).await?;
+        let mut cleaning = Cleaning { images: self, armed: true };
+        let image = self.fetch(&session, reference, &found, progress).await?;
+        cleaning.armed = false;
+        Ok(image)
+    }
+
+    async fn fetch(&self, session: &Session, reference: &Reference, found: &Found, progress: &Sink) -> Result<ImageId> {
+        let id = found.manifest.config.digest;
+        let pin = self.inner.pins.pin();
+        let record = found.record();
+        pin.chain(&found.diff_ids);
+        for blob in record.blobs(&id) {
+            pin.blob(blob);
+        }
+        let tools = Tools {
+            content: self.inner.content.clone(),
+            layers: self.inner.layers.clone(),
+            session: session.clone(),
+        };
+        self.check_room(found)?;
+        let mut missing = Vec::new();
+        for layer in &record.layers {
+            let digest = &layer.blob.digest;
+            if tools.layers.contains(&layer.diff_id) && tools.content.contains(digest) {
+                progress.about(&short(digest), "Already exists");
+            } else if !missing.iter().any(|known: &&LayerRecord| known.blob.digest == *digest) {
+                progress.about(&short(digest), "Pulling fs layer");
+                missing.push(layer);
+            }
+        }
+        try_join_all(
+            missing.iter().map(|layer| self.inner.fetches.layer(&tools, &layer.blob, layer.diff_id, progress)),
+        )
+        .await?;
+        let mut references = vec![reference.with_digest(found.root.digest)];
+        if reference.digest.is_none() {
+            references.push(reference.clone());
+        }
+        let before = self.lookup(references.last().expect("pushed above"))?;
+        self.store_documents(found).await?;
+        self.commit(id, record, &references, &pin).await?;
+        progress.line(format!("Digest: {}", found.root.digest));
+        let familiar = reference.familiar();
+        progress.line(match before {
+            Some(before) if before == id => format!("Status: Image is up to date for {familiar}"),
+            _ => format!("Status: Downloaded newer image for {familiar}"),
+        });
+        Ok(id)
+    }
+
+    /// Refuses early what cannot fit: the blobs, and at least as much again once they are unpacked.
+    fn check_room(&self, found: &Found) -> Result<()> {
+        let missing = found.manifest.layers.iter().zip(&found.diff_ids).map(|(layer, diff_id)| {
+            let blob = if self.inner.content.contains(&layer.digest) { 0 } else { layer.size };
+            let tree = if self.inner.layers.contains(diff_id) { 0 } else { layer.size };
+            blob.saturating_add(tree)
+        });
+        let needed = missing.fold(0, u64::saturating_add);
+        let free = self.inner.content.free()?;
+        if needed > free {
+            return Err(Error::NoRoom { what: "the image".to_owned(), needed, free });
+        }
+        Ok(())
+    }
+
+    async fn store_documents(&self, found: &Found) -> Result<()> {
+        let content = self.inner.content.clone();
+        let mut documents = vec![found.config.clone(), found.remote.content.clone()];
+        documents.extend(found.indexes.iter().map(|index| index.content.clone()));
+        blocking(move || {
+            for document in &documents {
+                content.put(document)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Found {
+    fn record(&self) -> ImageRecord {
+        let layers = self.manifest.layers.iter().zip(&self.diff_ids);
+        ImageRecord {
+            layers: layers.map(|(blob, diff_id)| LayerRecord { diff_id: *diff_id, blob: blob.clone() }).collect(),
+            manifest: self.remote.digest,
+            manifest_media_type: self.manifest.media_type().to_owned(),
+            indexes: self.indexes.iter().map(|index| index.digest).collect(),
+            parent: None,
+            last_tagged: None,
+        }
+    }
+}
+
+/// Collects what a failed or cancelled pull left.
+struct Cleaning<'a> {
+    images: &'a Images,
+    armed: bool,
+}
+
+impl Drop for Cleaning<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.images.collect_later();
+        }
+    }
+}
+
+/// The manifest for the platform, and the verified configuration that it names.
+async fn find(session: &Session, reference: &Reference, wanted: Option<&Platform>) -> Result<Found> {
+    let host = Platform::host();
+    let target = wanted.unwrap_or(&host);
+    let root =
+        session.manifest(&reference.tag_or_digest()).await.map_err(|failure| failure.into_pull_error(reference))?;
+    let mut remote = root.clone();
+    let mut indexes = Vec::new();
+    let manifest = loop {
+        match Document::parse(&remote.content, &remote.media_type)? {
+            Document::Manifest(manifest) => break manifest,
+            Document::Index(index) => {
+                if indexes.len() == MAX_DEPTH {
+                    return Err(Error::Unsupported("the image's index refers to more indexes than can be followed".to_owned()));
+                }
+                let selected = index.select(target)?.digest;
+                indexes.push(remote);
+                remote = session
+                    .manifest(&selected.to_string())
+                    .await
+                    .map_err(|failure| failure.into_pull_error(&reference.with_digest(selected)))?;
+            }
+        }
+    };
+    manifest.check()?;
+    let content = config(session, &manifest).await?;
+    let config = Config::parse(&content)?;
+    if config.diff_ids.len() != manifest.layers.len() {
+        return Err(Error::Corrupt("layers from manifest don't match image configuration".to_owned()));
+    }
+    if let Some(wanted) = wanted.filter(|_| indexes.is_empty()) {
+        let found = platform(&config.raw);
+        if wanted.accepts(&found).is_none() {
+            return Err(Error::WrongPlatform {
+                reference: reference.familiar(),
+                found: found.to_string(),
+                wanted: wanted.to_string(),
+            });
+        }
+    }
+    Ok(Found { root, indexes, remote, manifest, config: content, diff_ids: config.diff_ids })
+}
+
+async fn config(session: &Session, manifest: &Manifest) -> Result<Vec<u8>> {
+    let wanted = manifest.config.digest;
+    let mut content = Vec::new();
+    let mut download = session.blob(&wanted);
+    while let Some(piece) = download.next(|_| {}).await.map_err(|failure| failure.into_error())? {
+        content.extend_from_slice(&piece);
+        if content.len() as u64 > MAX_CONFIG {
+            break;
+        }
+    }
+    if Digest::of(&content) != wanted {
+        return Err(Error::Corrupt(format!("image config verification failed for digest {wanted}")));
+    }
+    Ok(content)
+}

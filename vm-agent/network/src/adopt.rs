@@ -1,0 +1,89 @@
+//! After a restart of the engine, of the relay, or of the machine: what lives is kept, what is dead is collected.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::networks::{Networks, unabridged};
+use crate::sandbox::{kernel, run};
+use crate::state::Held;
+use crate::{Attachment, Error, ForwardId, NameChange, Result, dns};
+
+impl Networks {
+    /// Ends the start-up: `running` lists the containers that lived through the engine's restart. Endpoints of all
+    /// others are released (links, addresses, ports, names), forwards and links that nobody knows are closed and
+    /// removed, and names and forwards of the living are told again.
+    pub async fn adopt(&self, running: Vec<Attachment<'_>>) -> Result<()> {
+        let alive: BTreeSet<String> = running.iter().map(|a| a.container_id.clone()).collect();
+        let this = self.clone();
+        unabridged(async move {
+            let dead: Vec<Held> = {
+                let state = this.inner.state();
+                state.endpoints.values().filter(|h| !alive.contains(&h.endpoint.container_id)).cloned().collect()
+            };
+            for held in dead {
+                for failure in this.release(&held).await {
+                    tracing::warn!(
+                        container = held.endpoint.container_id,
+                        failure,
+                        "collecting a dead container's endpoint"
+                    );
+                }
+            }
+            for link in this.leftovers().await? {
+                tracing::info!(link = link.name, "removing a link that no container and no network has");
+                let inner = Arc::clone(&this.inner);
+                run(move || inner.kernel.route().remove(&link.name).map_err(kernel("remove a link"))).await?;
+            }
+            Ok(())
+        })
+        .await?;
+        self.replay_forwards().await?;
+        self.replay_names(running).await
+    }
+
+    /// Tells a name service everything again, and makes the sockets of the given sandboxes anew: for a restarted
+    /// service that lost its sockets.
+    pub async fn replay_names(&self, running: Vec<Attachment<'_>>) -> Result<()> {
+        let changes = {
+            let state = self.inner.state();
+            let networks = state.networks.values().filter(|e| e.network.resolves_names());
+            let mut changes: Vec<NameChange> =
+                networks.map(|e| NameChange::Clear { network: e.network.id.clone() }).collect();
+            let named = state.endpoints.values().filter(|h| !h.endpoint.dns_names.is_empty());
+            changes.extend(named.map(|h| NameChange::Put { network: h.endpoint.network_id.clone(), names: h.names() }));
+            changes
+        };
+        if !changes.is_empty() {
+            self.inner.names.update(changes).await?;
+        }
+        for attachment in running {
+            let resolver = self.inner.resolver(&attachment.container_id);
+            if resolver.networks.is_empty() {
+                continue;
+            }
+            let sandbox = attachment.sandbox.clone();
+            let sockets = run(move || dns::open(&sandbox)).await?;
+            self.inner.names.serve(resolver, Some(sockets)).await?;
+        }
+        Ok(())
+    }
+
+    /// Opens every published port again, and closes what is open for nobody. Ports that cannot be had any more are
+    /// logged: their container runs on without them.
+    pub async fn replay_forwards(&self) -> Result<()> {
+        let wanted: Vec<_> = self.inner.state().endpoints.values().flat_map(|h| h.forwards.clone()).collect();
+        let known: BTreeSet<&ForwardId> = wanted.iter().map(|f| &f.id).collect();
+        let open = self.inner.forwarder.list().await.map_err(|source| Error::Forward { port: 0, source })?;
+        for id in open.iter().filter(|id| !known.contains(id)) {
+            if let Err(error) = self.inner.forwarder.close(id).await {
+                tracing::warn!(%error, id = id.0, "closing a forward that no container has");
+            }
+        }
+        for published in wanted.iter().filter(|f| !open.contains(&f.id)) {
+            if let Err(error) = self.inner.forwarder.open(published).await {
+                tracing::warn!(%error, port = published.host_port, "opening a published port again");
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,338 @@
+//! Putting a container on a network: plan under the lock, carry out without it, undo in reverse on failure.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use futures_util::future::join;
+use store::Durability;
+
+use crate::error::PortError;
+use crate::names::Resolver;
+use crate::networks::{Inner, Networks, random, random_id};
+use crate::plan::{Drawn, Plan, Wanted};
+use crate::ports::host_addresses;
+use crate::sandbox::{kernel, run};
+use crate::state::Held;
+use crate::{
+    Binding, Endpoint, Error, ForwardError, ForwardId, NameChange, PortBinding, PortRequest, Published, Result,
+    Sandbox, dns,
+};
+
+/// Something done for an endpoint, to be undone when a later step fails or the container leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Done {
+    /// The veth pair with this host end, to a sandbox that lives on: removed before anything else goes on there.
+    Wired(String),
+    /// The same, to a sandbox whose last process has ended: cut off at once, removed soon.
+    Left(String),
+    Opened(Published),
+    /// The published ports of the endpoint are in the packet filter.
+    Filtered(Box<Held>),
+    /// The endpoint's names are known on its network.
+    Named {
+        network: String,
+        endpoint: String,
+    },
+    /// The container's resolver runs.
+    Served {
+        container: String,
+    },
+    /// The endpoint is stored.
+    Recorded {
+        endpoint: String,
+    },
+}
+
+impl Networks {
+    pub(crate) async fn attach_now(&self, wanted: Wanted, sandbox: Option<Sandbox>) -> Result<Endpoint> {
+        let [a, b, c, d] = random::<4>();
+        let [m, n, o, p] = random::<4>();
+        let drawn = Drawn {
+            endpoint_id: random_id(),
+            host_interface: format!("veth{:.7}", format!("{a:02x}{b:02x}{c:02x}{d:02x}")),
+            mac: [0x02, 0x42, m, n, o, p],
+        };
+        let plan = self.inner.state().plan_attach(wanted, drawn)?;
+        let mut done = Vec::new();
+        match self.carry_out(&plan, sandbox, &mut done).await {
+            Ok(held) => {
+                let network = self.inner.state().networks.get(&plan.endpoint.network_id).map(|e| e.network.clone());
+                if let Some(network) = network {
+                    self.inner.tell("connect", &network, Some(&plan.endpoint.container_id));
+                }
+                Ok(held.endpoint)
+            }
+            Err(cause) => {
+                let undo = self.undo(done).await;
+                self.inner.state().forget(&plan.endpoint.container_id, &plan.endpoint.network_id);
+                match undo.is_empty() {
+                    true => Err(cause),
+                    false => Err(Error::Undo { cause: Box::new(cause), undo }),
+                }
+            }
+        }
+    }
+
+    async fn carry_out(&self, plan: &Plan, sandbox: Option<Sandbox>, done: &mut Vec<Done>) -> Result<Held> {
+        let inner = &self.inner;
+        let endpoint = &plan.endpoint;
+        // At the same time: the kernel's work here, and the listeners' there.
+        let mut opened = Vec::new();
+        let (wired, published) = join(self.wire(plan, sandbox.clone(), done), self.publish(plan, &mut opened)).await;
+        done.append(&mut opened);
+        wired.and(published)?;
+        let held = self.held(endpoint)?;
+        if !held.elements().is_empty() {
+            done.push(Done::Filtered(Box::new(held.clone())));
+            let (inner, held) = (Arc::clone(inner), held.clone());
+            run(move || inner.kernel.publish(&held, true)).await?;
+        }
+        if plan.names {
+            self.name(&held, sandbox, done).await?;
+        }
+        // Last, so that a stored endpoint is a whole one. Not durable: after a power cut nothing runs.
+        inner.endpoints.put(&endpoint.id, &held, Durability::Eventual).await?;
+        done.push(Done::Recorded { endpoint: endpoint.id.clone() });
+        Ok(held)
+    }
+
+    async fn wire(&self, plan: &Plan, sandbox: Option<Sandbox>, done: &mut Vec<Done>) -> Result<()> {
+        if plan.wire.is_none() {
+            return Ok(());
+        }
+        let sandbox = sandbox.ok_or(Error::HostMode)?;
+        // Noted before: a pair whose second half failed is there, too, and removing none is no error.
+        done.push(Done::Wired(plan.endpoint.host_interface.clone()));
+        let (inner, plan) = (Arc::clone(&self.inner), plan.clone());
+        run(move || inner.wire(&plan, &sandbox)).await
+    }
+
+    /// The endpoint as it is held now; gone when its network was torn down in between.
+    fn held(&self, endpoint: &Endpoint) -> Result<Held> {
+        let state = self.inner.state();
+        let key = (endpoint.container_id.clone(), endpoint.network_id.clone());
+        state.endpoints.get(&key).cloned().ok_or_else(|| Error::NotConnected {
+            container: endpoint.container_id.clone(),
+            network: endpoint.network_name.clone(),
+        })
+    }
+
+    /// Opens the endpoint's ports one after the other.
+    async fn publish(&self, plan: &Plan, done: &mut Vec<Done>) -> Result<()> {
+        for port in &plan.ports {
+            self.publish_one(plan, port, done).await.map_err(|source| Error::Ports {
+                name: plan.endpoint.container_name.clone(),
+                endpoint: plan.endpoint.id.clone(),
+                source,
+            })?;
+        }
+        Ok(())
+    }
+
+    async fn publish_one(&self, plan: &Plan, port: &PortRequest, done: &mut Vec<Done>) -> Result<(), PortError> {
+        let endpoint = &plan.endpoint;
+        let Some(v4) = endpoint.ipv4.map(|(ip, _)| IpAddr::V4(ip)).or(endpoint.ipv6.map(|(ip, _)| ip.into())) else {
+            return Ok(());
+        };
+        let addresses = host_addresses(port, plan.host_binding, self.inner.settings.publish_ipv6);
+        let mut refused = Vec::new();
+        'port: loop {
+            let host_port = self.inner.state().ports.take(port, &addresses, &refused)?;
+            let opened_before = done.len();
+            let mut failure = None;
+            for ip in &addresses {
+                // An IPv6 listener leads to the container's IPv6 address where it has one.
+                let target = match (ip, endpoint.ipv6) {
+                    (IpAddr::V6(_), Some((v6, _))) => IpAddr::V6(v6),
+                    _ => v4,
+                };
+                let published = Published {
+                    id: ForwardId(format!("{}-{host_port}-{}-{ip}", &endpoint.id[..16], port.protocol)),
+                    protocol: port.protocol,
+                    host_ip: *ip,
+                    host_port,
+                    target: SocketAddr::new(target, port.container_port),
+                };
+                match self.inner.forwarder.open(&published).await {
+                    Ok(Binding { .. }) => {
+                        self.keep(endpoint, &published);
+                        done.push(Done::Opened(published));
+                    }
+                    // A machine without IPv6; nobody asked for it by name.
+                    Err(ForwardError::NoAddress | ForwardError::Unsupported(_))
+                        if ip.is_ipv6() && port.host_ip.is_none() && addresses.len() > 1 =>
+                    {
+                        self.inner.state().ports.release(port.protocol, *ip, host_port);
+                    }
+                    Err(e) => {
+                        failure = Some((*ip, published, e));
+                        break;
+                    }
+                }
+            }
+            let Some((ip, published, error)) = failure else { return Ok(()) };
+            // What was opened of this number is closed, and all of the number given back.
+            let opened: Vec<Done> = done.drain(opened_before..).collect();
+            let kept: Vec<IpAddr> = opened
+                .iter()
+                .filter_map(|d| match d {
+                    Done::Opened(p) => Some(p.host_ip),
+                    _ => None,
+                })
+                .collect();
+            self.undo(opened).await;
+            for address in addresses.iter().filter(|a| !kept.contains(a)) {
+                self.inner.state().ports.release(port.protocol, *address, host_port);
+            }
+            let may_try_another = port.host_ports.is_none_or(|(first, last)| first != last);
+            if error == ForwardError::InUse && may_try_another && refused.len() < 512 {
+                refused.push(host_port);
+                continue 'port;
+            }
+            return Err(PortError::Host {
+                ip,
+                port: host_port,
+                target: published.target.to_string(),
+                protocol: port.protocol,
+                source: error,
+            });
+        }
+    }
+
+    /// The endpoint holds an open port from now on.
+    fn keep(&self, endpoint: &Endpoint, published: &Published) {
+        let mut state = self.inner.state();
+        let key = (endpoint.container_id.clone(), endpoint.network_id.clone());
+        if let Some(held) = state.endpoints.get_mut(&key) {
+            held.endpoint.ports.push(PortBinding {
+                protocol: published.protocol,
+                container_port: published.target.port(),
+                host_ip: published.host_ip,
+                host_port: published.host_port,
+            });
+            held.forwards.push(published.clone());
+        }
+    }
+
+    /// Makes the endpoint's names known and the container's resolver run.
+    async fn name(&self, held: &Held, sandbox: Option<Sandbox>, done: &mut Vec<Done>) -> Result<()> {
+        let endpoint = &held.endpoint;
+        done.push(Done::Named { network: endpoint.network_id.clone(), endpoint: endpoint.id.clone() });
+        let put = NameChange::Put { network: endpoint.network_id.clone(), names: held.names() };
+        self.inner.names.update(vec![put]).await?;
+        let resolver = self.inner.resolver(&endpoint.container_id);
+        // On its second network the container has its sockets already.
+        let sockets = match (resolver.networks.len(), sandbox) {
+            (1, Some(sandbox)) => {
+                done.push(Done::Served { container: endpoint.container_id.clone() });
+                Some(run(move || dns::open(&sandbox)).await?)
+            }
+            _ => None,
+        };
+        self.inner.names.serve(resolver, sockets).await?;
+        Ok(())
+    }
+
+    /// Undoes steps, the last first; goes on after failures and answers them.
+    pub(crate) async fn undo(&self, done: Vec<Done>) -> Vec<String> {
+        let mut failures = Vec::new();
+        for step in done.into_iter().rev() {
+            let undone: Result<()> = match step {
+                Done::Wired(link) => self.remove_link(link).await,
+                Done::Left(link) => self.cut(link).await,
+                Done::Opened(published) => self.close(&published).await,
+                Done::Filtered(held) => {
+                    let inner = Arc::clone(&self.inner);
+                    run(move || inner.kernel.publish(&held, false)).await
+                }
+                Done::Named { network, endpoint } => {
+                    self.inner.names.update(vec![NameChange::Remove { network, endpoint }]).await.map_err(Error::from)
+                }
+                Done::Served { container } => self.inner.names.drop_sandbox(&container).await.map_err(Error::from),
+                Done::Recorded { endpoint } => {
+                    self.inner.endpoints.remove(&endpoint, Durability::Eventual).await.map_err(Error::from)
+                }
+            };
+            if let Err(e) = undone {
+                failures.push(e.to_string());
+            }
+        }
+        failures
+    }
+
+    async fn remove_link(&self, link: String) -> Result<()> {
+        let inner = Arc::clone(&self.inner);
+        run(move || inner.kernel.route().remove(&link).map_err(kernel("remove a link"))).await
+    }
+
+    /// Cuts a link off at once and has it removed soon.
+    async fn cut(&self, link: String) -> Result<()> {
+        let inner = Arc::clone(&self.inner);
+        let name = link.clone();
+        let retired = run(move || {
+            let retired = inner.kernel.route().retire(&name).is_ok();
+            if retired {
+                inner.retirement.wake();
+            }
+            Ok(retired)
+        });
+        match retired.await? {
+            true => Ok(()),
+            // Not a port of a bridge any more: the slow way.
+            false => self.remove_link(link).await,
+        }
+    }
+
+    /// Closes a forward; its port is free for others afterwards, whatever the answer.
+    async fn close(&self, published: &Published) -> Result<()> {
+        let closed = self.inner.forwarder.close(&published.id).await;
+        let mut state = self.inner.state();
+        state.ports.release(published.protocol, published.host_ip, published.host_port);
+        for held in state.endpoints.values_mut() {
+            if let Some(at) = held.forwards.iter().position(|f| f.id == published.id) {
+                held.forwards.remove(at);
+                let of_this = |p: &PortBinding| {
+                    p.host_ip == published.host_ip
+                        && p.host_port == published.host_port
+                        && p.protocol == published.protocol
+                };
+                held.endpoint.ports.retain(|p| !of_this(p));
+            }
+        }
+        closed.map_err(|source| Error::Forward { port: published.host_port, source })
+    }
+}
+
+impl Inner {
+    /// Makes the planned link. Blocks.
+    fn wire(&self, plan: &Plan, sandbox: &Sandbox) -> Result<()> {
+        let Some(wire) = &plan.wire else { return Ok(()) };
+        let mut bridge = self.kernel.bridge(&wire.bridge)?;
+        if bridge.is_none() {
+            // Somebody removed it, or it could not be made when the engine started.
+            let entry = self.state().networks.get(&plan.endpoint.network_id).cloned();
+            entry.map_or(Ok(()), |entry| self.kernel.ensure_bridge(&entry))?;
+            bridge = self.kernel.bridge(&wire.bridge)?;
+        }
+        let gone = || Error::Kernel { what: "find the network's bridge", source: io::ErrorKind::NotFound.into() };
+        self.kernel.wire(&plan.endpoint, wire, bridge.ok_or_else(gone)?, sandbox)
+    }
+
+    /// Whose names a container sees now, and who answers the rest.
+    pub(crate) fn resolver(&self, container: &str) -> Resolver {
+        let state = self.state();
+        let endpoints = state.of_container(container);
+        let dns = endpoints.first().map_or(&[][..], |h| &h.dns);
+        let upstream = dns.iter().map(|ip| SocketAddr::new(*ip, 53)).collect();
+        let networks = endpoints.iter().filter_map(|h| state.networks.get(&h.endpoint.network_id));
+        let (mut ids, mut external) = (Vec::new(), false);
+        for entry in networks {
+            external |= !entry.network.internal;
+            if entry.network.resolves_names() {
+                ids.push(entry.network.id.clone());
+            }
+        }
+        Resolver { sandbox: container.to_owned(), networks: ids, upstream, external }
+    }
+}

@@ -1,0 +1,211 @@
+//! The engine's own network namespace: bridges, host ends of veth pairs, the packet filter, forwarding.
+//!
+//! Everything here blocks (for microseconds to milliseconds) and runs on blocking threads.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ipnet::IpNet;
+
+use crate::link::{Addressing, BridgeSpec, Link, Route, VethSpec};
+use crate::nft::{Element, Filter};
+use crate::plan::Wire;
+use crate::sandbox::{Sandbox, kernel};
+use crate::state::{Entry, Held};
+use crate::{Endpoint, Error, Protocol, Result, conntrack};
+
+/// Sockets of the engine's namespace.
+#[derive(Debug)]
+pub(crate) struct Kernel {
+    route: Mutex<Route>,
+    filter: Mutex<Filter>,
+}
+
+/// Marks links as ours, in their `ifalias`.
+const ALIAS: &str = "berth:";
+
+impl Kernel {
+    /// Opens the calling thread's namespace and loads the packet filter with `elements`.
+    pub(crate) fn open(elements: BTreeSet<Element>) -> Result<Kernel> {
+        Ok(Kernel {
+            route: Mutex::new(Route::open().map_err(kernel("open a route socket"))?),
+            filter: Mutex::new(Filter::open(elements).map_err(kernel("load the packet filter"))?),
+        })
+    }
+
+    pub(crate) fn route(&self) -> MutexGuard<'_, Route> {
+        // A panic while holding it leaves at worst unread answers, which later sequence numbers skip.
+        self.route.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes elements of the packet filter, removals first, at one instant.
+    pub(crate) fn filter(&self, remove: &[Element], add: &[Element]) -> Result<()> {
+        let mut filter = self.filter.lock().unwrap_or_else(PoisonError::into_inner);
+        filter.change(remove, add).map_err(kernel("change the packet filter"))
+    }
+
+    /// Puts an endpoint's published ports into the packet filter, or takes them out.
+    pub(crate) fn publish(&self, held: &Held, published: bool) -> Result<()> {
+        let elements = held.elements();
+        match published {
+            true => self.filter(&[], &elements)?,
+            false => self.filter(&elements, &[])?,
+        }
+        let udp = held.forwards.iter().filter(|f| f.protocol == Protocol::Udp);
+        let ports: BTreeSet<u16> = udp.map(|f| f.host_port).collect();
+        if ports.is_empty() {
+            return Ok(());
+        }
+        let local = self.route().addresses().map_err(kernel("list addresses"))?;
+        let local: Vec<IpAddr> = local.into_iter().map(|(_, net)| net.addr()).collect();
+        conntrack::forget_udp(&ports, &local).map_err(kernel("forget earlier datagrams to a published port"))
+    }
+
+    /// Makes a network's bridge, or brings the one that is there to the wanted state.
+    pub(crate) fn ensure_bridge(&self, entry: &Entry) -> Result<()> {
+        let Some(name) = entry.bridge() else { return Ok(()) };
+        let pools = &entry.network.ipam.config;
+        let wanted: Vec<IpNet> =
+            pools.iter().filter_map(|p| IpNet::new(p.gateway?, p.subnet.prefix_len()).ok()).collect();
+        let spec = BridgeSpec {
+            mac: bridge_mac(&wanted, &entry.network.id),
+            mtu: entry.options.mtu,
+            alias: format!("{ALIAS}{}", entry.network.id),
+            name: name.clone(),
+        };
+        let mut route = self.route();
+        match route.link(&name).map_err(kernel("look for the bridge"))? {
+            Some(link) if link.alias == spec.alias => {
+                route.adjust_bridge(&spec).map_err(kernel("adjust the bridge"))?;
+            }
+            // A bridge that the user made for this network by hand may carry `bridge.name`; one with another owner not.
+            Some(link)
+                if link.kind == "bridge"
+                    && link.alias.is_empty()
+                    && entry.options.name.is_some()
+                    && !entry.network.predefined() =>
+            {
+                route.adjust_bridge(&spec).map_err(kernel("adjust the bridge"))?;
+            }
+            Some(_) => return Err(Error::ForeignBridge(name)),
+            None => {
+                route.create_bridge(&spec).map_err(kernel("make the bridge"))?;
+                // No IPv6 on a bridge that has no IPv6 subnet, as dockerd does; without IPv6 there is nothing to do.
+                if !entry.network.enable_ipv6 {
+                    let _ = fs::write(format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"), "1");
+                }
+            }
+        }
+        let link = route.link(&name).map_err(kernel("look for the bridge"))?;
+        let Some(link) = link else { return Err(Error::ForeignBridge(name)) };
+        let present = route.addresses().map_err(kernel("list addresses"))?;
+        let link_local = |net: &IpNet| matches!(net, IpNet::V6(v6) if v6.addr().segments()[0] & 0xffc0 == 0xfe80);
+        for (_, old) in present.iter().filter(|(i, net)| *i == link.index && !wanted.contains(net) && !link_local(net))
+        {
+            route.remove_address(link.index, old).map_err(kernel("remove an address of the bridge"))?;
+        }
+        let missing = wanted.into_iter().filter(|net| !present.contains(&(link.index, *net))).collect();
+        let addressing = Addressing { addresses: missing, gateways: Vec::new() };
+        route.address(link.index, &addressing).map_err(kernel("give the bridge its address"))?;
+        drop(route);
+        enable_forwarding(entry.network.enable_ipv6)
+    }
+
+    /// The index of a bridge, if it is there.
+    pub(crate) fn bridge(&self, name: &str) -> Result<Option<u32>> {
+        let link = self.route().link(name).map_err(kernel("look for the bridge"))?;
+        Ok(link.filter(|l| l.kind == "bridge").map(|l| l.index))
+    }
+
+    /// Removes a network's bridge.
+    pub(crate) fn remove_bridge(&self, entry: &Entry) -> Result<()> {
+        match entry.bridge() {
+            Some(name) => self.route().remove(&name).map_err(kernel("remove the bridge")),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes an endpoint's link and gives it its addresses and routes.
+    pub(crate) fn wire(&self, endpoint: &Endpoint, wire: &Wire, bridge: u32, sandbox: &Sandbox) -> Result<()> {
+        let pair = VethSpec {
+            host_name: &endpoint.host_interface,
+            master: bridge,
+            mtu: wire.mtu,
+            isolated: wire.isolated && !bridges_are_filtered(),
+            peer_name: &endpoint.interface,
+            peer_mac: endpoint.mac.unwrap_or_default(),
+            peer_netns: sandbox.as_fd(),
+        };
+        self.route().create_veth(&pair).map_err(kernel("make a link between the bridge and the container"))?;
+        if endpoint.ipv6.is_some() {
+            let path = format!("/proc/sys/net/ipv6/conf/{}/disable_ipv6", endpoint.interface);
+            sandbox.inside(move || fs::write(path, "0").map_err(kernel("switch on IPv6 in the container")))?;
+        }
+        let mut inside = sandbox.route();
+        let link = inside.link(&endpoint.interface).map_err(kernel("look for the container's interface"))?;
+        let index = link.map_or(0, |l| l.index);
+        inside.address(index, &wire.addressing).map_err(kernel("give the container its address"))?;
+        drop(inside);
+        let mut route = self.route();
+        // The port first: its carrier is the bridge's.
+        route
+            .settle(&endpoint.host_interface)
+            .and_then(|()| route.settle(&wire.bridge))
+            .map_err(kernel("bring up the container's link"))
+    }
+
+    /// Links on the bridges of `networks`, and bridges of ours without a network.
+    pub(crate) fn leftovers(&self, bridges: &[String], known: &BTreeSet<String>) -> Result<Vec<Link>> {
+        let links = self.route().links().map_err(kernel("list links"))?;
+        let ours: Vec<u32> = links.iter().filter(|l| bridges.contains(&l.name)).map(|l| l.index).collect();
+        let lost = links.into_iter().filter(|l| match l.kind.as_str() {
+            "bridge" => l.alias.starts_with(ALIAS) && !bridges.contains(&l.name),
+            // The user may put links of other kinds on our bridges.
+            "veth" => ours.contains(&l.master) && !known.contains(&l.name) && l.name.starts_with("veth"),
+            _ => false,
+        });
+        Ok(lost.collect())
+    }
+
+    /// What the engine's namespace routes elsewhere, as far as a new subnet must avoid it. Routes of our own bridges
+    /// are left out when `ours` names their subnets.
+    pub(crate) fn routed(&self) -> Result<Vec<IpNet>> {
+        self.route().routed().map_err(kernel("list routes"))
+    }
+}
+
+/// From the first IPv4 address, as the containers' own; else from the network's id.
+fn bridge_mac(addresses: &[IpNet], id: &str) -> [u8; 6] {
+    let v4 = addresses.iter().find_map(|net| match net.addr() {
+        IpAddr::V4(ip) => Some(ip.octets()),
+        IpAddr::V6(_) => None,
+    });
+    let digits = |i: usize| id.get(i..i + 2).and_then(|d| u8::from_str_radix(d, 16).ok()).unwrap_or(0);
+    let [a, b, c, d] = v4.unwrap_or_else(|| [digits(0), digits(2), digits(4), digits(6)]);
+    [0x02, 0x42, a, b, c, d]
+}
+
+/// Lets the kernel route between links; left alone when it does already.
+fn enable_forwarding(ipv6: bool) -> Result<()> {
+    let mut wanted = vec!["/proc/sys/net/ipv4/ip_forward"];
+    if ipv6 {
+        wanted.push("/proc/sys/net/ipv6/conf/all/forwarding");
+    }
+    for path in wanted {
+        let now = fs::read_to_string(path).map_err(kernel("read whether the kernel forwards packets"))?;
+        if now.trim() == "0" {
+            fs::write(path, "1").map_err(kernel("let the kernel forward packets"))?;
+        }
+    }
+    Ok(())
+}
+
+/// True if the kernel shows bridged packets to the packet filter (`br_netfilter`). Then the filter itself keeps
+/// containers apart on a network without traffic among them; an isolated port would also stop what was translated from a
+/// published port, since the kernel bridges that without routing it.
+fn bridges_are_filtered() -> bool {
+    fs::read_to_string("/proc/sys/net/bridge/bridge-nf-call-iptables").is_ok_and(|on| on.trim() == "1")
+}

@@ -1,0 +1,47 @@
+//! Container networking: networks, endpoints, address management, packet filter, published ports and names.
+//!
+//! The only crate of the agent that talks to netlink and to nftables. It owns the bridges it makes (`docker0`,
+//! `br-<id>`), the veth pairs on them, the nftables table `inet berth`, and the network namespaces (`Sandbox`) that
+//! containers live in. It never starts a process, never opens a port on the user's machine (it asks a [`Forwarder`])
+//! and never answers a DNS query (it hands sockets and records to a [`NameService`]).
+
+mod adopt;
+mod attach;
+mod conntrack;
+mod create;
+mod detach;
+mod dns;
+mod endpoint;
+mod error;
+mod files;
+mod forward;
+mod ipam;
+mod kernel;
+mod link;
+mod making;
+mod names;
+mod netlink;
+mod network;
+mod networks;
+mod nft;
+mod opening;
+mod options;
+mod plan;
+mod ports;
+mod request;
+mod retire;
+mod sandbox;
+mod state;
+mod stats;
+mod warnings;
+
+pub use endpoint::{Attachment, Endpoint, EndpointRequest, PortBinding, PortRequest};
+pub use error::{Error, Kind, PortError, Result};
+pub use files::{HostsFile, ResolvConf};
+pub use forward::{Binding, ForwardError, ForwardId, Forwarder, Protocol, Published};
+pub use names::{EndpointNames, NameChange, NameError, NameService, NameSockets, Resolver};
+pub use network::{Driver, EndpointSummary, Ipam, Network, Pool, Scope};
+pub use networks::{Created, Networks, Settings};
+pub use request::{IpamRequest, NetworkCreate, PoolRequest};
+pub use sandbox::Sandbox;
+pub use stats::InterfaceStats;

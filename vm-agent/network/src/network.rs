@@ -1,0 +1,105 @@
+//! A network as stored and as reported.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::SystemTime;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// What connects the sandboxes of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Driver {
+    Bridge,
+    /// The engine's own network namespace.
+    Host,
+    /// A sandbox with nothing but `lo`; Docker calls the network `none` and its driver `null`.
+    Null,
+}
+
+impl Driver {
+    /// Docker's word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Driver::Bridge => "bridge",
+            Driver::Host => "host",
+            Driver::Null => "null",
+        }
+    }
+}
+
+/// How far a network reaches. Swarm's wider scopes do not exist here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    Local,
+}
+
+/// A subnet of a network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pool {
+    pub subnet: IpNet,
+    pub ip_range: Option<IpNet>,
+    pub gateway: Option<IpAddr>,
+    pub aux_addresses: BTreeMap<String, IpAddr>,
+    /// True when the caller named the subnet: only then may containers ask for an address of their own.
+    pub user_defined: bool,
+}
+
+/// Address management of a network, as in Docker's `IPAM`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ipam {
+    /// `default`
+    pub driver: String,
+    pub options: Option<BTreeMap<String, String>>,
+    /// Empty for `host` and `none`.
+    pub config: Vec<Pool>,
+}
+
+/// One container in a network's `Containers` map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointSummary {
+    pub name: String,
+    /// 64 hexadecimal digits.
+    pub endpoint_id: String,
+    /// `None` on `host` and `none`.
+    pub mac: Option<[u8; 6]>,
+    pub ipv4: Option<(Ipv4Addr, u8)>,
+    pub ipv6: Option<(Ipv6Addr, u8)>,
+}
+
+/// A network; what `GET /networks/{id}` reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    /// 64 hexadecimal digits.
+    pub id: String,
+    pub name: String,
+    pub created: SystemTime,
+    pub scope: Scope,
+    pub driver: Driver,
+    pub enable_ipv4: bool,
+    pub enable_ipv6: bool,
+    pub internal: bool,
+    pub attachable: bool,
+    pub config_only: bool,
+    pub config_from: Option<String>,
+    pub ipam: Ipam,
+    pub options: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
+    /// Running containers by id; filled in when reported, never stored.
+    #[serde(skip)]
+    pub containers: BTreeMap<String, EndpointSummary>,
+}
+
+impl Network {
+    /// True for `bridge`, `host` and `none`, which exist always and cannot be removed.
+    pub fn predefined(&self) -> bool {
+        matches!(self.name.as_str(), "bridge" | "host" | "none")
+    }
+
+    /// True where containers find each other by name: on every bridge but the default one.
+    pub fn resolves_names(&self) -> bool {
+        self.driver == Driver::Bridge && self.name != "bridge"
+    }
+}

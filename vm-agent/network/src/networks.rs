@@ -1,0 +1,188 @@
+//! The service: a cheap handle on all networks and endpoints of the engine.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use events::{Event, Events, Kind};
+use ipnet::Ipv6Net;
+use store::Table;
+
+use crate::kernel::Kernel;
+use crate::link::Link;
+use crate::plan::Wanted;
+use crate::retire::Retirement;
+use crate::sandbox::run;
+use crate::state::{Entry, Held, State};
+use crate::{Endpoint, EndpointRequest, Error, Forwarder, InterfaceStats, NameService, Network, Result, Sandbox};
+
+/// What the composition root decides.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What `host-gateway` means in `--add-host`; `None`: the default bridge's own address.
+    pub host_gateway: Option<IpAddr>,
+    /// Also listen on `::` for a port published without an address.
+    pub publish_ipv6: bool,
+    /// Link name of the default bridge.
+    pub bridge: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { host_gateway: None, publish_ipv6: true, bridge: "docker0".into() }
+    }
+}
+
+/// A network was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Created {
+    pub id: String,
+    /// Empty, or something the user should read.
+    pub warning: String,
+}
+
+/// All networks. Clones share one state.
+#[derive(Clone)]
+pub struct Networks {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) state: Mutex<State>,
+    pub(crate) kernel: Kernel,
+    pub(crate) retirement: Retirement,
+    pub(crate) forwarder: Arc<dyn Forwarder>,
+    pub(crate) names: Arc<dyn NameService>,
+    pub(crate) settings: Settings,
+    pub(crate) events: Events,
+    pub(crate) networks: Table<Network>,
+    pub(crate) endpoints: Table<Held>,
+    pub(crate) unique_local: Ipv6Net,
+    /// Networks are made and removed one at a time: a removal must not overtake an attachment to the bridge.
+    pub(crate) making: tokio::sync::Mutex<()>,
+}
+
+impl Inner {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        // Every change of the state is complete before something that may panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the world about a network; `container` for attachments.
+    pub(crate) fn tell(&self, action: &str, network: &Network, container: Option<&str>) {
+        let event = Event::new(Kind::Network, action, network.id.as_str())
+            .with("name", network.name.as_str())
+            .with("type", network.driver.name());
+        self.events.emit(match container {
+            Some(id) => event.with("container", id),
+            None => event,
+        });
+    }
+}
+
+impl Networks {
+    /// By name, full id or unique id prefix, in that order of preference.
+    pub fn inspect(&self, name: &str) -> Result<Network> {
+        let state = self.inner.state();
+        state.find(name).map(|entry| state.report(entry))
+    }
+
+    /// All networks, by name.
+    pub fn list(&self) -> Vec<Network> {
+        let state = self.inner.state();
+        let mut list: Vec<Network> = state.networks.values().map(|entry| state.report(entry)).collect();
+        list.sort_by(|a, b| a.name.cmp(&b.name));
+        list
+    }
+
+    /// Puts a container on a network: all done, ports open, when this answers; nothing done when it fails. Goes on to
+    /// its end even if the future is dropped.
+    pub async fn attach(&self, request: EndpointRequest<'_>) -> Result<Endpoint> {
+        let (this, sandbox) = (self.clone(), request.sandbox.cloned());
+        let wanted = Wanted {
+            container_id: request.container_id,
+            container_name: request.container_name,
+            hostname: request.hostname,
+            network: request.network,
+            aliases: request.aliases,
+            ipv4: request.ipv4,
+            ipv6: request.ipv6,
+            mac: request.mac,
+            ports: request.ports,
+            dns: request.dns,
+            gateway_priority: request.gateway_priority,
+            options: request.options,
+        };
+        unabridged(async move { this.attach_now(wanted, sandbox).await }).await
+    }
+
+    /// The container's endpoints, in the order of attachment.
+    pub fn endpoints(&self, container_id: &str) -> Vec<Endpoint> {
+        self.inner.state().of_container(container_id).into_iter().map(|h| h.endpoint.clone()).collect()
+    }
+
+    /// What `host-gateway` stands for: the setting, else the default bridge's own address.
+    pub fn host_gateway(&self) -> IpAddr {
+        let bridge = || {
+            let state = self.inner.state();
+            state.find("bridge").ok()?.network.ipam.config.iter().find_map(|p| p.gateway)
+        };
+        self.inner.settings.host_gateway.or_else(bridge).unwrap_or(Ipv4Addr::LOCALHOST.into())
+    }
+
+    /// Counters of the sandbox's interfaces except `lo`, by interface name.
+    pub async fn stats(&self, sandbox: &Sandbox) -> Result<BTreeMap<String, InterfaceStats>> {
+        sandbox.stats().await
+    }
+
+    /// Other packet filters of this machine that drop what ours accepts, each as a sentence for the user. Empty in the
+    /// VM; a native host may run firewalld, ufw or a Docker of its own.
+    pub async fn warnings(&self) -> Vec<String> {
+        match run(crate::warnings::look).await {
+            Ok(warnings) => warnings,
+            Err(e) => vec![format!("could not look for other packet filters: {e}")],
+        }
+    }
+
+    /// Links on our bridges that no endpoint has, and bridges of ours without a network.
+    pub(crate) async fn leftovers(&self) -> Result<Vec<Link>> {
+        let (bridges, known) = {
+            let state = self.inner.state();
+            let bridges: Vec<String> = state.networks.values().filter_map(Entry::bridge).collect();
+            let known = state.endpoints.values().map(|h| h.endpoint.host_interface.clone()).collect();
+            (bridges, known)
+        };
+        let inner = Arc::clone(&self.inner);
+        run(move || inner.kernel.leftovers(&bridges, &known)).await
+    }
+}
+
+impl std::fmt::Debug for Networks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Networks").finish_non_exhaustive()
+    }
+}
+
+/// Runs a change to its end even if the caller goes away in the middle: half an attachment is nobody's.
+pub(crate) async fn unabridged<T: Send + 'static>(
+    change: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    match tokio::spawn(change).await {
+        Ok(result) => result,
+        Err(e) => match e.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Error::Stopping),
+        },
+    }
+}
+
+/// 64 hexadecimal digits.
+pub(crate) fn random_id() -> String {
+    random::<32>().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the kernel has random numbers once it has booted");
+    bytes
+}

@@ -1,0 +1,387 @@
+//! From a container's wish to a plan of what to do, under the state's lock; nothing is touched but the state.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+use crate::ipam::Taken;
+use crate::link::Addressing;
+use crate::state::{Entry, Held, State, release};
+use crate::{Driver, Endpoint, Error, Network, Pool, PortRequest, Result};
+
+/// What a container wants of a network: [`crate::EndpointRequest`] without the sandbox.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    pub(crate) container_id: String,
+    pub(crate) container_name: String,
+    pub(crate) hostname: String,
+    pub(crate) network: String,
+    pub(crate) aliases: Vec<String>,
+    pub(crate) ipv4: Option<Ipv4Addr>,
+    pub(crate) ipv6: Option<Ipv6Addr>,
+    pub(crate) mac: Option<[u8; 6]>,
+    pub(crate) ports: Vec<PortRequest>,
+    pub(crate) dns: Vec<IpAddr>,
+    pub(crate) gateway_priority: i64,
+    pub(crate) options: BTreeMap<String, String>,
+}
+
+/// How an endpoint is to be wired: computed at once under the lock, carried out without it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) endpoint: Endpoint,
+    /// `None` on `host` and `none`.
+    pub(crate) wire: Option<Wire>,
+    pub(crate) ports: Vec<PortRequest>,
+    /// Where ports go that name no host address.
+    pub(crate) host_binding: Option<IpAddr>,
+    pub(crate) names: bool,
+}
+
+/// The link of an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wire {
+    pub(crate) bridge: String,
+    pub(crate) mtu: u32,
+    pub(crate) isolated: bool,
+    pub(crate) addressing: Addressing,
+}
+
+/// Random numbers and host facts that planning needs, drawn before.
+#[derive(Debug, Clone)]
+pub(crate) struct Drawn {
+    /// 64 hexadecimal digits.
+    pub(crate) endpoint_id: String,
+    /// `veth` and seven hexadecimal digits.
+    pub(crate) host_interface: String,
+    /// For endpoints without an IPv4 address to derive one from.
+    pub(crate) mac: [u8; 6],
+}
+
+impl State {
+    /// Reserves an endpoint's addresses and names and answers what is to be done. [`State::forget`] takes it back.
+    pub(crate) fn plan_attach(&mut self, wanted: Wanted, drawn: Drawn) -> Result<Plan> {
+        let entry = self.find(&wanted.network)?;
+        let network = entry.network.clone();
+        check(entry, &wanted)?;
+        self.check_neighbours(&network, &wanted)?;
+        let (bridge, options) = (entry.bridge(), entry.options.clone());
+        let interface = match &bridge {
+            Some(_) => self.interface(&wanted, &options.prefix),
+            None => String::new(),
+        };
+
+        let entry = self.networks.get_mut(&network.id).expect("found above");
+        let mut ipv4 = None;
+        let mut ipv6 = None;
+        if bridge.is_some() {
+            ipv4 = allocate(entry, wanted.ipv4.map(IpAddr::V4), network.enable_ipv4, false)?;
+            ipv6 = match allocate(entry, wanted.ipv6.map(IpAddr::V6), network.enable_ipv6, true) {
+                Ok(address) => address,
+                Err(e) => {
+                    ipv4.into_iter().for_each(|(net, _)| release(entry, net.addr()));
+                    return Err(e);
+                }
+            };
+        }
+        let gateway =
+            |found: &Option<(IpNet, Option<IpAddr>)>| found.and_then(|(_, g)| g).filter(|_| !network.internal);
+        let mac = match (&bridge, wanted.mac, ipv4) {
+            (None, _, _) => None,
+            (_, Some(mac), _) => Some(mac),
+            // The same address always has the same MAC, so no neighbour ever holds a stale one.
+            (_, None, Some((IpNet::V4(net), _))) => {
+                let [a, b, c, d] = net.addr().octets();
+                Some([0x02, 0x42, a, b, c, d])
+            }
+            (_, None, _) => Some(drawn.mac),
+        };
+        let endpoint = Endpoint {
+            id: drawn.endpoint_id,
+            network_id: network.id.clone(),
+            network_name: network.name.clone(),
+            container_id: wanted.container_id.clone(),
+            container_name: wanted.container_name.clone(),
+            interface,
+            host_interface: bridge.as_ref().map_or(String::new(), |_| drawn.host_interface),
+            mac,
+            ipv4: ipv4.and_then(|(net, _)| v4(net)),
+            ipv6: ipv6.and_then(|(net, _)| v6(net)),
+            gateway_ipv4: gateway(&ipv4).and_then(|ip| match ip {
+                IpAddr::V4(ip) => Some(ip),
+                IpAddr::V6(_) => None,
+            }),
+            gateway_ipv6: gateway(&ipv6).and_then(|ip| match ip {
+                IpAddr::V6(ip) => Some(ip),
+                IpAddr::V4(_) => None,
+            }),
+            gateway_priority: wanted.gateway_priority,
+            dns_names: dns_names(&network, &wanted),
+            aliases: wanted.aliases,
+            ports: Vec::new(),
+            options: wanted.options,
+        };
+        let held = Held { endpoint: endpoint.clone(), forwards: Vec::new(), dns: wanted.dns, order: self.next_order };
+        self.next_order += 1;
+        self.endpoints.insert((wanted.container_id.clone(), network.id.clone()), held);
+
+        let wire = bridge.map(|bridge| {
+            let mut addressing = Addressing {
+                addresses: [ipv4, ipv6].into_iter().flatten().map(|(net, _)| net).collect(),
+                gateways: Vec::new(),
+            };
+            for ipv6 in [false, true] {
+                if let Some((held, gateway)) = self.gateway(&wanted.container_id, ipv6)
+                    && held.endpoint.id == endpoint.id
+                {
+                    addressing.gateways.push(gateway);
+                }
+            }
+            Wire { bridge, mtu: options.mtu, isolated: !options.icc, addressing }
+        });
+        let names = network.resolves_names();
+        Ok(Plan { endpoint, wire, ports: wanted.ports, host_binding: options.host_binding, names })
+    }
+
+    fn check_neighbours(&self, network: &Network, wanted: &Wanted) -> Result<()> {
+        let others = self.of_container(&wanted.container_id);
+        if others.iter().any(|h| h.endpoint.network_id == network.id) {
+            return Err(Error::EndpointExists { name: wanted.container_name.clone(), network: network.name.clone() });
+        }
+        let drivers = others.iter().filter_map(|h| Some(self.networks.get(&h.endpoint.network_id)?.network.driver));
+        for driver in drivers.chain((!others.is_empty()).then_some(network.driver)) {
+            match driver {
+                Driver::Bridge => {}
+                Driver::Host => return Err(Error::HostMode),
+                Driver::Null => return Err(Error::NoneMode),
+            }
+        }
+        Ok(())
+    }
+
+    /// The wanted interface name, else the prefix with the lowest number that the container does not use.
+    fn interface(&self, wanted: &Wanted, prefix: &str) -> String {
+        let used: Vec<&str> =
+            self.of_container(&wanted.container_id).iter().map(|h| h.endpoint.interface.as_str()).collect();
+        let asked = wanted.options.get("com.docker.network.endpoint.ifname");
+        let asked = asked.and_then(|n| crate::options::interface_name(n)).filter(|n| !used.contains(&n.as_str()));
+        asked.unwrap_or_else(|| {
+            (0..)
+                .map(|n: u32| format!("{prefix}{n}"))
+                .find(|n| !used.contains(&n.as_str()))
+                .expect("numbers do not end")
+        })
+    }
+}
+
+/// dockerd's complaints about an endpoint's settings.
+fn check(entry: &Entry, wanted: &Wanted) -> Result<()> {
+    let network = &entry.network;
+    if network.config_only {
+        return Err(Error::ConfigOnly(network.name.clone()));
+    }
+    let mut reasons = Vec::new();
+    for ip in [wanted.ipv4.map(IpAddr::V4), wanted.ipv6.map(IpAddr::V6)].into_iter().flatten() {
+        let same_family = |p: &&Pool| p.subnet.addr().is_ipv4() == ip.is_ipv4();
+        if !network.resolves_names() {
+            reasons.push("user specified IP address is supported on user defined networks only".to_owned());
+        }
+        if !network.ipam.config.iter().filter(same_family).any(|p| p.user_defined) {
+            reasons.push(
+                "user specified IP address is supported only when connecting to networks with user configured subnets"
+                    .to_owned(),
+            );
+        } else if !network.ipam.config.iter().any(|p| p.subnet.contains(&ip)) {
+            reasons.push(format!("no configured subnet or ip-range contain the IP address {ip}"));
+        }
+    }
+    if !wanted.aliases.is_empty() && !network.resolves_names() {
+        reasons.push("network-scoped aliases are only supported for user-defined networks".to_owned());
+    }
+    match reasons.len() {
+        0 => return Ok(()),
+        1 => {}
+        _ => reasons.iter_mut().for_each(|r| r.insert_str(0, "* ")),
+    }
+    Err(Error::InvalidEndpoint { network: network.name.clone(), reasons })
+}
+
+/// An address of the family with its prefix, and the gateway of its pool.
+fn allocate(
+    entry: &mut Entry,
+    asked: Option<IpAddr>,
+    enabled: bool,
+    ipv6: bool,
+) -> Result<Option<(IpNet, Option<IpAddr>)>> {
+    if !enabled {
+        return Ok(None);
+    }
+    let pools = entry.network.ipam.config.iter().zip(&mut entry.allocators);
+    for (pool, allocator) in pools.filter(|(p, _)| p.subnet.addr().is_ipv6() == ipv6) {
+        let address = match asked {
+            Some(ip) if !pool.subnet.contains(&ip) => continue,
+            Some(ip) => allocator.take(ip).map(|()| ip),
+            None => allocator.take_any(),
+        };
+        match address {
+            Ok(ip) => {
+                let net = IpNet::new(ip, pool.subnet.prefix_len()).expect("the subnet's own prefix length");
+                return Ok(Some((net, pool.gateway)));
+            }
+            Err(Taken::Exhausted) => {}
+            Err(Taken::InUse | Taken::Outside) => return Err(Error::AddressInUse),
+        }
+    }
+    Err(Error::NoAddress {
+        family: if ipv6 { 6 } else { 4 },
+        network: entry.network.name.clone(),
+        id: entry.network.id.clone(),
+    })
+}
+
+/// The container's name, its aliases, its short id, its host name; none on networks without names.
+fn dns_names(network: &Network, wanted: &Wanted) -> Vec<String> {
+    if !network.resolves_names() {
+        return Vec::new();
+    }
+    let short = wanted.container_id.get(..12).unwrap_or(&wanted.container_id).to_owned();
+    let mut names = Vec::new();
+    for name in std::iter::once(&wanted.container_name).chain(&wanted.aliases).chain([&short, &wanted.hostname]) {
+        if !name.is_empty() && !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
+}
+
+fn v4(net: IpNet) -> Option<(Ipv4Addr, u8)> {
+    match net {
+        IpNet::V4(net) => Some((net.addr(), net.prefix_len())),
+        IpNet::V6(_) => None,
+    }
+}
+
+fn v6(net: IpNet) -> Option<(Ipv6Addr, u8)> {
+    match net {
+        IpNet::V6(net) => Some((net.addr(), net.prefix_len())),
+        IpNet::V4(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::create::{Surroundings, draft};
+    use crate::options::BridgeOptions;
+    use crate::{IpamRequest, NetworkCreate, PoolRequest};
+
+    fn state_with(request: NetworkCreate) -> State {
+        let around = Surroundings {
+            pools: Vec::new(),
+            routed: Vec::new(),
+            unique_local: "fd11:2233:4455::/48".parse().unwrap(),
+        };
+        let draft = draft(request, "ab".repeat(32), &around).unwrap();
+        let options = BridgeOptions::parse(&draft.network.options).unwrap();
+        let entry = Entry { network: draft.network, allocators: draft.allocators, options };
+        State { networks: BTreeMap::from([(entry.network.id.clone(), entry)]), ..State::default() }
+    }
+
+    fn network(subnets: &[&str]) -> NetworkCreate {
+        let pool = |s: &&str| PoolRequest { subnet: Some(s.parse().unwrap()), ..PoolRequest::default() };
+        let config = subnets.iter().map(pool).collect();
+        NetworkCreate {
+            name: "app".into(),
+            enable_ipv6: Some(subnets.len() > 1),
+            ipam: IpamRequest { config, ..IpamRequest::default() },
+            ..NetworkCreate::default()
+        }
+    }
+
+    fn wanted(container: &str) -> Wanted {
+        Wanted {
+            container_id: container.repeat(64),
+            container_name: format!("name-{container}"),
+            hostname: "host".into(),
+            network: "app".into(),
+            aliases: vec!["alias".into(), "host".into()],
+            ipv4: None,
+            ipv6: None,
+            mac: None,
+            ports: Vec::new(),
+            dns: Vec::new(),
+            gateway_priority: 0,
+            options: BTreeMap::new(),
+        }
+    }
+
+    fn drawn() -> Drawn {
+        Drawn { endpoint_id: "e".repeat(64), host_interface: "veth0123456".into(), mac: [2, 0, 0, 0, 0, 1] }
+    }
+
+    #[test]
+    fn a_plan_says_all_that_is_to_be_done() {
+        let mut state = state_with(network(&["10.1.0.0/24", "fd00::/64"]));
+        let plan = state.plan_attach(wanted("c"), drawn()).unwrap();
+        let wire = plan.wire.unwrap();
+        assert_eq!(wire.bridge, "br-abababababab");
+        let addresses: Vec<String> = wire.addressing.addresses.iter().map(ToString::to_string).collect();
+        assert_eq!(addresses, ["10.1.0.2/24", "fd00::2/64"]);
+        let gateways: Vec<String> = wire.addressing.gateways.iter().map(ToString::to_string).collect();
+        assert_eq!(gateways, ["10.1.0.1", "fd00::1"]);
+        assert_eq!(plan.endpoint.mac, Some([0x02, 0x42, 10, 1, 0, 2]));
+        assert_eq!(plan.endpoint.dns_names, ["name-c", "alias", "host", "cccccccccccc"]);
+        assert!(plan.names && !wire.isolated);
+    }
+
+    #[test]
+    fn forgetting_gives_everything_back() {
+        let mut state = state_with(network(&["10.1.0.0/29"]));
+        for _ in 0..3 {
+            for container in ["1", "2", "3", "4", "5"] {
+                state.plan_attach(wanted(container), drawn()).unwrap();
+            }
+            let error = state.plan_attach(wanted("6"), drawn()).unwrap_err().to_string();
+            assert!(
+                error.starts_with("no available IPv4 addresses on this network's address pools: app (abab"),
+                "{error}"
+            );
+            assert_eq!(state.endpoints.len(), 5, "a refused one is not there");
+            let network = state.networks.keys().next().unwrap().clone();
+            for container in ["1", "2", "3", "4", "5"] {
+                assert!(state.forget(&container.repeat(64), &network).is_some());
+            }
+            assert!(state.endpoints.is_empty());
+        }
+    }
+
+    #[test]
+    fn an_endpoint_of_an_earlier_engine_keeps_its_address() {
+        let mut first = state_with(network(&["10.1.0.0/24", "fd00::/64"]));
+        first.plan_attach(wanted("c"), drawn()).unwrap();
+        let held = first.endpoints.values().next().unwrap().clone();
+        let json = serde_json::to_string(&held).unwrap();
+        let mut second = state_with(network(&["10.1.0.0/24", "fd00::/64"]));
+        assert!(second.restore(serde_json::from_str(&json).unwrap()));
+        assert!(!second.restore(held), "not twice");
+        let plan = second.plan_attach(wanted("d"), drawn()).unwrap();
+        assert_eq!(plan.endpoint.ipv4.unwrap().0.to_string(), "10.1.0.3");
+    }
+
+    #[test]
+    fn networks_are_found_by_name_before_id() {
+        let mut state = state_with(network(&["10.1.0.0/24"]));
+        for found in ["app", "ab", &"ab".repeat(32)] {
+            assert_eq!(state.find(found).unwrap().network.name, "app");
+        }
+        for missing in ["", "b", "abc"] {
+            assert!(matches!(state.find(missing), Err(Error::NotFound(_))), "{missing}");
+        }
+        let mut second = state.networks.values().next().unwrap().clone();
+        second.network.id = format!("ab{}", "c".repeat(62));
+        second.network.name = "other".into();
+        state.networks.insert(second.network.id.clone(), second);
+        assert!(matches!(state.find("ab"), Err(Error::Ambiguous(_, 2))));
+    }
+}

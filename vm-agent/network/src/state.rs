@@ -1,0 +1,201 @@
+//! What the engine knows of its networks, in memory: pure, guarded by one lock, never held while waiting.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ipam::Allocator;
+use crate::nft::Element;
+use crate::options::BridgeOptions;
+use crate::ports::PortTable;
+use crate::{Driver, Endpoint, EndpointNames, EndpointSummary, Error, Network, Published, Result};
+
+/// A network with what is computed from it.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) network: Network,
+    /// One for each of the network's pools.
+    pub(crate) allocators: Vec<Allocator>,
+    pub(crate) options: BridgeOptions,
+}
+
+impl Entry {
+    /// The bridge's link name; `None` for networks without a bridge.
+    pub(crate) fn bridge(&self) -> Option<String> {
+        let has_bridge = self.network.driver == Driver::Bridge && !self.network.config_only;
+        has_bridge.then(|| self.options.name.clone().unwrap_or_else(|| format!("br-{}", &self.network.id[..12])))
+    }
+
+    /// What the packet filter must know of the network.
+    pub(crate) fn elements(&self) -> Vec<Element> {
+        let Some(bridge) = self.bridge() else { return Vec::new() };
+        let mut elements = vec![Element::Bridge(bridge.clone())];
+        if self.options.icc {
+            elements.push(Element::Talk(bridge.clone()));
+        }
+        if self.network.internal {
+            elements.push(Element::Internal(bridge));
+            return elements;
+        }
+        if self.options.open {
+            elements.push(Element::Open(bridge));
+        }
+        if self.options.masquerade {
+            elements.extend(self.network.ipam.config.iter().map(|p| Element::Masquerade(p.subnet)));
+        }
+        elements
+    }
+}
+
+/// An endpoint with what it holds elsewhere; stored under the endpoint's id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Held {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) forwards: Vec<Published>,
+    /// The container's `--dns`.
+    pub(crate) dns: Vec<IpAddr>,
+    /// Endpoints of a container are listed in this order.
+    pub(crate) order: u64,
+}
+
+impl Held {
+    /// What the packet filter must know of the published ports. Those on loopback addresses need nothing: the kernel
+    /// does not route to them, a listener serves them.
+    pub(crate) fn elements(&self) -> Vec<Element> {
+        let published = self.forwards.iter().filter(|f| {
+            // An IPv6 address in front of an IPv4-only container is a matter of the listener as well.
+            !f.host_ip.is_loopback() && f.host_ip.is_ipv4() == f.target.is_ipv4()
+        });
+        published
+            .map(|f| Element::Publish {
+                protocol: f.protocol,
+                ip: Some(f.host_ip).filter(|ip| !ip.is_unspecified()),
+                port: f.host_port,
+                target: f.target,
+            })
+            .collect()
+    }
+
+    /// The endpoint's names, where the network has any.
+    pub(crate) fn names(&self) -> EndpointNames {
+        let e = &self.endpoint;
+        let addresses = [e.ipv4.map(|(ip, _)| IpAddr::V4(ip)), e.ipv6.map(|(ip, _)| IpAddr::V6(ip))];
+        EndpointNames {
+            endpoint: e.id.clone(),
+            names: e.dns_names.iter().map(|n| n.to_lowercase()).collect(),
+            network_name: e.network_name.clone(),
+            addresses: addresses.into_iter().flatten().collect(),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) networks: BTreeMap<String, Entry>,
+    /// By container id and network id.
+    pub(crate) endpoints: BTreeMap<(String, String), Held>,
+    pub(crate) ports: PortTable,
+    pub(crate) next_order: u64,
+}
+
+impl State {
+    /// By name, full id, or unique id prefix, in that order.
+    pub(crate) fn find(&self, name: &str) -> Result<&Entry> {
+        if let Some(entry) = self.networks.values().find(|e| e.network.name == name) {
+            return Ok(entry);
+        }
+        if let Some(entry) = self.networks.get(name) {
+            return Ok(entry);
+        }
+        let matching: Vec<&Entry> = match name {
+            "" => Vec::new(),
+            _ => self.networks.values().filter(|e| e.network.id.starts_with(name)).collect(),
+        };
+        match matching.as_slice() {
+            [] => Err(Error::NotFound(name.to_owned())),
+            [one] => Ok(one),
+            many => Err(Error::Ambiguous(name.to_owned(), many.len())),
+        }
+    }
+
+    /// The network with its containers, as reported.
+    pub(crate) fn report(&self, entry: &Entry) -> Network {
+        let mut network = entry.network.clone();
+        for held in self.on_network(&network.id) {
+            let e = &held.endpoint;
+            network.containers.insert(
+                e.container_id.clone(),
+                EndpointSummary {
+                    name: e.container_name.clone(),
+                    endpoint_id: e.id.clone(),
+                    mac: e.mac,
+                    ipv4: e.ipv4,
+                    ipv6: e.ipv6,
+                },
+            );
+        }
+        network
+    }
+
+    pub(crate) fn on_network(&self, network: &str) -> impl Iterator<Item = &Held> {
+        self.endpoints.values().filter(move |h| h.endpoint.network_id == network)
+    }
+
+    /// A container's endpoints in the order of attachment.
+    pub(crate) fn of_container(&self, container: &str) -> Vec<&Held> {
+        let from = (container.to_owned(), String::new());
+        let mut held: Vec<&Held> =
+            self.endpoints.range(from..).take_while(|((c, _), _)| c == container).map(|(_, h)| h).collect();
+        held.sort_by_key(|h| h.order);
+        held
+    }
+
+    /// The endpoint whose gateway is the container's default route for the family: the highest priority, then the first
+    /// network name.
+    pub(crate) fn gateway(&self, container: &str, ipv6: bool) -> Option<(&Held, IpAddr)> {
+        let gateway = |e: &Endpoint| match ipv6 {
+            false => e.gateway_ipv4.map(IpAddr::V4),
+            true => e.gateway_ipv6.map(IpAddr::V6),
+        };
+        let candidates = self.of_container(container).into_iter().filter_map(|h| Some((h, gateway(&h.endpoint)?)));
+        candidates.min_by_key(|(h, _)| (-h.endpoint.gateway_priority, h.endpoint.network_name.clone()))
+    }
+
+    /// Gives back what an endpoint holds here: addresses, ports, its place.
+    pub(crate) fn forget(&mut self, container: &str, network: &str) -> Option<Held> {
+        let held = self.endpoints.remove(&(container.to_owned(), network.to_owned()))?;
+        for port in &held.forwards {
+            self.ports.release(port.protocol, port.host_ip, port.host_port);
+        }
+        if let Some(entry) = self.networks.get_mut(network) {
+            held.endpoint.ipv4.into_iter().for_each(|(ip, _)| release(entry, ip.into()));
+            held.endpoint.ipv6.into_iter().for_each(|(ip, _)| release(entry, ip.into()));
+        }
+        Some(held)
+    }
+
+    /// Takes an endpoint of an earlier engine back in; false when its network is gone or its address taken.
+    pub(crate) fn restore(&mut self, held: Held) -> bool {
+        let e = &held.endpoint;
+        let Some(entry) = self.networks.get_mut(&e.network_id) else { return false };
+        let addresses = [e.ipv4.map(|(ip, _)| IpAddr::V4(ip)), e.ipv6.map(|(ip, _)| IpAddr::V6(ip))];
+        for (n, ip) in addresses.iter().flatten().enumerate() {
+            if !entry.allocators.iter_mut().any(|a| a.take(*ip).is_ok()) {
+                addresses.iter().flatten().take(n).for_each(|ip| release(entry, *ip));
+                return false;
+            }
+        }
+        for port in &held.forwards {
+            self.ports.hold(port.protocol, &[port.host_ip], port.host_port);
+        }
+        self.next_order = self.next_order.max(held.order + 1);
+        self.endpoints.insert((e.container_id.clone(), e.network_id.clone()), held);
+        true
+    }
+}
+
+pub(crate) fn release(entry: &mut Entry, ip: IpAddr) {
+    let pools = entry.network.ipam.config.iter().zip(&mut entry.allocators);
+    pools.filter(|(p, _)| p.subnet.contains(&ip)).for_each(|(_, a)| a.release(ip));
+}

@@ -1,0 +1,337 @@
+//! The engine's connection to the relay.
+//!
+//! It remembers what it asked to be open and served, and asks again when the relay was restarted, so that nobody else
+//! has to notice.
+
+use std::collections::{BTreeMap, HashMap};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use control::message::BootStep;
+use control::{BootInfo, Forward, wire};
+use tokio::net::UnixStream;
+use tokio::net::unix::OwnedWriteHalf;
+use tokio::sync::{Mutex as AsyncMutex, oneshot, watch};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::fdpass::{self, Receiver};
+use crate::protocol::{Answer, Ask, Reply, Request};
+use crate::{Error, NameChange, Resolver, Result};
+
+/// Between two attempts to reach the relay.
+const RETRY: Duration = Duration::from_millis(50);
+/// How long a request waits for a relay that is being restarted.
+const RECONNECT: Duration = Duration::from_secs(10);
+
+/// A cheap handle; clones share one connection. Requests may run at the same time.
+#[derive(Debug, Clone)]
+pub struct RelayClient {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    writer: AsyncMutex<Option<OwnedWriteHalf>>,
+    connected: watch::Sender<bool>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next_id: u64,
+    waiting: HashMap<u64, oneshot::Sender<Answer>>,
+    wanted: Wanted,
+}
+
+/// What must be asked again of a new relay.
+#[derive(Debug, Default)]
+struct Wanted {
+    forwards: BTreeMap<String, Forward>,
+    resolvers: BTreeMap<String, Resolver>,
+    sockets: HashMap<String, Vec<Arc<OwnedFd>>>,
+    /// Network, endpoint -> its last `Put`.
+    names: BTreeMap<(String, String), NameChange>,
+    ready: Option<Vec<BootStep>>,
+}
+
+impl RelayClient {
+    /// Connects to `relay.sock`, trying for up to `patience` while it is not there. Must be called inside a tokio runtime.
+    pub async fn connect(path: &Path, patience: Duration) -> Result<Self> {
+        let deadline = Instant::now() + patience;
+        let stream = reach(path, deadline).await?;
+        let shared = Arc::new(Shared {
+            path: path.to_owned(),
+            writer: AsyncMutex::new(None),
+            connected: watch::Sender::new(false),
+            state: Mutex::default(),
+        });
+        let receiver = shared.install(stream).await;
+        tokio::spawn(keep_connected(Arc::downgrade(&shared), receiver));
+        Ok(RelayClient { shared })
+    }
+
+    /// The boot file, as the relay got it.
+    pub async fn boot_info(&self) -> Result<BootInfo> {
+        match self.ask(Ask::BootInfo, &[]).await? {
+            Answer::BootInfo { boot } => Ok(*boot),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Has a published port listened for, on the host or in native mode by the relay; the answer is the port (chosen
+    /// if `host_port` was 0). The same forward again answers as the first time. Fails with [`Error::Forward`].
+    pub async fn open_forward(&self, forward: &Forward) -> Result<u16> {
+        let host_port = self.open_once(forward).await?;
+        let bound = Forward { host_port, ..forward.clone() };
+        self.shared.lock().wanted.forwards.insert(bound.id.clone(), bound);
+        Ok(host_port)
+    }
+
+    /// Returns once the port is free; an unknown id is no error.
+    pub async fn close_forward(&self, id: &str) -> Result<()> {
+        self.shared.lock().wanted.forwards.remove(id);
+        self.done(Ask::CloseForward { forward_id: id.to_owned() }, &[]).await
+    }
+
+    /// The forwards that are open, of earlier engines too.
+    pub async fn list_forwards(&self) -> Result<Vec<Forward>> {
+        match self.ask(Ask::ListForwards, &[]).await? {
+            Answer::Forwards { forwards } => {
+                let mut state = self.shared.lock();
+                state.wanted.forwards.extend(forwards.iter().map(|forward| (forward.id.clone(), forward.clone())));
+                Ok(forwards)
+            }
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Answers a sandbox's DNS queries by `resolver`, on `sockets` (bound UDP, listening TCP), or on those given before.
+    pub async fn serve(&self, resolver: Resolver, sockets: Option<(OwnedFd, OwnedFd)>) -> Result<()> {
+        let sockets = sockets.map(|(udp, tcp)| vec![Arc::new(udp), Arc::new(tcp)]);
+        {
+            let wanted = &mut self.shared.lock().wanted;
+            wanted.resolvers.insert(resolver.sandbox.clone(), resolver.clone());
+            if let Some(sockets) = &sockets {
+                wanted.sockets.insert(resolver.sandbox.clone(), sockets.clone());
+            }
+        }
+        self.done(Ask::Serve { resolver }, &sockets.unwrap_or_default()).await
+    }
+
+    /// Changes names on networks; may come before any sandbox is served.
+    pub async fn update(&self, changes: Vec<NameChange>) -> Result<()> {
+        self.shared.lock().wanted.remember(&changes);
+        self.done(Ask::Update { changes }, &[]).await
+    }
+
+    /// Stops answering a sandbox and closes its sockets.
+    pub async fn drop_sandbox(&self, sandbox: &str) -> Result<()> {
+        {
+            let wanted = &mut self.shared.lock().wanted;
+            wanted.resolvers.remove(sandbox);
+            wanted.sockets.remove(sandbox);
+        }
+        self.done(Ask::DropSandbox { sandbox: sandbox.to_owned() }, &[]).await
+    }
+
+    /// The sandboxes that are served, of earlier engines too.
+    pub async fn sandboxes(&self) -> Result<Vec<String>> {
+        match self.ask(Ask::ListSandboxes, &[]).await? {
+            Answer::Sandboxes { sandboxes } => Ok(sandboxes),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Says that the engine listens on its socket; `steps` are added to the boot timings that the host sees.
+    pub async fn engine_ready(&self, steps: Vec<BootStep>) -> Result<()> {
+        self.shared.lock().wanted.ready = Some(steps.clone());
+        self.done(Ask::Ready { steps }, &[]).await
+    }
+
+    /// Says that containers are stopped and nothing more will be written; the host is told, if it asked for the shutdown.
+    pub async fn stopped(&self) -> Result<()> {
+        self.done(Ask::Stopped, &[]).await
+    }
+
+    async fn open_once(&self, forward: &Forward) -> Result<u16> {
+        match self.ask(Ask::OpenForward { forward: forward.clone() }, &[]).await? {
+            Answer::Bound { host_port } => Ok(host_port),
+            Answer::NotBound { failure } => Err(failure.into()),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    async fn done(&self, ask: Ask, fds: &[Arc<OwnedFd>]) -> Result<()> {
+        match self.ask(ask, fds).await? {
+            Answer::Done => Ok(()),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Asks, waiting for a relay that is being restarted. A request whose answer was lost with the relay fails with
+    /// [`Error::RelayGone`] unless it is only a question, which is asked again.
+    async fn ask(&self, ask: Ask, fds: &[Arc<OwnedFd>]) -> Result<Answer> {
+        let mut connected = self.shared.connected.subscribe();
+        match tokio::time::timeout(RECONNECT, connected.wait_for(|connected| *connected)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) | Err(_) => return Err(Error::RelayGone),
+        }
+        self.shared.ask(ask, fds).await
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    async fn install(&self, stream: UnixStream) -> Receiver {
+        let (reader, writer) = stream.into_split();
+        *self.writer.lock().await = Some(writer);
+        self.connected.send_replace(true);
+        Receiver::new(reader)
+    }
+
+    async fn ask(&self, ask: Ask, fds: &[Arc<OwnedFd>]) -> Result<Answer> {
+        let (tell, answer) = oneshot::channel();
+        let id = {
+            let mut state = self.lock();
+            state.next_id += 1;
+            let id = state.next_id;
+            state.waiting.insert(id, tell);
+            id
+        };
+        let message = wire::encode(&Request { id, fds: fds.len(), ask })?;
+        let borrowed: Vec<_> = fds.iter().map(|fd| fd.as_fd()).collect();
+        let sent = match self.writer.lock().await.as_mut() {
+            Some(writer) => fdpass::send(writer, &message, &borrowed).await.is_ok(),
+            None => false,
+        };
+        if !sent {
+            self.lock().waiting.remove(&id);
+            return Err(Error::RelayGone);
+        }
+        match answer.await {
+            Ok(Answer::Refused { text }) => Err(Error::Refused(text)),
+            Ok(answer) => Ok(answer),
+            Err(_) => Err(Error::RelayGone),
+        }
+    }
+
+    /// Asks a fresh relay for everything again. What fails is logged: its user learns when it is used.
+    async fn replay(self: Arc<Self>) {
+        let mut asks: Vec<(Ask, Vec<Arc<OwnedFd>>)> = Vec::new();
+        {
+            let wanted = &self.lock().wanted;
+            let forwards = wanted.forwards.values().cloned();
+            asks.extend(forwards.map(|forward| (Ask::OpenForward { forward }, Vec::new())));
+            if !wanted.names.is_empty() {
+                asks.push((Ask::Update { changes: wanted.names.values().cloned().collect() }, Vec::new()));
+            }
+            for (sandbox, resolver) in &wanted.resolvers {
+                let fds = wanted.sockets.get(sandbox).cloned().unwrap_or_default();
+                asks.push((Ask::Serve { resolver: resolver.clone() }, fds));
+            }
+            asks.extend(wanted.ready.clone().map(|steps| (Ask::Ready { steps }, Vec::new())));
+        }
+        info!(requests = asks.len(), "the relay was restarted; asking for everything again");
+        for (ask, fds) in asks {
+            match self.ask(ask.clone(), &fds).await {
+                Ok(Answer::NotBound { failure }) => warn!(?ask, %failure, "a port could not be opened again"),
+                Ok(_) => {}
+                Err(error) => {
+                    warn!(?ask, %error, "the restarted relay did not take a request");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl Wanted {
+    fn remember(&mut self, changes: &[NameChange]) {
+        for change in changes {
+            match change {
+                NameChange::Put { network, names } => {
+                    self.names.insert((network.clone(), names.endpoint.clone()), change.clone());
+                }
+                NameChange::Remove { network, endpoint } => {
+                    self.names.remove(&(network.clone(), endpoint.clone()));
+                }
+                NameChange::Clear { network } => self.names.retain(|(of, _), _| of != network),
+            }
+        }
+    }
+}
+
+/// Reads answers; when the connection ends, makes the next one. Ends with the last handle.
+async fn keep_connected(shared: std::sync::Weak<Shared>, mut receiver: Receiver) {
+    loop {
+        let path = match shared.upgrade() {
+            Some(shared) => shared.path.clone(),
+            None => return,
+        };
+        loop {
+            let reply = receiver.receive::<Reply>().await;
+            let Some(shared) = shared.upgrade() else { return };
+            match reply {
+                Ok(Some(reply)) => {
+                    let waiting = shared.lock().waiting.remove(&reply.id);
+                    if let Some(waiting) = waiting {
+                        let _ = waiting.send(reply.answer);
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    warn!(%error, "the connection to the relay broke");
+                    break;
+                }
+            }
+        }
+        if let Some(shared) = shared.upgrade() {
+            shared.connected.send_replace(false);
+            *shared.writer.lock().await = None;
+            shared.lock().waiting.clear();
+        }
+        let stream = loop {
+            match reach(&path, Instant::now() + RECONNECT).await {
+                Ok(stream) => break stream,
+                Err(error) => warn!(%error, "the relay does not come back"),
+            }
+            if shared.strong_count() == 0 {
+                return;
+            }
+        };
+        let Some(shared) = shared.upgrade() else { return };
+        receiver = shared.install(stream).await;
+        tokio::spawn(shared.replay());
+    }
+}
+
+async fn reach(path: &Path, deadline: Instant) -> Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Ok(stream) => return Ok(stream),
+            Err(source) if Instant::now() + RETRY > deadline => {
+                return Err(Error::Connect { path: path.to_owned(), source });
+            }
+            Err(_) => tokio::time::sleep(RETRY).await,
+        }
+    }
+}
+
+fn unexpected(answer: Answer) -> Error {
+    match answer {
+        Answer::Refused { text } => Error::Refused(text),
+        Answer::NotBound { failure } => failure.into(),
+        Answer::Done
+        | Answer::BootInfo { .. }
+        | Answer::Bound { .. }
+        | Answer::Forwards { .. }
+        | Answer::Sandboxes { .. } => Error::WrongAnswer,
+    }
+}

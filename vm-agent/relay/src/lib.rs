@@ -1,0 +1,52 @@
+//! The guest's end of the link: port relays, dial-out, name service. It has no database and restarts rarely, so that an
+//! engine crash breaks no port connection and no name look-up.
+//!
+//! - [`run`] is the agent's role `relay`: everything below in one process;
+//! - [`client`] is how the engine asks it for things over `relay.sock`.
+//!
+//! Linux only.
+#![cfg(target_os = "linux")]
+
+pub mod client;
+mod clock;
+mod copy;
+mod dial;
+mod engine;
+mod error;
+mod fdpass;
+mod forward;
+mod host;
+mod log;
+mod names;
+mod native;
+mod options;
+mod protocol;
+mod server;
+mod shell;
+mod socks;
+mod state;
+mod status;
+mod transport;
+
+pub use client::RelayClient;
+pub use error::{Error, Result};
+pub use options::Options;
+pub use protocol::{EndpointNames, NameChange, Resolver};
+
+use control::LinkKind;
+
+/// Runs the relay until a listener fails for good; it never returns `Ok`. Call it inside a tokio runtime.
+pub async fn run(options: Options) -> Result<std::convert::Infallible> {
+    let relay = state::Relay::new(options);
+    let server = server::listen(&relay)?;
+    let link = relay.options.boot.link;
+    match link {
+        LinkKind::None => Ok(server::serve(&relay, server).await),
+        LinkKind::Vsock | LinkKind::Serial => tokio::try_join!(
+            async { Ok::<_, Error>(server::serve(&relay, server).await) },
+            socks::serve(&relay),
+            transport::serve(&relay, link),
+        )
+        .map(|(never, _, _)| never),
+    }
+}

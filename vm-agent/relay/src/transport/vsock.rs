@@ -1,0 +1,67 @@
+//! Lanes over AF_VSOCK (vsock(7)): the guest listens, the host connects once per lane and session.
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use control::mux::{Lane, LaneIo, Responder};
+use control::port::VSOCK_LANES;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_vsock::{VMADDR_CID_ANY, VMADDR_CID_HOST, VsockAddr, VsockListener, VsockStream};
+use tracing::{debug, warn};
+
+use crate::{Error, Result};
+
+/// vhost-device-vsock does not read the non-linear buffers that a 6.12 kernel makes of writes above 32 KiB: they stall for
+/// ever. Half of that is safe, and no slower.
+const WRITE_MAX: usize = 16 << 10;
+
+/// Listens for both lanes; returns only if that fails.
+pub(super) async fn serve(responder: &Responder) -> Result<Infallible> {
+    let [control, bulk] = VSOCK_LANES;
+    let (never, _) = tokio::try_join!(listen(responder, Lane::Control, control), listen(responder, Lane::Bulk, bulk))?;
+    Ok(never)
+}
+
+async fn listen(responder: &Responder, lane: Lane, port: u32) -> Result<Infallible> {
+    let listener =
+        VsockListener::bind(VsockAddr::new(VMADDR_CID_ANY, port)).map_err(|source| Error::Vsock { port, source })?;
+    loop {
+        let (stream, peer) = listener.accept().await.map_err(|source| Error::Vsock { port, source })?;
+        // A container could connect over the loopback transport (VMADDR_CID_LOCAL); only the host has lanes to offer.
+        if peer.cid() != VMADDR_CID_HOST {
+            warn!(cid = peer.cid(), "a vsock connection that is not the host's was closed");
+            continue;
+        }
+        let responder = responder.clone();
+        tokio::spawn(async move {
+            if let Err(error) = responder.serve(lane, LaneIo::new(Capped(stream))).await {
+                debug!(?lane, %error, "a lane ended");
+            }
+        });
+    }
+}
+
+/// A stream that never writes more than [`WRITE_MAX`] at once.
+struct Capped(VsockStream);
+
+impl AsyncRead for Capped {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Capped {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, &bytes[..bytes.len().min(WRITE_MAX)])
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

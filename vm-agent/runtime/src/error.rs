@@ -1,0 +1,62 @@
+//! What can be wrong with a spec or a host, before a process exists.
+
+use std::{io, path::PathBuf};
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Errors of planning and of the engine's side. Failures of the child travel as [`crate::status::Failure`].
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the spec has no {0}")]
+    Missing(&'static str),
+    #[error("mount at {destination} has no {what}")]
+    Mount { destination: PathBuf, what: &'static str },
+    #[error("sysctl {0} is not in a namespace of the container")]
+    Sysctl(String),
+    #[error("device {path} has number {major}:{minor}, outside what the kernel knows")]
+    Device { path: PathBuf, major: i64, minor: i64 },
+    #[error("device access {0:?} is not made of r, w and m")]
+    DeviceAccess(String),
+    #[error("seccomp action {0} needs a listener, which is not supported")]
+    SeccompNotify(String),
+    #[error("seccomp condition of {syscall} is on argument {index}, there are six")]
+    SeccompArgument { syscall: String, index: usize },
+    #[error("the seccomp filter needs {0} instructions, the kernel takes 4096")]
+    SeccompTooLong(usize),
+    #[error("the seccomp profile cannot be read")]
+    SeccompProfile(#[source] serde_json::Error),
+    #[error("unknown capability {0:?}")]
+    Capability(String),
+    #[error("cgroup setting {key} cannot be {value:?}")]
+    CgroupValue { key: String, value: String },
+    #[error("cannot write {value:?} to {path}")]
+    CgroupWrite {
+        path: PathBuf,
+        value: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot {action} the cgroup {path}")]
+    Cgroup {
+        action: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("this host has no cgroup2 tree")]
+    NoCgroup2,
+    #[error("the kernel refused the device filter: {log}")]
+    DeviceFilter {
+        log: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot open {path} as a mount")]
+    Detach {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the plan cannot be read")]
+    Plan(#[source] serde_json::Error),
+}

@@ -1,0 +1,146 @@
+//! Docker's profile format: an OCI filter whose entries may depend on the container's capabilities, the machine's
+//! architecture and the kernel's version (docs.docker.com, "Seccomp security profiles").
+
+use std::collections::BTreeSet;
+
+use oci_spec::runtime::{
+    Arch, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompArgBuilder, LinuxSeccompBuilder,
+    LinuxSeccompFilterFlag, LinuxSeccompOperator, LinuxSyscall, LinuxSyscallBuilder,
+};
+use serde::Deserialize;
+
+use crate::{Error, Result};
+
+/// A profile before it is known for whom.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Profile {
+    pub default_action: LinuxSeccompAction,
+    #[serde(default)]
+    pub default_errno_ret: Option<u32>,
+    /// Written by old profiles instead of `arch_map`.
+    #[serde(default)]
+    pub architectures: Option<Vec<Arch>>,
+    #[serde(default)]
+    pub arch_map: Option<Vec<Architecture>>,
+    #[serde(default)]
+    pub flags: Option<Vec<LinuxSeccompFilterFlag>>,
+    #[serde(default)]
+    pub syscalls: Option<Vec<Entry>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Architecture {
+    // A word, because profiles name architectures that the spec's enum may not have.
+    pub architecture: String,
+    #[serde(default)]
+    pub sub_architectures: Option<Vec<Arch>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    #[serde(default)]
+    pub name: Option<String>,
+    #[serde(default)]
+    pub names: Vec<String>,
+    pub action: LinuxSeccompAction,
+    #[serde(default)]
+    pub errno_ret: Option<u32>,
+    #[serde(default)]
+    pub args: Option<Vec<Argument>>,
+    #[serde(default)]
+    pub includes: Condition,
+    #[serde(default)]
+    pub excludes: Condition,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Argument {
+    pub index: usize,
+    #[serde(default)]
+    pub value: u64,
+    #[serde(default)]
+    pub value_two: u64,
+    pub op: LinuxSeccompOperator,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    #[serde(default)]
+    pub caps: Vec<String>,
+    #[serde(default)]
+    pub arches: Vec<String>,
+    /// `4.8`; true of every kernel that runs this program (5.14 and later), so only read.
+    #[serde(default)]
+    pub min_kernel: Option<String>,
+}
+
+impl Profile {
+    pub fn parse(json: &str) -> Result<Profile> {
+        serde_json::from_str(json).map_err(Error::SeccompProfile)
+    }
+
+    /// The filter for a container with these capabilities (`CAP_...`), on x86_64.
+    pub fn resolve(&self, capabilities: &BTreeSet<String>) -> LinuxSeccomp {
+        let syscalls: Vec<LinuxSyscall> =
+            self.syscalls.iter().flatten().filter(|entry| entry.applies(capabilities)).map(Entry::to_spec).collect();
+        let mut filter = LinuxSeccompBuilder::default()
+            .default_action(self.default_action)
+            .architectures(self.architectures())
+            .syscalls(syscalls)
+            .build()
+            .expect("every field has a default");
+        filter.set_default_errno_ret(self.default_errno_ret);
+        filter.set_flags(self.flags.clone());
+        filter
+    }
+
+    fn architectures(&self) -> Vec<Arch> {
+        let mapped = self.arch_map.iter().flatten().find(|a| a.architecture == "SCMP_ARCH_X86_64");
+        match (mapped, &self.architectures) {
+            (Some(arch), _) => {
+                let mut all = vec![Arch::ScmpArchX86_64];
+                all.extend(arch.sub_architectures.iter().flatten());
+                all
+            }
+            (None, Some(list)) => list.clone(),
+            (None, None) => vec![Arch::ScmpArchX86_64],
+        }
+    }
+}
+
+impl Entry {
+    fn applies(&self, capabilities: &BTreeSet<String>) -> bool {
+        let holds = |cap: &String| capabilities.contains(cap);
+        let here = |arch: &String| arch == "amd64";
+        // An inclusion needs all of its capabilities, an exclusion any (moby profiles/seccomp, setupSeccomp).
+        let included = self.includes.caps.iter().all(holds)
+            && (self.includes.arches.is_empty() || self.includes.arches.iter().any(here));
+        included && !self.excludes.caps.iter().any(holds) && !self.excludes.arches.iter().any(here)
+    }
+
+    fn to_spec(&self) -> LinuxSyscall {
+        let names: Vec<String> = self.name.iter().chain(&self.names).cloned().collect();
+        let mut syscall =
+            LinuxSyscallBuilder::default().names(names).action(self.action).build().expect("every field is given");
+        syscall.set_errno_ret(self.errno_ret);
+        syscall.set_args(self.args.as_ref().map(|args| args.iter().map(Argument::to_spec).collect()));
+        syscall
+    }
+}
+
+impl Argument {
+    fn to_spec(&self) -> LinuxSeccompArg {
+        LinuxSeccompArgBuilder::default()
+            .index(self.index)
+            .value(self.value)
+            .value_two(self.value_two)
+            .op(self.op)
+            .build()
+            .expect("every field is given")
+    }
+}

@@ -1,0 +1,223 @@
+//! The role `engine`: all services, composed, behind the Docker API.
+
+mod embedded;
+mod forwarder;
+mod names;
+mod registry;
+mod trim;
+
+use std::{
+    fs, io,
+    os::{
+        fd::{FromRawFd, OwnedFd},
+        unix::fs::PermissionsExt,
+    },
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+use containers::{Containers, Mode};
+use events::Events;
+use images::Images;
+use layers::Layers;
+use network::Networks;
+use relay::RelayClient;
+use store::{Durability, Store};
+use supervisor::{Notices, Supervisor, protocol::CHANNEL_FD};
+use tokio::{net::UnixListener, sync::watch};
+use volumes::Volumes;
+
+use crate::{
+    handover::{Handover, step},
+    log,
+    supervise::Places,
+};
+
+/// The relay starts beside the engine.
+const RELAY_PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
+    let _unused = log::start();
+    let places = Places::from_args(args)?;
+    let handover = Handover::receive()?;
+    // Two: one request that computes must not keep the others waiting. What blocks goes to tokio's blocking threads.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_keep_alive(Duration::from_secs(2))
+        .enable_all()
+        .build()
+        .context("an async runtime")?;
+    runtime.block_on(serve(places, handover))
+}
+
+async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
+    // SAFETY: the supervisor put the socket there for this process, and only here it is taken.
+    let channel = unsafe { OwnedFd::from_raw_fd(CHANNEL_FD) };
+    let (supervisor, notices) = Supervisor::from_fd(channel).await.context("the supervisor")?;
+    let relay = RelayClient::connect(&places.run.join("relay.sock"), RELAY_PATIENCE).await.context("the relay")?;
+    let services = open(&places, &handover, &relay, supervisor.clone()).await?;
+    let containers = services.containers.clone();
+    let listener = listen(&places.socket).with_context(|| format!("listen on {}", places.socket.display()))?;
+    let (stop, stopping) = watch::channel(false);
+    let mut ended = stopping.clone();
+    let api = api::serve(listener, services, async move {
+        // The sender lives as long as this function.
+        let _ = ended.wait_for(|stopping| *stopping).await;
+    });
+    let api = tokio::spawn(api);
+    if !places.native {
+        tokio::task::spawn_blocking(crate::init::modules::load_late);
+    }
+    let trimming = (!places.native).then(|| tokio::spawn(trim::now_and_then(places.root.clone())));
+    relay.engine_ready(vec![step("engine")]).await.context("tell the relay")?;
+    tracing::info!(socket = %places.socket.display(), "the engine is ready");
+
+    follow(containers, notices).await;
+    tracing::info!("stopping");
+    stop.send_replace(true);
+    let _ = fs::remove_file(&places.socket);
+    if let Err(error) = api.await.context("the API's task")? {
+        tracing::error!(%error, "the API ended badly");
+    }
+    if let Some(trimming) = trimming {
+        trimming.abort();
+    }
+    if let Err(error) = relay.stopped().await {
+        tracing::warn!(%error, "the host was not told that everything is stopped");
+    }
+    supervisor.finished().await.context("the supervisor")?;
+    // The supervisor ends this process.
+    std::future::pending().await
+}
+
+/// Until the supervisor wants the engine to end, and then until every container has.
+async fn follow(containers: Containers, notices: Notices) {
+    // Exits arrive while containers are stopped too, so following goes on underneath.
+    let (mut exits, shutdown) = split(notices);
+    let following = {
+        let containers = containers.clone();
+        tokio::spawn(async move {
+            containers.follow(exits.take().expect("given once")).await;
+        })
+    };
+    let _ = shutdown.await;
+    containers.shutdown().await;
+    following.abort();
+}
+
+/// One receiver for the exits, and the moment of the shutdown on its own.
+fn split(mut notices: Notices) -> (Option<Notices>, tokio::sync::oneshot::Receiver<()>) {
+    let (exits, receiver) = tokio::sync::mpsc::unbounded_channel();
+    let (tell, shutdown) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let mut tell = Some(tell);
+        while let Some(notice) = notices.recv().await {
+            match notice {
+                supervisor::Notice::Shutdown => drop(tell.take().map(|tell| tell.send(()))),
+                exit => drop(exits.send(exit)),
+            }
+        }
+    });
+    (Some(receiver), shutdown)
+}
+
+/// Opens every service, in the order of their dependencies.
+async fn open(
+    places: &Places,
+    handover: &Handover,
+    relay: &RelayClient,
+    supervisor: Supervisor,
+) -> anyhow::Result<api::Services> {
+    let root = &places.root;
+    let settings = &handover.boot.engine;
+    let store = Store::open(&root.join("store.redb")).context("the metadata store")?;
+    let events = Events::new();
+    let layers = Layers::open(&root.join("layers"), &store).context("the layers")?;
+    let registry = registry::config(&handover.boot);
+    let images = Images::open(root, &store, &layers, registry).context("the images")?;
+    let volumes = Volumes::open(&root.join("volumes"), &store).await.context("the volumes")?;
+    let forwarder = Arc::new(forwarder::RelayForwarder::new(relay.clone()));
+    let names = Arc::new(names::RelayNames::new(relay.clone()));
+    let resolv_conf = Path::new("/etc/resolv.conf");
+    let networks_settings = network::Settings::default();
+    let networks = Networks::open(store.clone(), events.clone(), forwarder, names, networks_settings)
+        .await
+        .context("the networks")?;
+    let containers = Containers::open(
+        containers::Services {
+            store: store.clone(),
+            events: events.clone(),
+            layers,
+            images: images.clone(),
+            volumes: volumes.clone(),
+            networks: networks.clone(),
+            supervisor,
+        },
+        containers::Settings {
+            root: root.clone(),
+            mode: if places.native { Mode::Native } else { Mode::Vm },
+            engine_socket: places.socket.clone(),
+            cgroup_parent: cgroup_parent(places),
+            resolv_conf: resolv_conf.to_owned(),
+        },
+    )
+    .await
+    .context("the containers")?;
+    if !places.native {
+        embedded::load(Path::new("/usr/share/berth/images"), &store, &images).await;
+    }
+    let mut facts = api::Facts::probe(root, identity(&store).await?, env!("CARGO_PKG_VERSION"));
+    facts.registry = registry::facts(settings);
+    facts.http_proxy = settings.http_proxy.clone().unwrap_or_default();
+    facts.https_proxy = settings.https_proxy.clone().unwrap_or_default();
+    facts.no_proxy = settings.no_proxy.clone().unwrap_or_default();
+    facts.warnings = networks.warnings().await;
+    for warning in &facts.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(api::Services { containers, images, networks, volumes, events, facts: Arc::new(facts) })
+}
+
+/// In the machine there is one engine; on a host several may run, each on a root of its own.
+fn cgroup_parent(places: &Places) -> String {
+    if !places.native {
+        return "berth".to_owned();
+    }
+    // FNV-1a: short, stable, and not for secrets.
+    let hash = places
+        .root
+        .as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("berth-{hash:016x}")
+}
+
+/// The engine's own name for itself, kept for good.
+async fn identity(store: &Store) -> anyhow::Result<String> {
+    let table = store.table::<String>("engine");
+    if let Some(id) = table.get("id").context("the engine's identity")? {
+        return Ok(id);
+    }
+    let random = fs::read_to_string("/proc/sys/kernel/random/uuid").context("a random identity")?;
+    let id = random.trim().to_owned();
+    table.put("id", &id, Durability::Durable).await.context("the engine's identity")?;
+    Ok(id)
+}
+
+/// Only root, and whoever root lets in: the socket is as good as root.
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    // Nobody may connect between bind and chmod.
+    let fresh = path.with_extension("new");
+    let _ = fs::remove_file(&fresh);
+    let listener = UnixListener::bind(&fresh)?;
+    fs::set_permissions(&fresh, fs::Permissions::from_mode(0o660))?;
+    fs::rename(&fresh, path)?;
+    Ok(listener)
+}

@@ -1,0 +1,110 @@
+//! The machine's own network card: QEMU's user-mode network has fixed addresses (qemu(1), `-netdev user`), so nothing has to
+//! be asked for. netdevice(7), rtnetlink's older ioctls.
+
+use std::{
+    fs, io, mem,
+    net::Ipv4Addr,
+    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+};
+
+use anyhow::Context;
+
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
+const NETMASK: Ipv4Addr = Ipv4Addr::new(255, 255, 255, 0);
+const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
+const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 3);
+
+pub(super) fn configure() -> anyhow::Result<()> {
+    let socket = control_socket().context("a socket")?;
+    up(&socket, "lo").context("bring lo up")?;
+    fs::write("/run/berth/resolv.conf", format!("nameserver {NAME_SERVER}\n")).context("write resolv.conf")?;
+    for (key, value) in [("net/ipv4/ip_forward", "1"), ("net/ipv6/conf/all/forwarding", "1")] {
+        // Without IPv6 in the kernel the second does not exist.
+        let _ = fs::write(format!("/proc/sys/{key}"), value);
+    }
+    // A machine without a card runs, and its containers reach each other only.
+    let Some(card) = first_card()? else {
+        eprintln!("berth-agent: there is no network card");
+        return Ok(());
+    };
+    // The host's side answers no router solicitation; waiting for one only delays the first connection.
+    let _ = fs::write(format!("/proc/sys/net/ipv6/conf/{card}/accept_ra"), "0");
+    set_address(&socket, &card, libc::SIOCSIFADDR, ADDRESS).context("set the address")?;
+    set_address(&socket, &card, libc::SIOCSIFNETMASK, NETMASK).context("set the netmask")?;
+    up(&socket, &card).with_context(|| format!("bring {card} up"))?;
+    add_default_route(&socket).context("set the default route")
+}
+
+/// The only Ethernet card, whatever the kernel named it.
+fn first_card() -> anyhow::Result<Option<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir("/sys/class/net").context("list /sys/class/net")? {
+        let entry = entry.context("list /sys/class/net")?;
+        if entry.path().join("device").exists() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names.into_iter().next())
+}
+
+fn control_socket() -> io::Result<OwnedFd> {
+    // SAFETY: integers only; a non-negative answer is a new descriptor.
+    unsafe {
+        match libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) {
+            -1 => Err(io::Error::last_os_error()),
+            fd => Ok(OwnedFd::from_raw_fd(fd)),
+        }
+    }
+}
+
+fn request(name: &str) -> libc::ifreq {
+    // SAFETY: ifreq is plain data; zero is valid.
+    let mut request: libc::ifreq = unsafe { mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes().take(libc::IFNAMSIZ - 1)) {
+        *to = from as libc::c_char;
+    }
+    request
+}
+
+fn call<T>(socket: &OwnedFd, operation: libc::c_ulong, argument: &mut T) -> io::Result<()> {
+    // SAFETY: the argument has the shape that the operation expects and lives through the call.
+    match unsafe { libc::ioctl(socket.as_raw_fd(), operation as _, argument as *mut T) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+fn up(socket: &OwnedFd, name: &str) -> io::Result<()> {
+    let mut request = request(name);
+    call(socket, libc::SIOCGIFFLAGS, &mut request)?;
+    // SAFETY: the call above filled this member in.
+    unsafe { request.ifr_ifru.ifru_flags |= (libc::IFF_UP | libc::IFF_RUNNING) as i16 };
+    call(socket, libc::SIOCSIFFLAGS, &mut request)
+}
+
+fn internet(address: Ipv4Addr) -> libc::sockaddr {
+    // SAFETY: both are plain data of one size; zero is valid.
+    unsafe {
+        let mut internet: libc::sockaddr_in = mem::zeroed();
+        internet.sin_family = libc::AF_INET as u16;
+        internet.sin_addr.s_addr = u32::from_ne_bytes(address.octets());
+        mem::transmute(internet)
+    }
+}
+
+fn set_address(socket: &OwnedFd, name: &str, operation: libc::c_ulong, address: Ipv4Addr) -> io::Result<()> {
+    let mut request = request(name);
+    request.ifr_ifru.ifru_addr = internet(address);
+    call(socket, operation, &mut request)
+}
+
+fn add_default_route(socket: &OwnedFd) -> io::Result<()> {
+    // SAFETY: rtentry is plain data; zero is valid.
+    let mut route: libc::rtentry = unsafe { mem::zeroed() };
+    route.rt_dst = internet(Ipv4Addr::UNSPECIFIED);
+    route.rt_genmask = internet(Ipv4Addr::UNSPECIFIED);
+    route.rt_gateway = internet(GATEWAY);
+    route.rt_flags = libc::RTF_UP | libc::RTF_GATEWAY;
+    call(socket, libc::SIOCADDRT, &mut route)
+}

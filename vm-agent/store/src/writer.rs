@@ -1,0 +1,149 @@
+//! The writer thread: the one place where transactions are made and committed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use redb::Database;
+use tokio::sync::oneshot;
+
+use crate::table::definition;
+use crate::{Durability, Error, Result};
+
+/// The longest time for which an [`Durability::Eventual`] write stays in memory only.
+pub const FLUSH_WITHIN: Duration = Duration::from_millis(500);
+
+/// Most requests in one transaction, so that a flood cannot put off the answer to its first request for ever.
+const GROUP: usize = 256;
+
+/// One write: a value of `None` removes the key.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    pub(crate) table: &'static str,
+    pub(crate) key: String,
+    pub(crate) value: Option<Vec<u8>>,
+}
+
+/// The sending side of the writer thread; dropping it flushes, and waits for the thread's end.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    requests: Option<Sender<Request>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+    flushes: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+struct Request {
+    operations: Vec<Operation>,
+    durability: Durability,
+    done: oneshot::Sender<Result<()>>,
+}
+
+impl Writer {
+    pub(crate) fn start(database: Arc<Database>) -> std::io::Result<Writer> {
+        let (requests, inbox) = mpsc::channel();
+        let flushes = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&flushes);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || run(&database, &inbox, &count))?;
+        Ok(Writer { requests: Some(requests), thread: Some(thread), flushes })
+    }
+
+    /// Transactions that were flushed to disk.
+    pub(crate) fn flushes(&self) -> u64 {
+        self.flushes.load(Ordering::Relaxed)
+    }
+
+    /// Queues a batch; the receiver resolves as `durability` says.
+    pub(crate) fn submit(
+        &self,
+        operations: Vec<Operation>,
+        durability: Durability,
+    ) -> Result<oneshot::Receiver<Result<()>>> {
+        let (done, receiver) = oneshot::channel();
+        let requests = self.requests.as_ref().ok_or(Error::Closed)?;
+        requests.send(Request { operations, durability, done }).map_err(|_| Error::Closed)?;
+        Ok(receiver)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.requests = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the writer was already printed by its own thread.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(database: &Database, inbox: &Receiver<Request>, flushes: &AtomicU64) {
+    // When the oldest write that only memory has must be on disk.
+    let mut flush_at: Option<Instant> = None;
+    loop {
+        let first = match flush_at {
+            None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(at) => inbox.recv_timeout(at.saturating_duration_since(Instant::now())),
+        };
+        let mut group = Vec::new();
+        match first {
+            Ok(request) => group.push(request),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                if flush_at.is_some() {
+                    report(commit(database, &[], true));
+                }
+                return;
+            }
+        }
+        group.extend(inbox.try_iter().take(GROUP - 1));
+        let due = flush_at.is_some_and(|at| at <= Instant::now());
+        let durable = due || group.iter().any(|request| request.durability == Durability::Durable);
+        let result = commit(database, &group, durable);
+        if durable {
+            flushes.fetch_add(1, Ordering::Relaxed);
+        }
+        if group.is_empty() {
+            report(result.clone());
+        }
+        flush_at = match (&result, durable) {
+            (Ok(()), true) => None,
+            (Ok(()), false) => flush_at.or_else(|| Some(Instant::now() + FLUSH_WITHIN)),
+            // Nothing of this group was kept; what memory had before still waits, without spinning on a sick disk.
+            (Err(_), _) => flush_at.map(|_| Instant::now() + FLUSH_WITHIN),
+        };
+        for request in group {
+            // A caller that went away does not want the answer.
+            let _ = request.done.send(result.clone());
+        }
+    }
+}
+
+/// One transaction with every operation of the group.
+fn commit(database: &Database, group: &[Request], durable: bool) -> Result<()> {
+    let write = || -> Result<(), redb::Error> {
+        let mut transaction = database.begin_write()?;
+        if !durable {
+            transaction.set_durability(redb::Durability::None)?;
+        }
+        for operation in group.iter().flat_map(|request| &request.operations) {
+            let mut table = transaction.open_table(definition(operation.table))?;
+            match &operation.value {
+                Some(value) => drop(table.insert(operation.key.as_str(), value.as_slice())?),
+                None => drop(table.remove(operation.key.as_str())?),
+            }
+        }
+        transaction.commit()?;
+        Ok(())
+    };
+    write().map_err(|e| Error::Write { cause: e.to_string() })
+}
+
+/// A flush has no caller who could be told.
+fn report(flushed: Result<()>) {
+    if let Err(e) = flushed {
+        tracing::error!("flushing the metadata store: {e}");
+    }
+}

@@ -1,0 +1,96 @@
+//! Further processes in a container.
+
+use std::{
+    fs::File,
+    io::Read,
+    os::fd::{AsFd, OwnedFd},
+};
+
+use oci_spec::runtime::Process;
+use runtime::{Failure, plan_exec, status};
+use serde_json::Value;
+use supervisor::Exec;
+
+use crate::stage::{Container, Stage, outcome, pipes, spec};
+
+pub(crate) async fn start(
+    stage: &mut Stage,
+    target: &Container,
+    spec: &Value,
+) -> Result<(String, File, Option<OwnedFd>), Failure> {
+    let process: Process = serde_json::from_value(spec["process"].clone()).expect("a process");
+    let seccomp = serde_json::from_value(spec["linux"]["seccomp"].clone()).expect("a filter");
+    let plan = plan_exec(&process, Some(&seccomp)).expect("a plan");
+    let id = stage.id();
+    let (engine, status) = status::pair().expect("a pair");
+    let mut fds = Vec::new();
+    let (_stdin, stdout) = pipes(&mut fds, plan.process.terminal.is_some());
+    let target = target.spawned.pidfd.as_fd().try_clone_to_owned().expect("dup");
+    let exec = Exec { id: id.clone(), plan, target, fds, keep: Vec::new(), status };
+    let spawned = stage.supervisor.exec(exec).await;
+    let (terminal, failure) = outcome(engine).await;
+    match (spawned, failure) {
+        (Ok(_), None) => Ok((id, stdout, terminal)),
+        (Ok(_), Some(failure)) => {
+            stage.exit(&id).await;
+            Err(failure)
+        }
+        (Err(_), Some(failure)) => Err(failure),
+        (Err(e), None) => panic!("{e} without a reason"),
+    }
+}
+
+pub(crate) async fn run(stage: &mut Stage, target: &Container, args: &[&str]) -> (i32, String) {
+    let (id, mut stdout, _) = start(stage, target, &spec(args)).await.unwrap_or_else(|f| panic!("{}", f.message));
+    let exit = stage.exit(&id).await;
+    let mut text = String::new();
+    stdout.read_to_string(&mut text).expect("text");
+    (exit.code, text)
+}
+
+pub(crate) async fn enters_all_namespaces(stage: &mut Stage) {
+    let container =
+        stage.start(&spec(&["sh", "-c", "echo here > /tmp/mark; echo ready; read x"])).await.expect("starts");
+    let mut container = container;
+    crate::stage::read_until(&mut container.stdout, "ready\n");
+    let (code, output) = run(
+        stage,
+        &container,
+        &["sh", "-c", "cat /tmp/mark; hostname; cat /proc/1/comm; ls /proc/self/fd; grep -c . /proc/1/status > /dev/null && echo sees1"],
+    )
+    .await;
+    assert_eq!((code, output.as_str()), (0, "here\nstage\nsh\n0\n1\n2\n3\nsees1\n"));
+    for kind in ["mnt", "pid", "ipc", "uts", "cgroup", "net"] {
+        let link = format!("/proc/self/ns/{kind}");
+        let first = std::fs::read_link(format!("/proc/{}/ns/{kind}", container.spawned.pid)).expect("link");
+        let (_, entered) = run(stage, &container, &["readlink", &link]).await;
+        assert_eq!(entered.trim(), first.display().to_string(), "{kind}");
+    }
+    assert_eq!(stage.finish(container).await.0, 1);
+}
+
+pub(crate) async fn exit_codes_and_errors(stage: &mut Stage) {
+    let container = stage.start(&spec(&["cat"])).await.expect("starts");
+    assert_eq!(run(stage, &container, &["sh", "-c", "exit 42"]).await.0, 42);
+    let failure = start(stage, &container, &spec(&["nope"])).await.expect_err("refused");
+    assert_eq!(
+        (failure.message.as_str(), failure.exit_hint),
+        ("exec: \"nope\": executable file not found in $PATH", 127)
+    );
+    let mut s = spec(&["id", "-u"]);
+    s["process"]["user"]["uid"] = 1000.into();
+    let (id, mut stdout, _) = start(stage, &container, &s).await.unwrap_or_else(|f| panic!("{f}"));
+    assert_eq!(stage.exit(&id).await.code, 0);
+    let mut text = String::new();
+    stdout.read_to_string(&mut text).expect("text");
+    assert_eq!(text, "1000\n");
+    assert_eq!(stage.finish(container).await.0, 0);
+}
+
+pub(crate) async fn of_a_container_that_is_gone(stage: &mut Stage) {
+    let container = stage.start(&spec(&["true"])).await.expect("starts");
+    stage.exit(&container.id).await;
+    let failure = start(stage, &container, &spec(&["true"])).await.expect_err("refused");
+    assert!(failure.step.starts_with("join namespaces"), "{failure:?}");
+    assert!(stage.supervisor.list().await.expect("a list").is_empty());
+}

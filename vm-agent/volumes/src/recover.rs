@@ -1,0 +1,54 @@
+//! What is done once at start: half-finished creates and removes are finished.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use store::{Durability, Table};
+
+use crate::{Error, Result, Volume, delete_tree, make_directory, now, volume};
+
+/// The prefix of directories on their way out; no volume's name can start with a dot.
+pub(crate) const REMOVED: &str = ".removed-";
+
+pub(crate) async fn recover(root: &Path, table: &Table<Volume>) -> Result<()> {
+    let io = |source| Error::Io { action: "open", path: root.to_owned(), source };
+    std::fs::create_dir_all(root).map_err(io)?;
+    let mut known: BTreeSet<String> = table.all()?.into_iter().map(|(name, _)| name).collect();
+    for entry in std::fs::read_dir(root).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        let file_name = entry.file_name();
+        let Some(name) = file_name.to_str() else { continue };
+        if let Some(removed) = name.strip_prefix(REMOVED) {
+            // The record outlived the rename unless the volume was made anew since.
+            if known.contains(removed) && !root.join(removed).exists() {
+                table.remove(removed, Durability::Durable).await?;
+                known.remove(removed);
+            }
+            delete_tree(entry.path()).await?;
+        } else if !known.contains(name) && volume::check_name(name).is_ok() {
+            adopt(&entry.path(), name, table).await?;
+        }
+    }
+    for name in known {
+        make_directory(&root.join(name).join("_data"))?;
+    }
+    Ok(())
+}
+
+/// A directory without a record: an interrupted create left it empty; anything else is somebody's data and becomes a volume again.
+async fn adopt(directory: &Path, name: &str, table: &Table<Volume>) -> Result<()> {
+    let data = directory.join("_data");
+    let empty = |path: &Path| std::fs::read_dir(path).map(|mut entries| entries.next().is_none()).unwrap_or(true);
+    if empty(&data) {
+        // Neither call removes anything that has content.
+        let _ = std::fs::remove_dir(&data);
+        if let Err(error) = std::fs::remove_dir(directory) {
+            tracing::warn!(path = %directory.display(), "left-over volume directory not removed: {error}");
+        }
+        return Ok(());
+    }
+    tracing::warn!(volume = name, "volume without a record taken over");
+    let volume = Volume { name: name.to_owned(), created: now(), ..Volume::default() };
+    table.put(name, &volume, Durability::Durable).await?;
+    Ok(())
+}
