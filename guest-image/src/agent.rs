@@ -24,8 +24,11 @@ pub(crate) fn build(workspace: &Path) -> Result<PathBuf> {
     let c_flags: Vec<String> = remaps.iter().map(|(from, to)| format!("'-ffile-prefix-map={from}={to}'")).collect();
 
     let mut command = Command::new(cargo);
-    command.args(["build", "--package", "berth-agent", "--bin", "berth-agent", "--profile", "guest", "--locked"]);
+    command.args(["rustc", "--package", "berth-agent", "--bin", "berth-agent", "--profile", "guest", "--locked"]);
     command.args(["--target", TARGET]).arg("--target-dir").arg(&target).current_dir(workspace);
+    // For the last link only: relative relocations as a bit map (DT_RELR) instead of 24 bytes each, almost a megabyte less.
+    // A static glibc program applies them to itself since 2.36.
+    command.args(["--", "-C", "link-arg=-Wl,-z,pack-relative-relocs"]);
     // The encoded form takes precedence over every other source of flags and allows spaces in paths.
     command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")).env_remove("RUSTFLAGS");
     command.env(format!("CFLAGS_{}", TARGET.replace('-', "_")), c_flags.join(" "));

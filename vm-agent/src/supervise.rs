@@ -2,10 +2,9 @@
 
 use std::{
     fs::File,
-    io::Read,
     os::{
-        fd::{AsFd, AsRawFd, OwnedFd},
-        unix::{fs::MetadataExt, process::CommandExt},
+        fd::{AsRawFd, OwnedFd},
+        unix::process::CommandExt,
     },
     path::PathBuf,
 };
@@ -110,10 +109,7 @@ pub(crate) fn is_sealed() -> bool {
 pub(crate) fn exec_sealed(args: &[String], inherit: Option<OwnedFd>) -> anyhow::Error {
     let attempt = || -> anyhow::Result<std::io::Error> {
         let mut exe = File::open("/proc/self/exe").context("open /proc/self/exe")?;
-        let mut bytes = Vec::with_capacity(exe.metadata().map_or(0, |m| m.size() as usize));
-        exe.read_to_end(&mut bytes).context("read /proc/self/exe")?;
-        let copy = runtime::sys::sealed_memfd(c"berth-agent", &bytes).context("copy the program into memory")?;
-        drop(bytes);
+        let copy = runtime::sys::sealed_copy(c"berth-agent", &mut exe).context("copy the program into memory")?;
         let mut command = std::process::Command::new(format!("/proc/self/fd/{}", copy.as_raw_fd()));
         command.arg0("berth-agent").args(args);
         if let Some(fd) = &inherit {
@@ -131,7 +127,6 @@ pub(crate) fn exec_sealed(args: &[String], inherit: Option<OwnedFd>) -> anyhow::
                 }
             }
         }
-        let _alive = copy.as_fd();
         Ok(command.exec())
     };
     match attempt() {

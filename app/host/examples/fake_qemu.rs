@@ -1,7 +1,7 @@
 //! Stands in for QEMU and the guest in it: control socket, two serial lanes, hello, an engine that answers `/_ping`.
 //!
 //! What becomes of a boot is said per accelerator by the environment: `FAKE_KVM`, `FAKE_TCG` = `boot` (default), `hang` (not even a
-//! control socket), `silent` (no guest), `die`, `panic`, `give-up`, `no-engine`. For tests only.
+//! control socket), `silent` (no guest), `die`, `panic`, `give-up`, `no-engine`, `late-engine`, `old`. For tests only.
 //!
 //! The engine takes `GET /_ping`, `POST /publish/<tcp|udp>/<port>` (asks the host for that port and answers with its answer) and
 //! `POST /fill-disk` (stands still once, for want of room on the host). A published port echoes.
@@ -19,6 +19,9 @@ use control::{BootInfo, Forward, Port, Protocol, Target, datagram, wire};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Mutex, mpsc, watch};
+
+/// When a late engine is ready.
+const LATE: std::time::Duration = std::time::Duration::from_millis(800);
 
 type Opening = (Forward, tokio::sync::oneshot::Sender<String>);
 
@@ -84,7 +87,7 @@ fn begin(fake: &Arc<Fake>, args: &[String]) {
             writeln!(console, "berth-agent: cannot boot: the data disk is damaged").unwrap();
             fake.shutdown.send_replace(Some("guest-shutdown"));
         }
-        "boot" | "no-engine" => drop(tokio::spawn(guest(fake.clone(), args.to_vec()))),
+        "boot" | "no-engine" | "late-engine" | "old" => drop(tokio::spawn(guest(fake.clone(), args.to_vec()))),
         _ => {}
     }
 }
@@ -152,7 +155,7 @@ async fn guest(fake: Arc<Fake>, args: Vec<String>) {
     let initrd = std::fs::read(after(&args, "-initrd")).unwrap();
     let at = initrd.windows(10).position(|window| window == b"{\"secret\":").expect("a boot file");
     let boot: BootInfo = serde_json::Deserializer::from_slice(&initrd[at..]).into_iter().next().unwrap().unwrap();
-    let (responder, mut sessions) = Responder::new(boot.secret).unwrap();
+    let (responder, mut sessions) = Responder::new(boot.secret);
     for (lane, id) in [(Lane::Control, "lane0"), (Lane::Bulk, "lane1")] {
         let listener = UnixListener::bind(chardev(&args, id)).unwrap();
         let responder = responder.clone();
@@ -199,7 +202,17 @@ async fn serve(fake: Arc<Fake>, session: Session, port: Port, mut stream: MuxStr
 
 async fn conversation(fake: &Fake, session: &Session, mut stream: MuxStream) {
     let _: Hello = wire::expect(&mut stream, "hello").await.unwrap();
-    let engine = if fake.behaviour == "no-engine" { EngineState::Starting } else { EngineState::Ready };
+    if fake.behaviour == "old" {
+        let (mut guest, host) = (Versions::current(), Versions::current());
+        guest.berth = "0.0.1".to_owned();
+        let refused = HelloReply::Refused {
+            refusal: control::Refusal::GuestTooOld { guest: guest.clone(), host },
+            versions: guest,
+        };
+        return wire::send(&mut stream, &refused).await.unwrap();
+    }
+    let late = fake.behaviour.ends_with("-engine");
+    let engine = if late { EngineState::Starting } else { EngineState::Ready };
     let welcome = Welcome {
         versions: Versions::current(),
         epoch: session.epoch(),
@@ -217,8 +230,14 @@ async fn conversation(fake: &Fake, session: &Session, mut stream: MuxStream) {
     });
     let mut openings = fake.incoming_openings.lock().await;
     let mut asked = Vec::new();
+    let mut ready = Box::pin(tokio::time::sleep(LATE));
+    let mut waits = fake.behaviour == "late-engine";
     loop {
         let answer = tokio::select! {
+            () = &mut ready, if waits => {
+                waits = false;
+                GuestMessage::EngineReady
+            }
             message = messages.recv() => match message {
                 None => return,
                 Some(HostMessage::Shutdown { id, .. }) => {

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::daemon::protocol::{
-    DaemonStatus, DaemonVersion, ErrorBody, LogSource, ResetRequest, SHELL_PROTOCOL, SettingChange,
+    DaemonStatus, DaemonVersion, ErrorBody, LogSource, Program, ResetRequest, SHELL_PROTOCOL, SettingChange,
 };
 use crate::machine::MachineStatus;
 use crate::paths::Paths;
@@ -27,6 +27,8 @@ use crate::{Error, Result};
 
 /// How long a new daemon may take to listen.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an ending one may take.
+const ENDING: Duration = Duration::from_secs(2);
 
 /// A client of the daemon. Each request has a connection of its own; clones are independent.
 #[derive(Debug, Clone)]
@@ -49,11 +51,23 @@ impl Client {
     }
 
     /// As [`Client::connect_or_start`], with the program that has the verb `daemon`.
+    ///
+    /// A daemon whose program was replaced since it started, or is of another version, makes way for a new one, which adopts
+    /// the machine.
     pub async fn connect_or_start_as(paths: Paths, program: PathBuf) -> Result<Client> {
         let client = Client { paths };
-        match client.version().await {
+        match client.steady_version().await {
             Err(Error::NoDaemon) => {}
-            other => return other.map(|_| client),
+            Err(error) => return Err(error),
+            Ok(daemon) => {
+                let ours = Program::at(program.clone());
+                let replaced = daemon.program.path == ours.path && daemon.program != ours;
+                if daemon.version == env!("CARGO_PKG_VERSION") && !replaced {
+                    return Ok(client);
+                }
+                client.quit().await?;
+                client.until_gone().await?;
+            }
         }
         client.start_daemon(program).await?;
         Ok(client)
@@ -93,6 +107,32 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// As [`Client::version`], but a daemon that is just ending, and takes connections without serving them, is given the time
+    /// to be gone.
+    async fn steady_version(&self) -> Result<DaemonVersion> {
+        let deadline = tokio::time::Instant::now() + ENDING;
+        loop {
+            match self.version().await {
+                Err(Error::BadAnswer { .. }) if tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Waits until the daemon that was asked to end let go of its socket.
+    async fn until_gone(&self) -> Result<()> {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while !matches!(self.version().await, Err(Error::NoDaemon)) {
+            if tokio::time::Instant::now() > deadline {
+                return Err(Error::DaemonSilent { seconds: PATIENCE.as_secs(), log: self.paths.daemon_log() });
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
     }
 
     pub async fn version(&self) -> Result<DaemonVersion> {
@@ -148,7 +188,11 @@ impl Client {
 
     /// Ends the daemon; the machine goes on.
     pub async fn quit(&self) -> Result<()> {
-        self.ask(Method::POST, "/quit", None::<()>).await
+        match self.ask(Method::POST, "/quit", None::<()>).await {
+            // It may be gone before its answer was sent.
+            Ok(()) | Err(Error::BadAnswer { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     async fn progress(&self, path: &str, body: Option<impl Serialize>) -> Result<StatusStream> {

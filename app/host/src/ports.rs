@@ -3,6 +3,7 @@
 //! The guest decides what is published; this module listens, and says why it cannot. Everything closes when the machine
 //! stops; the guest names its forwards again at the next hello.
 
+mod bind;
 mod tcp;
 mod udp;
 
@@ -10,7 +11,6 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use control::{Forward, ForwardFailure, Protocol};
-use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
@@ -62,12 +62,12 @@ impl HostPorts {
         let failed = |error: std::io::Error| ForwardFailure::from(&error);
         let (port, task) = match forward.proto {
             Protocol::Tcp => {
-                let listener = TcpListener::bind(address).await.map_err(failed)?;
+                let listener = bind::tcp(address).map_err(failed)?;
                 let port = listener.local_addr().map_err(failed)?.port();
                 (port, tokio::spawn(tcp::serve(listener, guest.clone(), forward.target())))
             }
             Protocol::Udp => {
-                let socket = UdpSocket::bind(address).await.map_err(failed)?;
+                let socket = bind::udp(address).map_err(failed)?;
                 let port = socket.local_addr().map_err(failed)?.port();
                 (port, tokio::spawn(udp::serve(socket, guest.clone(), forward.target())))
             }

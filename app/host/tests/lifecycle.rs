@@ -154,6 +154,27 @@ async fn an_engine_that_does_not_come_leaves_the_guest_for_inspection() {
 }
 
 #[tokio::test]
+async fn an_engine_that_comes_late_is_taken_all_the_same() {
+    let home = Home::new("FAKE_KVM=late-engine");
+    home.set(&[("engine_deadline", "200ms")]);
+    let machine = Handle::spawn(home.paths.clone());
+    assert_eq!(settle(&machine, Request::Up).await.phase, Phase::Failed);
+    reach(&machine, Phase::Running).await;
+    assert!(machine.engine().is_some());
+    settle(&machine, Request::Down).await;
+}
+
+#[tokio::test]
+async fn an_old_guest_is_refused_with_the_way_out_and_not_tried_again() {
+    let home = Home::new("FAKE_KVM=old FAKE_TCG=old");
+    home.set(&[("accelerator", "kvm")]);
+    let machine = Handle::spawn(home.paths.clone());
+    let failure = settle(&machine, Request::Up).await.failure.unwrap().to_string();
+    assert!(failure.contains("guest (berth 0.0.1, protocol 1) is too old for this berth"), "{failure}");
+    assert!(failure.contains("run `berth down`, then `berth up`"), "{failure}");
+}
+
+#[tokio::test]
 async fn a_restart_is_a_new_boot() {
     let home = Home::new("FAKE_KVM=boot");
     let machine = Handle::spawn(home.paths.clone());

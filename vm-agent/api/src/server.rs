@@ -79,6 +79,8 @@ where
     let service = service_fn(move |request: Request<Incoming>| answer(router.route(request), hijack.clone()));
     let mut http = http1::Builder::new()
         .max_buf_size(HEAD_LIMIT)
+        // As Go writes them: scripts compare.
+        .title_case_headers(true)
         // Clients of the half-closed kind are those of hijacked connections, which hyper has left by then; for all
         // others the end of input means that the client is gone and its request is to be dropped.
         .half_close(false)

@@ -217,6 +217,8 @@ pub enum Invalid {
     #[error("cannot overwrite {} {path:?} with {}", if *directory { "directory" } else { "non-directory" },
         if *directory { "non-directory" } else { "directory" })]
     Overwrite { path: String, directory: bool },
+    #[error("No such container: {0}")]
+    VolumesFrom(String),
     #[error("no image was named")]
     NoImage,
     #[error("the image's configuration cannot be read: {0}")]

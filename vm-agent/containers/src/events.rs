@@ -1,6 +1,6 @@
 //! Docker's events about containers.
 
-use crate::record::Record;
+use crate::record::{Record, Source};
 use crate::service::Inner;
 use ::events::{Event, Kind};
 
@@ -19,9 +19,24 @@ impl Inner {
         self.services.events.emit(event);
     }
 
+    /// One event for each volume of a container: `mount` at its start, `unmount` at its end.
+    pub(crate) fn emit_mounts(&self, record: &Record, action: &str) {
+        for mount in &record.mounts {
+            let Source::Volume { name, .. } = &mount.source else { continue };
+            let mut attributes = vec![("container", record.id.as_str())];
+            if action == "mount" {
+                attributes.push(("destination", &mount.destination));
+                attributes.push(("propagation", &mount.propagation));
+                attributes.push(("read/write", if mount.rw { "true" } else { "false" }));
+            }
+            self.emit_volume(action, name, &attributes);
+        }
+    }
+
     pub(crate) fn emit_volume(&self, action: &str, volume: &str, attributes: &[(&str, &str)]) {
-        let event =
-            Event::new(Kind::Volume, action, volume).with("driver", volumes::LOCAL).with_all(attributes.iter().copied());
+        let event = Event::new(Kind::Volume, action, volume)
+            .with("driver", volumes::LOCAL)
+            .with_all(attributes.iter().copied());
         self.services.events.emit(event);
     }
 }

@@ -72,8 +72,7 @@ impl Execs {
     /// The container ended or is gone, and its execs with it; those whose end was not heard of yet go when it is.
     pub(crate) fn forget_container(&self, container: &str) {
         self.map().retain(|_, exec| {
-            exec.container.id != container
-                || matches!(*exec.phase.borrow(), Phase::Starting | Phase::Running { .. })
+            exec.container.id != container || matches!(*exec.phase.borrow(), Phase::Starting | Phase::Running { .. })
         });
     }
 
@@ -121,13 +120,9 @@ impl Containers {
         self.inner.run_exec(&exec, request.console_size.or(config.console_size)).await?;
         let stdin = config.attach_stdin.then(|| {
             let (inner, detached) = (Arc::clone(&self.inner), Arc::clone(&exec));
-            StdinWriter::new(
-                Arc::clone(&exec.hub),
-                Some(client),
-                config.tty.then_some(keys),
-                !config.tty,
-                move || inner.emit_exec(&detached, "exec_detach"),
-            )
+            StdinWriter::new(Arc::clone(&exec.hub), Some(client), config.tty.then_some(keys), !config.tty, move || {
+                inner.emit_exec(&detached, "exec_detach")
+            })
         });
         Ok(Some(Attached { tty: config.tty, output, stdin }))
     }
@@ -137,7 +132,8 @@ impl Containers {
         let config = &exec.config;
         let phase = *exec.phase.borrow();
         let words = config.cmd.clone().unwrap_or_default();
-        let (entrypoint, arguments) = words.split_first().map(|(first, rest)| (first.clone(), rest.to_vec())).unwrap_or_default();
+        let (entrypoint, arguments) =
+            words.split_first().map(|(first, rest)| (first.clone(), rest.to_vec())).unwrap_or_default();
         Ok(ExecInspect {
             id: exec.id.clone(),
             running: matches!(phase, Phase::Running { .. } | Phase::Starting),
@@ -243,7 +239,8 @@ impl Inner {
     async fn launch_exec(self: &Arc<Self>, exec: &Arc<Exec>, run: &Arc<Run>, console: Option<[u32; 2]>) -> Result<i32> {
         let record = Arc::clone(&exec.container.view().record);
         let config = &exec.config;
-        let (root, specification) = (Arc::clone(run), if config.user.is_empty() { record.config.user.clone() } else { config.user.clone() });
+        let (root, specification) =
+            (Arc::clone(run), if config.user.is_empty() { record.config.user.clone() } else { config.user.clone() });
         let groups = record.host.group_add.clone().unwrap_or_default();
         let user = blocking(move || look_up(root.root.as_fd(), &specification, &groups)).await?;
         let capabilities = if config.privileged {
@@ -280,15 +277,13 @@ impl Inner {
         let plan = runtime::plan_exec(&process, seccomp)?;
         let mut streams = standard_streams(config.tty, config.attach_stdin)?;
         let mut fds = std::mem::take(&mut streams.theirs);
-        let duplicate = |fd: std::os::fd::BorrowedFd<'_>| {
-            fd.try_clone_to_owned().map_err(Error::io("duplicate a descriptor"))
-        };
+        let duplicate =
+            |fd: std::os::fd::BorrowedFd<'_>| fd.try_clone_to_owned().map_err(Error::io("duplicate a descriptor"));
         fds.push((fd::CGROUP.to_owned(), duplicate(run.cgroup.fd())?));
         let (status, theirs) = runtime::status::pair().map_err(Error::io("make a status socket"))?;
         let supervisor = &self.services.supervisor;
         let target = duplicate(run.pidfd.as_fd())?;
-        let request =
-            SupervisorExec { id: exec.id.clone(), plan, target, fds, keep: Vec::new(), status: theirs };
+        let request = SupervisorExec { id: exec.id.clone(), plan, target, fds, keep: Vec::new(), status: theirs };
         let spawned = supervisor.exec(request).await.map_err(Error::Supervisor)?;
         let terminal = await_start(supervisor, &exec.id, status, &spawned, EXEC_PREFIX).await?;
         let connected = connect(&exec.hub, supervisor, &exec.id, streams, terminal, None)?;

@@ -14,8 +14,21 @@ use network::Protocol;
 use regex_lite::Regex;
 
 const KNOWN: [&str; 15] = [
-    "ancestor", "before", "exited", "expose", "health", "id", "is-task", "isolation", "label", "name", "network",
-    "publish", "since", "status", "volume",
+    "ancestor",
+    "before",
+    "exited",
+    "expose",
+    "health",
+    "id",
+    "is-task",
+    "isolation",
+    "label",
+    "name",
+    "network",
+    "publish",
+    "since",
+    "status",
+    "volume",
 ];
 const STATES: [&str; 7] = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
 const HEALTH: [&str; 4] = ["starting", "healthy", "unhealthy", "none"];
@@ -110,7 +123,8 @@ impl Selection {
             && self.before.is_none_or(|before| record.created < before)
             && self.since.is_none_or(|since| record.created > since)
             && self.ancestors.as_ref().is_none_or(|list| {
-                list.iter().any(|(id, chain)| *id == record.image || (!chain.is_empty() && record.chain.starts_with(chain)))
+                list.iter()
+                    .any(|(id, chain)| *id == record.image || (!chain.is_empty() && record.chain.starts_with(chain)))
             })
             && filters.any("volume", |wanted| {
                 record.mounts.iter().any(|mount| {
@@ -137,7 +151,8 @@ impl Selection {
 
     fn publishes(&self, inner: &Inner, view: &View) -> bool {
         let bound = inner.ports(view);
-        let published = bound.iter().filter(|(_, bindings)| bindings.is_some()).filter_map(|(port, _)| parse_port(port).ok());
+        let published =
+            bound.iter().filter(|(_, bindings)| bindings.is_some()).filter_map(|(port, _)| parse_port(port).ok());
         any_within(&self.publish, published)
     }
 

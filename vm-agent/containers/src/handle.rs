@@ -60,22 +60,50 @@ pub(crate) struct Run {
 pub(crate) enum Command {
     Start(Reply<()>),
     /// With whether it counts as the user's wish that the container stays down.
-    Kill { signal: Signal, reply: Reply<()> },
+    Kill {
+        signal: Signal,
+        reply: Reply<()>,
+    },
     CancelRestart(Reply<()>),
     /// A restart is under way: do not remove the container between its runs.
     Restarting(bool),
     Pause(Reply<()>),
     Unpause(Reply<()>),
-    Remove { options: RemoveOptions, reply: Reply<()> },
-    Rename { name: String, reply: Reply<()> },
-    Update { request: Box<ContainerUpdateRequest>, reply: Reply<ContainerUpdateResponse> },
-    Connect { network: String, settings: Box<EndpointSettings>, reply: Reply<()> },
-    Disconnect { network: String, force: bool, reply: Reply<()> },
+    Remove {
+        options: RemoveOptions,
+        reply: Reply<()>,
+    },
+    Rename {
+        name: String,
+        reply: Reply<()>,
+    },
+    Update {
+        request: Box<ContainerUpdateRequest>,
+        reply: Reply<ContainerUpdateResponse>,
+    },
+    Connect {
+        network: String,
+        settings: Box<EndpointSettings>,
+        reply: Reply<()>,
+    },
+    Disconnect {
+        network: String,
+        force: bool,
+        reply: Reply<()>,
+    },
     /// From the supervisor.
-    Exited { code: i32, at: UnixNanos },
-    RestartDue { round: u64 },
+    Exited {
+        code: i32,
+        at: UnixNanos,
+    },
+    RestartDue {
+        round: u64,
+    },
     /// The outcome of a probe, of the run that began then.
-    Probed { started_at: UnixNanos, health: Health },
+    Probed {
+        started_at: UnixNanos,
+        health: Health,
+    },
 }
 
 pub(crate) type Reply<T> = oneshot::Sender<Result<T>>;

@@ -64,7 +64,8 @@ impl Plan {
         let command = match test.first().map(String::as_str)? {
             "CMD" => test[1..].to_vec(),
             "CMD-SHELL" => {
-                let shell = config.shell.as_deref().map_or_else(|| vec!["/bin/sh".into(), "-c".into()], <[String]>::to_vec);
+                let shell =
+                    config.shell.as_deref().map_or_else(|| vec!["/bin/sh".into(), "-c".into()], <[String]>::to_vec);
                 shell.into_iter().chain(test[1..].iter().cloned()).collect()
             }
             _ => return None,

@@ -44,7 +44,11 @@ impl Containers {
             resolv_conf_path: text(&files.resolv_conf),
             hostname_path: text(&files.hostname),
             hosts_path: text(&files.hosts),
-            log_path: if record.host.log_config.driver == "none" { String::new() } else { text(&directory.join("log.json")) },
+            log_path: if record.host.log_config.driver == "none" {
+                String::new()
+            } else {
+                text(&directory.join("log.json"))
+            },
             name: format!("/{}", record.name),
             restart_count: i64::from(record.restart_count),
             driver: "overlay2".to_owned(),
@@ -139,10 +143,11 @@ impl Inner {
         for endpoint in self.services.networks.endpoints(&view.record.id) {
             for bound in &endpoint.ports {
                 let key = format!("{}/{}", bound.container_port, bound.protocol);
-                ports.entry(key).or_default().get_or_insert_default().push(PortBinding {
-                    host_ip: bound.host_ip.to_string(),
-                    host_port: bound.host_port.to_string(),
-                });
+                ports
+                    .entry(key)
+                    .or_default()
+                    .get_or_insert_default()
+                    .push(PortBinding { host_ip: bound.host_ip.to_string(), host_port: bound.host_port.to_string() });
             }
         }
         ports

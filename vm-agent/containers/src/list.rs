@@ -8,9 +8,9 @@ use crate::record::Record;
 use crate::requests::ListRequest;
 use crate::state::{Exit, State};
 use crate::{Containers, Result};
+use engine_api::ContainerSummary;
 use engine_api::container::{HostConfigSummary, NetworkSettingsSummary, Port};
 use engine_api::host_config::PortMap;
-use engine_api::ContainerSummary;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ impl Containers {
     pub async fn list(&self, request: ListRequest) -> Result<Vec<ContainerSummary>> {
         let selection = Selection::new(&self.inner, &request)?;
         let mut views = self.inner.views();
-        views.sort_by(|a, b| b.record.created.cmp(&a.record.created));
+        views.sort_by_key(|view| std::cmp::Reverse(view.record.created));
         let limit = if request.limit == 0 { usize::MAX } else { request.limit };
         let chosen: Vec<Arc<View>> =
             views.into_iter().filter(|view| selection.takes(&self.inner, view)).take(limit).collect();

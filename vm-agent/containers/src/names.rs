@@ -2,11 +2,8 @@
 
 use std::io;
 
-/// What dockerd says may be in a name.
-pub const ALLOWED: &str = "[a-zA-Z0-9][a-zA-Z0-9_.-]";
-
 /// Whether `name` (without the leading slash) may name a container: at least two characters.
-pub fn is_valid(name: &str) -> bool {
+pub(crate) fn is_valid(name: &str) -> bool {
     let mut chars = name.bytes();
     chars.next().is_some_and(|first| first.is_ascii_alphanumeric())
         && name.len() >= 2
@@ -15,7 +12,7 @@ pub fn is_valid(name: &str) -> bool {
 
 /// A fresh id of 64 hexadecimal digits. The first twelve are never all decimal: they become a host name, and
 /// software takes an all-digit host name for an address.
-pub fn new_id() -> io::Result<String> {
+pub(crate) fn new_id() -> io::Result<String> {
     loop {
         let id = hex(&random::<32>()?);
         if id.bytes().take(12).any(|c| c.is_ascii_alphabetic()) {
@@ -25,7 +22,7 @@ pub fn new_id() -> io::Result<String> {
 }
 
 /// `adjective_surname`; from the second try on with a digit behind it.
-pub fn invent(attempt: u32) -> io::Result<String> {
+pub(crate) fn invent(attempt: u32) -> io::Result<String> {
     let [a, b, c, d, digit] = random::<5>()?;
     let adjective = ADJECTIVES[usize::from(u16::from_le_bytes([a, b])) % ADJECTIVES.len()];
     let surname = SURNAMES[usize::from(u16::from_le_bytes([c, d])) % SURNAMES.len()];
@@ -56,22 +53,112 @@ const ADJECTIVES: &[&str] = &[
     "fair", "fleet", "fluent", "fond", "frank", "fresh", "gentle", "glad", "golden", "grand", "hardy", "hearty",
     "honest", "humble", "jolly", "jovial", "keen", "kind", "lively", "loyal", "lucid", "lucky", "mellow", "merry",
     "mild", "modest", "neat", "nimble", "noble", "patient", "plucky", "polite", "prompt", "proud", "quick", "quiet",
-    "ready", "robust", "rosy", "sage", "serene", "sharp", "shiny", "silent", "smart", "snug", "sober", "solid",
-    "spry", "stable", "steady", "sturdy", "sunny", "swift", "tactful", "tidy", "tranquil", "trusty", "upbeat",
-    "valiant", "vivid", "warm", "watchful", "wise", "witty", "zesty",
+    "ready", "robust", "rosy", "sage", "serene", "sharp", "shiny", "silent", "smart", "snug", "sober", "solid", "spry",
+    "stable", "steady", "sturdy", "sunny", "swift", "tactful", "tidy", "tranquil", "trusty", "upbeat", "valiant",
+    "vivid", "warm", "watchful", "wise", "witty", "zesty",
 ];
 
 const SURNAMES: &[&str] = &[
-    "abel", "agnesi", "ampere", "babbage", "banneker", "bardeen", "bell", "bernoulli", "blackwell", "bohr", "boole",
-    "bose", "brahmagupta", "cannon", "carson", "cauchy", "cerf", "chandrasekhar", "clarke", "curie", "darwin",
-    "dijkstra", "dirac", "edison", "engelbart", "euclid", "euler", "faraday", "fermat", "fermi", "feynman", "franklin",
-    "galileo", "galois", "gauss", "germain", "goldberg", "goodall", "hamilton", "hawking", "heisenberg", "hertz",
-    "hodgkin", "hopper", "hubble", "hypatia", "johnson", "joliot", "kalam", "kapitsa", "kepler", "khayyam", "khorana",
-    "kilby", "knuth", "kovalevskaya", "lamarr", "leavitt", "leibniz", "lovelace", "maxwell", "mayer", "mcclintock",
-    "meitner", "mendel", "mirzakhani", "montalcini", "morse", "napier", "newton", "nightingale", "nobel", "noether",
-    "pascal", "pasteur", "planck", "poincare", "ptolemy", "raman", "ramanujan", "ride", "ritchie", "robinson",
-    "roentgen", "sagan", "shannon", "shirley", "snyder", "swanson", "tesla", "tharp", "turing", "volta", "wiles",
-    "williams", "wing", "wozniak", "wright", "yalow", "zhukovsky",
+    "abel",
+    "agnesi",
+    "ampere",
+    "babbage",
+    "banneker",
+    "bardeen",
+    "bell",
+    "bernoulli",
+    "blackwell",
+    "bohr",
+    "boole",
+    "bose",
+    "brahmagupta",
+    "cannon",
+    "carson",
+    "cauchy",
+    "cerf",
+    "chandrasekhar",
+    "clarke",
+    "curie",
+    "darwin",
+    "dijkstra",
+    "dirac",
+    "edison",
+    "engelbart",
+    "euclid",
+    "euler",
+    "faraday",
+    "fermat",
+    "fermi",
+    "feynman",
+    "franklin",
+    "galileo",
+    "galois",
+    "gauss",
+    "germain",
+    "goldberg",
+    "goodall",
+    "hamilton",
+    "hawking",
+    "heisenberg",
+    "hertz",
+    "hodgkin",
+    "hopper",
+    "hubble",
+    "hypatia",
+    "johnson",
+    "joliot",
+    "kalam",
+    "kapitsa",
+    "kepler",
+    "khayyam",
+    "khorana",
+    "kilby",
+    "knuth",
+    "kovalevskaya",
+    "lamarr",
+    "leavitt",
+    "leibniz",
+    "lovelace",
+    "maxwell",
+    "mayer",
+    "mcclintock",
+    "meitner",
+    "mendel",
+    "mirzakhani",
+    "montalcini",
+    "morse",
+    "napier",
+    "newton",
+    "nightingale",
+    "nobel",
+    "noether",
+    "pascal",
+    "pasteur",
+    "planck",
+    "poincare",
+    "ptolemy",
+    "raman",
+    "ramanujan",
+    "ride",
+    "ritchie",
+    "robinson",
+    "roentgen",
+    "sagan",
+    "shannon",
+    "shirley",
+    "snyder",
+    "swanson",
+    "tesla",
+    "tharp",
+    "turing",
+    "volta",
+    "wiles",
+    "williams",
+    "wing",
+    "wozniak",
+    "wright",
+    "yalow",
+    "zhukovsky",
 ];
 
 #[cfg(test)]

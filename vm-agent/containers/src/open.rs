@@ -79,7 +79,10 @@ impl Containers {
         inner.attach_adopted(&adopted).await?;
         inner.clear_up().await;
         let weak = Arc::downgrade(&inner);
-        inner.services.images.set_holders(move || weak.upgrade().map(|inner| inner.image_holders()).unwrap_or_default());
+        inner
+            .services
+            .images
+            .set_holders(move || weak.upgrade().map(|inner| inner.image_holders()).unwrap_or_default());
         let containers = Containers { inner };
         for exit in exits {
             containers.exited(exit);

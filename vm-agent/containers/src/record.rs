@@ -38,12 +38,24 @@ pub(crate) struct Record {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Source {
     /// A path of this machine.
-    Bind { path: PathBuf, recursive: bool },
-    Volume { name: String, subpath: String },
+    Bind {
+        path: PathBuf,
+        recursive: bool,
+    },
+    Volume {
+        name: String,
+        subpath: String,
+    },
     /// The options of mount(8) beside the defaults, e.g. `size=64m`.
-    Tmpfs { options: Vec<String> },
+    Tmpfs {
+        options: Vec<String>,
+    },
     /// The layers of an image, bottom first.
-    Image { id: String, chain: Vec<DiffId>, subpath: String },
+    Image {
+        id: String,
+        chain: Vec<DiffId>,
+        subpath: String,
+    },
 }
 
 /// A mount of a container besides those that every container has.

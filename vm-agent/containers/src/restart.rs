@@ -12,7 +12,7 @@ const HEALTHY_RUN: Duration = Duration::from_secs(10);
 
 /// `HostConfig.RestartPolicy`, parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Policy {
+pub(crate) enum Policy {
     #[default]
     No,
     Always,
@@ -26,9 +26,7 @@ pub enum Policy {
 pub enum InvalidPolicy {
     #[error("invalid restart policy: maximum retry count can only be used with 'on-failure'")]
     RetriesWithoutFailure,
-    #[error(
-        "invalid restart policy: maximum retry count can only be used with 'on-failure' and cannot be negative"
-    )]
+    #[error("invalid restart policy: maximum retry count can only be used with 'on-failure' and cannot be negative")]
     NegativeWithoutFailure,
     #[error("invalid restart policy: maximum retry count cannot be negative")]
     Negative,
@@ -40,7 +38,7 @@ pub enum InvalidPolicy {
 
 impl Policy {
     /// From the two fields of the wire.
-    pub fn parse(name: &str, maximum_retry_count: i64) -> Result<Policy, InvalidPolicy> {
+    pub(crate) fn parse(name: &str, maximum_retry_count: i64) -> Result<Policy, InvalidPolicy> {
         let policy = match name {
             "" | "no" => Policy::No,
             "always" => Policy::Always,
@@ -58,14 +56,14 @@ impl Policy {
         }
     }
 
-    pub fn is_none(self) -> bool {
+    pub(crate) fn is_none(self) -> bool {
         self == Policy::No
     }
 }
 
 /// Remembers how long the next delay is.
 #[derive(Debug, Clone, Default)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     last: Option<Duration>,
     /// Restarts since the last start by a user.
     count: u32,
@@ -73,12 +71,12 @@ pub struct Backoff {
 
 impl Backoff {
     /// A user's start: everything begins anew.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         *self = Backoff::default();
     }
 
     /// What to do after an exit with `code` of a run that lasted `ran`.
-    pub fn verdict(&mut self, policy: Policy, code: i32, stopped_by_user: bool, ran: Duration) -> Verdict {
+    pub(crate) fn verdict(&mut self, policy: Policy, code: i32, stopped_by_user: bool, ran: Duration) -> Verdict {
         if stopped_by_user {
             return Verdict::Stay;
         }

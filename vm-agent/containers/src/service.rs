@@ -78,12 +78,7 @@ struct Index {
 }
 
 impl Inner {
-    pub(crate) fn new(
-        services: Services,
-        settings: Settings,
-        hierarchy: Hierarchy,
-        abilities: Abilities,
-    ) -> Inner {
+    pub(crate) fn new(services: Services, settings: Settings, hierarchy: Hierarchy, abilities: Abilities) -> Inner {
         let table = services.store.table("containers");
         Inner {
             services,
@@ -217,7 +212,11 @@ impl Containers {
             match view.record.state {
                 State::Running(_) => counts.running += 1,
                 State::Paused(_) => counts.paused += 1,
-                State::Created(_) | State::Starting(_) | State::Restarting(_) | State::Exited(_) | State::Removing(_) => {
+                State::Created(_)
+                | State::Starting(_)
+                | State::Restarting(_)
+                | State::Exited(_)
+                | State::Removing(_) => {
                     counts.stopped += 1;
                 }
             }
@@ -227,8 +226,12 @@ impl Containers {
 
     /// Names or ids of all networks that containers, running or not, are configured for.
     pub fn networks_in_use(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            self.inner.views().iter().flat_map(|view| view.record.endpoints.keys().cloned().collect::<Vec<_>>()).collect();
+        let mut names: Vec<String> = self
+            .inner
+            .views()
+            .iter()
+            .flat_map(|view| view.record.endpoints.keys().cloned().collect::<Vec<_>>())
+            .collect();
         names.sort();
         names.dedup();
         names

@@ -68,7 +68,10 @@ impl Inner {
         stats.read = Timestamp::now();
         if let Some(sandbox) = &run.sandbox {
             match self.services.networks.stats(sandbox).await {
-                Ok(interfaces) => stats.networks = Some(interfaces.into_iter().map(|(name, counters)| (name, network(counters))).collect()),
+                Ok(interfaces) => {
+                    stats.networks =
+                        Some(interfaces.into_iter().map(|(name, counters)| (name, network(counters))).collect())
+                }
                 Err(error) => tracing::debug!(container = stats.id, %error, "no network statistics"),
             }
         }
@@ -224,7 +227,10 @@ mod tests {
     #[test]
     fn a_sample_is_dockerds() {
         let files = Files {
-            cpu: Some("usage_usec 5000\nuser_usec 3000\nsystem_usec 2000\nnr_periods 4\nnr_throttled 1\nthrottled_usec 7\n".into()),
+            cpu: Some(
+                "usage_usec 5000\nuser_usec 3000\nsystem_usec 2000\nnr_periods 4\nnr_throttled 1\nthrottled_usec 7\n"
+                    .into(),
+            ),
             memory_current: Some("1048576\n".into()),
             memory_stat: Some("anon 100\ninactive_file 300\n".into()),
             memory_max: Some("max\n".into()),

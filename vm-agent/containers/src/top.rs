@@ -105,10 +105,10 @@ fn format(ps_args: &str) -> Result<Format, Invalid> {
             .filter(|word| !word.is_empty())
             .map(|word| {
                 let (name, title) = word.split_once('=').map_or((word, None), |(name, title)| (name, Some(title)));
-                let (_, known, column) = WORDS
-                    .iter()
-                    .find(|(word, _, _)| word.eq_ignore_ascii_case(name))
-                    .ok_or_else(|| Invalid::PsArguments(format!("error: unknown user-defined format specifier \"{name}\"")))?;
+                let (_, known, column) =
+                    WORDS.iter().find(|(word, _, _)| word.eq_ignore_ascii_case(name)).ok_or_else(|| {
+                        Invalid::PsArguments(format!("error: unknown user-defined format specifier \"{name}\""))
+                    })?;
                 Ok((title.unwrap_or(known).to_owned(), *column))
             })
             .collect()
@@ -195,7 +195,8 @@ impl Machine {
         let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
         let booted = stat.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse().ok()).unwrap_or(0);
         let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-        let memory = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok());
+        let memory =
+            meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok());
         Machine {
             users: users.collect(),
             booted,
@@ -361,7 +362,8 @@ mod tests {
         let status = "Name:\ta) b\nUid:\t33\t33\t33\t33\nGid:\t34\t34\t34\t34\nVmSize:\t 1000 kB\nVmRSS:\t 200 kB\n";
         let mut process = Process::parse(42, stat, status, b"sleep\09\0").expect("valid");
         assert_eq!((process.name.as_str(), process.command.as_str()), ("a) b", "sleep 9"));
-        let machine = Machine { users: HashMap::from([(33, "web".to_owned())]), booted: 100, now: 130, memory_kib: 1000 };
+        let machine =
+            Machine { users: HashMap::from([(33, "web".to_owned())]), booted: 100, now: 130, memory_kib: 1000 };
         let value = |process: &Process, column| process.value(column, &machine);
         process.uid = 33;
         assert_eq!(value(&process, Column::User), "web");

@@ -90,10 +90,9 @@ impl ContainerCreateRequest {
         check_at::<ContainerConfig>(&value, &[])?;
         check_at::<Resources>(&value, &["HostConfig"])?;
         let beside = |name: &String| name == "HostConfig" || name == "NetworkingConfig";
-        if value.as_object().is_some_and(|members| members.keys().all(beside)) {
-            return Err(DecodeError::EmptyConfig);
-        }
-        crate::decode::decode_value(value)
+        let empty = value.as_object().is_some_and(|members| members.keys().all(beside));
+        let request = crate::decode::decode_value(value)?;
+        if empty { Err(DecodeError::EmptyConfig) } else { Ok(request) }
     }
 }
 

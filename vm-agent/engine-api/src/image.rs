@@ -18,8 +18,9 @@ pub struct ImageSummary {
     pub parent_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub descriptor: Option<Descriptor>,
-    pub repo_digests: Vec<String>,
-    pub repo_tags: Vec<String>,
+    /// Never `null` in lists; `null` in `system df` where there are none.
+    pub repo_digests: Option<Vec<String>>,
+    pub repo_tags: Option<Vec<String>>,
     pub shared_size: i64,
     pub size: i64,
     /// Only for clients before 1.44.
@@ -40,7 +41,6 @@ pub struct ImageInspect {
     pub created: String,
     pub docker_version: String,
     pub author: String,
-    pub config: Option<ImageConfig>,
     pub architecture: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub variant: String,
@@ -57,6 +57,7 @@ pub struct ImageInspect {
     pub metadata: ImageMetadata,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub descriptor: Option<Descriptor>,
+    pub config: Option<ImageConfig>,
 }
 
 /// The configuration of an image. Eight members are always sent, `null` or empty where the image has nothing to say.

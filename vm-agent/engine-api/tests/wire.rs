@@ -82,7 +82,7 @@ fn images() {
 
 #[test]
 fn progress() {
-    for name in ["image-import", "image-load", "image-load-quiet"] {
+    for name in ["image-import", "image-load", "image-load-quiet", "image-pull", "image-push"] {
         round_trip::<Vec<JsonMessage>>(name);
     }
 }

@@ -51,7 +51,9 @@ pub(crate) fn decompress<'a>(mut source: impl Read + Send + 'a) -> io::Result<Bo
     Ok(match compression {
         Compression::None => Box::new(buffered),
         // Layers may be several gzip members one after another (pigz, estargz).
-        Compression::Gzip => Box::new(BufReader::with_capacity(64 * 1024, flate2::bufread::MultiGzDecoder::new(buffered))),
+        Compression::Gzip => {
+            Box::new(BufReader::with_capacity(64 * 1024, flate2::bufread::MultiGzDecoder::new(buffered)))
+        }
         Compression::Zstd => Box::new(BufReader::with_capacity(64 * 1024, zstd::Decoder::with_buffer(buffered)?)),
         Compression::Other(name) => {
             return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{name} compression is not supported")));

@@ -86,7 +86,9 @@ impl Content {
             _ => Error::io("cannot read", path)(e),
         })?;
         if Digest::of(&content) != *digest {
-            return Err(Error::Corrupt(format!("content {digest} is damaged on disk: remove the image and pull it again")));
+            return Err(Error::Corrupt(format!(
+                "content {digest} is damaged on disk: remove the image and pull it again"
+            )));
         }
         Ok(content)
     }

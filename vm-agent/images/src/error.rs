@@ -51,13 +51,17 @@ pub enum Error {
     #[error("no matching manifest for {0} in the manifest list entries")]
     NoMatchingPlatform(String),
     /// The one image under the name is for another platform.
-    #[error("image with reference {reference} was found but its platform ({found}) does not match the specified platform ({wanted})")]
+    #[error(
+        "image with reference {reference} was found but its platform ({found}) does not match the specified platform ({wanted})"
+    )]
     WrongPlatform { reference: String, found: String, wanted: String },
     /// A form of manifest or layer that this engine cannot use.
     #[error("{0}")]
     Unsupported(String),
     /// Not enough room for what is about to be stored.
-    #[error("no space left on device: {what} needs {needed} bytes, {free} are free: remove images, or give the machine a larger disk")]
+    #[error(
+        "no space left on device: {what} needs {needed} bytes, {free} are free: remove images, or give the machine a larger disk"
+    )]
     NoRoom { what: String, needed: u64, free: u64 },
     /// The disk ran full.
     #[error("write {}: no space left on device: remove images, or give the machine a larger disk", path.display())]

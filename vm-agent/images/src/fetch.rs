@@ -55,12 +55,16 @@ impl Drop for Job {
 #[derive(Debug, Clone)]
 enum Phase {
     Waiting,
-    Downloading { current: u64 },
+    Downloading {
+        current: u64,
+    },
     /// Seconds until the next try.
     Retrying(u64),
     Verifying,
     Downloaded,
-    Extracting { current: u64 },
+    Extracting {
+        current: u64,
+    },
     Done(Result<(), Arc<Error>>),
 }
 

@@ -94,7 +94,8 @@ pub(crate) struct Config {
 
 impl Config {
     pub(crate) fn parse(content: &[u8]) -> Result<Config> {
-        let malformed = |e: &dyn std::fmt::Display| Error::Corrupt(format!("the image's configuration is malformed: {e}"));
+        let malformed =
+            |e: &dyn std::fmt::Display| Error::Corrupt(format!("the image's configuration is malformed: {e}"));
         let raw: serde_json::Value = serde_json::from_slice(content).map_err(|e| malformed(&e))?;
         let ids = raw.pointer("/rootfs/diff_ids").and_then(serde_json::Value::as_array);
         let ids = match ids {

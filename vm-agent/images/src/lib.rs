@@ -147,14 +147,8 @@ impl Images {
         let config = image::Config::parse(&self.inner.content.read(id)?)?;
         let chain = record.chain();
         let size = chain.iter().map(|layer| self.inner.layers.size(layer)).sum::<layers::Result<u64>>()?;
-        let image = Arc::new(Image {
-            id: *id,
-            config: config.parsed,
-            raw: config.raw,
-            chain,
-            size,
-            manifest: record.manifest,
-        });
+        let image =
+            Arc::new(Image { id: *id, config: config.parsed, raw: config.raw, chain, size, manifest: record.manifest });
         self.known().insert(*id, Arc::clone(&image));
         Ok(image)
     }

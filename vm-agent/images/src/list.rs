@@ -24,6 +24,9 @@ pub struct Summary {
     pub labels: Option<BTreeMap<String, String>>,
 }
 
+/// Tags and digests.
+type Names = (Vec<String>, Vec<String>);
+
 impl Summary {
     /// True when no tag and no digest names the image.
     pub fn is_dangling(&self) -> bool {
@@ -87,8 +90,8 @@ impl Images {
     }
 
     /// The tags and digests of every image, in their familiar forms.
-    pub(crate) fn names(&self) -> Result<HashMap<ImageId, (Vec<String>, Vec<String>)>> {
-        let mut names: HashMap<ImageId, (Vec<String>, Vec<String>)> = HashMap::new();
+    pub(crate) fn names(&self) -> Result<HashMap<ImageId, Names>> {
+        let mut names: HashMap<ImageId, Names> = HashMap::new();
         for (reference, id) in self.references()? {
             let (tags, digests) = names.entry(id).or_default();
             if reference.digest.is_some() { digests } else { tags }.push(reference.familiar());

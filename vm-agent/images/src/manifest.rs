@@ -161,7 +161,10 @@ impl Manifest {
             }
         }
         if self.config.size > MAX_CONFIG {
-            return Err(Error::Corrupt(format!("the image's configuration of {} bytes is too large", self.config.size)));
+            return Err(Error::Corrupt(format!(
+                "the image's configuration of {} bytes is too large",
+                self.config.size
+            )));
         }
         Ok(())
     }

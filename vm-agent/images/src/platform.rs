@@ -20,9 +20,8 @@ impl Platform {
     pub fn parse(text: &str) -> Result<Platform> {
         let invalid = || Error::InvalidPlatform(text.to_owned());
         let parts: Vec<&str> = text.split('/').collect();
-        let is_word = |part: &&str| {
-            !part.is_empty() && part.bytes().all(|c| c.is_ascii_alphanumeric() || b"_-.".contains(&c))
-        };
+        let is_word =
+            |part: &&str| !part.is_empty() && part.bytes().all(|c| c.is_ascii_alphanumeric() || b"_-.".contains(&c));
         if parts.len() > 3 || !parts.iter().all(is_word) {
             return Err(invalid());
         }

@@ -75,8 +75,9 @@ impl Images {
         let session = Session::open(&self.inner.registry, endpoint, &reference.path, auth, Action::Pull, &[])
             .await
             .map_err(|failure| failure.into_pull_error(reference))?;
-        progress.message(&reference.tag_or_digest(), format!("Pulling from {}", reference.path));
         let found = find(&session, reference, wanted).await?;
+        // Not before: a failure that comes before any progress is answered with a status of its own.
+        progress.message(&reference.tag_or_digest(), format!("Pulling from {}", reference.path));
         let mut cleaning = Cleaning { images: self, armed: true };
         let image = self.fetch(&session, reference, &found, progress).await?;
         cleaning.armed = false;
@@ -91,11 +92,8 @@ impl Images {
         for blob in record.blobs(&id) {
             pin.blob(blob);
         }
-        let tools = Tools {
-            content: self.inner.content.clone(),
-            layers: self.inner.layers.clone(),
-            session: session.clone(),
-        };
+        let tools =
+            Tools { content: self.inner.content.clone(), layers: self.inner.layers.clone(), session: session.clone() };
         self.check_room(found)?;
         let mut missing = Vec::new();
         for layer in &record.layers {
@@ -197,7 +195,9 @@ async fn find(session: &Session, reference: &Reference, wanted: Option<&Platform
             Document::Manifest(manifest) => break manifest,
             Document::Index(index) => {
                 if indexes.len() == MAX_DEPTH {
-                    return Err(Error::Unsupported("the image's index refers to more indexes than can be followed".to_owned()));
+                    return Err(Error::Unsupported(
+                        "the image's index refers to more indexes than can be followed".to_owned(),
+                    ));
                 }
                 let selected = index.select(target)?.digest;
                 indexes.push(remote);

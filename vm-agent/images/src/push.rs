@@ -162,7 +162,8 @@ impl Images {
     /// A repository that is known to have the blob.
     fn mount_source(&self, from: &[String], blob: &Digest, target: &Reference) -> Result<Option<String>> {
         for (reference, id) in self.references()? {
-            let known = reference.domain == target.domain && reference.digest.is_some() && from.contains(&reference.path);
+            let known =
+                reference.domain == target.domain && reference.digest.is_some() && from.contains(&reference.path);
             if known && self.record(&id).is_ok_and(|record| record.layers.iter().any(|l| l.blob.digest == *blob)) {
                 return Ok(Some(reference.path));
             }

@@ -43,9 +43,7 @@ impl Reference {
             return Err(Error::InvalidReference(": cannot specify 64-byte hexadecimal strings"));
         }
         let (name, digest) = match text.split_once('@') {
-            Some((name, digest)) => {
-                (name, Some(digest.parse::<Digest>().map_err(|_| Error::InvalidReference(""))?))
-            }
+            Some((name, digest)) => (name, Some(digest.parse::<Digest>().map_err(|_| Error::InvalidReference(""))?)),
             None => (text, None),
         };
         let (domain, remainder) = split_domain(name);
@@ -159,9 +157,7 @@ impl From<Reference> for String {
 fn split_domain(name: &str) -> (String, String) {
     let (domain, remainder) = match name.split_once('/') {
         Some((first, rest))
-            if first.contains(['.', ':'])
-                || first == "localhost"
-                || first.chars().any(|c| c.is_ascii_uppercase()) =>
+            if first.contains(['.', ':']) || first == "localhost" || first.chars().any(|c| c.is_ascii_uppercase()) =>
         {
             (first, rest)
         }
@@ -252,9 +248,22 @@ mod tests {
 
     #[test]
     fn bad_names_are_refused_in_dockerds_words() {
-        for text in
-            ["", ":", "busybox:", "a//b", "/a", "a/", "a:b:c", "-a", "a_", "a___b", "a..b", "x@sha256:12", "a b", "a:-b"]
-        {
+        for text in [
+            "",
+            ":",
+            "busybox:",
+            "a//b",
+            "/a",
+            "a/",
+            "a:b:c",
+            "-a",
+            "a_",
+            "a___b",
+            "a..b",
+            "x@sha256:12",
+            "a b",
+            "a:-b",
+        ] {
             assert_eq!(Reference::parse(text).unwrap_err().to_string(), "invalid reference format", "{text:?}");
         }
         assert_eq!(

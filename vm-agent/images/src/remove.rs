@@ -167,16 +167,9 @@ impl Images {
 }
 
 /// What stands against deleting an image; `single` when its references may go without force.
-fn conflict(
-    id: &ImageId,
-    references: &[Reference],
-    holders: &[Holder],
-    force: bool,
-    single: bool,
-) -> Option<Error> {
-    let conflict = |how: &str, why: String| {
-        Some(Error::Conflict(format!("unable to delete {} ({how}) - {why}", short(id))))
-    };
+fn conflict(id: &ImageId, references: &[Reference], holders: &[Holder], force: bool, single: bool) -> Option<Error> {
+    let conflict =
+        |how: &str, why: String| Some(Error::Conflict(format!("unable to delete {} ({how}) - {why}", short(id))));
     if let Some(holder) = holders.iter().find(|holder| holder.running) {
         let container = short_id(&holder.container_id);
         return conflict("cannot be forced", format!("image is being used by running container {container}"));
@@ -228,12 +221,21 @@ mod tests {
     fn conflicts_are_worded_as_dockerd_does() {
         let id = Digest::of(b"image");
         let holder = |running| Holder { container_id: "c".repeat(64), image: id, chain: Vec::new(), running };
-        let text = |holders: &[Holder], force| conflict(&id, &references(&["a:1"]), holders, force, true).map(|e| e.to_string());
+        let text = |holders: &[Holder], force| {
+            conflict(&id, &references(&["a:1"]), holders, force, true).map(|e| e.to_string())
+        };
         assert_eq!(
             text(&[holder(true)], true).unwrap(),
-            format!("conflict: unable to delete {} (cannot be forced) - image is being used by running container cccccccccccc", short(&id))
+            format!(
+                "conflict: unable to delete {} (cannot be forced) - image is being used by running container cccccccccccc",
+                short(&id)
+            )
         );
-        assert!(text(&[holder(false)], false).unwrap().contains("(must be forced) - image is being used by stopped container"));
+        assert!(
+            text(&[holder(false)], false)
+                .unwrap()
+                .contains("(must be forced) - image is being used by stopped container")
+        );
         assert_eq!(text(&[holder(false)], true), None);
         let multiple = conflict(&id, &references(&["a:1", "b:1"]), &[], false, false).unwrap().to_string();
         assert!(multiple.ends_with("image is referenced in multiple repositories"), "{multiple}");

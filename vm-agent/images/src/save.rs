@@ -69,7 +69,8 @@ impl Images {
         let mut chosen: Vec<Chosen> = Vec::new();
         let all = self.references()?;
         for name in names {
-            let repository = Reference::parse(name).ok().filter(|parsed| parsed.tag.is_none() && parsed.digest.is_none());
+            let repository =
+                Reference::parse(name).ok().filter(|parsed| parsed.tag.is_none() && parsed.digest.is_none());
             let tags: Vec<(Reference, ImageId)> = match repository {
                 Some(repository) => all
                     .iter()

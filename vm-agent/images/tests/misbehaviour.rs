@@ -36,7 +36,12 @@ async fn nothing_is_left(bench: &Bench) {
     // Threads that were unpacking end when their download does; what they leave is collected after them.
     for _ in 0..100 {
         bench.images.collect().await.unwrap();
-        let left = [bench.names("layers/ingest"), bench.names("content/ingest"), bench.names("content/blobs/sha256"), bench.layer_names()];
+        let left = [
+            bench.names("layers/ingest"),
+            bench.names("content/ingest"),
+            bench.names("content/blobs/sha256"),
+            bench.layer_names(),
+        ];
         if left.iter().all(Vec::is_empty) {
             assert!(bench.images.list().unwrap().is_empty());
             return;
@@ -68,7 +73,10 @@ async fn content_that_is_not_what_it_says_is_refused() {
     })
     .await;
     let error = fail(&server).await.to_string();
-    assert!(error.starts_with("filesystem layer verification failed for digest sha256:") || error.contains("corrupt"), "{error}");
+    assert!(
+        error.starts_with("filesystem layer verification failed for digest sha256:") || error.contains("corrupt"),
+        "{error}"
+    );
     let (server, _) = with_layer(|_, mut answer| {
         answer.body.push(0);
         answer
@@ -154,7 +162,10 @@ async fn a_registry_without_ranges_sends_it_again() {
 async fn a_registry_that_breaks_off_or_stalls_for_good_is_given_up() {
     let (server, _) = with_layer(|_, answer| answer.then(Then::CloseAfter(0))).await;
     let error = fail(&server).await;
-    assert!(matches!(&error, Error::Shared { kind: Kind::Unavailable, message } if message.contains("closed the connection in the middle")), "{error:?}");
+    assert!(
+        matches!(&error, Error::Shared { kind: Kind::Unavailable, message } if message.contains("closed the connection in the middle")),
+        "{error:?}"
+    );
     let (server, _) = with_layer(|_, answer| answer.then(Then::StallAfter(0))).await;
     let error = fail(&server).await.to_string();
     assert!(error.contains("timed out: the registry stopped sending"), "{error}");
@@ -172,7 +183,10 @@ async fn a_registry_that_is_not_there_is_named() {
     };
     let bench = Bench::new();
     let error = pull(&bench, &format!("{address}/x")).await.unwrap_err();
-    assert_eq!(error.to_string(), format!("Get \"http://{address}/v2/\": dial tcp {address}: connect: connection refused"));
+    assert_eq!(
+        error.to_string(),
+        format!("Get \"http://{address}/v2/\": dial tcp {address}: connect: connection refused")
+    );
     assert_eq!(error.kind(), Kind::Unavailable);
     let error = pull(&bench, "registry.invalid/x").await.unwrap_err().to_string();
     assert!(error.starts_with("Get \"https://registry.invalid/v2/\": "), "{error}");
@@ -211,7 +225,10 @@ async fn refusals_are_worded_as_dockerd_words_them() {
     let unknown = r#"{"errors":[{"code":"NAME_UNKNOWN","message":"repository name not known to registry"}]}"#;
     let (error, server) = manifest(404, unknown).await;
     let repository = format!("{}/some/app", server.address);
-    assert_eq!(error, format!("repository {repository} not found: name unknown: repository name not known to registry"));
+    assert_eq!(
+        error,
+        format!("repository {repository} not found: name unknown: repository name not known to registry")
+    );
     let (error, server) = manifest(404, "<html>").await;
     assert_eq!(error, format!("manifest for {} not found: manifest unknown: manifest unknown", name(&server)));
     let (error, _) = manifest(200, "not json").await;
@@ -248,7 +265,7 @@ async fn redirects_are_followed_without_the_credentials() {
     let elsewhere = Server::start(move |request| store.answer(request)).await;
     let target = elsewhere.address.replace("127.0.0.1", "localhost");
     let server = Server::start(move |request| {
-        if request.headers.get("authorization").is_none() {
+        if !request.headers.contains_key("authorization") {
             return Answer::new(401, "").header("WWW-Authenticate", "Basic realm=\"x\"");
         }
         if request.path.contains("/blobs/") {
@@ -354,7 +371,8 @@ async fn indexes_zstd_and_platforms() {
     let arm: Vec<Vec<u8>> = vec![gzip(&plain[0])];
     let mut arm_config: serde_json::Value = serde_json::from_slice(&support::config(&plain[..1], "arm")).unwrap();
     arm_config["architecture"] = "arm64".into();
-    let arm = content.add(&serde_json::to_vec(&arm_config).unwrap(), &arm, "application/vnd.oci.image.layer.v1.tar+gzip");
+    let arm =
+        content.add(&serde_json::to_vec(&arm_config).unwrap(), &arm, "application/vnd.oci.image.layer.v1.tar+gzip");
     let zstd: Vec<Vec<u8>> = plain.iter().map(|layer| zstd::encode_all(layer.as_slice(), 1).unwrap()).collect();
     let amd = content.add(&support::config(&plain, "amd"), &zstd, "application/vnd.oci.image.layer.v1.tar+zstd");
     let size = |digest: Digest| content.manifests[&digest.to_string()].1.len();
@@ -379,7 +397,8 @@ async fn indexes_zstd_and_platforms() {
     assert_eq!(digests, [format!("{}@{root}", reference.familiar_name())]);
     let id = bench.images.pull(&reference, Some(&wanted("linux/arm64")), &Auth::Anonymous, &silent).await.unwrap();
     assert_eq!(bench.images.image(&id).unwrap().platform().to_string(), "linux/arm64");
-    let error = bench.images.pull(&reference, Some(&wanted("linux/s390x")), &Auth::Anonymous, &silent).await.unwrap_err();
+    let error =
+        bench.images.pull(&reference, Some(&wanted("linux/s390x")), &Auth::Anonymous, &silent).await.unwrap_err();
     assert_eq!(error.to_string(), "no matching manifest for linux/s390x in the manifest list entries");
     let single = reference.with_digest(arm);
     let error = bench.images.pull(&single, Some(&wanted("linux/amd64")), &Auth::Anonymous, &silent).await.unwrap_err();

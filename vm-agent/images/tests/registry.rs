@@ -53,7 +53,10 @@ async fn an_image_survives_the_way_through_a_registry() {
     let said = statuses(&said);
     let digest = inspect.repo_digests[0].rsplit_once('@').unwrap().1;
     assert_eq!(said[0], "v1: Pulling from some/app");
-    assert_eq!(said[said.len() - 2..], [format!("Digest: {digest}"), format!("Status: Downloaded newer image for {name}")]);
+    assert_eq!(
+        said[said.len() - 2..],
+        [format!("Digest: {digest}"), format!("Status: Downloaded newer image for {name}")]
+    );
     for status in ["Pulling fs layer", "Verifying Checksum", "Download complete", "Pull complete"] {
         let count = said.iter().filter(|line| line.ends_with(&format!(": {status}"))).count();
         assert_eq!(count, 3, "{status} in {said:#?}");
@@ -121,7 +124,10 @@ async fn a_password_registry_wants_the_password() {
     assert!(matches!(&error, Error::Unauthorized(text) if text.contains("401 Unauthorized")), "{error}");
     let missing = format!("{}/missing", registry.address);
     let error = pull(&bench.images, &missing, &login(PASSWORD)).await.unwrap_err();
-    assert_eq!(error.to_string(), format!("manifest for {missing}:latest not found: manifest unknown: manifest unknown"));
+    assert_eq!(
+        error.to_string(),
+        format!("manifest for {missing}:latest not found: manifest unknown: manifest unknown")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -212,7 +212,10 @@ impl<R: Read> Members<R> {
         let gid = number(extensions.gid, &old.gid)?;
         let mtime = match extensions.mtime {
             Some(mtime) => mtime,
-            None => (i64::try_from(self.number(&old.mtime)?).map_err(|_| self.damaged(invalid("a time is too large")))?, 0),
+            None => (
+                i64::try_from(self.number(&old.mtime)?).map_err(|_| self.damaged(invalid("a time is too large")))?,
+                0,
+            ),
         };
         // Archives older than ustar have no device numbers.
         let (major, minor) = match (header.as_ustar(), header.as_gnu()) {
@@ -221,8 +224,10 @@ impl<R: Read> Members<R> {
             (None, None) => (0, 0),
         };
         let small = |what: &str, number: i128| {
-            u32::try_from(number)
-                .map_err(|_| Error::Entry { entry: self.last.clone(), reason: format!("{what} {number} is out of range") })
+            u32::try_from(number).map_err(|_| Error::Entry {
+                entry: self.last.clone(),
+                reason: format!("{what} {number} is out of range"),
+            })
         };
         Ok(Member {
             link: extensions
@@ -284,7 +289,9 @@ impl<R: Read> Members<R> {
                             value = value
                                 .checked_mul(10)
                                 .and_then(|value| value.checked_add(u64::from(digit - b'0')))
-                                .ok_or_else(|| members.damaged(invalid("a sparse map has a number that is too large")))?;
+                                .ok_or_else(|| {
+                                    members.damaged(invalid("a sparse map has a number that is too large"))
+                                })?;
                         }
                         _ => return Err(members.damaged(invalid("a sparse map has a byte that is no digit"))),
                     }
@@ -491,7 +498,9 @@ mod tests {
         wide[11] = 5;
         assert_eq!(members.number(&wide).unwrap(), 5);
         assert_eq!(members.number(&[0xff; 12]).unwrap(), -1);
-        for (field, expected) in [(b"0000644\0".as_slice(), 0o644), (b"   755 \0", 0o755), (b"\0\0\0\0", 0), (b"    ", 0)] {
+        for (field, expected) in
+            [(b"0000644\0".as_slice(), 0o644), (b"   755 \0", 0o755), (b"\0\0\0\0", 0), (b"    ", 0)]
+        {
             assert_eq!(members.number(field).unwrap(), expected);
         }
         assert!(members.number(b"12x\0").is_err());

@@ -44,13 +44,11 @@ fn size_of(directory: &OwnedFd, seen: &mut HashSet<(u64, u64)>) -> Result<u64, E
             FileType::RegularFile if stat.st_nlink == 1 || seen.insert((stat.st_dev, stat.st_ino)) => {
                 total += u64::try_from(stat.st_size).unwrap_or_default();
             }
-            FileType::Directory => {
-                match rustix::fs::openat(directory, path(&name), directory_flags(), Mode::empty()) {
-                    Ok(inner) => total += size_of(&inner, seen)?,
-                    Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
-                    Err(e) => return Err(e),
-                }
-            }
+            FileType::Directory => match rustix::fs::openat(directory, path(&name), directory_flags(), Mode::empty()) {
+                Ok(inner) => total += size_of(&inner, seen)?,
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
+                Err(e) => return Err(e),
+            },
             _ => {}
         }
     }

@@ -33,6 +33,7 @@ mod stack;
 mod tree;
 mod unpack;
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{Read, Write};
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -203,19 +204,17 @@ impl Layers {
         let record =
             Record { size: unpacked.size, implied: unpacked.implied.iter().map(|name| names::to_text(name)).collect() };
         let size = record.size;
-        let mut stale_gone = None;
-        let mut state = self.state();
-        if !state.layers.contains_key(&diff_id) {
+        let mut stale = None;
+        if let Entry::Vacant(place) = self.state().layers.entry(diff_id) {
             // Garbage that was collected and not discarded yet.
-            let stale = self.inner.disk.layer(&diff_id);
-            if stale.exists() {
-                stale_gone = self.inner.disk.take_away(&stale);
+            let tree = self.inner.disk.layer(&diff_id);
+            if tree.exists() {
+                stale = self.inner.disk.take_away(&tree);
             }
             ingest.publish(&diff_id)?;
-            state.layers.insert(diff_id, record);
+            place.insert(record);
         }
-        drop(state);
-        self.inner.disk.delete(stale_gone.as_slice());
+        self.inner.disk.delete(stale.as_slice());
         Ok(Applied { diff_id, size })
     }
 
@@ -285,7 +284,10 @@ impl Layers {
             Some(chain_id) if state.corrected.contains(&chain_id) => lowers.push(self.inner.disk.chain(&chain_id)),
             Some(_) => {}
         }
-        for id in chain.iter().rev() {
+        // The kernel refuses a directory twice (ELOOP). Of a layer that a chain has several times the topmost decides every
+        // name that the others could: they can be left out.
+        let mut seen = HashSet::new();
+        for id in chain.iter().rev().filter(|id| seen.insert(**id)) {
             if !state.layers.contains_key(id) {
                 return Err(Error::Missing(*id));
             }
@@ -375,7 +377,8 @@ impl Layers {
         let mut doomed = Vec::new();
         {
             let state = self.state();
-            let layers = garbage.layers.iter().filter(|id| !state.layers.contains_key(id)).map(|id| self.inner.disk.layer(id));
+            let layers =
+                garbage.layers.iter().filter(|id| !state.layers.contains_key(id)).map(|id| self.inner.disk.layer(id));
             let chains =
                 garbage.chains.iter().filter(|id| !state.corrected.contains(id)).map(|id| self.inner.disk.chain(id));
             for tree in layers.chain(chains) {

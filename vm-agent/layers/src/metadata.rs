@@ -5,6 +5,9 @@ use std::os::fd::AsFd;
 use rustix::fs::{Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 
+/// Extended attributes: names and values.
+pub(crate) type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// Everything but the overlay file system's own attributes goes from one open directory to the other.
 pub(crate) fn copy(from: impl AsFd, to: impl AsFd) -> Result<(), Errno> {
     let stat = rustix::fs::fstat(&from)?;
@@ -28,7 +31,7 @@ pub(crate) fn is_overlay(name: &[u8]) -> bool {
 }
 
 /// The extended attributes of an open file, sorted by name; none where the file system has none.
-pub(crate) fn xattrs(fd: impl AsFd) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Errno> {
+pub(crate) fn xattrs(fd: impl AsFd) -> Result<Xattrs, Errno> {
     collect(
         || rustix::fs::flistxattr_query(&fd),
         |buffer| rustix::fs::flistxattr(&fd, buffer),
@@ -38,7 +41,7 @@ pub(crate) fn xattrs(fd: impl AsFd) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Errno> {
 }
 
 /// [`xattrs`] of what cannot be opened, a link or a device, by path.
-pub(crate) fn xattrs_of_path(path: &std::path::Path) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Errno> {
+pub(crate) fn xattrs_of_path(path: &std::path::Path) -> Result<Xattrs, Errno> {
     collect(
         || rustix::fs::llistxattr_query(path),
         |buffer| rustix::fs::llistxattr(path, buffer),
@@ -52,7 +55,7 @@ fn collect(
     list: impl Fn(&mut [u8]) -> Result<usize, Errno>,
     value_size: impl Fn(&[u8]) -> Result<usize, Errno>,
     value: impl Fn(&[u8], &mut [u8]) -> Result<usize, Errno>,
-) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Errno> {
+) -> Result<Xattrs, Errno> {
     let size = match list_size() {
         Ok(0) | Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
         Ok(size) => size,

@@ -30,8 +30,7 @@ pub(crate) fn mount(spec: &OverlaySpec) -> Result<OwnedFd> {
     let mut opened = Vec::new();
     let mut set = |key: &'static str, directory: &Path| -> Result<()> {
         let value = short(directory, &mut opened)?;
-        rustix::mount::fsconfig_set_string(context.as_fd(), key, &value)
-            .map_err(|e| logged(&context, key, e))
+        rustix::mount::fsconfig_set_string(context.as_fd(), key, &value).map_err(|e| logged(&context, key, e))
     };
     for lower in &spec.lowers {
         set("lowerdir+", lower)?;
@@ -56,8 +55,8 @@ fn short(directory: &Path, opened: &mut Vec<OwnedFd>) -> Result<PathBuf> {
         return Ok(directory.to_owned());
     }
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let fd = rustix::fs::open(directory, flags, Mode::empty())
-        .map_err(|e| Error::io("cannot open", directory)(e.into()))?;
+    let fd =
+        rustix::fs::open(directory, flags, Mode::empty()).map_err(|e| Error::io("cannot open", directory)(e.into()))?;
     let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
     opened.push(fd);
     Ok(name.into())

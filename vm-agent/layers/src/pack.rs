@@ -145,7 +145,7 @@ impl<W: Write> Pack<'_, W> {
         self.pad(size)
     }
 
-    fn special_xattrs(&self, name: &[u8], child: &[u8], parent: &OwnedFd) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    fn special_xattrs(&self, name: &[u8], child: &[u8], parent: &OwnedFd) -> Result<metadata::Xattrs> {
         let mut full = format!("/proc/self/fd/{}/", parent.as_fd().as_raw_fd()).into_bytes();
         full.extend_from_slice(child);
         match metadata::xattrs_of_path(path(&full)) {

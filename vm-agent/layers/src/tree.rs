@@ -104,7 +104,8 @@ impl Tree {
             }
             Err(e) => return Err(refused(name, e)),
         }
-        let fd = rustix::fs::openat(&above, path(last), directory_flags(), Mode::empty()).map_err(|e| refused(name, e))?;
+        let fd =
+            rustix::fs::openat(&above, path(last), directory_flags(), Mode::empty()).map_err(|e| refused(name, e))?;
         // The process's umask must not show in images.
         rustix::fs::fchmod(&fd, IMPLIED_MODE).map_err(|e| refused(name, e))?;
         if hides {

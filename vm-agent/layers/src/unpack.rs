@@ -252,9 +252,7 @@ impl Unpack {
             if !member.xattrs.is_empty() {
                 let mut full = format!("/proc/self/fd/{}/", directory.as_raw_fd()).into_bytes();
                 full.extend_from_slice(last);
-                xattrs(member, |key, value| {
-                    rustix::fs::lsetxattr(path(&full), path(key), value, XattrFlags::empty())
-                })?;
+                xattrs(member, |key, value| rustix::fs::lsetxattr(path(&full), path(key), value, XattrFlags::empty()))?;
             }
             rustix::fs::utimensat(directory, path(last), &times(member), AtFlags::SYMLINK_NOFOLLOW)
         };

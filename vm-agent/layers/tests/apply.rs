@@ -118,7 +118,10 @@ fn hostile_archives_are_refused_by_name_and_leave_nothing() {
         (Tar::new().file("a/.wh...", b""), "points outside"),
         (Tar::new().symlink("up", "../../../outside"), "\"up -> ../../../outside\" points outside"),
         (Tar::new().hardlink("h", "../outside/precious"), "points outside"),
-        (Tar::new().hardlink("h", "nowhere"), "hard link \"h\" points to \"nowhere\", which the layer does not contain"),
+        (
+            Tar::new().hardlink("h", "nowhere"),
+            "hard link \"h\" points to \"nowhere\", which the layer does not contain",
+        ),
         (Tar::new().hardlink("h", "no/where"), "which the layer does not contain"),
         (Tar::new().hardlink("h", "h"), "which the layer does not contain"),
         (Tar::new().file("f", b"").file("f/below", b""), "\"f\": is used as a directory"),

@@ -15,10 +15,16 @@ use support::{Bench, Mounted, Tar, mode};
 #[test]
 fn layers_stack_with_deletions() {
     let bench = Bench::new();
-    let bottom = bench
-        .apply(Tar::new().dir("d", 0o755).file("d/old", b"1").file("d/gone", b"1").dir("o", 0o755).file("o/hidden", b"1"));
+    let bottom = bench.apply(
+        Tar::new().dir("d", 0o755).file("d/old", b"1").file("d/gone", b"1").dir("o", 0o755).file("o/hidden", b"1"),
+    );
     let top = bench.apply(
-        Tar::new().dir("d", 0o755).file("d/.wh.gone", b"").file("d/new", b"2").file("o/.wh..wh..opq", b"").file("o/only", b"2"),
+        Tar::new()
+            .dir("d", 0o755)
+            .file("d/.wh.gone", b"")
+            .file("d/new", b"2")
+            .file("o/.wh..wh..opq", b"")
+            .file("o/only", b"2"),
     );
     let merged = bench.mount(&[bottom.diff_id, top.diff_id]);
     let names = |dir: &str| {
@@ -48,7 +54,8 @@ fn implied_directories_keep_the_metadata_of_the_layers_beneath() {
             .pax(&[("SCHILY.xattr.user.kept", b"yes")])
             .dir("noted", 0o755),
     );
-    let implying = bench.apply(Tar::new().file("tmp/x", b"1").file("home/me/y", b"2").file("noted/z", b"3").file("fresh/a", b"4"));
+    let implying =
+        bench.apply(Tar::new().file("tmp/x", b"1").file("home/me/y", b"2").file("noted/z", b"3").file("fresh/a", b"4"));
     let redescribing = bench.apply(Tar::new().dir("home", 0o555).file("plain/b", b"5"));
     let merged = bench.mount(&[described.diff_id, implying.diff_id]);
     assert_eq!(mode(&merged.join(".")), 0o711);
@@ -89,12 +96,24 @@ fn implied_directories_respect_what_was_hidden() {
 }
 
 #[test]
+fn a_layer_may_come_twice() {
+    let bench = Bench::new();
+    let adding = bench.apply(Tar::new().dir("d", 0o755).file("d/a", b"1").file(".wh.x", b"")).diff_id;
+    let deleting =
+        bench.apply(Tar::new().dir("d", 0o700).file("d/.wh.a", b"").file("x", b"2").file("kept", b"3")).diff_id;
+    let merged = bench.mount(&[adding, deleting, adding]);
+    assert_eq!(mode(&merged.join("d")), 0o755);
+    assert!(merged.join("d/a").exists() && merged.join("kept").exists() && !merged.join("x").exists());
+}
+
+#[test]
 fn one_layer_none_and_many_can_be_mounted() {
     let bench = Bench::new();
     let empty = bench.mount(&[]);
     assert_eq!(std::fs::read_dir(&empty.path).unwrap().count(), 0);
-    let chain: Vec<_> =
-        (0..200).map(|n| bench.apply(Tar::new().file(&format!("f{n}"), b"x").file("last", &[n as u8])).diff_id).collect();
+    let chain: Vec<_> = (0..200)
+        .map(|n| bench.apply(Tar::new().file(&format!("f{n}"), b"x").file("last", &[n as u8])).diff_id)
+        .collect();
     let one = bench.mount(&chain[..1]);
     assert!(one.join("f0").exists());
     let many = bench.mount(&chain);

@@ -192,13 +192,8 @@ async fn converse(
     engine.mark_unchanged();
     // On its own: within the literal below the lock would be held while the status takes it again.
     let forwards = relay.forwards().values().cloned().collect();
-    let welcome = Welcome {
-        versions,
-        epoch: session.epoch(),
-        boot_id: status::boot_id(),
-        forwards,
-        status: status::read(relay),
-    };
+    let welcome =
+        Welcome { versions, epoch: session.epoch(), boot_id: status::boot_id(), forwards, status: status::read(relay) };
     welcomed.send_replace(true);
     wire::send(&mut stream, &HelloReply::Welcome(Box::new(welcome))).await?;
     info!(epoch = session.epoch(), host = hello.versions.berth, "the host said hello");

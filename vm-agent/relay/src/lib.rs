@@ -33,20 +33,27 @@ pub use error::{Error, Result};
 pub use options::Options;
 pub use protocol::{EndpointNames, NameChange, Resolver};
 
+use std::convert::Infallible;
+
 use control::LinkKind;
+use control::mux::{Lane, LaneIo};
+use tokio::sync::mpsc;
 
 /// Runs the relay until a listener fails for good; it never returns `Ok`. Call it inside a tokio runtime.
-pub async fn run(options: Options) -> Result<std::convert::Infallible> {
+pub async fn run(options: Options) -> Result<Infallible> {
     let relay = state::Relay::new(options);
     let server = server::listen(&relay)?;
-    let link = relay.options.boot.link;
-    match link {
-        LinkKind::None => Ok(server::serve(&relay, server).await),
-        LinkKind::Vsock | LinkKind::Serial => tokio::try_join!(
-            async { Ok::<_, Error>(server::serve(&relay, server).await) },
-            socks::serve(&relay),
-            transport::serve(&relay, link),
-        )
-        .map(|(never, _, _)| never),
+    if relay.options.boot.link == LinkKind::None {
+        return Ok(server::serve(&relay, server).await);
     }
+    let asked = async { Ok::<_, Error>(server::serve(&relay, server).await) };
+    tokio::try_join!(asked, socks::serve(&relay), transport::serve(&relay)).map(|(never, _, _)| never)
+}
+
+/// [`run`] over lanes that somebody else brings, one pair per session, whatever the boot file's link is.
+pub async fn run_over(options: Options, lanes: mpsc::Receiver<(Lane, LaneIo)>) -> Result<Infallible> {
+    let relay = state::Relay::new(options);
+    let server = server::listen(&relay)?;
+    let asked = async { Ok::<_, Error>(server::serve(&relay, server).await) };
+    tokio::try_join!(asked, socks::serve(&relay), transport::serve_given(&relay, lanes)).map(|(never, _, _)| never)
 }

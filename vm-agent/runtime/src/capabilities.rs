@@ -164,15 +164,16 @@ fn capset(effective: u64, permitted: u64, inheritable: u64) -> io::Result<()> {
 
 /// Lowers the bounding set; answers the sets as far as this process may have them.
 pub(crate) fn drop_bounding(wanted: Sets) -> io::Result<Sets> {
-    for number in 0..64 {
-        // The first number that the kernel does not know ends the list.
-        match sys::prctl(libc::PR_CAPBSET_READ, number, 0) {
-            Ok(1) if wanted.bounding & 1 << number == 0 => {
-                sys::prctl(libc::PR_CAPBSET_DROP, number, 0)?;
-            }
+    for number in (0..64).filter(|n| wanted.bounding & 1 << n == 0) {
+        match sys::prctl(libc::PR_CAPBSET_DROP, number, 0) {
             Ok(_) => {}
+            // The first number that the kernel does not know ends the list.
             Err(e) if e.raw_os_error() == Some(libc::EINVAL) => break,
-            Err(e) => return Err(e),
+            // Without CAP_SETPCAP nothing can be dropped; what is gone already need not be.
+            Err(e) => match sys::prctl(libc::PR_CAPBSET_READ, number, 0) {
+                Ok(0) => {}
+                _ => return Err(e),
+            },
         }
     }
     let have = permitted()?;

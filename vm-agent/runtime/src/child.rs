@@ -156,13 +156,12 @@ fn prepare(start: &Start) -> Step<Plan> {
     Ok(plan)
 }
 
-/// The supervisor blocks signals (it reads them from a descriptor) and std ignores SIGPIPE; both survive exec.
+/// The supervisor blocks signals (it reads them from a descriptor) and ignores SIGPIPE; both survive exec. Its other signals
+/// are at their defaults.
 fn default_signals() {
     // SAFETY: plain signal calls on this process; the set is initialised by sigemptyset.
     unsafe {
-        for signal in 1..=64 {
-            libc::signal(signal, libc::SIG_DFL);
-        }
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
         let mut none = std::mem::zeroed();
         libc::sigemptyset(&mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
@@ -254,10 +253,11 @@ fn stdio(process: &Process, start: &Start, null: &File) -> Step<()> {
     let null_device = null.metadata().during(|| "stat /dev/null".to_owned())?.rdev();
     for (number, name) in [fd::STDIN, fd::STDOUT, fd::STDERR].into_iter().enumerate() {
         let source = start.fd(name).unwrap_or(null.as_fd());
+        let duplicate = source.try_clone_to_owned().map(File::from).during(|| format!("dup {name}"))?;
+        let metadata = duplicate.metadata().during(|| format!("stat {name}"))?;
         // SAFETY: integers only.
         check(unsafe { libc::dup2(source.as_raw_fd(), number as i32) }).during(|| format!("dup2 {name}"))?;
-        let owned = fs::metadata(format!("/proc/self/fd/{number}"))
-            .is_ok_and(|m| m.uid() == process.uid || m.rdev() == null_device && m.rdev() != 0);
+        let owned = metadata.uid() == process.uid || metadata.rdev() == null_device;
         if process.uid != 0 && !owned {
             // So that the program can open /dev/stdout anew. What cannot be given away (sockets, read-only) stays as it is.
             // SAFETY: integers only.

@@ -226,14 +226,19 @@ pub fn close_from(first: RawFd) -> io::Result<()> {
 
 /// An anonymous file holding `bytes`, sealed against change.
 pub fn sealed_memfd(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
-    use io::{Seek, Write};
+    sealed_copy(name, &mut &*bytes)
+}
+
+/// An anonymous file with everything that `from` has, sealed against change. From a file the kernel copies.
+pub fn sealed_copy(name: &CStr, from: &mut impl io::Read) -> io::Result<OwnedFd> {
+    use io::Seek;
     // SAFETY: name is a C string; a non-negative answer is a new descriptor.
     let fd = unsafe {
         let fd = check(libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING))?;
         own(fd.into())
     };
     let mut file = std::fs::File::from(fd);
-    file.write_all(bytes)?;
+    io::copy(from, &mut file)?;
     // Readers share this offset.
     file.rewind()?;
     let seals = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;

@@ -19,6 +19,7 @@ use std::{
 
 use anyhow::Context;
 use containers::{Containers, Mode};
+use control::message::BootStep;
 use events::Events;
 use images::Images;
 use layers::Layers;
@@ -57,7 +58,8 @@ async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
     let channel = unsafe { OwnedFd::from_raw_fd(CHANNEL_FD) };
     let (supervisor, notices) = Supervisor::from_fd(channel).await.context("the supervisor")?;
     let relay = RelayClient::connect(&places.run.join("relay.sock"), RELAY_PATIENCE).await.context("the relay")?;
-    let services = open(&places, &handover, &relay, supervisor.clone()).await?;
+    let mut steps = vec![step("engine-started")];
+    let services = open(&places, &handover, &relay, supervisor.clone(), &mut steps).await?;
     let containers = services.containers.clone();
     let listener = listen(&places.socket).with_context(|| format!("listen on {}", places.socket.display()))?;
     let (stop, stopping) = watch::channel(false);
@@ -71,7 +73,8 @@ async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
         tokio::task::spawn_blocking(crate::init::modules::load_late);
     }
     let trimming = (!places.native).then(|| tokio::spawn(trim::now_and_then(places.root.clone())));
-    relay.engine_ready(vec![step("engine")]).await.context("tell the relay")?;
+    steps.push(step("engine"));
+    relay.engine_ready(steps).await.context("tell the relay")?;
     tracing::info!(socket = %places.socket.display(), "the engine is ready");
 
     follow(containers, notices).await;
@@ -129,6 +132,7 @@ async fn open(
     handover: &Handover,
     relay: &RelayClient,
     supervisor: Supervisor,
+    steps: &mut Vec<BootStep>,
 ) -> anyhow::Result<api::Services> {
     let root = &places.root;
     let settings = &handover.boot.engine;
@@ -138,6 +142,7 @@ async fn open(
     let registry = registry::config(&handover.boot);
     let images = Images::open(root, &store, &layers, registry).context("the images")?;
     let volumes = Volumes::open(&root.join("volumes"), &store).await.context("the volumes")?;
+    steps.push(step("metadata"));
     let forwarder = Arc::new(forwarder::RelayForwarder::new(relay.clone()));
     let names = Arc::new(names::RelayNames::new(relay.clone()));
     let resolv_conf = Path::new("/etc/resolv.conf");
@@ -145,6 +150,7 @@ async fn open(
     let networks = Networks::open(store.clone(), events.clone(), forwarder, names, networks_settings)
         .await
         .context("the networks")?;
+    steps.push(step("networks"));
     let containers = Containers::open(
         containers::Services {
             store: store.clone(),
@@ -165,8 +171,10 @@ async fn open(
     )
     .await
     .context("the containers")?;
+    steps.push(step("containers"));
     if !places.native {
         embedded::load(Path::new("/usr/share/berth/images"), &store, &images).await;
+        steps.push(step("embedded-images"));
     }
     let mut facts = api::Facts::probe(root, identity(&store).await?, env!("CARGO_PKG_VERSION"));
     facts.registry = registry::facts(settings);

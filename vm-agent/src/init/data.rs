@@ -41,7 +41,7 @@ pub(super) fn mount(disks: &mut Disks) -> anyhow::Result<()> {
     };
     mount_at(&device, MOUNT_POINT, "ext4", libc::MS_NOATIME, Some("nodiscard,errors=remount-ro"))
         .or_else(|error| retry_after_check(&name, error))
-        .context("mount the data disk; `berth reset` makes a new one")?;
+        .context("mount the data disk")?;
     check_version(Path::new(MOUNT_POINT))?;
     if grow {
         let (code, said) = run_tool("/sbin/resize2fs", &[&name])?;

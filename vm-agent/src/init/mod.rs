@@ -135,7 +135,25 @@ fn run_tool(program: &str, args: &[&str]) -> anyhow::Result<(i32, String)> {
         .env("PATH", "/sbin:/bin")
         .output()
         .with_context(|| format!("run {program}"))?;
-    let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
-    said.push_str(&String::from_utf8_lossy(&output.stderr));
-    Ok((output.status.code().unwrap_or(128), said.trim().to_owned()))
+    let said = [output.stdout, output.stderr].concat();
+    Ok((output.status.code().unwrap_or(128), one_line(&String::from_utf8_lossy(&said))))
+}
+
+/// The tools write paragraphs; a message for the console has one line and keeps the end, where the verdict is.
+fn one_line(said: &str) -> String {
+    let words: Vec<&str> = said.split_whitespace().collect();
+    words[words.len().saturating_sub(60)..].join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn keeps_the_end() {
+        assert_eq!(one_line(" a\n\n b  c\n"), "a b c");
+        let long: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+        assert!(one_line(&long.join("\n")).starts_with("40 41") && one_line(&long.join("\n")).ends_with("98 99"));
+        assert_eq!(one_line(""), "");
+    }
 }

@@ -101,7 +101,7 @@ async fn concurrent_durable_puts_share_their_flushes() {
         batch.put(&things, &format!("p{n}"), &thing(n));
         batches.push(Box::pin(store.write(batch, Durability::Durable)));
     }
-    let writes: Vec<_> = batches.into_iter().map(|write| poll_once(write)).collect();
+    let writes: Vec<_> = batches.into_iter().map(poll_once).collect();
     for write in writes {
         write.await.unwrap();
     }

@@ -58,7 +58,7 @@ async fn answer(request: Request<Incoming>, shared: Shared) -> Response<Body> {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let result = match (method, path.as_str()) {
-        (Method::GET, "/version") => json(&version()),
+        (Method::GET, "/version") => json(&version(&shared)),
         (Method::GET, "/status") => json(&status(&shared).await),
         (Method::POST, "/up") => change(&shared, machine::Request::Up).await,
         (Method::POST, "/down") => change(&shared, machine::Request::Down).await,
@@ -89,14 +89,18 @@ fn status_of(error: &Error) -> StatusCode {
     }
 }
 
-fn version() -> DaemonVersion {
-    DaemonVersion { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id() }
+fn version(shared: &Shared) -> DaemonVersion {
+    DaemonVersion {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        program: shared.program.clone(),
+    }
 }
 
 async fn status(shared: &Shared) -> DaemonStatus {
     let machine = shared.machine.status().borrow().clone();
     DaemonStatus {
-        daemon: version(),
+        daemon: version(shared),
         daemon_started_at: shared.started_at,
         engine_socket: shared.paths.engine_socket(),
         machine,

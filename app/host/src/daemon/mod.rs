@@ -13,6 +13,7 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use self::protocol::Program;
 use crate::machine::Handle;
 use crate::paths::Paths;
 use crate::settings::Settings;
@@ -27,6 +28,8 @@ const WELL_KNOWN_SOCKET: &str = "/var/run/docker.sock";
 pub(crate) struct Shared {
     paths: Paths,
     machine: Handle,
+    /// This program as it was when we started.
+    program: Program,
     /// Seconds since 1970 UTC.
     started_at: u64,
     quit: tokio::sync::mpsc::Sender<()>,
@@ -41,7 +44,8 @@ pub async fn run(paths: Paths) -> Result<()> {
     let engine = bind(&paths.engine_socket())?;
     let (quit, mut asked_to_quit) = tokio::sync::mpsc::channel(1);
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let shared = Shared { machine: Handle::spawn(paths.clone()), paths, started_at: since.as_secs(), quit };
+    let program = Program::at(std::env::current_exe().unwrap_or_default());
+    let shared = Shared { machine: Handle::spawn(paths.clone()), paths, program, started_at: since.as_secs(), quit };
     tracing::info!(pid = std::process::id(), "the daemon listens at {}", shared.paths.control_socket().display());
     surroundings(&shared);
     let well_known = well_known(&shared);

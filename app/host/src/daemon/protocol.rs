@@ -23,10 +23,31 @@ use crate::machine::MachineStatus;
 /// The protocol of the `Upgrade` header on `/shell`.
 pub const SHELL_PROTOCOL: &str = "berth-shell";
 
+/// Read by clients of all versions: fields are only ever added, with a default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DaemonVersion {
     pub version: String,
     pub pid: u32,
+    /// The program and what its file looked like when the daemon started: tells a client that it was replaced since.
+    #[serde(default)]
+    pub program: Program,
+}
+
+/// A program's file, as it was at some moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    pub path: PathBuf,
+    /// Length, time of change in ns, inode.
+    pub fingerprint: (u64, u128, u64),
+}
+
+impl Program {
+    /// The file at `path` as it is now.
+    pub fn at(path: PathBuf) -> Program {
+        let fingerprint =
+            std::fs::metadata(&path).map(|metadata| crate::sys::fingerprint(&metadata)).unwrap_or_default();
+        Program { path, fingerprint }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

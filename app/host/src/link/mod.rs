@@ -26,6 +26,7 @@ use std::time::Duration;
 use control::mux::{self, Incoming, LaneIo, MuxStream, Session};
 use control::{Port, Secret};
 use tokio::time::Instant;
+use tracing::trace;
 
 pub use error::LinkError;
 pub use guest::{Guest, GuestState, Ports};
@@ -43,6 +44,10 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Between two attempts to reach a guest that is still booting.
 const RETRY: Duration = Duration::from_millis(20);
+/// How long the guest may take over the start of a session before the lanes are opened anew, first and at most. QEMU can leave
+/// a virtio-serial port blocked for good when its socket is closed in the middle of a write: only closing it again helps.
+const PATIENCE_FIRST: Duration = Duration::from_millis(1500);
+const PATIENCE_MAX: Duration = Duration::from_secs(12);
 
 /// A back end: opens the two lanes, in the order of [`mux::Lane`].
 ///
@@ -70,8 +75,10 @@ impl Link {
     pub async fn start(&self, deadline: Instant) -> Result<Session, LinkError> {
         self.close("the host starts another session");
         let mut last = None;
+        let mut patience = PATIENCE_FIRST;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_duration_since(Instant::now()).min(patience);
+            patience = PATIENCE_MAX.min(patience * 2);
             let attempt = async {
                 let lanes = self.backend.open().await.map_err(control::Error::Io)?;
                 mux::connect(&self.secret, lanes, left).await
@@ -84,7 +91,10 @@ impl Link {
                 Ok(Err(error @ (control::Error::WrongSecret | control::Error::LinkVersion { .. }))) => {
                     return Err(error.into());
                 }
-                Ok(Err(error)) => last = Some(error),
+                Ok(Err(error)) => {
+                    trace!(%error, "the guest does not answer yet");
+                    last = Some(error);
+                }
                 Err(_) => {}
             }
             if Instant::now() + RETRY > deadline {

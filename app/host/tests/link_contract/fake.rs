@@ -138,7 +138,7 @@ impl Machine {
     }
 
     fn start_relay(&mut self, kind: Kind, dir: PathBuf, secret: &Secret, noise: bool) {
-        let (responder, sessions) = Responder::new(secret.clone()).unwrap();
+        let (responder, sessions) = Responder::new(secret.clone());
         self.sessions = sessions;
         match kind {
             Kind::HybridVsock => {

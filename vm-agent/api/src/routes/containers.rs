@@ -111,7 +111,9 @@ pub(super) async fn wait(call: Call) -> Answer {
     let waiting = call.services.containers.wait(&call.name, condition)?;
     reply::json_lines(move |sender| async move {
         let waited = waiting.await;
-        let error = (!waited.error.is_empty()).then_some(WaitError { message: waited.error });
+        // The other conditions are asked for by whoever is about to start it: the start itself tells them why it failed.
+        let tells = condition == WaitCondition::NotRunning && !waited.error.is_empty();
+        let error = tells.then_some(WaitError { message: waited.error });
         let response = ContainerWaitResponse { status_code: i64::from(waited.code), error };
         // An error means that the client has gone.
         let _ = sender.send(Ok(reply::line(&response))).await;

@@ -27,6 +27,7 @@ pub(super) async fn list(call: Call) -> Answer {
     let mut list = Vec::new();
     for image in call.services.images.list()? {
         let Some(image) = choice.apply(image) else { continue };
+        let dangling = image.is_dangling();
         let mut summary = summarise(image, &users);
         if !shared {
             summary.shared_size = -1;
@@ -37,9 +38,9 @@ pub(super) async fn list(call: Call) -> Answer {
         if !call.since(1, 44) {
             summary.virtual_size = summary.size;
         }
-        if !call.since(1, 43) && summary.repo_tags.is_empty() && summary.repo_digests.is_empty() {
-            summary.repo_tags.push("<none>:<none>".to_owned());
-            summary.repo_digests.push("<none>@<none>".to_owned());
+        if !call.since(1, 43) && dangling {
+            summary.repo_tags = Some(vec!["<none>:<none>".to_owned()]);
+            summary.repo_digests = Some(vec!["<none>@<none>".to_owned()]);
         }
         list.push(summary);
     }
@@ -131,8 +132,8 @@ pub(super) fn summarise(image: Summary, users: &HashMap<String, i64>) -> ImageSu
         labels: image.labels,
         parent_id: image.parent.map(|parent| parent.to_string()).unwrap_or_default(),
         descriptor: None,
-        repo_digests: image.repo_digests,
-        repo_tags: image.repo_tags,
+        repo_digests: Some(image.repo_digests),
+        repo_tags: Some(image.repo_tags),
         shared_size: signed(image.shared_size),
         size: signed(image.size),
         virtual_size: 0,
@@ -175,10 +176,11 @@ pub(super) async fn inspect(call: Call) -> Answer {
     if inspect.created.is_empty() && !call.since(1, 44) {
         inspect.created = ZERO_TIME.to_string();
     }
-    let mut value = serde_json::to_value(&inspect).expect("a struct of plain fields");
-    if !call.since(1, 50) {
-        add_legacy_config(&mut value);
+    if call.since(1, 50) {
+        return reply::json(&inspect);
     }
+    let mut value = serde_json::to_value(&inspect).expect("a struct of plain fields");
+    add_legacy_config(&mut value);
     reply::json(&value)
 }
 
@@ -226,32 +228,34 @@ pub(super) fn reference(repo: &str, tag: Option<&str>) -> Result<Reference, Fail
 }
 
 pub(super) async fn remove(call: Call) -> Answer {
+    let id = call.services.images.resolve(&call.name)?.to_string();
     let removed = call.services.images.remove(&call.name, call.query.flag("force")).await?;
-    reply::json(&report(&call.services, &removed))
+    reply::json(&report(&call.services, &removed, Some(&id)))
 }
 
-/// What was removed, as clients see it; each is told of as an event too.
-fn report(services: &Services, removed: &[Removed]) -> Vec<ImageDeleteItem> {
-    let deleted = removed.iter().find_map(|item| match item {
-        Removed::Deleted(id) => Some(id.to_string()),
-        Removed::Untagged(_) => None,
-    });
-    removed
-        .iter()
-        .map(|item| match item {
+/// What was removed, as clients see it; each image and reference is told of as an event too. `image` is the image that the
+/// references belonged to; without it the next one deleted.
+fn report(services: &Services, removed: &[Removed], image: Option<&str>) -> Vec<ImageDeleteItem> {
+    let mut items = Vec::with_capacity(removed.len());
+    for (index, item) in removed.iter().enumerate() {
+        let next = removed[index..].iter().find_map(|item| match item {
+            Removed::Deleted(id) => Some(id.to_string()),
+            Removed::Untagged(_) => None,
+        });
+        let owner = image.map(str::to_owned).or(next).unwrap_or_default();
+        match item {
             Removed::Untagged(name) => {
-                let actor = deleted.clone().unwrap_or_else(|| name.clone());
-                services.events.emit(event("untag", actor.clone(), actor));
-                ImageDeleteItem { untagged: name.clone(), ..ImageDeleteItem::default() }
+                services.events.emit(event("untag", owner.clone(), owner));
+                items.push(ImageDeleteItem { untagged: name.clone(), ..ImageDeleteItem::default() });
             }
             Removed::Deleted(id) => {
-                if deleted.as_deref() == Some(id.to_string().as_str()) {
-                    services.events.emit(event("delete", id.to_string(), id.to_string()));
-                }
-                ImageDeleteItem { deleted: id.to_string(), ..ImageDeleteItem::default() }
+                let id = id.to_string();
+                services.events.emit(event("delete", id.clone(), id.clone()));
+                items.push(ImageDeleteItem { deleted: id, ..ImageDeleteItem::default() });
             }
-        })
-        .collect()
+        }
+    }
+    items
 }
 
 pub(super) async fn prune(call: Call) -> Answer {
@@ -264,7 +268,7 @@ pub(super) async fn prune(call: Call) -> Answer {
         !super::labels_chosen(&filters, &labels) || until.is_some_and(|until| image.created >= until)
     };
     let pruned = call.services.images.prune(dangling_only, keep).await?;
-    let items = report(&call.services, &pruned.removed);
+    let items = report(&call.services, &pruned.removed, None);
     call.services.events.emit(Event::new(Kind::Image, "prune", "").with("reclaimed", pruned.reclaimed.to_string()));
     reply::json(&ImagePruneReport {
         images_deleted: (!items.is_empty()).then_some(items),

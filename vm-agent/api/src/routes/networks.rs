@@ -160,7 +160,8 @@ fn describe(network: Network) -> NetworkInspect {
         ipam: Ipam {
             driver: network.ipam.driver,
             options: network.ipam.options,
-            config: Some(network.ipam.config.iter().map(subnet).collect()),
+            // `null` for `host` and `none`.
+            config: (!network.ipam.config.is_empty()).then(|| network.ipam.config.iter().map(subnet).collect()),
         },
         internal: network.internal,
         attachable: network.attachable,

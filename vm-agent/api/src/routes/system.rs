@@ -67,6 +67,9 @@ pub(super) async fn version(call: Call) -> Answer {
 
 pub(super) async fn info(call: Call) -> Answer {
     let info = gather(&call.services)?;
+    if call.since(1, 50) {
+        return reply::json(&info);
+    }
     let mut value = serde_json::to_value(&info).expect("a struct of plain fields");
     adapt(&mut value, &call);
     reply::json(&value)
@@ -214,8 +217,10 @@ pub(super) async fn disk_usage(call: Call) -> Answer {
         let images = services.images.disk_usage()?;
         usage.layers_size = signed(images.layers_size);
         let mut list: Vec<_> = images.images.into_iter().map(|image| summarise(image, &users)).collect();
-        if !call.since(1, 44) {
-            list.iter_mut().for_each(|image| image.virtual_size = image.size);
+        for image in &mut list {
+            image.repo_tags = image.repo_tags.take().filter(|names| !names.is_empty());
+            image.repo_digests = image.repo_digests.take().filter(|names| !names.is_empty());
+            image.virtual_size = if call.since(1, 44) { 0 } else { image.size };
         }
         usage.images = Some(list);
     }

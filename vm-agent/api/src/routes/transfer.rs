@@ -38,7 +38,7 @@ async fn pull(call: Call, name: &str) -> Answer {
     let auth = credentials(&call.headers);
     let services = call.services;
     progress(everything, move |sink| async move {
-        let references = if wanted.tag_or_digest().is_empty() {
+        let references = if wanted.tag.is_none() && wanted.digest.is_none() {
             let tags = services.images.remote_tags(&wanted, &auth).await?;
             tags.iter().map(|tag| wanted.with_tag(tag)).collect()
         } else {

@@ -79,6 +79,10 @@ impl Actor {
     pub(super) fn release(&mut self) {
         self.hub.end();
         let run = self.ending.take();
+        if run.is_some() {
+            self.inner.emit_mounts(&self.record, "unmount");
+        }
+        let shares_memory = self.record.host.ipc_mode == "shareable";
         let (inner, id, before) = (Arc::clone(&self.inner), self.record.id.clone(), self.releasing.take());
         self.releasing = Some(tokio::spawn(async move {
             if let Some(before) = before {
@@ -91,6 +95,11 @@ impl Actor {
                 tracing::debug!(container = id, %error, "an exit was not acknowledged");
             }
             inner.services.networks.detach_all(&id).await;
+            if shares_memory {
+                let (owner, id) = (Arc::clone(&inner), id.clone());
+                // It only unmounts.
+                let _ = tokio::task::spawn_blocking(move || owner.unmount_shm(&id)).await;
+            }
             let Some(run) = run else { return };
             let cgroup = Arc::clone(&run.cgroup);
             let removed = crate::service::blocking(move || Ok(cgroup.remove()?)).await;

@@ -75,15 +75,8 @@ impl Actor {
             let resolv = if plain {
                 host
             } else {
-                ResolvConf {
-                    host: &host,
-                    embedded,
-                    ipv6,
-                    servers: &servers,
-                    search: &search,
-                    options: &options,
-                }
-                .render()
+                ResolvConf { host: &host, embedded, ipv6, servers: &servers, search: &search, options: &options }
+                    .render()
             };
             for (path, text) in
                 [(&files.hostname, format!("{hostname}\n")), (&files.hosts, hosts), (&files.resolv_conf, resolv)]

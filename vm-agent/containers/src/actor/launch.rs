@@ -88,6 +88,7 @@ impl Actor {
         let process = Process { pid: run.pid, started_at: run.started_at };
         self.run = Some(Arc::new(run));
         self.streams = Some(streams);
+        self.inner.emit_mounts(&self.record, "mount");
         Ok(process)
     }
 
@@ -152,6 +153,7 @@ impl Actor {
         let record = &self.record;
         let (mut mounts, mut fds, mount_fds) = self.resolve_mounts().await?;
         mounts.extend(network.files.mounts(record));
+        mounts.extend(self.shared_memory().await?);
         let (pid, ipc) = (self.shared(&record.host.pid_mode)?, self.shared(&record.host.ipc_mode)?);
         let from = |mode: &str, shared: &Option<Arc<Run>>, name| match (mode, shared) {
             ("host", _) => NamespaceFrom::Host,

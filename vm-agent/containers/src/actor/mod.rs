@@ -10,6 +10,7 @@ mod launch;
 mod networking;
 mod probe;
 mod root;
+mod shm;
 mod update;
 
 use crate::handle::{Command, Handle, Reply, Run, View};
@@ -78,8 +79,7 @@ impl Actor {
             Some((run, streams)) => (Some(run), Some(streams)),
             None => (None, None),
         };
-        let view =
-            View { record: Arc::new(record.clone()), run: run.clone(), health: None, exits: 0, gone: false };
+        let view = View { record: Arc::new(record.clone()), run: run.clone(), health: None, exits: 0, gone: false };
         let (publisher, watch) = watch::channel(Arc::new(view));
         let me = sender.downgrade();
         let handle = Arc::new(Handle::new(record.id.clone(), sender, watch, Arc::clone(&hub)));

@@ -1,8 +1,8 @@
 //! A container's place on its networks: at start, and by `docker network connect` and `disconnect`.
 
+use super::Actor;
 use super::files::dns_servers;
 use super::launch::endpoint_settings;
-use super::Actor;
 use crate::record::Record;
 use crate::{Error, Invalid, Result};
 use engine_api::EndpointSettings;
@@ -118,11 +118,7 @@ impl Actor {
         if let Some(run) = self.run.clone() {
             self.attach_network(&found.name, &settings, run.sandbox.as_ref(), false).await?;
         } else if self.record.endpoints.contains_key(&found.name) {
-            return Err(network::Error::EndpointExists {
-                name: self.record.name.clone(),
-                network: found.name,
-            }
-            .into());
+            return Err(network::Error::EndpointExists { name: self.record.name.clone(), network: found.name }.into());
         }
         self.record.endpoints.insert(found.name, settings);
         self.networks_changed().await
@@ -169,7 +165,12 @@ pub(crate) fn port_requests(record: &Record) -> Result<Vec<PortRequest>, Invalid
                 "" => None,
                 text => Some(text.parse().map_err(|_| Invalid::Port(format!("{text}:{port}")))?),
             };
-            requests.push(PortRequest { protocol, container_port, host_ip, host_ports: port_range(&binding.host_port)? });
+            requests.push(PortRequest {
+                protocol,
+                container_port,
+                host_ip,
+                host_ports: port_range(&binding.host_port)?,
+            });
         }
     }
     if record.host.publish_all_ports {
@@ -199,8 +200,7 @@ pub(crate) fn port_range(text: &str) -> Result<Option<(u16, u16)>, Invalid> {
         return Ok(None);
     }
     let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let (first, last): (u16, u16) =
-        (first.parse().map_err(|_| refused())?, last.parse().map_err(|_| refused())?);
+    let (first, last): (u16, u16) = (first.parse().map_err(|_| refused())?, last.parse().map_err(|_| refused())?);
     if first > last { Err(refused()) } else { Ok(Some((first, last))) }
 }
 
@@ -227,7 +227,11 @@ impl crate::Containers {
     }
 
     /// `docker network disconnect`.
-    pub async fn disconnect(&self, network: &str, request: engine_api::network::NetworkDisconnectRequest) -> Result<()> {
+    pub async fn disconnect(
+        &self,
+        network: &str,
+        request: engine_api::network::NetworkDisconnectRequest,
+    ) -> Result<()> {
         let handle = self.inner.find(&request.container)?;
         let (network, force) = (network.to_owned(), request.force);
         handle.ask(|reply| crate::handle::Command::Disconnect { network, force, reply }).await

@@ -90,7 +90,8 @@ mod tests {
     #[test]
     fn only_what_is_given_changes() {
         let mut resources: Resources =
-            serde_json::from_str(r#"{"Memory": 100, "CpuQuota": 5000, "PidsLimit": 9, "CpusetCpus": "0"}"#).expect("JSON");
+            serde_json::from_str(r#"{"Memory": 100, "CpuQuota": 5000, "PidsLimit": 9, "CpusetCpus": "0"}"#)
+                .expect("JSON");
         let update: Resources = serde_json::from_str(r#"{"NanoCpus": 7, "PidsLimit": 10}"#).expect("JSON");
         overlay(&mut resources, &update);
         assert_eq!((resources.memory, resources.cpu_quota, resources.nano_cpus), (100, 0, 7));

@@ -4,22 +4,21 @@ use super::Chunks;
 use super::place::Place;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use std::collections::HashMap;
-use std::ffi::{CStr, OsStr};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
 use tar::{Builder, EntryType, Header};
 
 /// Names of files with several links, by device and inode.
-type Links = HashMap<(u64, u64), PathBuf>;
+type Links = HashMap<(u64, u64), Vec<u8>>;
 
 /// Writes what is at `place`; names begin with its last component.
 pub(super) fn write_tar(place: &Place, out: &mut Chunks) -> io::Result<()> {
     let found = place.open().map_err(io::Error::other)?;
     let mut tar = Builder::new(out);
-    let name = if place.name == "/" { Path::new(".") } else { Path::new(&place.name) };
+    let name: &[u8] = if place.name == "/" { b"." } else { place.name.as_bytes() };
     let stat = rustix::fs::statat(&found, "", AtFlags::EMPTY_PATH)?;
     let mut links = Links::new();
     if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
@@ -41,14 +40,11 @@ fn reopen(fd: BorrowedFd<'_>, flags: OFlags) -> io::Result<OwnedFd> {
 fn write_directory(
     tar: &mut Builder<&mut Chunks>,
     directory: OwnedFd,
-    name: &Path,
+    name: &[u8],
     stat: &Stat,
     links: &mut Links,
 ) -> io::Result<()> {
-    let mut entry = header(stat, EntryType::Directory);
-    let mut slashed = name.as_os_str().to_owned();
-    slashed.push("/");
-    tar.append_data(&mut entry, Path::new(&slashed), io::empty())?;
+    append(tar, header(stat, EntryType::Directory), &[name, b"/"].concat(), b"", io::empty())?;
     let mut names: Vec<Vec<u8>> = Vec::new();
     for item in Dir::read_from(&directory)? {
         let item = item?;
@@ -69,7 +65,7 @@ fn write_directory(
             Err(error) => return Err(error.into()),
         };
         let stat = rustix::fs::statat(&found, "", AtFlags::EMPTY_PATH)?;
-        let path = name.join(child);
+        let path = [name, b"/", &bytes].concat();
         if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
             write_directory(tar, reopen(found.as_fd(), OFlags::DIRECTORY)?, &path, &stat, links)?;
         } else {
@@ -82,7 +78,7 @@ fn write_directory(
 fn write_entry(
     tar: &mut Builder<&mut Chunks>,
     found: BorrowedFd<'_>,
-    name: &Path,
+    name: &[u8],
     stat: &Stat,
     links: &mut Links,
 ) -> io::Result<()> {
@@ -90,9 +86,7 @@ fn write_entry(
     if stat.st_nlink > 1 {
         let key = (stat.st_dev, stat.st_ino);
         if let Some(first) = links.get(&key) {
-            let mut entry = header(stat, EntryType::Link);
-            entry.set_size(0);
-            return tar.append_link(&mut entry, name, first);
+            return append(tar, header(stat, EntryType::Link), name, first, io::empty());
         }
         links.insert(key, name.to_owned());
     }
@@ -103,25 +97,57 @@ fn write_entry(
             entry.set_size(size);
             let file = File::from(reopen(found, OFlags::empty())?);
             // The header promised so many bytes; a file that shrinks meanwhile is filled up with zeroes.
-            tar.append_data(&mut entry, name, file.chain(io::repeat(0)).take(size))
+            append(tar, entry, name, b"", file.chain(io::repeat(0)).take(size))
         }
         FileType::Symlink => {
-            let target: std::ffi::CString = rustix::fs::readlinkat(found, "", Vec::new())?;
-            let target: &CStr = &target;
-            let mut entry = header(stat, EntryType::Symlink);
-            tar.append_link(&mut entry, name, Path::new(OsStr::from_bytes(target.to_bytes())))
+            let target = rustix::fs::readlinkat(found, "", Vec::new())?;
+            append(tar, header(stat, EntryType::Symlink), name, target.as_bytes(), io::empty())
         }
         FileType::CharacterDevice | FileType::BlockDevice => {
             let kind = if kind == FileType::BlockDevice { EntryType::Block } else { EntryType::Char };
             let mut entry = header(stat, kind);
             entry.set_device_major(rustix::fs::major(stat.st_rdev))?;
             entry.set_device_minor(rustix::fs::minor(stat.st_rdev))?;
-            tar.append_data(&mut entry, name, io::empty())
+            append(tar, entry, name, b"", io::empty())
         }
-        FileType::Fifo => tar.append_data(&mut header(stat, EntryType::Fifo), name, io::empty()),
+        FileType::Fifo => append(tar, header(stat, EntryType::Fifo), name, b"", io::empty()),
         // Sockets have no place in a tar; GNU tar and dockerd leave them out too.
         FileType::Socket | FileType::Directory | FileType::Unknown => Ok(()),
     }
+}
+
+/// Appends an entry with its name as it is: the crate's own way drops a leading `./`, which clients look for.
+fn append(
+    tar: &mut Builder<&mut Chunks>,
+    mut entry: Header,
+    name: &[u8],
+    link: &[u8],
+    data: impl Read,
+) -> io::Result<()> {
+    for (bytes, kind) in [(link, EntryType::GNULongLink), (name, EntryType::GNULongName)] {
+        // A name of the field's full length has no terminating zero, which some readers want.
+        if bytes.len() >= NAME_FIELD {
+            let mut long = Header::new_gnu();
+            long.set_entry_type(kind);
+            long.set_size(bytes.len() as u64 + 1);
+            put_name(&mut long, b"././@LongLink", b"");
+            tar.append(&long, bytes.chain(&[0][..]))?;
+        }
+    }
+    put_name(&mut entry, name, link);
+    tar.append(&entry, data)
+}
+
+/// Bytes for a name or link target in a GNU header.
+const NAME_FIELD: usize = 100;
+
+fn put_name(header: &mut Header, name: &[u8], link: &[u8]) {
+    let gnu = header.as_gnu_mut().expect("made as GNU headers");
+    for (field, bytes) in [(&mut gnu.name, name), (&mut gnu.linkname, link)] {
+        let length = bytes.len().min(NAME_FIELD);
+        field[..length].copy_from_slice(&bytes[..length]);
+    }
+    header.set_cksum();
 }
 
 fn header(stat: &Stat, kind: EntryType) -> Header {

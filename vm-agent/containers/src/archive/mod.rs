@@ -16,6 +16,7 @@ use engine_api::{FilesystemChange, PathStat, Timestamp, ZERO_TIME};
 use place::Place;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -68,8 +69,9 @@ impl Containers {
     pub async fn changes(&self, id: &str) -> Result<Vec<FilesystemChange>> {
         let record = Arc::clone(&self.inner.find(id)?.view().record);
         let (upper, layers) = (self.inner.upper(&record.id).upper, self.inner.services.layers.clone());
+        let mounted: Vec<String> = record.mounts.iter().map(|mount| mount.destination.clone()).collect();
         let changes = blocking(move || Ok(layers.changes(&upper, &record.chain)?)).await?;
-        Ok(changes
+        Ok(own_changes(changes, &mounted)
             .into_iter()
             .map(|change| FilesystemChange {
                 path: change.path.to_string_lossy().into_owned(),
@@ -98,6 +100,28 @@ impl Containers {
         self.inner.emit(&record, "export");
         Ok(stream(move |out| layers::Layers::export(root.as_fd(), out).map_err(io::Error::other)))
     }
+}
+
+/// Without what the engine put there for its mounts: dockerd keeps these in a layer of their own, below the container's.
+fn own_changes(changes: Vec<layers::Change>, mounted: &[String]) -> Vec<layers::Change> {
+    const OURS: [&str; 10] = [
+        "/.dockerenv", "/dev", "/dev/console", "/dev/pts", "/dev/shm", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf",
+        "/proc", "/sys",
+    ];
+    let is_ours = |path: &Path| OURS.iter().any(|ours| path == Path::new(ours)) || mounted.iter().any(|m| path == Path::new(m));
+    let (hidden, shown): (Vec<_>, Vec<_>) =
+        changes.into_iter().partition(|change| change.kind == layers::ChangeKind::Added && is_ours(&change.path));
+    let below = |list: &[layers::Change], directory: &Path| {
+        list.iter().any(|change| change.path != directory && change.path.starts_with(directory))
+    };
+    // A directory that changed only because something of ours appeared in it has not changed.
+    let keep: Vec<bool> = shown
+        .iter()
+        .map(|change| {
+            change.kind != layers::ChangeKind::Modified || !below(&hidden, &change.path) || below(&shown, &change.path)
+        })
+        .collect();
+    shown.into_iter().zip(keep).filter_map(|(change, keep)| keep.then_some(change)).collect()
 }
 
 fn stat(place: &Place) -> Result<PathStat> {
@@ -156,4 +180,31 @@ impl Write for Chunks {
 /// dockerd's answer for a path that is not there.
 fn not_found(path: &str, container: &str) -> Error {
     Error::NoSuchPath { path: path.to_owned(), container: container.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use layers::{Change, ChangeKind};
+
+    #[test]
+    fn the_engines_own_files_are_no_changes() {
+        let list = |items: &[(&str, ChangeKind)]| -> Vec<Change> {
+            items.iter().map(|(path, kind)| Change { path: path.into(), kind: *kind }).collect()
+        };
+        let (added, modified) = (ChangeKind::Added, ChangeKind::Modified);
+        let changes = list(&[
+            ("/.dockerenv", added),
+            ("/etc", modified),
+            ("/etc/hosts", added),
+            ("/srv", modified),
+            ("/srv/volume", added),
+            ("/tmp", modified),
+            ("/tmp/file", added),
+        ]);
+        let mounted = ["/srv/volume".to_owned()];
+        assert_eq!(own_changes(changes, &mounted), list(&[("/tmp", modified), ("/tmp/file", added)]));
+        let changes = list(&[("/etc", modified), ("/etc/hosts", added), ("/etc/own", added)]);
+        assert_eq!(own_changes(changes, &[]), list(&[("/etc", modified), ("/etc/own", added)]));
+    }
 }

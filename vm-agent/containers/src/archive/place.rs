@@ -58,7 +58,9 @@ impl Place {
             .max_by_key(|mount| mount.destination.len());
         let read_only = mount.is_some_and(|mount| !mount.rw);
         let mut place = Place {
-            root: Root::Mounted(OwnedFd::from(std::fs::File::open("/dev/null").map_err(Error::path("open", "/dev/null"))?)),
+            root: Root::Mounted(OwnedFd::from(
+                std::fs::File::open("/dev/null").map_err(Error::path("open", "/dev/null"))?,
+            )),
             path: absolute.clone(),
             asked: path.to_owned(),
             container: record.id.clone(),

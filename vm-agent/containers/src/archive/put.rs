@@ -71,7 +71,8 @@ pub(super) fn unpack(
         put_entry(place.root(), &target, &mut entry, owner, options)?;
     }
     for (path, mtime) in directories {
-        if let Ok(directory) = sys::open_in_root(place.root(), Path::new(&path), libc::O_RDONLY | libc::O_DIRECTORY, 0) {
+        if let Ok(directory) = sys::open_in_root(place.root(), Path::new(&path), libc::O_RDONLY | libc::O_DIRECTORY, 0)
+        {
             set_time(directory.as_fd(), "", mtime);
         }
     }
@@ -131,7 +132,9 @@ fn put_entry(
             let to = clean(&String::from_utf8_lossy(&link.unwrap_or_default()));
             return hard_link(root, target, &to, parent.as_fd(), name);
         }
-        EntryType::Char => rustix::fs::mknodat(&parent, name, FileType::CharacterDevice, mode, device).map_err(Into::into),
+        EntryType::Char => {
+            rustix::fs::mknodat(&parent, name, FileType::CharacterDevice, mode, device).map_err(Into::into)
+        }
         EntryType::Block => rustix::fs::mknodat(&parent, name, FileType::BlockDevice, mode, device).map_err(Into::into),
         EntryType::Fifo => rustix::fs::mknodat(&parent, name, FileType::Fifo, mode, 0).map_err(Into::into),
         _ => return Ok(()),
@@ -148,12 +151,7 @@ fn put_entry(
     Ok(())
 }
 
-fn write_file(
-    parent: &OwnedFd,
-    name: &OsStr,
-    mode: Mode,
-    entry: &mut Entry<'_, Box<dyn Read>>,
-) -> io::Result<()> {
+fn write_file(parent: &OwnedFd, name: &OsStr, mode: Mode, entry: &mut Entry<'_, Box<dyn Read>>) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut file = File::from(rustix::fs::openat(parent, name, flags, mode)?);
     io::copy(entry, &mut file).map(|_| ())

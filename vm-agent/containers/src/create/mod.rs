@@ -59,13 +59,12 @@ impl Containers {
         }
         validate::config(&config)?;
         validate::host(&host, &config)?;
-        let mut warnings =
-            resources::adapt(&mut host.resources, &inner.abilities, false).map_err(Invalid::from)?;
+        let mut warnings = resources::adapt(&mut host.resources, &inner.abilities, false).map_err(Invalid::from)?;
         if host.network_mode == "host" && host.port_bindings.as_ref().is_some_and(|ports| !ports.is_empty()) {
             warnings.push("Published ports are discarded when using host network mode".to_owned());
         }
         let wanted = wanted_mounts(&config, &host, inner)?;
-        inner.resolve_shared(&mut host)?;
+        inner.resolve_shared(&mut host);
         let endpoints = endpoints(&mut host, networking_config)?;
         let id = names::new_id().map_err(Error::io("make an id"))?;
         let name = inner.new_name(name, &id)?;
@@ -141,14 +140,13 @@ impl Inner {
         Ok(name)
     }
 
-    /// `container:<name>` becomes `container:<id>`: names change.
-    fn resolve_shared(&self, host: &mut HostConfig) -> Result<()> {
+    /// `container:<name>` becomes `container:<id>`: names change. One that is not there yet is an error of the start.
+    fn resolve_shared(&self, host: &mut HostConfig) {
         for mode in [&mut host.network_mode, &mut host.pid_mode, &mut host.ipc_mode] {
-            if let Some(name) = mode.strip_prefix("container:") {
-                *mode = format!("container:{}", self.find(name)?.id);
+            if let Some(other) = mode.strip_prefix("container:").and_then(|name| self.find(name).ok()) {
+                *mode = format!("container:{}", other.id);
             }
         }
-        Ok(())
     }
 
     /// Directory, volumes, record, task: in this order, so that a crash leaves at most an orphaned directory.
@@ -158,7 +156,10 @@ impl Inner {
             let directory = inner.directory(&id);
             std::fs::create_dir_all(&directory).map_err(Error::path("make the container's directory", &directory))?;
             let upper = inner.upper(&id);
-            Ok(inner.services.layers.prepare_upper(&chain, &upper)?)
+            inner.services.layers.prepare_upper(&chain, &upper)?;
+            // By this file programs know that they are in a container.
+            let mark = upper.upper.join(".dockerenv");
+            std::fs::write(&mark, "").map_err(Error::path("make", mark))
         })
         .await?;
         let mut filled = Vec::new();
@@ -271,7 +272,9 @@ fn wanted_mounts(config: &ContainerConfig, host: &HostConfig, inner: &Inner) -> 
     let mut list: Vec<Wanted> = Vec::new();
     for from in host.volumes_from.iter().flatten() {
         let (id, read_only) = mounts::parse_volumes_from(from)?;
-        for mounted in &inner.find(id)?.view().record.mounts {
+        // Not found is the request's fault here: 404 would make clients pull the image again.
+        let other = inner.find(id).map_err(|_| Invalid::VolumesFrom(id.to_owned()))?;
+        for mounted in &other.view().record.mounts {
             if destinations.insert(mounted.destination.clone()) {
                 list.extend(inherited(mounted, read_only));
             }
@@ -376,9 +379,10 @@ pub(crate) fn log_attributes(record: &Record, options: &LogOptions) -> String {
         }
     }
     for name in &options.env {
-        let value = record.config.env.iter().flatten().find_map(|variable| {
-            variable.split_once('=').filter(|(known, _)| known == name).map(|(_, value)| value)
-        });
+        let value =
+            record.config.env.iter().flatten().find_map(|variable| {
+                variable.split_once('=').filter(|(known, _)| known == name).map(|(_, value)| value)
+            });
         if let Some(value) = value {
             attrs.insert(name.clone(), value.to_owned());
         }

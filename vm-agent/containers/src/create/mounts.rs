@@ -20,13 +20,30 @@ pub(crate) struct Wanted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum What {
     /// `must_exist`: refused when missing (`--mount`) instead of being made (`-v`).
-    Bind { path: String, must_exist: bool, recursive: bool },
+    Bind {
+        path: String,
+        must_exist: bool,
+        recursive: bool,
+    },
     /// The engine's own socket, whatever it was called.
     EngineSocket,
     /// Without a name: anonymous.
-    Volume { name: String, driver: String, options: Map, labels: Map, subpath: String, copy: bool },
-    Tmpfs { options: Vec<String>, hidden: bool },
-    Image { reference: String, subpath: String },
+    Volume {
+        name: String,
+        driver: String,
+        options: Map,
+        labels: Map,
+        subpath: String,
+        copy: bool,
+    },
+    Tmpfs {
+        options: Vec<String>,
+        hidden: bool,
+    },
+    Image {
+        reference: String,
+        subpath: String,
+    },
 }
 
 const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "slave", "rslave", "shared", "rshared"];
@@ -116,9 +133,8 @@ pub(crate) fn parse_mount(mount: &Mount, mode: Mode) -> Result<Wanted, Invalid> 
                 if mount.source.is_empty() {
                     return Err(refuse("must not set Subpath when using anonymous volumes".to_owned()));
                 }
-                local_subpath(&options.subpath).ok_or_else(|| {
-                    refuse("subpath must be a relative path within the volume".to_owned())
-                })?;
+                local_subpath(&options.subpath)
+                    .ok_or_else(|| refuse("subpath must be a relative path within the volume".to_owned()))?;
             }
             let driver = options.driver_config.unwrap_or_default();
             wanted.what = What::Volume {
@@ -176,8 +192,25 @@ pub(crate) fn parse_mount(mount: &Mount, mode: Mode) -> Result<Wanted, Invalid> 
 /// One `--tmpfs`: path and comma-separated options.
 pub(crate) fn parse_tmpfs(path: &str, options: &str) -> Result<Wanted, Invalid> {
     const FLAGS: [&str; 19] = [
-        "ro", "rw", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "sync", "async", "dirsync", "atime",
-        "noatime", "diratime", "nodiratime", "relatime", "norelatime", "strictatime", "nostrictatime",
+        "ro",
+        "rw",
+        "suid",
+        "nosuid",
+        "dev",
+        "nodev",
+        "exec",
+        "noexec",
+        "sync",
+        "async",
+        "dirsync",
+        "atime",
+        "noatime",
+        "diratime",
+        "nodiratime",
+        "relatime",
+        "norelatime",
+        "strictatime",
+        "nostrictatime",
     ];
     const KEYS: [&str; 7] = ["size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol"];
     let words: Vec<String> = options.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect();
@@ -284,9 +317,7 @@ fn split_bind(raw: &str) -> Option<(&str, &str, &str)> {
     }
     let Some(rest) = raw.get(source_end + 1..) else { return Some(("", source, "")) };
     match rest.split(':').collect::<Vec<_>>().as_slice() {
-        [destination] if !destination.is_empty() && parse_mode(destination).is_err() => {
-            Some((source, destination, ""))
-        }
+        [destination] if !destination.is_empty() && parse_mode(destination).is_err() => Some((source, destination, "")),
         [destination, mode] if !destination.is_empty() => Some((source, destination, mode)),
         _ => None,
     }
@@ -395,7 +426,10 @@ mod tests {
     #[test]
     fn bad_specifications() {
         for (raw, text) in [
-            ("vol:data", "invalid mount config for type \"volume\": invalid mount path: 'data' mount path must be absolute"),
+            (
+                "vol:data",
+                "invalid mount config for type \"volume\": invalid mount path: 'data' mount path must be absolute",
+            ),
             ("vol:/", "invalid mount config for type \"volume\": invalid specification: destination can't be '/'"),
             (":/x", "invalid volume specification: ':/x'"),
             ("a:b:c:d", "invalid volume specification: 'a:b:c:d'"),
@@ -413,7 +447,8 @@ mod tests {
             let mount: Mount = serde_json::from_str(json).expect("valid JSON");
             parse_mount(&mount, Mode::Native).map_err(|error| error.to_string())
         };
-        let tmpfs = parse(r#"{"Type":"tmpfs","Target":"/t","TmpfsOptions":{"SizeBytes":65536,"Mode":448}}"#).expect("tmpfs");
+        let tmpfs =
+            parse(r#"{"Type":"tmpfs","Target":"/t","TmpfsOptions":{"SizeBytes":65536,"Mode":448}}"#).expect("tmpfs");
         assert_eq!(tmpfs.what, What::Tmpfs { options: vec!["mode=700".into(), "size=65536".into()], hidden: false });
         let bind = parse(r#"{"Type":"bind","Source":"/a","Target":"/b","ReadOnly":true}"#).expect("bind");
         assert_eq!(bind.what, What::Bind { path: "/a".into(), must_exist: true, recursive: true });
@@ -432,6 +467,9 @@ mod tests {
     fn tmpfs_options() {
         let wanted = parse_tmpfs("/run", "rw,size=64m,mode=1777").expect("valid");
         assert!(wanted.rw);
-        assert_eq!(parse_tmpfs("/run", "color=red").expect_err("unknown").to_string(), "invalid tmpfs option: \"color=red\"");
+        assert_eq!(
+            parse_tmpfs("/run", "color=red").expect_err("unknown").to_string(),
+            "invalid tmpfs option: \"color=red\""
+        );
     }
 }

@@ -25,9 +25,7 @@ pub enum InvalidResources {
     NanoAndPeriod,
     #[error("Conflicting options: Nano CPUs and CPU Quota cannot both be set")]
     NanoAndQuota,
-    #[error(
-        "NanoCPUs can not be set, as your kernel does not support CPU CFS scheduler or the cgroup is not mounted"
-    )]
+    #[error("NanoCPUs can not be set, as your kernel does not support CPU CFS scheduler or the cgroup is not mounted")]
     NoCfs,
     #[error("range of CPUs is from 0.01 to {0}.00, as there are only {0} CPUs available")]
     Cpus(usize),
@@ -197,7 +195,8 @@ fn cpu(r: &mut Resources, abilities: &Abilities, warnings: &mut Vec<String>) -> 
         warn(warnings, "linux does not support CPU percent. Percent discarded.");
         r.cpu_percent = 0;
     }
-    if !(r.cpuset_cpus.is_empty() && r.cpuset_mems.is_empty()) && !abilities.has("cpuset") {
+    let pinned = !r.cpuset_cpus.is_empty() || !r.cpuset_mems.is_empty();
+    if pinned && !abilities.has("cpuset") {
         warn(warnings, "Your kernel does not support cpuset or the cgroup is not mounted. Cpuset discarded.");
         r.cpuset_cpus.clear();
         r.cpuset_mems.clear();
@@ -216,10 +215,7 @@ fn cpu(r: &mut Resources, abilities: &Abilities, warnings: &mut Vec<String>) -> 
 fn block_io(r: &mut Resources, abilities: &Abilities, warnings: &mut Vec<String>) -> Result<(), InvalidResources> {
     let io = abilities.has("io");
     if r.blkio_weight > 0 && !io {
-        warn(
-            warnings,
-            "Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.",
-        );
+        warn(warnings, "Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.");
         r.blkio_weight = 0;
     }
     if r.blkio_weight > 0 && !(10..=1000).contains(&r.blkio_weight) {
@@ -286,8 +282,7 @@ mod tests {
 
     fn check(json: &str, controllers: &[&str]) -> Result<(Resources, Vec<String>), String> {
         let mut resources: Resources = serde_json::from_str(json).expect("valid JSON");
-        let warnings =
-            adapt(&mut resources, &abilities(controllers), false).map_err(|error| error.to_string())?;
+        let warnings = adapt(&mut resources, &abilities(controllers), false).map_err(|error| error.to_string())?;
         Ok((resources, warnings))
     }
 
@@ -304,7 +299,8 @@ mod tests {
 
     #[test]
     fn limits_are_discarded_with_a_warning_where_they_cannot() {
-        let (resources, warnings) = check(r#"{"Memory": 67108864, "PidsLimit": 50, "CpuShares": 5}"#, &[]).expect("valid");
+        let (resources, warnings) =
+            check(r#"{"Memory": 67108864, "PidsLimit": 50, "CpuShares": 5}"#, &[]).expect("valid");
         assert_eq!(resources.memory, 0);
         assert_eq!(resources.pids_limit, None);
         assert_eq!(
@@ -324,7 +320,10 @@ mod tests {
             (r#"{"NanoCpus": 5000000000}"#, "range of CPUs is from 0.01 to 4.00, as there are only 4 CPUs available"),
             (r#"{"CpusetCpus": "0-9"}"#, "Requested CPUs are not available - requested 0-9, available: 0-3"),
             (r#"{"CpusetCpus": "x"}"#, "Invalid value x for cpuset cpus"),
-            (r#"{"CpuPeriod": 5}"#, "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)"),
+            (
+                r#"{"CpuPeriod": 5}"#,
+                "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)",
+            ),
             (
                 r#"{"MemorySwap": 10000000}"#,
                 "You should always set the Memory limit when using Memoryswap limit, see usage",

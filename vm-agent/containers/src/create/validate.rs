@@ -82,8 +82,22 @@ pub(crate) fn host(host: &HostConfig, config: &ContainerConfig) -> Result<(), In
     }
     for limit in host.resources.ulimits.iter().flatten() {
         const NAMES: [&str; 16] = [
-            "as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss",
-            "rtprio", "rttime", "sigpending", "stack",
+            "as",
+            "core",
+            "cpu",
+            "data",
+            "fsize",
+            "locks",
+            "memlock",
+            "msgqueue",
+            "nice",
+            "nofile",
+            "nproc",
+            "rss",
+            "rtprio",
+            "rttime",
+            "sigpending",
+            "stack",
         ];
         if !NAMES.contains(&limit.name.as_str()) {
             return Err(Invalid::Ulimit(limit.name.clone()));
@@ -136,7 +150,10 @@ fn network_conflicts(host: &HostConfig, config: &ContainerConfig) -> Result<(), 
     }
     let conflicts = [
         (!config.hostname.is_empty(), "hostname and the network mode"),
-        (given(&host.links), "container type network can't be used with links. This would result in undefined behavior"),
+        (
+            given(&host.links),
+            "container type network can't be used with links. This would result in undefined behavior",
+        ),
         (given(&host.dns), "dns and the network mode"),
         (given(&host.extra_hosts), "custom host-to-IP mapping and the network mode"),
         (
@@ -183,6 +200,10 @@ mod tests {
             r#"{"NetworkMode": "container:abc"}"#,
             "conflicting options: hostname and the network mode",
         );
-        check("{}", r#"{"Ulimits": [{"Name": "nofile", "Soft": 5, "Hard": 4}]}"#, "ulimit soft limit must be less than or equal to hard limit: 5 > 4");
+        check(
+            "{}",
+            r#"{"Ulimits": [{"Name": "nofile", "Soft": 5, "Hard": 4}]}"#,
+            "ulimit soft limit must be less than or equal to hard limit: 5 > 4",
+        );
     }
 }

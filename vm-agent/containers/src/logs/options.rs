@@ -46,8 +46,7 @@ impl LogOptions {
             "none" => (false, None, 1),
             other => return Err(InvalidLogOption::Driver(other.to_owned())),
         };
-        let mut parsed =
-            LogOptions { enabled, max_size, max_files, labels: Vec::new(), env: Vec::new(), tag: None };
+        let mut parsed = LogOptions { enabled, max_size, max_files, labels: Vec::new(), env: Vec::new(), tag: None };
         for (option, value) in options {
             match option.as_str() {
                 "max-size" => parsed.max_size = size(value)?,

@@ -275,9 +275,10 @@ pub(crate) fn read_logs(
             if reader.is_done() || !reader.request.follow || before.ended {
                 return;
             }
-            let deadline = reader.request.until.map(|until| {
-                Duration::from_nanos(u64::try_from(until.saturating_sub(now())).unwrap_or(0))
-            });
+            let deadline = reader
+                .request
+                .until
+                .map(|until| Duration::from_nanos(u64::try_from(until.saturating_sub(now())).unwrap_or(0)));
             tokio::select! {
                 changed = progress.changed() => if changed.is_err() { return },
                 () = sender.closed() => return,
@@ -302,8 +303,7 @@ mod tests {
     impl Fixture {
         fn new(options: &[(&str, &str)]) -> Fixture {
             let dir = tempfile::tempdir().expect("temporary directory");
-            let options: BTreeMap<_, _> =
-                options.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            let options: BTreeMap<_, _> = options.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
             let options = LogOptions::parse("json-file", &options).expect("valid");
             let log = LogFile::open(&dir.path().join("log.json"), &options).expect("open");
             Fixture { dir, log }

@@ -38,13 +38,7 @@ impl LogFile {
             file.set_len(whole)?;
         }
         let progress = watch::Sender::new(Progress { size: whole, ..Progress::default() });
-        Ok(LogFile {
-            path: path.to_owned(),
-            file,
-            max_size: options.max_size,
-            max_files: options.max_files,
-            progress,
-        })
+        Ok(LogFile { path: path.to_owned(), file, max_size: options.max_size, max_files: options.max_files, progress })
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<Progress> {

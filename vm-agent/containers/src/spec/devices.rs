@@ -39,7 +39,8 @@ pub(crate) fn devices(host: &HostConfig) -> Result<Devices, Invalid> {
     }
     let mut devices = Devices { nodes: Vec::new(), rules: default_rules() };
     for mapping in mappings {
-        let inside = if mapping.path_in_container.is_empty() { &mapping.path_on_host } else { &mapping.path_in_container };
+        let inside =
+            if mapping.path_in_container.is_empty() { &mapping.path_on_host } else { &mapping.path_in_container };
         let access = if mapping.cgroup_permissions.is_empty() { "rwm" } else { &mapping.cgroup_permissions };
         let (nodes, rules) = (&mut devices.nodes, &mut devices.rules);
         map(&mapping.path_on_host, inside, &mut |numbers: (&str, u32, u32), node| {

@@ -85,10 +85,8 @@ pub(crate) fn build(record: &Record, around: Surroundings<'_>) -> Result<Spec> {
             document["domainname"] = json!(config.domainname);
         }
     }
-    let mut spec: Spec = serde_json::from_value(document).map_err(|error| Error::Io {
-        what: "write the container's runtime specification",
-        source: error.into(),
-    })?;
+    let mut spec: Spec = serde_json::from_value(document)
+        .map_err(|error| Error::Io { what: "write the container's runtime specification", source: error.into() })?;
     let seccomp = security::seccomp(&options, host.privileged, &capabilities)?;
     if let Some(linux) = spec.linux_mut() {
         linux.set_seccomp(seccomp);

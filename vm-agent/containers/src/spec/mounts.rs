@@ -17,10 +17,15 @@ pub(crate) struct SpecMount {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SpecSource {
     /// A path in the engine's mount namespace.
-    Path { path: String, recursive: bool },
+    Path {
+        path: String,
+        recursive: bool,
+    },
     /// A detached mount passed under the destination's name.
     Descriptor,
-    Tmpfs { options: Vec<String> },
+    Tmpfs {
+        options: Vec<String>,
+    },
 }
 
 /// The defaults, changed as `host` asks, and `extra` behind them: parents before children.
@@ -57,9 +62,7 @@ pub(crate) fn mounts(host: &HostConfig, writable_cgroups: Option<bool>, mut extr
 
 /// `oci.DefaultSpec` of dockerd 28, and the cgroup mount as cgroup v2 has it.
 fn defaults(host: &HostConfig) -> Vec<Value> {
-    let mount = |destination: &str, kind: &str, source: &str, options: &[&str]| {
-        json!({"destination": destination, "type": kind, "source": source, "options": options})
-    };
+    let mount = |destination: &str, kind: &str, source: &str, options: &[&str]| json!({"destination": destination, "type": kind, "source": source, "options": options});
     let mut list = vec![
         mount("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"]),
         mount("/dev", "tmpfs", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
@@ -163,10 +166,7 @@ mod tests {
     fn defaults_are_dockerds() {
         let list = mounts(&host("{}"), None, Vec::new());
         let destinations: Vec<_> = list.iter().filter_map(|mount| mount["destination"].as_str()).collect();
-        assert_eq!(
-            destinations,
-            ["/proc", "/dev", "/dev/pts", "/sys", "/sys/fs/cgroup", "/dev/mqueue", "/dev/shm"]
-        );
+        assert_eq!(destinations, ["/proc", "/dev", "/dev/pts", "/sys", "/sys/fs/cgroup", "/dev/mqueue", "/dev/shm"]);
         assert_eq!(options(&list, "/dev/shm").as_deref(), Some("nosuid,noexec,nodev,mode=1777,size=67108864"));
         assert_eq!(options(&list, "/sys/fs/cgroup").as_deref(), Some("ro,nosuid,noexec,nodev"));
     }

@@ -88,8 +88,7 @@ fn normalise(names: &[String], list: &'static str) -> Result<Vec<String>, Invali
         let full = match upper.strip_prefix("CAP_").unwrap_or(&upper) {
             "ALL" => "ALL".to_owned(),
             bare => {
-                runtime::capabilities::number(bare)
-                    .map_err(|_| Invalid::Capability { list, name: prefixed(bare) })?;
+                runtime::capabilities::number(bare).map_err(|_| Invalid::Capability { list, name: prefixed(bare) })?;
                 prefixed(bare)
             }
         };
@@ -111,9 +110,9 @@ pub(crate) fn seccomp(
         Seccomp::Unconfined => Ok(None),
         Seccomp::Default if privileged => Ok(None),
         Seccomp::Default => Ok(Some(runtime::seccomp::default_profile(names))),
-        Seccomp::Profile(json) => runtime::seccomp::custom_profile(json, names)
-            .map(Some)
-            .map_err(|error| Invalid::Seccomp(error.to_string())),
+        Seccomp::Profile(json) => {
+            runtime::seccomp::custom_profile(json, names).map(Some).map_err(|error| Invalid::Seccomp(error.to_string()))
+        }
     }
 }
 

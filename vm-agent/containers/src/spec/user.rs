@@ -16,7 +16,7 @@ pub(crate) struct User {
 
 /// No such user or group in the image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum UnknownUser {
+pub(crate) enum UnknownUser {
     #[error("unable to find user {0}: no matching entries in passwd file")]
     User(String),
     #[error("unable to find group {0}: no matching entries in group file")]
@@ -39,12 +39,7 @@ struct Group<'a> {
 }
 
 /// Resolves `specification` (`user`, `user:group`, `uid:gid`, `:group` or empty) and `added` groups.
-pub(crate) fn resolve(
-    specification: &str,
-    added: &[String],
-    passwd: &str,
-    group: &str,
-) -> Result<User, UnknownUser> {
+pub(crate) fn resolve(specification: &str, added: &[String], passwd: &str, group: &str) -> Result<User, UnknownUser> {
     let (user_text, group_text) = specification.split_once(':').unwrap_or((specification, ""));
     let user_number = number(user_text)?;
     let entry = users(passwd).find(|entry| match user_number {
@@ -147,9 +142,8 @@ mod tests {
 
     #[test]
     fn strangers() {
-        let error = |specification: &str| {
-            resolve(specification, &[], PASSWD, GROUP).expect_err(specification).to_string()
-        };
+        let error =
+            |specification: &str| resolve(specification, &[], PASSWD, GROUP).expect_err(specification).to_string();
         assert_eq!(error("nobody"), "unable to find user nobody: no matching entries in passwd file");
         assert_eq!(error("web:none"), "unable to find group none: no matching entries in group file");
         assert_eq!(error("4294967295"), "uids and gids must be in range 0-2147483647");

@@ -142,7 +142,9 @@ mod tests {
         let text = std::fs::read_to_string(dir.path().join("log.json")).expect("read");
         let logs: Vec<String> = text
             .lines()
-            .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["log"].as_str().expect("text").to_owned())
+            .map(|line| {
+                serde_json::from_str::<serde_json::Value>(line).expect("JSON")["log"].as_str().expect("text").to_owned()
+            })
             .collect();
         assert_eq!(logs, ["whole\n", "unfinished\n", "last"]);
         assert!(!dir.path().join("stdout.rest").exists());

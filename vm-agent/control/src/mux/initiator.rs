@@ -39,7 +39,6 @@ pub async fn connect(secret: &Secret, lanes: [LaneIo; 2], patience: Duration) ->
     }
     drop(news_to);
     let mut epoch = now_micros();
-    let mut seen_want = None;
     'attempt: loop {
         let nonce = random()?;
         let session = Session::new(Side::Host, epoch);
@@ -70,19 +69,18 @@ pub async fn connect(secret: &Secret, lanes: [LaneIo; 2], patience: Duration) ->
                 Ok(Some(News::Denied(_))) => {}
                 Ok(Some(News::Marker(lane, marker))) => match marker.kind {
                     MarkerKind::Ack if (marker.epoch, marker.nonce) == (epoch, nonce) => acks[lane.index()] = true,
-                    MarkerKind::Want if seen_want != Some(marker.nonce) || marker.epoch >= epoch => {
-                        seen_want = Some(marker.nonce);
+                    MarkerKind::Want => {
                         epoch = epoch.max(marker.epoch) + 1;
                         continue 'attempt;
                     }
-                    MarkerKind::Ack | MarkerKind::Want | MarkerKind::Sync | MarkerKind::Deny => {}
+                    MarkerKind::Ack | MarkerKind::Sync | MarkerKind::Deny => {}
                 },
             }
         }
         for bind in &bound {
             bind.send_replace(Bound { marker: None, session: Some(session.clone()) });
         }
-        tokio::spawn(guard(session.clone(), tasks, news, bound, seen_want));
+        tokio::spawn(guard(session.clone(), tasks, news, bound));
         return Ok(session);
     }
 }
@@ -93,15 +91,14 @@ async fn guard(
     tasks: JoinSet<()>,
     mut news: mpsc::UnboundedReceiver<News>,
     bound: Vec<watch::Sender<Bound>>,
-    seen_want: Option<u64>,
 ) {
     let ended = async {
         loop {
             match news.recv().await {
                 None => return "both lanes ended".to_owned(),
                 Some(News::Broken(error)) => return error.to_string(),
-                Some(News::Marker(_, marker)) if marker.kind == MarkerKind::Want && seen_want != Some(marker.nonce) => {
-                    return "the guest's relay was restarted".to_owned();
+                Some(News::Marker(_, marker)) if marker.kind == MarkerKind::Want => {
+                    return "the guest's relay asked for another session".to_owned();
                 }
                 Some(News::Marker(..) | News::Denied(_)) => {}
             }

@@ -7,7 +7,8 @@
 //!
 //! - `Sync`, host to guest: a session of this epoch starts here.
 //! - `Ack`, guest to host: so be it; answers the nonce of one `Sync`.
-//! - `Want`, guest to host: this relay is new, or the epoch was old; please `Sync` with one above mine.
+//! - `Want`, guest to host: there is no session here (this relay is new, the epoch was old, frames made no sense); please
+//!   `Sync` with an epoch above mine.
 //! - `Deny`, guest to host: the hash of your `Sync` is wrong, or its version. Not hashed; believed only while
 //!   the host waits for an answer to that very nonce.
 

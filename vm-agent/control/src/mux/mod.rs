@@ -12,6 +12,8 @@
 //! that a control message waits behind no data.
 
 pub mod core;
+#[cfg(test)]
+mod core_tests;
 pub mod frame;
 mod initiator;
 mod lanes;

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use super::lanes::{self, Arrival, Bound};
 use super::marker::{Marker, MarkerKind, VERSION};
 use super::{Lane, LaneIo, Session, Side};
-use crate::{Error, Result, Secret};
+use crate::Secret;
 
 /// How long a fresh connection may stay silent before it is dropped.
 const SYNC_PATIENCE: Duration = Duration::from_secs(10);
@@ -23,8 +23,6 @@ pub struct Responder {
 #[derive(Debug)]
 struct Shared {
     secret: Secret,
-    /// Random per relay process: lets the host count the relay's restarts by its `Want`s.
-    instance: u64,
     state: Mutex<State>,
     sessions: mpsc::UnboundedSender<Session>,
 }
@@ -38,11 +36,10 @@ struct State {
 
 impl Responder {
     /// The receiver yields each session once both of its lanes are there; an older one is over by then.
-    pub fn new(secret: Secret) -> Result<(Self, mpsc::UnboundedReceiver<Session>)> {
+    pub fn new(secret: Secret) -> (Self, mpsc::UnboundedReceiver<Session>) {
         let (sessions, receiver) = mpsc::unbounded_channel();
-        let instance = getrandom::u64().map_err(Error::Random)?;
-        let shared = Arc::new(Shared { secret, instance, state: Mutex::default(), sessions });
-        Ok((Responder { shared }, receiver))
+        let shared = Arc::new(Shared { secret, state: Mutex::default(), sessions });
+        (Responder { shared }, receiver)
     }
 
     /// Serves one lane until it ends. A persistent lane first tells the host that this relay is new.
@@ -96,7 +93,8 @@ impl Responder {
                 }
                 Arrival::Gone => {
                     end(&mut current, "the host closed the link");
-                    binder.send_replace(Bound::default());
+                    // Should it be there after all (its coming and going overtakes its bytes), it must hear of this.
+                    binder.send_replace(self.want(lane, lane_epoch));
                 }
                 Arrival::Proven(_) | Arrival::Unproven(_) => {}
             }
@@ -142,7 +140,7 @@ impl Responder {
     }
 
     fn want(&self, lane: Lane, epoch: u64) -> Bound {
-        let want = Marker { kind: MarkerKind::Want, lane, version: VERSION, epoch, nonce: self.shared.instance };
+        let want = Marker { kind: MarkerKind::Want, lane, version: VERSION, epoch, nonce: 0 };
         Bound { marker: Some(want.encode(&self.shared.secret)), session: None }
     }
 

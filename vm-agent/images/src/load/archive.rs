@@ -62,7 +62,8 @@ pub(super) fn read(content: &Content, stream: impl Read + Send) -> Result<Parts>
         match entry.header().entry_type() {
             kind if kind.is_symlink() || kind.is_hard_link() => {
                 let target = entry.link_name_bytes().map(|link| String::from_utf8_lossy(&link).into_owned());
-                let parent = if kind.is_symlink() { name.rsplit_once('/').map_or("", |(parent, _)| parent) } else { "" };
+                let parent =
+                    if kind.is_symlink() { name.rsplit_once('/').map_or("", |(parent, _)| parent) } else { "" };
                 if let Some(target) = target.and_then(|target| clean(parent, &target)) {
                     parts.links.insert(name, target);
                 }
@@ -131,9 +132,7 @@ fn from_layout(parts: &Parts, index: &Index, platform: &Platform, depth: usize) 
         match Document::parse(&content, &descriptor.media_type)? {
             Document::Manifest(manifest) => {
                 manifest.check()?;
-                if let Some(known) =
-                    described.iter_mut().find(|known| known.config == blob(&manifest.config.digest))
-                {
+                if let Some(known) = described.iter_mut().find(|known| known.config == blob(&manifest.config.digest)) {
                     known.references.extend(references);
                     continue;
                 }
@@ -159,9 +158,9 @@ fn from_layout(parts: &Parts, index: &Index, platform: &Platform, depth: usize) 
 /// The reference that an index gives to a manifest, when it is a full one and no bare tag.
 fn name(descriptor: &Descriptor) -> Option<Reference> {
     let annotations = descriptor.annotations.as_ref()?;
-    let full = annotations.get("io.containerd.image.name").or_else(|| {
-        annotations.get("org.opencontainers.image.ref.name").filter(|name| name.contains(['/', ':']))
-    })?;
+    let full = annotations
+        .get("io.containerd.image.name")
+        .or_else(|| annotations.get("org.opencontainers.image.ref.name").filter(|name| name.contains(['/', ':'])))?;
     let reference = Reference::parse(full).ok()?.or_latest();
     Some(reference).filter(|reference| reference.digest.is_none())
 }

@@ -54,7 +54,10 @@ impl Images {
         if let Some((_, manifest)) = &described.manifest
             && manifest.config.digest != id
         {
-            return Err(Error::Corrupt(format!("image config verification failed for digest {}", manifest.config.digest)));
+            return Err(Error::Corrupt(format!(
+                "image config verification failed for digest {}",
+                manifest.config.digest
+            )));
         }
         pin.chain(&config.diff_ids);
         pin.blob(id);
@@ -67,7 +70,9 @@ impl Images {
             .enumerate()
             .map(|(at, (name, diff_id))| Source { name: name.clone(), diff_id: *diff_id, media_type: types(at) })
             .collect();
-        if let Some(lost) = sources.iter().find(|source| parts.find(&source.name).is_none() && parts.placed(&source.name).is_none()) {
+        if let Some(lost) =
+            sources.iter().find(|source| parts.find(&source.name).is_none() && parts.placed(&source.name).is_none())
+        {
             return Err(missing(&lost.name));
         }
         let layers = self.place_layers(&sources, parts, pin, progress)?;
@@ -96,14 +101,8 @@ impl Images {
         };
         pin.blob(Digest::of(&manifest));
         let manifest = self.inner.content.put(&manifest)?;
-        let record = ImageRecord {
-            layers,
-            manifest,
-            manifest_media_type,
-            indexes: Vec::new(),
-            parent: None,
-            last_tagged: None,
-        };
+        let record =
+            ImageRecord { layers, manifest, manifest_media_type, indexes: Vec::new(), parent: None, last_tagged: None };
         Ok(Assembled { id, record, references: described.references })
     }
 

@@ -78,7 +78,8 @@ fn parse(value: &str) -> Vec<Challenge> {
             parameters.push((key, value));
             rest = after.trim_start_matches([' ', ',']);
         }
-        let find = |name: &str| parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, v)| v.clone());
+        let find =
+            |name: &str| parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, v)| v.clone());
         match scheme.as_str() {
             "basic" => challenges.push(Challenge::Basic),
             "bearer" => {
@@ -132,11 +133,7 @@ pub(super) struct TokenRequest<'a> {
 }
 
 /// Asks a token server for a bearer token (token authentication specification; OAuth2 for refresh tokens).
-pub(super) async fn token(
-    client: &reqwest::Client,
-    request: &TokenRequest<'_>,
-    auth: &Auth,
-) -> Result<Token, Failure> {
+pub(super) async fn token(client: &reqwest::Client, request: &TokenRequest<'_>, auth: &Auth) -> Result<Token, Failure> {
     let malformed = |what: &str| Failure::Protocol(format!("token server {}: {what}", request.realm));
     let mut url = reqwest::Url::parse(request.realm).map_err(|e| malformed(&e.to_string()))?;
     let mut pairs: Vec<(&str, &str)> = Vec::new();
@@ -191,7 +188,7 @@ mod tests {
         };
         let text = "Bearer realm=\"https://auth.example.com/token\",service=\"registry, \\\"the\\\" one\", \
                     scope=\"repository:a/b:pull,push\"";
-        assert_eq!(parse(text), [bearer.clone()]);
+        assert_eq!(parse(text), std::slice::from_ref(&bearer));
         assert_eq!(parse(&format!("Basic realm=x, {text}")), [Challenge::Basic, bearer]);
         assert_eq!(parse("Basic realm=\"Registry Realm\""), [Challenge::Basic]);
         assert_eq!(parse("Negotiate, basic"), [Challenge::Basic]);

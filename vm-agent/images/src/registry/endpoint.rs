@@ -39,9 +39,7 @@ impl Endpoint {
     }
 
     pub(super) fn mirror(url: &str) -> Result<Endpoint> {
-        let invalid = || {
-            Error::Settings(format!("{url:?} is no mirror: it must look like https://mirror.example.com"))
-        };
+        let invalid = || Error::Settings(format!("{url:?} is no mirror: it must look like https://mirror.example.com"));
         let (base, rest) = match url.split_once("://") {
             Some(("https", rest)) => (HTTPS, rest),
             Some(("http", rest)) => (HTTP, rest),
@@ -68,7 +66,8 @@ impl Insecure {
         for entry in entries {
             match entry.split_once('/') {
                 Some((address, bits)) => {
-                    let invalid = || Error::Settings(format!("insecure registry {entry:?} is neither host[:port] nor a network"));
+                    let invalid =
+                        || Error::Settings(format!("insecure registry {entry:?} is neither host[:port] nor a network"));
                     let address: IpAddr = address.parse().map_err(|_| invalid())?;
                     let width = if address.is_ipv4() { 32 } else { 128 };
                     let bits = bits.parse().ok().filter(|bits| *bits <= width).ok_or_else(invalid)?;
@@ -117,7 +116,16 @@ mod tests {
     fn loopback_and_listed_hosts_are_insecure() {
         let insecure =
             Insecure::parse(&["reg.lan:5000".to_owned(), "10.1.0.0/16".to_owned(), "Plain".to_owned()]).unwrap();
-        for host in ["localhost", "localhost:5000", "127.0.0.1:5000", "127.9.9.9", "[::1]:5000", "reg.lan:5000", "10.1.2.3", "plain:1"] {
+        for host in [
+            "localhost",
+            "localhost:5000",
+            "127.0.0.1:5000",
+            "127.9.9.9",
+            "[::1]:5000",
+            "reg.lan:5000",
+            "10.1.2.3",
+            "plain:1",
+        ] {
             assert!(insecure.allows(host), "{host}");
         }
         for host in ["reg.lan", "reg.lan:5001", "10.2.0.1", "docker.io", "localhost.example.com", "[::2]:5000"] {

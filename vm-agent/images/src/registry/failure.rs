@@ -56,7 +56,8 @@ impl Failure {
             && let Some(kind) = io_kind(error)
             && kind == io::ErrorKind::ConnectionRefused
         {
-            let host = error.url().and_then(|url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)));
+            let host =
+                error.url().and_then(|url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)));
             reason = format!("dial tcp {}: connect: connection refused", host.unwrap_or_default());
         } else if error.is_timeout() {
             reason = "timed out: the registry does not answer".to_owned();
@@ -141,6 +142,8 @@ impl Failure {
                 )),
                 _ => self.into_error(),
             },
+            // Not "unauthorized": the docker CLI would ask for a password on the terminal, in the middle of a pull.
+            Failure::NoCredentials(_) => Error::Unavailable(text),
             _ => self.into_error(),
         }
     }

@@ -103,7 +103,9 @@ impl Session {
             match self.send_once(method, url, also, &build).await {
                 Ok(response) => return Ok(response),
                 Err((failure, asked)) => {
-                    let Some(pause) = self.patience().pause_after(&failure, attempt, asked) else { return Err(failure) };
+                    let Some(pause) = self.patience().pause_after(&failure, attempt, asked) else {
+                        return Err(failure);
+                    };
                     tracing::debug!("{url}: {}: trying again in {pause:?}", failure.text());
                     tokio::time::sleep(pause).await;
                     attempt += 1;
@@ -128,8 +130,7 @@ impl Session {
             if let Some(header) = used.as_ref().filter(|_| self.is_ours(url)) {
                 request = request.header(AUTHORIZATION, header);
             }
-            let response =
-                request.send().await.map_err(|e| (Failure::no_answer(method.as_str(), url, &e), None))?;
+            let response = request.send().await.map_err(|e| (Failure::no_answer(method.as_str(), url, &e), None))?;
             let status = response.status();
             if status.is_success() || also.contains(&status) {
                 return Ok(response);
@@ -189,9 +190,10 @@ fn covers(scopes: &[String], scope: &str) -> bool {
         Some((name.to_owned(), actions.split(',').map(str::to_owned).collect::<Vec<_>>()))
     };
     let Some((name, wanted)) = parts(scope) else { return true };
-    scopes.iter().filter_map(|scope| parts(scope)).any(|(other, actions)| {
-        other == name && wanted.iter().all(|action| actions.contains(action))
-    })
+    scopes
+        .iter()
+        .filter_map(|scope| parts(scope))
+        .any(|(other, actions)| other == name && wanted.iter().all(|action| actions.contains(action)))
 }
 
 impl Registry {

@@ -153,7 +153,9 @@ pub fn config(layers: &[Vec<u8>], label: &str) -> Vec<u8> {
     let history: Vec<_> = ids
         .iter()
         .map(|_| serde_json::json!({"created": "2024-05-01T10:20:30Z", "created_by": "COPY x / # buildkit"}))
-        .chain([serde_json::json!({"created": "2024-05-01T10:20:31Z", "created_by": "CMD [\"sh\"]", "empty_layer": true})])
+        .chain([
+            serde_json::json!({"created": "2024-05-01T10:20:31Z", "created_by": "CMD [\"sh\"]", "empty_layer": true}),
+        ])
         .collect();
     serde_json::to_vec(&serde_json::json!({
         "architecture": "amd64", "os": "linux", "created": "2024-05-01T10:20:31Z",
@@ -188,4 +190,3 @@ pub fn layers(size: usize) -> Vec<Vec<u8>> {
         tar(&[("etc/top", b"top")]),
     ]
 }
-

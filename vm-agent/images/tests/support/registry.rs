@@ -18,7 +18,10 @@ pub enum Access {
     Open,
     Password,
     /// A token server: its realm, and the certificate that its tokens are signed with.
-    Token { realm: String, certificate: String },
+    Token {
+        realm: String,
+        certificate: String,
+    },
 }
 
 impl Registry {

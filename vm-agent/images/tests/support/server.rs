@@ -107,7 +107,8 @@ async fn serve(
     stream.read_exact(&mut body).await.ok()?;
     let mut answer = answer(&request);
     log.lock().unwrap().push(request.clone());
-    let mut text = format!("HTTP/1.1 {} X\r\nconnection: close\r\ncontent-length: {}\r\n", answer.status, answer.body.len());
+    let mut text =
+        format!("HTTP/1.1 {} X\r\nconnection: close\r\ncontent-length: {}\r\n", answer.status, answer.body.len());
     for (name, value) in &answer.headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -229,8 +230,10 @@ impl Tokens {
         let mut access = Vec::new();
         for scope in url.split(['?', '&']).filter_map(|part| part.strip_prefix("scope=")) {
             let parts: Vec<&str> = scope.split(':').collect();
-            let actions: Vec<&str> =
-                parts[2].split(',').filter(|action| known || (*action == "pull" && parts[1].starts_with("open/"))).collect();
+            let actions: Vec<&str> = parts[2]
+                .split(',')
+                .filter(|action| known || (*action == "pull" && parts[1].starts_with("open/")))
+                .collect();
             access.push(serde_json::json!({"type": parts[0], "name": parts[1], "actions": actions}));
         }
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
@@ -239,11 +242,8 @@ impl Tokens {
             "iss": "test-issuer", "sub": user, "aud": "test-registry", "exp": now + 300, "nbf": now - 10, "iat": now,
             "jti": "1", "access": access,
         });
-        let signed = format!(
-            "{}.{}",
-            URL_SAFE_NO_PAD.encode(header.to_string()),
-            URL_SAFE_NO_PAD.encode(claims.to_string())
-        );
+        let signed =
+            format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
         let random = ring::rand::SystemRandom::new();
         let signature = self.key.sign(&random, signed.as_bytes()).unwrap();
         let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()));

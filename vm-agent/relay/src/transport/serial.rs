@@ -11,17 +11,21 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use control::mux::{Lane, LaneIo, Responder};
 use control::port::SERIAL_LANES;
 use nix::libc::O_NONBLOCK;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
 
 use crate::{Error, Result};
 
 const CLASS: &str = "/sys/class/virtio-ports";
+/// How long the host must be away before its session is over: a new daemon may be there much sooner.
+const ABSENCE: Duration = Duration::from_millis(500);
 
 /// Opens both ports, then serves them for ever.
 pub(super) async fn serve(responder: &Responder) -> Result<Infallible> {
@@ -53,7 +57,7 @@ fn open_lanes(paths: &[PathBuf; 2]) -> Result<[LaneIo; 2]> {
     let ports = [Arc::new(Port::new(open(&paths[0])?)), Arc::new(Port::new(open(&paths[1])?))];
     watch(&ports)?;
     Ok(ports.map(|port| LaneIo {
-        reader: Box::new(Reader { port: port.clone(), present: false }),
+        reader: Box::new(Reader { port: port.clone(), present: false, absence: None }),
         writer: Box::new(Writer(port)),
         persistent: true,
     }))
@@ -112,10 +116,14 @@ fn watch(ports: &[Arc<Port>; 2]) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives 0 once when the host goes away, and then waits until it is back.
+/// Gives 0 once when the host stays away, and then waits until it is back.
+///
+/// The kernel hears of the host's coming and going in a work queue, which the bytes of the next host overtake: an absence is
+/// believed only when it lasts.
 struct Reader {
     port: Arc<Port>,
     present: bool,
+    absence: Option<Pin<Box<Sleep>>>,
 }
 
 impl AsyncRead for Reader {
@@ -125,16 +133,21 @@ impl AsyncRead for Reader {
         let read = (&self.port.file).read(buffer.initialize_unfilled());
         match read {
             Ok(0) if self.present => {
+                let absence = self.absence.get_or_insert_with(|| Box::pin(tokio::time::sleep(ABSENCE)));
+                ready!(absence.as_mut().poll(cx));
                 self.present = false;
+                self.absence = None;
                 Poll::Ready(Ok(()))
             }
             Ok(0) => Poll::Pending,
             Ok(n) => {
+                self.absence = None;
                 self.present = true;
                 buffer.advance(n);
                 Poll::Ready(Ok(()))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.absence = None;
                 self.present = true;
                 Poll::Pending
             }

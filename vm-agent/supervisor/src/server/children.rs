@@ -69,7 +69,9 @@ impl Server {
             self.reply(pending.seq, Answer::Failed(Failed::NoSibling), &[]);
         } else if let Some(i) = self.roles.iter().position(|role| role.pid() == Some(pid)) {
             let now = Instant::now();
-            eprintln!("berth-agent: {} ended with {code}", self.roles[i].role.name);
+            if self.phase == Phase::Running {
+                eprintln!("berth-agent: {} ended with {code} and is started again", self.roles[i].role.name);
+            }
             self.roles[i].ended(now);
             self.channels[i] = None;
             if let (ENGINE, Phase::Draining { mode, .. }) = (i, self.phase) {

@@ -91,10 +91,14 @@ pub fn run(config: Config) -> Result<()> {
     Ok(())
 }
 
-/// Blocks the signals we live by and makes them readable.
+/// Blocks the signals we live by and makes them readable. The others go back to their defaults: what we were started with
+/// (nohup ignores SIGHUP) would otherwise reach every container. std ignores SIGPIPE, and that stays for us.
 fn signal_fd() -> io::Result<OwnedFd> {
     // SAFETY: the set is initialised; a non-negative answer of signalfd is a new descriptor.
     unsafe {
+        for signal in (1..=64).filter(|signal| *signal != libc::SIGPIPE) {
+            libc::signal(signal, libc::SIG_DFL);
+        }
         let mut set = mem::zeroed();
         libc::sigemptyset(&mut set);
         for signal in [libc::SIGCHLD, libc::SIGTERM, libc::SIGINT] {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use oci_spec::runtime::Process;
-use runtime::{Failure, plan_exec, status};
+use runtime::{Extras, Failure, cgroup::Hierarchy, plan_exec, status};
 use serde_json::Value;
 use supervisor::Exec;
 
@@ -18,12 +18,20 @@ pub(crate) async fn start(
     target: &Container,
     spec: &Value,
 ) -> Result<(String, File, Option<OwnedFd>), Failure> {
+    start_with(stage, target, spec, Vec::new()).await
+}
+
+async fn start_with(
+    stage: &mut Stage,
+    target: &Container,
+    spec: &Value,
+    mut fds: Vec<(String, OwnedFd)>,
+) -> Result<(String, File, Option<OwnedFd>), Failure> {
     let process: Process = serde_json::from_value(spec["process"].clone()).expect("a process");
     let seccomp = serde_json::from_value(spec["linux"]["seccomp"].clone()).expect("a filter");
     let plan = plan_exec(&process, Some(&seccomp)).expect("a plan");
     let id = stage.id();
     let (engine, status) = status::pair().expect("a pair");
-    let mut fds = Vec::new();
     let (_stdin, stdout) = pipes(&mut fds, plan.process.terminal.is_some());
     let target = target.spawned.pidfd.as_fd().try_clone_to_owned().expect("dup");
     let exec = Exec { id: id.clone(), plan, target, fds, keep: Vec::new(), status };
@@ -93,4 +101,36 @@ pub(crate) async fn of_a_container_that_is_gone(stage: &mut Stage) {
     let failure = start(stage, &container, &spec(&["true"])).await.expect_err("refused");
     assert!(failure.step.starts_with("join namespaces"), "{failure:?}");
     assert!(stage.supervisor.list().await.expect("a list").is_empty());
+}
+
+/// A container that manages cgroups of its own (systemd, Docker in Docker) has no processes at its top, and the kernel wants
+/// that to stay so: CLONE_INTO_CGROUP answers EBUSY, and the exec goes where the container's first process is.
+pub(crate) async fn into_a_delegated_cgroup(stage: &mut Stage) {
+    let parent = format!("berth-test-{}-exec", std::process::id());
+    let hierarchy = Hierarchy::prepare(&parent).expect("a cgroup2 tree");
+    let cgroup = hierarchy.create("one").expect("a cgroup");
+    let descriptor = || vec![("cgroup".to_owned(), cgroup.fd().try_clone_to_owned().expect("dup"))];
+    let container = stage.start_with(&spec(&["cat"]), Extras::default(), descriptor()).await.expect("starts");
+    let own_cgroup = spec(&["grep", "^0::", "/proc/self/cgroup"]);
+    let (id, stdout, _) =
+        start_with(stage, &container, &own_cgroup, descriptor()).await.unwrap_or_else(|f| panic!("{f}"));
+    assert_eq!(stage.exit(&id).await.code, 0);
+    assert_eq!(std::io::read_to_string(stdout).expect("text"), "0::/\n");
+
+    let below = cgroup.path().join("init");
+    std::fs::create_dir(&below).expect("mkdir");
+    std::fs::write(below.join("cgroup.procs"), container.spawned.pid.to_string()).expect("moved");
+    match hierarchy.controllers().iter().next() {
+        Some(controller) => {
+            cgroup.write("cgroup.subtree_control", &format!("+{controller}")).expect("delegated");
+            let (id, stdout, _) =
+                start_with(stage, &container, &own_cgroup, descriptor()).await.unwrap_or_else(|f| panic!("{f}"));
+            assert_eq!(stage.exit(&id).await.code, 0);
+            assert_eq!(std::io::read_to_string(stdout).expect("text"), "0::/init\n");
+        }
+        None => println!("SKIPPED: exec::into_a_delegated_cgroup: this host's cgroup2 tree has no controller"),
+    }
+    assert_eq!(stage.finish(container).await.0, 0);
+    cgroup.remove().expect("removed with what the container made in it");
+    std::fs::remove_dir(hierarchy.root().join(parent)).expect("removed");
 }

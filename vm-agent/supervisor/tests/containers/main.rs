@@ -119,6 +119,7 @@ async fn run_all(stage: &mut Stage, filter: Option<&str>) -> bool {
         exec::enters_all_namespaces,
         exec::exit_codes_and_errors,
         exec::of_a_container_that_is_gone,
+        exec::into_a_delegated_cgroup,
         terminal::is_the_controlling_terminal,
         terminal::of_an_exec,
         init::reaps_and_passes_signals,

@@ -172,13 +172,21 @@ impl Guest {
         self.shared.close();
     }
 
+    /// Opens a stream, waiting a little for a link that is being restored. A session may be over before the keeper says so:
+    /// then its word is waited for too.
     async fn open(&self, port: Port) -> Result<LinkStream, LinkError> {
         let mut state = self.shared.state.subscribe();
-        let settled = state.wait_for(|state| !matches!(state, GuestState::Lost { .. }));
-        match tokio::time::timeout(RECONNECT, settled).await {
-            Ok(_) => self.shared.link.connect(port),
-            Err(_) => Err(LinkError::Down),
-        }
+        let attempts = async {
+            loop {
+                let settled = state.wait_for(|state| !matches!(state, GuestState::Lost { .. })).await;
+                let refused = settled.map_or(true, |state| matches!(*state, GuestState::Refused { .. }));
+                match self.shared.link.connect(port) {
+                    Err(LinkError::Down) if !refused => state.changed().await.map_err(|_| LinkError::Down)?,
+                    result => return result,
+                }
+            }
+        };
+        tokio::time::timeout(RECONNECT, attempts).await.unwrap_or(Err(LinkError::Down))
     }
 }
 

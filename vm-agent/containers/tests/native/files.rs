@@ -1,0 +1,161 @@
+//! Volumes, binds, tmpfs, and files from outside.
+
+use crate::stage::Stage;
+use bytes::Bytes;
+use containers::{ArchivePut, Kind, RemoveOptions};
+use serde_json::json;
+use std::io::Read;
+use tokio::sync::mpsc;
+
+pub(crate) async fn volumes(stage: &Stage) {
+    // A named volume takes the image's content, and outlives its containers.
+    let binds = json!({"HostConfig": {"Binds": ["keep:/data"]}});
+    let (_, output) = stage.run("cat /data/seed; echo more >> /data/seed", binds.clone()).await;
+    assert_eq!(output, "from the image\n");
+    let (_, output) = stage.run("cat /data/seed", binds).await;
+    assert_eq!(output, "from the image\nmore\n");
+    let (_, output) = stage.run("ls -A /data", json!({"HostConfig": {"Binds": ["bare:/data:nocopy"]}})).await;
+    assert_eq!(output, "");
+    let (code, _) = stage.run("touch /data/x", json!({"HostConfig": {"Binds": ["keep:/data:ro"]}})).await;
+    assert_ne!(code, 0);
+    // An anonymous one goes with its container when it is asked to.
+    let id = stage.create(None, json!({"Cmd": ["true"], "Volumes": {"/anonymous": {}}})).await.expect("create");
+    let mounts = stage.containers.inspect(&id, false).await.expect("inspect").mounts;
+    assert_eq!((mounts[0].kind.as_str(), mounts[0].destination.as_str()), ("volume", "/anonymous"));
+    let path = mounts[0].source.clone();
+    assert!(std::path::Path::new(&path).exists());
+    stage.containers.remove(&id, RemoveOptions { force: false, volumes: true }).await.expect("remove");
+    assert!(!std::path::Path::new(&path).exists());
+}
+
+pub(crate) async fn mounts(stage: &Stage) {
+    let source = stage.directory.join("host-folder");
+    let bind = format!("{}:/mnt/host", source.display());
+    let (_, output) = stage.run("echo hello > /mnt/host/file; echo ok", json!({"HostConfig": {"Binds": [bind]}})).await;
+    assert_eq!(output, "ok\n");
+    assert_eq!(std::fs::read_to_string(source.join("file")).expect("written through"), "hello\n");
+    let missing = json!({"HostConfig": {"Mounts": [{"Type": "bind", "Source": "/no/such", "Target": "/x"}]}});
+    let error = stage.create(None, missing).await.expect_err("missing source");
+    assert_eq!(error.to_string(), "invalid mount config for type \"bind\": bind source path does not exist: /no/such");
+    assert_eq!(error.kind(), Kind::Invalid);
+    let request = json!({"HostConfig": {
+        "ReadonlyRootfs": true, "Tmpfs": {"/scratch": "size=1m,mode=700"}, "ShmSize": 1_048_576,
+    }});
+    let (_, output) = stage
+        .run("touch /x 2>/dev/null || echo sealed; touch /scratch/x && echo open; df -k /dev/shm | tail -1", request)
+        .await;
+    assert!(output.starts_with("sealed\nopen\n"), "{output}");
+    assert!(output.contains(" 1024 "), "{output}");
+}
+
+pub(crate) async fn shared_memory(stage: &Stage) {
+    let request = json!({"Cmd": ["sh", "-c", "echo common > /dev/shm/x; echo ready; sleep 100"], "HostConfig": {"IpcMode": "shareable"}});
+    let owner = stage.create(None, request).await.expect("create");
+    stage.containers.start(&owner).await.expect("start");
+    stage.await_log(&owner, "ready").await;
+    let mode = format!("container:{owner}");
+    let (_, output) = stage.run("cat /dev/shm/x", json!({"HostConfig": {"IpcMode": mode}})).await;
+    assert_eq!(output, "common\n");
+    stage.remove(&owner).await;
+    let (_, output) = stage.run("grep -c /dev/shm /proc/mounts; ls /dev/shm", json!({"HostConfig": {"IpcMode": "none"}})).await;
+    assert!(output.starts_with("0\n"), "{output}");
+    let (code, output) = stage.run("readlink /proc/self/ns/ipc; test -d /dev/shm", json!({"HostConfig": {"IpcMode": "host"}})).await;
+    let ours = std::fs::read_link("/proc/self/ns/ipc").expect("our namespace");
+    assert_eq!((code, output.trim()), (0, &*ours.to_string_lossy()));
+    // A process namespace of another container: its processes are seen, and the container ends on its own.
+    let owner = stage.create(None, json!({"Cmd": ["sleep", "100"]})).await.expect("create");
+    stage.containers.start(&owner).await.expect("start");
+    let mode = format!("container:{owner}");
+    let (code, output) = stage.run("cat /proc/1/comm; exit 4", json!({"HostConfig": {"PidMode": mode}})).await;
+    assert_eq!((code, output.as_str()), (4, "sleep\n"));
+    stage.remove(&owner).await;
+    let (code, output) = stage.run("sleep 100 & test $$ -ne 1 && exit 5", json!({"HostConfig": {"PidMode": "host"}})).await;
+    assert_eq!((code, output.as_str()), (5, ""));
+}
+
+pub(crate) async fn copy_in_and_out(stage: &Stage) {
+    let id = stage
+        .create(None, json!({"Cmd": ["sleep", "100"], "HostConfig": {"Binds": ["cp:/vol"]}}))
+        .await
+        .expect("create");
+    for running in [false, true] {
+        if running {
+            stage.containers.start(&id).await.expect("start");
+        }
+        for directory in ["/tmp", "/vol"] {
+            put(stage, &id, directory, "sub/file", format!("{running}").as_bytes()).await;
+            let (stat, text) = get(stage, &id, &format!("{directory}/sub/file")).await;
+            assert_eq!((stat.name.as_str(), stat.size), ("file", text.len() as i64));
+            assert_eq!(text, format!("{running}"));
+        }
+    }
+    // What was copied into the stopped container's volume is where the running one sees it.
+    let stat = stage.containers.archive_stat(&id, "/bin/sh").await.expect("stat");
+    assert_eq!((stat.link_target.as_str(), stat.mode & (1 << 27)), ("/bin/busybox", 1 << 27));
+    let error = stage.containers.archive_stat(&id, "/no/such").await.expect_err("missing");
+    assert_eq!(error.to_string(), format!("Could not find the file /no/such in container {id}"));
+    let (sender, body) = mpsc::channel(1);
+    drop(sender);
+    let error =
+        stage.containers.archive_put(&id, "/etc/passwd", body, ArchivePut::default()).await.expect_err("a file");
+    assert!(matches!(error.kind(), Kind::Invalid | Kind::NotFound), "{error}");
+    let (_, mut chunks) = stage.containers.archive_get(&id, "/data/.").await.expect("get");
+    let mut bytes = Vec::new();
+    while let Some(chunk) = chunks.recv().await {
+        bytes.extend_from_slice(&chunk.expect("a chunk"));
+    }
+    // Clients replace the leading `./` by the name that the copy is to have.
+    assert!(bytes.starts_with(b"./\0"), "{:?}", &bytes[..20]);
+    assert!(bytes.windows(7).any(|window| window == b"./seed\0"));
+    let changes = stage.containers.changes(&id).await.expect("changes");
+    assert!(!changes.iter().any(|change| change.path.starts_with("/etc")), "{changes:?}");
+    assert!(changes.iter().any(|change| change.path == "/tmp/sub/file" && change.kind == 1), "{changes:?}");
+    let mut export = stage.containers.export(&id).await.expect("export");
+    let mut bytes = Vec::new();
+    while let Some(chunk) = export.recv().await {
+        bytes.extend_from_slice(&chunk.expect("a chunk"));
+    }
+    let mut archive = tar::Archive::new(&bytes[..]);
+    let names: Vec<String> = archive
+        .entries()
+        .expect("a tar")
+        .map(|entry| entry.expect("an entry").path().expect("a name").to_string_lossy().into_owned())
+        .collect();
+    assert!(names.iter().any(|name| name.ends_with("tmp/sub/file")), "{names:?}");
+    stage.remove(&id).await;
+}
+
+async fn put(stage: &Stage, id: &str, directory: &str, name: &str, content: &[u8]) {
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o640);
+    header.set_uid(1000);
+    header.set_gid(1000);
+    header.set_mtime(1_700_000_000);
+    header.set_size(content.len() as u64);
+    tar.append_data(&mut header, name, content).expect("tar");
+    let bytes = tar.into_inner().expect("tar");
+    let (sender, body) = mpsc::channel(1);
+    let sending = tokio::spawn(async move {
+        for chunk in bytes.chunks(700) {
+            // The end of the archive may be left unread.
+            let _ = sender.send(Ok(Bytes::copy_from_slice(chunk))).await;
+        }
+    });
+    stage.containers.archive_put(id, directory, body, ArchivePut::default()).await.expect("put");
+    sending.await.expect("sent");
+}
+
+async fn get(stage: &Stage, id: &str, path: &str) -> (engine_api::PathStat, String) {
+    let (stat, mut chunks) = stage.containers.archive_get(id, path).await.expect("get");
+    let mut bytes = Vec::new();
+    while let Some(chunk) = chunks.recv().await {
+        bytes.extend_from_slice(&chunk.expect("a chunk"));
+    }
+    let mut archive = tar::Archive::new(&bytes[..]);
+    let mut entry = archive.entries().expect("a tar").next().expect("an entry").expect("readable");
+    assert_eq!(entry.header().uid().expect("uid"), 1000);
+    let mut text = String::new();
+    entry.read_to_string(&mut text).expect("text");
+    (stat, text)
+}

@@ -1,0 +1,128 @@
+//! Stopping, freezing, restarting.
+
+use crate::stage::Stage;
+use containers::{Kind, RemoveOptions, StopOptions, WaitCondition};
+use serde_json::json;
+
+pub(crate) async fn stop_and_kill(stage: &Stage) {
+    let script = "trap 'echo caught; exit 7' INT; echo ready; while :; do sleep 0.05; done";
+    let request = json!({"Cmd": ["sh", "-c", script], "StopSignal": "SIGINT"});
+    let id = stage.create(None, request).await.expect("create");
+    let error = stage.containers.kill(&id, None).await.expect_err("not running");
+    assert_eq!(error.to_string(), format!("cannot kill container: {id}: container {id} is not running"));
+    stage.containers.start(&id).await.expect("start");
+    assert_eq!(stage.containers.start(&id).await.expect_err("runs").kind(), Kind::NotModified);
+    stage.await_log(&id, "ready").await;
+    stage.containers.stop(&id, StopOptions::default()).await.expect("stop");
+    assert_eq!(stage.wait(&id).await.code, 7);
+    assert_eq!(
+        stage.containers.stop(&id, StopOptions::default()).await.expect_err("stopped").kind(),
+        Kind::NotModified
+    );
+    // One that does not listen is killed.
+    let deaf =
+        stage.create(None, json!({"Cmd": ["sh", "-c", "trap '' TERM; echo deaf; sleep 100"]})).await.expect("create");
+    stage.containers.start(&deaf).await.expect("start");
+    stage.await_log(&deaf, "deaf").await;
+    stage.containers.stop(&deaf, StopOptions { timeout: Some(0), signal: None }).await.expect("stop");
+    assert_eq!(stage.wait(&deaf).await.code, 137);
+    stage.containers.restart(&id, StopOptions::default()).await.expect("restart");
+    assert!(stage.containers.inspect(&id, false).await.expect("inspect").state.running);
+    stage.remove(&id).await;
+    stage.remove(&deaf).await;
+}
+
+pub(crate) async fn pause(stage: &Stage) {
+    let id = stage.create(None, json!({"Cmd": ["sleep", "100"]})).await.expect("create");
+    stage.containers.start(&id).await.expect("start");
+    stage.containers.pause(&id).await.expect("pause");
+    let inspect = stage.containers.inspect(&id, false).await.expect("inspect");
+    assert_eq!((inspect.state.status.as_str(), inspect.state.running, inspect.state.paused), ("paused", true, true));
+    let error = stage.containers.remove(&id, RemoveOptions::default()).await.expect_err("paused");
+    assert_eq!(
+        error.to_string(),
+        format!("cannot remove container \"{id}\": container is paused and must be unpaused first")
+    );
+    assert!(stage.containers.pause(&id).await.is_err());
+    stage.containers.unpause(&id).await.expect("unpause");
+    stage.containers.pause(&id).await.expect("pause again");
+    stage.containers.stop(&id, StopOptions { timeout: Some(1), signal: None }).await.expect("stop");
+    assert_eq!(stage.containers.inspect(&id, false).await.expect("inspect").state.status, "exited");
+    stage.remove(&id).await;
+}
+
+pub(crate) async fn restart_policy(stage: &Stage) {
+    let request = json!({
+        "Cmd": ["sh", "-c", "echo run; exit 9"],
+        "HostConfig": {"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 2}},
+    });
+    let mut events = stage.events.subscribe();
+    let id = stage.create(None, request).await.expect("create");
+    stage.containers.start(&id).await.expect("start");
+    let mut deaths = 0;
+    while deaths < 3 {
+        let event = events.next().await.expect("an event");
+        deaths += usize::from(event.actor == id && event.action == "die");
+    }
+    stage.wait(&id).await;
+    let inspect = stage.containers.inspect(&id, false).await.expect("inspect");
+    assert_eq!((inspect.state.status.as_str(), inspect.state.exit_code, inspect.restart_count), ("exited", 9, 2));
+    assert_eq!(stage.logs(&id).await, "run\nrun\nrun\n");
+    stage.remove(&id).await;
+    let request = json!({"Cmd": ["sh", "-c", "exit 1"], "HostConfig": {"RestartPolicy": {"Name": "always"}}});
+    let id = stage.create(None, request).await.expect("create");
+    let next = stage.containers.wait(&id, WaitCondition::NextExit).expect("known");
+    stage.containers.start(&id).await.expect("start");
+    next.await;
+    stage.containers.stop(&id, StopOptions::default()).await.expect("stop");
+    assert_eq!(stage.containers.inspect(&id, false).await.expect("inspect").state.status, "exited");
+    stage.remove(&id).await;
+}
+
+pub(crate) async fn forced_removal(stage: &Stage) {
+    let id = stage.create(None, json!({"Cmd": ["sleep", "100"]})).await.expect("create");
+    stage.containers.start(&id).await.expect("start");
+    let error = stage.containers.remove(&id, RemoveOptions::default()).await.expect_err("running");
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "cannot remove container \"{id}\": container is running: stop the container before removing or force remove"
+        )
+    );
+    assert_eq!(error.kind(), Kind::Conflict);
+    let gone = stage.containers.wait(&id, WaitCondition::Removed).expect("known");
+    stage.containers.remove(&id, RemoveOptions { force: true, volumes: false }).await.expect("remove");
+    assert_eq!(gone.await.code, 137);
+    assert!(stage.containers.resolve(&id).is_err());
+}
+
+pub(crate) async fn health(stage: &Stage) {
+    let request = json!({
+        "Cmd": ["sleep", "100"],
+        "Healthcheck": {"Test": ["CMD-SHELL", "test -e /tmp/well && echo fine"], "Interval": 50_000_000, "Retries": 1},
+    });
+    let id = stage.create(None, request).await.expect("create");
+    let mut events = stage.events.subscribe();
+    stage.containers.start(&id).await.expect("start");
+    let status = async |stage: &Stage| {
+        stage.containers.inspect(&id, false).await.expect("inspect").state.health.expect("a check").status
+    };
+    assert_eq!(status(stage).await, "starting");
+    let mut await_event = async |wanted: &str| {
+        while events.next().await.expect("an event").action != wanted {}
+    };
+    await_event("health_status: unhealthy").await;
+    assert_eq!(status(stage).await, "unhealthy");
+    let exec = json!({"Cmd": ["touch", "/tmp/well"]});
+    let exec = engine_api::decode(exec.to_string().as_bytes()).expect("valid");
+    let exec = stage.containers.exec_create(&id, exec).await.expect("exec");
+    stage
+        .containers
+        .exec_start(&exec, engine_api::ExecStartRequest { detach: true, ..Default::default() })
+        .await
+        .expect("exec");
+    await_event("health_status: healthy").await;
+    let health = stage.containers.inspect(&id, false).await.expect("inspect").state.health.expect("a check");
+    assert_eq!(health.log.expect("probes").last().expect("a probe").output, "fine\n");
+    stage.remove(&id).await;
+}
