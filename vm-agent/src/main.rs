@@ -23,9 +23,13 @@ fn main() -> ExitCode {
     let role = args.next();
     let rest: Vec<String> = args.collect();
     name_this_process(role.as_deref().unwrap_or("init"));
+    if matches!(role.as_deref(), Some("engine" | "relay")) {
+        // Exec made us dumpable again. Secrets of the link and of registries are in our memory: no process of a container
+        // that shares our process namespace may look.
+        // SAFETY: integers only.
+        unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };
+    }
     let outcome = match role.as_deref() {
-        // The kernel passes unknown words of its command line as arguments.
-        _ if std::process::id() == 1 && role.as_deref() != Some("supervisor") => init::run(),
         Some("supervisor") => supervise::machine(),
         Some("engine") => engine::run(&rest),
         Some("relay") => relay::run(&rest),
@@ -34,6 +38,8 @@ fn main() -> ExitCode {
             println!("berth-agent {}", env!("CARGO_PKG_VERSION"));
             Ok(())
         }
+        // The kernel passes unknown words of its command line as arguments.
+        _ if std::process::id() == 1 => init::run(),
         _ => {
             eprintln!("usage: berth-agent native --root DIR --run DIR [--socket PATH] | version");
             return ExitCode::from(2);

@@ -61,7 +61,7 @@ fn vsock_with_emulation() {
 -sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny
 -m 2048M
 -object memory-backend-memfd,id=memory,size=2048M,share=on
--machine q35,usb=off,vmport=off,smbus=off,sata=off,hpet=off,i8042=off,memory-backend=memory
+-machine q35,usb=off,vmport=off,smbus=off,sata=off,hpet=off,i8042=off,smm=off,memory-backend=memory
 -smp 2
 -accel tcg,thread=multi
 -cpu max
@@ -98,7 +98,7 @@ fn serial_with_kvm_differs_in_machine_and_link_only() {
     assert_eq!(
         only_serial,
         [
-            "-machine q35,usb=off,vmport=off,smbus=off,sata=off,hpet=off,i8042=off",
+            "-machine q35,usb=off,vmport=off,smbus=off,sata=off,hpet=off,i8042=off,smm=off",
             "-accel kvm",
             "-cpu host",
             "-device virtio-serial-pci,max_ports=4",

@@ -35,6 +35,7 @@ fn verify(tally: &mut Tally, all: bool) -> io::Result<()> {
         cargo().args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
     )?;
     check(tally, "guest image", cargo().args(["run", "--quiet", "--package", "guest-image", "--bin", "guest-image"]))?;
+    check(tally, "programs", cargo().args(["build", "--quiet", "--package", "cli", "--package", "berth-agent"]))?;
     let mut tests = cargo();
     // `--show-output`, since a test that could not run says so in its own output, and is counted as skipped.
     tests.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);

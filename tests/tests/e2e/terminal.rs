@@ -19,8 +19,9 @@ pub(crate) fn interactive_shell(case: &Case<'_>) -> Result {
     terminal.press("Enter")?;
     terminal.wait_for("the new size", |screen| screen.contains("resized"))?;
     // Ctrl-C ends the program in front, not the shell.
-    terminal.type_text("sleep 1000")?;
+    terminal.type_text("echo be''gun; sleep 1000")?;
     terminal.press("Enter")?;
+    terminal.wait_for("the program", |screen| screen.contains("begun"))?;
     terminal.press("C-c")?;
     terminal.type_text("echo still $((40+2)) here")?;
     terminal.press("Enter")?;

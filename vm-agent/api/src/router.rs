@@ -133,7 +133,8 @@ fn error(failure: &Failure) -> Response<Body> {
         *response.status_mut() = failure.status;
         return response;
     }
-    if failure.status.is_server_error() {
+    // 501 and 503 say what this engine is not, which is no fault of it.
+    if failure.status == StatusCode::INTERNAL_SERVER_ERROR {
         tracing::error!(status = failure.status.as_u16(), "{}", failure.message);
     } else {
         tracing::debug!(status = failure.status.as_u16(), "{}", failure.message);

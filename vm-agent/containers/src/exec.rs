@@ -273,8 +273,10 @@ impl Inner {
         }
         let process: Process = serde_json::from_value(document)
             .map_err(|error| Error::Io { what: "write the command's specification", source: error.into() })?;
-        let seccomp = if config.privileged { None } else { run.seccomp.as_ref() };
-        let plan = runtime::plan_exec(&process, seccomp)?;
+        let mut plan = runtime::plan_exec(&process, None)?;
+        if !config.privileged {
+            plan.process.seccomp = run.seccomp.as_deref().cloned();
+        }
         let mut streams = standard_streams(config.tty, config.attach_stdin)?;
         let mut fds = std::mem::take(&mut streams.theirs);
         let duplicate =

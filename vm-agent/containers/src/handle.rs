@@ -9,8 +9,8 @@ use crate::stdio::{Endpoint, Hub, LogSink};
 use crate::{Error, Result};
 use engine_api::{ContainerUpdateRequest, ContainerUpdateResponse, EndpointSettings};
 use network::Sandbox;
-use oci_spec::runtime::LinuxSeccomp;
 use runtime::cgroup::Cgroup;
+use runtime::seccomp::Program;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -52,7 +52,7 @@ pub(crate) struct Run {
     /// The pty master of a container with a terminal.
     pub(crate) terminal: Option<Arc<Endpoint>>,
     /// For further processes.
-    pub(crate) seccomp: Option<LinuxSeccomp>,
+    pub(crate) seccomp: Option<Arc<Program>>,
 }
 
 /// What can be asked of a container's task. Answers come by the enclosed channel.

@@ -28,6 +28,7 @@ mod record;
 mod requests;
 mod restart;
 mod sandboxes;
+mod seccomp;
 mod service;
 pub mod signal;
 mod spec;

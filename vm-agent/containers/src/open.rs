@@ -9,7 +9,7 @@ use crate::restart::Policy;
 use crate::service::{Inner, Services, Settings, blocking};
 use crate::state::{Exit, Process, State};
 use crate::stdio::Hub;
-use crate::{Containers, Error, RemoveOptions, Result, spec};
+use crate::{Containers, Error, RemoveOptions, Result};
 use network::{Attachment, Sandbox};
 use runtime::cgroup::Hierarchy;
 use runtime::plan::fd;
@@ -176,8 +176,6 @@ impl Inner {
             log.begin();
         }
         let connected = connect(hub, &self.services.supervisor, &record.id, streams, terminal, log)?;
-        let options = spec::security::parse_options(record.host.security_opt.as_deref().unwrap_or_default())?;
-        let capabilities = spec::security::capabilities(&record.host)?;
         let run = Run {
             pid: entry.info.pid,
             started_at: entry.info.started_at,
@@ -186,7 +184,7 @@ impl Inner {
             sandbox,
             cgroup: Arc::new(self.hierarchy.create(&record.id)?),
             terminal: connected.terminal,
-            seccomp: spec::security::seccomp(&options, record.host.privileged, &capabilities)?,
+            seccomp: self.filters.of(record)?,
         };
         Ok((Arc::new(run), connected.copiers))
     }

@@ -5,6 +5,7 @@ use crate::exec::Execs;
 use crate::handle::{Handle, LogSlot, View};
 use crate::record::Record;
 use crate::sandboxes::Sandboxes;
+use crate::seccomp::Filters;
 use crate::state::State;
 use crate::stdio::LogSink;
 use crate::{Counts, Error, LogOptions, Result};
@@ -64,6 +65,7 @@ pub(crate) struct Inner {
     pub(crate) abilities: Abilities,
     pub(crate) sandboxes: Sandboxes,
     pub(crate) execs: Execs,
+    pub(crate) filters: Filters,
     index: Mutex<Index>,
     logs: Mutex<HashMap<String, Arc<LogSlot>>>,
     /// One prune at a time, as dockerd.
@@ -88,6 +90,7 @@ impl Inner {
             abilities,
             sandboxes: Sandboxes::default(),
             execs: Execs::default(),
+            filters: Filters::default(),
             index: Mutex::default(),
             logs: Mutex::default(),
             pruning: tokio::sync::Mutex::default(),

@@ -20,6 +20,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{Error, Result};
 
+/// Bytes after which a blob's file starts to be written back.
+const STRETCH: u64 = 4 * 1024 * 1024;
+
 /// The blobs on disk. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Content {
@@ -41,6 +44,8 @@ pub(crate) struct Ingest {
     file: File,
     hasher: Sha256,
     size: u64,
+    /// How far the file was told to be written back.
+    started: u64,
 }
 
 impl Content {
@@ -117,7 +122,7 @@ impl Content {
             .create_new(true)
             .open(&path)
             .map_err(Error::io("cannot make", &path))?;
-        Ok(Ingest { content: self.clone(), path, file, hasher: Sha256::new(), size: 0 })
+        Ok(Ingest { content: self.clone(), path, file, hasher: Sha256::new(), size: 0, started: 0 })
     }
 
     /// Removes every blob that `keep` does not want; returns how many bytes went.
@@ -147,10 +152,7 @@ impl Content {
 impl Ingest {
     /// Appends to the blob.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(Error::io("cannot write", &self.path))?;
-        self.hasher.update(bytes);
-        self.size += bytes.len() as u64;
-        Ok(())
+        self.write_all(bytes).map_err(Error::io("cannot write", &self.path))
     }
 
     /// Bytes so far.
@@ -192,6 +194,13 @@ impl Write for Ingest {
         self.file.write_all(bytes)?;
         self.hasher.update(bytes);
         self.size += bytes.len() as u64;
+        if self.size - self.started >= STRETCH {
+            // On its way to the disk while more arrives, so that the flush at the end finds little left to do. Advice only,
+            // and pages that are dirty stay cached (posix_fadvise(2), DONTNEED).
+            let length = std::num::NonZeroU64::new(self.size - self.started);
+            let _ = rustix::fs::fadvise(&self.file, self.started, length, rustix::fs::Advice::DontNeed);
+            self.started = self.size;
+        }
         Ok(bytes.len())
     }
 

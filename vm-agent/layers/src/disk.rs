@@ -45,6 +45,7 @@ impl Disk {
         // Container processes of any user reach files through the overlay, not through this path.
         set_mode(root, 0o700)?;
         set_mode(&root.join(EMPTY), 0o755)?;
+        spread(&root.join(INGEST));
         let disk = Disk { root: root.to_owned(), next: AtomicU64::new(0) };
         for entry in list(root)? {
             if Digest::from_hex(&entry).is_some_and(|id| !recorded(&id)) {
@@ -159,6 +160,22 @@ fn list(directory: &Path) -> Result<Vec<String>> {
         Ok(names)
     };
     read().map_err(Error::io("cannot list", directory))
+}
+
+/// Asks ext4 to put each of the directory's children elsewhere on the disk, as it does for those of the root.
+///
+/// Otherwise all layers crowd into one block group, and those that unpack at the same time search it for free inodes
+/// against each other; worse after a removal, since ext4 avoids inodes that were freed in the last minutes. Other file
+/// systems have no such flag and need none.
+fn spread(directory: &Path) {
+    let set = || -> io::Result<()> {
+        let fd = std::fs::File::open(directory)?;
+        let flags = rustix::fs::ioctl_getflags(&fd)?;
+        Ok(rustix::fs::ioctl_setflags(&fd, flags | rustix::fs::IFlags::TOPDIR)?)
+    };
+    if let Err(e) = set() {
+        tracing::debug!("{}: layers are not spread: {e}", directory.display());
+    }
 }
 
 fn set_mode(path: &Path, mode: u32) -> Result<()> {

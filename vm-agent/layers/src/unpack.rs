@@ -14,6 +14,8 @@ use crate::{Error, Result};
 
 /// Data is copied in pieces of this size; a piece of nothing but zeros becomes a hole.
 const PIECE: usize = 64 * 1024;
+/// Large files start on their way to the disk after so many bytes, so that the flush at the end finds little left to do.
+const STRETCH: u64 = 4 * 1024 * 1024;
 
 /// What unpacking found.
 #[derive(Debug, Default)]
@@ -153,6 +155,7 @@ impl Unpack {
         let mut offset = segment.offset;
         let end = segment.offset + segment.length;
         let mut written = 0;
+        let mut started = offset;
         while offset < end {
             let wanted = usize::try_from(end - offset).unwrap_or(usize::MAX).min(PIECE);
             let count = data.read_full(&mut self.buffer[..wanted])?;
@@ -162,6 +165,10 @@ impl Unpack {
                 written = offset + count as u64;
             }
             offset += count as u64;
+            if offset - started >= STRETCH {
+                start_writing(fd, started, offset - started);
+                started = offset;
+            }
             if count == 0 {
                 break;
             }
@@ -311,6 +318,12 @@ fn owner(member: &Member) -> (Uid, Gid) {
 fn times(member: &Member) -> Timestamps {
     let time = Timespec { tv_sec: member.mtime.0, tv_nsec: member.mtime.1 };
     Timestamps { last_access: time, last_modification: time }
+}
+
+/// Starts to write a stretch back without waiting. Pages that are dirty stay cached (posix_fadvise(2), DONTNEED).
+fn start_writing(fd: &OwnedFd, offset: u64, length: u64) {
+    // Advice only: a file system may not take it.
+    let _ = rustix::fs::fadvise(fd, offset, std::num::NonZeroU64::new(length), rustix::fs::Advice::DontNeed);
 }
 
 fn write_at(fd: &OwnedFd, mut piece: &[u8], mut offset: u64) -> Result<(), Errno> {

@@ -300,7 +300,7 @@ fn exec(process: &Process) -> Step<std::convert::Infallible> {
     }
     capabilities::set(sets).during(|| "set capabilities".to_owned())?;
     if process.init {
-        init::split().during(|| "start the init process".to_owned())?;
+        init::split(&process.args).during(|| "start the init process".to_owned())?;
     }
     let strings = |list: &[String]| -> io::Result<Vec<CString>> {
         list.iter().map(|s| CString::new(s.as_str()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))).collect()

@@ -7,7 +7,7 @@ use std::{io, ptr};
 use crate::sys;
 
 /// Returns in the program's process; the caller becomes the reaper and never returns.
-pub(crate) fn split() -> io::Result<()> {
+pub(crate) fn split(program: &[String]) -> io::Result<()> {
     let mut all = empty();
     // SAFETY: an initialised set. Blocked before the fork, so that a signal can come at any time.
     unsafe {
@@ -18,6 +18,8 @@ pub(crate) fn split() -> io::Result<()> {
     // allows it (clone3 it answers with ENOSYS).
     let pid = sys::check(unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) } as i32)?;
     if pid > 0 {
+        let _ = sys::prctl(libc::PR_SET_NAME, c"docker-init".as_ptr() as u64, 0);
+        show_arguments(program);
         reap(pid, &all);
     }
     // SAFETY: plain calls on this process. Its own process group is the terminal's foreground one (if there is a
@@ -28,6 +30,29 @@ pub(crate) fn split() -> io::Result<()> {
         libc::sigprocmask(libc::SIG_SETMASK, &empty(), ptr::null_mut());
     }
     Ok(())
+}
+
+/// Puts what dockerd shows here where process lists look: this process is a copy of the supervisor, whose own command line
+/// is nothing for the container to read. PR_SET_MM_ARG_START would want CAP_SYS_RESOURCE, so the words are overwritten.
+fn show_arguments(program: &[String]) {
+    // Fields 48 and 49, proc_pid_stat(5), counted from the state, which follows the parenthesis.
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> =
+        stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
+    let field = |nth: usize| fields.get(nth - 3).and_then(|text| text.parse::<usize>().ok());
+    let (Some(start), Some(end)) = (field(48), field(49)) else { return };
+    if start == 0 || end <= start {
+        return;
+    }
+    let mut words = "/sbin/docker-init\0--\0".to_owned() + &program.join("\0");
+    words.push('\0');
+    // The kernel takes what lies behind a last byte that is no NUL for more of the command line.
+    let length = words.len().min(end - start - 1);
+    // SAFETY: start..end is this process's own argument area on the stack, which nothing reads any more.
+    unsafe {
+        ptr::write_bytes(start as *mut u8, 0, end - start);
+        ptr::copy_nonoverlapping(words.as_ptr(), start as *mut u8, length);
+    }
 }
 
 fn empty() -> libc::sigset_t {
@@ -42,7 +67,6 @@ fn empty() -> libc::sigset_t {
 fn reap(program: i32, signals: &libc::sigset_t) -> ! {
     // The status socket goes with the rest, or the engine would wait for an exec that is long done.
     let _ = sys::close_from(3);
-    let _ = sys::prctl(libc::PR_SET_NAME, c"init".as_ptr() as u64, 0);
     loop {
         // SAFETY: an initialised set; no information wanted but the number.
         let signal = unsafe { libc::sigwaitinfo(signals, ptr::null_mut()) };

@@ -37,9 +37,6 @@ const FATAL: &str = "berth-agent: cannot boot: ";
 
 /// Never returns on success: the process becomes the supervisor.
 pub(crate) fn run() -> anyhow::Result<()> {
-    if std::env::args().nth(1).as_deref() == Some("supervisor") {
-        return supervise::machine();
-    }
     let error = match boot() {
         Ok(handover) => match handover.to_fd() {
             Ok(fd) => supervise::exec_sealed(&["supervisor".to_owned()], Some(fd)),

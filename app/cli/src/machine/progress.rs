@@ -38,14 +38,14 @@ pub(super) async fn follow(mut steps: StatusStream, silent: bool) -> Result<Mach
 }
 
 fn show(bar: &ProgressBar, status: &MachineStatus, said: &mut HashSet<String>) {
+    if !matches!(status.phase, Phase::Starting | Phase::Running | Phase::Failed) {
+        bar.set_message(t!("machine.stopping").into_owned());
+        return;
+    }
     for note in &status.notes {
         if said.insert(note.clone()) {
             print(bar, note);
         }
-    }
-    if !matches!(status.phase, Phase::Starting | Phase::Running | Phase::Failed) {
-        bar.set_message(t!("machine.stopping").into_owned());
-        return;
     }
     for report in &status.steps {
         let name = t!(format!("step.{}", report.step.name())).into_owned();

@@ -16,7 +16,8 @@
 //! ```
 //!
 //! Inside Starting the steps follow each other. When the guest does not get as far as the link, because the hypervisor
-//! died or a deadline passed, the boot is repeated with the next accelerator; nothing else causes that.
+//! died or a deadline passed, the boot is repeated with the next accelerator; nothing else causes that. With none left, a
+//! hypervisor that died is started once more.
 //!
 //! A machine that an earlier daemon started enters Starting at `Link`. When such a machine, or one whose engine does not
 //! answer, fails, it is left running (`Failed` with `alive`): it may hold the user's work.
@@ -84,8 +85,10 @@ pub struct Start {
     pub step: Step,
     /// The accelerator in use or to be used, and after it those still to be tried. Empty before `Check` is done.
     pub accelerators: Vec<Accelerator>,
-    /// The machine ran already when this daemon came, or this session began.
+    /// The machine ran already when this daemon came.
     pub adopted: bool,
+    /// The last accelerator got its second chance.
+    pub repeated: bool,
 }
 
 /// Why there is no running machine.
@@ -180,6 +183,10 @@ pub enum Action {
         to: Accelerator,
         cause: String,
     },
+    /// Tells the user that the same boot is tried again, and why.
+    TellRepeat {
+        cause: String,
+    },
     /// Removes the record by which a machine is adopted.
     Forget,
 }
@@ -223,7 +230,7 @@ impl State {
 }
 
 fn begin() -> (State, Vec<Action>) {
-    let start = Start { step: Step::Check, accelerators: Vec::new(), adopted: false };
+    let start = Start { step: Step::Check, accelerators: Vec::new(), adopted: false, repeated: false };
     (State::Starting(start), vec![Action::Run(Step::Check)])
 }
 
@@ -233,7 +240,7 @@ fn idle(event: &Event) -> Result<(State, Vec<Action>), Refused> {
         Event::Up | Event::Restart => Ok(begin()),
         Event::Down => Ok((State::Stopped, vec![])),
         Event::Adopted { accelerator } => {
-            let start = Start { step: Step::Link, accelerators: vec![*accelerator], adopted: true };
+            let start = Start { step: Step::Link, accelerators: vec![*accelerator], adopted: true, repeated: false };
             Ok((State::Starting(start), vec![Action::Run(Step::Link)]))
         }
         Event::Checked { .. }
@@ -259,7 +266,7 @@ fn starting(start: &Start, event: &Event) -> Result<(State, Vec<Action>), Refuse
             }
         }
         Event::Checked { accelerators } if start.step == Step::Check && !accelerators.is_empty() => {
-            let next = Start { step: Step::Image, accelerators: accelerators.clone(), adopted: false };
+            let next = Start { step: Step::Image, accelerators: accelerators.clone(), adopted: false, repeated: false };
             Ok((State::Starting(next), vec![Action::Run(Step::Image)]))
         }
         Event::Done(step) if *step == start.step && *step != Step::Check => Ok(step_done(start)),
@@ -271,6 +278,9 @@ fn starting(start: &Start, event: &Event) -> Result<(State, Vec<Action>), Refuse
             let failure =
                 Failure { step: Some(start.step), cause: exit.to_string(), console: Vec::new(), alive: false };
             Ok((State::Failed(failure), vec![Action::CancelStep, Action::CloseHost, Action::Forget]))
+        }
+        Event::Exited(exit @ InstanceExit::Died { .. }) if start.accelerators.len() == 1 && !start.repeated => {
+            Ok(repeat(start, exit))
         }
         Event::Exited(exit @ (InstanceExit::Panicked { .. } | InstanceExit::Died { .. })) => {
             Ok(step_failed(start, &exit.to_string(), false))
@@ -297,13 +307,26 @@ fn step_done(start: &Start) -> (State, Vec<Action>) {
     }
 }
 
+/// A hypervisor that crashes while the guest boots, and has no other accelerator, is started once more: QEMU's emulator of
+/// several processors sometimes does (`iotlb_to_section`, <https://gitlab.com/qemu-project/qemu/-/issues/1921>).
+fn repeat(start: &Start, exit: &InstanceExit) -> (State, Vec<Action>) {
+    let next = Start { step: Step::Boot, repeated: true, ..start.clone() };
+    let tell = Action::TellRepeat { cause: exit.to_string() };
+    (State::Starting(next), vec![Action::CancelStep, Action::CloseHost, tell, Action::Run(Step::Boot)])
+}
+
 /// `alive`: the hypervisor may still be there.
 fn step_failed(start: &Start, cause: &str, alive: bool) -> (State, Vec<Action>) {
     let fail =
         |alive| State::Failed(Failure { step: Some(start.step), cause: cause.to_owned(), console: Vec::new(), alive });
     match start.accelerators.as_slice() {
         [from, to, ..] if start.step.tries_the_accelerator() && !start.adopted => {
-            let next = Start { step: Step::Boot, accelerators: start.accelerators[1..].to_vec(), adopted: false };
+            let next = Start {
+                step: Step::Boot,
+                accelerators: start.accelerators[1..].to_vec(),
+                adopted: false,
+                repeated: false,
+            };
             let tell = Action::TellFallback { from: *from, to: *to, cause: cause.to_owned() };
             let actions = vec![Action::CancelStep, Action::Kill, Action::CloseHost, tell, Action::Run(Step::Boot)];
             (State::Starting(next), actions)

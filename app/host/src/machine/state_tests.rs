@@ -56,6 +56,19 @@ fn a_guest_that_is_not_heard_of_is_tried_with_the_next_accelerator() {
 }
 
 #[test]
+fn a_hypervisor_that_dies_under_the_last_accelerator_gets_one_more_chance() {
+    let mut events = vec![Event::Up, Event::Checked { accelerators: vec![Tcg] }];
+    events.extend([Step::Image, Step::Disk, Step::Boot].map(Event::Done));
+    events.push(died());
+    let (state, actions) = play(&events);
+    assert!(matches!(&state, State::Starting(start) if start.step == Step::Boot && start.repeated), "{state:?}");
+    assert_eq!(actions.last(), Some(&Action::Run(Step::Boot)));
+    let (state, _) = state.next(&Event::Done(Step::Boot)).unwrap();
+    let (state, _) = state.next(&died()).unwrap();
+    assert!(matches!(state, State::Failed(_)), "{state:?}");
+}
+
+#[test]
 fn a_failure_before_or_after_the_boot_is_not_blamed_on_the_accelerator() {
     for (done, step, alive) in [(2, Step::Image, false), (3, Step::Disk, false), (6, Step::Engine, true)] {
         let mut events = to_running()[..=done].to_vec();
@@ -155,7 +168,8 @@ proptest! {
                     Action::CancelStep => world.busy = false,
                     Action::OpenHost => world.open = true,
                     Action::CloseHost => world.open = false,
-                    Action::PowerOff | Action::Kill | Action::Remember(_) | Action::TellFallback { .. } | Action::Forget => {}
+                    Action::PowerOff | Action::Kill | Action::Remember(_) | Action::TellFallback { .. }
+                    | Action::TellRepeat { .. } | Action::Forget => {}
                 }
             }
             match &next {

@@ -232,6 +232,10 @@ impl Task {
                 tracing::warn!(%from, %to, cause, "the machine is started with another accelerator");
                 self.status.notes.push(format!("{from} cannot run the machine here ({cause}): using {to} from now on"));
             }
+            Action::TellRepeat { cause } => {
+                tracing::warn!(cause, "the boot is tried once more");
+                self.status.notes.push(format!("the boot was tried twice: {cause}"));
+            }
             Action::Forget => self.forget(),
         }
     }

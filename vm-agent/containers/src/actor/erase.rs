@@ -37,6 +37,7 @@ impl Actor {
             tracing::warn!(container = self.record.id, %refused, "a container cannot be removed now");
             return;
         }
+        self.free_ports().await;
         let id = self.record.id.clone();
         if let Err(error) = self.inner.table.remove(&id, durability).await {
             // The next engine removes the orphaned record's container again; this one is done with it.
@@ -58,6 +59,17 @@ impl Actor {
             }
             inner.delete_directory(directory).await;
         });
+    }
+
+    /// Waits for the network's release where ports were published: they must be free when the answer says that the
+    /// container is gone. Without ports nobody can tell, and the release goes on by itself.
+    async fn free_ports(&mut self) {
+        let host = &self.record.host;
+        let publishes = host.publish_all_ports || host.port_bindings.as_ref().is_some_and(|ports| !ports.is_empty());
+        if publishes && let Some(releasing) = self.releasing.take() {
+            // It only ends by finishing.
+            let _ = releasing.await;
+        }
     }
 
     async fn remove_volumes(&self, anonymous_too: bool) {

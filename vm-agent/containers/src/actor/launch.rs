@@ -175,7 +175,9 @@ impl Actor {
         let init = record.host.init == Some(true) && around.pid == NamespaceFrom::New;
         let extras = Extras { mount_fds, namespace_fds: spec::namespace_fds(&around), init };
         let spec: Spec = spec::build(record, around)?;
-        let plan = runtime::plan(&spec, &extras)?;
+        let seccomp = self.inner.filters.of(record)?;
+        let mut plan = runtime::plan(&spec, &extras)?;
+        plan.process.seccomp = seccomp.as_deref().cloned();
         let duplicate = |fd: &OwnedFd| fd.try_clone().map_err(Error::io("duplicate a descriptor"));
         let mut streams = standard_streams(record.config.tty, record.config.open_stdin)?;
         fds.append(&mut streams.theirs);
@@ -210,7 +212,6 @@ impl Actor {
             log.begin();
         }
         let connected = connect(&self.hub, supervisor, &record.id, streams, terminal, log)?;
-        let seccomp = spec.linux().as_ref().and_then(|linux| linux.seccomp().clone());
         let run = Run {
             pid: spawned.pid,
             started_at,

@@ -105,10 +105,19 @@ impl Containers {
 /// Without what the engine put there for its mounts: dockerd keeps these in a layer of their own, below the container's.
 fn own_changes(changes: Vec<layers::Change>, mounted: &[String]) -> Vec<layers::Change> {
     const OURS: [&str; 10] = [
-        "/.dockerenv", "/dev", "/dev/console", "/dev/pts", "/dev/shm", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf",
-        "/proc", "/sys",
+        "/.dockerenv",
+        "/dev",
+        "/dev/console",
+        "/dev/pts",
+        "/dev/shm",
+        "/etc/hostname",
+        "/etc/hosts",
+        "/etc/resolv.conf",
+        "/proc",
+        "/sys",
     ];
-    let is_ours = |path: &Path| OURS.iter().any(|ours| path == Path::new(ours)) || mounted.iter().any(|m| path == Path::new(m));
+    let is_ours =
+        |path: &Path| OURS.iter().any(|ours| path == Path::new(ours)) || mounted.iter().any(|m| path == Path::new(m));
     let (hidden, shown): (Vec<_>, Vec<_>) =
         changes.into_iter().partition(|change| change.kind == layers::ChangeKind::Added && is_ours(&change.path));
     let below = |list: &[layers::Change], directory: &Path| {

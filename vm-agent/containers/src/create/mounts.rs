@@ -434,8 +434,8 @@ mod tests {
             (":/x", "invalid volume specification: ':/x'"),
             ("a:b:c:d", "invalid volume specification: 'a:b:c:d'"),
             ("/x:ro", "invalid volume specification: '/x:ro'"),
-            ("v:/x:ro,rw", "invalid mode: ro,rw"),
-            ("v:/x:what", "invalid mode: what"),
+            ("vol:/x:ro,rw", "invalid mode: ro,rw"),
+            ("vol:/x:what", "invalid mode: what"),
         ] {
             assert_eq!(parse_bind(raw, "", Mode::Native).expect_err(raw).to_string(), text, "{raw}");
         }

@@ -53,7 +53,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) console: (u32, u32),
 }
 
-/// The specification of a container's first process.
+/// The specification of a container's first process, but for the system call filter, which `seccomp` keeps compiled.
 pub(crate) fn build(record: &Record, around: Surroundings<'_>) -> Result<Spec> {
     let (config, host) = (&record.config, &record.host);
     let options = security::parse_options(host.security_opt.as_deref().unwrap_or_default())?;
@@ -85,13 +85,8 @@ pub(crate) fn build(record: &Record, around: Surroundings<'_>) -> Result<Spec> {
             document["domainname"] = json!(config.domainname);
         }
     }
-    let mut spec: Spec = serde_json::from_value(document)
-        .map_err(|error| Error::Io { what: "write the container's runtime specification", source: error.into() })?;
-    let seccomp = security::seccomp(&options, host.privileged, &capabilities)?;
-    if let Some(linux) = spec.linux_mut() {
-        linux.set_seccomp(seccomp);
-    }
-    Ok(spec)
+    serde_json::from_value(document)
+        .map_err(|error| Error::Io { what: "write the container's runtime specification", source: error.into() })
 }
 
 fn process(record: &Record, around: &Surroundings<'_>, capabilities: &[String], no_new_privileges: bool) -> Value {
@@ -285,7 +280,6 @@ mod tests {
             spec["linux"]["namespaces"].as_array().expect("a list").iter().map(|n| n["type"].clone()).collect();
         assert_eq!(kinds, ["mount", "uts", "network", "pid", "ipc", "cgroup"]);
         assert_eq!(spec["linux"]["maskedPaths"], json!(["/proc/kcore"]));
-        assert!(spec["linux"]["seccomp"].is_object());
         assert_eq!(spec["linux"]["resources"]["devices"][0], json!({"allow": false, "access": "rwm"}));
     }
 
@@ -296,7 +290,6 @@ mod tests {
         assert_eq!(spec["process"]["oomScoreAdj"], -5);
         assert_eq!(spec["process"]["capabilities"]["effective"].as_array().map(Vec::len), Some(41));
         assert_eq!(spec["process"]["env"][2], "TERM=xterm");
-        assert!(spec["linux"]["seccomp"].is_null());
         assert_eq!(spec["linux"]["maskedPaths"], json!([]));
         assert_eq!(spec["linux"]["resources"]["devices"], json!([{"allow": true, "access": "rwm"}]));
     }

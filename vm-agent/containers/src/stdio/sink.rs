@@ -47,9 +47,13 @@ impl LogSink {
         let mut inner = self.inner();
         let Inner { file, attrs, stdout, stderr } = &mut *inner;
         let line = if stream == Stream::Stderr { stderr } else { stdout };
-        let time = rfc3339(now());
+        // Each record has a time of its own, though one read brought them all: `logs --since` tells them apart.
+        let mut time = now();
         let mut records = Vec::new();
-        line.splitter.push(bytes, |message| encode(&mut records, message, stream, attrs, &time));
+        line.splitter.push(bytes, |message| {
+            encode(&mut records, message, stream, attrs, &rfc3339(time));
+            time += 1;
+        });
         if !records.is_empty() {
             file.append(&records)?;
         }

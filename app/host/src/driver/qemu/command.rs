@@ -52,7 +52,7 @@ fn machine(args: &mut Arguments, spec: &MachineSpec) {
     let memory = format!("{}M", spec.memory_mib);
     // Each device that is not there is one that the firmware and the kernel need not look for. (`microvm` would save more, but
     // Debian's kernel cannot calibrate its clock on it under emulation.)
-    let devices = "q35,usb=off,vmport=off,smbus=off,sata=off,hpet=off,i8042=off";
+    let devices = "q35,usb=off,vmport=off,smbus=off,sata=off,hpet=off,i8042=off,smm=off";
     args.pair("-m", memory.clone());
     match spec.link {
         // The vsock device is another process, which maps the guest's memory.
