@@ -55,7 +55,7 @@ impl Paths {
         })
     }
 
-    /// Creates the folders: the runtime folder and the machine's with mode 0700, owned by this user.
+    /// Creates the folders; those of the machine, of logs and of sockets with mode 0700, owned by this user.
     pub fn create(&self) -> Result<()> {
         for dir in [&self.config, &self.data, &self.cache] {
             std::fs::create_dir_all(dir).map_err(Error::file("create the folder", dir))?;
@@ -66,6 +66,7 @@ impl Paths {
             sys::create_private_dir(parent)?;
         }
         sys::create_private_dir(&self.machine_dir())?;
+        sys::create_private_dir(&self.log_dir())?;
         sys::create_private_dir(&self.runtime)
     }
 

@@ -86,7 +86,7 @@ fn vsock_with_emulation() {
 -netdev user,id=net
 -device virtio-net-pci,netdev=net,romfile=
 -chardev socket,id=vsock,path=/run/b/vhost.sock
--device vhost-user-vsock-pci,chardev=vsock"
+-device vhost-user-vsock-pci,chardev=vsock,id=vsock"
     );
 }
 

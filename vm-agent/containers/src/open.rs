@@ -50,7 +50,15 @@ impl Containers {
         let mut due = Vec::new();
         for (id, mut record) in inner.table.all()? {
             let hub = Arc::new(Hub::new());
-            let entry = entries.remove(&id);
+            let mut entry = entries.remove(&id);
+            if let Some(exit) = entry.as_ref().and_then(|entry| entry.info.exit.as_ref())
+                && record.state.process().is_none()
+                && record.state.last_exit().finished_at == exit.at
+            {
+                // Written down by the last engine, which did not live to say so.
+                inner.acknowledge(&id).await;
+                entry = None;
+            }
             let ended = entry.as_ref().and_then(|entry| entry.info.exit.clone());
             let mut beginning = Beginning::default();
             if let Some(entry) = entry {

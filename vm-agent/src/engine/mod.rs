@@ -25,6 +25,7 @@ use images::Images;
 use layers::Layers;
 use network::Networks;
 use relay::RelayClient;
+use runtime::cgroup::Hierarchy;
 use store::{Durability, Store};
 use supervisor::{Notices, Supervisor, protocol::CHANNEL_FD};
 use tokio::{net::UnixListener, sync::watch};
@@ -59,8 +60,9 @@ async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
     let (supervisor, notices) = Supervisor::from_fd(channel).await.context("the supervisor")?;
     let relay = RelayClient::connect(&places.run.join("relay.sock"), RELAY_PATIENCE).await.context("the relay")?;
     let mut steps = vec![step("engine-started")];
-    let services = open(&places, &handover, &relay, supervisor.clone(), &mut steps).await?;
-    let containers = services.containers.clone();
+    let store = Store::open(&places.root.join("store.redb")).context("the metadata store")?;
+    let services = open(&places, &handover, &relay, supervisor.clone(), &store, &mut steps).await?;
+    let (containers, images) = (services.containers.clone(), services.images.clone());
     let listener = listen(&places.socket).with_context(|| format!("listen on {}", places.socket.display()))?;
     let (stop, stopping) = watch::channel(false);
     let mut ended = stopping.clone();
@@ -69,7 +71,11 @@ async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
         let _ = ended.wait_for(|stopping| *stopping).await;
     });
     let api = tokio::spawn(api);
+    steps.push(step("api"));
     if !places.native {
+        // Clients that do not wait for the host to call the machine ready are answered meanwhile.
+        embedded::load(Path::new("/usr/share/berth/images"), &store, &images).await;
+        steps.push(step("embedded-images"));
         tokio::task::spawn_blocking(crate::init::modules::load_late);
     }
     let trimming = (!places.native).then(|| tokio::spawn(trim::now_and_then(places.root.clone())));
@@ -86,6 +92,11 @@ async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
     }
     if let Some(trimming) = trimming {
         trimming.abort();
+    }
+    if places.native
+        && let Err(error) = Hierarchy::dissolve(&cgroup_parent(&places))
+    {
+        tracing::warn!(%error, "a cgroup stays behind");
     }
     if let Err(error) = relay.stopped().await {
         tracing::warn!(%error, "the host was not told that everything is stopped");
@@ -132,16 +143,16 @@ async fn open(
     handover: &Handover,
     relay: &RelayClient,
     supervisor: Supervisor,
+    store: &Store,
     steps: &mut Vec<BootStep>,
 ) -> anyhow::Result<api::Services> {
     let root = &places.root;
     let settings = &handover.boot.engine;
-    let store = Store::open(&root.join("store.redb")).context("the metadata store")?;
     let events = Events::new();
-    let layers = Layers::open(&root.join("layers"), &store).context("the layers")?;
+    let layers = Layers::open(&root.join("layers"), store).context("the layers")?;
     let registry = registry::config(&handover.boot);
-    let images = Images::open(root, &store, &layers, registry).context("the images")?;
-    let volumes = Volumes::open(&root.join("volumes"), &store).await.context("the volumes")?;
+    let images = Images::open(root, store, &layers, registry).context("the images")?;
+    let volumes = Volumes::open(&root.join("volumes"), store).await.context("the volumes")?;
     steps.push(step("metadata"));
     let forwarder = Arc::new(forwarder::RelayForwarder::new(relay.clone()));
     let names = Arc::new(names::RelayNames::new(relay.clone()));
@@ -172,11 +183,7 @@ async fn open(
     .await
     .context("the containers")?;
     steps.push(step("containers"));
-    if !places.native {
-        embedded::load(Path::new("/usr/share/berth/images"), &store, &images).await;
-        steps.push(step("embedded-images"));
-    }
-    let mut facts = api::Facts::probe(root, identity(&store).await?, env!("CARGO_PKG_VERSION"));
+    let mut facts = api::Facts::probe(root, identity(store).await?, env!("CARGO_PKG_VERSION"));
     facts.registry = registry::facts(settings);
     facts.http_proxy = settings.http_proxy.clone().unwrap_or_default();
     facts.https_proxy = settings.https_proxy.clone().unwrap_or_default();

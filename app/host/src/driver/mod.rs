@@ -132,6 +132,9 @@ pub struct Hypervisor {
 pub trait Instance: Send + Sync + std::fmt::Debug {
     fn record(&self) -> &InstanceRecord;
 
+    /// Resolves when the guest's driver has taken its end of the link into use. Connecting before may break the link's device.
+    async fn link_is_used(&self);
+
     /// Why the guest stands still though it is there, in one line; changes wake the watchers. The instance lets it go on by
     /// itself when it can.
     fn trouble(&self) -> watch::Receiver<Option<String>>;

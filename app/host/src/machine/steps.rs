@@ -67,7 +67,6 @@ pub(super) async fn prepare_disk(paths: Paths, ground: Ground) -> Result<()> {
 
 pub(super) async fn boot(paths: Paths, ground: Ground, image: GuestImage, accelerator: Accelerator) -> Result<Booted> {
     let secret = Secret::random().map_err(LinkError::Control)?;
-    std::fs::create_dir_all(paths.log_dir()).map_err(Error::file("create the folder", paths.log_dir()))?;
     let spec = {
         let (paths, ground, secret) = (paths.clone(), ground.clone(), secret.clone());
         blocking(move || {
@@ -118,11 +117,13 @@ fn files(paths: &Paths) -> MachineFiles {
 
 /// Reaches the guest and says hello, trying until `deadline`: it listens only once its agent runs.
 pub(super) async fn join(
+    instance: Arc<dyn Instance>,
     address: LinkAddress,
     secret: Secret,
     ports: Arc<dyn link::Ports>,
     deadline: Instant,
 ) -> Result<Guest> {
+    instance.link_is_used().await;
     Ok(Guest::connect(link_to(address, secret)?, ports, deadline).await?)
 }
 

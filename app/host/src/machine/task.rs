@@ -260,7 +260,7 @@ impl Task {
         let paths = self.paths.clone();
         let (ground, image) = (self.ground.clone(), self.image.clone());
         let record = self.record.clone();
-        let (guest, ports) = (self.guest.clone(), self.ports.clone());
+        let (instance, guest, ports) = (self.instance.clone(), self.guest.clone(), self.ports.clone());
         let work = async move {
             let early = "the steps before left what this one needs";
             Ok(match step {
@@ -276,7 +276,10 @@ impl Task {
                 }
                 Step::Link => {
                     let record = record.expect(early);
-                    Product::Link(steps::join(record.instance.link, record.secret, ports, deadline).await?)
+                    Product::Link(
+                        steps::join(instance.expect(early), record.instance.link, record.secret, ports, deadline)
+                            .await?,
+                    )
                 }
                 Step::Engine => {
                     steps::await_engine(guest.expect(early)).await?;

@@ -51,8 +51,13 @@ impl Actor {
         self.publish();
         self.inner.emit(&self.record, "destroy");
         let (releasing, directory) = (self.releasing.take(), self.inner.directory(&id));
+        if let Some(later) = self.unacknowledged.take() {
+            later.abort();
+        }
         let inner = Arc::clone(&self.inner);
         tokio::spawn(async move {
+            // There is no record any more that the exit could be missing from.
+            inner.acknowledge(&id).await;
             if let Some(releasing) = releasing {
                 // It only ends by finishing.
                 let _ = releasing.await;

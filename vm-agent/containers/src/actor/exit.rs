@@ -1,8 +1,10 @@
 //! The end of a run.
 
 use super::Actor;
+use crate::Result;
 use crate::handle::Run;
 use crate::restart::Policy;
+use crate::service::Inner;
 use crate::state::{Event, State, UnixNanos};
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,6 +81,7 @@ impl Actor {
     pub(super) fn release(&mut self) {
         self.hub.end();
         let run = self.ending.take();
+        self.acknowledge_later();
         if run.is_some() {
             self.inner.emit_mounts(&self.record, "unmount");
         }
@@ -90,10 +93,6 @@ impl Actor {
                 let _ = before.await;
             }
             inner.execs.forget_container(&id);
-            if let Err(error) = inner.services.supervisor.ack(&id).await {
-                // It never got as far as having a process, or the supervisor is gone with everything.
-                tracing::debug!(container = id, %error, "an exit was not acknowledged");
-            }
             inner.services.networks.detach_all(&id).await;
             if shares_memory {
                 let (owner, id) = (Arc::clone(&inner), id.clone());
@@ -109,6 +108,30 @@ impl Actor {
         }));
     }
 
+    /// Lets the supervisor forget the exit once the record of it is certainly on disk: until then its copy is the only one
+    /// that survives this engine.
+    fn acknowledge_later(&mut self) {
+        let (inner, id) = (Arc::clone(&self.inner), self.record.id.clone());
+        let later = tokio::spawn(async move {
+            tokio::time::sleep(2 * store::FLUSH_WITHIN).await;
+            inner.acknowledge(&id).await;
+        });
+        if let Some(before) = self.unacknowledged.replace(later.abort_handle()) {
+            before.abort();
+        }
+    }
+
+    /// The same now: the container's id is needed for another process.
+    pub(super) async fn acknowledge_now(&mut self) -> Result<()> {
+        if let Some(later) = self.unacknowledged.take() {
+            later.abort();
+            // An empty durable write waits for all that were made before it.
+            self.inner.services.store.write(store::Batch::new(), Durability::Durable).await?;
+            self.inner.acknowledge(&self.record.id).await;
+        }
+        Ok(())
+    }
+
     /// Somebody wanted it removed while it ran.
     async fn finish_removals(&mut self) {
         let waiting = std::mem::take(&mut self.removals);
@@ -119,6 +142,15 @@ impl Actor {
         self.happen_remove(options, Durability::Durable).await;
         for (_, reply) in waiting {
             super::answer(reply, Ok(()));
+        }
+    }
+}
+
+impl Inner {
+    pub(crate) async fn acknowledge(&self, id: &str) {
+        if let Err(error) = self.services.supervisor.ack(id).await {
+            // It never got as far as having a process, or this was done before.
+            tracing::debug!(container = id, %error, "an exit was not acknowledged");
         }
     }
 }

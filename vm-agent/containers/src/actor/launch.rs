@@ -60,6 +60,7 @@ impl Actor {
             // It only ends by finishing.
             let _ = releasing.await;
         }
+        self.acknowledge_now().await?;
         let (network, root, cgroup) =
             tokio::join!(self.prepare_network(), self.inner.open_root(&self.record), self.prepare_cgroup());
         let started = match (network, root, cgroup) {

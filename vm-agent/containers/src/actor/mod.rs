@@ -56,6 +56,8 @@ pub(crate) struct Actor {
     timer: Option<AbortHandle>,
     /// Gives back what the last run held; the next one waits for it.
     releasing: Option<JoinHandle<()>>,
+    /// Tells the supervisor, later, that the last exit is on disk.
+    unacknowledged: Option<AbortHandle>,
     /// Forced removals that wait for the process to end.
     removals: Vec<(RemoveOptions, Reply<()>)>,
     restarting: bool,
@@ -99,6 +101,7 @@ impl Actor {
             round: 0,
             timer: None,
             releasing: None,
+            unacknowledged: None,
             removals: Vec::new(),
             restarting: false,
             start_error: None,

@@ -66,6 +66,21 @@ impl Hierarchy {
         Cgroup::open(self.parent.join(name))
     }
 
+    /// Removes the parent again, and its own parents as far as they are empty. Containers must be gone.
+    pub fn dissolve(parent: &str) -> Result<()> {
+        let root = super::mount_point()?;
+        for (i, path) in Path::new(parent).ancestors().filter(|p| !p.as_os_str().is_empty()).enumerate() {
+            let path = root.join(path);
+            match fs::remove_dir(&path) {
+                Err(source) if i == 0 && source.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::Cgroup { action: "remove", path, source });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Names of all cgroups under the parent.
     pub fn list(&self) -> Result<Vec<String>> {
         let fail = |source| Error::Cgroup { action: "list", path: self.parent.clone(), source };

@@ -123,5 +123,6 @@ pub(crate) async fn cgroup_and_device_filter(stage: &mut Stage) {
     cgroup.kill().expect("killed");
     assert_eq!(stage.exit(&container.id).await.code, 137);
     cgroup.remove().expect("removed");
-    std::fs::remove_dir(hierarchy.root().join(parent)).expect("removed");
+    Hierarchy::dissolve(&parent).expect("removed");
+    assert!(!hierarchy.root().join(parent).exists());
 }

@@ -132,5 +132,5 @@ pub(crate) async fn into_a_delegated_cgroup(stage: &mut Stage) {
     }
     assert_eq!(stage.finish(container).await.0, 0);
     cgroup.remove().expect("removed with what the container made in it");
-    std::fs::remove_dir(hierarchy.root().join(parent)).expect("removed");
+    Hierarchy::dissolve(&parent).expect("removed");
 }

@@ -11,6 +11,9 @@ use crate::settings::Accelerator;
 /// The guest's vsock address; each machine has a device process of its own, so it need not differ between machines.
 pub(super) const GUEST_CID: u32 = 3;
 
+/// The vsock card's name in QEMU.
+pub(super) const VSOCK_ID: &str = "vsock";
+
 /// What this QEMU offers beyond the oldest one we accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Features {
@@ -98,7 +101,7 @@ fn link(args: &mut Arguments, spec: &MachineSpec) {
     match spec.link {
         LinkKind::Vsock => {
             args.path("-chardev", "socket,id=vsock,path=", &files.vhost_socket);
-            args.pair("-device", "vhost-user-vsock-pci,chardev=vsock");
+            args.pair("-device", format!("vhost-user-vsock-pci,chardev=vsock,id={VSOCK_ID}"));
         }
         LinkKind::Serial => {
             args.pair("-device", "virtio-serial-pci,max_ports=4");

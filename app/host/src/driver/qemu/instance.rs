@@ -10,13 +10,15 @@ use tokio::process::Child;
 use tokio::sync::{mpsc, watch};
 
 use super::qmp::{Event, Qmp, Stop};
-use crate::driver::{Instance, InstanceExit, InstanceRecord};
+use crate::driver::{Instance, InstanceExit, InstanceRecord, LinkAddress};
 use crate::sys::ProcessIdentity;
 
 /// How long QEMU may take to end by itself before it is killed.
 const QUIT_PATIENCE: Duration = Duration::from_secs(2);
 /// How often a guest that the host's full disk stopped is tried again.
 const DISK_RETRY: Duration = Duration::from_secs(1);
+/// How often QEMU is asked whether the guest's driver is there: it has no event for that.
+const LINK_LOOK: Duration = Duration::from_millis(10);
 const DISK_FULL: &str = "the host's disk is full: free some room, the machine waits until there is some";
 
 #[derive(Debug)]
@@ -58,6 +60,17 @@ impl QemuInstance {
 impl Instance for QemuInstance {
     fn record(&self) -> &InstanceRecord {
         &self.record
+    }
+
+    /// The worker thread of vhost-device-vsock 0.3 ends for good, without a word, when a connection arrives while QEMU is
+    /// setting its queues up: none must come before the guest's driver is ready.
+    async fn link_is_used(&self) {
+        if matches!(self.record.link, LinkAddress::Serial { .. }) {
+            return;
+        }
+        while let Ok(false) = self.qmp.vsock_is_used().await {
+            tokio::time::sleep(LINK_LOOK).await;
+        }
     }
 
     fn trouble(&self) -> watch::Receiver<Option<String>> {

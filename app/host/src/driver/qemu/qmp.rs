@@ -10,6 +10,7 @@ use qapi::qmp;
 use tokio::io::{ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 
+use super::command::VSOCK_ID;
 use crate::sys::{self, LocalStream};
 
 /// What QEMU tells by itself.
@@ -82,6 +83,14 @@ impl Qmp {
     /// Lets the guest run (on).
     pub(super) async fn resume(&self) -> io::Result<()> {
         self.service.execute(qmp::cont {}).await.map(drop).map_err(io::Error::other)
+    }
+
+    /// Whether the guest's driver has taken the vsock card into use. `Err` also when this QEMU does not know the question, which
+    /// is not among its stable ones.
+    pub(super) async fn vsock_is_used(&self) -> io::Result<bool> {
+        let path = format!("/machine/peripheral/{VSOCK_ID}/virtio-backend");
+        let status = self.service.execute(qmp::x_query_virtio_status { path }).await.map_err(io::Error::other)?;
+        Ok(status.vhost_started)
     }
 
     /// Why execution is stopped; `None` when it is not.
