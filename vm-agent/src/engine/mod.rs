@@ -63,6 +63,7 @@ async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
     let store = Store::open(&places.root.join("store.redb")).context("the metadata store")?;
     let services = open(&places, &handover, &relay, supervisor.clone(), &store, &mut steps).await?;
     let (containers, images) = (services.containers.clone(), services.images.clone());
+    let following = tokio::spawn(follow(containers, notices));
     let listener = listen(&places.socket).with_context(|| format!("listen on {}", places.socket.display()))?;
     let (stop, stopping) = watch::channel(false);
     let mut ended = stopping.clone();
@@ -83,7 +84,7 @@ async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
     relay.engine_ready(steps).await.context("tell the relay")?;
     tracing::info!(socket = %places.socket.display(), "the engine is ready");
 
-    follow(containers, notices).await;
+    following.await.context("the task that follows the containers")?;
     tracing::info!("stopping");
     stop.send_replace(true);
     let _ = fs::remove_file(&places.socket);
@@ -109,20 +110,19 @@ async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
 /// Until the supervisor wants the engine to end, and then until every container has.
 async fn follow(containers: Containers, notices: Notices) {
     // Exits arrive while containers are stopped too, so following goes on underneath.
-    let (mut exits, shutdown) = split(notices);
+    let (exits, shutdown) = split(notices);
     let following = {
         let containers = containers.clone();
-        tokio::spawn(async move {
-            containers.follow(exits.take().expect("given once")).await;
-        })
+        tokio::spawn(async move { containers.follow(exits).await })
     };
+    // An error means that the supervisor is gone, and then everything ends.
     let _ = shutdown.await;
     containers.shutdown().await;
     following.abort();
 }
 
 /// One receiver for the exits, and the moment of the shutdown on its own.
-fn split(mut notices: Notices) -> (Option<Notices>, tokio::sync::oneshot::Receiver<()>) {
+fn split(mut notices: Notices) -> (Notices, tokio::sync::oneshot::Receiver<()>) {
     let (exits, receiver) = tokio::sync::mpsc::unbounded_channel();
     let (tell, shutdown) = tokio::sync::oneshot::channel();
     tokio::spawn(async move {
@@ -134,7 +134,7 @@ fn split(mut notices: Notices) -> (Option<Notices>, tokio::sync::oneshot::Receiv
             }
         }
     });
-    (Some(receiver), shutdown)
+    (receiver, shutdown)
 }
 
 /// Opens every service, in the order of their dependencies.

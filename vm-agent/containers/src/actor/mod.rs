@@ -24,6 +24,7 @@ use crate::state::{Action, Event, Exit, Failure, Refused, State};
 use crate::stdio::Hub;
 use crate::{Error, Result};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use store::Durability;
 use tokio::sync::{mpsc, watch};
@@ -314,9 +315,24 @@ impl Actor {
         }));
     }
 
+    /// Writes the record. A durable write is on disk when this answers; of an eventual one only the place in the order of
+    /// writes is certain, so that no answer waits for it.
     async fn persist(&self, durability: Durability) {
-        if let Err(error) = self.inner.table.put(&self.record.id, &self.record, durability).await {
-            tracing::error!(container = self.record.id, %error, "a container's record was not written");
+        let mut batch = store::Batch::new();
+        batch.put(&self.inner.table, &self.record.id, &self.record);
+        let (inner, id) = (Arc::clone(&self.inner), self.record.id.clone());
+        let mut writing = Box::pin(async move {
+            if let Err(error) = inner.services.store.write(batch, durability).await {
+                tracing::error!(container = id, %error, "a container's record was not written");
+            }
+        });
+        if durability == Durability::Durable {
+            return writing.await;
+        }
+        // The first poll hands the batch to the store's writer.
+        let handed_over = std::future::poll_fn(|context| Poll::Ready(writing.as_mut().poll(context))).await;
+        if handed_over.is_pending() {
+            tokio::spawn(writing);
         }
     }
 

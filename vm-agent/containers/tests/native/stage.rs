@@ -46,11 +46,13 @@ fn cgroup() -> String {
     format!("berth-test-{pid}")
 }
 
+/// Removes what the last containers' background work had not removed when the engine ended.
 pub(crate) fn remove_cgroup() {
-    if let Ok(root) = runtime::cgroup::mount_point() {
-        // Nothing was made when the engine did not get that far.
-        let _ = std::fs::remove_dir(root.join(cgroup()));
+    let hierarchy = runtime::cgroup::Hierarchy::prepare(&cgroup()).expect("a cgroup2 tree");
+    for name in hierarchy.list().expect("the test's own cgroups") {
+        hierarchy.adopt(&name).and_then(|cgroup| cgroup.remove()).expect("nothing lives in it");
     }
+    std::fs::remove_dir(hierarchy.root().join(cgroup())).expect("the test's own cgroup");
 }
 
 impl Stage {

@@ -140,9 +140,11 @@ impl Failure {
                     "manifest for {} not found: manifest unknown: manifest unknown",
                     reference.familiar()
                 )),
+                (_, StatusCode::UNAUTHORIZED) => Error::Refused(text),
                 _ => self.into_error(),
             },
-            // Not "unauthorized": the docker CLI would ask for a password on the terminal, in the middle of a pull.
+            // Not "unauthorized": the docker CLI would ask for a password on the terminal, in the middle of a pull. The
+            // same goes for a 401 above.
             Failure::NoCredentials(_) => Error::Unavailable(text),
             _ => self.into_error(),
         }
