@@ -1,3 +1,5 @@
+//! Properties of the state machine: whatever happens in whatever order, nothing is lost and nothing runs twice.
+
 use proptest::prelude::*;
 
 use super::*;
