@@ -8,6 +8,9 @@ use tempfile::TempDir;
 
 use crate::wait::until;
 
+/// Printed below what the program left, followed by its exit code and a bracket.
+const ENDED: &str = "[ended with ";
+
 /// One tmux server with one window of 100 columns and 30 lines.
 #[derive(Debug)]
 pub struct Terminal {
@@ -28,7 +31,9 @@ impl Terminal {
                 tmux.arg("-e").arg(format!("{}={}", name.to_string_lossy(), value.to_string_lossy()));
             }
         }
-        tmux.arg("--").arg(command.get_program()).args(command.get_args());
+        // tmux itself learns of a program's exit code at a time of its own, or never.
+        let script = format!("\"$@\"; echo \"{ENDED}$?]\"");
+        tmux.args(["--", "sh", "-c", &script, "sh"]).arg(command.get_program()).args(command.get_args());
         ensure!(tmux.status()?.success(), "tmux could not open a window");
         ensure!(terminal.tmux().args(["set-option", "-g", "remain-on-exit", "on"]).status()?.success());
         Ok(terminal)
@@ -63,15 +68,15 @@ impl Terminal {
         Ok(())
     }
 
-    /// Waits for the program's end and gives its exit code, where tmux learnt it.
+    /// Waits for the program's end and gives its exit code.
     ///
     /// # Errors
     /// After 30 s, with the screen as it was.
-    pub fn wait_exit(&self) -> anyhow::Result<Option<i32>> {
+    pub fn wait_exit(&self) -> anyhow::Result<i32> {
         let code = until("the program's end", Duration::from_secs(30), || {
-            let out = self.tmux().args(["display-message", "-p", "#{pane_dead} #{pane_dead_status}"]).output().ok()?;
-            let text = String::from_utf8_lossy(&out.stdout).into_owned();
-            text.trim_end().strip_prefix('1').map(|code| code.trim().parse().ok())
+            let screen = self.screen();
+            let (_, rest) = screen.rsplit_once(ENDED)?;
+            rest.split(']').next()?.parse().ok()
         });
         code.map_err(|error| error.context(format!("the screen showed:\n{}", self.screen())))
     }

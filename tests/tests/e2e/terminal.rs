@@ -28,7 +28,7 @@ pub(crate) fn interactive_shell(case: &Case<'_>) -> Result {
     terminal.wait_for("the shell", |screen| screen.contains("still 42 here"))?;
     terminal.type_text("exit 3")?;
     terminal.press("Enter")?;
-    ensure!(terminal.wait_exit()? == Some(3));
+    ensure!(terminal.wait_exit()? == 3);
     Ok(())
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn detach_and_attach(case: &Case<'_>) -> Result {
     terminal.wait_for("a prompt", |screen| screen.contains("/ #"))?;
     terminal.press("C-p")?;
     terminal.press("C-q")?;
-    ensure!(terminal.wait_exit()? == Some(0));
+    ensure!(terminal.wait_exit()? == 0);
     ensure!(case.ok(&["inspect", "--format", "{{.State.Running}}", &name])? == "true");
     let terminal = Terminal::open(&case.command(["attach", &name]))?;
     terminal.type_text("echo back $((1+1))")?;
@@ -46,7 +46,6 @@ pub(crate) fn detach_and_attach(case: &Case<'_>) -> Result {
     terminal.wait_for("the shell", |screen| screen.contains("back 2"))?;
     terminal.type_text("exit")?;
     terminal.press("Enter")?;
-    terminal.wait_exit()?;
-    ensure!(case.ok(&["wait", &name])? == "0");
+    ensure!(terminal.wait_exit()? == 0);
     Ok(())
 }

@@ -26,8 +26,12 @@ pub(crate) fn hypervisor_killed(machine: Machine) -> Result {
     })?;
     ensure!(!cause.is_empty());
     machine.berth(&["up"])?;
-    ensure!(docker.ok(&["inspect", "--format", "{{.State.Status}}", "before"])? == "exited");
+    // Creation is durable before its answer; an exit reaches the disk within half a second, so that the container may be
+    // found as it was before its start, and never as something between.
+    let state = docker.ok(&["inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", "before"])?;
+    ensure!(["exited 0", "created 0"].contains(&state.as_str()), "{state}");
     docker.ok(&["start", "before"])?;
+    ensure!(docker.ok(&["wait", "before"])? == "0");
     docker.ok(&["run", "--rm", "busybox", "true"])?;
     Ok(())
 }

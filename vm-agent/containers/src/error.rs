@@ -202,6 +202,8 @@ pub enum Invalid {
     DeviceRule(String),
     #[error("could not select device driver \"{driver}\" with capabilities: {capabilities}")]
     DeviceRequest { driver: String, capabilities: String },
+    #[error("{option} is not supported yet: {instead}")]
+    Unsupported { option: &'static str, instead: &'static str },
     #[error("invalid IP address in add-host: \"{0}\"")]
     ExtraHost(String),
     #[error("invalid DNS address: {0}")]

@@ -157,6 +157,9 @@ impl Inner {
             std::fs::create_dir_all(&directory).map_err(Error::path("make the container's directory", &directory))?;
             let upper = inner.upper(&id);
             inner.services.layers.prepare_upper(&chain, &upper)?;
+            // The record that follows is durable by itself: its flush writes one file's data and commits no directory.
+            let made = std::fs::File::open(&directory).and_then(|directory| directory.sync_all());
+            made.map_err(Error::path("flush the container's directory", &directory))?;
             // By this file programs know that they are in a container.
             let mark = upper.upper.join(".dockerenv");
             std::fs::write(&mark, "").map_err(Error::path("make", mark))
