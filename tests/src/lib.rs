@@ -21,8 +21,10 @@ use std::path::PathBuf;
 /// # Errors
 /// When it was not built: `cargo verify` builds it, `cargo build -p PACKAGE` does by hand.
 pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
-    let test = std::env::current_exe()?;
-    let profile = test.parent().and_then(|deps| deps.parent()).expect("a test runs from target/PROFILE/deps");
+    let program = std::env::current_exe()?;
+    let folder = program.parent().expect("a program lies in a folder");
+    // Tests run from target/PROFILE/deps, the benchmark from target/PROFILE.
+    let profile = if folder.ends_with("deps") { folder.parent().expect("deps lies in a profile") } else { folder };
     let path = profile.join(name);
     anyhow::ensure!(path.is_file(), "{} is not built: run `cargo build -p cli -p berth-agent`", path.display());
     Ok(path)
