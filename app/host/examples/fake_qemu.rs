@@ -209,7 +209,10 @@ async fn conversation(fake: &Fake, session: &Session, mut stream: MuxStream) {
             refusal: control::Refusal::GuestTooOld { guest: guest.clone(), host },
             versions: guest,
         };
-        return wire::send(&mut stream, &refused).await.unwrap();
+        wire::send(&mut stream, &refused).await.unwrap();
+        // As the relay does: a stream that is dropped unfinished is reset, and takes with it what has not left yet.
+        let _ = wire::receive::<HostMessage>(&mut stream).await;
+        return;
     }
     let late = fake.behaviour.ends_with("-engine");
     let engine = if late { EngineState::Starting } else { EngineState::Ready };

@@ -30,11 +30,11 @@ pub(crate) fn version_info_ping(case: &Case<'_>) -> Result {
 
 pub(crate) fn events_in_order(case: &Case<'_>) -> Result {
     let name = case.container("events");
-    let begun = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    // The engine's own clock: the host's may be some milliseconds off.
+    let now = || case.ok(&["info", "--format", "{{.SystemTime}}"]);
+    let since = now()?;
     case.ok(&["run", "--rm", "--name", &name, "busybox", "true"])?;
-    let since = format!("{}.{:09}", begun.as_secs(), begun.subsec_nanos());
-    let ended = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
-    let until = format!("{}.{:09}", ended.as_secs(), ended.subsec_nanos());
+    let until = now()?;
     let filter = format!("container={name}");
     let out =
         case.ok(&["events", "--since", &since, "--until", &until, "--filter", &filter, "--format", "{{.Action}}"])?;

@@ -7,11 +7,13 @@
 //!
 //! One thread owns every write transaction. It takes all requests that have arrived, applies them in order in one
 //! transaction and commits: callers that ask at the same time share one `fsync` ([`Durability::Durable`]).
-//! [`Durability::Eventual`] writes are visible to readers as soon as their future resolves, and reach the disk with the
-//! next durable commit or [`FLUSH_WITHIN`] later, whichever is first. A batch is atomic. After a crash or a power
-//! cut the file holds a prefix of the committed transactions.
+//! [`Durability::Eventual`] writes are visible to readers as soon as their future resolves, outlive this process from then on
+//! (in the journal), and reach the disk with the next durable commit or [`FLUSH_WITHIN`] later, whichever is first. A
+//! batch is atomic. After a killed process every resolved write is there; after a power cut the files hold a prefix of the
+//! committed transactions.
 
 mod error;
+mod journal;
 mod schema;
 mod table;
 mod writer;
@@ -32,7 +34,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Durability {
     /// When it is on disk.
     Durable,
-    /// When every reader sees it; it is on disk at most [`FLUSH_WITHIN`] later.
+    /// When every reader sees it and the death of this process cannot lose it; on disk at most [`FLUSH_WITHIN`] later.
     Eventual,
 }
 
@@ -57,7 +59,8 @@ impl Store {
     /// [`Error::Migrate`].
     pub fn open(path: &Path) -> Result<Store> {
         let database = Arc::new(schema::open(path)?);
-        let writer = writer::Writer::start(Arc::clone(&database))
+        let journal = journal::Journal::open(path, &database)?;
+        let writer = writer::Writer::start(Arc::clone(&database), journal)
             .map_err(|e| Error::Open { path: path.to_owned(), cause: e.to_string() })?;
         Ok(Store { inner: Arc::new(Inner { database, writer }) })
     }

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use redb::Database;
 use tokio::sync::oneshot;
 
+use crate::journal::Journal;
 use crate::table::definition;
 use crate::{Durability, Error, Result};
 
-/// The longest time for which an [`Durability::Eventual`] write stays in memory only.
+/// The longest time for which an [`Durability::Eventual`] write is not on disk.
 pub const FLUSH_WITHIN: Duration = Duration::from_millis(500);
 
 /// Most requests in one transaction, so that a flood cannot put off the answer to its first request for ever.
@@ -41,13 +42,13 @@ struct Request {
 }
 
 impl Writer {
-    pub(crate) fn start(database: Arc<Database>) -> std::io::Result<Writer> {
+    pub(crate) fn start(database: Arc<Database>, journal: Journal) -> std::io::Result<Writer> {
         let (requests, inbox) = mpsc::channel();
         let flushes = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&flushes);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || run(&database, &inbox, &count))?;
+            .spawn(move || run(&database, journal, &inbox, &count))?;
         Ok(Writer { requests: Some(requests), thread: Some(thread), flushes })
     }
 
@@ -79,8 +80,8 @@ impl Drop for Writer {
     }
 }
 
-fn run(database: &Database, inbox: &Receiver<Request>, flushes: &AtomicU64) {
-    // When the oldest write that only memory has must be on disk.
+fn run(database: &Database, mut journal: Journal, inbox: &Receiver<Request>, flushes: &AtomicU64) {
+    // When the oldest write that is not on disk must be there.
     let mut flush_at: Option<Instant> = None;
     loop {
         let first = match flush_at {
@@ -93,15 +94,20 @@ fn run(database: &Database, inbox: &Receiver<Request>, flushes: &AtomicU64) {
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 if flush_at.is_some() {
-                    report(commit(database, &[], true));
+                    report(commit(database, &mut journal, &[], true));
                 }
                 return;
             }
         }
         group.extend(inbox.try_iter().take(GROUP - 1));
         let due = flush_at.is_some_and(|at| at <= Instant::now());
-        let durable = due || group.iter().any(|request| request.durability == Durability::Durable);
-        let result = commit(database, &group, durable);
+        let mut durable = due || group.iter().any(|request| request.durability == Durability::Durable);
+        let mut result = commit(database, &mut journal, &group, durable);
+        if !durable && result.is_ok() && !journaled(&mut journal, &group) {
+            // The journal's disk is full, say: then nothing is answered before it is durable.
+            durable = true;
+            result = commit(database, &mut journal, &[], durable);
+        }
         if durable {
             flushes.fetch_add(1, Ordering::Relaxed);
         }
@@ -121,11 +127,18 @@ fn run(database: &Database, inbox: &Receiver<Request>, flushes: &AtomicU64) {
     }
 }
 
+fn journaled(journal: &mut Journal, group: &[Request]) -> bool {
+    let operations = group.iter().flat_map(|request| &request.operations);
+    journal.append(operations).inspect_err(|error| tracing::warn!(%error, "the journal took no record")).is_ok()
+}
+
 /// One transaction with every operation of the group.
-fn commit(database: &Database, group: &[Request], durable: bool) -> Result<()> {
+fn commit(database: &Database, journal: &mut Journal, group: &[Request], durable: bool) -> Result<()> {
     let write = || -> Result<(), redb::Error> {
         let mut transaction = database.begin_write()?;
-        if !durable {
+        if durable {
+            journal.supersede(&transaction)?;
+        } else {
             transaction.set_durability(redb::Durability::None)?;
         }
         for operation in group.iter().flat_map(|request| &request.operations) {
@@ -138,7 +151,11 @@ fn commit(database: &Database, group: &[Request], durable: bool) -> Result<()> {
         transaction.commit()?;
         Ok(())
     };
-    write().map_err(|e| Error::Write { cause: e.to_string() })
+    write().map_err(|e| Error::Write { cause: e.to_string() })?;
+    if durable {
+        journal.committed();
+    }
+    Ok(())
 }
 
 /// A flush has no caller who could be told.

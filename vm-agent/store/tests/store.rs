@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use store::{Batch, Durability, Error, FLUSH_WITHIN, Store};
@@ -137,9 +137,7 @@ fn child_that_writes() {
             batch.put(&things, &format!("{number:08}a"), &thing(number));
             batch.put(&things, &format!("{number:08}b"), &thing(number));
             store.write(batch, durability).await.unwrap();
-            if durability == Durability::Durable {
-                println!("\ndurable {number}");
-            }
+            println!("\nwritten {number}");
         }
     });
 }
@@ -159,7 +157,7 @@ fn kill_9_loses_nothing_that_was_promised_and_halves_nothing() {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut seen = 0;
         for line in lines.by_ref() {
-            if let Some(number) = line.unwrap().strip_prefix("durable ") {
+            if let Some(number) = line.unwrap().strip_prefix("written ") {
                 promised = Some(number.parse::<u64>().unwrap());
                 seen += 1;
                 if seen > round * 2 {
@@ -170,7 +168,7 @@ fn kill_9_loses_nothing_that_was_promised_and_halves_nothing() {
         child.kill().unwrap();
         // What it still said before it died counts too.
         for line in lines.map_while(Result::ok) {
-            if let Some(number) = line.strip_prefix("durable ") {
+            if let Some(number) = line.strip_prefix("written ") {
                 promised = Some(number.parse::<u64>().unwrap());
             }
         }
@@ -213,26 +211,4 @@ fn eventual_writes_reach_the_disk_by_themselves() {
     child.wait().unwrap();
     let things = Store::open(&path).unwrap().table::<Thing>("things");
     assert_eq!(things.get("late").unwrap(), Some(thing(1)));
-}
-
-/// What a durable put costs, beside a plain append and fdatasync: printed, not judged, since disks differ.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_cost_of_a_durable_put_is_measured() {
-    use std::io::Write;
-    let (dir, _path, store) = open();
-    let things = store.table::<Thing>("things");
-    let mut file = std::fs::File::create(dir.path().join("plain")).unwrap();
-    let (mut plain, mut put) = (Vec::new(), Vec::new());
-    for n in 0..40 {
-        let start = Instant::now();
-        file.write_all(&[1; 4096]).unwrap();
-        file.sync_data().unwrap();
-        plain.push(start.elapsed());
-        let start = Instant::now();
-        things.put(&format!("{n}"), &thing(n), Durability::Durable).await.unwrap();
-        put.push(start.elapsed());
-    }
-    plain.sort();
-    put.sort();
-    println!("median: plain append + fdatasync {:?}, durable put {:?}", plain[20], put[20]);
 }

@@ -1,0 +1,185 @@
+//! The journal: eventual writes that the database has in memory only, in a file of their own.
+//!
+//! A killed process loses what `redb` has not flushed; the page cache of the kernel outlives it. Every eventual group is
+//! therefore appended here without an `fsync`, and replayed at the next open. A power cut may take the journal's end with
+//! it: a torn record ends the replay.
+//!
+//! ```text
+//! record = generation u64 | length u32 | CRC-32 of generation and body u32 | body: JSON [[table, key, value or null], ...]
+//! ```
+//!
+//! Each durable commit makes everything before it superfluous. It raises the generation in the database, in its own
+//! transaction, so that records of an older generation are never replayed over newer values, whichever of the two files a
+//! crash leaves behind.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use redb::{Database, ReadableDatabase, TableDefinition, TableError};
+
+use crate::writer::Operation;
+use crate::{Error, Result};
+
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("journal");
+const GENERATION: &str = "generation";
+const HEADER: usize = 16;
+
+/// The open journal; it belongs to the writer thread.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    file: File,
+    generation: u64,
+    empty: bool,
+}
+
+impl Journal {
+    /// Opens the journal beside the database and brings into the database what only the journal has.
+    pub(crate) fn open(store: &Path, database: &Database) -> Result<Journal> {
+        let path = store.with_extension("journal");
+        let failed = |cause: &dyn std::fmt::Display| Error::Open { path: path.clone(), cause: cause.to_string() };
+        let mut generation = generation(database).map_err(|e| failed(&e))?;
+        let (mut file, bytes) = read(&path).map_err(|e| failed(&e))?;
+        let records = records(&bytes, generation);
+        if !records.is_empty() {
+            replay(database, &records, generation + 1).map_err(|e| failed(&e))?;
+            generation += 1;
+        }
+        truncate(&mut file).map_err(|e| failed(&e))?;
+        Ok(Journal { file, generation, empty: true })
+    }
+
+    /// Keeps a group of eventual writes through the death of this process.
+    pub(crate) fn append<'a>(&mut self, operations: impl Iterator<Item = &'a Operation>) -> io::Result<()> {
+        let rows: Vec<_> = operations
+            .map(|operation| {
+                let value = operation.value.as_deref().map(std::str::from_utf8).transpose();
+                value.map(|value| (operation.table, operation.key.as_str(), value))
+            })
+            .collect::<Result<_, _>>()
+            .map_err(io::Error::other)?;
+        let record = encode(self.generation, &serde_json::to_vec(&rows)?)?;
+        self.empty = false;
+        // One write: a killed process leaves all of it or a torn end.
+        self.file.write_all(&record)
+    }
+
+    /// Puts the generation that [`Journal::committed`] will have into a durable transaction.
+    pub(crate) fn supersede(&self, transaction: &redb::WriteTransaction) -> Result<(), redb::Error> {
+        transaction.open_table(META)?.insert(GENERATION, self.generation + 1)?;
+        Ok(())
+    }
+
+    /// After a durable commit: the database has everything.
+    pub(crate) fn committed(&mut self) {
+        self.generation += 1;
+        if !self.empty {
+            // Records of an older generation do no harm; they only take room.
+            match truncate(&mut self.file) {
+                Ok(()) => self.empty = true,
+                Err(error) => tracing::warn!(%error, "the journal of the metadata store was not emptied"),
+            }
+        }
+    }
+}
+
+fn generation(database: &Database) -> Result<u64, redb::Error> {
+    match database.begin_read()?.open_table(META) {
+        Ok(table) => Ok(table.get(GENERATION)?.map_or(0, |generation| generation.value())),
+        Err(TableError::TableDoesNotExist(_)) => Ok(0),
+        Err(e) => Err(e.into()),
+    }
+}
+
+fn read(path: &PathBuf) -> io::Result<(File, Vec<u8>)> {
+    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok((file, bytes))
+}
+
+fn truncate(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()
+}
+
+type Row = (String, String, Option<String>);
+
+fn encode(generation: u64, body: &[u8]) -> io::Result<Vec<u8>> {
+    let length = u32::try_from(body.len()).map_err(io::Error::other)?;
+    let mut record = Vec::with_capacity(HEADER + body.len());
+    record.extend(generation.to_le_bytes());
+    record.extend(length.to_le_bytes());
+    record.extend(checksum(generation, body).to_le_bytes());
+    record.extend(body);
+    Ok(record)
+}
+
+fn checksum(generation: u64, body: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&generation.to_le_bytes());
+    crc.update(body);
+    crc.finalize()
+}
+
+/// The whole records of `generation`, in order, up to the first that is torn.
+fn records(mut bytes: &[u8], generation: u64) -> Vec<Vec<Row>> {
+    let mut records = Vec::new();
+    while let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() {
+        let found = u64::from_le_bytes(header[..8].try_into().expect("8 bytes"));
+        let length = u32::from_le_bytes(header[8..12].try_into().expect("4 bytes")) as usize;
+        let sum = u32::from_le_bytes(header[12..].try_into().expect("4 bytes"));
+        let Some((body, rest)) = rest.split_at_checked(length) else { break };
+        if checksum(found, body) != sum {
+            break;
+        }
+        if found == generation {
+            let Ok(rows) = serde_json::from_slice(body) else { break };
+            records.push(rows);
+        }
+        bytes = rest;
+    }
+    records
+}
+
+fn replay(database: &Database, records: &[Vec<Row>], generation: u64) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    for (table, key, value) in records.iter().flatten() {
+        let mut table = transaction.open_table(TableDefinition::<&str, &[u8]>::new(table))?;
+        match value {
+            Some(value) => drop(table.insert(key.as_str(), value.as_bytes())?),
+            None => drop(table.remove(key.as_str())?),
+        }
+    }
+    transaction.open_table(META)?.insert(GENERATION, generation)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(key: &str) -> Row {
+        ("t".to_owned(), key.to_owned(), Some("1".to_owned()))
+    }
+
+    fn record(generation: u64, key: &str) -> Vec<u8> {
+        encode(generation, &serde_json::to_vec(&[row(key)]).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn whole_records_of_the_generation_are_read_up_to_a_torn_one() {
+        let whole = [record(6, "old"), record(7, "a"), record(7, "b")].concat();
+        let expect = vec![vec![row("a")], vec![row("b")]];
+        assert_eq!(records(&whole, 7), expect);
+        for cut in 1..record(7, "c").len() {
+            let torn = [whole.as_slice(), &record(7, "c")[..cut]].concat();
+            assert_eq!(records(&torn, 7), expect, "cut at {cut}");
+        }
+        let mut flipped = whole.clone();
+        *flipped.last_mut().unwrap() ^= 1;
+        assert_eq!(records(&flipped, 7), expect[..1]);
+        assert_eq!(records(&[0; 64], 0), Vec::<Vec<Row>>::new(), "zeroes that a power cut left are no record");
+    }
+}
