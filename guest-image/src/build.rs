@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use crate::agent;
+use crate::crates;
 use crate::digest::{self, Key};
 use crate::erofs;
 use crate::error::{Error, IoContext, Result};
@@ -17,6 +19,7 @@ use crate::modules::{Module, Modules};
 use crate::packages::{self, Resolved};
 use crate::root::Inputs;
 use crate::rootfs::{Load, Rootfs};
+use crate::tool;
 use crate::tree::{Content, Tree};
 
 /// What to build and where to put it.
@@ -98,7 +101,7 @@ pub fn build(options: &Options) -> Result<ImageDir> {
     };
     let names: Vec<String> = rootfs.packages.iter().map(|package| package.name.clone()).collect();
     let resolved = packages::resolve(&options.cache, &rootfs.kernel.package, &names)?;
-    let key = key(&crate_home, &program, &resolved)?;
+    let key = key(&options.workspace, &crate_home, &program, &resolved)?;
 
     let images = ImageCache::open(&options.cache)?;
     let manifest = match images.find(&key)? {
@@ -110,11 +113,7 @@ pub fn build(options: &Options) -> Result<ImageDir> {
             manifest
         }
     };
-    let total = manifest.total();
-    if total > manifest::BUDGET {
-        progress(&manifest.size_table());
-        return Err(Error::OverBudget { total, budget: manifest::BUDGET });
-    }
+    manifest.check_budgets().inspect_err(|_| progress(&manifest.size_table()))?;
     // An image with somebody's own agent is for who asked for it, not for the next `berth up`.
     if options.agent.is_none() {
         images.make_current(&key)?;
@@ -130,13 +129,19 @@ pub fn build(options: &Options) -> Result<ImageDir> {
 }
 
 /// The name of an image: a digest of everything that goes into it.
-fn key(crate_home: &Path, program: &Path, packages: &Resolved) -> Result<String> {
+fn key(workspace: &Path, crate_home: &Path, program: &Path, packages: &Resolved) -> Result<String> {
     let mut key = Key::default();
     key.add("version", env!("CARGO_PKG_VERSION")).add("agent", digest::sha256_file(program)?);
     for package in packages.all() {
         key.add("package", format!("{} {} {}", package.name, package.version, package.sha256));
     }
     key.add("rustc", agent::rustc_version()?).add("mkfs.erofs", erofs::version()?);
+    // hello-world is linked by these, and modules are unpacked by that.
+    for (tool, package) in [("cc", "gcc"), ("ld", "binutils"), ("xz", "xz-utils")] {
+        key.add(tool, tool::text(Command::new(tool).arg("--version"), package)?);
+    }
+    // The agent's bytes do not tell which licences come with them, least of all when it was compiled elsewhere.
+    key.add("crates", crates::notices(workspace)?);
     for part in ["rootfs.toml", "Cargo.toml", "src", "hello"] {
         add_sources(&mut key, crate_home, &crate_home.join(part))?;
     }

@@ -38,6 +38,8 @@ pub enum Error {
     Agent(String),
     #[error("the image is {total} bytes, its budget is {budget}; `cargo image` prints what takes the room")]
     OverBudget { total: u64, budget: u64 },
+    #[error("the agent is {size} bytes, its budget is {budget}; `cargo image` prints what the image holds")]
+    AgentOverBudget { size: u64, budget: u64 },
     #[error("{}: not a manifest of an image: {source}", path.display())]
     Manifest { path: PathBuf, source: serde_json::Error },
     #[error("the image is not reproducible: {0}")]

@@ -34,7 +34,7 @@ impl ImageCache {
     pub(crate) fn find(&self, key: &str) -> Result<Option<Manifest>> {
         let path = self.path(key);
         match Manifest::read(&path) {
-            Ok(manifest) if manifest.is_complete(&path) => Ok(Some(manifest)),
+            Ok(manifest) if manifest.is_whole(&path) => Ok(Some(manifest)),
             _ if path.exists() => fs::remove_dir_all(&path).at("remove", &path).map(|()| None),
             _ => Ok(None),
         }
@@ -111,6 +111,27 @@ mod tests {
         assert!(!cache.path(&key(0)).exists());
         assert!(!cache.path(&key(1)).exists());
         assert!(cache.path(&key(2)).exists());
+    }
+
+    #[test]
+    fn an_image_with_one_wrong_byte_is_not_found_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = ImageCache::open(directory.path()).unwrap();
+        let folder = cache.folder().unwrap();
+        fs::write(folder.path().join(crate::manifest::ROOT), "a root").unwrap();
+        let artefact = crate::manifest::artefact(folder.path(), crate::manifest::ROOT).unwrap();
+        let text = serde_json::json!({
+            "format": 1, "version": "0", "content": "", "kernel_release": "",
+            "agent": { "sha256": "", "size": 0 }, "artefacts": { "root.erofs": artefact }, "images": {},
+            "packages": [], "modules": { "initramfs": [], "boot": [], "late": [] }, "files": [],
+        });
+        fs::write(folder.path().join(crate::manifest::FILE), text.to_string()).unwrap();
+        cache.keep(folder, &key(1)).unwrap();
+        assert!(cache.find(&key(1)).unwrap().is_some());
+        // The size stays the same.
+        fs::write(cache.path(&key(1)).join(crate::manifest::ROOT), "a rot.").unwrap();
+        assert!(cache.find(&key(1)).unwrap().is_none());
+        assert!(!cache.path(&key(1)).exists());
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub const ROOT: &str = "root.erofs";
 pub const IMAGES: &str = "images";
 /// What kernel, initramfs and root may take together (design: less than boot2docker's ISO).
 pub const BUDGET: u64 = 45_000_000;
+/// What the agent alone may take of it.
+pub const AGENT_BUDGET: u64 = 20_000_000;
 
 /// One image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,12 +133,25 @@ impl Manifest {
         self.artefacts.values().map(|artefact| artefact.size).sum()
     }
 
-    /// Whether the artefacts are there with the right sizes. Digests are checked by who boots them.
-    pub(crate) fn is_complete(&self, directory: &Path) -> bool {
+    /// Refuses an image, or an agent in it, that is larger than it may be.
+    pub fn check_budgets(&self) -> Result<()> {
+        if self.agent.size > AGENT_BUDGET {
+            return Err(Error::AgentOverBudget { size: self.agent.size, budget: AGENT_BUDGET });
+        }
+        let total = self.total();
+        if total > BUDGET {
+            return Err(Error::OverBudget { total, budget: BUDGET });
+        }
+        Ok(())
+    }
+
+    /// Whether the artefacts are there, byte for byte. Sizes alone do not tell: a damaged image that is found again here
+    /// could never be healed by building it, which is what the host advises when it refuses to boot one.
+    pub(crate) fn is_whole(&self, directory: &Path) -> bool {
         self.artefacts
             .iter()
             .chain(&self.images)
-            .all(|(name, artefact)| fs::metadata(directory.join(name)).is_ok_and(|file| file.len() == artefact.size))
+            .all(|(name, wanted)| artefact(directory, name).is_ok_and(|found| found == *wanted))
     }
 
     /// A table of sizes against the budget.
@@ -164,4 +179,34 @@ pub(crate) fn artefact(directory: &Path, name: &str) -> Result<Artefact> {
     let path = directory.join(name);
     let size = fs::metadata(&path).at("read", &path)?.len();
     Ok(Artefact { sha256: digest::sha256_file(&path)?, size })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(agent: u64, root: u64) -> Manifest {
+        let artefact = |size| Artefact { sha256: String::new(), size };
+        Manifest {
+            format: FORMAT,
+            version: "0".into(),
+            content: String::new(),
+            kernel_release: String::new(),
+            agent: AgentFile { sha256: String::new(), size: agent },
+            artefacts: [(INITRAMFS.to_owned(), artefact(agent)), (ROOT.to_owned(), artefact(root))].into(),
+            images: BTreeMap::new(),
+            packages: Vec::new(),
+            modules: ModuleLists::default(),
+            files: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn budgets_of_the_whole_and_of_the_agent() {
+        manifest(AGENT_BUDGET, BUDGET - AGENT_BUDGET).check_budgets().unwrap();
+        let error = manifest(AGENT_BUDGET + 1, 0).check_budgets().unwrap_err();
+        assert!(matches!(error, Error::AgentOverBudget { size: 20_000_001, .. }), "{error}");
+        let error = manifest(1, BUDGET).check_budgets().unwrap_err();
+        assert!(matches!(error, Error::OverBudget { total: 45_000_001, .. }), "{error}");
+    }
 }

@@ -99,6 +99,27 @@ fn the_same_inputs_are_found_again() {
 }
 
 #[test]
+fn a_damaged_image_is_built_again() {
+    let cache = tempfile::tempdir().unwrap();
+    let mut options = options();
+    for folder in ["apt", "packages", "resolved"] {
+        let real = options.cache.join(folder);
+        std::fs::create_dir_all(&real).unwrap();
+        std::os::unix::fs::symlink(real, cache.path().join(folder)).unwrap();
+    }
+    options.cache = cache.path().to_owned();
+    let first = build(&options).unwrap();
+    let whole = std::fs::read(first.root()).unwrap();
+    let mut damaged = whole.clone();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 0xff;
+    std::fs::write(first.root(), damaged).unwrap();
+    let second = build(&options).unwrap();
+    assert_eq!(first.path, second.path);
+    assert!(std::fs::read(second.root()).unwrap() == whole, "the damaged root was found again");
+}
+
+#[test]
 fn an_agent_that_needs_a_loader_is_refused() {
     let mut options = options();
     options.agent = Some(compile("dynamic", false));
