@@ -37,6 +37,7 @@ pub const TEST: &[Need] = &[
     need("tmux", "drives interactive programs through a real terminal"),
     need("curl", "talks to published ports as a user would"),
     need("e2fsprogs", "file systems for full-disk tests"),
+    need("openssl", "signs the tokens of the registry that wants some"),
     need("procps", "process lists"),
     need("libc6-dev-i386", "a 32-bit program for the seccomp tests"),
 ];

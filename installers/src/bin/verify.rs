@@ -1,6 +1,6 @@
 //! `cargo verify [--all]`: installs what the tests need and runs them. `.ci/run` calls exactly this.
 //!
-//! Ends with one line `N passed, N failed, N skipped`, summed over all runners. `--all` adds the long and heavy cases.
+//! Ends with the names of what failed, and one line `N passed, N failed, N skipped`, summed over all runners. `--all` adds the long and heavy cases.
 
 use std::io;
 use std::process::{Command, ExitCode};
@@ -14,7 +14,12 @@ fn main() -> ExitCode {
     let all = std::env::args().skip(1).any(|argument| argument == "--all");
     if let Err(error) = verify(&mut tally, all) {
         eprintln!("verify stopped at: {error}");
-        tally.check(false);
+        tally.check("verify itself", false);
+    }
+    if !tally.failed_names().is_empty() {
+        println!("\nfailed:");
+        tally.failed_names().iter().for_each(|name| println!("    {name}"));
+        println!();
     }
     println!("{tally}");
     if tally.is_green() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -45,11 +50,11 @@ fn verify(tally: &mut Tally, all: bool) -> io::Result<()> {
         check(tally, "reproducible image", cargo().args(["image", "--check-reproducible"]))?;
     }
     step("tests", || {
-        let before = *tally;
+        let before = tally.failures();
         let status = watch(&mut tests, |line| tally.line(line))?;
         // A runner that crashes or does not compile prints no summary of its own.
-        if !status.success() && tally.failures() == before.failures() {
-            tally.check(false);
+        if !status.success() && tally.failures() == before {
+            tally.check("a runner that crashed or did not compile (its message is above)", false);
         }
         Ok(())
     })
@@ -59,7 +64,7 @@ fn verify(tally: &mut Tally, all: bool) -> io::Result<()> {
 fn check(tally: &mut Tally, name: &str, command: &mut Command) -> io::Result<()> {
     step(name, || {
         let status = watch(command, |_| ())?;
-        tally.check(status.success());
+        tally.check(name, status.success());
         if !status.success() {
             eprintln!("    {name} failed");
         }

@@ -9,18 +9,17 @@ mod exec;
 mod files;
 mod lifecycle;
 mod many;
+mod report;
 mod stage;
 mod streams;
 
 use stage::Stage;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::process::ExitCode;
+use std::time::Instant;
 use supervisor::server::{self, Config, Ending, Role};
-
-/// Where the engine finds the pipe for its verdict.
-const RESULT_FD: i32 = 4;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -36,6 +35,7 @@ fn be_supervisor(filter: Option<&str>) -> ExitCode {
     stage::own_namespaces();
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (reader, writer) = std::io::pipe().expect("a pipe");
+    let begun = Instant::now();
     let mut args = vec!["engine".to_owned(), directory.path().display().to_string()];
     args.extend(filter.map(str::to_owned));
     server::run(Config {
@@ -47,9 +47,7 @@ fn be_supervisor(filter: Option<&str>) -> ExitCode {
     .expect("the supervisor runs");
     stage::remove_cgroup();
     // The engine is gone and its end of the pipe with it.
-    let mut verdict = String::new();
-    let read = File::from(OwnedFd::from(reader)).take(16).read_to_string(&mut verdict);
-    if read.is_ok() && verdict == "ok" { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    report::conclude(reader, begun)
 }
 
 fn engine(directory: &str, filter: Option<&str>) -> ExitCode {
@@ -58,6 +56,7 @@ fn engine(directory: &str, filter: Option<&str>) -> ExitCode {
         // In one piece: the supervisor may end this process at any moment from here on.
         let text = format!("FAILED: {info}\n");
         let _ = std::io::stderr().write_all(text.as_bytes());
+        report::failed();
         // SAFETY: the descriptor is only used to tell the supervisor, before this process ends.
         let socket = unsafe { BorrowedFd::borrow_raw(supervisor::protocol::CHANNEL_FD) };
         let _ = runtime::sys::send(socket.as_fd(), br#"{"seq":999999,"ask":"finished"}"#, &[], 0);
@@ -72,9 +71,7 @@ fn engine(directory: &str, filter: Option<&str>) -> ExitCode {
         } else {
             run_all(&stage, filter).await;
         }
-        // SAFETY: the supervisor put the pipe there for us.
-        let mut result = unsafe { File::from_raw_fd(RESULT_FD) };
-        result.write_all(b"ok").expect("the supervisor reads");
+        report::all_passed();
         stage.supervisor.finished().await.expect("the supervisor ends");
     });
     ExitCode::SUCCESS
@@ -83,9 +80,13 @@ fn engine(directory: &str, filter: Option<&str>) -> ExitCode {
 async fn run_all(stage: &Stage, filter: Option<&str>) {
     macro_rules! cases {
         ($($module:ident :: $name:ident),* $(,)?) => {
-            $(if filter.is_none_or(|filter| concat!(stringify!($module), "::", stringify!($name)).contains(filter)) {
+            $(let name = concat!(stringify!($module), "::", stringify!($name));
+            if filter.is_none_or(|filter| name.contains(filter)) {
+                report::begin(name);
                 $module::$name(stage).await;
-                println!("test {}::{} ... ok", stringify!($module), stringify!($name));
+                report::passed();
+            } else {
+                report::filtered_out();
             })*
         };
     }

@@ -9,15 +9,16 @@ mod confinement;
 mod exec;
 mod init;
 mod mounts;
+mod report;
 mod stage;
 mod terminal;
 mod timing;
 
 use std::{
     fs::File,
-    io::{Read, Write},
     os::fd::{AsFd, FromRawFd, OwnedFd},
     process::ExitCode,
+    time::Instant,
 };
 
 use stage::Stage;
@@ -25,9 +26,6 @@ use supervisor::{
     Supervisor,
     server::{self, Config, Ending, Role},
 };
-
-/// Where the engine finds the pipe for its verdict.
-const RESULT_FD: i32 = 4;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -44,6 +42,7 @@ fn be_supervisor(filter: Option<&str>) -> ExitCode {
     let directory = tempfile::tempdir().expect("a temporary directory");
     stage::make_image(directory.path());
     let (reader, writer) = std::io::pipe().expect("a pipe");
+    let begun = Instant::now();
     let mut args = vec!["engine".to_owned(), directory.path().display().to_string()];
     args.extend(filter.map(str::to_owned));
     server::run(Config {
@@ -54,9 +53,7 @@ fn be_supervisor(filter: Option<&str>) -> ExitCode {
     })
     .expect("the supervisor runs");
     // The engine is gone and its end of the pipe with it.
-    let mut verdict = String::new();
-    let _ = File::from(OwnedFd::from(reader)).take(16).read_to_string(&mut verdict);
-    if verdict == "ok" { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    report::conclude(reader, begun)
 }
 
 fn engine(directory: &str, filter: Option<&str>) -> ExitCode {
@@ -72,9 +69,7 @@ fn engine(directory: &str, filter: Option<&str>) -> ExitCode {
             false => run_all(&mut stage, filter).await,
         };
         if ok {
-            // SAFETY: as above.
-            let mut result = unsafe { File::from_raw_fd(RESULT_FD) };
-            result.write_all(b"ok").expect("the supervisor reads");
+            report::all_passed();
         }
         stage.supervisor.finished().await.expect("the supervisor ends");
         ok
@@ -85,15 +80,20 @@ fn engine(directory: &str, filter: Option<&str>) -> ExitCode {
 async fn run_all(stage: &mut Stage, filter: Option<&str>) -> bool {
     macro_rules! cases {
         ($($module:ident :: $name:ident),* $(,)?) => {
-            $(if filter.is_none_or(|f| concat!(stringify!($module), "::", stringify!($name)).contains(f)) {
+            $(let name = concat!(stringify!($module), "::", stringify!($name));
+            if filter.is_none_or(|f| name.contains(f)) {
+                report::begin(name);
                 $module::$name(stage).await;
-                println!("test {}::{} ... ok", stringify!($module), stringify!($name));
+                report::passed();
+            } else {
+                report::filtered_out();
             })*
         };
     }
     // A failing case panics, which ends the engine; the supervisor would start it again and again.
     std::panic::set_hook(Box::new(|info| {
         eprintln!("FAILED: {info}");
+        report::failed();
         // SAFETY: the descriptor is only used to tell the supervisor, before this process ends.
         let socket = unsafe { std::os::fd::BorrowedFd::borrow_raw(supervisor::protocol::CHANNEL_FD) };
         let _ = runtime::sys::send(socket.as_fd(), br#"{"seq":999999,"ask":"finished"}"#, &[], 0);
