@@ -17,6 +17,14 @@ pub fn udp_echo() -> anyhow::Result<PathBuf> {
     built.as_ref().map(|(_, program)| program.clone()).map_err(|error| anyhow::anyhow!("{error}"))
 }
 
+/// The floor program of `fixtures/floor.rs`, what the kernel alone needs for one container; the folder that holds it.
+///
+/// # Errors
+/// When it does not compile.
+pub fn floor() -> anyhow::Result<(TempDir, PathBuf)> {
+    compile("floor")
+}
+
 fn compile(name: &str) -> anyhow::Result<(TempDir, PathBuf)> {
     let dir = tempfile::tempdir()?;
     let program = dir.path().join(name);

@@ -26,13 +26,26 @@ pub extern "C" fn _start() -> ! {
 }
 "#;
 
-pub(crate) fn measure(rounds: usize) -> anyhow::Result<Vec<Row>> {
+/// What was measured, by name and version, and the samples.
+pub(crate) fn measure(rounds: usize) -> anyhow::Result<(Vec<String>, Row)> {
     let machine = Machine::new()?;
     machine.berth(&["config", "set", "docker_context", "false"])?;
     // The first start formats the data disk and probes the accelerator: not what is measured.
     machine.berth(&["up"])?;
     let status: serde_json::Value = serde_json::from_str(&machine.berth(&["status", "--json"])?)?;
     let pid = status["machine"]["hypervisor_pid"].as_u64().context("the status names QEMU's process")?;
+    let version: serde_json::Value = serde_json::from_str(&machine.berth(&["version", "--json"])?)?;
+    let qemu = Command::new(fs::read_link(format!("/proc/{pid}/exe"))?).arg("--version").output()?;
+    let kernel = machine.berth(&["shell", "uname", "-r"])?;
+    let names = vec![
+        format!("subject: the machine's start, berth {version} (profile {})", crate::build::profile()?),
+        format!(
+            "reference: kernel {} alone, {}",
+            kernel.trim(),
+            String::from_utf8_lossy(&qemu.stdout).lines().next().unwrap_or_default()
+        ),
+        format!("accelerator: {}", status["machine"]["accelerator"].as_str().unwrap_or("unknown")),
+    ];
     let bare = bare_command(&fs::read(format!("/proc/{pid}/cmdline"))?, machine.home())?;
     let mut row =
         Row { what: "start to first API answer / bare boot".into(), subject: Vec::new(), reference: Vec::new() };
@@ -52,7 +65,7 @@ pub(crate) fn measure(rounds: usize) -> anyhow::Result<Vec<Row>> {
         row.reference.push(begun.elapsed().as_secs_f64() * 1000.0);
         ensure!(status.success(), "the bare boot ended with {status}");
     }
-    Ok(vec![row])
+    Ok((names, row))
 }
 
 /// QEMU, accelerator, machine type, processors, memory and kernel of the machine; no devices but the console.

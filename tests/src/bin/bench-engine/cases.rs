@@ -1,10 +1,12 @@
-//! What is measured. Every case takes its samples from both engines in turns.
+//! What is measured. Every case takes its samples from both engines in turns, and leaves neither with containers of its own.
 
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use serde_json::json;
 
+use crate::api::Api;
+use crate::floor::Floor;
 use crate::table::Row;
 use crate::{Engine, fat_image};
 
@@ -23,22 +25,56 @@ fn push(row: &mut Row, nth: usize, sample: f64) {
     if nth == 0 { row.subject.push(sample) } else { row.reference.push(sample) }
 }
 
-/// create + start + wait + remove of `true`, without a client.
+/// A container of a case; removed with force when the case ends before it removes it itself.
+struct Made<'a> {
+    api: &'a Api,
+    id: String,
+}
+
+impl<'a> Made<'a> {
+    fn create(api: &'a Api, body: &serde_json::Value) -> anyhow::Result<Self> {
+        let id = api.post("/containers/create", Some(body))?["Id"].as_str().context("an id")?.to_owned();
+        Ok(Self { api, id })
+    }
+
+    fn start(&self) -> anyhow::Result<()> {
+        self.api.post(&format!("/containers/{}/start", self.id), None).map(drop)
+    }
+
+    fn remove(mut self) -> anyhow::Result<()> {
+        let id = std::mem::take(&mut self.id);
+        self.api.delete(&format!("/containers/{id}?force=1")).map(drop)
+    }
+}
+
+impl Drop for Made<'_> {
+    fn drop(&mut self) {
+        if !self.id.is_empty() {
+            // The case has failed already, and says why.
+            let _ = self.api.delete(&format!("/containers/{}?force=1", self.id));
+        }
+    }
+}
+
+/// create + start + wait + remove of `true`, without a client; the sum also against the floor, taken in the same turns.
 pub(crate) fn lifecycle_over_api(both: &Both<'_>, network: &str, rounds: usize) -> anyhow::Result<Vec<Row>> {
     let mut rows =
         rows(&["create", "start", "wait", "remove", "all four"].map(|verb| format!("{verb}, network {network}")));
+    let mut against_floor =
+        Row { what: format!("all four, network {network} / floor"), subject: Vec::new(), reference: Vec::new() };
     let body = json!({ "Image": "busybox", "Cmd": ["true"], "HostConfig": { "NetworkMode": network } });
+    let mut floor = Floor::start()?;
     for round in 0..rounds + 2 {
         for (nth, engine) in both.iter().enumerate() {
             let begun = Instant::now();
-            let id = engine.api.post("/containers/create", Some(&body))?["Id"].as_str().context("an id")?.to_owned();
+            let made = Made::create(&engine.api, &body)?;
             let mut marks = vec![milliseconds(begun)];
-            engine.api.post(&format!("/containers/{id}/start"), None)?;
+            made.start()?;
             marks.push(milliseconds(begun));
-            let code = engine.api.post(&format!("/containers/{id}/wait"), None)?;
+            let code = engine.api.post(&format!("/containers/{}/wait", made.id), None)?;
             ensure!(code["StatusCode"] == 0, "{code}");
             marks.push(milliseconds(begun));
-            engine.api.delete(&format!("/containers/{id}"))?;
+            made.remove()?;
             marks.push(milliseconds(begun));
             // The first two rounds warm both up.
             if round < 2 {
@@ -50,30 +86,38 @@ pub(crate) fn lifecycle_over_api(both: &Both<'_>, network: &str, rounds: usize) 
                 before = *mark;
             }
             push(&mut rows[4], nth, before);
+            if nth == 0 {
+                against_floor.subject.push(before);
+            }
+        }
+        let sample = floor.sample()?;
+        if round >= 2 {
+            against_floor.reference.push(sample);
         }
     }
+    rows.push(against_floor);
     Ok(rows)
 }
 
 /// `docker exec` of `true` in a sleeping container, by the stock CLI.
 pub(crate) fn exec_by_cli(both: &Both<'_>, rounds: usize) -> anyhow::Result<Vec<Row>> {
     let mut rows = rows(&["exec of true, by the CLI".to_owned()]);
-    let mut ids = Vec::new();
+    let body = json!({ "Image": "busybox", "Cmd": ["sleep", "100000"] });
+    let mut made = Vec::new();
     for engine in both {
-        ids.push(engine.docker.ok(&["run", "-d", "busybox", "sleep", "100000"])?);
+        made.push(Made::create(&engine.api, &body)?);
     }
+    made.iter().try_for_each(Made::start)?;
     for round in 0..rounds + 2 {
         for (nth, engine) in both.iter().enumerate() {
             let begun = Instant::now();
-            engine.docker.ok(&["exec", &ids[nth], "true"])?;
+            engine.docker.ok(&["exec", &made[nth].id, "true"])?;
             if round >= 2 {
                 push(&mut rows[0], nth, milliseconds(begun));
             }
         }
     }
-    for (engine, id) in both.iter().zip(&ids) {
-        engine.docker.ok(&["rm", "-f", id])?;
-    }
+    made.into_iter().try_for_each(Made::remove)?;
     Ok(rows)
 }
 
@@ -92,22 +136,23 @@ pub(crate) fn run_by_cli(both: &Both<'_>, rounds: usize) -> anyhow::Result<Row> 
     Ok(rows.remove(0))
 }
 
-/// The list of 100 running containers, and their start.
+/// The list of 100 running containers, by the API and by the CLI, and their start and removal one by one.
 pub(crate) fn list_hundred(both: &Both<'_>, rounds: usize) -> anyhow::Result<Vec<Row>> {
     let mut rows = rows(&[
         "start of 100, each".to_owned(),
         "list with 100 running".to_owned(),
+        "ps with 100 running, by the CLI".to_owned(),
         "forced removal of 100, each".to_owned(),
     ]);
     let body = json!({ "Image": "busybox", "Cmd": ["sleep", "100000"] });
-    let mut ids = [Vec::new(), Vec::new()];
-    for (nth, engine) in both.iter().enumerate() {
-        for _ in 0..100 {
+    let mut made = [Vec::new(), Vec::new()];
+    for _ in 0..100 {
+        for (nth, engine) in both.iter().enumerate() {
             let begun = Instant::now();
-            let id = engine.api.post("/containers/create", Some(&body))?["Id"].as_str().context("an id")?.to_owned();
-            engine.api.post(&format!("/containers/{id}/start"), None)?;
+            let container = Made::create(&engine.api, &body)?;
+            container.start()?;
             push(&mut rows[0], nth, milliseconds(begun));
-            ids[nth].push(id);
+            made[nth].push(container);
         }
     }
     for _ in 0..rounds {
@@ -115,35 +160,46 @@ pub(crate) fn list_hundred(both: &Both<'_>, rounds: usize) -> anyhow::Result<Vec
             let begun = Instant::now();
             engine.api.get("/containers/json")?;
             push(&mut rows[1], nth, milliseconds(begun));
+            let begun = Instant::now();
+            engine.docker.ok(&["ps"])?;
+            push(&mut rows[2], nth, milliseconds(begun));
         }
     }
-    for (nth, engine) in both.iter().enumerate() {
-        for id in &ids[nth] {
+    let [subject, reference] = made;
+    for pair in subject.into_iter().zip(reference) {
+        for (nth, container) in [pair.0, pair.1].into_iter().enumerate() {
             let begun = Instant::now();
-            engine.api.delete(&format!("/containers/{id}?force=1"))?;
-            push(&mut rows[2], nth, milliseconds(begun));
+            container.remove()?;
+            push(&mut rows[3], nth, milliseconds(begun));
         }
     }
     Ok(rows)
 }
 
-/// A cold pull of the fat image; afterwards the subject's tree is compared with the source, entry by entry.
+/// A cold pull of the fat image; afterwards the tree of each engine is compared with the source, entry by entry.
 pub(crate) fn pull(both: &Both<'_>, registry: &str, rounds: usize) -> anyhow::Result<Row> {
     let mut rows = rows(&["pull of 500 MB, 6 layers, 20,000 files".to_owned()]);
     let reference = format!("{registry}/bench/fat:1");
     let source = fat_image::Source::new();
     source.publish(&both[1].docker, &reference)?;
-    for _ in 0..rounds {
-        for (nth, engine) in both.iter().enumerate() {
-            // Absent the first time.
-            let _ = engine.docker.run(&["rmi", "-f", &reference]);
-            // What earlier rounds left to be written back must not count against this one.
-            nix::unistd::sync();
-            let begun = Instant::now();
-            engine.docker.ok(&["pull", "-q", &reference])?;
-            push(&mut rows[0], nth, milliseconds(begun));
+    let outcome = (|| {
+        for _ in 0..rounds {
+            for (nth, engine) in both.iter().enumerate() {
+                // Absent the first time.
+                let _ = engine.docker.run(&["rmi", "-f", &reference]);
+                // What earlier rounds left to be written back must not count against this one.
+                nix::unistd::sync();
+                let begun = Instant::now();
+                engine.docker.ok(&["pull", "-q", &reference])?;
+                push(&mut rows[0], nth, milliseconds(begun));
+            }
         }
+        both.iter().try_for_each(|engine| source.compare(&engine.docker, &reference).context(engine.name.clone()))
+    })();
+    for engine in both {
+        // Gone already when its pull failed.
+        let _ = engine.docker.run(&["rmi", "-f", &reference]);
     }
-    source.compare(&both[0].docker, &reference)?;
+    outcome?;
     Ok(rows.remove(0))
 }

@@ -1,40 +1,37 @@
 //! An image of 500 MB in six layers with 20,000 files, made from a seed, and the check that a pulled tree equals it.
 
-use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read, Write};
 
 use anyhow::{Context, ensure};
 use tests::docker::Docker;
 
+use crate::tree::{CAPABILITY, Entry, Kind, Tree};
+
 const LAYERS: u64 = 6;
 const FILES_PER_LAYER: u64 = 3_334;
+const FOLDERS_PER_LAYER: u64 = 60;
 const BIG_FILES_PER_LAYER: u64 = 6;
 const BIG_FILE: usize = 10 << 20;
-
-/// One entry of a tree, with everything that must survive the way through a registry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Entry {
-    kind: u8,
-    mode: u32,
-    owner: (u64, u64),
-    mtime: u64,
-    size: u64,
-    link: Option<String>,
-    xattr: Option<Vec<u8>>,
-}
+const FOLDER_TIME: u64 = 1_600_000_000;
 
 /// What the image holds.
 pub(crate) struct Source {
-    tree: BTreeMap<String, Entry>,
+    tree: Tree,
 }
 
 impl Source {
-    /// The expected tree; contents are made when the image is published.
+    /// The expected tree, with the digest of every content.
     pub(crate) fn new() -> Self {
-        let mut tree = BTreeMap::new();
+        let mut tree = Tree::default();
         for layer in 0..LAYERS {
+            for folder in folders(layer) {
+                tree.insert(&folder, Entry::folder(0o755, FOLDER_TIME));
+            }
             for file in files(layer) {
-                tree.insert(file.path.clone(), file.entry());
+                match (&file.link, file.kind) {
+                    (Some(target), b'1') => tree.link(&file.path, target),
+                    _ => tree.insert(&file.path, file.entry()),
+                }
             }
         }
         Self { tree }
@@ -69,50 +66,34 @@ impl Source {
         Ok(())
     }
 
-    /// Exports the tree of `reference` and compares every entry.
+    /// Exports the tree of `reference` from `engine` and compares every entry: what it is, owners, times, attributes,
+    /// every byte of its content, and which names are the same file.
     pub(crate) fn compare(&self, engine: &Docker, reference: &str) -> anyhow::Result<()> {
         let id = engine.ok(&["create", reference])?;
-        let mut child = engine.piped(&["export", &id])?;
-        let mut archive = tar::Archive::new(child.stdout.take().context("stdout was piped")?);
-        let mut found = BTreeMap::new();
-        for item in archive.entries()? {
-            let mut item = item?;
-            let path = item.path()?.to_string_lossy().into_owned();
-            if path.starts_with("fat/") && !path.ends_with('/') {
-                found.insert(path, entry_of(&mut item)?);
-            }
-        }
-        child.wait()?;
+        let found = exported(engine, &id);
         engine.ok(&["rm", &id])?;
-        ensure!(found.len() == self.tree.len(), "{} entries came of {}", found.len(), self.tree.len());
-        for (path, wanted) in &self.tree {
-            let got = found.get(path).with_context(|| format!("{path} is missing"))?;
-            // Which of two hard-linked names comes first in an export is the engine's choice.
-            let linked = wanted.link.is_some() && wanted.kind == b'1' || got.kind == b'1';
-            ensure!(linked || got == wanted, "{path}: {got:?}, wanted {wanted:?}");
-        }
-        Ok(())
+        self.tree.compare(&found?)
     }
 }
 
-fn entry_of<R: std::io::Read>(item: &mut tar::Entry<'_, R>) -> anyhow::Result<Entry> {
-    let xattr = item.pax_extensions()?.and_then(|mut all| {
-        all.find_map(|one| {
-            one.ok()
-                .filter(|one| one.key() == Ok("SCHILY.xattr.security.capability"))
-                .map(|one| one.value_bytes().to_vec())
-        })
-    });
-    let header = item.header();
-    Ok(Entry {
-        kind: header.entry_type().as_byte(),
-        mode: header.mode()? & 0o7777,
-        owner: (header.uid()?, header.gid()?),
-        mtime: header.mtime()?,
-        size: header.size()?,
-        link: item.link_name()?.map(|link| link.to_string_lossy().into_owned()),
-        xattr,
-    })
+/// Everything below `fat/` in the container `id`.
+fn exported(engine: &Docker, id: &str) -> anyhow::Result<Tree> {
+    let mut child = engine.piped(&["export", id])?;
+    let mut archive = tar::Archive::new(child.stdout.take().context("stdout was piped")?);
+    let mut found = Tree::default();
+    for item in archive.entries()? {
+        let mut item = item?;
+        let path = item.path()?.to_string_lossy().into_owned();
+        if path.starts_with("fat/") {
+            found.read(&path, &mut item).with_context(|| path.clone())?;
+        }
+    }
+    // To its end, so that the engine can write all of it.
+    std::io::copy(&mut archive.into_inner(), &mut std::io::sink())?;
+    let mut said = String::new();
+    child.stderr.take().context("stderr was piped")?.read_to_string(&mut said)?;
+    ensure!(child.wait()?.success(), "export: {said}");
+    Ok(found)
 }
 
 /// One file of a layer, before its contents exist.
@@ -125,33 +106,52 @@ struct File {
 }
 
 impl File {
+    fn mode(&self) -> u32 {
+        if self.kind == b'2' { 0o777 } else { [0o644, 0o755, 0o600, 0o4755][(self.number % 4) as usize] }
+    }
+
+    fn owner(&self) -> (u64, u64) {
+        (self.number % 3 * 1000, self.number % 5 * 100)
+    }
+
+    fn mtime(&self) -> u64 {
+        1_600_000_000 + self.number
+    }
+
+    fn has_capability(&self) -> bool {
+        self.kind == b'0' && self.number.is_multiple_of(500)
+    }
+
     fn entry(&self) -> Entry {
-        Entry {
-            kind: self.kind,
-            mode: if self.kind == b'2' { 0o777 } else { [0o644, 0o755, 0o600, 0o4755][(self.number % 4) as usize] },
-            owner: (self.number % 3 * 1000, self.number % 5 * 100),
-            mtime: 1_600_000_000 + self.number,
-            size: self.size,
-            link: self.link.clone(),
-            xattr: (self.kind == b'0' && self.number.is_multiple_of(500)).then(|| CAPABILITY.to_vec()),
+        let kind = match &self.link {
+            Some(target) => Kind::Symlink(target.clone()),
+            None => Kind::file(&contents(self.number, self.size)[..]).expect("memory is always readable"),
+        };
+        let mut entry = Entry::new(kind, self.mode(), self.owner(), self.mtime());
+        if self.has_capability() {
+            entry.add_attribute(CAPABILITY.0, CAPABILITY.1);
         }
+        entry
     }
 }
 
-/// `security.capability` version 2 with CAP_NET_BIND_SERVICE permitted and effective: linux/capability.h.
-const CAPABILITY: [u8; 20] = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+fn folders(layer: u64) -> Vec<String> {
+    let mut folders = vec!["fat/".to_owned(), format!("fat/layer{layer}/")];
+    folders.extend((0..FOLDERS_PER_LAYER).map(|n| format!("fat/layer{layer}/dir{n}/")));
+    folders
+}
 
 fn files(layer: u64) -> Vec<File> {
     let mut all = Vec::new();
     for n in 0..FILES_PER_LAYER {
         let number = layer * FILES_PER_LAYER + n;
-        let path = format!("fat/layer{layer}/dir{}/file{n}", n % 60);
+        let path = format!("fat/layer{layer}/dir{}/file{n}", n % FOLDERS_PER_LAYER);
         let big = n < BIG_FILES_PER_LAYER;
         let size = if big { BIG_FILE as u64 } else { 512 + number * 7919 % 11_000 };
         all.push(match n % 97 {
             50 => File { path, kind: b'2', size: 0, number, link: Some(format!("file{}", n - 1)) },
             51 => File {
-                link: Some(format!("fat/layer{layer}/dir{}/file{}", (n - 2) % 60, n - 2)),
+                link: Some(format!("fat/layer{layer}/dir{}/file{}", (n - 2) % FOLDERS_PER_LAYER, n - 2)),
                 path,
                 kind: b'1',
                 size: 0,
@@ -165,29 +165,27 @@ fn files(layer: u64) -> Vec<File> {
 
 fn layer_tar(layer: u64) -> anyhow::Result<Vec<u8>> {
     let mut builder = tar::Builder::new(Vec::with_capacity(90 << 20));
-    let mut folders = vec!["fat/".to_owned(), format!("fat/layer{layer}/")];
-    folders.extend((0..60).map(|n| format!("fat/layer{layer}/dir{n}/")));
-    for folder in folders {
+    for folder in folders(layer) {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::Directory);
         header.set_mode(0o755);
         header.set_size(0);
-        header.set_mtime(1_600_000_000);
+        header.set_mtime(FOLDER_TIME);
         builder.append_data(&mut header, folder, std::io::empty())?;
     }
     for file in files(layer) {
-        let entry = file.entry();
-        if let Some(value) = &entry.xattr {
-            builder.append_pax_extensions([("SCHILY.xattr.security.capability", &value[..])])?;
+        if file.has_capability() {
+            let key = format!("SCHILY.xattr.{}", CAPABILITY.0);
+            builder.append_pax_extensions([(key.as_str(), CAPABILITY.1)])?;
         }
         let mut header = tar::Header::new_gnu();
-        header.set_entry_type(tar::EntryType::new(entry.kind));
-        header.set_mode(entry.mode);
-        header.set_uid(entry.owner.0);
-        header.set_gid(entry.owner.1);
-        header.set_mtime(entry.mtime);
-        header.set_size(entry.size);
-        match &entry.link {
+        header.set_entry_type(tar::EntryType::new(file.kind));
+        header.set_mode(file.mode());
+        header.set_uid(file.owner().0);
+        header.set_gid(file.owner().1);
+        header.set_mtime(file.mtime());
+        header.set_size(file.size);
+        match &file.link {
             Some(link) => builder.append_link(&mut header, &file.path, link)?,
             None => builder.append_data(&mut header, &file.path, &contents(file.number, file.size)[..])?,
         }

@@ -1,24 +1,34 @@
 //! `cargo bench-engine`: one engine against another, interleaved in one run, medians and ratios.
 //!
 //!     cargo bench-engine --subject unix:///tmp/ours.sock --reference unix:///run/docker.sock [--registry 127.0.0.1:5000]
-//!                        [--rounds 30] [--only api,run,pull,ps] [--json FILE]
+//!                        [--rounds 30] [--only api,run,ps,pull] [--json FILE]
+//!     cargo bench-engine --subject native --reference …    builds and starts the engine of this tree here, without a machine
 //!     cargo bench-engine --boot            the machine's start against the bare kernel's own boot
 //!
-//! Ratios below one mean that the subject is faster. Nothing here is a test: no figure fails anything.
+//! Ratios below one mean that the subject is faster. The rows "/ floor" have the floor program in the place of the reference:
+//! what the kernel alone needs for one container (`fixtures/floor.rs`). Nothing here is a test: no figure fails anything.
+//!
+//! A native engine lives in the network namespace of its caller, which it changes: start the benchmark in one of its own, with
+//! the reference and the registry in it (`nsenter --net=…`).
 
 mod api;
 mod boot;
+mod build;
 mod cases;
 mod fat_image;
+mod floor;
+mod options;
 mod table;
+mod tree;
 
-use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use tests::docker::Docker;
+use tests::engine::Kind;
 
 use crate::api::Api;
+use crate::options::Options;
 use crate::table::Row;
 
 /// One engine under measurement.
@@ -26,56 +36,31 @@ struct Engine {
     name: String,
     api: Api,
     docker: Docker,
+    /// Ends with this value when the benchmark started it itself.
+    _own: Option<tests::engine::Engine>,
 }
 
 impl Engine {
     fn new(role: &str, host: &str) -> anyhow::Result<Self> {
+        let own = match host {
+            "native" => {
+                build::programs(&["berth-agent"])?;
+                Some(tests::engine::Engine::start(Kind::Native)?)
+            }
+            _ => None,
+        };
+        let host = own.as_ref().map_or(host, |engine| engine.docker.host());
         let api = Api::new(host)?;
         let version = api.get("/version")?;
         let name = format!(
-            "{role}: {} {} (API {}) at {host}",
+            "{role}: {} {} (API {}{}) at {host}",
             version["Platform"]["Name"].as_str().unwrap_or("engine"),
             version["Version"].as_str().unwrap_or("?"),
             version["ApiVersion"].as_str().unwrap_or("?"),
+            if own.is_some() { format!(", profile {}", build::profile()?) } else { String::new() },
         );
-        Ok(Self { name, api, docker: Docker::new(host)? })
-    }
-}
-
-/// What the command line asks for.
-#[derive(Default)]
-struct Options {
-    subject: Option<String>,
-    reference: Option<String>,
-    registry: Option<String>,
-    rounds: usize,
-    only: BTreeSet<String>,
-    json: Option<String>,
-    boot: bool,
-}
-
-impl Options {
-    fn parse() -> anyhow::Result<Self> {
-        let mut options = Self { rounds: 30, ..Self::default() };
-        let mut arguments = std::env::args().skip(1);
-        while let Some(argument) = arguments.next() {
-            let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
-            match argument.as_str() {
-                "--subject" => options.subject = Some(value()?),
-                "--reference" => options.reference = Some(value()?),
-                "--registry" => options.registry = Some(value()?),
-                "--rounds" => options.rounds = value()?.parse().context("--rounds takes a number")?,
-                "--only" => options.only = value()?.split(',').map(str::to_owned).collect(),
-                "--json" => options.json = Some(value()?),
-                "--boot" => options.boot = true,
-                other => bail!("unknown option {other}: see the head of bench-engine/main.rs"),
-            }
-        }
-        Ok(options)
-    }
-
-    fn wants(&self, name: &str) -> bool {
-        self.only.is_empty() || self.only.contains(name)
+        let docker = Docker::new(host)?;
+        Ok(Self { name, api, docker, _own: own })
     }
 }
 
@@ -90,16 +75,19 @@ fn main() -> ExitCode {
 }
 
 fn bench() -> anyhow::Result<()> {
-    let options = Options::parse()?;
+    let options = Options::parse(std::env::args().skip(1))?;
     let mut rows: Vec<Row> = Vec::new();
     let mut names = Vec::new();
     if options.boot {
-        rows.extend(boot::measure(options.rounds.min(10))?);
-        names.push("subject: the machine's start, reference: the bare kernel".to_owned());
+        build::programs(&["berth-agent", "cli"])?;
+        let (versions, row) = boot::measure(options.rounds.min(10))?;
+        names.extend(versions);
+        rows.push(row);
     } else {
         let subject = Engine::new("subject", options.subject.as_deref().context("--subject names no engine")?)?;
         let reference = Engine::new("reference", options.reference.as_deref().context("--reference names no engine")?)?;
         names.extend([subject.name.clone(), reference.name.clone()]);
+        names.push(format!("client: {}", subject.docker.ok(&["--version"])?));
         let both = [&subject, &reference];
         if options.wants("api") {
             rows.extend(cases::lifecycle_over_api(&both, "bridge", options.rounds)?);
@@ -115,7 +103,7 @@ fn bench() -> anyhow::Result<()> {
         if options.wants("pull")
             && let Some(registry) = &options.registry
         {
-            rows.push(cases::pull(&both, registry, options.rounds.clamp(1, 5))?);
+            rows.push(cases::pull(&both, registry, options.rounds.min(5))?);
         }
     }
     print!("{}", table::text(&names, &rows));

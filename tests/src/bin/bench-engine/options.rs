@@ -1,0 +1,104 @@
+//! The command line of the benchmark.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, bail, ensure};
+
+/// What `--only` can name.
+const CASES: [&str; 4] = ["api", "run", "ps", "pull"];
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) subject: Option<String>,
+    pub(crate) reference: Option<String>,
+    pub(crate) registry: Option<String>,
+    pub(crate) rounds: usize,
+    only: BTreeSet<String>,
+    pub(crate) json: Option<String>,
+    pub(crate) boot: bool,
+}
+
+impl Options {
+    pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> anyhow::Result<Self> {
+        let mut options = Self {
+            subject: None,
+            reference: None,
+            registry: None,
+            rounds: 30,
+            only: BTreeSet::new(),
+            json: None,
+            boot: false,
+        };
+        let mut arguments = arguments.into_iter();
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
+            match argument.as_str() {
+                "--subject" => options.subject = Some(value()?),
+                "--reference" => options.reference = Some(value()?),
+                "--registry" => options.registry = Some(value()?),
+                "--rounds" => options.rounds = value()?.parse().context("--rounds takes a number")?,
+                "--only" => options.only = value()?.split(',').map(str::to_owned).collect(),
+                "--json" => options.json = Some(value()?),
+                "--boot" => options.boot = true,
+                other => bail!("unknown option {other}: see the head of bench-engine/main.rs"),
+            }
+        }
+        options.check()?;
+        Ok(options)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        ensure!(self.rounds > 0, "--rounds 0 measures nothing");
+        let engines = self.subject.is_some() || self.reference.is_some();
+        ensure!(
+            !self.boot || !engines && self.only.is_empty(),
+            "--boot is a run of its own, without engines or --only"
+        );
+        for name in &self.only {
+            ensure!(CASES.contains(&name.as_str()), "--only knows no case {name:?}; there are {}", CASES.join(", "));
+        }
+        ensure!(
+            !self.only.contains("pull") || self.registry.is_some(),
+            "the case pull needs --registry HOST:PORT, a registry that both engines reach"
+        );
+        Ok(())
+    }
+
+    /// Whether the case `name` is asked for. Without `--only` that is every case, but pull only where there is a registry.
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        let possible = name != "pull" || self.registry.is_some();
+        possible && (self.only.is_empty() || self.only.contains(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> anyhow::Result<Options> {
+        Options::parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn what_would_measure_nothing_is_refused() {
+        for (line, words) in [
+            ("--only pull", "--registry"),
+            ("--only api,pul", "\"pul\""),
+            ("--rounds 0", "measures nothing"),
+            ("--boot --only api", "a run of its own"),
+            ("--fast", "unknown option"),
+        ] {
+            let error = parse(line).expect_err(line).to_string();
+            assert!(error.contains(words), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn everything_is_wanted_unless_said_otherwise() {
+        let options = parse("").unwrap();
+        assert!(options.wants("api") && options.wants("ps") && !options.wants("pull"));
+        let options = parse("--only api,pull --registry 127.0.0.1:5000").unwrap();
+        assert!(options.wants("pull") && !options.wants("ps"));
+    }
+}
