@@ -3,15 +3,20 @@
 //! - [`engine`] starts what is under test: the engine natively, the machine over each link, or a reference engine given by the caller;
 //! - [`docker`] runs the unmodified docker CLI against it;
 //! - [`case`] is what one test case gets: an engine, names of its own, and clean-up;
-//! - [`registry`] is a real registry on loopback; [`terminal`] a real terminal; [`sandbox`] a network of the run's own.
+//! - [`registry`] is a real registry, [`token`] the service that some registries send their clients to, [`gate`] a way to one that
+//!   closes in the middle of a pull, [`archive`] images made for a case;
+//! - [`terminal`] a real terminal; [`sandbox`] a network of the run's own.
 
+pub mod archive;
 pub mod case;
 pub mod docker;
 pub mod engine;
 pub mod fixture;
+pub mod gate;
 pub mod registry;
 pub mod sandbox;
 pub mod terminal;
+pub mod token;
 pub mod wait;
 
 use std::path::PathBuf;
@@ -30,6 +35,12 @@ pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
+/// Where `cargo image` keeps downloads and images.
+pub fn cache() -> PathBuf {
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    std::env::var_os("XDG_CACHE_HOME").map_or_else(|| home.join(".cache"), PathBuf::from).join("berth")
+}
+
 /// The guest image that `cargo image` built last.
 ///
 /// # Errors
@@ -38,9 +49,7 @@ pub fn guest_image() -> anyhow::Result<PathBuf> {
     if let Some(dir) = std::env::var_os("BERTH_IMAGE_DIR") {
         return Ok(dir.into());
     }
-    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(|| home.join(".cache"), PathBuf::from);
-    let dir = cache.join("berth/image/current");
+    let dir = cache().join("image/current");
     anyhow::ensure!(dir.join("manifest.json").is_file(), "no guest image in {}: run `cargo image`", dir.display());
     Ok(dir.canonicalize()?)
 }

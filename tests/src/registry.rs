@@ -1,20 +1,21 @@
-//! Debian's `docker-registry` on loopback: anonymous, or with a password.
+//! Debian's `docker-registry`: anonymous, with a password, or with tokens.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
 use tempfile::TempDir;
 
+use crate::token::{SERVICE, Tokens};
 use crate::wait::until;
 
 /// A running registry; ends with its value.
 #[derive(Debug)]
 pub struct Registry {
     process: Child,
-    port: u16,
+    address: SocketAddr,
     _home: TempDir,
 }
 
@@ -24,11 +25,8 @@ pub enum Access<'a> {
     Anonymous,
     /// htpasswd line `user:bcrypt hash`.
     Password(&'a str),
-    /// Bearer tokens from the service at this URL; the PEM certificate that signs them.
-    Token {
-        realm: &'a str,
-        certificate: &'a str,
-    },
+    /// Bearer tokens of this service.
+    Token(&'a Tokens),
 }
 
 impl Registry {
@@ -37,8 +35,16 @@ impl Registry {
     /// # Errors
     /// When `docker-registry` is missing or does not come up.
     pub fn start(access: Access<'_>) -> anyhow::Result<Self> {
+        Self::start_at(Ipv4Addr::LOCALHOST, access)
+    }
+
+    /// As [`Registry::start`], on another address of this host.
+    ///
+    /// # Errors
+    /// As there, and when the address is not this host's.
+    pub fn start_at(host: Ipv4Addr, access: Access<'_>) -> anyhow::Result<Self> {
         let home = tempfile::tempdir()?;
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let address = TcpListener::bind((host, 0))?.local_addr()?;
         let root = home.path().display();
         let auth = match access {
             Access::Anonymous => String::new(),
@@ -46,17 +52,19 @@ impl Registry {
                 fs::write(home.path().join("htpasswd"), format!("{line}\n"))?;
                 format!("auth: {{htpasswd: {{realm: berth-test, path: {root}/htpasswd}}}}\n")
             }
-            Access::Token { realm, certificate } => {
-                fs::write(home.path().join("token.pem"), certificate)?;
+            Access::Token(tokens) => {
+                fs::write(home.path().join("token.pem"), tokens.certificate())?;
+                let realm = tokens.realm();
                 format!(
-                    "auth: {{token: {{realm: '{realm}', service: berth-test, issuer: berth-test, rootcertbundle: {root}/token.pem}}}}\n"
+                    "auth: {{token: {{realm: '{realm}', service: {SERVICE}, issuer: {SERVICE}, \
+                     rootcertbundle: {root}/token.pem}}}}\n"
                 )
             }
         };
         let config = format!(
             "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n\
              storage: {{filesystem: {{rootdirectory: {root}/data}}, delete: {{enabled: true}}}}\n\
-             http: {{addr: '127.0.0.1:{port}'}}\n{auth}"
+             http: {{addr: '{address}'}}\n{auth}"
         );
         let file = home.path().join("config.yml");
         fs::write(&file, config)?;
@@ -69,21 +77,24 @@ impl Registry {
             .stderr(log)
             .spawn()
             .context("docker-registry is missing: `cargo verify` installs it")?;
-        let registry = Self { process, port, _home: home };
-        until("the registry's first answer", Duration::from_secs(20), || {
-            TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()
-        })?;
+        let registry = Self { process, address, _home: home };
+        until("the registry's first answer", Duration::from_secs(20), || TcpStream::connect(address).ok())?;
         Ok(registry)
     }
 
     /// `127.0.0.1:PORT`, the first part of a reference.
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.address.to_string()
+    }
+
+    /// The same as a socket's address.
+    pub fn socket(&self) -> SocketAddr {
+        self.address
     }
 
     /// `localhost:PORT`: the same registry under the name that people type.
     pub fn localhost(&self) -> String {
-        format!("localhost:{}", self.port)
+        format!("localhost:{}", self.address.port())
     }
 }
 

@@ -4,7 +4,9 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use anyhow::{Context, ensure};
 use tests::case::Case;
+use tests::docker::Docker;
 use tests::registry::{Access, Registry};
+use tests::token::Tokens;
 
 type Result = anyhow::Result<()>;
 
@@ -47,23 +49,62 @@ pub(crate) fn pull_by_digest_and_list(case: &Case<'_>) -> Result {
 pub(crate) fn pull_with_password(case: &Case<'_>) -> Result {
     // htpasswd -nbB berth secret
     let registry =
-        Registry::start(Access::Password("berth:$2y$05$5DwD8mnG2Bn4GOVTh5aV8.xZJ6ZCIbZS1bLuIYr2eb5OvLo2xDhOa"))?;
-    let host = registry.address();
-    let reference = format!("{host}/private:1");
-    let said = case.run(&["pull", &reference])?;
-    ensure!(said.code == 1 && said.err.contains("no basic auth credentials"), "{said:?}");
-    let said = case.fed(b"wrong", &["login", "-u", "berth", "--password-stdin", &host])?;
-    ensure!(said.code == 1 && said.err.to_lowercase().contains("unauthorized"), "{said:?}");
+        Registry::start(Access::Password("berth:$2y$05$5DwD8mnG2Bn4GOVTh5aV8.qSBVmeArIpt74ZYCS0dKOtfOGnYZMXq"))?;
+    private_registry(case, &registry, &["no basic auth credentials"])
+}
+
+pub(crate) fn pull_with_token(case: &Case<'_>) -> Result {
+    // The service is on the host's loopback, too: the engine must ask for its tokens there.
+    let tokens = Tokens::start("berth", "secret")?;
+    let registry = Registry::start(Access::Token(&tokens))?;
+    private_registry(case, &registry, &["denied", "unauthorized"])?;
+    ensure!(tokens.given() >= 3, "{} tokens were asked for login, push and pull", tokens.given());
     Ok(())
+}
+
+/// The whole life of an account whose name is berth and whose password is secret. Who has none is told one of `words`.
+fn private_registry(case: &Case<'_>, registry: &Registry, words: &[&str]) -> Result {
+    // A client of its own: others must not find this login in theirs.
+    let docker = Docker::new(case.host())?;
+    let host = registry.address();
+    let reference = format!("{host}/private{}:1", case.number());
+    let refused = |docker: &Docker| -> Result {
+        let said = docker.run(&["pull", &reference])?;
+        ensure!(said.code == 1 && words.iter().any(|word| said.err.contains(word)), "{said:?}");
+        Ok(())
+    };
+    refused(&docker)?;
+    let said = docker.fed(b"wrong", &["login", "-u", "berth", "--password-stdin", &host])?;
+    ensure!(said.code == 1 && said.err.to_lowercase().contains("unauthorized"), "{said:?}");
+    let said = docker.fed(b"secret", &["login", "-u", "berth", "--password-stdin", &host])?;
+    ensure!(said.code == 0 && said.out.contains("Login Succeeded"), "{said:?}");
+    docker.ok(&["tag", "busybox", &reference])?;
+    docker.ok(&["push", "-q", &reference])?;
+    docker.ok(&["rmi", &reference])?;
+    let out = docker.ok(&["pull", &reference])?;
+    ensure!(out.contains(&format!("Status: Downloaded newer image for {reference}")), "{out}");
+    ensure!(docker.ok(&["run", "--rm", &reference, "echo", "private"])? == "private");
+    docker.ok(&["rmi", &reference])?;
+    docker.ok(&["logout", &host])?;
+    refused(&docker)
 }
 
 pub(crate) fn push_and_pull_back(case: &Case<'_>) -> Result {
     let reference = format!("{}/back{}:2", case.registry.address(), case.number());
-    case.ok(&["tag", "busybox", &reference])?;
+    // An image of its own: nothing of it is left here when its only name is gone.
+    let layer = tests::archive::noise("file", u64::from(case.number()), 10_000)?;
+    let said = case.fed(&tests::archive::docker(&reference, &[layer])?, &["load"])?;
+    ensure!(said.code == 0, "{said:?}");
+    let id = case.ok(&["inspect", "--format", "{{.Id}}", &reference])?;
     let out = case.ok(&["push", &reference])?;
-    ensure!((out.contains("Pushed") || out.contains("Mounted from")) && out.contains("2: digest: sha256:"), "{out}");
+    ensure!(out.contains("Pushed") && out.contains("2: digest: sha256:"), "{out}");
     let again = case.ok(&["push", &reference])?;
     ensure!(again.contains("Layer already exists"), "{again}");
+    case.ok(&["rmi", &reference])?;
+    ensure!(case.run(&["inspect", &id])?.code == 1, "the image is still here");
+    let out = case.ok(&["pull", &reference])?;
+    ensure!(out.contains("Pull complete"), "{out}");
+    ensure!(case.ok(&["inspect", "--format", "{{.Id}}", &reference])? == id);
     case.ok(&["rmi", &reference])?;
     Ok(())
 }
@@ -86,7 +127,7 @@ pub(crate) fn save_and_load(case: &Case<'_>) -> Result {
 pub(crate) fn tag_and_remove(case: &Case<'_>) -> Result {
     let reference = case.image("tagged:a");
     // An image of its own: the last reference of an image in use cannot go.
-    let said = case.fed(&archive(&reference)?, &["load"])?;
+    let said = case.fed(&tests::archive::docker(&reference, &[])?, &["load"])?;
     ensure!(said.code == 0, "{said:?}");
     ensure!(case.ok(&["images", "-q", &reference])?.len() == 12);
     let name = case.container("holds");
@@ -114,22 +155,4 @@ pub(crate) fn registry_down(case: &Case<'_>) -> Result {
     let said = case.run(&["pull", &format!("127.0.0.1:{port}/busybox")])?;
     ensure!(said.code == 1 && said.err.contains("connection refused"), "{said:?}");
     Ok(())
-}
-
-/// A docker archive of an image without layers, which no other image equals.
-fn archive(reference: &str) -> anyhow::Result<Vec<u8>> {
-    let config = serde_json::json!({
-        "architecture": "amd64", "os": "linux", "config": { "Labels": { "name": reference } },
-        "rootfs": { "type": "layers", "diff_ids": [] },
-    });
-    let manifest = serde_json::json!([{ "Config": "config.json", "RepoTags": [reference], "Layers": [] }]);
-    let mut archive = tar::Builder::new(Vec::new());
-    for (name, value) in [("config.json", config), ("manifest.json", manifest)] {
-        let bytes = value.to_string().into_bytes();
-        let mut header = tar::Header::new_gnu();
-        header.set_mode(0o644);
-        header.set_size(bytes.len() as u64);
-        archive.append_data(&mut header, name, &bytes[..])?;
-    }
-    Ok(archive.into_inner()?)
 }

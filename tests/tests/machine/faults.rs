@@ -36,6 +36,34 @@ pub(crate) fn hypervisor_killed(machine: Machine) -> Result {
     Ok(())
 }
 
+pub(crate) fn engine_killed_after_run(machine: Machine) -> Result {
+    machine.berth(&["up"])?;
+    let docker = Docker::new(machine.docker_host()?)?;
+    let id = docker.ok(&["run", "-d", "-p", "18998:80", "busybox", "httpd", "-f", "-h", "/var/www"])?;
+    // The supervisor starts the engine again, which adopts what runs.
+    let script = "for p in /proc/[0-9]*; do \
+                  case \"$(tr '\\0' ' ' <$p/cmdline 2>/dev/null)\" in *' engine --root='*) echo ${p#/proc/};; esac; done";
+    let engine = || -> anyhow::Result<u32> {
+        let out = machine.berth(&["shell", "sh", "-c", script])?;
+        out.trim().parse().with_context(|| format!("one engine, not {out:?}"))
+    };
+    let before = engine()?;
+    machine.berth(&["shell", "kill", "-9", &before.to_string()])?;
+    until("another engine", Duration::from_secs(30), || engine().ok().filter(|pid| *pid != before))?;
+    let state = until("the engine's answer", Duration::from_secs(30), || {
+        docker.ok(&["inspect", "--format", "{{.State.Status}} {{.RestartCount}}", &id]).ok()
+    })?;
+    ensure!(state == "running 0", "{state}");
+    let page = until("the published port", Duration::from_secs(20), || {
+        let mut curl = std::process::Command::new("curl");
+        let out = curl.args(["-sf", "--max-time", "5", "http://127.0.0.1:18998/"]).output().ok()?;
+        out.status.success().then(|| String::from_utf8_lossy(&out.stdout).into_owned())
+    })?;
+    ensure!(page.contains("busybox"), "{page}");
+    docker.ok(&["rm", "-f", &id])?;
+    Ok(())
+}
+
 /// A QEMU that fails with the first accelerator in the way that `fault` says, and is the real one with any other.
 fn broken_qemu(machine: &Machine, fault: &str) -> anyhow::Result<PathBuf> {
     let path = machine.home().join("qemu-with-a-fault");

@@ -9,7 +9,7 @@ use tests::wait::until;
 
 type Result = anyhow::Result<()>;
 
-fn status(machine: &Machine) -> anyhow::Result<serde_json::Value> {
+pub(crate) fn status(machine: &Machine) -> anyhow::Result<serde_json::Value> {
     // `status` ends with 3 when the machine does not run, and prints its JSON all the same.
     let out = machine.command(&["status", "--json"]).output()?;
     serde_json::from_slice(&out.stdout).with_context(|| String::from_utf8_lossy(&out.stderr).into_owned())
@@ -31,16 +31,24 @@ pub(crate) fn down_and_up_keeps_everything(machine: Machine) -> Result {
         "echo stays >/data/file; echo layer >/own",
     ])?;
     docker.ok(&["tag", "busybox", "mine:1"])?;
-    docker.ok(&["run", "-d", "--restart", "always", "--name", "always", "busybox", "sleep", "100000"])?;
+    for (name, policy) in [("always", "always"), ("unless", "unless-stopped"), ("halted", "unless-stopped")] {
+        docker.ok(&["run", "-d", "--restart", policy, "--name", name, "busybox", "sleep", "100000"])?;
+    }
+    docker.ok(&["kill", "halted"])?;
+    docker.ok(&["wait", "halted"])?;
     machine.berth(&["down"])?;
     ensure!(status(&machine)?["machine"]["phase"] == "stopped", "{}", status(&machine)?);
     machine.berth(&["up"])?;
     ensure!(docker.ok(&["run", "--rm", "-v", "kept:/data", "mine:1", "cat", "/data/file"])? == "stays");
     ensure!(docker.ok(&["inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", "writer"])? == "exited 0");
     docker.ok(&["cp", "writer:/own", "-"])?;
-    until("the restart policy", Duration::from_secs(30), || {
-        docker.ok(&["inspect", "--format", "{{.State.Status}}", "always"]).ok().filter(|status| status == "running")
-    })?;
+    for name in ["always", "unless"] {
+        until("the restart policy", Duration::from_secs(30), || {
+            docker.ok(&["inspect", "--format", "{{.State.Status}}", name]).ok().filter(|status| status == "running")
+        })?;
+    }
+    // Who was stopped by hand stays so; the other two show that policies have been served.
+    ensure!(docker.ok(&["inspect", "--format", "{{.State.Status}}", "halted"])? == "exited");
     // Run again, `up` has nothing to do.
     machine.berth(&["up"])?;
     Ok(())

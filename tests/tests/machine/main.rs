@@ -1,10 +1,14 @@
 //! The machine's own life: stopping and starting, killed processes, bad accelerators, bad input. Each case has a machine of its own.
 //!
-//! `BERTH_TEST_ALL=1` (what `cargo verify --all` sets) runs every case over both links; else the serial one is left to the e2e suite.
+//! `BERTH_TEST_ALL=1` (what `cargo verify --all` sets) adds the long cases and runs every booting one over both links; else the
+//! serial one is left to the e2e suite.
 
+mod disks;
 mod faults;
 mod life;
+mod pulls;
 mod refusals;
+mod upkeep;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use tests::engine::Machine;
@@ -34,6 +38,13 @@ fn main() -> std::process::ExitCode {
     let booting = cases![true;
         life::down_and_up_keeps_everything, life::daemon_dies_and_containers_live, life::own_verbs_and_json,
         faults::hypervisor_killed, faults::first_accelerator_hangs, faults::first_accelerator_dies,
+        faults::engine_killed_after_run, disks::damaged_is_refused_and_left_alone, pulls::cut_by_a_killed_hypervisor,
+        pulls::go_where_the_settings_say, upkeep::context_clock_and_restart, upkeep::diagnose_tells_no_secret,
+    ];
+    // Three boots each, or near relatives of the ones above.
+    let long = cases![true;
+        disks::grows_when_the_setting_is_raised, disks::newer_version_is_refused, pulls::cut_by_a_killed_daemon,
+        upkeep::reset_with_and_without_volumes, refusals::corrupted_image_is_healed,
     ];
     let cold = cases![false;
         refusals::no_qemu, refusals::old_qemu, refusals::corrupted_image, refusals::second_daemon,
@@ -41,7 +52,8 @@ fn main() -> std::process::ExitCode {
     ];
     let all = std::env::var_os("BERTH_TEST_ALL").is_some();
     let mut trials = Vec::new();
-    for entry in booting.into_iter().chain(cold) {
+    let long = long.into_iter().filter(|_| all);
+    for entry in booting.into_iter().chain(long).chain(cold) {
         let links: &[&'static str] = if all && entry.boots { &["vsock", "serial"] } else { &["vsock"] };
         for link in links {
             let run = entry.run;

@@ -2,15 +2,17 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Output};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use tests::docker::Docker;
 use tests::engine::Machine;
 
 type Result = anyhow::Result<()>;
 
 /// Runs `berth`, which must fail and say `words`.
-fn refused(machine: &Machine, arguments: &[&str], words: &[&str]) -> Result {
+pub(crate) fn refused(machine: &Machine, arguments: &[&str], words: &[&str]) -> Result {
     let out = machine.command(arguments).output()?;
     let text = String::from_utf8_lossy(&out.stderr).into_owned();
     ensure!(!out.status.success(), "{arguments:?} was not refused: {text}");
@@ -49,6 +51,38 @@ pub(crate) fn corrupted_image(machine: Machine) -> Result {
         !out.status.success() && text.contains("guest image is corrupted") && text.contains("root.erofs"),
         "{text}"
     );
+    Ok(())
+}
+
+/// What the refusal above advises is done, and helps.
+pub(crate) fn corrupted_image_is_healed(machine: Machine) -> Result {
+    // A cache of this case's own with the downloads of the real one, and the agent of the image under test.
+    let cache = machine.home().join("cache-of-images");
+    fs::create_dir(&cache)?;
+    for folder in ["apt", "packages", "resolved"] {
+        std::os::unix::fs::symlink(tests::cache().join(folder), cache.join(folder))?;
+    }
+    let archive = fs::File::open(tests::guest_image()?.join("initramfs.cpio"))?;
+    let unpacked = Command::new("cpio").args(["-i", "--quiet", "init"]).current_dir(&cache).stdin(archive).output()?;
+    ensure!(unpacked.status.success(), "{}", String::from_utf8_lossy(&unpacked.stderr));
+    let build = || -> anyhow::Result<PathBuf> {
+        let mut image = Command::new(tests::binary("guest-image")?);
+        let out = image.arg("--cache").arg(&cache).arg("--agent").arg(cache.join("init")).output()?;
+        ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let text = String::from_utf8(out.stdout)?;
+        Ok(text.lines().last().context("the image's folder is printed last")?.into())
+    };
+    let folder = build()?;
+    let (root, mut bytes) = (folder.join("root.erofs"), fs::read(folder.join("root.erofs"))?);
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0xff;
+    fs::write(&root, bytes)?;
+    let up = || -> anyhow::Result<Output> { Ok(machine.command(&["up"]).env("BERTH_IMAGE_DIR", &folder).output()?) };
+    let text = String::from_utf8_lossy(&up()?.stderr).into_owned();
+    ensure!(text.contains("guest image is corrupted") && text.contains("cargo image"), "{text}");
+    ensure!(build()? == folder, "the same inputs have the same folder");
+    let out = up()?;
+    ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     Ok(())
 }
 

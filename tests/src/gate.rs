@@ -1,0 +1,133 @@
+//! A way to a registry that closes in the middle: the place where a case can be sure that a pull is neither begun nor done.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::ensure;
+
+/// A TCP proxy on loopback that lets so many bytes of the server's pass, over all connections, and then holds the rest back
+/// until it is opened. What clients say always passes.
+#[derive(Debug)]
+pub struct Gate {
+    port: u16,
+    state: Arc<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Bytes that may still pass; `None` when the gate is open.
+    left: Mutex<Option<usize>>,
+    changed: Condvar,
+    held: Mutex<bool>,
+    holds: Condvar,
+}
+
+impl Gate {
+    /// Starts one before the server at `target`; its threads end with the process.
+    ///
+    /// # Errors
+    /// When loopback has no free port.
+    pub fn start(target: SocketAddr, bytes: usize) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = listener.local_addr()?.port();
+        let state = Arc::new(State {
+            left: Mutex::new(Some(bytes)),
+            changed: Condvar::new(),
+            held: Mutex::new(false),
+            holds: Condvar::new(),
+        });
+        let shared = state.clone();
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let Ok(server) = TcpStream::connect(target) else { continue };
+                let (Ok(to_server), Ok(from_client)) = (server.try_clone(), client.try_clone()) else { continue };
+                let state = shared.clone();
+                thread::spawn(move || copy(from_client, to_server, |_| ()));
+                thread::spawn(move || copy(server, client, |bytes| state.pass(bytes)));
+            }
+        });
+        Ok(Self { port, state })
+    }
+
+    /// `127.0.0.1:PORT`, the first part of a reference.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Waits until bytes are held back.
+    ///
+    /// # Errors
+    /// When nobody asks for so many in a minute.
+    pub fn wait_until_it_holds(&self) -> anyhow::Result<()> {
+        let held = self.state.held.lock().expect("no holder panics");
+        let limit = Duration::from_secs(60);
+        let (held, _) = self.state.holds.wait_timeout_while(held, limit, |held| !*held).expect("no holder panics");
+        ensure!(*held, "the pull never came to the middle within {} s", limit.as_secs());
+        Ok(())
+    }
+
+    /// Lets everything pass from here on.
+    pub fn open(&self) {
+        *self.state.left.lock().expect("no holder panics") = None;
+        self.state.changed.notify_all();
+    }
+}
+
+impl State {
+    /// Returns when `bytes` may pass.
+    fn pass(&self, bytes: usize) {
+        let mut left = self.left.lock().expect("no holder panics");
+        loop {
+            match &mut *left {
+                None => return,
+                Some(some) if *some >= bytes => {
+                    *some -= bytes;
+                    return;
+                }
+                Some(_) => {
+                    *self.held.lock().expect("no holder panics") = true;
+                    self.holds.notify_all();
+                    left = self.changed.wait(left).expect("no holder panics");
+                }
+            }
+        }
+    }
+}
+
+/// Copies to the end of either side; `ask` is asked before each write.
+fn copy(mut from: TcpStream, mut to: TcpStream, ask: impl Fn(usize)) {
+    let mut buffer = [0; 16 << 10];
+    while let Ok(read @ 1..) = from.read(&mut buffer) {
+        ask(read);
+        if to.write_all(&buffer[..read]).is_err() {
+            break;
+        }
+    }
+    // Fails when the other side has closed it already.
+    let _ = to.shutdown(Shutdown::Write);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holds_in_the_middle_and_lets_the_rest_go_when_opened() {
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let target = server.local_addr().unwrap();
+        let sent = vec![7; 200_000];
+        let wanted = sent.clone();
+        thread::spawn(move || server.accept().unwrap().0.write_all(&sent));
+        let gate = Gate::start(target, 100_000).unwrap();
+        let mut client = TcpStream::connect(gate.address()).unwrap();
+        let mut got = vec![0; 80_000];
+        client.read_exact(&mut got).unwrap();
+        gate.wait_until_it_holds().unwrap();
+        gate.open();
+        client.read_to_end(&mut got).unwrap();
+        assert_eq!(got, wanted);
+    }
+}

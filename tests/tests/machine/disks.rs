@@ -1,0 +1,95 @@
+//! The data disk: grown, damaged, and of a newer version.
+
+use std::fs;
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+use tests::docker::Docker;
+use tests::engine::Machine;
+
+use crate::refusals::refused;
+
+type Result = anyhow::Result<()>;
+
+/// The file behind the data disk.
+fn disk(machine: &Machine) -> PathBuf {
+    machine.home().join("data/machine/disk.raw")
+}
+
+/// A machine that has run once, with a small disk and a volume on it, and is down again.
+fn with_a_volume(machine: &Machine) -> anyhow::Result<Docker> {
+    machine.berth(&["config", "set", "disk_gib", "1"])?;
+    machine.berth(&["up"])?;
+    let docker = Docker::new(machine.docker_host()?)?;
+    docker.ok(&["run", "--rm", "-v", "kept:/data", "busybox", "sh", "-c", "echo stays >/data/file"])?;
+    Ok(docker)
+}
+
+fn volume_is_whole(docker: &Docker) -> Result {
+    ensure!(docker.ok(&["run", "--rm", "-v", "kept:/data", "busybox", "cat", "/data/file"])? == "stays");
+    Ok(())
+}
+
+/// Kilobytes of the data disk's file system, as the guest sees them.
+fn kilobytes(machine: &Machine) -> anyhow::Result<u64> {
+    let text = machine.berth(&["shell", "df", "-k", "/var/lib/berth"])?;
+    let line = text.lines().last().context("df prints a table")?;
+    line.split_whitespace().nth(1).and_then(|size| size.parse().ok()).with_context(|| text.clone())
+}
+
+pub(crate) fn grows_when_the_setting_is_raised(machine: Machine) -> Result {
+    let docker = with_a_volume(&machine)?;
+    let before = kilobytes(&machine)?;
+    machine.berth(&["down"])?;
+    machine.berth(&["config", "set", "disk_gib", "3"])?;
+    machine.berth(&["up"])?;
+    let after = kilobytes(&machine)?;
+    ensure!(after > 2 * before, "{before} kB before, {after} kB after");
+    volume_is_whole(&docker)
+}
+
+pub(crate) fn damaged_is_refused_and_left_alone(machine: Machine) -> Result {
+    let docker = with_a_volume(&machine)?;
+    machine.berth(&["down"])?;
+    // The superblock and what follows it: nothing that a check could mend without questions.
+    let mut file = fs::File::options().read(true).write(true).open(disk(&machine))?;
+    let mut whole = vec![0; 64 << 10];
+    file.read_exact(&mut whole)?;
+    let scribble: Vec<u8> = (0..whole.len()).map(|at| (at % 251) as u8 | 1).collect();
+    file.rewind()?;
+    file.write_all(&scribble)?;
+    file.sync_all()?;
+    let before = digest(&disk(&machine))?;
+    refused(&machine, &["up"], &["data disk"])?;
+    ensure!(digest(&disk(&machine))? == before, "the damaged disk was written to");
+    // With its first bytes back it is what it was.
+    file.rewind()?;
+    file.write_all(&whole)?;
+    drop(file);
+    machine.berth(&["up"])?;
+    volume_is_whole(&docker)
+}
+
+pub(crate) fn newer_version_is_refused(machine: Machine) -> Result {
+    let docker = with_a_volume(&machine)?;
+    machine.berth(&["shell", "sh", "-c", "echo 1000 >/var/lib/berth/version && sync"])?;
+    machine.berth(&["down"])?;
+    refused(&machine, &["up"], &["1000", "newer"])?;
+    // Whatever state the refused boot ended in: with the marker gone the disk is an ordinary one.
+    let _ = machine.command(&["down"]).output()?;
+    let removed = Command::new("debugfs").args(["-w", "-R", "rm /version"]).arg(disk(&machine)).output();
+    let removed = removed.context("debugfs is in the package e2fsprogs")?;
+    ensure!(removed.status.success(), "{}", String::from_utf8_lossy(&removed.stderr));
+    machine.berth(&["up"])?;
+    volume_is_whole(&docker)
+}
+
+/// SHA-256 by coreutils, which is faster than a debug build of ours.
+fn digest(path: &Path) -> anyhow::Result<String> {
+    let out = Command::new("sha256sum").arg(path).output()?;
+    ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let text = String::from_utf8(out.stdout)?;
+    Ok(text.split(' ').next().context("sha256sum prints the digest first")?.to_owned())
+}

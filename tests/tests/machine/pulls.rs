@@ -1,0 +1,149 @@
+//! Pulls that something interrupts, and the settings that decide where they go.
+
+use std::net::Ipv4Addr;
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tests::archive;
+use tests::docker::Docker;
+use tests::engine::Machine;
+use tests::gate::Gate;
+use tests::registry::{Access, Registry};
+use tests::wait::until;
+
+use crate::life::status;
+
+type Result = anyhow::Result<()>;
+
+const LAYERS: u64 = 4;
+const LAYER: usize = 1 << 20;
+
+/// A pull that has stopped in the middle: some layers are through, one is not.
+struct Interrupted {
+    docker: Docker,
+    gate: Gate,
+    reference: String,
+    client: Child,
+    /// What the engine had before.
+    images: String,
+    usage: String,
+    _registry: Registry,
+}
+
+impl Interrupted {
+    /// Starts the machine, pushes an image from it to a registry, and pulls it until the gate holds the rest back.
+    fn begin(machine: &Machine) -> anyhow::Result<Self> {
+        machine.berth(&["up"])?;
+        let docker = Docker::new(machine.docker_host()?)?;
+        docker.ok(&["create", "--name", "earlier", "busybox", "sh", "-c", "echo works"])?;
+        let registry = Registry::start(Access::Anonymous)?;
+        let pushed = format!("{}/large:1", registry.address());
+        let layers: std::io::Result<Vec<_>> =
+            (0..LAYERS).map(|number| archive::noise(&format!("file{number}"), number, LAYER)).collect();
+        let said = docker.fed(&archive::docker(&pushed, &layers?)?, &["load"])?;
+        ensure!(said.code == 0, "{said:?}");
+        docker.ok(&["push", "-q", &pushed])?;
+        docker.ok(&["rmi", &pushed])?;
+        let (images, usage) = (list(&docker)?, usage(&docker)?);
+        let gate = Gate::start(registry.socket(), 2 * LAYER + LAYER / 2)?;
+        let reference = format!("{}/large:1", gate.address());
+        let client = docker.piped(&["pull", &reference])?;
+        gate.wait_until_it_holds()?;
+        Ok(Self { docker, gate, reference, client, images, usage, _registry: registry })
+    }
+
+    /// Nothing of the pull is there, what was there works, and the same pull now succeeds.
+    fn recover(mut self) -> Result {
+        let ended = until("the end of the interrupted pull", Duration::from_secs(60), || {
+            self.client.try_wait().ok().flatten()
+        })?;
+        ensure!(!ended.success(), "the interrupted pull says that it succeeded");
+        ensure!(list(&self.docker)? == self.images, "{} is there", list(&self.docker)?);
+        ensure!(usage(&self.docker)? == self.usage, "{} before, {} after", self.usage, usage(&self.docker)?);
+        ensure!(self.docker.ok(&["start", "-a", "earlier"])? == "works");
+        self.gate.open();
+        self.docker.ok(&["pull", "-q", &self.reference])?;
+        // Every layer came whole: the engine packs and counts each byte of them.
+        let exported = self.docker.ok(&["create", &self.reference, "none"])?;
+        for number in 0..LAYERS {
+            let out = self.docker.command(["cp", &format!("{exported}:/file{number}"), "-"]).output()?;
+            ensure!(out.status.success() && out.stdout.len() > LAYER, "file{number} is not whole");
+        }
+        Ok(())
+    }
+}
+
+fn list(docker: &Docker) -> anyhow::Result<String> {
+    let text = docker.ok(&["images", "--all", "--digests", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"])?;
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    Ok(lines.join("\n"))
+}
+
+/// What images take, by the engine's own account.
+fn usage(docker: &Docker) -> anyhow::Result<String> {
+    docker.ok(&["system", "df", "--format", "{{if eq .Type \"Images\"}}{{.TotalCount}} {{.Size}}{{end}}"])
+}
+
+fn end(pid: &serde_json::Value) -> Result {
+    let pid = pid.as_i64().context("the status names the process")?;
+    kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGKILL)?;
+    Ok(())
+}
+
+pub(crate) fn cut_by_a_killed_hypervisor(machine: Machine) -> Result {
+    let pull = Interrupted::begin(&machine)?;
+    end(&status(&machine)?["machine"]["hypervisor_pid"])?;
+    until("the daemon's notice", Duration::from_secs(30), || {
+        status(&machine).ok().filter(|status| status["machine"]["phase"] == "failed")
+    })?;
+    machine.berth(&["up"])?;
+    pull.recover()
+}
+
+pub(crate) fn cut_by_a_killed_daemon(machine: Machine) -> Result {
+    let pull = Interrupted::begin(&machine)?;
+    let before = status(&machine)?;
+    end(&before["daemon"]["pid"])?;
+    // The next verb adopts the machine.
+    machine.berth(&["up"])?;
+    let after = status(&machine)?;
+    ensure!(after["machine"]["hypervisor_pid"] == before["machine"]["hypervisor_pid"], "{after}");
+    pull.recover()
+}
+
+pub(crate) fn go_where_the_settings_say(machine: Machine) -> Result {
+    // Addresses of this host that are not on loopback's own net, in the suite's own network.
+    let (trusted, other) = (Ipv4Addr::new(198, 51, 100, 1), Ipv4Addr::new(198, 51, 100, 2));
+    for address in [trusted, other] {
+        let added = Command::new("ip").args(["address", "replace", &format!("{address}/32"), "dev", "lo"]).status()?;
+        ensure!(added.success(), "ip address replace {address}");
+    }
+    let (trusted, other) =
+        (Registry::start_at(trusted, Access::Anonymous)?, Registry::start_at(other, Access::Anonymous)?);
+    let mirror = Registry::start(Access::Anonymous)?;
+    machine.berth(&["config", "set", "insecure_registries", &trusted.address()])?;
+    machine.berth(&["config", "set", "registry_mirrors", &format!("http://{}", mirror.address())])?;
+    machine.berth(&["up"])?;
+    let docker = Docker::new(machine.docker_host()?)?;
+    let push = |reference: &str| -> Result {
+        docker.ok(&["tag", "busybox", reference])?;
+        docker.ok(&["push", "-q", reference])?;
+        docker.ok(&["rmi", reference])?;
+        Ok(())
+    };
+    let reference = format!("{}/plain:1", trusted.address());
+    push(&reference)?;
+    docker.ok(&["pull", "-q", &reference])?;
+    ensure!(docker.ok(&["run", "--rm", &reference, "echo", "pulled"])? == "pulled");
+    let said = docker.run(&["pull", &format!("{}/plain:1", other.address())])?;
+    ensure!(said.code == 1 && said.err.contains("HTTP response to HTTPS client"), "{said:?}");
+    // There is no Docker Hub here: what comes under a short name comes from the mirror.
+    push(&format!("{}/library/mirrored:1", mirror.address()))?;
+    docker.ok(&["pull", "-q", "mirrored:1"])?;
+    ensure!(docker.ok(&["run", "--rm", "mirrored:1", "echo", "mirrored"])? == "mirrored");
+    Ok(())
+}
