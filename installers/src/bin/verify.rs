@@ -3,6 +3,7 @@
 //! Ends with the names of what failed, and one line `N passed, N failed, N skipped`, summed over all runners. `--all` adds the long and heavy cases.
 
 use std::io;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use installers::needs;
@@ -39,8 +40,9 @@ fn verify(tally: &mut Tally, all: bool) -> io::Result<()> {
         "lints",
         cargo().args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
     )?;
-    check(tally, "guest image", cargo().args(["run", "--quiet", "--package", "guest-image", "--bin", "guest-image"]))?;
-    check(tally, "programs", cargo().args(["build", "--quiet", "--package", "cli", "--package", "berth-agent"]))?;
+    // Everything at once: built package by package, the same library would be compiled once for each set of its features.
+    check(tally, "programs and tests", cargo().args(["build", "--quiet", "--workspace", "--all-targets"]))?;
+    check(tally, "guest image", Command::new(beside_this("guest-image")?).current_dir(installers::workspace()))?;
     let mut tests = cargo();
     // `--show-output`, since a test that could not run says so in its own output, and is counted as skipped.
     tests.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
@@ -70,6 +72,11 @@ fn check(tally: &mut Tally, name: &str, command: &mut Command) -> io::Result<()>
         }
         Ok(())
     })
+}
+
+/// A program of the workspace, built in the same profile as this one.
+fn beside_this(name: &str) -> io::Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name(name))
 }
 
 fn cargo() -> Command {
