@@ -40,9 +40,9 @@ pub(crate) fn engine_killed_after_run(machine: Machine) -> Result {
     machine.berth(&["up"])?;
     let docker = Docker::new(machine.docker_host()?)?;
     let id = docker.ok(&["run", "-d", "-p", "18998:80", "busybox", "httpd", "-f", "-h", "/var/www"])?;
-    // The supervisor starts the engine again, which adopts what runs.
+    // The supervisor starts the engine again, which adopts what runs. The script does not find its own command line.
     let script = "for p in /proc/[0-9]*; do \
-                  case \"$(tr '\\0' ' ' <$p/cmdline 2>/dev/null)\" in *' engine --root='*) echo ${p#/proc/};; esac; done";
+                  case \"$(tr '\\0' ' ' <$p/cmdline 2>/dev/null)\" in *' engine --'[r]'oot='*) echo ${p#/proc/};; esac; done";
     let engine = || -> anyhow::Result<u32> {
         let out = machine.berth(&["shell", "sh", "-c", script])?;
         out.trim().parse().with_context(|| format!("one engine, not {out:?}"))

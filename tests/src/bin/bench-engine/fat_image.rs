@@ -7,7 +7,7 @@ use tests::docker::Docker;
 
 use crate::tree::{CAPABILITY, Entry, Kind, Tree};
 
-const LAYERS: u64 = 6;
+pub(crate) const LAYERS: u64 = 6;
 const FILES_PER_LAYER: u64 = 3_334;
 const FOLDERS_PER_LAYER: u64 = 60;
 const BIG_FILES_PER_LAYER: u64 = 6;

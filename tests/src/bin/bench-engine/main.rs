@@ -21,7 +21,7 @@ mod options;
 mod table;
 mod tree;
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Context;
 use tests::docker::Docker;
@@ -37,7 +37,18 @@ struct Engine {
     api: Api,
     docker: Docker,
     /// Ends with this value when the benchmark started it itself.
-    _own: Option<tests::engine::Engine>,
+    _own: Option<Native>,
+}
+
+/// An engine that the benchmark started. Its bridge goes with it: the next one has another root, and would not touch it.
+struct Native(Option<tests::engine::Engine>);
+
+impl Drop for Native {
+    fn drop(&mut self) {
+        drop(self.0.take());
+        // Missing when the engine never came up.
+        let _ = Command::new("ip").args(["link", "delete", "docker0"]).stderr(Stdio::null()).status();
+    }
 }
 
 impl Engine {
@@ -49,12 +60,14 @@ impl Engine {
             }
             _ => None,
         };
-        let host = own.as_ref().map_or(host, |engine| engine.docker.host());
+        let host = own.as_ref().map_or(host, |engine| engine.docker.host()).to_owned();
+        let own = own.map(|engine| Native(Some(engine)));
+        let host = host.as_str();
         let api = Api::new(host)?;
         let version = api.get("/version")?;
         let name = format!(
             "{role}: {} {} (API {}{}) at {host}",
-            version["Platform"]["Name"].as_str().unwrap_or("engine"),
+            version["Platform"]["Name"].as_str().filter(|name| !name.is_empty()).unwrap_or("engine"),
             version["Version"].as_str().unwrap_or("?"),
             version["ApiVersion"].as_str().unwrap_or("?"),
             if own.is_some() { format!(", profile {}", build::profile()?) } else { String::new() },
