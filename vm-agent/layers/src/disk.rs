@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::{DiffId, Digest, Error, Result};
+use crate::{DiffId, Digest, Error, Result, remove_tree};
 
 const INGEST: &str = "ingest";
 const REMOVED: &str = "removed";
@@ -32,11 +32,7 @@ impl Disk {
     /// Makes what is missing, and removes leftovers and layers that are not `recorded`.
     pub(crate) fn open(root: &Path, recorded: impl Fn(&DiffId) -> bool) -> Result<Disk> {
         for leftover in [INGEST, REMOVED] {
-            let path = root.join(leftover);
-            match std::fs::remove_dir_all(&path) {
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                other => other.map_err(Error::io("cannot clean", &path))?,
-            }
+            clean(&root.join(leftover));
         }
         for directory in [INGEST, REMOVED, IMPLIED, EMPTY] {
             let path = root.join(directory);
@@ -46,12 +42,18 @@ impl Disk {
         set_mode(root, 0o700)?;
         set_mode(&root.join(EMPTY), 0o755)?;
         spread(&root.join(INGEST));
-        let disk = Disk { root: root.to_owned(), next: AtomicU64::new(0) };
+        // Behind the numbers of what could not be removed.
+        let mut next = 0;
+        for leftover in [INGEST, REMOVED] {
+            next = list(&root.join(leftover))?.iter().filter_map(|name| name.parse().ok()).fold(next, |next, number: u64| {
+                next.max(number.saturating_add(1))
+            });
+        }
+        let disk = Disk { root: root.to_owned(), next: AtomicU64::new(next) };
         for entry in list(root)? {
             if Digest::from_hex(&entry).is_some_and(|id| !recorded(&id)) {
                 tracing::info!("removing the unfinished layer sha256:{entry}");
-                let path = root.join(entry);
-                std::fs::remove_dir_all(&path).map_err(Error::io("cannot remove", path))?;
+                clean(&root.join(entry));
             }
         }
         Ok(disk)
@@ -107,7 +109,7 @@ impl Disk {
     /// Deletes what was taken away.
     pub(crate) fn delete(&self, taken: &[PathBuf]) {
         for path in taken {
-            if let Err(e) = std::fs::remove_dir_all(path) {
+            if let Err(e) = remove_tree(path) {
                 tracing::warn!("cannot remove {}, trying again at the next start: {e}", path.display());
             }
         }
@@ -142,12 +144,23 @@ impl Ingest<'_> {
 impl Drop for Ingest<'_> {
     fn drop(&mut self) {
         // Gone when it was published.
-        match std::fs::remove_dir_all(&self.path) {
+        match remove_tree(&self.path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => {
                 tracing::warn!("cannot remove {}, trying again at the next start: {e}", self.path.display());
             }
             _ => {}
         }
+    }
+}
+
+/// Removes what an earlier run left. What cannot go costs room and nothing else: an engine that did not start would cost
+/// everything.
+fn clean(path: &Path) {
+    match remove_tree(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!("cannot remove {}, trying again at the next start: {e}", path.display());
+        }
+        _ => {}
     }
 }
 

@@ -29,6 +29,7 @@ mod metadata;
 mod names;
 mod overlay;
 mod pack;
+mod remove;
 mod stack;
 mod tree;
 mod unpack;
@@ -46,6 +47,7 @@ use store::{Batch, Store, Table};
 
 pub use digest::{DiffId, Digest, NotADigest};
 pub use error::Error;
+pub use remove::remove_tree;
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -8,6 +8,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, XattrFlags};
 use rustix::io::Errno;
 
 use crate::names::{join, path, split};
+use crate::remove::remove_tree_at;
 use crate::{Error, Result};
 
 /// Marks a directory of an overlay that hides what is beneath it (kernel `Documentation/filesystems/overlayfs.rst`).
@@ -130,7 +131,7 @@ impl Tree {
         let (parent, last) = split(name);
         let parent = self.directory(parent)?;
         if is_directory(parent, last) {
-            let result = remove_tree(parent, last);
+            let result = remove_tree_at(parent, last);
             self.last = None;
             result.map_err(|e| refused(name, e))?;
             let inside = join(name, b"");
@@ -198,24 +199,6 @@ fn is_whiteout(directory: impl AsFd, name: &[u8]) -> bool {
 fn is_directory(directory: BorrowedFd<'_>, name: &[u8]) -> bool {
     rustix::fs::statat(directory, path(name), AtFlags::SYMLINK_NOFOLLOW)
         .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
-}
-
-/// Removes a directory and everything in it, without following links.
-fn remove_tree(parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
-    let fd = rustix::fs::openat(parent, path(name), directory_flags(), Mode::empty())?;
-    for entry in rustix::fs::Dir::read_from(&fd)? {
-        let entry = entry?;
-        let inner = entry.file_name().to_bytes();
-        if inner == b"." || inner == b".." {
-            continue;
-        }
-        if is_directory(fd.as_fd(), inner) {
-            remove_tree(fd.as_fd(), inner)?;
-        } else {
-            rustix::fs::unlinkat(&fd, path(inner), AtFlags::empty())?;
-        }
-    }
-    rustix::fs::unlinkat(parent, path(name), AtFlags::REMOVEDIR)
 }
 
 /// The kernel's answer to an operation on an entry, in words.
