@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// A failure of the metadata store. Nothing that failed is half written.
+/// A failure of the metadata store. A batch that failed is kept as a whole or not at all.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// Another process has the file open, or it is damaged or unreadable.
@@ -19,7 +19,7 @@ pub enum Error {
     /// A read failed.
     #[error("cannot read the metadata table {table}: {cause}")]
     Read { table: &'static str, cause: String },
-    /// A write or its commit failed; nothing of the batch is kept.
+    /// A write or its commit failed. Readers may see the batch when only its way to the disk failed.
     #[error("cannot write metadata: {cause}")]
     Write { cause: String },
     /// A value could not be turned into JSON, or what is stored does not fit the type that is read.

@@ -13,7 +13,7 @@
 //! crash leaves behind.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use redb::{Database, ReadableDatabase, TableDefinition, TableError};
@@ -25,12 +25,26 @@ const META: TableDefinition<'_, &str, u64> = TableDefinition::new("journal");
 const GENERATION: &str = "generation";
 const HEADER: usize = 16;
 
+/// What the journal needs of its file, which is open for appending.
+pub(crate) trait Medium: Write {
+    fn set_len(&mut self, length: u64) -> io::Result<()>;
+}
+
+impl Medium for File {
+    fn set_len(&mut self, length: u64) -> io::Result<()> {
+        File::set_len(self, length)
+    }
+}
+
 /// The open journal; it belongs to the writer thread.
 #[derive(Debug)]
-pub(crate) struct Journal {
-    file: File,
+pub(crate) struct Journal<M = File> {
+    file: M,
     generation: u64,
-    empty: bool,
+    /// Bytes of whole records.
+    length: u64,
+    /// There may be more bytes than that: what a failed write left. A record behind them would never be read.
+    torn: bool,
 }
 
 impl Journal {
@@ -39,16 +53,18 @@ impl Journal {
         let path = store.with_extension("journal");
         let failed = |cause: &dyn std::fmt::Display| Error::Open { path: path.clone(), cause: cause.to_string() };
         let mut generation = generation(database).map_err(|e| failed(&e))?;
-        let (mut file, bytes) = read(&path).map_err(|e| failed(&e))?;
+        let (file, bytes) = read(&path).map_err(|e| failed(&e))?;
         let records = records(&bytes, generation);
         if !records.is_empty() {
             replay(database, &records, generation + 1).map_err(|e| failed(&e))?;
             generation += 1;
         }
-        truncate(&mut file).map_err(|e| failed(&e))?;
-        Ok(Journal { file, generation, empty: true })
+        file.set_len(0).map_err(|e| failed(&e))?;
+        Ok(Journal { file, generation, length: 0, torn: false })
     }
+}
 
+impl<M: Medium> Journal<M> {
     /// Keeps a group of eventual writes through the death of this process.
     pub(crate) fn append<'a>(&mut self, operations: impl Iterator<Item = &'a Operation>) -> io::Result<()> {
         let rows: Vec<_> = operations
@@ -59,9 +75,28 @@ impl Journal {
             .collect::<Result<_, _>>()
             .map_err(io::Error::other)?;
         let record = encode(self.generation, &serde_json::to_vec(&rows)?)?;
-        self.empty = false;
+        if self.torn {
+            self.cut_to(self.length)?;
+        }
         // One write: a killed process leaves all of it or a torn end.
-        self.file.write_all(&record)
+        match self.file.write_all(&record) {
+            Ok(()) => {
+                self.length += record.len() as u64;
+                Ok(())
+            }
+            Err(error) => {
+                self.torn = true;
+                // When this fails too, nothing is appended before it was done.
+                let _ = self.cut_to(self.length);
+                Err(error)
+            }
+        }
+    }
+
+    fn cut_to(&mut self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)?;
+        (self.length, self.torn) = (length, false);
+        Ok(())
     }
 
     /// Puts the generation that [`Journal::committed`] will have into a durable transaction.
@@ -73,11 +108,10 @@ impl Journal {
     /// After a durable commit: the database has everything.
     pub(crate) fn committed(&mut self) {
         self.generation += 1;
-        if !self.empty {
+        if self.length > 0 || self.torn {
             // Records of an older generation do no harm; they only take room.
-            match truncate(&mut self.file) {
-                Ok(()) => self.empty = true,
-                Err(error) => tracing::warn!(%error, "the journal of the metadata store was not emptied"),
+            if let Err(error) = self.cut_to(0) {
+                tracing::warn!(%error, "the journal of the metadata store was not emptied");
             }
         }
     }
@@ -92,15 +126,10 @@ fn generation(database: &Database) -> Result<u64, redb::Error> {
 }
 
 fn read(path: &PathBuf) -> io::Result<(File, Vec<u8>)> {
-    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+    let mut file = File::options().read(true).append(true).create(true).open(path)?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     Ok((file, bytes))
-}
-
-fn truncate(file: &mut File) -> io::Result<()> {
-    file.set_len(0)?;
-    file.rewind()
 }
 
 type Row = (String, String, Option<String>);
@@ -181,5 +210,73 @@ mod tests {
         *flipped.last_mut().unwrap() ^= 1;
         assert_eq!(records(&flipped, 7), expect[..1]);
         assert_eq!(records(&[0; 64], 0), Vec::<Vec<Row>>::new(), "zeroes that a power cut left are no record");
+    }
+
+    /// A disk that takes so many bytes and, when it is stuck, does not let go of any.
+    #[derive(Default)]
+    struct Disk {
+        bytes: Vec<u8>,
+        room: usize,
+        stuck: bool,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let taken = bytes.len().min(self.room - self.bytes.len());
+            self.bytes.extend(&bytes[..taken]);
+            if taken == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(taken) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Medium for Disk {
+        fn set_len(&mut self, length: u64) -> io::Result<()> {
+            if self.stuck {
+                return Err(io::ErrorKind::Other.into());
+            }
+            self.bytes.truncate(usize::try_from(length).unwrap());
+            Ok(())
+        }
+    }
+
+    fn put(journal: &mut Journal<Disk>, key: &str) -> io::Result<()> {
+        journal.append([Operation { table: "t", key: key.to_owned(), value: Some(b"1".to_vec()) }].iter())
+    }
+
+    /// A record behind a torn one would be lost at the next replay, after its writer was told that it is safe.
+    #[test]
+    fn nothing_is_appended_behind_a_torn_record() {
+        let disk = Disk { room: record(7, "a").len() * 5 / 2, ..Disk::default() };
+        let mut journal = Journal { file: disk, generation: 7, length: 0, torn: false };
+        put(&mut journal, "a").unwrap();
+        put(&mut journal, "b").unwrap();
+        let whole = [vec![row("a")], vec![row("b")]];
+        put(&mut journal, "c").unwrap_err();
+        assert_eq!(journal.file.bytes.len() as u64, journal.length, "the torn record is cut off at once");
+        journal.file.stuck = true;
+        put(&mut journal, "c").unwrap_err();
+        journal.file.room *= 2;
+        put(&mut journal, "d").unwrap_err();
+        assert_eq!(records(&journal.file.bytes, 7), whole, "nothing is taken before the torn record is cut off");
+        journal.file.stuck = false;
+        put(&mut journal, "d").unwrap();
+        assert_eq!(records(&journal.file.bytes, 7), [&whole[..], &[vec![row("d")]]].concat());
+    }
+
+    /// The same when it is the emptying after a durable commit that fails.
+    #[test]
+    fn a_journal_that_was_not_emptied_goes_on_behind_its_old_records() {
+        let disk = Disk { room: 1000, stuck: true, ..Disk::default() };
+        let mut journal = Journal { file: disk, generation: 7, length: 0, torn: false };
+        put(&mut journal, "a").unwrap();
+        journal.committed();
+        put(&mut journal, "b").unwrap();
+        assert_eq!(records(&journal.file.bytes, 8), [vec![row("b")]]);
+        journal.file.stuck = false;
+        journal.committed();
+        assert!(journal.file.bytes.is_empty());
     }
 }

@@ -103,6 +103,7 @@ fn run(database: &Database, mut journal: Journal, inbox: &Receiver<Request>, flu
         let due = flush_at.is_some_and(|at| at <= Instant::now());
         let mut durable = due || group.iter().any(|request| request.durability == Durability::Durable);
         let mut result = commit(database, &mut journal, &group, durable);
+        let visible = result.is_ok();
         if !durable && result.is_ok() && !journaled(&mut journal, &group) {
             // The journal's disk is full, say: then nothing is answered before it is durable.
             durable = true;
@@ -114,16 +115,24 @@ fn run(database: &Database, mut journal: Journal, inbox: &Receiver<Request>, flu
         if group.is_empty() {
             report(result.clone());
         }
-        flush_at = match (&result, durable) {
-            (Ok(()), true) => None,
-            (Ok(()), false) => flush_at.or_else(|| Some(Instant::now() + FLUSH_WITHIN)),
-            // Nothing of this group was kept; what memory had before still waits, without spinning on a sick disk.
-            (Err(_), _) => flush_at.map(|_| Instant::now() + FLUSH_WITHIN),
-        };
+        flush_at = next_flush(flush_at, visible, durable && result.is_ok(), Instant::now());
         for request in group {
             // A caller that went away does not want the answer.
             let _ = request.done.send(result.clone());
         }
+    }
+}
+
+/// When the oldest write that is not on disk must be there, after a group of which readers see the outcome (`visible`) and
+/// with which everything so far reached the disk (`flushed`).
+fn next_flush(before: Option<Instant>, visible: bool, flushed: bool, now: Instant) -> Option<Instant> {
+    match (visible, flushed) {
+        (_, true) => None,
+        // What readers see must come to the disk, also when its writer was told of a failure. A time that has passed means
+        // that the flush of this round failed: the next one waits, without spinning on a sick disk.
+        (true, false) => Some(before.filter(|at| *at > now).unwrap_or(now + FLUSH_WITHIN)),
+        // Nothing of this group was kept; what memory had before still waits.
+        (false, false) => before.map(|_| now + FLUSH_WITHIN),
     }
 }
 
@@ -162,5 +171,27 @@ fn commit(database: &Database, journal: &mut Journal, group: &[Request], durable
 fn report(flushed: Result<()>) {
     if let Err(e) = flushed {
         tracing::error!("flushing the metadata store: {e}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_readers_see_is_always_on_its_way_to_the_disk() {
+        let now = Instant::now();
+        let (soon, later) = (now + FLUSH_WITHIN / 2, now + FLUSH_WITHIN);
+        for (before, visible, flushed, expect) in [
+            (None, true, true, None),
+            (Some(soon), true, true, None),
+            (None, true, false, Some(later)),
+            (Some(soon), true, false, Some(soon)),
+            (Some(now), true, false, Some(later)),
+            (None, false, false, None),
+            (Some(soon), false, false, Some(later)),
+        ] {
+            assert_eq!(next_flush(before, visible, flushed, now), expect, "{before:?} {visible} {flushed}");
+        }
     }
 }
