@@ -11,8 +11,9 @@ pub enum Error {
     Missing(&'static str),
     #[error("mount at {destination} has no {what}")]
     Mount { destination: PathBuf, what: &'static str },
-    #[error("sysctl {0} is not in a namespace of the container")]
-    Sysctl(String),
+    /// Worded as runc words it.
+    #[error("sysctl {key:?} {reason}")]
+    Sysctl { key: String, reason: &'static str },
     #[error("device {path} has number {major}:{minor}, outside what the kernel knows")]
     Device { path: PathBuf, major: i64, minor: i64 },
     #[error("device access {0:?} is not made of r, w and m")]

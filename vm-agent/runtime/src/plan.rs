@@ -193,12 +193,20 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// The namespaces (`CLONE_NEW*`) that are not the machine's: made for the process, or entered by it.
+    fn own(&self) -> i32 {
+        let joined = self.join_before.iter().chain(&self.join).fold(0, |flags, join| flags | join.flags);
+        self.clone_flags | self.unshare_flags | joined
+    }
+}
+
 /// The plan of a container's first process.
 pub fn plan(spec: &oci::Spec, extras: &Extras) -> Result<Plan> {
     let process = spec.process().as_ref().ok_or(Error::Missing("process"))?;
     let linux = spec.linux().as_ref().ok_or(Error::Missing("linux section"))?;
     let namespaces = namespaces(linux, extras);
-    let setup = setup(spec, linux, extras, namespaces.clone_flags)?;
+    let setup = setup(spec, linux, extras, namespaces.own())?;
     let seccomp = linux.seccomp().as_ref().map(seccomp::compile).transpose()?;
     Ok(Plan { setup: Some(setup), process: plan_process(process, seccomp, extras.init)?, ..namespaces })
 }
@@ -261,7 +269,7 @@ fn kind(typ: LinuxNamespaceType) -> Option<Namespace> {
     })
 }
 
-fn setup(spec: &oci::Spec, linux: &oci::Linux, extras: &Extras, clone_flags: i32) -> Result<Setup> {
+fn setup(spec: &oci::Spec, linux: &oci::Linux, extras: &Extras, own: i32) -> Result<Setup> {
     let root = spec.root().as_ref();
     let rootfs = root.map(|r| r.path().clone()).filter(|p| !p.as_os_str().is_empty());
     let mut mounts = Vec::new();
@@ -282,7 +290,7 @@ fn setup(spec: &oci::Spec, linux: &oci::Linux, extras: &Extras, clone_flags: i32
     let links = if has_dev { dev_links() } else { Vec::new() };
     let mut sysctls = Vec::new();
     for (key, value) in linux.sysctl().iter().flatten() {
-        sysctls.push((sysctl_path(key, clone_flags)?, value.clone()));
+        sysctls.push((sysctl_path(key, own)?, value.clone()));
     }
     sysctls.sort();
     let paths = |list: &Option<Vec<String>>| list.iter().flatten().map(PathBuf::from).collect();
@@ -387,8 +395,9 @@ fn device_node(device: &oci::LinuxDevice) -> Result<DeviceNode> {
     })
 }
 
-/// `kernel.msgmax` -> `kernel/msgmax`; refused unless the kernel keeps it per namespace (as runc's validator does).
-fn sysctl_path(key: &str, clone_flags: i32) -> Result<String> {
+/// `kernel.msgmax` -> `kernel/msgmax`; refused unless the kernel keeps it in one of the container's `own` namespaces
+/// (`CLONE_NEW*`): any other would change the machine. The rules and the words are those of runc's validator.
+fn sysctl_path(key: &str, own: i32) -> Result<String> {
     // Both separators are accepted by sysctl(8); with slashes, dots belong to interface names.
     let dotted = match (key.find('.'), key.find('/')) {
         (Some(dot), Some(slash)) => dot < slash,
@@ -416,11 +425,24 @@ fn sysctl_path(key: &str, clone_flags: i32) -> Result<String> {
         "kernel/shm_rmid_forced",
         "kernel/auto_msgmni",
     ];
-    let climbs = path.split('/').any(|part| part.is_empty() || part == "." || part == "..");
-    let ipc = clone_flags & libc::CLONE_NEWIPC != 0 && (IPC.contains(&path.as_str()) || path.starts_with("fs/mqueue/"));
-    let uts = clone_flags & libc::CLONE_NEWUTS != 0 && path == "kernel/domainname";
-    if climbs || !(ipc || uts || path.starts_with("net/") || path.starts_with("user/")) {
-        return Err(Error::Sysctl(key.to_owned()));
+    let has = |namespace: Namespace| own & namespace.flag() != 0;
+    let refused = |reason| Err(Error::Sysctl { key: key.to_owned(), reason });
+    const FOREIGN: &str = "is not in a separate kernel namespace";
+    if path.split('/').any(|part| part.is_empty() || part == "." || part == "..") {
+        return refused(FOREIGN);
+    }
+    if IPC.contains(&path.as_str()) || path.starts_with("fs/mqueue/") {
+        if !has(Namespace::Ipc) {
+            return refused("is not allowed in the hosts ipc namespace");
+        }
+    } else if path.starts_with("net/") {
+        if !has(Namespace::Network) {
+            return refused("not allowed in host network namespace");
+        }
+    } else if path == "kernel/hostname" && has(Namespace::Uts) {
+        return refused("is not allowed as it conflicts with the OCI \"hostname\" field");
+    } else if !(path == "kernel/domainname" && has(Namespace::Uts)) {
+        return refused(FOREIGN);
     }
     Ok(path)
 }
@@ -506,104 +528,4 @@ impl Process {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn spec() -> Value {
-        json!({
-            "ociVersion": "1.2.0",
-            "root": { "path": "", "readonly": true },
-            "hostname": "h",
-            "process": {
-                "args": ["sh"], "cwd": "/opt/../srv/./x", "user": { "uid": 5, "gid": 6, "additionalGids": [7] },
-                "terminal": true, "consoleSize": { "width": 80, "height": 24 },
-                "rlimits": [{ "type": "RLIMIT_NOFILE", "soft": 1, "hard": 2 }],
-            },
-            "mounts": [
-                { "destination": "/dev", "type": "tmpfs", "source": "tmpfs" },
-                { "destination": "/data", "type": "bind", "source": "/host", "options": ["rbind", "ro"] },
-                { "destination": "/vol", "type": "bind", "source": "x", "options": ["bind"] },
-                { "destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup" },
-            ],
-            "linux": {
-                "namespaces": [
-                    { "type": "mount" }, { "type": "pid" }, { "type": "ipc", "path": "/proc/9/ns/ipc" }, { "type": "uts" },
-                    { "type": "cgroup" }, { "type": "network" },
-                ],
-                "devices": [{ "path": "/dev/null", "type": "c", "major": 1, "minor": 3, "fileMode": 384 }],
-                "sysctl": { "net.ipv4.ip_forward": "1" },
-            },
-        })
-    }
-
-    fn planned(spec: &Value, extras: &Extras) -> Result<Plan> {
-        plan(&serde_json::from_value(spec.clone()).expect("a spec"), extras)
-    }
-
-    #[test]
-    fn namespaces_are_split_by_who_makes_them() {
-        let extras = Extras { namespace_fds: vec![(Namespace::Network, fd::NETNS.to_owned())], ..Extras::default() };
-        let p = planned(&spec(), &extras).expect("a plan");
-        assert_eq!(p.clone_flags, libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWUTS);
-        assert_eq!(p.unshare_flags, libc::CLONE_NEWCGROUP);
-        let ipc = Join { flags: libc::CLONE_NEWIPC, source: JoinSource::Path("/proc/9/ns/ipc".into()) };
-        let net = Join { flags: libc::CLONE_NEWNET, source: JoinSource::Fd(fd::NETNS.to_owned()) };
-        assert_eq!((p.join, p.join_before), (vec![ipc, net], vec![]));
-        // A network namespace is never made by clone, even if nobody gave one.
-        assert_eq!(planned(&spec(), &Extras::default()).expect("a plan").clone_flags & libc::CLONE_NEWNET, 0);
-        let target = Extras { namespace_fds: vec![(Namespace::Pid, "other".to_owned())], ..Extras::default() };
-        let p = planned(&spec(), &target).expect("a plan");
-        assert_eq!(p.join_before, [Join { flags: libc::CLONE_NEWPID, source: JoinSource::Fd("other".to_owned()) }]);
-        assert_eq!(p.clone_flags & libc::CLONE_NEWPID, 0);
-    }
-
-    #[test]
-    fn surroundings() {
-        let extras = Extras { mount_fds: [("/vol".into(), "vol0".to_owned())].into(), ..Extras::default() };
-        let p = planned(&spec(), &extras).expect("a plan");
-        let setup = p.setup.as_ref().expect("of a container");
-        let what: Vec<&MountSource> = setup.mounts.iter().map(|m| &m.what).collect();
-        assert_eq!(what[1], &MountSource::Bind { path: "/host".into(), recursive: true });
-        assert_eq!(what[2], &MountSource::Detached { fd: "vol0".to_owned() });
-        assert_eq!(what[3], &MountSource::New { fstype: "cgroup2".to_owned(), source: "cgroup".to_owned() });
-        let null: Vec<&DeviceNode> = setup.devices.iter().filter(|d| d.path == Path::new("/dev/null")).collect();
-        assert_eq!((setup.devices.len(), null.len(), null[0].mode & 0o777), (6, 1, 0o600));
-        assert_eq!(setup.cwd, Path::new("/srv/x"));
-        assert_eq!(setup.sysctls, [("net/ipv4/ip_forward".to_owned(), "1".to_owned())]);
-        assert!(setup.readonly_rootfs && setup.rootfs.is_none());
-        assert_eq!((p.process.uid, p.process.gid, &p.process.groups[..]), (5, 6, &[7][..]));
-        assert_eq!(p.process.terminal, Some(TerminalSize { columns: 80, rows: 24 }));
-        assert_eq!(p.process.rlimits, [(libc::RLIMIT_NOFILE, 1, 2)]);
-        assert_eq!(Plan::from_bytes(&p.to_bytes()).expect("readable"), p);
-    }
-
-    #[test]
-    fn refusals() {
-        let mut s = spec();
-        s["process"]["args"] = json!([]);
-        assert!(matches!(planned(&s, &Extras::default()), Err(Error::Missing("process.args"))));
-        let mut s = spec();
-        s["mounts"] = json!([{ "destination": "/x", "options": ["bind"] }]);
-        assert!(matches!(planned(&s, &Extras::default()), Err(Error::Mount { .. })));
-    }
-
-    #[test]
-    fn sysctls_of_the_container_only() {
-        let all = libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
-        for (key, expect) in [
-            ("net.ipv4.conf.eth0.forwarding", Some("net/ipv4/conf/eth0/forwarding")),
-            ("net/ipv4/conf/eth0.100/forwarding", Some("net/ipv4/conf/eth0.100/forwarding")),
-            ("kernel.shmmax", Some("kernel/shmmax")),
-            ("fs.mqueue.msg_max", Some("fs/mqueue/msg_max")),
-            ("kernel.domainname", Some("kernel/domainname")),
-            ("kernel.panic", None),
-            ("vm.swappiness", None),
-            ("net/../kernel/panic", None),
-        ] {
-            assert_eq!(sysctl_path(key, all).ok().as_deref(), expect, "{key}");
-        }
-        assert!(sysctl_path("kernel.shmmax", 0).is_err(), "the host's own ipc namespace");
-    }
-}
+mod tests;
