@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::names::Resolver;
 use crate::networks::{Networks, unabridged};
 use crate::sandbox::{kernel, run};
 use crate::state::Held;
-use crate::{Attachment, Error, ForwardId, NameChange, Result, dns};
+use crate::{Attachment, Error, ForwardId, NameChange, Result, Sandbox, dns};
 
 impl Networks {
     /// Ends the start-up: `running` lists the containers that lived through the engine's restart. Endpoints of all
@@ -14,8 +15,9 @@ impl Networks {
     /// removed, and names and forwards of the living are told again.
     pub async fn adopt(&self, running: Vec<Attachment<'_>>) -> Result<()> {
         let alive: BTreeSet<String> = running.iter().map(|a| a.container_id.clone()).collect();
+        let sandboxes: Vec<_> = running.iter().map(|a| a.sandbox.clone()).collect();
         let this = self.clone();
-        unabridged(async move {
+        let collected = unabridged(async move {
             let dead: Vec<Held> = {
                 let state = this.inner.state();
                 state.endpoints.values().filter(|h| !alive.contains(&h.endpoint.container_id)).cloned().collect()
@@ -29,16 +31,18 @@ impl Networks {
                     );
                 }
             }
-            for link in this.leftovers().await? {
+            for link in this.leftovers(sandboxes).await? {
                 tracing::info!(link = link.name, "removing a link that no container and no network has");
                 let inner = Arc::clone(&this.inner);
                 run(move || inner.kernel.route().remove(&link.name).map_err(kernel("remove a link"))).await?;
             }
             Ok(())
         })
-        .await?;
-        self.replay_forwards().await?;
-        self.replay_names(running).await
+        .await;
+        // One that fails keeps none of the others from being done.
+        let forwards = self.replay_forwards().await;
+        let names = self.replay_names(running).await;
+        collected.and(forwards).and(names)
     }
 
     /// Tells a name service everything again, and makes the sockets of the given sandboxes anew: for a restarted
@@ -53,19 +57,23 @@ impl Networks {
             changes.extend(named.map(|h| NameChange::Put { network: h.endpoint.network_id.clone(), names: h.names() }));
             changes
         };
+        let mut result = Ok(());
         if !changes.is_empty() {
-            self.inner.names.update(changes).await?;
+            result = self.inner.names.update(changes).await.map_err(Error::from);
         }
         for attachment in running {
             let resolver = self.inner.resolver(&attachment.container_id);
             if resolver.networks.is_empty() {
                 continue;
             }
-            let sandbox = attachment.sandbox.clone();
-            let sockets = run(move || dns::open(&sandbox)).await?;
-            self.inner.names.serve(resolver, Some(sockets)).await?;
+            result = result.and(self.serve_again(resolver, attachment.sandbox.clone()).await);
         }
-        Ok(())
+        result
+    }
+
+    async fn serve_again(&self, resolver: Resolver, sandbox: Sandbox) -> Result<()> {
+        let sockets = run(move || dns::open(&sandbox)).await?;
+        Ok(self.inner.names.serve(resolver, Some(sockets)).await?)
     }
 
     /// Opens every published port again, and closes what is open for nobody. Ports that cannot be had any more are

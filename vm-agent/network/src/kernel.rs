@@ -157,14 +157,34 @@ impl Kernel {
             .map_err(kernel("bring up the container's link"))
     }
 
-    /// Links on the bridges of `networks`, and bridges of ours without a network.
-    pub(crate) fn leftovers(&self, bridges: &[String], known: &BTreeSet<String>) -> Result<Vec<Link>> {
+    /// Links on `bridges` that are not `known`, and bridges of ours without a network. Whatever is known: the link of a
+    /// running container is none of them.
+    pub(crate) fn leftovers(
+        &self,
+        bridges: &[String],
+        known: &BTreeSet<String>,
+        running: &[Sandbox],
+    ) -> Result<Vec<Link>> {
+        let mut used = BTreeSet::new();
+        for sandbox in running {
+            let inside = sandbox.route().links().map_err(kernel("list a running container's links"))?;
+            used.extend(inside.iter().filter(|l| l.kind == "veth").map(|l| l.peer));
+        }
         let links = self.route().links().map_err(kernel("list links"))?;
         let ours: Vec<u32> = links.iter().filter(|l| bridges.contains(&l.name)).map(|l| l.index).collect();
         let lost = links.into_iter().filter(|l| match l.kind.as_str() {
             "bridge" => l.alias.starts_with(ALIAS) && !bridges.contains(&l.name),
             // The user may put links of other kinds on our bridges.
-            "veth" => ours.contains(&l.master) && !known.contains(&l.name) && l.name.starts_with("veth"),
+            "veth" => {
+                let lost = ours.contains(&l.master) && !known.contains(&l.name) && l.name.starts_with("veth");
+                if lost && used.contains(&l.index) {
+                    tracing::warn!(
+                        link = l.name,
+                        "a running container's link belongs to no known endpoint and is kept"
+                    );
+                }
+                lost && !used.contains(&l.index)
+            }
             _ => false,
         });
         Ok(lost.collect())

@@ -145,7 +145,7 @@ impl Networks {
     }
 
     /// Links on our bridges that no endpoint has, and bridges of ours without a network.
-    pub(crate) async fn leftovers(&self) -> Result<Vec<Link>> {
+    pub(crate) async fn leftovers(&self, running: Vec<Sandbox>) -> Result<Vec<Link>> {
         let (bridges, known) = {
             let state = self.inner.state();
             let bridges: Vec<String> = state.networks.values().filter_map(Entry::bridge).collect();
@@ -153,7 +153,7 @@ impl Networks {
             (bridges, known)
         };
         let inner = Arc::clone(&self.inner);
-        run(move || inner.kernel.leftovers(&bridges, &known)).await
+        run(move || inner.kernel.leftovers(&bridges, &known, &running)).await
     }
 }
 

@@ -284,12 +284,20 @@ fn a_restarted_engine_keeps_the_living_and_collects_the_dead() {
         run("ip link add veth-stray type veth peer name stray; ip link set veth-stray master docker0");
         run("ip link add br-stray type bridge; ip link set br-stray alias berth:0000");
         run("ip link add br-theirs type bridge");
+        // One that runs, but of whose endpoint nothing is known any more.
+        let (unknown, lost) = engine.container("unknown", "app", vec![]).await;
         let Engine { networks, listeners, names, .. } = engine;
         drop(networks);
+        let store = store::Store::open(&dir.path().join("store.redb")).unwrap();
+        store.table::<String>("endpoints").remove(&lost.id, store::Durability::Durable).await.unwrap();
+        drop(store);
 
         let engine = Engine::open_with(dir.path(), listeners, names).await;
         assert_eq!(ask_tcp(&outside, "10.50.0.1:8080").as_deref(), Some("10.50.0.2"), "ports stay open all the time");
-        let running = || vec![Attachment { container_id: id("alive"), sandbox: &alive }];
+        let running = || {
+            let attachment = |name, sandbox| Attachment { container_id: id(name), sandbox };
+            vec![attachment("alive", &alive), attachment("unknown", &unknown)]
+        };
         engine.networks.adopt(running()).await.unwrap();
         let after = engine.networks.list();
         assert_eq!(before.iter().map(|n| &n.id).collect::<Vec<_>>(), after.iter().map(|n| &n.id).collect::<Vec<_>>());
@@ -300,6 +308,7 @@ fn a_restarted_engine_keeps_the_living_and_collects_the_dead() {
         assert_eq!(engine.names.records.lock().unwrap().keys().collect::<Vec<_>>(), [&at.id]);
         let links = run("ip -o link");
         assert!(!links.contains("stray") && links.contains("br-theirs"), "{links}");
+        assert!(links.contains(&lost.host_interface), "{links}");
         assert_eq!(ask_tcp(&outside, "10.50.0.1:8080").as_deref(), Some("10.50.0.2"));
         let (_next, endpoint) = engine.container("next", "app", vec![]).await;
         assert_eq!(endpoint.ipv4.unwrap().0.to_string(), "172.18.0.3", "the dead container's address");

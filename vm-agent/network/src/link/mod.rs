@@ -34,6 +34,7 @@ mod uapi {
     pub(super) const IFLA_ADDRESS: u16 = 1;
     pub(super) const IFLA_IFNAME: u16 = 3;
     pub(super) const IFLA_MTU: u16 = 4;
+    pub(super) const IFLA_LINK: u16 = 5;
     pub(super) const IFLA_MASTER: u16 = 10;
     pub(super) const IFLA_PROTINFO: u16 = 12;
     pub(super) const IFLA_LINKINFO: u16 = 18;

@@ -15,6 +15,8 @@ pub(crate) struct Link {
     pub(crate) kind: String,
     /// Index of the bridge that it is a port of; 0: none.
     pub(crate) master: u32,
+    /// Index of a veth's other end, in the namespace that has it.
+    pub(crate) peer: u32,
     pub(crate) alias: String,
     pub(crate) stats: InterfaceStats,
 }
@@ -54,6 +56,7 @@ fn parse(reply: &Reply) -> Option<Link> {
         match a.kind {
             uapi::IFLA_IFNAME => link.name = text(a.value),
             uapi::IFLA_IFALIAS => link.alias = text(a.value),
+            uapi::IFLA_LINK => link.peer = get_u32(a.value),
             uapi::IFLA_MASTER => link.master = get_u32(a.value),
             uapi::IFLA_STATS64 => link.stats = counters(a.value),
             uapi::IFLA_LINKINFO => {
