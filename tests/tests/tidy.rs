@@ -36,7 +36,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("runtime", &[]),
         ("supervisor", &["runtime"]),
         ("layers", &["store"]),
-        ("volumes", &["store"]),
+        ("volumes", &["layers", "store"]),
         ("images", &["layers", "store"]),
         ("network", &["store", "events"]),
         (

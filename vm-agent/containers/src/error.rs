@@ -299,7 +299,8 @@ fn volume_kind(error: &volumes::Error) -> Kind {
         volumes::Error::NameTooShort(_)
         | volumes::Error::NameInvalid(_)
         | volumes::Error::InvalidOption { .. }
-        | volumes::Error::MissingOption { .. } => Kind::Invalid,
+        | volumes::Error::MissingOption { .. }
+        | volumes::Error::HostBind { .. } => Kind::Invalid,
         volumes::Error::UnknownDriver { .. } => Kind::NotFound,
         volumes::Error::InUse { .. } | volumes::Error::PruneRunning => Kind::Conflict,
         volumes::Error::NoQuota { .. } | volumes::Error::Io { .. } | volumes::Error::Store(_) => Kind::System,

@@ -29,7 +29,7 @@ use runtime::cgroup::Hierarchy;
 use store::{Durability, Store};
 use supervisor::{Notices, Supervisor, protocol::CHANNEL_FD};
 use tokio::{net::UnixListener, sync::watch};
-use volumes::Volumes;
+use volumes::{Binds, Volumes};
 
 use crate::{
     handover::{Handover, step},
@@ -152,7 +152,8 @@ async fn open(
     let layers = Layers::open(&root.join("layers"), store).context("the layers")?;
     let registry = registry::config(&handover.boot);
     let images = Images::open(root, store, &layers, registry).context("the images")?;
-    let volumes = Volumes::open(&root.join("volumes"), store).await.context("the volumes")?;
+    let binds = if places.native { Binds::Allowed } else { Binds::Refused };
+    let volumes = Volumes::open(&root.join("volumes"), store, binds).await.context("the volumes")?;
     steps.push(step("metadata"));
     let forwarder = Arc::new(forwarder::RelayForwarder::new(relay.clone()));
     let names = Arc::new(names::RelayNames::new(relay.clone()));

@@ -21,6 +21,11 @@ pub enum Error {
     MissingOption { volume: String, option: &'static str },
     #[error("create {volume}: quota size requested but no quota support")]
     NoQuota { volume: String },
+    #[error(
+        "create {volume}: bind mounts of host folders need a share: {path} is a path of your own machine, which the \
+         containers' machine cannot see; use a volume without options (docker volume create {volume}) or docker cp"
+    )]
+    HostBind { volume: String, path: String },
     #[error("remove {name}: volume is in use - [{}]", holders.join(", "))]
     InUse { name: String, holders: Vec<String> },
     #[error("a prune operation is already running")]

@@ -10,12 +10,16 @@
 //! goes durably, then the tree. [`Volumes::open`] finishes what a crash left between these steps; a directory with
 //! content that no record names is taken over as a volume rather than lost.
 //!
+//! Fill: see `fill`; a crash leaves an empty volume or a full one.
+//!
 //! # Holders
 //!
 //! A container holds the volumes it mounts from create to remove. Holders live in memory: whoever restores the
 //! containers at start holds again. A held volume is neither removed nor pruned.
 
+mod copy;
 mod error;
+mod fill;
 mod options;
 mod recover;
 mod size;
@@ -38,6 +42,14 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// The label of volumes that were created without a name.
 pub const ANONYMOUS_LABEL: &str = "com.docker.volume.anonymous";
 
+/// Whether volumes may stand for other directories of this machine (`o=bind`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binds {
+    Allowed,
+    /// This machine is not the user's own: a path would silently mean another folder than the user's.
+    Refused,
+}
+
 /// How many creates and removes may be under way.
 const LOCKS: usize = 64;
 
@@ -53,6 +65,7 @@ pub struct Volumes {
 #[derive(Debug)]
 struct Inner {
     root: PathBuf,
+    binds: Binds,
     table: Table<Volume>,
     holders: Mutex<BTreeMap<String, BTreeSet<String>>>,
     /// Held over each create and remove of a name, so that a volume is never removed between a look and a hold. Names share
@@ -67,12 +80,13 @@ impl Volumes {
     /// # Errors
     ///
     /// [`Error::Io`] for the directory, [`Error::Store`] for the records.
-    pub async fn open(root: &Path, store: &Store) -> Result<Volumes> {
+    pub async fn open(root: &Path, store: &Store, binds: Binds) -> Result<Volumes> {
         let table = store.table("volumes");
         recover::recover(root, &table).await?;
         Ok(Volumes {
             inner: Arc::new(Inner {
                 root: root.to_owned(),
+                binds,
                 table,
                 holders: Mutex::default(),
                 changes: std::array::from_fn(|_| tokio::sync::Mutex::default()),
@@ -103,6 +117,7 @@ impl Volumes {
             labels.insert(ANONYMOUS_LABEL.to_owned(), String::new());
         }
         let volume = Volume { name, labels, options: create.options, created: now() };
+        self.check_bind(&volume)?;
         let data = self.mountpoint(&volume.name);
         make_directory(&data)?;
         if let Err(error) = self.inner.table.put(&volume.name, &volume, Durability::Durable).await {
@@ -124,6 +139,38 @@ impl Volumes {
     /// Every volume, by name.
     pub fn list(&self) -> Result<Vec<Volume>> {
         Ok(self.inner.table.all()?.into_iter().map(|(_, volume)| volume).collect())
+    }
+
+    /// What is mounted for a volume; a bind that is refused here is an error.
+    pub fn source(&self, name: &str) -> Result<Source> {
+        let volume = self.inspect(name)?;
+        self.check_bind(&volume)?;
+        Ok(volume.source())
+    }
+
+    fn check_bind(&self, volume: &Volume) -> Result<()> {
+        match volume.source() {
+            Source::Filesystem { kind, device, options }
+                if self.inner.binds == Binds::Refused && volume::is_bind(&kind, &options) =>
+            {
+                Err(Error::HostBind { volume: volume.name.clone(), path: device })
+            }
+            Source::Filesystem { .. } | Source::Directory => Ok(()),
+        }
+    }
+
+    /// Copies the content of the directory `from`, and its owner and mode, into a volume that has no content. Others that
+    /// fill the same volume wait, and find it filled.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`]; the volume is empty then.
+    pub async fn fill(&self, name: &str, from: PathBuf) -> Result<()> {
+        let _changing = self.lock(name).await;
+        let directory = self.directory(name);
+        let io = |source| Error::Io { action: "copy the image's content to", path: self.mountpoint(name), source };
+        let filling = tokio::task::spawn_blocking(move || fill::fill(&directory, &from));
+        filling.await.expect("the copy does not panic").map_err(io)
     }
 
     /// Where the volume's data is; the directory exists as long as the volume does.
@@ -277,7 +324,7 @@ fn rename_if_there(from: &Path, to: &Path) -> Result<()> {
 }
 
 async fn delete_tree(path: PathBuf) -> Result<()> {
-    let done = tokio::task::spawn_blocking(move || match std::fs::remove_dir_all(&path) {
+    let done = tokio::task::spawn_blocking(move || match layers::remove_tree(&path) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(source) => Err(Error::Io { action: "remove", path, source }),

@@ -30,7 +30,9 @@ pub(crate) async fn recover(root: &Path, table: &Table<Volume>) -> Result<()> {
         }
     }
     for name in known {
-        make_directory(&root.join(name).join("_data"))?;
+        make_directory(&root.join(&name).join("_data"))?;
+        let finished = crate::fill::finish(&root.join(&name));
+        finished.map_err(|source| Error::Io { action: "finish the first copy to", path: root.join(name), source })?;
     }
     Ok(())
 }

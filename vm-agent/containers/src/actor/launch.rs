@@ -281,8 +281,7 @@ impl crate::service::Inner {
             Source::Tmpfs { options } => Ok((SpecSource::Tmpfs { options: options.clone() }, None)),
             Source::Volume { name, subpath } => {
                 let directory = self.services.volumes.mountpoint(name);
-                let volume = self.services.volumes.inspect(name)?;
-                if let volumes::Source::Filesystem { kind, device, options } = volume.source() {
+                if let volumes::Source::Filesystem { kind, device, options } = self.services.volumes.source(name)? {
                     return mount_device(&kind, &device, &options);
                 }
                 if subpath.is_empty() {

@@ -1,6 +1,5 @@
 //! `docker create`: from a request to a recorded container.
 
-pub(crate) mod copy_up;
 pub(crate) mod merge;
 pub(crate) mod mounts;
 pub(crate) mod resources;
@@ -20,8 +19,9 @@ use engine_api::{
 use images::Image;
 use mounts::{Wanted, What};
 use std::collections::BTreeSet;
-use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::Path;
 use std::sync::Arc;
 use store::Durability;
 
@@ -83,10 +83,11 @@ impl Containers {
             restart_count: 0,
             stopped_by_user: false,
         };
-        match inner.make(record, wanted).await {
+        let mut made = Vec::new();
+        match inner.make(record, wanted, &mut made).await {
             Ok(()) => Ok(ContainerCreateResponse { id, warnings }),
             Err(error) => {
-                inner.unmake(&id, &name).await;
+                inner.unmake(&id, &name, &made).await;
                 Err(error)
             }
         }
@@ -150,36 +151,32 @@ impl Inner {
     }
 
     /// Directory, volumes, record, task: in this order, so that a crash leaves at most an orphaned directory.
-    async fn make(self: &Arc<Self>, mut record: Record, wanted: Vec<Wanted>) -> Result<()> {
+    /// Names the anonymous volumes it made in `made`, for whoever has to undo it.
+    async fn make(self: &Arc<Self>, mut record: Record, wanted: Vec<Wanted>, made: &mut Vec<String>) -> Result<()> {
         let (inner, id, chain) = (Arc::clone(self), record.id.clone(), record.chain.clone());
         blocking(move || {
             let directory = inner.directory(&id);
             std::fs::create_dir_all(&directory).map_err(Error::path("make the container's directory", &directory))?;
             let upper = inner.upper(&id);
             inner.services.layers.prepare_upper(&chain, &upper)?;
-            // The record that follows is durable by itself: its flush writes one file's data and commits no directory.
-            let made = std::fs::File::open(&directory).and_then(|directory| directory.sync_all());
-            made.map_err(Error::path("flush the container's directory", &directory))?;
             // By this file programs know that they are in a container.
             let mark = upper.upper.join(".dockerenv");
-            std::fs::write(&mark, "").map_err(Error::path("make", mark))
+            std::fs::write(&mark, "").map_err(Error::path("make", mark))?;
+            // The record that follows is durable by itself: its flush writes one file's data and commits no directory.
+            let made = std::fs::File::open(&directory).and_then(|directory| directory.sync_all());
+            made.map_err(Error::path("flush the container's directory", &directory))
         })
         .await?;
         let mut filled = Vec::new();
         for wanted in wanted {
-            let (mounted, copy_to) = self.make_mount(&record, wanted).await?;
+            let (mounted, copy_to) = self.make_mount(&record, wanted, made).await?;
             if let Some(volume) = copy_to {
                 filled.push((mounted.destination.clone(), volume));
             }
             record.mounts.push(mounted);
         }
         if !filled.is_empty() {
-            let (inner, chain, upper) = (Arc::clone(self), record.chain.clone(), self.upper(&record.id));
-            blocking(move || {
-                let root = inner.mount_root(&chain, upper)?;
-                filled.iter().try_for_each(|(destination, volume)| copy_up::copy_up(root.as_fd(), destination, volume))
-            })
-            .await?;
+            self.fill_volumes(&record, filled).await?;
         }
         self.table.put(&record.id, &record, Durability::Durable).await?;
         let handle = Actor::spawn(Arc::clone(self), record.clone(), Arc::new(Hub::new()), Beginning::default());
@@ -188,17 +185,48 @@ impl Inner {
         Ok(())
     }
 
-    /// Undoes what `make` had done.
-    async fn unmake(&self, id: &str, name: &str) {
+    /// What the image has at their destinations goes into volumes that are empty.
+    async fn fill_volumes(self: &Arc<Self>, record: &Record, filled: Vec<(String, String)>) -> Result<()> {
+        let (inner, chain, upper) = (Arc::clone(self), record.chain.clone(), self.upper(&record.id));
+        let root = blocking(move || inner.mount_root(&chain, upper)).await?;
+        for (destination, volume) in filled {
+            let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
+            let source = match runtime::sys::open_in_root(root.as_fd(), Path::new(&destination), flags, 0) {
+                Ok(source) => source,
+                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                    continue;
+                }
+                Err(error) => return Err(Error::path("read the image's content of", destination)(error)),
+            };
+            // The tree is nobody else's yet, so its paths stay what they are while they are walked.
+            let path = Path::new("/proc/self/fd").join(source.as_raw_fd().to_string()).join(".");
+            self.services.volumes.fill(&volume, path).await?;
+        }
+        Ok(())
+    }
+
+    /// Undoes what `make` had done; `made` are the anonymous volumes, which nobody else can know of.
+    async fn unmake(&self, id: &str, name: &str, made: &[String]) {
+        let volumes = &self.services.volumes;
         self.release_name(name);
-        for volume in self.services.volumes.list().unwrap_or_default() {
-            self.services.volumes.release(&volume.name, id);
+        volumes.release_all(id);
+        for volume in made {
+            match volumes.remove(volume, true).await {
+                Ok(Some(_)) => self.emit_volume("destroy", volume, &[]),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(volume, %error, "a volume of a failed create stays behind"),
+            }
         }
         self.delete_directory(self.directory(id)).await;
     }
 
     /// Makes the volume or finds the source; also tells where the image's content goes.
-    async fn make_mount(&self, record: &Record, wanted: Wanted) -> Result<(Mounted, Option<PathBuf>)> {
+    async fn make_mount(
+        &self,
+        record: &Record,
+        wanted: Wanted,
+        made: &mut Vec<String>,
+    ) -> Result<(Mounted, Option<String>)> {
         let Wanted { what, destination, mode, rw, propagation, recursive_read_only } = wanted;
         let mut mounted = Mounted {
             source: Source::Tmpfs { options: Vec::new() },
@@ -239,12 +267,15 @@ impl Inner {
                 let name = created.volume.name.clone();
                 if created.new {
                     self.emit_volume("create", &name, &[]);
+                    if mounted.anonymous {
+                        made.push(name.clone());
+                    }
                 }
                 if mounted.mode.is_empty() {
                     mounted.mode = "z".to_owned();
                 }
                 if copy && subpath.is_empty() && created.volume.source() == volumes::Source::Directory {
-                    copy_to = Some(self.services.volumes.mountpoint(&name));
+                    copy_to = Some(name.clone());
                 }
                 Source::Volume { name, subpath }
             }

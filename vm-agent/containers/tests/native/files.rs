@@ -28,6 +28,32 @@ pub(crate) async fn volumes(stage: &Stage) {
     assert!(!std::path::Path::new(&path).exists());
 }
 
+/// Two containers at once on one new volume: neither finds the other's copy in its way, or half of it.
+pub(crate) async fn volumes_that_two_fill(stage: &Stage) {
+    for round in 0..10 {
+        let request =
+            json!({"Cmd": ["cat", "/bin-copy/busybox"], "HostConfig": {"Binds": [format!("common-{round}:/bin")]}});
+        let (a, b) = tokio::join!(stage.create(None, request.clone()), stage.create(None, request));
+        let (a, b) = (a.expect("create"), b.expect("create"));
+        let mounts = stage.containers.inspect(&a, false).await.expect("inspect").mounts;
+        let copied = std::fs::read(std::path::Path::new(&mounts[0].source).join("busybox")).expect("copied");
+        assert!(copied == std::fs::read("/bin/busybox").expect("busybox"));
+        stage.remove(&a).await;
+        stage.remove(&b).await;
+    }
+}
+
+pub(crate) async fn volumes_of_a_failed_create(stage: &Stage) {
+    let volumes = || std::fs::read_dir(stage.directory.join("volumes")).expect("the volumes").count();
+    let before = volumes();
+    let request = json!({"HostConfig": {"Mounts": [
+        {"Type": "volume", "Target": "/made"},
+        {"Type": "bind", "Source": "/no/such", "Target": "/x"},
+    ]}});
+    stage.create(None, request).await.expect_err("missing source");
+    assert_eq!(volumes(), before, "the anonymous volume is gone");
+}
+
 pub(crate) async fn mounts(stage: &Stage) {
     let source = stage.directory.join("host-folder");
     let bind = format!("{}:/mnt/host", source.display());

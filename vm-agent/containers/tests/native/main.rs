@@ -110,6 +110,8 @@ async fn run_all(stage: &Stage, filter: Option<&str>) {
         exec::output_and_exit_codes,
         exec::with_a_terminal,
         files::volumes,
+        files::volumes_that_two_fill,
+        files::volumes_of_a_failed_create,
         files::copy_in_and_out,
         files::mounts,
         files::shared_memory,

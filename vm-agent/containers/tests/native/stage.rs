@@ -66,7 +66,9 @@ impl Stage {
         let layers = layers::Layers::open(&directory.join("layers"), &store).expect("layers");
         let images =
             images::Images::open(&directory, &store, &layers, images::RegistryConfig::default()).expect("images");
-        let volumes = volumes::Volumes::open(&directory.join("volumes"), &store).await.expect("volumes");
+        let volumes = volumes::Volumes::open(&directory.join("volumes"), &store, volumes::Binds::Allowed)
+            .await
+            .expect("volumes");
         let settings = network::Settings { publish_ipv6: false, ..network::Settings::default() };
         let networks = Networks::open(store.clone(), events.clone(), Arc::new(Nowhere), Arc::new(Nowhere), settings)
             .await
