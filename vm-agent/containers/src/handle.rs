@@ -59,12 +59,17 @@ pub(crate) struct Run {
 #[derive(Debug)]
 pub(crate) enum Command {
     Start(Reply<()>),
-    /// With whether it counts as the user's wish that the container stays down.
     Kill {
         signal: Signal,
+        /// A step of a stop: whatever the signal is, the container shall end.
+        stop: bool,
         reply: Reply<()>,
     },
     CancelRestart(Reply<()>),
+    /// Answered when everything asked before is done: a start that is under way has come to its end.
+    Settle(Reply<()>),
+    /// The machine goes down: from here on nothing starts, and no end is the user's wish that the container stays down.
+    Shutdown(Reply<()>),
     /// A restart is under way: do not remove the container between its runs.
     Restarting(bool),
     Pause(Reply<()>),
@@ -93,6 +98,8 @@ pub(crate) enum Command {
     },
     /// From the supervisor.
     Exited {
+        /// Tells the end of an earlier process, which may be heard of late, from that of the current one.
+        pid: i32,
         code: i32,
         at: UnixNanos,
     },

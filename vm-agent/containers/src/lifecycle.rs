@@ -27,11 +27,13 @@ impl Containers {
     /// `NotModified` when it does not run.
     pub async fn stop(&self, id: &str, options: StopOptions) -> Result<()> {
         let handle = self.inner.find(id)?;
-        if !handle.view().record.state.counts_as_running() {
-            return Err(Error::Refused(Refused::AlreadyStopped));
-        }
         let inner = Arc::clone(&self.inner);
         to_the_end(async move {
+            // A start that is under way is stopped when it has come to its end.
+            handle.ask(Command::Settle).await?;
+            if !handle.view().record.state.counts_as_running() {
+                return Err(Error::Refused(Refused::AlreadyStopped));
+            }
             inner.stop(&handle, options).await?;
             inner.emit(&handle.view().record, "stop");
             Ok(())
@@ -43,6 +45,7 @@ impl Containers {
         let handle = self.inner.find(id)?;
         let inner = Arc::clone(&self.inner);
         to_the_end(async move {
+            handle.ask(Command::Settle).await?;
             if handle.view().record.state.counts_as_running() {
                 handle.tell(Command::Restarting(true));
                 let stopped = inner.stop(&handle, options).await;
@@ -66,7 +69,7 @@ impl Containers {
         let name = id.to_owned();
         to_the_end(async move {
             let before = handle.view().exits;
-            match handle.ask(|reply| Command::Kill { signal, reply }).await {
+            match handle.ask(|reply| Command::Kill { signal, stop: false, reply }).await {
                 Ok(()) => {}
                 Err(Error::NotRunning(id)) => return Err(Error::KillNotRunning { name, id }),
                 Err(error) => return Err(error),
@@ -147,27 +150,25 @@ impl Containers {
         handle.ask(|reply| Command::Update { request: Box::new(request), reply }).await
     }
 
-    /// Stops every container, each with its own signal and time: the machine is about to power off.
+    /// Stops every container, each with its own signal and time: the machine is about to power off. Nothing starts any
+    /// more; what the user did not stop, `unless-stopped` starts again with the machine.
     pub async fn shutdown(&self) {
         let mut stopping = tokio::task::JoinSet::new();
         for handle in self.inner.all() {
-            let record = Arc::clone(&handle.view().record);
-            if !record.state.counts_as_running() {
-                continue;
-            }
-            // The user did not stop it: `unless-stopped` starts it again with the machine.
-            let by_user = record.stopped_by_user;
             let inner = Arc::clone(&self.inner);
             stopping.spawn(async move {
+                // What the task was doing is done when it answers, and it starts nothing any more.
+                if handle.ask(Command::Shutdown).await.is_err() {
+                    return;
+                }
+                let record = Arc::clone(&handle.view().record);
+                if !record.state.counts_as_running() {
+                    return;
+                }
                 let timeout = record.config.stop_timeout.unwrap_or(STOP_TIMEOUT).clamp(0, SHUTDOWN_TIMEOUT);
                 let options = StopOptions { timeout: Some(timeout), signal: None };
                 if let Err(error) = inner.stop(&handle, options).await {
                     tracing::warn!(container = handle.id, %error, "a container did not stop in time");
-                }
-                let mut record = (*handle.view().record).clone();
-                record.stopped_by_user = by_user;
-                if let Err(error) = inner.table.put(&record.id, &record, store::Durability::Eventual).await {
-                    tracing::error!(container = record.id, %error, "a container's record was not written");
                 }
             });
         }
@@ -193,7 +194,7 @@ impl Inner {
             None => signal::parse(&config.stop_signal).unwrap_or(SIGTERM),
         };
         let before = view.exits;
-        match handle.ask(|reply| Command::Kill { signal, reply }).await {
+        match handle.ask(|reply| Command::Kill { signal, stop: true, reply }).await {
             Ok(()) => {}
             Err(Error::NotRunning(_)) => return Ok(()),
             Err(error) => return Err(error),
@@ -203,7 +204,7 @@ impl Inner {
         if wait_exit(handle, before, patience).await {
             return Ok(());
         }
-        match handle.ask(|reply| Command::Kill { signal: SIGKILL, reply }).await {
+        match handle.ask(|reply| Command::Kill { signal: SIGKILL, stop: true, reply }).await {
             Ok(()) | Err(Error::NotRunning(_)) => {}
             Err(error) => return Err(error),
         }
@@ -211,9 +212,14 @@ impl Inner {
     }
 }
 
-/// Whether a run beyond the first `before` ended within `patience`.
+/// Whether a run beyond the first `before` ended within `patience`; its record and its events are written then.
 async fn wait_exit(handle: &Handle, before: u64, patience: Duration) -> bool {
-    tokio::time::timeout(patience, handle.wait_for(|view| view.exits > before)).await.is_ok()
+    let ended = tokio::time::timeout(patience, handle.wait_for(|view| view.exits > before)).await.is_ok();
+    if ended {
+        // An error says that the container was removed at its end.
+        let _ = handle.ask(Command::Settle).await;
+    }
+    ended
 }
 
 /// Created, and the last start failed: there will be no exit to wait for.

@@ -1,12 +1,13 @@
 //! The start of the engine: what an earlier one left is taken over, finished or cleared away.
 
-use crate::actor::{Actor, Beginning, Streams, connect, kept};
+use crate::actor::{Actor, Beginning, Streams, bury, connect, kept};
 use crate::create::resources::Abilities;
 use crate::handle::{Command, Run};
 use crate::logs::now;
 use crate::record::Record;
 use crate::restart::Policy;
 use crate::service::{Inner, Services, Settings, blocking};
+use crate::signal::SIGKILL;
 use crate::state::{Exit, Process, State};
 use crate::stdio::Hub;
 use crate::{Containers, Error, RemoveOptions, Result};
@@ -14,7 +15,7 @@ use network::{Attachment, Sandbox};
 use runtime::cgroup::Hierarchy;
 use runtime::plan::fd;
 use std::collections::{HashMap, HashSet};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use store::Durability;
 use supervisor::{Entry, Notice, Notices};
@@ -59,10 +60,11 @@ impl Containers {
                 inner.acknowledge(&id).await;
                 entry = None;
             }
-            let ended = entry.as_ref().and_then(|entry| entry.info.exit.clone());
+            let mut ended = entry.as_ref().and_then(|entry| entry.info.exit.clone());
             let mut beginning = Beginning::default();
             if let Some(entry) = entry {
                 let process = Process { pid: entry.info.pid, started_at: entry.info.started_at };
+                let pidfd = entry.fds.iter().find(|(name, _)| name == "pidfd").and_then(|(_, fd)| fd.try_clone().ok());
                 match inner.adopt(&record, entry, &hub).await {
                     Ok((run, streams)) => {
                         // A launch that the last engine did not finish counts as done: the process is there.
@@ -72,7 +74,17 @@ impl Containers {
                         adopted.push((Arc::clone(&run), record.clone()));
                         beginning.adopted = Some((run, streams));
                     }
-                    Err(error) => tracing::error!(container = id, %error, "a running container cannot be taken over"),
+                    Err(error) => {
+                        tracing::error!(container = id, %error, "a running container cannot be taken over and is ended");
+                        let code = inner.end(&id, pidfd, ended.take()).await;
+                        record.state = State::Exited(Exit {
+                            code,
+                            started_at: process.started_at,
+                            finished_at: now(),
+                            error: format!("the restarted engine could not take it over: {error}"),
+                            ..Exit::default()
+                        });
+                    }
                 }
             }
             if beginning.adopted.is_none() {
@@ -84,7 +96,10 @@ impl Containers {
                 exits.push(exit);
             }
         }
-        inner.attach_adopted(&adopted).await?;
+        if let Err(error) = inner.attach_adopted(&adopted).await {
+            // An engine that does not start would be worse than a container without its network.
+            tracing::error!(%error, "the networks of running containers were not all taken over");
+        }
         inner.clear_up().await;
         let weak = Arc::downgrade(&inner);
         inner
@@ -116,7 +131,7 @@ impl Containers {
 
     fn exited(&self, exit: supervisor::Exit) {
         if let Some(handle) = self.inner.by_id(&exit.id) {
-            handle.tell(Command::Exited { code: exit.code, at: exit.at });
+            handle.tell(Command::Exited { pid: exit.pid, code: exit.code, at: exit.at });
         } else if let Ok(exec) = self.inner.execs.find(&exit.id) {
             self.inner.exec_exited(exec, exit.code);
         } else {
@@ -197,6 +212,23 @@ impl Inner {
         Ok((Arc::new(run), connected.copiers))
     }
 
+    /// Ends a container that cannot be taken over, so that its id is free for its restart policy; answers the exit code.
+    async fn end(&self, id: &str, pidfd: Option<OwnedFd>, exit: Option<supervisor::Exit>) -> i32 {
+        let killed = match self.hierarchy.adopt(id) {
+            Ok(cgroup) => cgroup.kill(),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = killed {
+            tracing::warn!(container = id, %error, "processes of a container may live on");
+        }
+        if let Some(pidfd) = &pidfd {
+            // Without a cgroup there is still the first process. One that has ended already is no error.
+            let _ = runtime::sys::pidfd_send_signal(pidfd.as_fd(), SIGKILL);
+        }
+        bury(&self.services.supervisor, id, pidfd.as_ref()).await;
+        exit.map_or(128 + SIGKILL, |exit| exit.code)
+    }
+
     async fn restore(self: &Arc<Self>, record: Record, hub: Arc<Hub>, beginning: Beginning) {
         if let Err(error) = self.reserve_name(&record.name, &record.id) {
             tracing::error!(container = record.id, %error, "two containers have one name");
@@ -237,7 +269,7 @@ impl Inner {
             for entry in entries.flatten() {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 if !known.contains(&name)
-                    && let Err(error) = std::fs::remove_dir_all(entry.path())
+                    && let Err(error) = layers::remove_tree(&entry.path())
                 {
                     tracing::warn!(directory = name, %error, "an orphaned container directory stays behind");
                 }

@@ -14,11 +14,11 @@ impl Actor {
     pub(super) async fn remove(&mut self, options: RemoveOptions, reply: Reply<()>) {
         match self.record.state.next(&Event::Remove) {
             Ok(_) => {
-                self.happen_remove(options, Durability::Durable).await;
-                answer(reply, Ok(()));
+                let removed = self.happen_remove(options, Durability::Durable).await;
+                answer(reply, removed.map_err(Error::from));
             }
             Err(Refused::RemoveRunning | Refused::RemovePaused) if options.force => {
-                let killed: Result<()> = self.kill(SIGKILL).await;
+                let killed: Result<()> = self.kill(SIGKILL, true).await;
                 match killed {
                     Ok(()) => self.removals.push((options, reply)),
                     Err(error) => answer(reply, Err(error)),
@@ -31,18 +31,19 @@ impl Actor {
         }
     }
 
-    /// Takes everything apart; the state allows it.
-    pub(super) async fn happen_remove(&mut self, options: RemoveOptions, durability: Durability) {
-        if let Err(refused) = self.happen(Event::Remove).await {
-            tracing::warn!(container = self.record.id, %refused, "a container cannot be removed now");
-            return;
-        }
-        self.free_ports().await;
+    /// Takes everything apart; the state allows it. When the record cannot be removed, nothing else is touched: the next
+    /// engine would find a container without its files.
+    pub(super) async fn happen_remove(&mut self, options: RemoveOptions, durability: Durability) -> store::Result<()> {
         let id = self.record.id.clone();
-        if let Err(error) = self.inner.table.remove(&id, durability).await {
-            // The next engine removes the orphaned record's container again; this one is done with it.
-            tracing::error!(container = id, %error, "a removed container's record stays behind");
+        if let Err(refused) = self.record.state.next(&Event::Remove) {
+            tracing::warn!(container = id, %refused, "a container cannot be removed now");
+            return Ok(());
         }
+        if let Err(error) = self.inner.table.remove(&id, durability).await {
+            tracing::error!(container = id, %error, "a container cannot be removed: its record stays");
+            return Err(error);
+        }
+        self.happen(Event::Remove).await.expect("the state allowed it above, and only this task changes it");
         self.remove_volumes(options.volumes).await;
         self.inner.forget(&id);
         self.inner.execs.forget_container(&id);
@@ -64,17 +65,7 @@ impl Actor {
             }
             inner.delete_directory(directory).await;
         });
-    }
-
-    /// Waits for the network's release where ports were published: they must be free when the answer says that the
-    /// container is gone. Without ports nobody can tell, and the release goes on by itself.
-    async fn free_ports(&mut self) {
-        let host = &self.record.host;
-        let publishes = host.publish_all_ports || host.port_bindings.as_ref().is_some_and(|ports| !ports.is_empty());
-        if publishes && let Some(releasing) = self.releasing.take() {
-            // It only ends by finishing.
-            let _ = releasing.await;
-        }
+        Ok(())
     }
 
     async fn remove_volumes(&self, anonymous_too: bool) {
@@ -97,9 +88,8 @@ impl Actor {
 impl crate::service::Inner {
     /// Deletes a container's directory; what cannot be deleted now is collected at the next start.
     pub(crate) async fn delete_directory(&self, directory: std::path::PathBuf) {
-        let deleted = tokio::task::spawn_blocking(move || {
-            std::fs::remove_dir_all(&directory).map_err(|error| (directory, error))
-        });
+        let deleted =
+            tokio::task::spawn_blocking(move || layers::remove_tree(&directory).map_err(|error| (directory, error)));
         match deleted.await {
             Ok(Err((directory, error))) if error.kind() != std::io::ErrorKind::NotFound => {
                 tracing::warn!(directory = %directory.display(), %error, "a removed container's directory stays behind");

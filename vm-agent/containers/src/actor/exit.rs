@@ -13,6 +13,9 @@ use store::Durability;
 /// How long a dead container's pipes may stay open: a process outside of its pid namespace can hold them.
 const DRAIN: Duration = Duration::from_secs(2);
 
+/// How long an end waits for its published ports to be closed, on the other side of a link that may be stuck.
+const PORTS: Duration = Duration::from_secs(5);
+
 impl Actor {
     /// The first process has ended.
     pub(super) async fn exited(&mut self, code: i32, at: UnixNanos) {
@@ -41,10 +44,17 @@ impl Actor {
         let started_at = run.as_ref().map_or(at, |run| run.started_at);
         let ran = Duration::from_nanos(u64::try_from(at.saturating_sub(started_at)).unwrap_or(0));
         let policy = if self.removals.is_empty() { self.policy() } else { Policy::No };
-        let stopped = self.record.stopped_by_user || self.restarting;
+        let stopped = self.record.stopped_by_user || self.restarting || self.closing;
         let verdict = self.backoff.verdict(policy, code, stopped, ran);
         if let Some(health) = &mut self.health {
             Arc::make_mut(health).failing_streak = 0;
+        }
+        if self.publishes_ports() {
+            // Whoever hears of the end may take the ports. Without ports nobody can tell, and the release goes on by itself.
+            let detached = self.inner.services.networks.detach_all(&self.record.id);
+            if tokio::time::timeout(PORTS, detached).await.is_err() {
+                tracing::warn!(container = self.record.id, "the ports of an ended container are still open");
+            }
         }
         self.run = None;
         self.ending = run;
@@ -55,6 +65,11 @@ impl Actor {
             self.release();
         }
         self.finish_removals().await;
+    }
+
+    fn publishes_ports(&self) -> bool {
+        let host = &self.record.host;
+        host.publish_all_ports || host.port_bindings.as_ref().is_some_and(|ports| !ports.is_empty())
     }
 
     /// Waits for the last output, then ends logs and clients.
@@ -139,9 +154,9 @@ impl Actor {
             return;
         }
         let options = crate::RemoveOptions { force: true, volumes: waiting.iter().any(|(options, _)| options.volumes) };
-        self.happen_remove(options, Durability::Durable).await;
+        let removed = self.happen_remove(options, Durability::Durable).await;
         for (_, reply) in waiting {
-            super::answer(reply, Ok(()));
+            super::answer(reply, removed.clone().map_err(crate::Error::from));
         }
     }
 }

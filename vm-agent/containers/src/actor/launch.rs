@@ -358,7 +358,7 @@ pub(crate) async fn await_start(
             Ok(Outcome::Started) => return Ok(terminal),
             Ok(Outcome::Terminal(master)) => terminal = Some(master),
             Ok(Outcome::Failed(failure)) => {
-                bury(supervisor, id, spawned).await;
+                bury(supervisor, id, Some(&spawned.pidfd)).await;
                 return Err(start_error(prefix, &failure));
             }
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => ready.clear_ready(),
@@ -367,9 +367,9 @@ pub(crate) async fn await_start(
     }
 }
 
-/// Waits for the end of a process that could not become its program, so that its id is free again.
-async fn bury(supervisor: &Supervisor, id: &str, spawned: &Spawned) {
-    if let Ok(pidfd) = spawned.pidfd.try_clone()
+/// Waits for the end of a process that could not become its program, or was killed, so that its id is free again.
+pub(crate) async fn bury(supervisor: &Supervisor, id: &str, pidfd: Option<&OwnedFd>) {
+    if let Some(Ok(pidfd)) = pidfd.map(OwnedFd::try_clone)
         && let Ok(pidfd) = watch(pidfd)
     {
         // A pidfd is readable from the process's end on, pidfd_open(2).

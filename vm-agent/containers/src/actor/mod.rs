@@ -31,7 +31,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 
 pub(crate) use files::EtcFiles;
-pub(crate) use launch::{Streams, await_start, connect, endpoint_settings, kept, standard_streams};
+pub(crate) use launch::{Streams, await_start, bury, connect, endpoint_settings, kept, standard_streams};
 pub(crate) use networking::{parse_port, port_range};
 pub(crate) use root::{look_up, make_directory};
 
@@ -62,6 +62,8 @@ pub(crate) struct Actor {
     /// Forced removals that wait for the process to end.
     removals: Vec<(RemoveOptions, Reply<()>)>,
     restarting: bool,
+    /// The machine goes down.
+    closing: bool,
     /// Why the start that just failed did.
     start_error: Option<Error>,
     gone: bool,
@@ -105,6 +107,7 @@ impl Actor {
             unacknowledged: None,
             removals: Vec::new(),
             restarting: false,
+            closing: false,
             start_error: None,
             gone: false,
         };
@@ -125,10 +128,15 @@ impl Actor {
     async fn obey(&mut self, command: Command) {
         match command {
             Command::Start(reply) => answer(reply, self.start().await),
-            Command::Kill { signal, reply } => answer(reply, self.kill(signal).await),
+            Command::Kill { signal, stop, reply } => answer(reply, self.kill(signal, stop).await),
             Command::CancelRestart(reply) => {
-                self.record.stopped_by_user = true;
+                self.record.stopped_by_user |= !self.closing;
                 answer(reply, self.happen(Event::CancelRestart).await.map_err(Error::Refused));
+            }
+            Command::Settle(reply) => answer(reply, Ok(())),
+            Command::Shutdown(reply) => {
+                self.closing = true;
+                answer(reply, Ok(()));
             }
             Command::Restarting(under_way) => self.restarting = under_way,
             Command::Pause(reply) => answer(reply, self.pause(Event::Pause).await),
@@ -138,8 +146,11 @@ impl Actor {
             Command::Update { request, reply } => answer(reply, self.update(*request).await),
             Command::Connect { network, settings, reply } => answer(reply, self.connect(network, *settings).await),
             Command::Disconnect { network, force, reply } => answer(reply, self.disconnect(&network, force).await),
-            Command::Exited { code, at } => self.exited(code, at).await,
-            Command::RestartDue { round } if round == self.round => {
+            Command::Exited { pid, .. } if self.run.as_ref().is_some_and(|run| run.pid != pid) => {
+                tracing::debug!(container = self.record.id, pid, "an earlier process has ended");
+            }
+            Command::Exited { code, at, .. } => self.exited(code, at).await,
+            Command::RestartDue { round } if round == self.round && !self.closing => {
                 if let Err(refused) = self.happen(Event::RestartDue).await {
                     tracing::debug!(container = self.record.id, %refused, "a restart came too late");
                 }
@@ -151,6 +162,9 @@ impl Actor {
     }
 
     async fn start(&mut self) -> Result<()> {
+        if self.closing {
+            return Err(Error::Stopping);
+        }
         let before = (self.record.stopped_by_user, self.record.restart_count);
         self.backoff.reset();
         self.record.stopped_by_user = false;
@@ -213,7 +227,8 @@ impl Actor {
             }
             Action::AutoRemove if self.record.host.auto_remove && !self.restarting && self.removals.is_empty() => {
                 let options = RemoveOptions { force: false, volumes: true };
-                Box::pin(self.happen_remove(options, Durability::Eventual)).await;
+                // Told where it happened; the container stays as one that has ended.
+                let _ = Box::pin(self.happen_remove(options, Durability::Eventual)).await;
             }
             Action::AutoRemove => {}
             Action::Persist => self.persist(Durability::Eventual).await,
@@ -224,15 +239,20 @@ impl Actor {
         }
     }
 
-    async fn kill(&mut self, signal: Signal) -> Result<()> {
+    async fn kill(&mut self, signal: Signal, stop: bool) -> Result<()> {
+        let ends = stop || self.ends(signal);
         if matches!(self.record.state, State::Restarting(_)) {
-            self.record.stopped_by_user = true;
+            if !ends {
+                // There is no process to hear it.
+                return Ok(());
+            }
+            self.record.stopped_by_user |= !self.closing;
             return self.happen(Event::CancelRestart).await.map_err(Error::Refused);
         }
         let Some(run) = self.run.clone() else {
             return Err(Error::NotRunning(self.record.id.clone()));
         };
-        self.record.stopped_by_user = true;
+        self.record.stopped_by_user |= ends && !self.closing;
         match runtime::sys::pidfd_send_signal(std::os::fd::AsFd::as_fd(&run.pidfd), signal) {
             Ok(()) => {}
             // Already dead; its exit is on the way.
@@ -240,12 +260,19 @@ impl Actor {
             Err(error) => return Err(Error::io("send a signal to the container")(error)),
         }
         self.inner.emit_with(&self.record, "kill", &[("signal", signal.to_string())]);
-        if matches!(self.record.state, State::Paused(_)) && signal != SIGKILL {
+        if matches!(self.record.state, State::Paused(_)) && ends && signal != SIGKILL {
             // A frozen process would never see it.
             self.happen(Event::Unpause).await.map_err(Error::Refused)?;
         }
         self.publish();
         Ok(())
+    }
+
+    /// Whether a signal says that the container shall end and stay down, by dockerd's rule: where the image or the user
+    /// names a stop signal, others are messages to the program (a SIGHUP has it read its configuration again).
+    fn ends(&self, signal: Signal) -> bool {
+        let stop = &self.record.config.stop_signal;
+        signal == SIGKILL || stop.is_empty() || crate::signal::parse(stop) == Ok(signal)
     }
 
     async fn pause(&mut self, event: Event) -> Result<()> {

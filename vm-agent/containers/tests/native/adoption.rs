@@ -1,15 +1,65 @@
-//! The engine dies; the next one finds everything.
+//! The engine dies, several times; the next one finds everything. What an engine leaves to its successor to look at is in the
+//! file `phase`.
 
+use crate::report::{begin, passed};
 use crate::stage::{Stage, attach_all};
 use bytes::Bytes;
-use containers::StopOptions;
-use serde_json::json;
+use containers::{Kind, RemoveOptions, StopOptions};
+use network::NetworkCreate;
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
 
-pub(crate) fn resumed(stage: &Stage) -> bool {
-    stage.directory.join("restarting").exists()
+/// What the engine before this one wants to be looked at; `None` for the first.
+pub(crate) fn phase(stage: &Stage) -> Option<String> {
+    std::fs::read_to_string(stage.directory.join("phase")).ok()
 }
 
-/// Leaves three containers behind and ends: one that talks on, one that ends unseen, and one with a restart policy.
+pub(crate) async fn resume(stage: &Stage, phase: &str) {
+    match phase {
+        "crash" => {
+            begin("adoption::across_an_engine_restart");
+            after_a_crash(stage).await;
+            begin("adoption::what_cannot_be_adopted_is_ended");
+            leave_what_cannot_be_adopted(stage).await;
+        }
+        "unadoptable" => {
+            begin("adoption::what_cannot_be_adopted_is_ended");
+            what_cannot_be_adopted_is_ended(stage).await;
+            begin("adoption::unless_stopped_after_a_shutdown");
+            shut_down(stage).await;
+        }
+        "shutdown" => {
+            begin("adoption::unless_stopped_after_a_shutdown");
+            after_a_shutdown(stage).await;
+            begin("adoption::a_removal_without_a_store_removes_nothing");
+            remove_without_a_store(stage).await;
+        }
+        "store" => {
+            begin("adoption::a_removal_without_a_store_removes_nothing");
+            nothing_was_removed(stage).await;
+        }
+        other => panic!("unknown phase {other}"),
+    }
+}
+
+fn set_phase(stage: &Stage, phase: &str) {
+    std::fs::write(stage.directory.join("phase"), phase).expect("write");
+}
+
+/// Without any clean-up, as a crash would.
+fn die() -> ! {
+    println!("the engine ends here");
+    // SAFETY: integers only.
+    unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+    unreachable!("nobody survives SIGKILL")
+}
+
+async fn pid(stage: &Stage, name: &str) -> i64 {
+    stage.containers.inspect(name, false).await.expect("inspect").state.pid
+}
+
+/// Leaves three containers behind: one that talks on, one that ends unseen, and one that was started a moment ago.
 pub(crate) async fn across_an_engine_restart(stage: &Stage) {
     let script = "for n in $(seq 1 2000); do echo line $n; done; printf 'half a '; read line; echo line: $line; \
                   for n in $(seq 1 2000); do echo more $n; done; exit 21";
@@ -17,29 +67,30 @@ pub(crate) async fn across_an_engine_restart(stage: &Stage) {
     let talker = stage.create(Some("talker"), talker).await.expect("create");
     let mortal = json!({"Cmd": ["sh", "-c", "read line; exit 22"], "OpenStdin": true});
     let mortal = stage.create(Some("mortal"), mortal).await.expect("create");
-    let server = json!({"Cmd": ["sleep", "100"], "HostConfig": {"RestartPolicy": {"Name": "unless-stopped"}}});
+    stage.networks.create(NetworkCreate { name: "app".to_owned(), ..NetworkCreate::default() }).await.expect("network");
+    let server = json!({
+        "Cmd": ["sh", "-c", "httpd -p 80 -h /data; echo up; sleep 100"],
+        "HostConfig": {
+            "NetworkMode": "app", "PortBindings": {"80/tcp": [{"HostPort": "18080"}]},
+            "RestartPolicy": {"Name": "unless-stopped"},
+        },
+    });
     let server = stage.create(Some("server"), server).await.expect("create");
-    for id in [&talker, &mortal, &server] {
+    for id in [&talker, &mortal] {
         stage.containers.start(id).await.expect("start");
     }
     stage.await_log(&talker, "line 2000\n").await;
     let mut attached = stage.containers.attach(&mortal, attach_all()).await.expect("attach");
     attached.stdin.as_mut().expect("stdin").write(Bytes::from_static(b"end\n")).await.expect("written");
-    // Starts reach the disk within the store's half second; a create takes everything before it along at once.
-    stage.create(Some("barrier"), json!({"Cmd": ["true"]})).await.expect("create");
-    std::fs::write(stage.directory.join("restarting"), "").expect("write");
-    println!("the engine ends here");
-    // Without any clean-up, as a crash would.
-    std::process::exit(0);
+    set_phase(stage, "crash");
+    stage.containers.start(&server).await.expect("start");
+    die();
 }
 
-pub(crate) async fn after_restart(stage: &Stage) {
-    let state = async |name: &str| stage.containers.inspect(name, false).await.expect("inspect").state;
-    assert_eq!(state("talker").await.status, "running");
-    assert_eq!(state("server").await.status, "running");
+async fn after_a_crash(stage: &Stage) {
+    assert_eq!(stage.status("talker").await, "running");
     assert_eq!(stage.wait("mortal").await.code, 22);
-    let address = stage.containers.inspect("server", false).await.expect("inspect").network_settings.ip_address;
-    assert!(address.starts_with("172.17."), "{address}");
+    the_server_is_reached(stage).await;
     let mut attached = stage.containers.attach("talker", attach_all()).await.expect("attach");
     attached.stdin.as_mut().expect("stdin").write(Bytes::from_static(b"again\n")).await.expect("written");
     while attached.output.recv().await.is_some() {}
@@ -56,8 +107,120 @@ pub(crate) async fn after_restart(stage: &Stage) {
         log.get(log.len().saturating_sub(80)..).unwrap_or("")
     );
     stage.containers.stop("server", StopOptions { timeout: Some(0), signal: None }).await.expect("stop");
-    for name in ["talker", "mortal", "server", "barrier"] {
+    for name in ["talker", "mortal", "server"] {
         stage.remove(name).await;
     }
-    crate::report::passed();
+    passed();
+}
+
+/// Link, port and names of a container whose start was the engine's last deed.
+async fn the_server_is_reached(stage: &Stage) {
+    let inspect = stage.containers.inspect("server", false).await.expect("inspect");
+    assert_eq!(inspect.state.status, "running");
+    stage.await_log("server", "up\n").await;
+    let address = inspect.network_settings.networks.expect("networks")["app"].ip_address.clone();
+    let mut stream = std::net::TcpStream::connect((address.as_str(), 80)).expect("the link is there");
+    stream.write_all(b"GET /seed HTTP/1.0\r\n\r\n").expect("written");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("an answer");
+    assert!(text.ends_with("from the image\n"), "{text}");
+    assert!(stage.outside.has_port(18080));
+    let names = stage.outside.names.lock().expect("no panic").clone();
+    assert!(names.values().any(|names| names.names.contains(&"server".to_owned())), "{names:?}");
+    assert!(stage.outside.served.lock().expect("no panic").contains(&inspect.id));
+}
+
+/// Two containers that lack what the next engine needs of them.
+async fn leave_what_cannot_be_adopted(stage: &Stage) {
+    let mut pids = Vec::new();
+    for (name, policy) in [("stubborn", "always"), ("meek", "no")] {
+        let request = json!({"Cmd": ["sleep", "100"], "HostConfig": {"RestartPolicy": {"Name": policy}}});
+        let id = stage.create(Some(name), request).await.expect("create");
+        stage.containers.start(&id).await.expect("start");
+        stage.supervisor.release(&id, runtime::plan::fd::ROOTFS).await.expect("a descriptor less");
+        pids.push(pid(stage, name).await);
+    }
+    std::fs::write(stage.directory.join("pids"), json!(pids).to_string()).expect("write");
+    set_phase(stage, "unadoptable");
+    die();
+}
+
+async fn what_cannot_be_adopted_is_ended(stage: &Stage) {
+    let pids = std::fs::read_to_string(stage.directory.join("pids")).expect("written before");
+    let pids: Value = serde_json::from_str(&pids).expect("JSON");
+    for pid in pids.as_array().expect("a list") {
+        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "{pid} lives on");
+    }
+    let meek = stage.containers.inspect("meek", false).await.expect("inspect").state;
+    assert_eq!((meek.status.as_str(), meek.exit_code), ("exited", 137));
+    let stubborn = stage.containers.resolve("stubborn").expect("known");
+    stage.await_event(&stubborn, "start").await;
+    assert_eq!(stage.status("stubborn").await, "running");
+    assert_ne!(json!(pid(stage, "stubborn").await), pids[0]);
+    for name in ["stubborn", "meek"] {
+        stage.remove(name).await;
+    }
+    passed();
+}
+
+async fn shut_down(stage: &Stage) {
+    let unless_stopped = json!({"Cmd": ["sleep", "100"], "HostConfig": {"RestartPolicy": {"Name": "unless-stopped"}}});
+    for name in ["stopped", "wanted"] {
+        stage.create(Some(name), unless_stopped.clone()).await.expect("create");
+        stage.containers.start(name).await.expect("start");
+    }
+    let fleeting = json!({"Cmd": ["sleep", "100"], "HostConfig": {"AutoRemove": true}});
+    stage.create(Some("fleeting"), fleeting).await.expect("create");
+    stage.containers.start("fleeting").await.expect("start");
+    stage.containers.stop("stopped", StopOptions { timeout: Some(0), signal: None }).await.expect("stop");
+    stage.containers.shutdown().await;
+    for name in ["stopped", "wanted"] {
+        assert_eq!(stage.status(name).await, "exited");
+        stage.containers.start(name).await.expect_err("nothing starts any more");
+    }
+    set_phase(stage, "shutdown");
+    die();
+}
+
+async fn after_a_shutdown(stage: &Stage) {
+    let wanted = stage.containers.resolve("wanted").expect("known");
+    stage.await_event(&wanted, "start").await;
+    assert_eq!(stage.status("wanted").await, "running");
+    assert_eq!(stage.status("stopped").await, "exited");
+    assert!(stage.containers.resolve("fleeting").is_err(), "--rm");
+    for name in ["stopped", "wanted"] {
+        stage.remove(name).await;
+    }
+    passed();
+}
+
+/// A removal whose record cannot be removed touches nothing.
+async fn remove_without_a_store(stage: &Stage) {
+    let id = stage.create(Some("keeper"), json!({"Cmd": ["true"], "Volumes": {"/kept": {}}})).await.expect("create");
+    set_phase(stage, "store");
+    let null = std::fs::File::open("/dev/null").expect("the null device");
+    // SAFETY: the store's descriptor goes on being one, of a file that takes nothing.
+    assert!(unsafe { libc::dup2(null.as_raw_fd(), store_fd(stage)) } >= 0);
+    let error = stage.containers.remove(&id, RemoveOptions { force: true, volumes: true }).await.expect_err("no store");
+    assert_eq!(error.kind(), Kind::System, "{error}");
+    assert_eq!(stage.status("keeper").await, "created");
+    die();
+}
+
+fn store_fd(stage: &Stage) -> RawFd {
+    let store = stage.directory.join("store.redb").canonicalize().expect("the store");
+    let mut open = std::fs::read_dir("/proc/self/fd").expect("our descriptors").flatten();
+    let found = open.find(|entry| std::fs::read_link(entry.path()).is_ok_and(|path| path == store));
+    found.expect("the store is open").file_name().to_string_lossy().parse().expect("a number")
+}
+
+async fn nothing_was_removed(stage: &Stage) {
+    let inspect = stage.containers.inspect("keeper", false).await.expect("still there");
+    let volume = std::path::PathBuf::from(&inspect.mounts[0].source);
+    assert!(volume.exists());
+    stage.containers.start("keeper").await.expect("its files are there");
+    assert_eq!(stage.wait("keeper").await.code, 0);
+    stage.remove("keeper").await;
+    assert!(!volume.exists());
+    passed();
 }

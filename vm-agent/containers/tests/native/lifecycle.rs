@@ -32,6 +32,58 @@ pub(crate) async fn stop_and_kill(stage: &Stage) {
     stage.remove(&deaf).await;
 }
 
+pub(crate) async fn stop_during_a_start(stage: &Stage) {
+    let id = stage.create(None, json!({"Cmd": ["sleep", "100"]})).await.expect("create");
+    // The start is asked for first, and the stop before it is done.
+    let options = StopOptions { timeout: Some(0), signal: None };
+    let (started, stopped) = tokio::join!(stage.containers.start(&id), stage.containers.stop(&id, options));
+    started.expect("start");
+    stopped.expect("a start under way is waited for");
+    assert_eq!(stage.status(&id).await, "exited");
+    stage.remove(&id).await;
+}
+
+pub(crate) async fn ports_after_a_stop(stage: &Stage) {
+    let request = json!({
+        "Cmd": ["sleep", "100"], "HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "18081"}]}},
+    });
+    let first = stage.create(None, request.clone()).await.expect("create");
+    let second = stage.create(None, request).await.expect("create");
+    stage.containers.start(&first).await.expect("start");
+    assert!(stage.outside.has_port(18081));
+    stage.containers.stop(&first, StopOptions { timeout: Some(0), signal: None }).await.expect("stop");
+    stage.containers.start(&second).await.expect("the port is free");
+    stage.remove(&first).await;
+    stage.remove(&second).await;
+    assert!(!stage.outside.has_port(18081));
+}
+
+/// dockerd's rule: with a stop signal of its own, a container is told other things by other signals.
+pub(crate) async fn signals_that_do_not_stop(stage: &Stage) {
+    const SIGHUP: i32 = 1;
+    let script = "trap 'exit 3' HUP; echo up; while :; do sleep 0.05; done";
+    let mut request = json!({"Cmd": ["sh", "-c", script], "HostConfig": {"RestartPolicy": {"Name": "always"}}});
+    let plain = stage.create(None, request.clone()).await.expect("create");
+    request["StopSignal"] = json!("SIGTERM");
+    let told = stage.create(None, request).await.expect("create");
+    let mut events = stage.events.subscribe();
+    for id in [&plain, &told] {
+        stage.containers.start(id).await.expect("start");
+        stage.await_log(id, "up\n").await;
+        let ended = stage.containers.wait(id, WaitCondition::NextExit).expect("known");
+        stage.containers.kill(id, Some(SIGHUP)).await.expect("kill");
+        assert_eq!(ended.await.code, 3);
+    }
+    let mut starts = 0;
+    while starts < 2 {
+        let event = events.next().await.expect("an event");
+        starts += usize::from(event.actor == told && event.action == "start");
+    }
+    assert_eq!((stage.status(&plain).await, stage.status(&told).await), ("exited".to_owned(), "running".to_owned()));
+    stage.remove(&plain).await;
+    stage.remove(&told).await;
+}
+
 pub(crate) async fn pause(stage: &Stage) {
     let id = stage.create(None, json!({"Cmd": ["sleep", "100"]})).await.expect("create");
     stage.containers.start(&id).await.expect("start");

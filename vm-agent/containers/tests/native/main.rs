@@ -66,10 +66,9 @@ fn engine(directory: &str, filter: Option<&str>) -> ExitCode {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a tokio runtime");
     runtime.block_on(async {
         let stage = Stage::open(directory).await;
-        if adoption::resumed(&stage) {
-            adoption::after_restart(&stage).await;
-        } else {
-            run_all(&stage, filter).await;
+        match adoption::phase(&stage) {
+            Some(phase) => adoption::resume(&stage, &phase).await,
+            None => run_all(&stage, filter).await,
         }
         report::all_passed();
         stage.supervisor.finished().await.expect("the supervisor ends");
@@ -103,6 +102,9 @@ async fn run_all(stage: &Stage, filter: Option<&str>) {
         streams::follow_logs,
         streams::auto_remove,
         lifecycle::stop_and_kill,
+        lifecycle::stop_during_a_start,
+        lifecycle::ports_after_a_stop,
+        lifecycle::signals_that_do_not_stop,
         lifecycle::pause,
         lifecycle::restart_policy,
         lifecycle::forced_removal,

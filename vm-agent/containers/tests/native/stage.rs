@@ -7,14 +7,16 @@ use engine_api::ContainerCreateRequest;
 use events::Events;
 use futures_util::future::BoxFuture;
 use network::{
-    Binding, ForwardError, ForwardId, Forwarder, NameChange, NameError, NameService, NameSockets, Networks, Published,
-    Resolver,
+    Binding, EndpointNames, ForwardError, ForwardId, Forwarder, NameChange, NameError, NameService, NameSockets,
+    Networks, Published, Resolver,
 };
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use supervisor::Supervisor;
 
 pub(crate) const IMAGE: &str = "busybox:test";
@@ -23,6 +25,8 @@ pub(crate) struct Stage {
     pub(crate) containers: Containers,
     pub(crate) supervisor: Supervisor,
     pub(crate) events: Events,
+    pub(crate) networks: Networks,
+    pub(crate) outside: Arc<Outside>,
     pub(crate) directory: PathBuf,
 }
 
@@ -66,11 +70,11 @@ impl Stage {
         let layers = layers::Layers::open(&directory.join("layers"), &store).expect("layers");
         let images =
             images::Images::open(&directory, &store, &layers, images::RegistryConfig::default()).expect("images");
-        let volumes = volumes::Volumes::open(&directory.join("volumes"), &store, volumes::Binds::Allowed)
-            .await
-            .expect("volumes");
+        let volumes =
+            volumes::Volumes::open(&directory.join("volumes"), &store, volumes::Binds::Allowed).await.expect("volumes");
         let settings = network::Settings { publish_ipv6: false, ..network::Settings::default() };
-        let networks = Networks::open(store.clone(), events.clone(), Arc::new(Nowhere), Arc::new(Nowhere), settings)
+        let outside = Arc::new(Outside::default());
+        let networks = Networks::open(store.clone(), events.clone(), outside.clone(), outside.clone(), settings)
             .await
             .expect("networks");
         if images.resolve(IMAGE).is_err() {
@@ -83,7 +87,7 @@ impl Stage {
             layers,
             images,
             volumes,
-            networks,
+            networks: networks.clone(),
             supervisor: supervisor.clone(),
         };
         let settings = Settings {
@@ -96,7 +100,7 @@ impl Stage {
         let containers = Containers::open(services, settings).await.expect("containers");
         let follower = containers.clone();
         tokio::spawn(async move { follower.follow(notices).await });
-        Stage { containers, supervisor, events, directory }
+        Stage { containers, supervisor, events, networks, outside, directory }
     }
 
     /// Creates a container from the JSON of a request, on top of the busybox image.
@@ -136,6 +140,21 @@ impl Stage {
 
     pub(crate) async fn remove(&self, id: &str) {
         self.containers.remove(id, RemoveOptions { force: true, volumes: true }).await.expect("remove");
+    }
+
+    /// Waits for an event of the container, also one that was before.
+    pub(crate) async fn await_event(&self, id: &str, action: &str) {
+        let mut events = self.events.subscribe_since(0, None);
+        loop {
+            let event = events.next().await.expect("an event");
+            if event.actor == id && event.action == action {
+                return;
+            }
+        }
+    }
+
+    pub(crate) async fn status(&self, id: &str) -> String {
+        self.containers.inspect(id, false).await.expect("inspect").state.status
     }
 
     /// Waits until the container's log has `text`; for programs that say that they are ready.
@@ -211,33 +230,75 @@ fn image() -> Vec<u8> {
     archive.into_inner().expect("tar")
 }
 
-/// A machine without an outside: ports open at once, names are not served.
-struct Nowhere;
+/// The world outside, which remembers what it was told.
+#[derive(Default)]
+pub(crate) struct Outside {
+    pub(crate) ports: Mutex<BTreeMap<ForwardId, Published>>,
+    /// By endpoint.
+    pub(crate) names: Mutex<BTreeMap<String, EndpointNames>>,
+    /// Containers whose questions are answered.
+    pub(crate) served: Mutex<BTreeSet<String>>,
+}
 
-impl Forwarder for Nowhere {
-    fn open<'a>(&'a self, port: &'a Published) -> BoxFuture<'a, Result<Binding, ForwardError>> {
-        Box::pin(async move { Ok(Binding { host_ip: port.host_ip, host_port: port.host_port }) })
-    }
-
-    fn close<'a>(&'a self, _id: &'a ForwardId) -> BoxFuture<'a, Result<(), ForwardError>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn list(&self) -> BoxFuture<'_, Result<Vec<ForwardId>, ForwardError>> {
-        Box::pin(async { Ok(Vec::new()) })
+impl Outside {
+    pub(crate) fn has_port(&self, port: u16) -> bool {
+        self.ports.lock().expect("no panic").values().any(|published| published.host_port == port)
     }
 }
 
-impl NameService for Nowhere {
-    fn serve(&self, _resolver: Resolver, _sockets: Option<NameSockets>) -> BoxFuture<'_, Result<(), NameError>> {
-        Box::pin(async { Ok(()) })
+impl Forwarder for Outside {
+    fn open<'a>(&'a self, port: &'a Published) -> BoxFuture<'a, Result<Binding, ForwardError>> {
+        Box::pin(async move {
+            if self.has_port(port.host_port) {
+                return Err(ForwardError::InUse);
+            }
+            self.ports.lock().expect("no panic").insert(port.id.clone(), port.clone());
+            Ok(Binding { host_ip: port.host_ip, host_port: port.host_port })
+        })
     }
 
-    fn update(&self, _changes: Vec<NameChange>) -> BoxFuture<'_, Result<(), NameError>> {
-        Box::pin(async { Ok(()) })
+    fn close<'a>(&'a self, id: &'a ForwardId) -> BoxFuture<'a, Result<(), ForwardError>> {
+        Box::pin(async {
+            // The host's end of a link is not as near as this.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            self.ports.lock().expect("no panic").remove(id);
+            Ok(())
+        })
     }
 
-    fn drop_sandbox<'a>(&'a self, _sandbox: &'a str) -> BoxFuture<'a, Result<(), NameError>> {
-        Box::pin(async { Ok(()) })
+    fn list(&self) -> BoxFuture<'_, Result<Vec<ForwardId>, ForwardError>> {
+        Box::pin(async { Ok(self.ports.lock().expect("no panic").keys().cloned().collect()) })
+    }
+}
+
+impl NameService for Outside {
+    fn serve(&self, resolver: Resolver, sockets: Option<NameSockets>) -> BoxFuture<'_, Result<(), NameError>> {
+        Box::pin(async move {
+            if sockets.is_some() {
+                self.served.lock().expect("no panic").insert(resolver.sandbox);
+            }
+            Ok(())
+        })
+    }
+
+    fn update(&self, changes: Vec<NameChange>) -> BoxFuture<'_, Result<(), NameError>> {
+        Box::pin(async {
+            let mut known = self.names.lock().expect("no panic");
+            for change in changes {
+                match change {
+                    NameChange::Put { names, .. } => drop(known.insert(names.endpoint.clone(), names)),
+                    NameChange::Remove { endpoint, .. } => drop(known.remove(&endpoint)),
+                    NameChange::Clear { .. } => known.clear(),
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn drop_sandbox<'a>(&'a self, sandbox: &'a str) -> BoxFuture<'a, Result<(), NameError>> {
+        Box::pin(async {
+            self.served.lock().expect("no panic").remove(sandbox);
+            Ok(())
+        })
     }
 }
