@@ -81,21 +81,63 @@ fn field(prefix: &[&str], error: &serde_path_to_error::Error<serde_json::Error>)
     DecodeError::Field { path, cause: error.inner().to_string() }
 }
 
+/// Members whose own keys are the user's: Go's decoder keeps such a key and gives it the zero value of its type.
+const USER_KEYS: [(&str, Zero); 13] = [
+    ("Annotations", Zero::Text),
+    ("AuxiliaryAddresses", Zero::Text),
+    ("Config", Zero::Text),
+    ("DriverOpts", Zero::Text),
+    ("EndpointsConfig", Zero::Null),
+    ("ExposedPorts", Zero::Object),
+    ("Labels", Zero::Text),
+    ("Options", Zero::Text),
+    ("PortBindings", Zero::Null),
+    ("StorageOpt", Zero::Text),
+    ("Sysctls", Zero::Text),
+    ("Tmpfs", Zero::Text),
+    ("Volumes", Zero::Object),
+];
+
+/// What `null` means as the value of a user's key.
+#[derive(Debug, Clone, Copy)]
+enum Zero {
+    Text,
+    Object,
+    /// A pointer or a list: the type itself knows null.
+    Null,
+}
+
+/// Fields that are null count as absent; keys of the user's own keep their place.
 fn drop_nulls(value: &mut Value) {
     match value {
         Value::Object(members) => {
             members.retain(|_, member| !member.is_null());
-            members.values_mut().for_each(drop_nulls);
+            for (name, member) in members {
+                let zero = USER_KEYS.iter().find(|(known, _)| known == name).map(|(_, zero)| *zero);
+                match (zero, member) {
+                    (Some(zero), Value::Object(map)) => map.values_mut().for_each(|value| fill(value, zero)),
+                    (_, member) => drop_nulls(member),
+                }
+            }
         }
         Value::Array(elements) => elements.iter_mut().for_each(drop_nulls),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
+fn fill(value: &mut Value, zero: Zero) {
+    match (&*value, zero) {
+        (Value::Null, Zero::Text) => *value = Value::String(String::new()),
+        (Value::Null, Zero::Object) => *value = Value::Object(serde_json::Map::new()),
+        (Value::Null, Zero::Null) => {}
+        _ => drop_nulls(value),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::VolumeCreateRequest;
+    use crate::{ContainerCreateRequest, VolumeCreateRequest};
 
     #[test]
     fn bad_bodies_are_told_apart() {
@@ -115,5 +157,30 @@ mod tests {
     fn null_is_absent() {
         let request: VolumeCreateRequest = decode(br#"{"Name": null, "Labels": null}"#).expect("decodes");
         assert_eq!(request, VolumeCreateRequest::default());
+    }
+
+    #[test]
+    fn the_users_keys_outlive_their_nulls() {
+        let request = ContainerCreateRequest::decode(
+            br#"{"Image": "a", "Cmd": null, "Volumes": {"/data": null}, "ExposedPorts": {"80/tcp": null},
+                "Labels": {"empty": null, "Labels": "x"},
+                "HostConfig": {"Memory": null, "PortBindings": {"80/tcp": null}, "Sysctls": {"a.b": null},
+                    "LogConfig": {"Type": null, "Config": {"tag": null}}},
+                "NetworkingConfig": {"EndpointsConfig": {"net": null, "Labels": {"Aliases": null, "MacAddress": "m"}}}}"#,
+        )
+        .expect("decodes");
+        let keys =
+            |map: Option<&crate::Set>| map.map(|map| map.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
+        assert_eq!(keys(request.config.volumes.as_ref()), ["/data"]);
+        assert_eq!(keys(request.config.exposed_ports.as_ref()), ["80/tcp"]);
+        let labels = request.config.labels.expect("labels");
+        assert_eq!((labels["empty"].as_str(), labels["Labels"].as_str()), ("", "x"));
+        let host = request.host_config.expect("a host configuration");
+        assert_eq!(host.port_bindings.expect("bindings").get("80/tcp"), Some(&None));
+        assert_eq!(host.sysctls.expect("sysctls")["a.b"], "");
+        assert_eq!(host.log_config.config.expect("options")["tag"], "");
+        let endpoints = request.networking_config.and_then(|config| config.endpoints_config).expect("endpoints");
+        assert_eq!(endpoints.get("net"), Some(&None));
+        assert_eq!(endpoints["Labels"].as_ref().expect("settings").mac_address, "m");
     }
 }
