@@ -41,6 +41,7 @@ fn verdicts_of_the_kernel() {
     check(libc::SYS_keyctl, [0; 3], libc::EPERM);
     check(libc::SYS_socket, [libc::AF_UNIX as u64, libc::SOCK_STREAM as u64, 0], 0);
     check(libc::SYS_socket, [libc::AF_VSOCK as u64, libc::SOCK_STREAM as u64, 0], libc::EPERM);
+    check(libc::SYS_socket, [libc::AF_VSOCK as u64 | 1 << 32, libc::SOCK_STREAM as u64, 0], libc::EPERM);
     check(libc::SYS_personality, [0xffff_ffff, 0, 0], 0);
     check(libc::SYS_personality, [0x004_0000, 0, 0], libc::EPERM);
     // A number that no table has.

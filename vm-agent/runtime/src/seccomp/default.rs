@@ -77,12 +77,8 @@ const CLONE_NAMESPACES: u64 = 0x7e02_0000;
 const AF_VSOCK: u64 = 40;
 
 pub(super) fn profile() -> Profile {
-    use LinuxSeccompOperator::{ScmpCmpEq, ScmpCmpMaskedEq, ScmpCmpNe};
-    let mut syscalls = vec![
-        allow(ALWAYS),
-        // The host's control channel is a vsock peer of everything that may open such a socket.
-        allow_if("socket", ScmpCmpNe, AF_VSOCK),
-    ];
+    use LinuxSeccompOperator::{ScmpCmpEq, ScmpCmpMaskedEq};
+    let mut syscalls = vec![allow(ALWAYS), any_socket_but_vsock()];
     syscalls.extend(PERSONALITIES.iter().map(|value| allow_if("personality", ScmpCmpEq, *value)));
     for (capability, names) in BY_CAPABILITY {
         syscalls.push(Entry { includes: holding(capability), ..allow(names) });
@@ -123,6 +119,22 @@ fn allow(names: &str) -> Entry {
 /// On the first argument.
 fn allow_if(name: &str, op: LinuxSeccompOperator, value: u64) -> Entry {
     Entry { args: Some(vec![Argument { index: 0, value, value_two: 0, op }]), ..allow(name) }
+}
+
+/// The host's control channel is a vsock peer of everything that may open such a socket (decision 0009).
+///
+/// The kernel takes the low 32 bits of the register as the family, so "is not 40" must not look at the upper ones, and there
+/// is no masked comparison for inequality: a family is another one if one of its bits differs. Six bits cover every family
+/// that exists (AF_MAX is 46); of the numbers beyond, some get EPERM instead of EAFNOSUPPORT.
+fn any_socket_but_vsock() -> Entry {
+    let differs = |bit: u64| Argument {
+        index: 0,
+        value: bit,
+        value_two: !AF_VSOCK & bit,
+        op: LinuxSeccompOperator::ScmpCmpMaskedEq,
+    };
+    // Conditions on one argument are alternatives.
+    Entry { args: Some((0..6).map(|shift| differs(1 << shift)).collect()), ..allow("socket") }
 }
 
 fn holding(capability: &str) -> Condition {

@@ -82,7 +82,7 @@ fn default_profile_of_a_plain_container() {
     }
     assert_eq!(call(&p, Abi::I386, "socketcall", &[1]), ALLOW);
     assert_eq!(call(&p, Abi::X86_64, "personality", &[1 << 32]), EPERM);
-    assert_eq!(call(&p, Abi::X86_64, "socket", &[40 | 1 << 32]), ALLOW);
+    assert_eq!(call(&p, Abi::X86_64, "socket", &[40 | 1 << 32]), EPERM);
     assert_eq!(run(&p, 0xc000_00b7, 63, &[]), KILL, "a foreign architecture");
     assert_eq!(run(&p, AUDIT_ARCH_X86_64, 9999, &[]), EPERM);
     assert_eq!(run(&p, AUDIT_ARCH_X86_64, u32::MAX, &[]), EPERM);
@@ -96,6 +96,20 @@ fn capabilities_widen_it() {
     }
     assert_eq!(call(&p, Abi::X86_64, "clone", &[0x7e02_0000]), ALLOW);
     assert_eq!(call(&p, Abi::X86_64, "reboot", &[]), EPERM);
+}
+
+/// The kernel looks at the low half of the register only, and so must the filter.
+#[test]
+fn every_family_but_vsock() {
+    let p = compile(&default_profile(crate::capabilities::DEFAULT)).expect("compiles");
+    for abi in [Abi::X86_64, Abi::I386, Abi::X32] {
+        for family in 0..64_u64 {
+            let wanted = if family == 40 { EPERM } else { ALLOW };
+            for upper in [0, 1 << 32, 0xffff_ffff_0000_0000] {
+                assert_eq!(call(&p, abi, "socket", &[family | upper, 1, 0]), wanted, "{abi:?} {family} {upper:x}");
+            }
+        }
+    }
 }
 
 /// Every number of every ABI against a plain evaluation of the table.
