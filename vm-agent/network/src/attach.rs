@@ -79,7 +79,7 @@ impl Networks {
         let endpoint = &plan.endpoint;
         // At the same time: the kernel's work here, and the listeners' there.
         let mut opened = Vec::new();
-        let (wired, published) = join(self.wire(plan, sandbox.clone(), done), self.publish(plan, &mut opened)).await;
+        let (wired, published) = join(self.wire(plan, sandbox.clone(), done), self.open_ports(plan, &mut opened)).await;
         done.append(&mut opened);
         wired.and(published)?;
         let held = self.held(endpoint)?;
@@ -109,7 +109,7 @@ impl Networks {
     }
 
     /// The endpoint as it is held now; gone when its network was torn down in between.
-    fn held(&self, endpoint: &Endpoint) -> Result<Held> {
+    pub(crate) fn held(&self, endpoint: &Endpoint) -> Result<Held> {
         let state = self.inner.state();
         let key = (endpoint.container_id.clone(), endpoint.network_id.clone());
         state.endpoints.get(&key).cloned().ok_or_else(|| Error::NotConnected {
@@ -119,7 +119,7 @@ impl Networks {
     }
 
     /// Opens the endpoint's ports one after the other.
-    async fn publish(&self, plan: &Plan, done: &mut Vec<Done>) -> Result<()> {
+    pub(crate) async fn open_ports(&self, plan: &Plan, done: &mut Vec<Done>) -> Result<()> {
         for port in &plan.ports {
             self.publish_one(plan, port, done).await.map_err(|source| Error::Ports {
                 name: plan.endpoint.container_name.clone(),

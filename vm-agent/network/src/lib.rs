@@ -28,6 +28,7 @@ mod opening;
 mod options;
 mod plan;
 mod ports;
+mod republish;
 mod request;
 mod retire;
 mod sandbox;
