@@ -68,6 +68,7 @@ impl From<containers::Error> for Failure {
                 Kind::Invalid => StatusCode::BAD_REQUEST,
                 Kind::NotModified => StatusCode::NOT_MODIFIED,
                 Kind::Forbidden => StatusCode::FORBIDDEN,
+                Kind::NotImplemented => StatusCode::NOT_IMPLEMENTED,
                 Kind::System => StatusCode::INTERNAL_SERVER_ERROR,
             },
         };

@@ -2,6 +2,7 @@
 
 use std::io::Cursor;
 
+use crate::listener::Stream;
 use bytes::Bytes;
 use containers::{Attached, Frame, Written};
 use futures_util::future::BoxFuture;
@@ -33,14 +34,17 @@ impl std::fmt::Debug for Hijack {
 pub(crate) struct Connection {
     pub(crate) reader: Box<dyn AsyncRead + Send + Unpin>,
     pub(crate) writer: Box<dyn AsyncWrite + Send + Unpin>,
+    /// Resolves when the client has closed both.
+    pub(crate) gone: BoxFuture<'static, ()>,
 }
 
 impl Hijack {
     /// Sends the head, then hands the connection to the handler. `early` is what the client sent behind its request.
     pub(crate) async fn take_over<S>(self, stream: S, early: Bytes)
     where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        S: Stream,
     {
+        let gone = stream.gone();
         let (reader, mut writer) = tokio::io::split(stream);
         let head = if self.upgrade {
             format!(
@@ -54,14 +58,14 @@ impl Hijack {
             return;
         }
         let reader = Cursor::new(early).chain(reader);
-        (self.run)(Connection { reader: Box::new(reader), writer: Box::new(writer) }).await;
+        (self.run)(Connection { reader: Box::new(reader), writer: Box::new(writer), gone }).await;
     }
 }
 
 /// Carries an attached client until the process's output ends, the client detaches, or the connection breaks. The
 /// client may close its direction first: that ends the process's input, not the session.
 pub(crate) async fn session(connection: Connection, attached: Attached) {
-    let Connection { reader, mut writer } = connection;
+    let Connection { reader, mut writer, mut gone } = connection;
     let Attached { tty, mut output, stdin } = attached;
     let input = input(reader, stdin);
     tokio::pin!(input);
@@ -79,7 +83,10 @@ pub(crate) async fn session(connection: Connection, attached: Attached) {
             end = &mut input, if input_open => match end {
                 InputEnd::Closed => input_open = false,
                 InputEnd::Detached => break,
+                InputEnd::Broken => return,
             },
+            // A silent process gives no occasion to notice it by writing.
+            () = &mut gone => return,
         }
     }
     // An error means that the client is gone already.
@@ -95,6 +102,7 @@ pub(crate) async fn complain(mut connection: Connection, message: String, tty: b
 }
 
 enum InputEnd {
+    Broken,
     Closed,
     Detached,
 }
@@ -104,7 +112,8 @@ async fn input(mut reader: Box<dyn AsyncRead + Send + Unpin>, stdin: Option<cont
     loop {
         let mut bytes = bytes::BytesMut::with_capacity(INPUT);
         match reader.read_buf(&mut bytes).await {
-            Ok(0) | Err(_) => return InputEnd::Closed,
+            Ok(0) => return InputEnd::Closed,
+            Err(_) => return InputEnd::Broken,
             Ok(_) => {}
         }
         // Without an input the bytes are read and dropped, so that the client does not block.

@@ -12,6 +12,7 @@
 //!  failure   every error of every service to a status, in one place
 //! ```
 
+mod backlog;
 mod body;
 mod call;
 mod facts;
@@ -29,7 +30,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 pub use facts::{Cgroups, Facts, RegistryFacts};
-pub use listener::Listener;
+pub use listener::{Listener, Stream};
 
 /// Everything the API offers to clients.
 #[derive(Debug, Clone)]

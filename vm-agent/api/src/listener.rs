@@ -1,17 +1,57 @@
 //! Where connections come from.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::io;
+use std::os::fd::AsFd;
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use futures_util::future::BoxFuture;
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncRead, AsyncWrite, Interest};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 /// A source of byte streams: Unix socket, TCP, or anything else that accepts.
 pub trait Listener: Send {
-    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    type Stream: Stream;
 
     /// The next connection. Must be cancel safe.
     fn accept(&mut self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+/// One connection.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Resolves when the peer has closed both directions. The end of its own alone may only be the end of its input.
+    fn gone(&self) -> BoxFuture<'static, ()>;
+}
+
+impl Stream for UnixStream {
+    fn gone(&self) -> BoxFuture<'static, ()> {
+        hung_up(self)
+    }
+}
+
+impl Stream for TcpStream {
+    fn gone(&self) -> BoxFuture<'static, ()> {
+        hung_up(self)
+    }
+}
+
+/// A second registration of the socket, since the stream's own readiness is its reader's and writer's.
+fn hung_up(stream: &impl AsFd) -> BoxFuture<'static, ()> {
+    let registered = stream.as_fd().try_clone_to_owned().and_then(|fd| {
+        // SAFETY: an OwnedFd stays the same open descriptor as long as it lives, and the AsyncFd owns it.
+        Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::WRITABLE) }?)
+    });
+    Box::pin(async move {
+        let Ok(socket) = registered else { return pending().await };
+        // Each turn is an edge of the socket's state, since what was seen is cleared.
+        while let Ok(mut ready) = socket.writable().await {
+            if ready.ready().is_write_closed() {
+                return;
+            }
+            ready.clear_ready();
+        }
+        pending().await
+    })
 }
 
 impl Listener for UnixListener {
@@ -29,5 +69,30 @@ impl Listener for TcpListener {
         let (stream, _) = TcpListener::accept(self).await?;
         stream.set_nodelay(true)?;
         Ok(stream)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::task::Poll;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    #[tokio::test]
+    async fn half_a_close_is_not_the_end() {
+        let (ours, mut theirs) = UnixStream::pair().expect("a pair");
+        let mut gone = pin!(ours.gone());
+        theirs.shutdown().await.expect("half-closed");
+        let mut ours = ours;
+        assert_eq!(ours.read(&mut [0; 8]).await.expect("readable"), 0, "the end of input has arrived");
+        assert!(poll_fn(|cx| Poll::Ready(gone.as_mut().poll(cx).is_pending())).await);
+        ours.write_all(b"still heard").await.expect("written");
+        let mut text = [0; 11];
+        theirs.read_exact(&mut text).await.expect("read");
+        assert!(poll_fn(|cx| Poll::Ready(gone.as_mut().poll(cx).is_pending())).await);
+        drop(theirs);
+        gone.await;
     }
 }

@@ -15,13 +15,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::body::Body;
 use crate::hijack::Hijack;
-use crate::listener::Listener;
+use crate::listener::{Listener, Stream};
 use crate::reply::Outcome;
 use crate::router::Router;
 
@@ -72,7 +71,7 @@ fn is_passing(error: &io::Error) -> bool {
 
 async fn connection<T, S>(stream: T, router: Arc<Router<S>>, mut end: watch::Receiver<bool>)
 where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: Stream,
     S: Clone + Send + Sync + 'static,
 {
     let (hijack, mut hijacked) = mpsc::channel::<Hijack>(1);

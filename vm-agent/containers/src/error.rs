@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The class of an error; `api` maps each to one status (404, 409, 400, 304, 403, 500).
+/// The class of an error; `api` maps each to one status (404, 409, 400, 304, 403, 501, 500).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     NotFound,
@@ -17,6 +17,8 @@ pub enum Kind {
     Invalid,
     NotModified,
     Forbidden,
+    /// What was asked for cannot be done with this container's settings.
+    NotImplemented,
     System,
 }
 
@@ -204,6 +206,10 @@ pub enum Invalid {
     DeviceRequest { driver: String, capabilities: String },
     #[error("{option} is not supported yet: {instead}")]
     Unsupported { option: &'static str, instead: &'static str },
+    #[error("--storage-opt is supported only for overlay over xfs with 'pquota' mount option")]
+    StorageOption,
+    #[error("invalid isolation ({0}): linux only supports 'default'")]
+    Isolation(String),
     #[error("invalid IP address in add-host: \"{0}\"")]
     ExtraHost(String),
     #[error("invalid DNS address: {0}")]
@@ -219,6 +225,8 @@ pub enum Invalid {
     #[error("cannot overwrite {} {path:?} with {}", if *directory { "directory" } else { "non-directory" },
         if *directory { "non-directory" } else { "directory" })]
     Overwrite { path: String, directory: bool },
+    #[error("{0} archives are not supported: send the archive plain, or packed with gzip or zstd")]
+    Compression(&'static str),
     #[error("No such container: {0}")]
     VolumesFrom(String),
     #[error("no image was named")]
@@ -254,9 +262,9 @@ impl Error {
             Error::Rename(cause) => cause.kind(),
             Error::Refused(Refused::AlreadyRunning | Refused::AlreadyStopped) => Kind::NotModified,
             Error::Refused(_) => Kind::Conflict,
+            Error::LogsNotReadable => Kind::NotImplemented,
             Error::ReadOnlyRoot | Error::ReadOnlyVolume => Kind::Forbidden,
             Error::NotPaused(_)
-            | Error::LogsNotReadable
             | Error::Start { .. }
             | Error::Layer(_)
             | Error::Store(_)

@@ -118,6 +118,7 @@ fn gather(services: &Services) -> Result<SystemInfo, Failure> {
         system_time: Timestamp::now().to_string(),
         logging_driver: "json-file".to_owned(),
         cgroup_driver: "cgroupfs".to_owned(),
+        // The only one that this engine works with, whatever else the machine has mounted.
         cgroup_version: "2".to_owned(),
         n_events_listener: count(services.events.listeners()),
         kernel_version: facts.kernel_version.clone(),

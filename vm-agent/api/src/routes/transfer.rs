@@ -1,5 +1,7 @@
 //! Images on their way: pull, push, load, save, and the credentials for it.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
@@ -9,11 +11,11 @@ use engine_api::{JsonMessage, decode};
 use hyper::HeaderMap;
 use images::{Auth, Platform, Progress, Sink};
 use serde_json::json;
-use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::Call;
 use super::images::{event, reference};
+use crate::backlog::{Backlog, News};
 use crate::body::Body;
 use crate::failure::Failure;
 use crate::reply::{self, Answer};
@@ -167,12 +169,6 @@ fn translate(config: &AuthConfig) -> Auth {
     }
 }
 
-/// What work has to tell.
-enum News {
-    Line(Progress),
-    Failed(Failure),
-}
-
 /// Work that ends when nobody waits for it any more.
 struct Work(AbortHandle);
 
@@ -188,21 +184,17 @@ async fn progress<F>(wanted: fn(&Progress) -> bool, work: impl FnOnce(Sink) -> F
 where
     F: Future<Output = Result<(), images::Error>> + Send + 'static,
 {
-    let (news, mut told) = mpsc::unbounded_channel();
-    let lines = news.clone();
+    let backlog = Arc::new(Backlog::default());
+    let lines = Arc::clone(&backlog);
     let running = work(Sink::new(move |message| {
         if wanted(&message) {
-            // An error means that the client has gone; the work is about to end.
-            let _ = lines.send(News::Line(message));
+            lines.push(message);
         }
     }));
-    let task = tokio::spawn(async move {
-        if let Err(error) = running.await {
-            let _ = news.send(News::Failed(error.into()));
-        }
-    });
+    let told = Arc::clone(&backlog);
+    let task = tokio::spawn(async move { told.end(running.await.err().map(Into::into)) });
     let work = Work(task.abort_handle());
-    let first = match told.recv().await {
+    let first = match backlog.next().await {
         Some(News::Failed(failure)) => return Err(failure),
         first => first,
     };
@@ -217,7 +209,7 @@ where
             if sender.send(Ok(reply::line(&message))).await.is_err() {
                 return;
             }
-            next = told.recv().await;
+            next = backlog.next().await;
         }
     })
 }

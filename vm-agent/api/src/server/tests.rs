@@ -57,7 +57,7 @@ async fn echo(call: Call<State>) -> Answer {
     Ok(Outcome::Hijack(Hijack {
         upgrade,
         content_type: "application/vnd.docker.raw-stream",
-        run: Box::new(|Connection { mut reader, mut writer }| {
+        run: Box::new(|Connection { mut reader, mut writer, gone: _ }| {
             Box::pin(async move {
                 let mut text = String::new();
                 reader.read_to_string(&mut text).await.expect("text");
@@ -95,6 +95,12 @@ async fn stream(call: Call<State>) -> Answer {
 
 /// Connections that the test makes.
 struct Memory(mpsc::Receiver<DuplexStream>);
+
+impl Stream for DuplexStream {
+    fn gone(&self) -> futures_util::future::BoxFuture<'static, ()> {
+        Box::pin(std::future::pending())
+    }
+}
 
 impl Listener for Memory {
     type Stream = DuplexStream;

@@ -1,7 +1,7 @@
 //! A tree as a tar.
 
-use super::Chunks;
 use super::place::Place;
+use super::{Chunks, attributes};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use tar::{Builder, EntryType, Header};
 
 /// Names of files with several links, by device and inode.
@@ -44,6 +45,7 @@ fn write_directory(
     stat: &Stat,
     links: &mut Links,
 ) -> io::Result<()> {
+    write_attributes(tar, directory.as_fd())?;
     append(tar, header(stat, EntryType::Directory), &[name, b"/"].concat(), b"", io::empty())?;
     let mut names: Vec<Vec<u8>> = Vec::new();
     for item in Dir::read_from(&directory)? {
@@ -96,6 +98,7 @@ fn write_entry(
             let size = u64::try_from(stat.st_size).unwrap_or(0);
             entry.set_size(size);
             let file = File::from(reopen(found, OFlags::empty())?);
+            write_attributes(tar, found)?;
             // The header promised so many bytes; a file that shrinks meanwhile is filled up with zeroes.
             append(tar, entry, name, b"", file.chain(io::repeat(0)).take(size))
         }
@@ -114,6 +117,18 @@ fn write_entry(
         // Sockets have no place in a tar; GNU tar and dockerd leave them out too.
         FileType::Socket | FileType::Directory | FileType::Unknown => Ok(()),
     }
+}
+
+/// An extended header for what is open, if it needs one. Times have whole seconds, as dockerd writes them.
+fn write_attributes(tar: &mut Builder<&mut Chunks>, found: BorrowedFd<'_>) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    let xattrs = attributes::read(Path::new(&format!("/proc/self/fd/{}", found.as_raw_fd())))?;
+    if xattrs.is_empty() {
+        return Ok(());
+    }
+    let records: Vec<(String, &[u8])> =
+        xattrs.iter().map(|(name, value)| (format!("{}{name}", attributes::XATTR), value.as_slice())).collect();
+    tar.append_pax_extensions(records.iter().map(|(key, value)| (key.as_str(), *value)))
 }
 
 /// Appends an entry with its name as it is: the crate's own way drops a leading `./`, which clients look for.

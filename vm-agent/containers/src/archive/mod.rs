@@ -4,10 +4,12 @@
 //! container never leads out of it. A running container is seen with everything mounted in it; of a stopped one the root is
 //! mounted for the request, and a path below a volume is looked up in the volume.
 
+mod attributes;
 mod get;
 mod place;
 mod put;
 
+use crate::handle::Run;
 use crate::requests::ArchivePut;
 use crate::service::blocking;
 use crate::{Containers, Error, Result};
@@ -15,7 +17,7 @@ use bytes::Bytes;
 use engine_api::{FilesystemChange, PathStat, Timestamp, ZERO_TIME};
 use place::Place;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -49,7 +51,7 @@ impl Containers {
         Ok((stat, stream(move |out| get::write_tar(&place, out))))
     }
 
-    /// Unpacks a tar (plain or gzip) into the directory at `path`; the body's sender is dropped at its end.
+    /// Unpacks a tar (plain, gzip or zstd) into the directory at `path`; the body's sender is dropped at its end.
     pub async fn archive_put(
         &self,
         id: &str,
@@ -86,20 +88,30 @@ impl Containers {
 
     /// The whole root as a tar, without what is mounted in it.
     pub async fn export(&self, id: &str) -> Result<mpsc::Receiver<io::Result<Bytes>>> {
-        let record = Arc::clone(&self.inner.find(id)?.view().record);
-        let inner = Arc::clone(&self.inner);
+        let view = self.inner.find(id)?.view();
+        let (record, inner) = (Arc::clone(&view.record), Arc::clone(&self.inner));
         let (chain, upper) = (record.chain.clone(), self.inner.upper(&record.id));
-        // A second, read-only view: the upper directory is one more lower layer, so a running container is not disturbed.
-        let root = blocking(move || {
-            let layers = &inner.services.layers;
-            let mut overlay = layers.overlay(&chain, None)?;
-            overlay.lowers.insert(0, upper.upper);
-            Ok(layers.mount(&overlay)?)
+        let root = blocking(move || match &view.run {
+            Some(run) => bare_root(run),
+            None => inner.mount_root(&chain, upper),
         })
         .await?;
         self.inner.emit(&record, "export");
         Ok(stream(move |out| layers::Layers::export(root.as_fd(), out).map_err(io::Error::other)))
     }
+}
+
+/// The root of a running container without what is mounted in it. Its mounts are its own mount namespace's: only from
+/// within can one be cloned, by a thread that ends there.
+fn bare_root(run: &Arc<Run>) -> Result<OwnedFd> {
+    let inside = Arc::clone(run);
+    let cloning = std::thread::spawn(move || {
+        runtime::sys::unshare(libc::CLONE_FS)?;
+        runtime::sys::setns(inside.pidfd.as_fd(), libc::CLONE_NEWNS)?;
+        runtime::sys::open_tree_clone(inside.root.as_fd(), Path::new(""), false)
+    });
+    let cloned = cloning.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
+    cloned.map_err(Error::io("look at the container's root"))
 }
 
 /// Without what the engine put there for its mounts: dockerd keeps these in a layer of their own, below the container's.

@@ -1,5 +1,6 @@
 //! A tar into a directory of a container.
 
+use super::attributes::{self, Extensions};
 use super::place::Place;
 use crate::actor::look_up;
 use crate::create::mounts::clean;
@@ -15,7 +16,7 @@ use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use tar::{Archive, Entry, EntryType};
@@ -52,11 +53,16 @@ pub(super) fn unpack(
     let mut body = BufReader::with_capacity(64 * 1024, Body { receiver: body, rest: Bytes::new() });
     let fail = || Error::io("read the archive");
     let magic = body.fill_buf().map_err(fail())?;
-    let plain: Box<dyn Read> =
-        if magic.starts_with(&[0x1f, 0x8b]) { Box::new(MultiGzDecoder::new(body)) } else { Box::new(body) };
+    let plain: Box<dyn Read> = match magic {
+        [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(body)),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::Decoder::with_buffer(body).map_err(fail())?),
+        [b'B', b'Z', b'h', ..] => return Err(Invalid::Compression("bzip2").into()),
+        [0xfd, b'7', b'z', b'X', b'Z', ..] => return Err(Invalid::Compression("xz").into()),
+        _ => Box::new(body),
+    };
     let mut archive = Archive::new(plain);
     // Times of directories last: what is put into them later would change them.
-    let mut directories: Vec<(String, u64)> = Vec::new();
+    let mut directories: Vec<(String, (i64, i64))> = Vec::new();
     for entry in archive.entries().map_err(fail())? {
         let mut entry = entry.map_err(fail())?;
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
@@ -64,11 +70,12 @@ pub(super) fn unpack(
         if target == clean(place.path()) {
             continue;
         }
+        let extensions = attributes::of(&mut entry).map_err(fail())?;
         // `..` in a name was cleaned away above; it may lead up to the root, never out of it.
         if entry.header().entry_type() == EntryType::Directory {
-            directories.push((target.clone(), entry.header().mtime().unwrap_or(0)));
+            directories.push((target.clone(), mtime(&entry, &extensions)));
         }
-        put_entry(place.root(), &target, &mut entry, owner, options)?;
+        put_entry(place.root(), &target, &mut entry, &extensions, owner, options)?;
     }
     for (path, mtime) in directories {
         if let Ok(directory) = sys::open_in_root(place.root(), Path::new(&path), libc::O_RDONLY | libc::O_DIRECTORY, 0)
@@ -83,6 +90,7 @@ fn put_entry(
     root: BorrowedFd<'_>,
     target: &str,
     entry: &mut Entry<'_, Box<dyn Read>>,
+    extensions: &Extensions,
     owner: Option<(u32, u32)>,
     options: ArchivePut,
 ) -> Result<()> {
@@ -112,7 +120,7 @@ fn put_entry(
     let mode = Mode::from_raw_mode(header.mode().unwrap_or(0o644) & 0o7777);
     let number = |value: io::Result<u64>| value.ok().and_then(|id| u32::try_from(id).ok()).unwrap_or(0);
     let (uid, gid) = owner.unwrap_or_else(|| (number(header.uid()), number(header.gid())));
-    let mtime = header.mtime().unwrap_or(0);
+    let mtime = mtime(entry, extensions);
     let device = rustix::fs::makedev(
         header.device_major().ok().flatten().unwrap_or(0),
         header.device_minor().ok().flatten().unwrap_or(0),
@@ -147,8 +155,17 @@ fn put_entry(
         // chown clears set-user-id bits, so the mode comes after it.
         rustix::fs::chmodat(&parent, name, mode, AtFlags::empty()).map_err(|error| fail()(error.into()))?;
     }
+    // After the owner, too: a change of owner removes file capabilities.
+    let path = Path::new("/proc/self/fd").join(parent.as_raw_fd().to_string()).join(name);
+    attributes::write(&path, &extensions.xattrs).map_err(fail())?;
     set_time(parent.as_fd(), name, mtime);
     Ok(())
+}
+
+/// As fine as the archive has it.
+fn mtime(entry: &Entry<'_, Box<dyn Read>>, extensions: &Extensions) -> (i64, i64) {
+    let whole = || (i64::try_from(entry.header().mtime().unwrap_or(0)).unwrap_or(0), 0);
+    extensions.mtime.unwrap_or_else(whole)
 }
 
 fn write_file(parent: &OwnedFd, name: &OsStr, mode: Mode, entry: &mut Entry<'_, Box<dyn Read>>) -> io::Result<()> {
@@ -200,8 +217,8 @@ fn remove_tree(parent: &OwnedFd, name: &OsStr) -> io::Result<()> {
 }
 
 /// A file system without times is no reason to fail.
-fn set_time(parent: BorrowedFd<'_>, name: impl AsRef<OsStr>, mtime: u64) {
-    let time = Timespec { tv_sec: i64::try_from(mtime).unwrap_or(0), tv_nsec: 0 };
+fn set_time(parent: BorrowedFd<'_>, name: impl AsRef<OsStr>, (tv_sec, tv_nsec): (i64, i64)) {
+    let time = Timespec { tv_sec, tv_nsec };
     let times = Timestamps { last_access: time, last_modification: time };
     let flags = if name.as_ref().is_empty() { AtFlags::EMPTY_PATH } else { AtFlags::SYMLINK_NOFOLLOW };
     let _ = rustix::fs::utimensat(parent, Path::new(name.as_ref()), &times, flags);

@@ -11,9 +11,14 @@ pub struct LogOptions {
     pub max_size: Option<u64>,
     /// Files kept, the newest included; at least 1.
     pub max_files: u32,
+    /// Whether files that are rotated away are compressed.
+    pub compress: bool,
     /// Names of container labels and environment variables copied into `attrs`.
     pub labels: Vec<String>,
     pub env: Vec<String>,
+    /// Patterns of more such names.
+    pub labels_regex: Option<String>,
+    pub env_regex: Option<String>,
     pub tag: Option<String>,
 }
 
@@ -32,21 +37,42 @@ pub enum InvalidLogOption {
     NoFile,
     #[error("cannot set max-file without max-size")]
     FilesWithoutSize,
+    #[error("compress cannot be true when max-file is less than 2 or max-size is not set")]
+    CompressWithoutFiles,
+    #[error("error parsing regexp in {option}: {reason}")]
+    Pattern { option: String, reason: String },
+    #[error("logger: logging mode not supported: {0}")]
+    Mode(String),
+    #[error("logger: max-buffer-size option is only supported with 'mode=non-blocking'")]
+    BufferWithoutMode,
+    #[error("logger: error parsing option max-buffer-size: invalid size: '{0}'")]
+    Buffer(String),
     #[error("logger: invalid option '{option}': {value}")]
     Value { option: String, value: String },
 }
 
 impl LogOptions {
-    /// `local` is kept in the same format with that driver's defaults (20 MB, 5 files): only its reader was ever
+    /// `local` is kept in the same format with that driver's defaults (20 MB, 5 files, packed): only its reader was ever
     /// part of an interface.
     pub fn parse(driver: &str, options: &BTreeMap<String, String>) -> Result<LogOptions, InvalidLogOption> {
-        let (enabled, max_size, max_files) = match driver {
-            "" | "json-file" => (true, None, 1),
-            "local" => (true, Some(20_000_000), 5),
-            "none" => (false, None, 1),
+        let (enabled, max_size, max_files, compress) = match driver {
+            "" | "json-file" => (true, None, 1, false),
+            "local" => (true, Some(20_000_000), 5, true),
+            "none" => (false, None, 1, false),
             other => return Err(InvalidLogOption::Driver(other.to_owned())),
         };
-        let mut parsed = LogOptions { enabled, max_size, max_files, labels: Vec::new(), env: Vec::new(), tag: None };
+        let mut parsed = LogOptions {
+            enabled,
+            max_size,
+            max_files,
+            compress,
+            labels: Vec::new(),
+            env: Vec::new(),
+            labels_regex: None,
+            env_regex: None,
+            tag: None,
+        };
+        let non_blocking = options.get("mode").is_some_and(|mode| mode == "non-blocking");
         for (option, value) in options {
             match option.as_str() {
                 "max-size" => parsed.max_size = size(value)?,
@@ -56,10 +82,17 @@ impl LogOptions {
                 "labels" => parsed.labels = list(value),
                 "env" => parsed.env = list(value),
                 "tag" => parsed.tag = Some(value.clone()),
-                "mode" | "max-buffer-size" | "labels-regex" | "env-regex" => {}
-                "compress" if value.parse::<bool>().is_ok() => {}
+                "labels-regex" => parsed.labels_regex = pattern(option, value)?,
+                "env-regex" => parsed.env_regex = pattern(option, value)?,
+                "mode" if matches!(value.as_str(), "blocking" | "non-blocking") => {}
+                "mode" => return Err(InvalidLogOption::Mode(value.clone())),
+                "max-buffer-size" if !non_blocking => return Err(InvalidLogOption::BufferWithoutMode),
+                "max-buffer-size" => {
+                    size(value).map_err(|_| InvalidLogOption::Buffer(value.clone()))?;
+                }
                 "compress" => {
-                    return Err(InvalidLogOption::Value { option: option.clone(), value: value.clone() });
+                    let refused = |_| InvalidLogOption::Value { option: option.clone(), value: value.clone() };
+                    parsed.compress = value.parse().map_err(refused)?;
                 }
                 _ if driver == "none" => {}
                 _ => {
@@ -74,7 +107,20 @@ impl LogOptions {
         if parsed.max_files > 1 && parsed.max_size.is_none() {
             return Err(InvalidLogOption::FilesWithoutSize);
         }
+        if parsed.compress && (parsed.max_files < 2 || parsed.max_size.is_none()) {
+            if options.contains_key("compress") {
+                return Err(InvalidLogOption::CompressWithoutFiles);
+            }
+            parsed.compress = false;
+        }
         Ok(parsed)
+    }
+}
+
+fn pattern(option: &str, value: &str) -> Result<Option<String>, InvalidLogOption> {
+    match regex_lite::Regex::new(value) {
+        Ok(_) => Ok(Some(value.to_owned()).filter(|pattern| !pattern.is_empty())),
+        Err(error) => Err(InvalidLogOption::Pattern { option: option.to_owned(), reason: error.to_string() }),
     }
 }
 
@@ -128,6 +174,21 @@ mod tests {
         assert_eq!(error("nope", &[]), "logger: no log driver named 'nope' is registered");
         assert_eq!(error("json-file", &[("a", "b")]), "unknown log opt 'a' for json-file log driver");
         assert_eq!(error("json-file", &[("max-file", "3")]), "cannot set max-file without max-size");
+        assert!(
+            parse("json-file", &[("max-size", "1m"), ("max-file", "2"), ("compress", "true")]).expect("gz").compress
+        );
+        assert!(parse("local", &[]).expect("default").compress);
+        assert!(!parse("local", &[("max-file", "1")]).expect("one file").compress);
+        assert_eq!(
+            error("json-file", &[("compress", "true")]),
+            "compress cannot be true when max-file is less than 2 or max-size is not set"
+        );
+        assert_eq!(error("json-file", &[("mode", "maybe")]), "logger: logging mode not supported: maybe");
+        assert_eq!(
+            error("json-file", &[("max-buffer-size", "1m")]),
+            "logger: max-buffer-size option is only supported with 'mode=non-blocking'"
+        );
+        assert!(error("json-file", &[("env-regex", "(")]).starts_with("error parsing regexp in env-regex: "));
         assert_eq!(error("json-file", &[("max-size", "ten")]), "invalid value for max-size: ten");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::record::Record;
 use super::time::{now, rfc3339_fixed};
-use super::writer::{LogFile, Progress, rotated};
+use super::writer::{LogFile, Progress, open_rotated};
 use crate::state::UnixNanos;
 use crate::streams::{Frame, Stream};
 use std::collections::VecDeque;
@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
@@ -56,6 +57,9 @@ pub(crate) struct Reader {
     /// Bytes read of a record whose end is not there yet.
     rest: Vec<u8>,
     rotations: u64,
+    /// Locked while the writer renames files.
+    names: Arc<Mutex<()>>,
+    progress: watch::Receiver<Progress>,
     done: bool,
 }
 
@@ -70,7 +74,8 @@ pub(crate) struct Batch {
 impl Reader {
     /// Opens the files as they are now; the caller holds `log`, so that no rotation comes between.
     pub(crate) fn open(path: &Path, log: &LogFile, request: LogsRequest) -> io::Result<Reader> {
-        let rotations = log.subscribe().borrow().rotations;
+        let progress = log.subscribe();
+        let rotations = progress.borrow().rotations;
         let mut files = VecDeque::new();
         let mut wanted = match request.tail {
             Tail::All => u64::MAX,
@@ -81,7 +86,7 @@ impl Reader {
             if number > 0 && wanted == 0 {
                 break;
             }
-            let file = match File::open(rotated(path, number)) {
+            let file = match open_rotated(path, number) {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => break,
                 Err(error) => return Err(error),
@@ -92,11 +97,21 @@ impl Reader {
             }
             files.push_front(file);
         }
-        Ok(Reader { path: path.to_owned(), request, files, offset, rest: Vec::new(), rotations, done: false })
+        Ok(Reader {
+            path: path.to_owned(),
+            request,
+            files,
+            offset,
+            rest: Vec::new(),
+            rotations,
+            names: log.names(),
+            progress,
+            done: false,
+        })
     }
 
-    /// Reads the next block. `progress` is what the writer had done before this call.
-    pub(crate) fn read(&mut self, progress: Progress) -> io::Result<Batch> {
+    /// Reads the next block.
+    pub(crate) fn read(&mut self) -> io::Result<Batch> {
         let mut frames = Vec::new();
         let Some(file) = self.files.front() else {
             return Ok(Batch { frames, at_end: true });
@@ -107,7 +122,7 @@ impl Reader {
         self.rest.truncate(start + count);
         self.offset += count as u64;
         if count == 0 {
-            return Ok(Batch { frames, at_end: !self.next_file(progress)? });
+            return Ok(Batch { frames, at_end: !self.next_file()? });
         }
         let rest = std::mem::take(&mut self.rest);
         let mut lines = rest.split_inclusive(|byte| *byte == b'\n');
@@ -132,25 +147,36 @@ impl Reader {
     }
 
     /// Goes on to the file behind the one just finished; `false` when that was the newest.
-    fn next_file(&mut self, progress: Progress) -> io::Result<bool> {
+    fn next_file(&mut self) -> io::Result<bool> {
         if self.files.len() > 1 {
             self.files.pop_front();
-        } else if progress.rotations > self.rotations {
+        } else {
+            // No rotation comes between the count and the names that it stands for.
+            let names = Arc::clone(&self.names);
+            let _held = names.lock().unwrap_or_else(PoisonError::into_inner);
+            let rotations = self.progress.borrow().rotations;
+            if rotations == self.rotations {
+                return Ok(false);
+            }
+            if let Some(last) = self.files.front()
+                && last.metadata()?.len() > self.offset
+            {
+                // Written after we had come to its end and before it was rotated away.
+                return Ok(true);
+            }
             let mut newer = VecDeque::new();
-            for number in (0..progress.rotations - self.rotations).rev() {
-                match File::open(rotated(&self.path, number)) {
+            for number in (0..rotations - self.rotations).rev() {
+                match open_rotated(&self.path, number) {
                     Ok(file) => newer.push_back(file),
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     Err(error) => return Err(error),
                 }
             }
-            self.rotations = progress.rotations;
+            self.rotations = rotations;
             if newer.is_empty() {
                 return Ok(false);
             }
             self.files = newer;
-        } else {
-            return Ok(false);
         }
         self.offset = 0;
         self.rest.clear();
@@ -251,7 +277,7 @@ pub(crate) fn read_logs(
         loop {
             let before = *progress.borrow_and_update();
             let step = tokio::task::spawn_blocking(move || {
-                let batch = reader.read(before);
+                let batch = reader.read();
                 (reader, batch)
             });
             let Ok((returned, batch)) = step.await else { return };
@@ -383,6 +409,44 @@ mod tests {
         }
         let expected: String = (0..300).map(|number| format!("{number}\n")).collect();
         assert_eq!(text, expected);
+    }
+
+    #[tokio::test]
+    async fn rotations_between_the_end_of_a_file_and_the_next_lose_nothing() {
+        let mut fixture = Fixture::new(&[("max-size", "64"), ("max-file", "9")]);
+        fixture.write("0\n", Stream::Stdout, 1000);
+        let mut reader =
+            Reader::open(&fixture.path(), &fixture.log, LogsRequest { follow: true, ..both() }).expect("open");
+        let mut text = String::new();
+        let mut step = |reader: &mut Reader| {
+            let batch = reader.read().expect("read");
+            for frame in batch.frames {
+                text.push_str(std::str::from_utf8(&frame.bytes).expect("UTF-8"));
+            }
+            batch.at_end
+        };
+        while !step(&mut reader) {}
+        // Each is a file of its own by the next write: several rotations pass before the reader looks again.
+        for number in 1..5 {
+            fixture.write(&format!("{number}\n"), Stream::Stdout, 1000);
+        }
+        step(&mut reader);
+        for number in 5..8 {
+            fixture.write(&format!("{number}\n"), Stream::Stdout, 1000);
+        }
+        while !step(&mut reader) {}
+        assert_eq!(text, "0\n1\n2\n3\n4\n5\n6\n7\n");
+    }
+
+    #[tokio::test]
+    async fn packed_files_are_read_like_others() {
+        let mut fixture = Fixture::new(&[("max-size", "1k"), ("max-file", "90"), ("compress", "true")]);
+        for number in 0..300 {
+            fixture.write(&format!("{number}\n"), Stream::Stdout, 1000);
+        }
+        let expected: String = (0..300).map(|number| format!("{number}\n")).collect();
+        assert_eq!(fixture.read(both()).await, expected);
+        assert_eq!(fixture.read(LogsRequest { tail: Tail::Last(250), ..both() }).await.lines().next(), Some("50"));
     }
 
     #[tokio::test]

@@ -5,6 +5,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use tokio::sync::watch;
 
 /// How far the files have come; followers wait on it.
@@ -25,6 +27,11 @@ pub(crate) struct LogFile {
     file: File,
     max_size: Option<u64>,
     max_files: u32,
+    compress: bool,
+    /// Packs the file that was rotated away last.
+    packing: Option<JoinHandle<()>>,
+    /// Held while files change their names; a reader that goes on to the next file holds it, too.
+    names: Arc<Mutex<()>>,
     progress: watch::Sender<Progress>,
 }
 
@@ -38,11 +45,25 @@ impl LogFile {
             file.set_len(whole)?;
         }
         let progress = watch::Sender::new(Progress { size: whole, ..Progress::default() });
-        Ok(LogFile { path: path.to_owned(), file, max_size: options.max_size, max_files: options.max_files, progress })
+        Ok(LogFile {
+            path: path.to_owned(),
+            file,
+            max_size: options.max_size,
+            max_files: options.max_files,
+            compress: options.compress,
+            packing: None,
+            names: Arc::default(),
+            progress,
+        })
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<Progress> {
         self.progress.subscribe()
+    }
+
+    /// What keeps the files' names as they are while it is locked.
+    pub(super) fn names(&self) -> Arc<Mutex<()>> {
+        Arc::clone(&self.names)
     }
 
     /// Appends whole records.
@@ -66,16 +87,18 @@ impl LogFile {
     }
 
     fn rotate(&mut self) -> io::Result<()> {
-        let absent_is_fine = |result: io::Result<()>| match result {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other,
-        };
+        if let Some(packing) = self.packing.take() {
+            // It logs its own failures, and a file that is not packed is read as it is.
+            let _ = packing.join();
+        }
+        let names = Arc::clone(&self.names);
+        let _held = names.lock().unwrap_or_else(PoisonError::into_inner);
         if self.max_files > 1 {
-            for number in (1..self.max_files - 1).rev() {
-                absent_is_fine(std::fs::rename(
-                    rotated(&self.path, u64::from(number)),
-                    rotated(&self.path, u64::from(number) + 1),
-                ))?;
+            for number in (1..u64::from(self.max_files) - 1).rev() {
+                shift(&self.path, number)?;
+            }
+            if self.max_files == 2 {
+                absent_is_fine(std::fs::remove_file(packed(&rotated(&self.path, 1))))?;
             }
             std::fs::rename(&self.path, rotated(&self.path, 1))?;
         } else {
@@ -86,8 +109,73 @@ impl LogFile {
             progress.rotations += 1;
             progress.size = 0;
         });
+        if self.compress && self.max_files > 1 {
+            let path = rotated(&self.path, 1);
+            let pack = move || {
+                if let Err(error) = pack(&path) {
+                    tracing::warn!(path = %path.display(), %error, "a log file that was rotated away stays as it is");
+                }
+            };
+            self.packing = Some(std::thread::Builder::new().name("pack a log".to_owned()).spawn(pack)?);
+        }
         Ok(())
     }
+}
+
+impl Drop for LogFile {
+    fn drop(&mut self) {
+        if let Some(packing) = self.packing.take() {
+            // Nobody may open the files while they change.
+            let _ = packing.join();
+        }
+    }
+}
+
+fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Makes number `number` the next higher one, packed or not.
+fn shift(path: &Path, number: u64) -> io::Result<()> {
+    let (from, to) = (rotated(path, number), rotated(path, number + 1));
+    absent_is_fine(std::fs::remove_file(packed(&to)))?;
+    absent_is_fine(std::fs::remove_file(&to))?;
+    absent_is_fine(std::fs::rename(packed(&from), packed(&to)))?;
+    absent_is_fine(std::fs::rename(&from, &to))
+}
+
+/// Replaces a file by its gzip. One of the two is there at any moment; both mean the same.
+fn pack(path: &Path) -> io::Result<()> {
+    let (target, half) = (packed(path), path.with_extension("packing"));
+    let mut encoder = flate2::write::GzEncoder::new(File::create(&half)?, flate2::Compression::default());
+    io::copy(&mut File::open(path)?, &mut encoder)?;
+    encoder.finish()?.sync_all()?;
+    std::fs::rename(half, target)?;
+    std::fs::remove_file(path)
+}
+
+/// Opens number `number` for reading; of a packed one a copy that is unpacked and has no name.
+pub(super) fn open_rotated(path: &Path, number: u64) -> io::Result<File> {
+    let plain = rotated(path, number);
+    match File::open(&plain) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && number > 0 => {}
+        opened => return opened,
+    }
+    let mut decoder = flate2::read::MultiGzDecoder::new(File::open(packed(&plain))?);
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let flags = rustix::fs::OFlags::TMPFILE | rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC;
+    let mut copy = File::from(rustix::fs::open(folder, flags, rustix::fs::Mode::RUSR)?);
+    io::copy(&mut decoder, &mut copy)?;
+    Ok(copy)
+}
+
+fn packed(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".gz");
+    PathBuf::from(name)
 }
 
 /// `log.json` for 0, `log.json.N` for the Nth before it.
@@ -149,5 +237,34 @@ mod tests {
         assert_eq!(read(1).as_deref(), Some("three\n"));
         assert_eq!(read(2).as_deref(), Some("two\n"));
         assert_eq!(read(3), None);
+    }
+
+    #[test]
+    fn rotated_files_are_packed_and_read_back() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("log.json");
+        let pairs = [("max-size", "4"), ("max-file", "3"), ("compress", "true")];
+        let mut log = LogFile::open(&path, &options(&pairs)).expect("open");
+        for text in ["one\n", "two\n", "three\n", "four\n"] {
+            log.append(text.as_bytes()).expect("append");
+        }
+        drop(log);
+        let names = |dir: &Path| {
+            let mut names: Vec<_> = std::fs::read_dir(dir)
+                .expect("list")
+                .map(|entry| entry.expect("entry").file_name().to_string_lossy().into_owned())
+                .collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(dir.path()), ["log.json", "log.json.1.gz", "log.json.2.gz"]);
+        let read = |number| {
+            let file = open_rotated(&path, number).expect("open");
+            let mut text = vec![0; usize::try_from(file.metadata().expect("metadata").len()).expect("short")];
+            file.read_exact_at(&mut text, 0).expect("read");
+            String::from_utf8(text).expect("text")
+        };
+        assert_eq!((read(0), read(1), read(2)), ("four\n".into(), "three\n".into(), "two\n".into()));
+        assert_eq!(open_rotated(&path, 3).expect_err("three are kept").kind(), io::ErrorKind::NotFound);
     }
 }

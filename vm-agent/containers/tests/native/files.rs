@@ -151,7 +151,62 @@ pub(crate) async fn copy_in_and_out(stage: &Stage) {
         .map(|entry| entry.expect("an entry").path().expect("a name").to_string_lossy().into_owned())
         .collect();
     assert!(names.iter().any(|name| name.ends_with("tmp/sub/file")), "{names:?}");
+    assert!(names.iter().any(|name| name.ends_with("proc/") || name.ends_with("proc")), "{names:?}");
+    assert!(!names.iter().any(|name| name.contains("proc/1") || name.contains("dev/null")), "without what is mounted");
     stage.remove(&id).await;
+}
+
+pub(crate) async fn attributes_and_times(stage: &Stage) {
+    let id = stage.create(None, json!({"Cmd": ["sleep", "100"]})).await.expect("create");
+    // cap_net_raw=ep, as setcap writes it.
+    let capability: &[u8] = &[1, 0, 0, 2, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let mut tar = tar::Builder::new(Vec::new());
+    let records: [(&str, &[u8]); 3] = [
+        ("mtime", b"1700000000.123456789"),
+        ("SCHILY.xattr.security.capability", capability),
+        ("SCHILY.xattr.trusted.overlay.opaque", b"y"),
+    ];
+    tar.append_pax_extensions(records).expect("tar");
+    let mut header = tar::Header::new_ustar();
+    header.set_mode(0o755);
+    header.set_mtime(1_700_000_000);
+    header.set_size(1);
+    tar.append_data(&mut header, "tool", &b"x"[..]).expect("tar");
+    let plain = tar.into_inner().expect("tar");
+    for packed in [plain.clone(), zstd::encode_all(&plain[..], 1).expect("zstd")] {
+        send(stage, &id, "/tmp", &packed).await.expect("put");
+        let stat = stage.containers.archive_stat(&id, "/tmp/tool").await.expect("stat");
+        assert_eq!(stat.mtime.as_nanosecond(), 1_700_000_000_123_456_789);
+        let (_, mut chunks) = stage.containers.archive_get(&id, "/tmp/tool").await.expect("get");
+        let mut bytes = Vec::new();
+        while let Some(chunk) = chunks.recv().await {
+            bytes.extend_from_slice(&chunk.expect("a chunk"));
+        }
+        let mut archive = tar::Archive::new(&bytes[..]);
+        let mut entry = archive.entries().expect("a tar").next().expect("an entry").expect("readable");
+        let records = entry.pax_extensions().expect("readable").expect("an extended header");
+        let found: Vec<(String, Vec<u8>)> = records
+            .map(|record| record.expect("a record"))
+            .map(|record| (record.key().expect("text").to_owned(), record.value_bytes().to_vec()))
+            .collect();
+        assert_eq!(found, [("SCHILY.xattr.security.capability".to_owned(), capability.to_vec())]);
+        send(stage, &id, "/tmp", &empty_instead_of_tool()).await.expect("put");
+    }
+    let error = send(stage, &id, "/tmp", b"BZh91AY&SY").await.expect_err("bzip2");
+    assert_eq!(
+        error.to_string(),
+        "bzip2 archives are not supported: send the archive plain, or packed with gzip or zstd"
+    );
+    assert_eq!(error.kind(), Kind::Invalid);
+    stage.remove(&id).await;
+}
+
+fn empty_instead_of_tool() -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_ustar();
+    header.set_size(0);
+    tar.append_data(&mut header, "tool", std::io::empty()).expect("tar");
+    tar.into_inner().expect("tar")
 }
 
 async fn put(stage: &Stage, id: &str, directory: &str, name: &str, content: &[u8]) {
@@ -163,16 +218,21 @@ async fn put(stage: &Stage, id: &str, directory: &str, name: &str, content: &[u8
     header.set_mtime(1_700_000_000);
     header.set_size(content.len() as u64);
     tar.append_data(&mut header, name, content).expect("tar");
-    let bytes = tar.into_inner().expect("tar");
+    send(stage, id, directory, &tar.into_inner().expect("tar")).await.expect("put");
+}
+
+async fn send(stage: &Stage, id: &str, directory: &str, bytes: &[u8]) -> containers::Result<()> {
     let (sender, body) = mpsc::channel(1);
+    let bytes = bytes.to_vec();
     let sending = tokio::spawn(async move {
         for chunk in bytes.chunks(700) {
             // The end of the archive may be left unread.
             let _ = sender.send(Ok(Bytes::copy_from_slice(chunk))).await;
         }
     });
-    stage.containers.archive_put(id, directory, body, ArchivePut::default()).await.expect("put");
+    let done = stage.containers.archive_put(id, directory, body, ArchivePut::default()).await;
     sending.await.expect("sent");
+    done
 }
 
 async fn get(stage: &Stage, id: &str, path: &str) -> (engine_api::PathStat, String) {
