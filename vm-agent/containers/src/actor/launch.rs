@@ -61,6 +61,7 @@ impl Actor {
             let _ = releasing.await;
         }
         self.acknowledge_now().await?;
+        self.take_shared_hostname();
         let (network, root, cgroup) =
             tokio::join!(self.prepare_network(), self.inner.open_root(&self.record), self.prepare_cgroup());
         let started = match (network, root, cgroup) {

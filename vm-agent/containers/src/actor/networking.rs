@@ -3,6 +3,7 @@
 use super::Actor;
 use super::files::dns_servers;
 use super::launch::endpoint_settings;
+use crate::create::promises;
 use crate::record::Record;
 use crate::{Error, Invalid, Result};
 use engine_api::EndpointSettings;
@@ -39,18 +40,10 @@ impl NetworkMode<'_> {
 impl Actor {
     /// Joins every configured network; after a failure none.
     pub(super) async fn attach_networks(&self, sandbox: Option<&Sandbox>) -> Result<Vec<Endpoint>> {
-        let mode = NetworkMode::of(&self.record);
-        let main = match mode {
-            NetworkMode::Named(name) => name,
-            NetworkMode::Host => "host",
-            NetworkMode::None => "none",
-            NetworkMode::Container(_) => return Ok(Vec::new()),
-        };
         let mut endpoints = Vec::new();
-        // The main network first: it becomes eth0 and publishes the ports.
-        let (first, rest): (Vec<_>, Vec<_>) = self.record.endpoints.iter().partition(|(name, _)| *name == main);
-        for (at, (name, settings)) in first.into_iter().chain(rest).enumerate() {
-            match self.attach_network(name, settings, sandbox, at == 0).await {
+        let publisher = self.publisher().map(str::to_owned);
+        for (name, settings) in self.in_order() {
+            match self.attach_network(name, settings, sandbox, publisher.as_ref() == Some(name)).await {
                 Ok(endpoint) => endpoints.push(endpoint),
                 Err(error) => {
                     self.inner.services.networks.detach_all(&self.record.id).await;
@@ -59,6 +52,40 @@ impl Actor {
             }
         }
         Ok(endpoints)
+    }
+
+    /// The main network first: it becomes eth0.
+    fn in_order(&self) -> Vec<(&String, &EndpointSettings)> {
+        let main = match NetworkMode::of(&self.record) {
+            NetworkMode::Named(name) => name,
+            NetworkMode::Host => "host",
+            NetworkMode::None => "none",
+            NetworkMode::Container(_) => return Vec::new(),
+        };
+        let (first, rest): (Vec<_>, Vec<_>) = self.record.endpoints.iter().partition(|(name, _)| *name == main);
+        first.into_iter().chain(rest).collect()
+    }
+
+    /// The network whose endpoint publishes the container's ports: the first that leads to the outside.
+    fn publisher(&self) -> Option<&str> {
+        let leads_out = |name: &str| self.inner.services.networks.inspect(name).is_ok_and(|found| publishes(&found));
+        self.in_order().into_iter().map(|(name, _)| name.as_str()).find(|name| leads_out(name))
+    }
+
+    /// Whether some endpoint has the container's ports open.
+    fn has_published(&self) -> bool {
+        self.inner.services.networks.endpoints(&self.record.id).iter().any(|endpoint| !endpoint.ports.is_empty())
+    }
+
+    /// A container in another's network has its host name, too, and says so from its start on, as with dockerd.
+    pub(super) fn take_shared_hostname(&mut self) {
+        if let NetworkMode::Container(id) = NetworkMode::of(&self.record)
+            && let Ok(other) = self.inner.find(id)
+        {
+            let config = &other.view().record.config;
+            self.record.config.hostname.clone_from(&config.hostname);
+            self.record.config.domainname.clone_from(&config.domainname);
+        }
     }
 
     async fn attach_network(
@@ -79,14 +106,13 @@ impl Actor {
         let ipam = settings.ipam_config.clone().unwrap_or_default();
         let mac_text = if settings.mac_address.is_empty() { &record.config.mac_address } else { &settings.mac_address };
         let mac = parse_mac(mac_text).ok_or_else(|| invalid(format!("invalid MAC address: {mac_text}")))?;
-        let on_default = name == "bridge";
         let request = EndpointRequest {
             container_id: record.id.clone(),
             container_name: record.name.clone(),
             hostname: record.config.hostname.clone(),
             network: name.to_owned(),
             sandbox,
-            aliases: if on_default { Vec::new() } else { settings.aliases.clone().unwrap_or_default() },
+            aliases: settings.aliases.clone().unwrap_or_default(),
             ipv4: match address(&ipam.ipv4_address)? {
                 Some(IpAddr::V4(four)) => Some(four),
                 Some(IpAddr::V6(_)) => return Err(invalid("invalid IPv4 address".to_owned()).into()),
@@ -115,8 +141,10 @@ impl Actor {
             }
             NetworkMode::None | NetworkMode::Named(_) => {}
         }
+        promises::endpoint(&settings)?;
         if let Some(run) = self.run.clone() {
-            self.attach_network(&found.name, &settings, run.sandbox.as_ref(), false).await?;
+            let with_ports = publishes(&found) && !self.has_published();
+            self.attach_network(&found.name, &settings, run.sandbox.as_ref(), with_ports).await?;
         } else if self.record.endpoints.contains_key(&found.name) {
             return Err(network::Error::EndpointExists { name: self.record.name.clone(), network: found.name }.into());
         }
@@ -138,7 +166,21 @@ impl Actor {
             self.inner.services.networks.detach(&self.record.id, &name, run.sandbox.as_ref()).await?;
         }
         self.record.endpoints.remove(&name);
-        self.networks_changed().await
+        let published = self.publish_again().await;
+        self.networks_changed().await?;
+        published
+    }
+
+    /// The ports of an endpoint that left open on the next network that leads to the outside.
+    async fn publish_again(&self) -> Result<()> {
+        let ports = port_requests(&self.record)?;
+        if self.run.is_none() || ports.is_empty() || self.has_published() {
+            return Ok(());
+        }
+        if let Some(network) = self.publisher() {
+            self.inner.services.networks.publish(&self.record.id, network, ports).await?;
+        }
+        Ok(())
     }
 
     async fn networks_changed(&mut self) -> Result<()> {
@@ -151,6 +193,10 @@ impl Actor {
         self.publish();
         Ok(())
     }
+}
+
+fn publishes(network: &network::Network) -> bool {
+    network.driver == network::Driver::Bridge && !network.internal
 }
 
 /// The bindings of `-p`, and with `-P` one for every exposed port.

@@ -2,6 +2,7 @@
 
 pub(crate) mod merge;
 pub(crate) mod mounts;
+pub(crate) mod promises;
 pub(crate) mod resources;
 mod validate;
 
@@ -65,7 +66,8 @@ impl Containers {
         }
         let wanted = wanted_mounts(&config, &host, inner)?;
         inner.resolve_shared(&mut host);
-        let endpoints = endpoints(&mut host, networking_config)?;
+        let endpoints = inner.endpoints(&mut host, networking_config);
+        warnings.extend(promises::check(&host, &endpoints)?);
         let id = names::new_id().map_err(Error::io("make an id"))?;
         let name = inner.new_name(name, &id)?;
         complete(&mut config, &mut host, &id)?;
@@ -110,13 +112,13 @@ impl Inner {
         let image = images.image(&id)?;
         if let Some(text) = platform.filter(|text| !text.is_empty()) {
             let wanted = images::Platform::parse(text)?;
-            let (os, architecture) = (image.config.os().to_string(), image.config.architecture().to_string());
-            if wanted.os != os || wanted.architecture != architecture {
+            let found = image.platform();
+            if wanted.os != found.os || wanted.architecture != found.architecture || needs_more(&found, &wanted) {
                 // The client pulls the right one when it is told that this one is not there.
                 return Err(Error::WrongPlatform {
                     reference: reference.to_owned(),
                     wanted: text.to_owned(),
-                    found: format!("{os}/{architecture}"),
+                    found: found.to_string(),
                 });
             }
         }
@@ -148,6 +150,28 @@ impl Inner {
                 *mode = format!("container:{}", other.id);
             }
         }
+    }
+
+    /// The networks to join, keyed by their names, however they were named. One that is not there yet is an error of the start.
+    fn endpoints(&self, host: &mut HostConfig, given: Option<NetworkingConfig>) -> Map<EndpointSettings> {
+        let canonical = |name: &str| match name {
+            "" | "default" | "bridge" => "bridge".to_owned(),
+            "host" | "none" => name.to_owned(),
+            other => self.services.networks.inspect(other).map_or_else(|_| other.to_owned(), |found| found.name),
+        };
+        if host.network_mode.starts_with("container:") {
+            return Map::new();
+        }
+        host.network_mode = canonical(&host.network_mode);
+        let main = host.network_mode.as_str();
+        let given = given.and_then(|config| config.endpoints_config).unwrap_or_default();
+        let mut endpoints: Map<EndpointSettings> =
+            given.into_iter().map(|(name, settings)| (canonical(&name), endpoint_settings(settings))).collect();
+        if matches!(main, "host" | "none") {
+            endpoints.retain(|name, _| name == main);
+        }
+        endpoints.entry(main.to_owned()).or_default();
+        endpoints
     }
 
     /// Directory, volumes, record, task: in this order, so that a crash leaves at most an orphaned directory.
@@ -284,6 +308,19 @@ impl Inner {
     }
 }
 
+/// Whether the image is for a higher variant (`v3`) than was asked for; a lower one runs there as well.
+fn needs_more(image: &images::Platform, wanted: &images::Platform) -> bool {
+    let level = |variant: &str| variant.strip_prefix('v').and_then(|number| number.parse::<u32>().ok());
+    match (&image.variant, &wanted.variant) {
+        (Some(image), Some(wanted)) => match (level(image), level(wanted)) {
+            (Some(image), Some(wanted)) => image > wanted,
+            _ => image != wanted,
+        },
+        // What was not asked for may be any, and what an image does not say is the lowest.
+        _ => false,
+    }
+}
+
 /// All mounts in dockerd's order of precedence: those of other containers, `-v`, `--mount`, `--tmpfs`, the image's volumes.
 fn wanted_mounts(config: &ContainerConfig, host: &HostConfig, inner: &Inner) -> Result<Vec<Wanted>> {
     let mode = inner.settings.mode;
@@ -351,28 +388,6 @@ fn inherited(mounted: &Mounted, read_only: bool) -> Option<Wanted> {
     })
 }
 
-/// The networks to join, keyed as `--network` names them.
-fn endpoints(host: &mut HostConfig, given: Option<NetworkingConfig>) -> Result<Map<EndpointSettings>, Invalid> {
-    if matches!(host.network_mode.as_str(), "" | "default") {
-        host.network_mode = "bridge".to_owned();
-    }
-    let mut endpoints = Map::new();
-    for (name, settings) in given.and_then(|config| config.endpoints_config).unwrap_or_default() {
-        let name = if name == "default" { "bridge".to_owned() } else { name };
-        endpoints.insert(name, endpoint_settings(settings));
-    }
-    let main = host.network_mode.as_str();
-    if main.starts_with("container:") {
-        endpoints.clear();
-        return Ok(endpoints);
-    }
-    if matches!(main, "host" | "none") {
-        endpoints.retain(|name, _| name == main);
-    }
-    endpoints.entry(main.to_owned()).or_default();
-    Ok(endpoints)
-}
-
 /// Fills in what dockerd fills in, so that inspect shows the same.
 fn complete(config: &mut ContainerConfig, host: &mut HostConfig, id: &str) -> Result<()> {
     if config.hostname.is_empty() {
@@ -406,19 +421,23 @@ fn complete(config: &mut ContainerConfig, host: &mut HostConfig, id: &str) -> Re
 
 /// The `attrs` of every log record, as JSON; empty when there are none.
 pub(crate) fn log_attributes(record: &Record, options: &LogOptions) -> String {
+    // Checked when the options were parsed.
+    let pattern = |text: &Option<String>| text.as_ref().and_then(|text| regex_lite::Regex::new(text).ok());
+    let (labels, variables) = (pattern(&options.labels_regex), pattern(&options.env_regex));
+    let chosen = |names: &[String], pattern: &Option<regex_lite::Regex>, name: &str| {
+        names.iter().any(|known| known == name) || pattern.as_ref().is_some_and(|pattern| pattern.is_match(name))
+    };
     let mut attrs = Map::new();
-    for label in &options.labels {
-        if let Some(value) = record.labels().get(label) {
+    for (label, value) in record.labels() {
+        if chosen(&options.labels, &labels, label) {
             attrs.insert(label.clone(), value.clone());
         }
     }
-    for name in &options.env {
-        let value =
-            record.config.env.iter().flatten().find_map(|variable| {
-                variable.split_once('=').filter(|(known, _)| known == name).map(|(_, value)| value)
-            });
-        if let Some(value) = value {
-            attrs.insert(name.clone(), value.to_owned());
+    for variable in record.config.env.iter().flatten() {
+        if let Some((name, value)) = variable.split_once('=')
+            && chosen(&options.env, &variables, name)
+        {
+            attrs.insert(name.to_owned(), value.to_owned());
         }
     }
     if let Some(tag) = &options.tag {
@@ -433,4 +452,23 @@ pub(crate) fn log_attributes(record: &Record, options: &LogOptions) -> String {
         return String::new();
     }
     serde_json::to_string(&attrs).expect("a map of strings is JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variants() {
+        let check = |image: &str, wanted: &str| {
+            let parse = |text: &str| images::Platform::parse(text).expect(text);
+            needs_more(&parse(image), &parse(wanted))
+        };
+        assert!(check("linux/arm/v7", "linux/arm/v6"));
+        assert!(!check("linux/arm/v6", "linux/arm/v7"));
+        assert!(!check("linux/amd64", "linux/amd64/v3"));
+        assert!(!check("linux/arm64", "linux/arm64/v8"));
+        assert!(!check("linux/amd64/v3", "linux/amd64"));
+        assert!(check("linux/amd64/v3", "linux/amd64/v2"));
+    }
 }

@@ -86,6 +86,10 @@ pub(crate) fn parse_mount(mount: &Mount, mode: Mode) -> Result<Wanted, Invalid> 
         return Err(refuse("field Target must not be empty".to_owned()));
     }
     let destination = destination_of(&mount.target).map_err(|error| refuse(error.to_string()))?;
+    // All three are weaker than what every mount here gives: both sides always see the same.
+    if !matches!(mount.consistency.as_str(), "" | "default" | "consistent" | "cached" | "delegated") {
+        return Err(refuse(format!("invalid consistency mode: {}", mount.consistency)));
+    }
     let mut wanted = Wanted {
         what: What::EngineSocket,
         destination,
@@ -105,6 +109,11 @@ pub(crate) fn parse_mount(mount: &Mount, mode: Mode) -> Result<Wanted, Invalid> 
             let options = mount.bind_options.clone().unwrap_or_default();
             if !options.propagation.is_empty() && !PROPAGATIONS.contains(&options.propagation.as_str()) {
                 return Err(refuse(format!("invalid propagation mode: {}", options.propagation)));
+            }
+            if options.read_only_force_recursive && (options.read_only_non_recursive || !mount.read_only) {
+                // Without a conflict nothing is to be done: recursive is what read-only means here, or the start fails.
+                let other = if mount.read_only { "ReadOnlyNonRecursive" } else { "not ReadOnly" };
+                return Err(refuse(format!("mount options conflict: {other} && ReadOnlyForceRecursive")));
             }
             if !is_host_path(&mount.source) {
                 let error = Invalid::MountPath(mount.source.clone());
@@ -456,6 +465,20 @@ mod tests {
         assert_eq!(
             parse(r#"{"Type":"volume","Source":"v","Target":"x"}"#).expect_err("relative"),
             "invalid mount config for type \"volume\": invalid mount path: 'x' mount path must be absolute"
+        );
+        let forced = |readonly: &str| {
+            parse(&format!(
+                r#"{{"Type":"bind","Source":"/a","Target":"/b",{readonly}"BindOptions":{{"ReadOnlyForceRecursive":true}}}}"#
+            ))
+        };
+        assert!(forced(r#""ReadOnly":true,"#).expect("forced").recursive_read_only);
+        assert_eq!(
+            forced("").expect_err("writable"),
+            "invalid mount config for type \"bind\": mount options conflict: not ReadOnly && ReadOnlyForceRecursive"
+        );
+        assert_eq!(
+            parse(r#"{"Type":"volume","Source":"v","Target":"/x","Consistency":"maybe"}"#).expect_err("consistency"),
+            "invalid mount config for type \"volume\": invalid consistency mode: maybe"
         );
         assert_eq!(
             parse(r#"{"Type":"what","Target":"/x"}"#).expect_err("type"),

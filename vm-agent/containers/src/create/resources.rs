@@ -41,6 +41,8 @@ pub enum InvalidResources {
     CpusNotThere { requested: String, available: String },
     #[error("Range of blkio weight is from 10 to 1000")]
     BlkioWeight,
+    #[error("kernel does not support CPU real-time scheduler")]
+    Realtime,
     #[error("Invalid QoS settings: linux does not support Maximum IO Bandwidth or Maximum IO IOps")]
     Qos,
 }
@@ -169,6 +171,7 @@ fn cpu(r: &mut Resources, abilities: &Abilities, warnings: &mut Vec<String>) -> 
     if r.nano_cpus > 0 && !abilities.has("cpu") {
         return Err(InvalidResources::NoCfs);
     }
+    super::promises::realtime(r)?;
     let most = i64::try_from(abilities.cpus).unwrap_or(i64::MAX).saturating_mul(1_000_000_000);
     if r.nano_cpus < 0 || r.nano_cpus > most {
         return Err(InvalidResources::Cpus(abilities.cpus));
@@ -319,6 +322,8 @@ mod tests {
             (r#"{"Memory": 1000}"#, "Minimum memory limit allowed is 6MB"),
             (r#"{"NanoCpus": 5000000000}"#, "range of CPUs is from 0.01 to 4.00, as there are only 4 CPUs available"),
             (r#"{"CpusetCpus": "0-9"}"#, "Requested CPUs are not available - requested 0-9, available: 0-3"),
+            (r#"{"CpuRealtimeRuntime": 9}"#, "kernel does not support CPU real-time scheduler"),
+            (r#"{"CpuRealtimePeriod": 9}"#, "kernel does not support CPU real-time scheduler"),
             (r#"{"CpusetCpus": "x"}"#, "Invalid value x for cpuset cpus"),
             (
                 r#"{"CpuPeriod": 5}"#,

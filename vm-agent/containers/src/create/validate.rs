@@ -57,16 +57,6 @@ pub(crate) fn host(host: &HostConfig, config: &ContainerConfig) -> Result<(), In
             port_range(&binding.host_port)?;
         }
     }
-    // Refused rather than ignored: who asks for these counts on them.
-    if host.links.as_ref().is_some_and(|links| !links.is_empty()) {
-        return Err(Invalid::Unsupported {
-            option: "--link",
-            instead: "join both containers to a user-defined network",
-        });
-    }
-    if !host.resources.cgroup_parent.is_empty() {
-        return Err(Invalid::Unsupported { option: "--cgroup-parent", instead: "leave it out" });
-    }
     modes(host)?;
     network_conflicts(host, config)?;
     if host.shm_size < 0 {

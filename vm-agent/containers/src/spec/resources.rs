@@ -50,6 +50,18 @@ fn block_io(r: &Resources) -> Value {
     if r.blkio_weight > 0 {
         io["weight"] = json!(r.blkio_weight);
     }
+    let weights: Vec<Value> = r
+        .blkio_weight_device
+        .iter()
+        .flatten()
+        .filter_map(|device| {
+            let (major, minor) = number_of(&device.path)?;
+            Some(json!({"major": major, "minor": minor, "weight": device.weight}))
+        })
+        .collect();
+    if !weights.is_empty() {
+        io["weightDevice"] = json!(weights);
+    }
     for (name, list) in [
         ("throttleReadBpsDevice", &r.blkio_device_read_bps),
         ("throttleWriteBpsDevice", &r.blkio_device_write_bps),
@@ -66,16 +78,28 @@ fn block_io(r: &Resources) -> Value {
 
 /// A device that is not there cannot be throttled and is left out.
 fn throttle(device: &ThrottleDevice) -> Option<Value> {
+    let (major, minor) = number_of(&device.path)?;
+    Some(json!({"major": major, "minor": minor, "rate": device.rate}))
+}
+
+fn number_of(path: &str) -> Option<(u32, u32)> {
     use std::os::unix::fs::MetadataExt;
-    let number = std::fs::metadata(&device.path).ok()?.rdev();
-    Some(json!({
-        "major": rustix::fs::major(number), "minor": rustix::fs::minor(number), "rate": device.rate,
-    }))
+    let number = std::fs::metadata(path).ok()?.rdev();
+    Some((rustix::fs::major(number), rustix::fs::minor(number)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn weights_of_devices() {
+        let wire: Resources = serde_json::from_str(
+            r#"{"BlkioWeightDevice": [{"Path": "/dev/null", "Weight": 300}, {"Path": "/no/such", "Weight": 5}]}"#,
+        )
+        .expect("valid JSON");
+        assert_eq!(resources(&wire)["blockIO"], json!({"weightDevice": [{"major": 1, "minor": 3, "weight": 300}]}));
+    }
 
     #[test]
     fn limits() {

@@ -1,0 +1,252 @@
+//! What a request asks for and this engine does not do: refused, or said in a warning, never silently dropped. Pure.
+//!
+//! Every field of a request is named here, without `..`: a new one does not compile until somebody decided about it.
+
+use super::resources::InvalidResources;
+use crate::Invalid;
+use engine_api::network::EndpointIpamConfig;
+use engine_api::{EndpointSettings, HostConfig, Map, Resources};
+
+/// Refuses what would be ignored; answers the warnings of what is harmless to leave out.
+pub(crate) fn check(host: &HostConfig, endpoints: &Map<EndpointSettings>) -> Result<Vec<String>, Invalid> {
+    let HostConfig {
+        // Refused here, or worth a warning.
+        links,
+        storage_opt,
+        userns_mode,
+        isolation,
+        cgroup,
+        log_config,
+        security_opt,
+        resources,
+        // The client's own affair.
+        container_id_file: _,
+        // Shown by inspect and list, which is all that they promise.
+        annotations: _,
+        // Have an effect; their values are checked by `validate` and by the modules that carry them out.
+        binds: _,
+        network_mode: _,
+        port_bindings: _,
+        restart_policy: _,
+        auto_remove: _,
+        volume_driver: _,
+        volumes_from: _,
+        console_size: _,
+        cap_add: _,
+        cap_drop: _,
+        cgroupns_mode: _,
+        dns: _,
+        dns_options: _,
+        dns_search: _,
+        extra_hosts: _,
+        group_add: _,
+        ipc_mode: _,
+        oom_score_adj: _,
+        pid_mode: _,
+        privileged: _,
+        publish_all_ports: _,
+        readonly_rootfs: _,
+        tmpfs: _,
+        uts_mode: _,
+        shm_size: _,
+        sysctls: _,
+        runtime: _,
+        mounts: _,
+        masked_paths: _,
+        readonly_paths: _,
+        init: _,
+    } = host;
+    if links.as_ref().is_some_and(|links| !links.is_empty()) {
+        return Err(LINK);
+    }
+    if storage_opt.as_ref().is_some_and(|options| !options.is_empty()) {
+        return Err(Invalid::StorageOption);
+    }
+    if !matches!(userns_mode.as_str(), "" | "host") {
+        return Err(Invalid::Mode { mode: "user namespace", value: userns_mode.clone() });
+    }
+    if !matches!(isolation.to_ascii_lowercase().as_str(), "" | "default") {
+        return Err(Invalid::Isolation(isolation.clone()));
+    }
+    if !cgroup.is_empty() {
+        return Err(Invalid::Unsupported { option: "Cgroup", instead: "leave it out" });
+    }
+    for settings in endpoints.values() {
+        endpoint(settings)?;
+    }
+    let mut warnings = limits(resources)?;
+    warnings.extend(security_opt.iter().flatten().filter_map(|option| label(option)));
+    let options = log_config.config.iter().flatten();
+    if options.into_iter().any(|(option, value)| option == "mode" && value == "non-blocking") {
+        warnings.push(
+            "Log mode non-blocking has no effect: a log in a file of this machine does not hold a container up."
+                .to_owned(),
+        );
+    }
+    Ok(warnings)
+}
+
+const LINK: Invalid =
+    Invalid::Unsupported { option: "--link", instead: "join both containers to a user-defined network" };
+
+/// The same for one network's part, at create and at `network connect`.
+pub(crate) fn endpoint(settings: &EndpointSettings) -> Result<(), Invalid> {
+    let EndpointSettings {
+        links,
+        ipam_config,
+        // Have an effect, or are refused by the network where they cannot have one.
+        aliases: _,
+        mac_address: _,
+        driver_opts: _,
+        gw_priority: _,
+        // Only ever answers.
+        network_id: _,
+        endpoint_id: _,
+        gateway: _,
+        ip_address: _,
+        ip_prefix_len: _,
+        ipv6_gateway: _,
+        global_ipv6_address: _,
+        global_ipv6_prefix_len: _,
+        dns_names: _,
+    } = settings;
+    if links.as_ref().is_some_and(|links| !links.is_empty()) {
+        return Err(LINK);
+    }
+    if let Some(EndpointIpamConfig { link_local_ips, ipv4_address: _, ipv6_address: _ }) = ipam_config
+        && link_local_ips.as_ref().is_some_and(|list| !list.is_empty())
+    {
+        return Err(Invalid::Unsupported { option: "--link-local-ip", instead: "use --ip with a subnet of your own" });
+    }
+    Ok(())
+}
+
+fn limits(resources: &Resources) -> Result<Vec<String>, Invalid> {
+    let Resources {
+        cgroup_parent,
+        cpu_count,
+        kernel_memory_tcp,
+        // Realtime limits, bandwidth of Windows, and every limit that has an effect: see `resources::adapt`.
+        cpu_shares: _,
+        memory: _,
+        nano_cpus: _,
+        blkio_weight: _,
+        blkio_weight_device: _,
+        blkio_device_read_bps: _,
+        blkio_device_write_bps: _,
+        blkio_device_read_iops: _,
+        blkio_device_write_iops: _,
+        cpu_period: _,
+        cpu_quota: _,
+        cpu_realtime_period: _,
+        cpu_realtime_runtime: _,
+        cpuset_cpus: _,
+        cpuset_mems: _,
+        devices: _,
+        device_cgroup_rules: _,
+        device_requests: _,
+        kernel_memory: _,
+        memory_reservation: _,
+        memory_swap: _,
+        memory_swappiness: _,
+        oom_kill_disable: _,
+        pids_limit: _,
+        ulimits: _,
+        cpu_percent: _,
+        io_maximum_iops: _,
+        io_maximum_bandwidth: _,
+    } = resources;
+    if !cgroup_parent.is_empty() {
+        return Err(Invalid::Unsupported { option: "--cgroup-parent", instead: "leave it out" });
+    }
+    let mut warnings = Vec::new();
+    if *kernel_memory_tcp > 0 {
+        warnings.push(
+            "Your kernel does not support kernel memory TCP limit capabilities or the cgroup is not mounted. Limitation discarded."
+                .to_owned(),
+        );
+    }
+    if *cpu_count > 0 {
+        warnings.push("linux does not support CPU count. Count discarded.".to_owned());
+    }
+    Ok(warnings)
+}
+
+/// The warning for a profile or label that nothing here can apply; to be without one is what everybody is.
+fn label(option: &str) -> Option<String> {
+    let (key, value) = option.split_once('=').or_else(|| option.split_once(':'))?;
+    match key {
+        "apparmor" if value != "unconfined" => {
+            Some(format!("Your kernel does not support AppArmor. Profile {value} discarded."))
+        }
+        "label" if value != "disable" => {
+            Some(format!("Your kernel does not support SELinux. Label {value} discarded."))
+        }
+        _ => None,
+    }
+}
+
+/// Realtime scheduling has no controller in cgroup v2.
+pub(crate) fn realtime(resources: &Resources) -> Result<(), InvalidResources> {
+    if resources.cpu_realtime_period != 0 || resources.cpu_realtime_runtime != 0 {
+        return Err(InvalidResources::Realtime);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(host: &str, endpoint: &str) -> Result<Vec<String>, String> {
+        let host: HostConfig = serde_json::from_str(host).expect(host);
+        let settings: EndpointSettings = serde_json::from_str(endpoint).expect(endpoint);
+        super::check(&host, &Map::from([("net".to_owned(), settings)])).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_would_be_ignored_is_refused() {
+        for (host, text) in [
+            (r#"{"Links": ["a:b"]}"#, "--link is not supported yet: join both containers to a user-defined network"),
+            (r#"{"CgroupParent": "/x"}"#, "--cgroup-parent is not supported yet: leave it out"),
+            (
+                r#"{"StorageOpt": {"size": "1G"}}"#,
+                "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
+            ),
+            (r#"{"UsernsMode": "private"}"#, "invalid user namespace mode: private"),
+            (r#"{"Isolation": "hyperv"}"#, "invalid isolation (hyperv): linux only supports 'default'"),
+            (r#"{"Cgroup": "container:x"}"#, "Cgroup is not supported yet: leave it out"),
+        ] {
+            assert_eq!(check(host, "{}"), Err(text.to_owned()), "{host}");
+        }
+        for (settings, text) in [
+            (r#"{"Links": ["a"]}"#, "--link is not supported yet: join both containers to a user-defined network"),
+            (
+                r#"{"IPAMConfig": {"LinkLocalIPs": ["169.254.1.1"]}}"#,
+                "--link-local-ip is not supported yet: use --ip with a subnet of your own",
+            ),
+        ] {
+            assert_eq!(check("{}", settings), Err(text.to_owned()), "{settings}");
+        }
+    }
+
+    #[test]
+    fn what_is_harmless_to_leave_out_is_said() {
+        for (host, text) in [
+            (
+                r#"{"SecurityOpt": ["apparmor=mine", "label=disable", "no-new-privileges"]}"#,
+                "Your kernel does not support AppArmor. Profile mine discarded.",
+            ),
+            (r#"{"SecurityOpt": ["label=type:x"]}"#, "Your kernel does not support SELinux. Label type:x discarded."),
+            (r#"{"CpuCount": 2}"#, "linux does not support CPU count. Count discarded."),
+            (
+                r#"{"LogConfig": {"Type": "json-file", "Config": {"mode": "non-blocking"}}}"#,
+                "Log mode non-blocking has no effect: a log in a file of this machine does not hold a container up.",
+            ),
+        ] {
+            assert_eq!(check(host, "{}"), Ok(vec![text.to_owned()]), "{host}");
+        }
+        let nothing = r#"{"UsernsMode": "host", "Isolation": "default", "SecurityOpt": ["apparmor=unconfined"]}"#;
+        assert_eq!(check(nothing, r#"{"Aliases": ["a"]}"#), Ok(Vec::new()));
+    }
+}
