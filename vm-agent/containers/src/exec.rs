@@ -1,6 +1,6 @@
 //! Further processes in a running container: `docker exec`, and the probes of health checks.
 
-use crate::actor::{await_start, connect, look_up, standard_streams};
+use crate::actor::{Streams, await_start, connect, look_up, standard_streams};
 use crate::attach::{keys, set_size};
 use crate::attached::Attached;
 use crate::handle::{Handle, Run};
@@ -12,7 +12,6 @@ use engine_api::exec::{ExecConfig, ExecInspect, ExecProcessConfig, ExecStartRequ
 use oci_spec::runtime::Process;
 use runtime::plan::fd;
 use serde_json::json;
-use std::collections::HashMap;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,20 +23,14 @@ const EXEC_PREFIX: &str = "OCI runtime exec failed: exec failed: unable to start
 /// How long the output of an ended command may take to arrive.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// All execs of all containers, by id.
-#[derive(Debug, Default)]
-pub(crate) struct Execs {
-    by_id: Mutex<HashMap<String, Arc<Exec>>>,
-}
-
 /// One command, from its creation until its container forgets it.
 #[derive(Debug)]
 pub(crate) struct Exec {
     pub(crate) id: String,
-    container: Arc<Handle>,
+    pub(crate) container: Arc<Handle>,
     config: ExecConfig,
     pub(crate) hub: Arc<Hub>,
-    phase: watch::Sender<Phase>,
+    pub(crate) phase: watch::Sender<Phase>,
     running: Mutex<Option<Running>>,
 }
 
@@ -54,43 +47,6 @@ pub(crate) enum Phase {
 struct Running {
     terminal: Option<Arc<Endpoint>>,
     copiers: JoinHandle<()>,
-}
-
-impl Execs {
-    pub(crate) fn find(&self, id: &str) -> Result<Arc<Exec>> {
-        self.map().get(id).cloned().ok_or_else(|| Error::NoSuchExec(id.to_owned()))
-    }
-
-    fn add(&self, exec: Arc<Exec>) {
-        self.map().insert(exec.id.clone(), exec);
-    }
-
-    pub(crate) fn remove(&self, id: &str) {
-        self.map().remove(id);
-    }
-
-    /// The container ended or is gone, and its execs with it; those whose end was not heard of yet go when it is.
-    pub(crate) fn forget_container(&self, container: &str) {
-        self.map().retain(|_, exec| {
-            exec.container.id != container || matches!(*exec.phase.borrow(), Phase::Starting | Phase::Running { .. })
-        });
-    }
-
-    /// Ids of the execs of a container that have not ended, for inspect.
-    pub(crate) fn of_container(&self, container: &str) -> Vec<String> {
-        let map = self.map();
-        let mut ids: Vec<String> = map
-            .values()
-            .filter(|exec| exec.container.id == container && !matches!(*exec.phase.borrow(), Phase::Ended { .. }))
-            .map(|exec| exec.id.clone())
-            .collect();
-        ids.sort();
-        ids
-    }
-
-    fn map(&self) -> MutexGuard<'_, HashMap<String, Arc<Exec>>> {
-        self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Containers {
@@ -111,13 +67,13 @@ impl Containers {
     pub async fn exec_start(&self, exec: &str, request: ExecStartRequest) -> Result<Option<Attached>> {
         let exec = self.inner.execs.find(exec)?;
         if request.detach {
-            self.inner.run_exec(&exec, request.console_size).await?;
+            self.inner.run_exec(&exec, request.console_size, true).await?;
             return Ok(None);
         }
         let config = &exec.config;
         let keys = keys(Some(&config.detach_keys))?;
         let (client, output) = exec.hub.subscribe(config.attach_stdout, config.attach_stderr);
-        self.inner.run_exec(&exec, request.console_size.or(config.console_size)).await?;
+        self.inner.run_exec(&exec, request.console_size.or(config.console_size), false).await?;
         let stdin = config.attach_stdin.then(|| {
             let (inner, detached) = (Arc::clone(&self.inner), Arc::clone(&exec));
             StdinWriter::new(Arc::clone(&exec.hub), Some(client), config.tty.then_some(keys), !config.tty, move || {
@@ -193,8 +149,13 @@ impl Inner {
         Ok(exec)
     }
 
-    /// Starts the command once.
-    pub(crate) async fn run_exec(self: &Arc<Self>, exec: &Arc<Exec>, console: Option<[u32; 2]>) -> Result<()> {
+    /// Starts the command once. A detached one has nobody for its streams.
+    pub(crate) async fn run_exec(
+        self: &Arc<Self>,
+        exec: &Arc<Exec>,
+        console: Option<[u32; 2]>,
+        detached: bool,
+    ) -> Result<()> {
         let run = refuse_unless_running(&exec.container)?;
         let mut refused = None;
         exec.phase.send_if_modified(|phase| {
@@ -212,31 +173,31 @@ impl Inner {
             return Err(error);
         }
         self.emit_exec(exec, "exec_start");
-        match self.launch_exec(exec, &run, console).await {
-            // A short command may have ended before we come here.
-            Ok(pid) => {
-                exec.phase.send_if_modified(|phase| {
-                    let starting = *phase == Phase::Starting;
-                    if starting {
-                        *phase = Phase::Running { pid };
-                    }
-                    starting
-                });
-                Ok(())
-            }
-            Err(error) => {
-                let code = match &error {
+        // A task of its own: whoever asked may go away, and the start ends in one of its two ways all the same.
+        let (inner, exec) = (Arc::clone(self), Arc::clone(exec));
+        let starting = tokio::spawn(async move {
+            let launched = inner.launch_exec(&exec, &run, console, detached).await;
+            if let Err(error) = &launched {
+                let code = match error {
                     Error::StartConfig { exit_code, .. } | Error::Start { exit_code, .. } => *exit_code,
                     _ => 126,
                 };
                 exec.hub.close();
                 exec.phase.send_replace(Phase::Ended { code });
-                Err(error)
+                inner.execs.ended(&exec.id);
             }
-        }
+            launched
+        });
+        starting.await.unwrap_or(Err(Error::Stopping))
     }
 
-    async fn launch_exec(self: &Arc<Self>, exec: &Arc<Exec>, run: &Arc<Run>, console: Option<[u32; 2]>) -> Result<i32> {
+    async fn launch_exec(
+        self: &Arc<Self>,
+        exec: &Arc<Exec>,
+        run: &Arc<Run>,
+        console: Option<[u32; 2]>,
+        detached: bool,
+    ) -> Result<()> {
         let record = Arc::clone(&exec.container.view().record);
         let config = &exec.config;
         let (root, specification) =
@@ -277,7 +238,7 @@ impl Inner {
         if !config.privileged {
             plan.process.seccomp = run.seccomp.as_deref().cloned();
         }
-        let mut streams = standard_streams(config.tty, config.attach_stdin)?;
+        let mut streams = exec_streams(config, detached)?;
         let mut fds = std::mem::take(&mut streams.theirs);
         let duplicate =
             |fd: std::os::fd::BorrowedFd<'_>| fd.try_clone_to_owned().map_err(Error::io("duplicate a descriptor"));
@@ -297,25 +258,32 @@ impl Inner {
             }
             starting
         });
-        Ok(spawned.pid)
+        Ok(())
     }
 
     /// The supervisor says that a command ended.
     pub(crate) fn exec_exited(self: &Arc<Self>, exec: Arc<Exec>, code: i32) {
         let inner = Arc::clone(self);
         tokio::spawn(async move {
-            // The notice may overtake the answer to its start; a start that failed says so itself.
+            // The notice may overtake the answer to its start, however late that comes; every start comes to an end,
+            // and one that failed says so itself. An error means that nobody can ask for the code any more.
             let mut phase = exec.phase.subscribe();
-            let begun = phase.wait_for(|phase| !matches!(phase, Phase::Created | Phase::Starting));
-            let begun = tokio::time::timeout(DRAIN, begun).await.is_ok_and(|phase| phase.is_ok());
+            let _ = phase.wait_for(|phase| !matches!(phase, Phase::Created | Phase::Starting)).await;
             let running = exec.running().take();
             if let Some(Running { mut copiers, .. }) = running
                 && tokio::time::timeout(DRAIN, &mut copiers).await.is_err()
             {
                 copiers.abort();
             }
-            if begun && !matches!(*exec.phase.borrow(), Phase::Ended { .. }) {
-                exec.phase.send_replace(Phase::Ended { code });
+            let noted = exec.phase.send_if_modified(|phase| {
+                let first = !matches!(phase, Phase::Ended { .. });
+                if first {
+                    *phase = Phase::Ended { code };
+                }
+                first
+            });
+            if noted {
+                inner.execs.ended(&exec.id);
             }
             exec.hub.close();
             // Already done when the start failed.
@@ -360,6 +328,28 @@ impl Exec {
     fn running(&self) -> MutexGuard<'_, Option<Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Pipes for what the client attaches to. What nobody attaches to is /dev/null: a pipe would break with this engine.
+fn exec_streams(config: &ExecConfig, detached: bool) -> Result<Streams> {
+    let mut streams = standard_streams(config.tty, config.attach_stdin && !detached)?;
+    if config.tty {
+        return Ok(streams);
+    }
+    let Streams { theirs, stdout, stderr, .. } = &mut streams;
+    for (name, end, attached) in
+        [(fd::STDOUT, stdout, config.attach_stdout), (fd::STDERR, stderr, config.attach_stderr)]
+    {
+        if attached && !detached {
+            continue;
+        }
+        let null = std::fs::OpenOptions::new().write(true).open("/dev/null");
+        let null = null.map_err(Error::path("open", "/dev/null"))?;
+        *end = None;
+        theirs.retain(|(known, _)| known != name);
+        theirs.push((name.to_owned(), null.into()));
+    }
+    Ok(streams)
 }
 
 fn refuse_unless_running(handle: &Handle) -> Result<Arc<Run>> {

@@ -2,6 +2,7 @@
 
 use crate::state::UnixNanos;
 use engine_api::{ContainerConfig, Healthcheck, Timestamp, ZERO_TIME};
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -21,7 +22,8 @@ pub(crate) struct Plan {
     pub(crate) retries: u32,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Status {
     Starting,
     Healthy,
@@ -44,6 +46,14 @@ pub(crate) struct Health {
     pub(crate) status: Status,
     pub(crate) failing_streak: u32,
     pub(crate) log: VecDeque<Probe>,
+}
+
+/// What outlives the engine: how the run that began then was doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Judgement {
+    pub(crate) started_at: UnixNanos,
+    pub(crate) status: Status,
+    pub(crate) failing_streak: u32,
 }
 
 impl Status {
@@ -98,6 +108,18 @@ impl Plan {
 impl Health {
     pub(crate) fn new() -> Health {
         Health { status: Status::Starting, failing_streak: 0, log: VecDeque::new() }
+    }
+
+    /// Of the run that began at `started_at`, as an earlier engine left it.
+    pub(crate) fn resume(started_at: UnixNanos, judged: Option<Judgement>) -> Health {
+        match judged.filter(|judged| judged.started_at == started_at) {
+            Some(Judgement { status, failing_streak, .. }) => Health { status, failing_streak, log: VecDeque::new() },
+            None => Health::new(),
+        }
+    }
+
+    pub(crate) fn judgement(&self, started_at: UnixNanos) -> Judgement {
+        Judgement { started_at, status: self.status, failing_streak: self.failing_streak }
     }
 
     /// Takes a result in; failures within the start period do not count unless the container was healthy before.
@@ -162,6 +184,16 @@ mod tests {
         assert_eq!(plan(r#"{"Test": ["CMD", "a", "b"]}"#).expect("a check").command, ["a", "b"]);
         assert_eq!(plan(r#"{"Test": ["NONE"]}"#), None);
         assert_eq!(plan("{}"), None);
+    }
+
+    #[test]
+    fn a_judgement_belongs_to_its_run() {
+        let judged = Judgement { started_at: 7, status: Status::Unhealthy, failing_streak: 4 };
+        let resumed = Health::resume(7, Some(judged));
+        assert_eq!((resumed.status, resumed.failing_streak), (Status::Unhealthy, 4));
+        assert_eq!(resumed.judgement(7), judged);
+        assert_eq!(Health::resume(8, Some(judged)), Health::new());
+        assert_eq!(Health::resume(7, None), Health::new());
     }
 
     #[test]

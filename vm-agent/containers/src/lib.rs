@@ -14,6 +14,7 @@ mod create;
 mod error;
 mod events;
 mod exec;
+mod execs;
 mod filters;
 mod handle;
 mod health;

@@ -1,5 +1,6 @@
 //! What is remembered of a container: one record in the store.
 
+use crate::health::Judgement;
 use crate::state::{State, UnixNanos};
 use engine_api::{ContainerConfig, EndpointSettings, HostConfig, Map, MountPoint};
 use layers::DiffId;
@@ -31,6 +32,9 @@ pub(crate) struct Record {
     /// The user stopped it: `unless-stopped` does not start it with the engine.
     #[serde(default)]
     pub(crate) stopped_by_user: bool,
+    /// What the probes of the last run said; of another run than the present one it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) health: Option<Judgement>,
 }
 
 /// Where a mount's content comes from.

@@ -1,7 +1,7 @@
 //! The service: a cheap handle on all containers of the engine.
 
 use crate::create::resources::Abilities;
-use crate::exec::Execs;
+use crate::execs::Execs;
 use crate::handle::{Handle, LogSlot, View};
 use crate::record::Record;
 use crate::sandboxes::Sandboxes;

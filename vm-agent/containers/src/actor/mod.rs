@@ -157,7 +157,7 @@ impl Actor {
                 self.report_failed_restart();
             }
             Command::RestartDue { .. } => {}
-            Command::Probed { started_at, health } => self.probed(started_at, health),
+            Command::Probed { started_at, health } => self.probed(started_at, health).await,
         }
     }
 

@@ -84,6 +84,7 @@ impl Containers {
             state: State::Created(None),
             restart_count: 0,
             stopped_by_user: false,
+            health: None,
         };
         let mut made = Vec::new();
         match inner.make(record, wanted, &mut made).await {

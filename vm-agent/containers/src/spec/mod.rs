@@ -247,6 +247,7 @@ mod tests {
             state: State::Created(None),
             restart_count: 0,
             stopped_by_user: false,
+            health: None,
         }
     }
 

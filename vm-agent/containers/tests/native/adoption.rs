@@ -5,6 +5,7 @@ use crate::report::{begin, passed};
 use crate::stage::{Stage, attach_all};
 use bytes::Bytes;
 use containers::{Kind, RemoveOptions, StopOptions};
+use engine_api::ExecStartRequest;
 use network::NetworkCreate;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -76,10 +77,25 @@ pub(crate) async fn across_an_engine_restart(stage: &Stage) {
         },
     });
     let server = stage.create(Some("server"), server).await.expect("create");
-    for id in [&talker, &mortal] {
+    // Probed quickly until it is healthy, and then not again within this test.
+    let hour = 3_600_000_000_000_i64;
+    let check = json!({
+        "Test": ["CMD", "true"], "Interval": hour, "StartPeriod": hour, "StartInterval": 2_000_000, "Timeout": hour,
+    });
+    let patient = json!({"Cmd": ["sleep", "100"], "Healthcheck": check});
+    let patient = stage.create(Some("patient"), patient).await.expect("create");
+    for id in [&talker, &mortal, &patient] {
         stage.containers.start(id).await.expect("start");
     }
     stage.await_log(&talker, "line 2000\n").await;
+    let mut events = stage.events.subscribe();
+    while stage.health(&patient).await != "healthy" {
+        events.next().await.expect("events go on");
+    }
+    let detached = json!({"Cmd": ["sh", "-c", "while :; do echo talk; echo >>/count; sleep 0.01; done"]});
+    let exec = stage.exec_create(&patient, &detached).await;
+    let request = ExecStartRequest { detach: true, ..ExecStartRequest::default() };
+    assert!(stage.containers.exec_start(&exec, request).await.expect("exec start").is_none());
     let mut attached = stage.containers.attach(&mortal, attach_all()).await.expect("attach");
     attached.stdin.as_mut().expect("stdin").write(Bytes::from_static(b"end\n")).await.expect("written");
     set_phase(stage, "crash");
@@ -91,6 +107,7 @@ async fn after_a_crash(stage: &Stage) {
     assert_eq!(stage.status("talker").await, "running");
     assert_eq!(stage.wait("mortal").await.code, 22);
     the_server_is_reached(stage).await;
+    the_patient_is_as_it_was(stage).await;
     let mut attached = stage.containers.attach("talker", attach_all()).await.expect("attach");
     attached.stdin.as_mut().expect("stdin").write(Bytes::from_static(b"again\n")).await.expect("written");
     while attached.output.recv().await.is_some() {}
@@ -107,10 +124,23 @@ async fn after_a_crash(stage: &Stage) {
         log.get(log.len().saturating_sub(80)..).unwrap_or("")
     );
     stage.containers.stop("server", StopOptions { timeout: Some(0), signal: None }).await.expect("stop");
-    for name in ["talker", "mortal", "server"] {
+    stage.containers.stop("patient", StopOptions { timeout: Some(0), signal: None }).await.expect("stop");
+    for name in ["talker", "mortal", "server", "patient"] {
         stage.remove(name).await;
     }
     passed();
+}
+
+/// What was known of its health is still known, and its detached command has no stream that broke with the engine.
+async fn the_patient_is_as_it_was(stage: &Stage) {
+    assert_eq!(stage.status("patient").await, "running");
+    assert_eq!(stage.health("patient").await, "healthy");
+    let grows = "n=$(wc -l </count); for i in $(seq 1 500); do [ $(wc -l </count) -gt $((n + 3)) ] && exit 0; sleep 0.01; done; exit 1";
+    let exec = stage.exec_create("patient", &json!({"Cmd": ["sh", "-c", grows], "AttachStdout": true})).await;
+    let started = stage.containers.exec_start(&exec, ExecStartRequest::default()).await.expect("exec start");
+    let mut output = started.expect("attached").output;
+    while output.recv().await.is_some() {}
+    assert_eq!(stage.containers.exec_inspect(&exec).expect("inspect").exit_code, Some(0), "the command talks on");
 }
 
 /// Link, port and names of a container whose start was the engine's last deed.

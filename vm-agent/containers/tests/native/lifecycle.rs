@@ -176,5 +176,19 @@ pub(crate) async fn health(stage: &Stage) {
     await_event("health_status: healthy").await;
     let health = stage.containers.inspect(&id, false).await.expect("inspect").state.health.expect("a check");
     assert_eq!(health.log.expect("probes").last().expect("a probe").output, "fine\n");
+    // A frozen container is not asked: its neighbour's probes show that there was time for some.
+    stage.containers.pause(&id).await.expect("pause");
+    let neighbour = json!({"Cmd": ["sleep", "100"], "Healthcheck": {"Test": ["CMD", "true"], "Interval": 50_000_000}});
+    let neighbour = stage.create(None, neighbour).await.expect("create");
+    stage.containers.start(&neighbour).await.expect("start");
+    let mut probes = 0;
+    while probes < 4 {
+        let event = events.next().await.expect("an event");
+        assert!(event.action != "health_status: unhealthy", "{event:?}");
+        probes += u32::from(event.action == "exec_die" && event.actor == neighbour);
+    }
+    stage.containers.unpause(&id).await.expect("unpause");
+    assert_eq!(stage.health(&id).await, "healthy");
+    stage.remove(&neighbour).await;
     stage.remove(&id).await;
 }

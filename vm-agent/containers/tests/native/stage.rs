@@ -110,6 +110,18 @@ impl Stage {
         Ok(self.containers.create(name, request, None).await?.id)
     }
 
+    /// Makes an exec from the JSON of a request.
+    pub(crate) async fn exec_create(&self, id: &str, request: &Value) -> String {
+        let config = engine_api::decode(request.to_string().as_bytes()).expect("a valid request");
+        self.containers.exec_create(id, config).await.expect("exec create")
+    }
+
+    /// The health that inspect reports; empty without a check.
+    pub(crate) async fn health(&self, id: &str) -> String {
+        let state = self.containers.inspect(id, false).await.expect("inspect").state;
+        state.health.map(|health| health.status).unwrap_or_default()
+    }
+
     /// Runs a shell script to its end: (exit code, stdout and stderr in the order of the log).
     pub(crate) async fn run(&self, script: &str, mut request: Value) -> (i32, String) {
         if request.is_null() {
