@@ -1,19 +1,25 @@
 //! Small static programs for containers, compiled when first needed.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::ensure;
 use tempfile::TempDir;
 
-/// The UDP echo server of `fixtures/udp_echo.rs`, as a static executable.
+/// A program and the folder that it lies in, or why there is none.
+type Built = Result<(TempDir, PathBuf), String>;
+
+/// `fixtures/NAME.rs` as a static executable.
 ///
 /// # Errors
 /// When it does not compile.
-pub fn udp_echo() -> anyhow::Result<PathBuf> {
-    static BUILT: OnceLock<Result<(TempDir, PathBuf), String>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| compile("udp_echo").map_err(|error| format!("{error:#}")));
+pub fn program(name: &'static str) -> anyhow::Result<PathBuf> {
+    static BUILT: Mutex<BTreeMap<&str, Built>> = Mutex::new(BTreeMap::new());
+    // A panic while it compiled left nothing behind.
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let built = built.entry(name).or_insert_with(|| compile(name).map_err(|error| format!("{error:#}")));
     built.as_ref().map(|(_, program)| program.clone()).map_err(|error| anyhow::anyhow!("{error}"))
 }
 

@@ -3,9 +3,11 @@
 //! - [`engine`] starts what is under test: the engine natively, the machine over each link, or a reference engine given by the caller;
 //! - [`docker`] runs the unmodified docker CLI against it;
 //! - [`case`] is what one test case gets: an engine, names of its own, and clean-up;
+//! - [`fixture`] compiles small programs, [`mod@image`] and [`archive`] make small images;
+//! - [`http`] sends what the CLI never sends;
 //! - [`registry`] is a real registry, [`token`] the service that some registries send their clients to, [`gate`] a way to one that
-//!   closes in the middle of a pull, [`archive`] images made for a case;
-//! - [`terminal`] a real terminal; [`sandbox`] a network of the run's own.
+//!   closes in the middle of a pull;
+//! - [`terminal`] is a real terminal; [`sandbox`] a network of the run's own.
 
 pub mod archive;
 pub mod case;
@@ -13,6 +15,8 @@ pub mod docker;
 pub mod engine;
 pub mod fixture;
 pub mod gate;
+pub mod http;
+pub mod image;
 pub mod registry;
 pub mod sandbox;
 pub mod terminal;

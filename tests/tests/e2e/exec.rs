@@ -60,3 +60,16 @@ pub(crate) fn in_stopped_container(case: &Case<'_>) -> Result {
     ensure!(said.code == 1 && said.err.contains("is not running"), "{said:?}");
     Ok(())
 }
+
+pub(crate) fn detached(case: &Case<'_>) -> Result {
+    let name = sleeper(case)?;
+    // Its output goes nowhere, and is no reason to stop.
+    let script = "for i in $(seq 1 20000); do echo $i; done; echo written >/mark";
+    let out = case.ok(&["exec", "-d", &name, "sh", "-c", script])?;
+    ensure!(out.is_empty(), "{out}");
+    let mark = tests::wait::until("the mark", std::time::Duration::from_secs(20), || {
+        case.ok(&["exec", &name, "cat", "/mark"]).ok().filter(|mark| !mark.is_empty())
+    })?;
+    ensure!(mark == "written", "{mark}");
+    Ok(())
+}

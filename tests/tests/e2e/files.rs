@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use tests::case::Case;
 
 type Result = anyhow::Result<()>;
@@ -34,17 +34,16 @@ pub(crate) fn copy_directory_and_stopped(case: &Case<'_>) -> Result {
     let tree = dir.path().join("tree");
     fs::create_dir_all(tree.join("deep"))?;
     fs::write(tree.join("deep/leaf"), "green")?;
-    case.ok(&["cp", &tree.display().to_string(), &format!("{name}:/data")])
-        .or_else(|_| case.ok(&["cp", &dir.path().display().to_string(), &format!("{name}:/data")]))?;
-    case.ok(&["cp", &format!("{name}:/data"), &dir.path().join("out").display().to_string()])?;
-    let leaf = ["out/deep/leaf", "out/tree/deep/leaf"]
-        .map(|path| dir.path().join(path))
-        .into_iter()
-        .find(|path| path.exists());
-    ensure!(
-        leaf.is_some_and(|path| fs::read_to_string(path).is_ok_and(|text| text == "green")),
-        "the tree did not come back"
-    );
+    // A target that is not there becomes the folder, one that is there gets it inside, as with cp(1).
+    case.ok(&["cp", &tree.display().to_string(), &format!("{name}:/data")])?;
+    case.ok(&["cp", &tree.display().to_string(), &format!("{name}:/data")])?;
+    let out = dir.path().join("out");
+    case.ok(&["cp", &format!("{name}:/data"), &out.display().to_string()])?;
+    for leaf in ["deep/leaf", "tree/deep/leaf"] {
+        let text = fs::read_to_string(out.join(leaf)).with_context(|| leaf.to_owned())?;
+        ensure!(text == "green", "{leaf}: {text}");
+    }
+    ensure!(case.ok(&["start", "-a", &name])? == "green");
     Ok(())
 }
 

@@ -1,12 +1,14 @@
 //! Images and registries.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use tests::case::Case;
 use tests::docker::Docker;
 use tests::registry::{Access, Registry};
 use tests::token::Tokens;
+use tests::wait::until;
 
 type Result = anyhow::Result<()>;
 
@@ -106,6 +108,36 @@ pub(crate) fn push_and_pull_back(case: &Case<'_>) -> Result {
     ensure!(out.contains("Pull complete"), "{out}");
     ensure!(case.ok(&["inspect", "--format", "{{.Id}}", &reference])? == id);
     case.ok(&["rmi", &reference])?;
+    Ok(())
+}
+
+/// What an image says about its containers is done.
+pub(crate) fn configuration_is_honoured(case: &Case<'_>) -> Result {
+    let reference = case.image("configured:1");
+    let script = "trap 'exit 42' USR1; echo ready; while :; do sleep 0.05; done";
+    let config = serde_json::json!({
+        "Entrypoint": ["sh", "-c"], "Cmd": [script], "User": "1234:2345", "WorkingDir": "/made", "Env": ["PATH=/bin", "A=b"],
+        "Volumes": { "/anonymous": {} }, "ExposedPorts": { "80/tcp": {}, "53/udp": {} }, "StopSignal": "SIGUSR1",
+        "Labels": { "of": "the image" },
+        "Healthcheck": { "Test": ["CMD-SHELL", "test $A = b"], "Interval": 50_000_000, "Retries": 1 },
+    });
+    tests::image::derive(case.docker, "busybox", &reference, &config)?;
+    let out = case.ok(&["run", "--rm", &reference, "id -u; id -g; pwd; echo $A"])?;
+    ensure!(out == "1234\n2345\n/made\nb", "{out}");
+    let name = case.container("configured");
+    case.ok(&["run", "-d", "-P", "--name", &name, &reference])?;
+    let inspect = |format: &str| case.ok(&["inspect", "--format", format, &name]);
+    ensure!(inspect("{{(index .Mounts 0).Destination}} {{(index .Mounts 0).Type}}")? == "/anonymous volume");
+    ensure!(inspect("{{index .Config.Labels \"of\"}}")? == "the image");
+    let ports = case.ok(&["port", &name])?;
+    ensure!(ports.contains("80/tcp -> ") && ports.contains("53/udp -> "), "{ports}");
+    until("health", Duration::from_secs(30), || {
+        inspect("{{.State.Health.Status}}").ok().filter(|status| status == "healthy")
+    })?;
+    until("the trap", Duration::from_secs(30), || case.ok(&["logs", &name]).ok().filter(|log| log.contains("ready")))?;
+    case.ok(&["stop", &name])?;
+    ensure!(inspect("{{.State.ExitCode}}")? == "42", "{}", inspect("{{.State.ExitCode}}")?);
+    case.ok(&["rm", "-v", &name])?;
     Ok(())
 }
 

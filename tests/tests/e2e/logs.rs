@@ -50,3 +50,42 @@ pub(crate) fn order_and_bytes(case: &Case<'_>) -> Result {
     );
     Ok(())
 }
+
+pub(crate) fn rotated_and_packed(case: &Case<'_>) -> Result {
+    let name = case.container("rotated");
+    let options = ["--log-opt", "max-size=20k", "--log-opt", "max-file=100", "--log-opt", "compress=true"];
+    let mut arguments = vec!["run", "--name", &name];
+    arguments.extend(options);
+    arguments.extend(["busybox", "seq", "1", "3000"]);
+    case.ok(&arguments)?;
+    let expected: String = (1..=3000).map(|n| format!("{n}\n")).collect();
+    ensure!(case.ok(&["logs", &name])? == expected.trim_end(), "lines are missing");
+    ensure!(case.ok(&["logs", "--tail", "2500", &name])?.lines().next() == Some("501"));
+    Ok(())
+}
+
+pub(crate) fn attributes_by_pattern(case: &Case<'_>) -> Result {
+    let name = case.container("attributes");
+    let options = ["--log-opt", "labels-regex=^team\\.", "--log-opt", "env-regex=^(A|B)$", "--log-opt", "env=C"];
+    let mut arguments = vec!["run", "--name", &name];
+    arguments.extend(options);
+    arguments.extend(["--label", "team.name=blue", "--label", "other=x", "-e", "A=1", "-e", "C=3", "-e", "AB=no"]);
+    arguments.extend(["busybox", "echo", "said"]);
+    case.ok(&arguments)?;
+    ensure!(
+        case.ok(&["logs", "--details", &name])? == "A=1,C=3,team.name=blue said",
+        "{}",
+        case.ok(&["logs", "--details", &name])?
+    );
+    Ok(())
+}
+
+pub(crate) fn none_cannot_be_read(case: &Case<'_>) -> Result {
+    let name = case.container("silent");
+    case.ok(&["run", "--log-driver", "none", "--name", &name, "busybox", "echo", "unheard"])?;
+    let said = case.run(&["logs", &name])?;
+    ensure!(said.code == 1 && said.err.contains("configured logging driver does not support reading"), "{said:?}");
+    let answer = tests::http::request(case.host(), "GET", &format!("/v1.51/containers/{name}/logs?stdout=1"), "")?;
+    ensure!(answer.status == 501, "{answer:?}");
+    Ok(())
+}

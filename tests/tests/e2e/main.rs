@@ -10,6 +10,7 @@ mod images;
 mod logs;
 mod machine;
 mod networks;
+mod refusals;
 mod run;
 mod system;
 mod terminal;
@@ -59,21 +60,28 @@ fn cases() -> Vec<Entry> {
         run::unknown_image_is_125, run::reads_standard_input, run::keeps_streams_apart, run::environment_user_and_directory,
         run::hostname_and_name, run::read_only_root, run::tmpfs, run::add_host_and_dns, run::ulimit_and_sysctl,
         run::capabilities, run::init_reaps, run::no_new_privileges, run::masked_paths, run::privileged_sees_devices,
-        run::device, run::removes_itself, run::restart_policy, run::labels, run::stop_signal,
+        run::device, run::device_filter, run::vsock_is_refused, run::options_without_effect, run::removes_itself,
+        run::removes_itself_when_it_cannot_start, run::restart_policy, run::labels, run::stop_signal,
         containers::lifecycle, containers::rename_and_conflict, containers::remove_running_is_refused, containers::wait_codes,
         containers::list_filters, containers::top, containers::fifty_in_parallel, containers::unknown_is_named, containers::pause,
         containers::kill_signals,
-        exec::runs_and_returns_codes, exec::with_user_and_environment, exec::standard_input, exec::in_stopped_container,
-        logs::follow_ends_with_container, logs::tail_since_timestamps, logs::order_and_bytes,
+        exec::runs_and_returns_codes, exec::with_user_and_environment, exec::standard_input, exec::in_stopped_container, exec::detached,
+        logs::follow_ends_with_container, logs::tail_since_timestamps, logs::order_and_bytes, logs::rotated_and_packed,
+        logs::attributes_by_pattern, logs::none_cannot_be_read,
         files::copy_in_and_out, files::copy_directory_and_stopped, files::export_and_changes,
         volumes::outlives_container, volumes::copy_up, volumes::anonymous_goes_with_rm, volumes::in_use_is_refused,
         images::pull_anonymous, images::pull_by_digest_and_list, images::pull_with_password, images::pull_with_token,
         images::push_and_pull_back,
         images::save_and_load, images::tag_and_remove, images::unknown_in_registry, images::registry_down,
+        images::configuration_is_honoured,
         networks::publish_tcp, networks::publish_taken_port, networks::publish_udp, networks::names_on_user_network,
         networks::none_and_host_and_container, networks::bridge_reaches_neighbour,
-        terminal::interactive_shell, terminal::detach_and_attach,
-        system::version_info_ping, system::events_in_order, system::disk_usage, system::malformed_requests,
+        networks::ports_follow_the_networks, networks::subnet_and_address, networks::without_communication,
+        networks::by_id_and_publish_all, networks::host_name_is_shared,
+        terminal::interactive_shell, terminal::detach_and_attach, terminal::exec_in_a_terminal,
+        system::version_info_ping, system::events_in_order, system::events_of_every_kind,
+        system::older_clients, system::disk_usage, system::malformed_requests,
+        refusals::are_dockerds, refusals::name_the_field,
     ]);
     all.extend(cases![with_cgroups;
         run::memory_limit_kills, run::limits_are_written, system::stats,

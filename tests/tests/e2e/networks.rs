@@ -59,7 +59,7 @@ pub(crate) fn publish_udp(case: &Case<'_>) -> Result {
     let (name, port) = (case.container("udp"), case.port());
     let publish = format!("{port}:5353/udp");
     case.ok(&["create", "-p", &publish, "--name", &name, "busybox", "/udp_echo", "5353"])?;
-    case.ok(&["cp", &tests::fixture::udp_echo()?.display().to_string(), &format!("{name}:/udp_echo")])?;
+    case.ok(&["cp", &tests::fixture::program("udp_echo")?.display().to_string(), &format!("{name}:/udp_echo")])?;
     case.ok(&["start", &name])?;
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     socket.set_read_timeout(Some(Duration::from_millis(500)))?;
@@ -140,5 +140,101 @@ pub(crate) fn bridge_reaches_neighbour(case: &Case<'_>) -> Result {
     case.ok(&["run", "-d", "--name", &name, "busybox", "sleep", "1000"])?;
     let address = case.ok(&["inspect", "--format", "{{.NetworkSettings.Networks.bridge.IPAddress}}", &name])?;
     case.ok(&["run", "--rm", "busybox", "ping", "-c", "1", "-W", "5", &address])?;
+    Ok(())
+}
+
+/// Answers every request with one line.
+fn httpd<'a>(case: &Case<'_>, name: &'a str, options: &[&'a str]) -> Result {
+    let mut arguments = vec!["run", "-d", "--name", name];
+    arguments.extend(options);
+    let script = "mkdir /www; echo served >/www/index.html; httpd -f -h /www";
+    arguments.extend(["busybox", "sh", "-c", script]);
+    case.ok(&arguments).map(drop)
+}
+
+pub(crate) fn ports_follow_the_networks(case: &Case<'_>) -> Result {
+    let (main, inner) = (case.network("main"), case.network("inner"));
+    let (name, port) = (case.container("moving"), case.port());
+    let (publish, url) = (format!("{port}:80"), format!("http://localhost:{port}/"));
+    case.ok(&["network", "create", &main])?;
+    case.ok(&["network", "create", "--internal", &inner])?;
+    let served = |why: &str| until(why, Duration::from_secs(20), || get(&url));
+    // The main network leaves, and another one carries on.
+    httpd(case, &name, &["-p", &publish])?;
+    served("the page over the default network")?;
+    case.ok(&["network", "connect", &main, &name])?;
+    case.ok(&["network", "disconnect", "bridge", &name])?;
+    served("the page over the second network")?;
+    ensure!(case.ok(&["port", &name, "80/tcp"])?.contains(&port.to_string()));
+    case.ok(&["rm", "-f", &name])?;
+    // An internal network publishes nothing; the first one that leads out does.
+    httpd(case, &name, &["-p", &publish, "--network", &inner])?;
+    ensure!(case.ok(&["port", &name])?.is_empty(), "{}", case.ok(&["port", &name])?);
+    let said = case.run(&["exec", &name, "ip", "route", "get", "192.0.2.1"])?;
+    ensure!(said.code != 0, "an internal network has no way out: {said:?}");
+    case.ok(&["network", "connect", &main, &name])?;
+    served("the page over the network that came later")?;
+    case.ok(&["network", "disconnect", &main, &name])?;
+    ensure!(get(&url).is_none(), "the port stayed open");
+    ensure!(case.ok(&["port", &name])?.is_empty());
+    Ok(())
+}
+
+pub(crate) fn subnet_and_address(case: &Case<'_>) -> Result {
+    let network = case.network("subnet");
+    let third = case.number() % 250;
+    let address = format!("10.231.{third}.77");
+    let created = ["--subnet", &format!("10.231.{third}.0/24"), "--gateway", &format!("10.231.{third}.9")];
+    let mut arguments = vec!["network", "create"];
+    arguments.extend(created);
+    arguments.push(&network);
+    case.ok(&arguments)?;
+    let show = "ip -4 -o addr show eth0; ip route";
+    let out = case.ok(&["run", "--rm", "--network", &network, "--ip", &address, "busybox", "sh", "-c", show])?;
+    ensure!(out.contains(&format!("inet {address}/24")), "{out}");
+    ensure!(out.contains(&format!("default via 10.231.{third}.9 dev eth0")), "{out}");
+    let said = case.run(&["run", "--rm", "--network", &network, "--ip", "10.9.9.9", "busybox", "true"])?;
+    ensure!(said.code == 125 && said.err.contains("10.9.9.9"), "{said:?}");
+    let said = case.run(&["run", "--rm", "--ip", "172.17.0.99", "busybox", "true"])?;
+    ensure!(said.code == 125 && said.err.contains("user specified IP address is supported on"), "{said:?}");
+    Ok(())
+}
+
+pub(crate) fn without_communication(case: &Case<'_>) -> Result {
+    for (icc, reached) in [("true", true), ("false", false)] {
+        let (network, name) = (case.network(&format!("icc-{icc}")), case.container(&format!("icc-{icc}")));
+        let option = format!("com.docker.network.bridge.enable_icc={icc}");
+        case.ok(&["network", "create", "-o", &option, &network])?;
+        case.ok(&["run", "-d", "--network", &network, "--name", &name, "busybox", "sleep", "1000"])?;
+        let format = format!("{{{{(index .NetworkSettings.Networks \"{network}\").IPAddress}}}}");
+        let address = case.ok(&["inspect", "--format", &format, &name])?;
+        let ping = ["run", "--rm", "--network", &network, "busybox", "ping", "-c", "1", "-W", "2", &address];
+        let said = case.run(&ping)?;
+        ensure!((said.code == 0) == reached, "icc={icc}: {said:?}");
+    }
+    Ok(())
+}
+
+pub(crate) fn by_id_and_publish_all(case: &Case<'_>) -> Result {
+    let (network, name) = (case.network("named"), case.container("by-id"));
+    let id = case.ok(&["network", "create", &network])?;
+    httpd(case, &name, &["--network", &id[..20], "-P", "--expose", "80"])?;
+    let networks = "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}";
+    ensure!(case.ok(&["inspect", "--format", networks, &name])?.trim() == network);
+    let line = case.ok(&["port", &name, "80/tcp"])?;
+    let port = line.lines().find_map(|line| line.strip_prefix("0.0.0.0:")).unwrap_or_default().to_owned();
+    until("the page", Duration::from_secs(20), || get(&format!("http://localhost:{port}/")))?;
+    let bridge = case.ok(&["network", "inspect", "--format", "{{.Id}}", "bridge"])?;
+    let out = case.ok(&["run", "--rm", "--network", &bridge, "busybox", "ip", "-4", "-o", "addr", "show", "eth0"])?;
+    ensure!(out.contains("inet 172.17."), "{out}");
+    Ok(())
+}
+
+pub(crate) fn host_name_is_shared(case: &Case<'_>) -> Result {
+    let name = case.container("owner");
+    case.ok(&["run", "-d", "--hostname", "pear", "--name", &name, "busybox", "sleep", "1000"])?;
+    let mode = format!("container:{name}");
+    let out = case.ok(&["run", "--rm", "--network", &mode, "busybox", "sh", "-c", "hostname; grep pear /etc/hosts"])?;
+    ensure!(out.lines().next() == Some("pear") && out.lines().count() == 2, "{out}");
     Ok(())
 }

@@ -2,10 +2,12 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use tests::case::Case;
 use tests::engine::Kind;
+use tests::wait::until;
 
 type Result = anyhow::Result<()>;
 
@@ -43,22 +45,153 @@ pub(crate) fn events_in_order(case: &Case<'_>) -> Result {
     Ok(())
 }
 
+pub(crate) fn events_of_every_kind(case: &Case<'_>) -> Result {
+    let (network, volume, name) = (case.network("told"), case.volume("told"), case.container("told"));
+    let (reference, other) = (case.image("told:1"), case.image("told:2"));
+    let now = || case.ok(&["info", "--format", "{{.SystemTime}}"]);
+    let since = now()?;
+    let config = serde_json::json!({ "Labels": { "of": reference } });
+    tests::image::derive(case.docker, "busybox", &reference, &config)?;
+    let image = case.ok(&["inspect", "--format", "{{.Id}}", &reference])?;
+    case.ok(&["tag", &reference, &other])?;
+    case.ok(&["network", "create", &network])?;
+    case.ok(&["volume", "create", &volume])?;
+    case.ok(&[
+        "run",
+        "-d",
+        "--name",
+        &name,
+        "--network",
+        &network,
+        "-v",
+        &format!("{volume}:/v"),
+        "--health-cmd",
+        "test -e /well",
+        "--health-interval",
+        "100ms",
+        "--health-retries",
+        "1",
+        "busybox",
+        "sleep",
+        "1000",
+    ])?;
+    let health = |wanted: &str| {
+        until(wanted, Duration::from_secs(30), || {
+            let status = case.ok(&["inspect", "--format", "{{.State.Health.Status}}", &name]).ok()?;
+            (status == wanted).then_some(())
+        })
+    };
+    health("unhealthy")?;
+    case.ok(&["exec", &name, "touch", "/well"])?;
+    health("healthy")?;
+    case.ok(&["rm", "-f", &name])?;
+    case.ok(&["network", "rm", &network])?;
+    case.ok(&["volume", "rm", &volume])?;
+    case.ok(&["rmi", &reference, &other])?;
+    let until = now()?;
+    let told = |kind: &str, filter: &str| -> anyhow::Result<Vec<String>> {
+        let kind = format!("type={kind}");
+        let mut arguments = vec!["events", "--since", &since, "--until", &until, "--filter", &kind];
+        arguments.extend(["--filter", filter, "--format", "{{.Action}}"]);
+        Ok(case.ok(&arguments)?.lines().map(str::to_owned).collect())
+    };
+    let events = told("network", &format!("network={network}"))?;
+    ensure!(events == ["create", "connect", "disconnect", "destroy"], "{events:?}");
+    let events = told("volume", &format!("volume={volume}"))?;
+    ensure!(events == ["create", "mount", "unmount", "destroy"], "{events:?}");
+    let events = told("image", &format!("image={image}"))?;
+    for wanted in ["tag", "untag", "delete"] {
+        ensure!(events.iter().any(|event| event == wanted), "no {wanted} in {events:?}");
+    }
+    let events = told("container", &format!("container={name}"))?;
+    let place = |wanted: &str| {
+        events.iter().position(|event| event.starts_with(wanted)).with_context(|| format!("no {wanted} in {events:?}"))
+    };
+    ensure!(place("health_status: unhealthy")? < place("exec_create: touch /well")?, "{events:?}");
+    ensure!(place("exec_create: touch /well")? < place("exec_start: touch /well")?, "{events:?}");
+    ensure!(place("exec_start: touch /well")? < place("health_status: healthy")?, "{events:?}");
+    ensure!(events.last().is_some_and(|last| last == "destroy"), "{events:?}");
+    Ok(())
+}
+
+/// The oldest version of the API, and one in the middle.
+pub(crate) fn older_clients(case: &Case<'_>) -> Result {
+    for version in ["1.24", "1.41"] {
+        let name = case.container(&format!("old{}", version.replace('.', "-")));
+        let run = |arguments: &[&str]| -> anyhow::Result<String> {
+            let out = case.command(arguments).env("DOCKER_API_VERSION", version).output()?;
+            let (text, err) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+            ensure!(out.status.success(), "{version}: docker {}: {text}{err}", arguments.join(" "));
+            Ok(text.trim_end().to_owned())
+        };
+        ensure!(run(&["version", "--format", "{{.Client.APIVersion}}"])? == version);
+        ensure!(run(&["run", "--rm", "busybox", "echo", "heard"])? == "heard");
+        run(&["run", "-d", "--name", &name, "busybox", "sh", "-c", "echo said; exec sleep 1000"])?;
+        ensure!(run(&["exec", &name, "echo", "inside"])? == "inside");
+        ensure!(run(&["ps", "--filter", &format!("name={name}"), "--format", "{{.Names}}"])? == name);
+        ensure!(run(&["inspect", "--format", "{{.State.Status}}", &name])? == "running");
+        until("the log", Duration::from_secs(20), || run(&["logs", &name]).ok().filter(|log| log == "said"))?;
+        run(&["info"])?;
+        run(&["images"])?;
+        run(&["network", "ls"])?;
+        run(&["volume", "ls"])?;
+        run(&["stop", "-t", "0", &name])?;
+        run(&["rm", &name])?;
+    }
+    Ok(())
+}
+
 pub(crate) fn disk_usage(case: &Case<'_>) -> Result {
+    let (name, volume) = (case.container("heavy"), case.volume("heavy"));
+    let script = "head -c 3000000 /dev/zero >/own; head -c 5000000 /dev/zero >/v/file";
+    case.ok(&["run", "--name", &name, "-v", &format!("{volume}:/v"), "busybox", "sh", "-c", script])?;
     let out = case.ok(&["system", "df", "--format", "{{.Type}} {{.TotalCount}}"])?;
-    ensure!(
-        out.lines().any(|line| line.starts_with("Images "))
-            && out.lines().any(|line| line.starts_with("Local Volumes ")),
-        "{out}"
-    );
-    case.ok(&["system", "df", "-v"])?;
+    for kind in ["Images ", "Containers ", "Local Volumes "] {
+        let count = out.lines().find_map(|line| line.strip_prefix(kind)).and_then(|count| count.parse::<u32>().ok());
+        ensure!(count.is_some_and(|count| count > 0), "{kind}: {out}");
+    }
+    let usage: serde_json::Value =
+        serde_json::from_str(&case.ok(&["system", "df", "-v", "--format", "{{json .}}"])?)?;
+    let find = |list: &str, key: &str, wanted: &str| {
+        let rows = usage[list].as_array().cloned().unwrap_or_default();
+        rows.into_iter().find(|row| row[key] == *wanted).with_context(|| format!("no {wanted} in {usage}"))
+    };
+    let container = find("Containers", "Names", &name)?;
+    ensure!(container["Size"].as_str().is_some_and(|size| size == "3MB"), "{container}");
+    let row = find("Volumes", "Name", &volume)?;
+    ensure!(row["Size"] == "5MB" && row["Links"] == "1", "{row}");
+    let image = find("Images", "Repository", "busybox")?;
+    ensure!(image["Containers"].as_str().and_then(|n| n.parse::<u32>().ok()).is_some_and(|n| n > 0), "{image}");
     Ok(())
 }
 
 pub(crate) fn stats(case: &Case<'_>) -> Result {
-    let name = case.container("stats");
-    case.ok(&["run", "-d", "--memory", "64m", "--name", &name, "busybox", "sleep", "1000"])?;
-    let out = case.ok(&["stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}} {{.PIDs}}", &name])?;
-    ensure!(out.starts_with(&name) && out.contains("/ 64MiB") && out.ends_with(" 1"), "{out}");
+    let (name, volume) = (case.container("stats"), case.volume("stats"));
+    let script = "ping -c 1 $(ip route | awk '/default/ {print $3}') >/dev/null; \
+        dd if=/dev/zero of=/v/file bs=1M count=4 conv=fsync 2>/dev/null; echo ready; while :; do :; done";
+    case.ok(&[
+        "run",
+        "-d",
+        "--memory",
+        "64m",
+        "--name",
+        &name,
+        "-v",
+        &format!("{volume}:/v"),
+        "busybox",
+        "sh",
+        "-c",
+        script,
+    ])?;
+    until("the work", Duration::from_secs(60), || case.ok(&["logs", &name]).ok().filter(|log| log.contains("ready")))?;
+    let columns = "{{.Name}}|{{.MemUsage}}|{{.PIDs}}|{{.CPUPerc}}|{{.NetIO}}|{{.BlockIO}}";
+    let out = case.ok(&["stats", "--no-stream", "--format", columns, &name])?;
+    let columns: Vec<&str> = out.split('|').collect();
+    let [shown, memory, pids, cpu, net, block] = columns[..] else { anyhow::bail!("{out}") };
+    ensure!(shown == name && memory.ends_with("/ 64MiB") && pids == "1", "{out}");
+    ensure!(cpu.trim_end_matches('%').parse::<f64>().is_ok_and(|percent| percent > 1.0), "{out}");
+    ensure!(net.split(" / ").all(|count| !count.starts_with("0B")), "{out}");
+    ensure!(block.split(" / ").nth(1).is_some_and(|written| !written.starts_with("0B")), "{out}");
     Ok(())
 }
 

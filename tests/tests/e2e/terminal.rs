@@ -49,3 +49,24 @@ pub(crate) fn detach_and_attach(case: &Case<'_>) -> Result {
     ensure!(terminal.wait_exit()? == 0);
     Ok(())
 }
+
+pub(crate) fn exec_in_a_terminal(case: &Case<'_>) -> Result {
+    let name = case.container("exec-it");
+    case.ok(&["run", "-d", "--name", &name, "busybox", "sleep", "1000"])?;
+    let terminal = Terminal::open(&case.command(["exec", "-it", &name, "sh"]))?;
+    terminal.wait_for("a prompt", |screen| screen.contains("/ #"))?;
+    terminal.type_text("echo $((6*7)); tty; stty size")?;
+    terminal.press("Enter")?;
+    terminal.wait_for("the answers", |screen| {
+        screen.lines().any(|line| line == "42") && screen.contains("/dev/pts/") && screen.contains("30 100")
+    })?;
+    terminal.resize(80, 20)?;
+    terminal.type_text("until [ \"$(stty size)\" = '20 80' ]; do :; done; echo resi''zed")?;
+    terminal.press("Enter")?;
+    terminal.wait_for("the new size", |screen| screen.contains("resized"))?;
+    terminal.type_text("exit 4")?;
+    terminal.press("Enter")?;
+    ensure!(terminal.wait_exit()? == 4);
+    ensure!(case.ok(&["inspect", "--format", "{{.State.Running}}", &name])? == "true", "only the command ended");
+    Ok(())
+}
