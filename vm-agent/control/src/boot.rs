@@ -81,6 +81,8 @@ pub struct EngineSettings {
     pub no_proxy: Option<String>,
     /// The host's own certificate authorities, PEM, added to those of the guest.
     pub extra_ca_pem: Option<String>,
+    /// Load the images that ship with the machine though they were loaded before: they went with a reset.
+    pub renew_images: bool,
 }
 
 #[cfg(test)]

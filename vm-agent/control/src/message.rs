@@ -18,7 +18,8 @@ pub enum HostMessage {
         host_time_ns: u64,
     },
     /// Stop the containers, flush the data disk, power off. Answered by [`GuestMessage::Stopping`] and
-    /// [`GuestMessage::Stopped`]. `grace_ms` bounds how long containers may take.
+    /// [`GuestMessage::Stopped`]. Each container gets its own time to stop, as with `docker stop`; `grace_ms` is
+    /// when the host ends the machine by force.
     Shutdown {
         id: u64,
         grace_ms: u64,

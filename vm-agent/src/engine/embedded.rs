@@ -1,5 +1,5 @@
-//! The images that ship with the machine: loaded once, and again when the machine brings other ones. A user who removed one
-//! does not find it back at the next boot.
+//! The images that ship with the machine: loaded once, and again when the machine brings other ones or the host says that a
+//! reset took them away. A user who removed one does not find it back at the next boot.
 
 use std::{
     io,
@@ -9,14 +9,15 @@ use std::{
 use images::{Images, Sink};
 use store::{Durability, Store};
 
-pub(super) async fn load(directory: &Path, store: &Store, images: &Images) {
+/// `renew`: also those that were loaded before. Loading what is there changes nothing.
+pub(super) async fn load(directory: &Path, store: &Store, images: &Images, renew: bool) {
     let table = store.table::<String>("embedded-images");
     for archive in archives(directory) {
         let name = archive.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let outcome = async {
             let content = tokio::fs::read(&archive).await?;
             let digest = layers::Digest::of(&content).to_string();
-            if table.get(&name).map_err(io::Error::other)?.as_ref() == Some(&digest) {
+            if !renew && table.get(&name).map_err(io::Error::other)?.as_ref() == Some(&digest) {
                 return Ok(());
             }
             images.load(io::Cursor::new(content), None, &Sink::silent()).await.map_err(io::Error::other)?;

@@ -75,7 +75,8 @@ async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
     steps.push(step("api"));
     if !places.native {
         // Clients that do not wait for the host to call the machine ready are answered meanwhile.
-        embedded::load(Path::new("/usr/share/berth/images"), &store, &images).await;
+        let renew = handover.boot.engine.renew_images;
+        embedded::load(Path::new("/usr/share/berth/images"), &store, &images, renew).await;
         steps.push(step("embedded-images"));
         tokio::task::spawn_blocking(crate::init::modules::load_late);
     }

@@ -51,6 +51,7 @@ fn engine_settings(settings: &Values, environment: impl Fn(&str) -> Option<Strin
         https_proxy: proxy(&settings.https_proxy, ["https_proxy", "HTTPS_PROXY"]),
         no_proxy: proxy(&settings.no_proxy, ["no_proxy", "NO_PROXY"]),
         extra_ca_pem: Some(sys::local_authorities()).filter(|pem| pem.contains("-----BEGIN CERTIFICATE-----")),
+        renew_images: false,
     }
 }
 
