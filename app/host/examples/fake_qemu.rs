@@ -1,10 +1,13 @@
 //! Stands in for QEMU and the guest in it: control socket, two serial lanes, hello, an engine that answers `/_ping`.
 //!
 //! What becomes of a boot is said per accelerator by the environment: `FAKE_KVM`, `FAKE_TCG` = `boot` (default), `hang` (not even a
-//! control socket), `silent` (no guest), `die`, `panic`, `give-up`, `no-engine`, `late-engine`, `old`. For tests only.
+//! control socket), `silent` (no guest), `die`, `panic`, `give-up`, `no-engine`, `late-engine`, `old`, `stubborn` (its engine
+//! removes nothing). For tests only. It locks its data disk as QEMU does.
 //!
-//! The engine takes `GET /_ping`, `POST /publish/<tcp|udp>/<port>` (asks the host for that port and answers with its answer) and
-//! `POST /fill-disk` (stands still once, for want of room on the host). A published port echoes.
+//! The engine takes `GET /_ping`, `POST /publish/<tcp|udp>/<port>` (asks the host for that port and answers with its answer),
+//! `POST /die` (QEMU ends with a last word) and `POST /fill-disk` (stands still for want of room on the host, once, or for as long
+//! as there is a file `no-room` beside the control socket). It has one container, until that is removed, and notes all requests
+//! in `requests` beside the control socket. A published port echoes.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
@@ -36,6 +39,8 @@ struct Fake {
     next_id: AtomicU64,
     /// Stopped for want of room on the host's disk.
     disk_full: watch::Sender<bool>,
+    /// Of the control socket.
+    folder: PathBuf,
 }
 
 #[tokio::main]
@@ -48,6 +53,8 @@ async fn main() {
     }
     let accelerator = after(&args, "-accel").split(',').next().unwrap_or_default().to_owned();
     let behaviour = std::env::var(format!("FAKE_{}", accelerator.to_uppercase())).unwrap_or_else(|_| "boot".to_owned());
+    let disk = lock_disk(&args);
+    std::fs::write(after(&args, "-pidfile"), format!("{}\n", std::process::id())).unwrap();
     match behaviour.as_str() {
         "hang" => std::future::pending().await,
         "die" => {
@@ -65,6 +72,7 @@ async fn main() {
         incoming_openings: Mutex::new(incoming_openings),
         next_id: AtomicU64::new(1),
         disk_full: watch::Sender::new(false),
+        folder: chardev(&args, "qmp").parent().unwrap().to_path_buf(),
     });
     let mut console = std::fs::File::options().append(true).create(true).open(chardev(&args, "console")).unwrap();
     writeln!(console, "[    0.000000] a fake kernel with {accelerator}").unwrap();
@@ -72,7 +80,22 @@ async fn main() {
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         qmp(stream, &fake, &args).await;
+        // Held to the end.
+        let _ = &disk;
     }
+}
+
+/// As QEMU does, with its words when another process has it.
+fn lock_disk(args: &[String]) -> std::fs::File {
+    let data = args.iter().find(|arg| arg.contains("node-name=data-file")).unwrap();
+    let path = data.split_once("filename=").unwrap().1.replace(",,", ",");
+    let disk = std::fs::File::options().read(true).write(true).open(&path).unwrap();
+    if disk.try_lock().is_err() {
+        eprintln!("qemu-system-x86_64: -blockdev {data}: Failed to get \"write\" lock");
+        eprintln!("Is another process using the image [{path}]?");
+        std::process::exit(1);
+    }
+    disk
 }
 
 /// What the guest does when it may run.
@@ -87,7 +110,9 @@ fn begin(fake: &Arc<Fake>, args: &[String]) {
             writeln!(console, "berth-agent: cannot boot: the data disk is damaged").unwrap();
             fake.shutdown.send_replace(Some("guest-shutdown"));
         }
-        "boot" | "no-engine" | "late-engine" | "old" => drop(tokio::spawn(guest(fake.clone(), args.to_vec()))),
+        "boot" | "no-engine" | "late-engine" | "old" | "stubborn" => {
+            drop(tokio::spawn(guest(fake.clone(), args.to_vec())))
+        }
         _ => {}
     }
 }
@@ -128,7 +153,11 @@ async fn qmp(stream: UnixStream, fake: &Arc<Fake>, args: &[String]) {
                 writer.write_all(format!("{answer}\r\n").as_bytes()).await.unwrap();
                 match request["execute"].as_str().unwrap() {
                     "qmp_capabilities" => negotiated = true,
-                    "cont" if *fake.disk_full.borrow() => drop(fake.disk_full.send_replace(false)),
+                    "cont" if *fake.disk_full.borrow() => {
+                        if !fake.folder.join("no-room").exists() {
+                            fake.disk_full.send_replace(false);
+                        }
+                    }
                     "cont" => begin(fake, args),
                     "quit" => std::process::exit(0),
                     "system_powerdown" => drop(fake.shutdown.send_replace(Some("guest-shutdown"))),
@@ -286,6 +315,15 @@ async fn engine(fake: &Fake, mut stream: MuxStream) {
         }
     }
     let head = String::from_utf8(head).unwrap();
+    let request = head.split(" HTTP").next().unwrap();
+    let mut requests = std::fs::File::options().append(true).create(true).open(fake.folder.join("requests")).unwrap();
+    writeln!(requests, "{request}").unwrap();
+    if fake.behaviour == "stubborn" && request.starts_with("DELETE") {
+        let body = r#"{"message":"it will not go"}"#;
+        let head = format!("HTTP/1.1 500 Internal Server Error\r\nContent-Length: {}\r\n", body.len());
+        stream.write_all(format!("{head}Connection: close\r\n\r\n{body}").as_bytes()).await.unwrap();
+        return stream.shutdown().await.unwrap();
+    }
     let path = head.split(' ').nth(1).unwrap();
     let body = match path.split('/').collect::<Vec<_>>().as_slice() {
         ["", "publish", proto, port] => publish(fake, proto, port.parse().unwrap()).await,
@@ -293,6 +331,11 @@ async fn engine(fake: &Fake, mut stream: MuxStream) {
             fake.disk_full.send_replace(true);
             "OK".to_owned()
         }
+        ["", "die"] => {
+            eprintln!("qemu-system-x86_64: the last word of this fake");
+            std::process::exit(1);
+        }
+        ["", "containers", "json?all=1"] => r#"[{"Id":"c0ffee"}]"#.to_owned(),
         _ => "OK".to_owned(),
     };
     let length = body.len();

@@ -1,6 +1,6 @@
 //! The smallest program over this library: for trying a machine by hand and for tests that need a daemon of their own.
 //!
-//!     cargo run -p host --example machine -- daemon | up | down | restart | status | logs [SOURCE] | shell COMMAND…
+//!     cargo run -p host --example machine -- daemon [DOCKER_SOCKET] | up | down | restart | status | logs [SOURCE] | shell COMMAND…
 
 use std::io::Write;
 
@@ -23,9 +23,13 @@ async fn main() {
 async fn run(words: &[&str]) -> Result<()> {
     let paths = Paths::discover()?;
     match words {
-        ["daemon"] => {
+        ["daemon", rest @ ..] => {
             tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::stderr).init();
-            daemon::run(paths).await
+            daemon::run(match rest.first() {
+                Some(socket) => paths.with_well_known_socket(socket.as_ref()),
+                None => paths,
+            })
+            .await
         }
         ["up"] => show(Client::connect_or_start(paths).await?.up().await?).await,
         ["down"] => show(Client::connect(paths).await?.down().await?).await,

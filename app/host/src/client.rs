@@ -22,7 +22,8 @@ use crate::daemon::protocol::{
 use crate::machine::MachineStatus;
 use crate::paths::Paths;
 use crate::settings::Entry;
-use crate::sys;
+use crate::sys::{self, LocalStream};
+use crate::whereabouts::Whereabouts;
 use crate::{Error, Result};
 
 /// How long a new daemon may take to listen.
@@ -40,7 +41,7 @@ impl Client {
     /// Fails with [`Error::NoDaemon`] when none runs.
     pub async fn connect(paths: Paths) -> Result<Client> {
         let client = Client { paths };
-        client.version().await?;
+        client.steady_version().await?;
         Ok(client)
     }
 
@@ -93,7 +94,7 @@ impl Client {
         let mut pause = Duration::from_millis(2);
         loop {
             match self.version().await {
-                Err(Error::NoDaemon) if tokio::time::Instant::now() < deadline => {}
+                Err(Error::NoDaemon | Error::DaemonUnreachable { .. }) if tokio::time::Instant::now() < deadline => {}
                 Err(Error::NoDaemon) => return Err(Error::DaemonSilent { seconds: PATIENCE.as_secs(), log }),
                 other => return other.map(drop),
             }
@@ -115,7 +116,9 @@ impl Client {
         let deadline = tokio::time::Instant::now() + ENDING;
         loop {
             match self.version().await {
-                Err(Error::BadAnswer { .. }) if tokio::time::Instant::now() < deadline => {
+                Err(Error::BadAnswer { .. } | Error::DaemonUnreachable { .. })
+                    if tokio::time::Instant::now() < deadline =>
+                {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
                 other => return other,
@@ -126,6 +129,7 @@ impl Client {
     /// Waits until the daemon that was asked to end let go of its socket.
     async fn until_gone(&self) -> Result<()> {
         let deadline = tokio::time::Instant::now() + PATIENCE;
+        // One that still holds its lock has not let go of the machine either, whatever became of its socket.
         while !matches!(self.version().await, Err(Error::NoDaemon)) {
             if tokio::time::Instant::now() > deadline {
                 return Err(Error::DaemonSilent { seconds: PATIENCE.as_secs(), log: self.paths.daemon_log() });
@@ -206,6 +210,25 @@ impl Client {
         serde_json::from_slice(&bytes).map_err(bad_answer)
     }
 
+    /// To the control socket of this session, or of the one in which the living daemon was started.
+    async fn stream(&self) -> Result<LocalStream> {
+        let own = self.paths.control_socket();
+        match sys::connect(&own).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) if is_absent(&error) => {}
+            Err(source) => return Err(Error::File { action: "connect to", path: own, source }),
+        }
+        let living = Whereabouts::of_living(&self.paths).ok_or(Error::NoDaemon)?;
+        let socket = self.paths.of_living_daemon().control_socket();
+        match sys::connect(&socket).await {
+            Ok(stream) => Ok(stream),
+            Err(error) if is_absent(&error) => {
+                Err(Error::DaemonUnreachable { pid: living.process.pid, runtime: living.runtime })
+            }
+            Err(source) => Err(Error::File { action: "connect to", path: socket, source }),
+        }
+    }
+
     /// Sends one request; an answer that is an error becomes one.
     async fn send(
         &self,
@@ -214,12 +237,7 @@ impl Client {
         body: Option<impl Serialize>,
         upgrade: Option<&str>,
     ) -> Result<Response<Incoming>> {
-        let socket = self.paths.control_socket();
-        let stream = match sys::connect(&socket).await {
-            Ok(stream) => stream,
-            Err(error) if is_absent(&error) => return Err(Error::NoDaemon),
-            Err(source) => return Err(Error::File { action: "connect to", path: socket, source }),
-        };
+        let stream = self.stream().await?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(bad_answer)?;
         tokio::spawn(connection.with_upgrades());

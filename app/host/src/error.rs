@@ -21,6 +21,10 @@ pub enum Error {
     #[error("no home folder is known: set HOME, or BERTH_HOME")]
     NoHome,
 
+    #[error(
+        "{path} is in use by another program, so `docker` without a context does not lead here: stop that program, or run `berth config set var_run_docker_sock false`"
+    )]
+    ForeignSocket { path: PathBuf },
     #[error("there is no setting `{name}`: `berth config list` shows them all")]
     UnknownSetting { name: String },
     #[error("bad value `{value}` for {name}: {expected}")]
@@ -73,13 +77,17 @@ pub enum Error {
         "the data disk has {current_gib} GiB and cannot shrink to {wanted_gib} GiB: run `berth config set disk_gib {current_gib}`, or `berth reset` to begin with an empty disk"
     )]
     DiskShrink { current_gib: u64, wanted_gib: u64 },
-    #[error("the data disk {path} is in use by process {pid}")]
-    DiskInUse { path: PathBuf, pid: u32 },
+    #[error("the data disk {path} is in use by another program: end it (`fuser {path}` names it), then run `berth up`")]
+    DiskInUse { path: PathBuf },
     #[error("{path} is not a disk of Berth: {reason}; move it away, or run `berth reset`")]
     BadDisk { path: PathBuf, reason: String },
 
-    #[error("another berth daemon (process {pid}) is running already: stop it first, or use it")]
-    SecondDaemon { pid: String },
+    #[error("another berth daemon (process {pid}) is running already, in {place}: stop it first, or use it")]
+    SecondDaemon { pid: String, place: PathBuf },
+    #[error(
+        "the berth daemon (process {pid}) runs, but its sockets in {runtime} are gone, perhaps with the login session that it was started in: run `kill {pid}` and try again; the machine goes on meanwhile"
+    )]
+    DaemonUnreachable { pid: u32, runtime: PathBuf },
     #[error("the daemon did not come up within {seconds} s: see {log}")]
     DaemonSilent { seconds: u64, log: PathBuf },
     #[error("the berth daemon is not running: `berth up` starts it")]

@@ -24,6 +24,7 @@ pub mod paths;
 pub mod ports;
 pub mod settings;
 pub mod sys;
+pub mod whereabouts;
 
 pub use control::shell;
 pub use error::{Error, Result};

@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::sys;
+use crate::whereabouts::Whereabouts;
 use crate::{Error, Result};
 
+/// Where docker's clients look when nobody tells them.
+const WELL_KNOWN_SOCKET: &str = "/var/run/docker.sock";
 /// The longest path that may name a socket, without the closing NUL; macOS has the smaller `sun_path` (104 bytes).
 const SOCKET_PATH_MAX: usize = if cfg!(target_os = "macos") { 103 } else { 107 };
 /// The longest file name below the runtime folder, with its separator: the guest's vsock listeners.
@@ -22,12 +25,23 @@ pub struct Paths {
     config: PathBuf,
     data: PathBuf,
     cache: PathBuf,
+    /// Of the daemon that lives, else as `own_runtime`.
     runtime: PathBuf,
+    /// What this process' own environment says.
+    own_runtime: PathBuf,
+    well_known_socket: PathBuf,
 }
 
 impl Paths {
-    /// The folders of this user, from `BERTH_HOME` or the platform's conventions. Creates nothing.
+    /// The folders of this user, from `BERTH_HOME` or the platform's conventions; the runtime folder is that of the living
+    /// daemon, if there is one. Creates nothing.
     pub fn discover() -> Result<Paths> {
+        let own = Paths::of_environment()?;
+        // Windows has no runtime folders of sessions.
+        Ok(if cfg!(windows) { own } else { own.of_living_daemon() })
+    }
+
+    fn of_environment() -> Result<Paths> {
         if let Some(home) = env::var_os("BERTH_HOME").filter(|home| !home.is_empty()) {
             return Paths::below(Path::new(&home));
         }
@@ -40,18 +54,41 @@ impl Paths {
             config: dirs.config_dir().to_path_buf(),
             data: dirs.data_local_dir().to_path_buf(),
             cache: dirs.cache_dir().to_path_buf(),
+            own_runtime: runtime.clone(),
             runtime,
+            well_known_socket: PathBuf::from(WELL_KNOWN_SOCKET),
         })
+    }
+
+    /// With the runtime folder of the daemon that lives, when it serves in another session's.
+    pub fn of_living_daemon(&self) -> Paths {
+        match Whereabouts::of_living(self) {
+            Some(living) => Paths { runtime: living.runtime, ..self.clone() },
+            None => self.own(),
+        }
+    }
+
+    /// With the runtime folder that this process' own environment names: where a new daemon serves.
+    pub fn own(&self) -> Paths {
+        Paths { runtime: self.own_runtime.clone(), ..self.clone() }
+    }
+
+    /// With another place for the socket at which docker's clients look when nobody tells them: for tests.
+    pub fn with_well_known_socket(self, path: &Path) -> Paths {
+        Paths { well_known_socket: path.to_path_buf(), ..self }
     }
 
     /// All folders below `home`, made absolute so that the daemon may change its folder.
     pub fn below(home: &Path) -> Result<Paths> {
         let home = std::path::absolute(home).map_err(Error::file("resolve", home))?;
+        let runtime = fitting(home.join("run"));
         Ok(Paths {
             config: home.join("config"),
             data: home.join("data"),
             cache: home.join("cache"),
-            runtime: fitting(home.join("run")),
+            own_runtime: runtime.clone(),
+            runtime,
+            well_known_socket: PathBuf::from(WELL_KNOWN_SOCKET),
         })
     }
 
@@ -134,12 +171,33 @@ impl Paths {
     pub fn serial_bulk_socket(&self) -> PathBuf {
         self.runtime.join("link1.sock")
     }
+    /// In the machine's folder, not with the sockets: whoever owns the disk must find it, in whatever session.
     pub fn qemu_pid_file(&self) -> PathBuf {
-        self.runtime.join("qemu.pid")
+        self.machine_dir().join("qemu.pid")
     }
-    /// Held locked by the daemon for as long as it lives; contains its process number.
+    /// The processes of the latest start, noted as each begins.
+    pub fn launch_record(&self) -> PathBuf {
+        self.machine_dir().join("launch.json")
+    }
+    /// Held locked by the daemon for as long as it lives, beside what it owns: one daemon per disk, in whatever session.
     pub fn daemon_lock(&self) -> PathBuf {
-        self.runtime.join("daemon.lock")
+        self.machine_dir().join("daemon.lock")
+    }
+    /// Where the living daemon serves.
+    pub fn daemon_whereabouts(&self) -> PathBuf {
+        self.machine_dir().join("daemon.json")
+    }
+    /// There after a reset that kept volumes: the next boot brings the images that ship with the machine back.
+    pub fn renewal_mark(&self) -> PathBuf {
+        self.machine_dir().join("renew-images")
+    }
+    /// Where docker's clients look when nobody tells them: only ours by the setting `var_run_docker_sock`.
+    pub fn well_known_socket(&self) -> &Path {
+        &self.well_known_socket
+    }
+    /// Where the symbolic link that we put there leads to.
+    pub fn well_known_record(&self) -> PathBuf {
+        self.data.join("docker-sock.json")
     }
 
     pub fn log_dir(&self) -> PathBuf {
@@ -154,6 +212,10 @@ impl Paths {
     }
     pub fn qemu_log(&self) -> PathBuf {
         self.log_dir().join("qemu.log")
+    }
+    /// How QEMU was called for the current or latest boot.
+    pub fn qemu_command(&self) -> PathBuf {
+        self.log_dir().join("qemu-command.txt")
     }
     pub fn vsock_device_log(&self) -> PathBuf {
         self.log_dir().join("vhost-device-vsock.log")
@@ -242,5 +304,22 @@ mod tests {
         let folder = file.parent().unwrap().file_name().unwrap().to_str().unwrap();
         assert_eq!(folder.len(), 64);
         assert_eq!(file.file_name().unwrap(), "meta.json");
+    }
+
+    #[test]
+    fn a_living_daemon_s_sockets_are_found_from_another_session() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::below(dir.path()).unwrap();
+        paths.create().unwrap();
+        let theirs = Paths { runtime: dir.path().join("other session"), ..paths.clone() };
+        Whereabouts::note(&theirs).unwrap();
+        let found = paths.of_living_daemon();
+        assert_eq!(found.engine_socket(), theirs.engine_socket());
+        assert_eq!(found.own(), paths);
+
+        let mut dead = Whereabouts::of_living(&paths).unwrap();
+        dead.process.started = "before the last boot".to_owned();
+        std::fs::write(paths.daemon_whereabouts(), serde_json::to_vec(&dead).unwrap()).unwrap();
+        assert_eq!(paths.of_living_daemon(), paths);
     }
 }

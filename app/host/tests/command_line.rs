@@ -25,6 +25,8 @@ fn spec(link: LinkKind, accelerator: Accelerator) -> MachineSpec {
         files: MachineFiles {
             qmp_socket: run("qmp.sock"),
             pid_file: run("qemu.pid"),
+            launch_record: run("launch.json"),
+            hypervisor_command: run("qemu-command.txt"),
             console_log: "/log/console.log".into(),
             hypervisor_log: "/log/qemu.log".into(),
             vhost_socket: run("vhost.sock"),

@@ -10,7 +10,7 @@ use std::process::Stdio;
 use host::client::Client;
 use host::machine::{Handle, Phase, Request};
 use host::{Error, context, paths};
-use support::{Home, example, settle, write_program};
+use support::{Home, daemon_with, example, http, settle, write_program};
 
 async fn start(home: &Home) -> Client {
     // The client hands its own environment on, and tests share one: a script sets what is this daemon's.
@@ -129,4 +129,51 @@ async fn a_corrupted_image_is_named_and_the_disk_is_not_shrunk() {
     assert!(said.contains("(disk): the data disk has 2 GiB and cannot shrink to 1 GiB"), "{said}");
     assert_eq!(std::fs::metadata(home.paths.data_disk()).unwrap().len(), 2 << 30);
     assert_eq!(std::fs::metadata(home.paths.data_disk()).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn docker_s_own_path_leads_here_when_it_is_wanted_and_never_away_from_somebody_else() {
+    let home = Home::new("FAKE_KVM=boot");
+    let path = home.dir().join("docker.sock");
+    let words = [path.to_str().unwrap()];
+    home.set(&[("var_run_docker_sock", "true")]);
+    let mut first = daemon_with(&home, &words).await;
+    assert!(http(&path, "GET /_ping").await.starts_with("HTTP/1.1 503 "), "the daemon answers there");
+    first.kill().await.unwrap();
+    assert!(path.is_symlink(), "a killed daemon leaves it");
+    let mut second = daemon_with(&home, &words).await;
+    assert!(http(&path, "GET /_ping").await.starts_with("HTTP/1.1 503 "));
+
+    let client = Client::connect(home.paths.clone()).await.unwrap();
+    client.set("var_run_docker_sock", Some("false")).await.unwrap();
+    assert!(!path.is_symlink());
+
+    let theirs = tokio::net::UnixListener::bind(&path).unwrap();
+    let error = client.set("var_run_docker_sock", Some("true")).await.unwrap_err().to_string();
+    assert!(error.contains("docker.sock is in use by another program"), "{error}");
+    let notes = client.status().await.unwrap().machine.notes;
+    assert!(notes.iter().any(|note| note.contains("docker.sock is in use by another program")), "{notes:?}");
+    tokio::net::UnixStream::connect(&path).await.expect("it is still theirs");
+    // Theirs, but nobody is there any more.
+    drop(theirs);
+    client.set("var_run_docker_sock", Some("true")).await.unwrap();
+    assert_eq!(std::fs::read_link(&path).unwrap(), home.paths.engine_socket());
+    assert_eq!(client.status().await.unwrap().machine.notes, [""; 0]);
+    client.quit().await.unwrap();
+    second.wait().await.unwrap();
+    assert!(!path.is_symlink(), "it goes with the daemon");
+}
+
+#[tokio::test]
+async fn choosing_the_accelerator_anew_has_all_tried_anew() {
+    let home = Home::new("FAKE_KVM=die");
+    let client = start(&home).await;
+    client.up().await.unwrap().settled().await.unwrap();
+    client.restart().await.unwrap().settled().await.unwrap();
+    assert_eq!(home.started(), ["kvm", "tcg", "tcg"]);
+    client.set("accelerator", Some("auto")).await.unwrap();
+    client.restart().await.unwrap().settled().await.unwrap();
+    assert_eq!(home.started()[3..], ["kvm", "tcg"]);
+    client.down().await.unwrap().settled().await.unwrap();
+    client.quit().await.unwrap();
 }

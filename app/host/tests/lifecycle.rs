@@ -8,34 +8,9 @@ use std::time::Duration;
 
 use host::machine::{Handle, Phase, Request, Step};
 use host::sys::ProcessIdentity;
-use support::{Home, PATIENCE, example, http, reach, settle};
+use support::{Home, PATIENCE, body, daemon, eventually, http, reach, settle};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-
-/// A daemon in a process of its own, which the test can kill.
-async fn daemon(home: &Home) -> tokio::process::Child {
-    let child = tokio::process::Command::new(example("machine"))
-        .arg("daemon")
-        .env("BERTH_HOME", home.dir())
-        .env("DOCKER_CONFIG", home.dir().join("docker"))
-        .kill_on_drop(true)
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let client = || host::client::Client::connect(home.paths.clone());
-    let up = async {
-        while client().await.is_err() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, up).await.expect("the daemon listens");
-    child
-}
-
-fn body(answer: &str) -> &str {
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    answer.split_once("\r\n\r\n").unwrap().1
-}
 
 #[tokio::test]
 async fn the_engine_socket_says_how_to_start_and_passes_bytes_while_it_runs() {
@@ -104,6 +79,7 @@ async fn a_machine_survives_its_daemon_and_the_next_one_adopts_it() {
     let mut second = daemon(&home).await;
     let after = client.up().await.unwrap().settled().await.unwrap();
     assert_eq!((after.phase, after.hypervisor_pid), (Phase::Running, before.hypervisor_pid));
+    assert_eq!((after.hypervisor, before.hypervisor.as_deref()), (before.hypervisor.clone(), Some("QEMU 10.0.0")));
     assert_eq!(home.started(), ["kvm"], "it was adopted, not started again");
     // The guest listed the port at hello.
     let open = async {
@@ -167,11 +143,11 @@ async fn an_engine_that_comes_late_is_taken_all_the_same() {
 #[tokio::test]
 async fn an_old_guest_is_refused_with_the_way_out_and_not_tried_again() {
     let home = Home::new("FAKE_KVM=old FAKE_TCG=old");
-    home.set(&[("accelerator", "kvm")]);
     let machine = Handle::spawn(home.paths.clone());
     let failure = settle(&machine, Request::Up).await.failure.unwrap().to_string();
     assert!(failure.contains("guest (berth 0.0.1, protocol 1) is too old for this berth"), "{failure}");
     assert!(failure.contains("run `berth down`, then `berth up`"), "{failure}");
+    assert_eq!(home.started(), ["kvm"]);
 }
 
 #[tokio::test]
@@ -186,22 +162,80 @@ async fn a_restart_is_a_new_boot() {
 }
 
 #[tokio::test]
-async fn a_full_disk_of_the_host_is_told_and_gone_when_the_guest_goes_on() {
+async fn a_full_disk_of_the_host_is_told_at_once_and_gone_when_the_guest_goes_on() {
     let home = Home::new("FAKE_KVM=boot");
-    let daemon = daemon(&home).await;
+    let _daemon = daemon(&home).await;
     let client = host::client::Client::connect(home.paths.clone()).await.unwrap();
     client.up().await.unwrap().settled().await.unwrap();
+    let no_room = home.paths.runtime_dir().join("no-room");
+    std::fs::write(&no_room, "").unwrap();
     http(&home.paths.engine_socket(), "POST /fill-disk").await;
-    for full in [true, false] {
-        let told = async {
-            while client.status().await.unwrap().machine.trouble.is_some_and(|trouble| trouble.contains("disk is full"))
-                != full
-            {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, told).await.unwrap_or_else(|_| panic!("full: {full}"));
-    }
+    eventually("the trouble is told", async || {
+        client.status().await.unwrap().machine.trouble.is_some_and(|trouble| trouble.contains("disk is full"))
+    })
+    .await;
+    // A guest that stands still answers nobody: nor is it asked.
+    assert_eq!(client.status().await.unwrap().guest, None);
+    let refused = http(&home.paths.engine_socket(), "GET /containers/json").await;
+    assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+    assert!(refused.contains("the host's disk is full: free some room"), "{refused}");
+
+    std::fs::remove_file(&no_room).unwrap();
+    eventually("the guest goes on", async || client.status().await.unwrap().machine.trouble.is_none()).await;
+    assert_eq!(body(&http(&home.paths.engine_socket(), "GET /_ping").await), "OK");
+    assert!(client.status().await.unwrap().guest.is_some());
     client.down().await.unwrap().settled().await.unwrap();
-    drop(daemon);
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_at_adoption_is_noted_and_opened_when_it_is_free() {
+    let home = Home::new("FAKE_KVM=boot");
+    let mut first = daemon(&home).await;
+    let client = host::client::Client::connect(home.paths.clone()).await.unwrap();
+    client.up().await.unwrap().settled().await.unwrap();
+    let port: u16 = body(&http(&home.paths.engine_socket(), "POST /publish/tcp/0").await).parse().unwrap();
+    first.kill().await.unwrap();
+
+    let holder = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    let _second = daemon(&home).await;
+    let wanted = format!("the published port 127.0.0.1:{port}/tcp cannot be opened again (");
+    let noted = async || client.status().await.unwrap().machine.notes.iter().any(|note| note.starts_with(&wanted));
+    eventually("the port is noted", noted).await;
+    drop(holder);
+    eventually("the port is open", async || TcpStream::connect(("127.0.0.1", port)).await.is_ok()).await;
+    eventually("the note is gone", async || client.status().await.unwrap().machine.notes.is_empty()).await;
+    client.down().await.unwrap().settled().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_adopted_qemu_s_last_words_are_told() {
+    let home = Home::new("FAKE_KVM=boot");
+    let mut first = daemon(&home).await;
+    let client = host::client::Client::connect(home.paths.clone()).await.unwrap();
+    client.up().await.unwrap().settled().await.unwrap();
+    first.kill().await.unwrap();
+    let machine = Handle::spawn(home.paths.clone());
+    reach(&machine, Phase::Running).await;
+    // The fake is not our child, so that nobody but its log can tell.
+    drop(tokio::spawn({
+        let guest = machine.engine().unwrap();
+        async move {
+            let mut stream = guest.connect_engine().await.unwrap();
+            stream.write_all(b"POST /die HTTP/1.1\r\n\r\n").await.unwrap();
+            stream.read_to_end(&mut Vec::new()).await
+        }
+    }));
+    let failure = reach(&machine, Phase::Failed).await.failure.unwrap();
+    assert_eq!(failure.cause, "QEMU ended: the last word of this fake");
+}
+
+#[tokio::test]
+async fn a_file_of_ours_that_cannot_be_written_is_not_blamed_on_the_accelerator() {
+    let home = Home::new("FAKE_KVM=boot");
+    std::fs::create_dir(home.paths.initrd()).unwrap();
+    let machine = Handle::spawn(home.paths.clone());
+    let failure = settle(&machine, Request::Up).await.failure.unwrap();
+    assert_eq!(failure.step, Some(Step::Boot));
+    assert!(failure.cause.starts_with("cannot write "), "{failure}");
+    assert_eq!(machine.status().borrow().notes, [""; 0]);
 }

@@ -17,7 +17,8 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
 use super::protocol::{DaemonStatus, DaemonVersion, ErrorBody, LogSource, ResetRequest, SHELL_PROTOCOL, SettingChange};
-use super::{Shared, keep_context, logs, reset};
+use super::{Shared, keep_context, logs};
+use crate::machine::record::AcceleratorMemory;
 use crate::machine::{self, MachineStatus};
 use crate::settings::{Entry, Settings};
 use crate::sys::LocalListener;
@@ -98,7 +99,7 @@ fn version(shared: &Shared) -> DaemonVersion {
 }
 
 async fn status(shared: &Shared) -> DaemonStatus {
-    let machine = shared.machine.status().borrow().clone();
+    let machine = with_notes(shared, shared.machine.status().borrow().clone());
     DaemonStatus {
         daemon: version(shared),
         daemon_started_at: shared.started_at,
@@ -109,6 +110,12 @@ async fn status(shared: &Shared) -> DaemonStatus {
     }
 }
 
+/// The machine's status with what the daemon itself has to say.
+fn with_notes(shared: &Shared, mut machine: MachineStatus) -> MachineStatus {
+    machine.notes.extend(shared.well_known.note());
+    machine
+}
+
 /// Makes the request, then streams the status at every change until it settles.
 async fn change(shared: &Shared, request: machine::Request) -> Result<Response<Body>> {
     shared.machine.request(request).await?;
@@ -116,11 +123,11 @@ async fn change(shared: &Shared, request: machine::Request) -> Result<Response<B
 }
 
 fn progress(shared: &Shared) -> Response<Body> {
-    let mut status = shared.machine.status();
+    let (shared, mut status) = (shared.clone(), shared.machine.status());
     let (to, lines) = mpsc::channel(16);
     tokio::spawn(async move {
         loop {
-            let now: MachineStatus = status.borrow_and_update().clone();
+            let now = with_notes(&shared, status.borrow_and_update().clone());
             let settled = now.phase.is_settled();
             let mut line = serde_json::to_vec(&now).expect("a status has only string keys");
             line.push(b'\n');
@@ -133,9 +140,8 @@ fn progress(shared: &Shared) -> Response<Body> {
 }
 
 async fn reset_machine(request: Request<Incoming>, shared: &Shared) -> Result<Response<Body>> {
-    let wanted: ResetRequest = body(request).await?;
-    reset::run(shared, wanted).await?;
-    Ok(progress(shared))
+    let ResetRequest { keep_volumes } = body(request).await?;
+    change(shared, machine::Request::Reset { keep_volumes }).await
 }
 
 async fn change_setting(request: Request<Incoming>, shared: &Shared) -> Result<Response<Body>> {
@@ -147,8 +153,12 @@ async fn change_setting(request: Request<Incoming>, shared: &Shared) -> Result<R
         None => settings.unset(&change.name)?,
     }
     settings.save(&file)?;
-    if change.name == "docker_context" {
-        keep_context(&shared.paths)?;
+    match change.name.as_str() {
+        "docker_context" => keep_context(&shared.paths)?,
+        "var_run_docker_sock" => shared.well_known.follow_settings()?,
+        // Whoever chooses anew wants it tried anew.
+        "accelerator" | "accelerator_order" => AcceleratorMemory::forget(&shared.paths.accelerator_memory())?,
+        _ => {}
     }
     let entry: Option<Entry> = settings.list().into_iter().find(|entry| entry.name == change.name);
     json(&entry)

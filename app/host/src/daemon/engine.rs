@@ -70,8 +70,9 @@ fn explain(status: &MachineStatus) -> String {
         (Phase::Starting, _) => "the machine is starting: try again in a moment".to_owned(),
         (Phase::Running, _) => {
             let trouble = status.trouble.as_deref().unwrap_or("the link to the machine is being restored");
-            format!("{trouble}; try again in a moment")
+            format!("the machine does not answer now: {trouble}; then try again")
         }
+        (Phase::Resetting, _) => "the machine is being reset: try again in a moment".to_owned(),
         (Phase::Stopping, _) => "the machine is stopping: run `berth up` to start it again".to_owned(),
         (Phase::Stopped | Phase::Failed, _) => "the machine is stopped: run `berth up`".to_owned(),
     }

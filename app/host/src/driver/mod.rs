@@ -4,8 +4,10 @@
 //! owns the machine. Dropping an instance leaves the hypervisor running: only [`Instance::kill`] and the guest end it.
 //! What differs between hypervisors is data in [`MachineSpec`] or private to the driver.
 
+pub mod leftovers;
 #[cfg(unix)]
 pub mod qemu;
+mod stranded;
 
 use std::io;
 use std::path::PathBuf;
@@ -18,6 +20,8 @@ use tokio::sync::watch;
 use crate::Result;
 use crate::settings::Accelerator;
 use crate::sys::ProcessIdentity;
+
+pub use stranded::Stranded;
 
 /// Everything a hypervisor must know to boot the machine once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +49,12 @@ pub struct MachineSpec {
 pub struct MachineFiles {
     pub qmp_socket: PathBuf,
     pub pid_file: PathBuf,
+    /// See [`leftovers`].
+    pub launch_record: PathBuf,
     pub console_log: PathBuf,
     pub hypervisor_log: PathBuf,
+    /// How the hypervisor was called; for people.
+    pub hypervisor_command: PathBuf,
     pub vhost_socket: PathBuf,
     pub vsock_socket: PathBuf,
     pub vsock_device_log: PathBuf,
@@ -73,6 +81,9 @@ pub struct InstanceRecord {
     pub helpers: Vec<ProcessIdentity>,
     pub qmp_socket: PathBuf,
     pub link: LinkAddress,
+    /// What the hypervisor writes, for its last words.
+    #[serde(default)]
+    pub log: PathBuf,
 }
 
 /// Why an instance is gone.

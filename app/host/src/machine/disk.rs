@@ -10,8 +10,22 @@ use crate::{Error, Result};
 /// What must stay free on the host's disk for a machine to start: room for the guest's first writes.
 const LEAST_FREE: u64 = 512 << 20;
 
+/// Removes the disk with all that is in it; the next start makes an empty one.
+pub fn erase(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+    .map_err(Error::file("remove", path))
+}
+
 /// Makes the disk in `path` if there is none, grows it if `disk_gib` asks for more.
 pub fn prepare(path: &Path, disk_gib: u64) -> Result<()> {
+    prepare_with(path, disk_gib, sys::free_space)
+}
+
+/// As [`prepare`]; `free_space` measures the file system of a folder.
+fn prepare_with(path: &Path, disk_gib: u64, free_space: impl Fn(&Path) -> Result<u64>) -> Result<()> {
     let wanted = disk_gib << 30;
     let folder = path.parent().unwrap_or(Path::new("/"));
     let existing = match std::fs::metadata(path) {
@@ -27,7 +41,7 @@ pub fn prepare(path: &Path, disk_gib: u64) -> Result<()> {
     {
         return Err(Error::DiskShrink { current_gib: metadata.len().div_ceil(1 << 30), wanted_gib: disk_gib });
     }
-    let free = sys::free_space(folder)?;
+    let free = free_space(folder)?;
     if free < LEAST_FREE {
         return Err(Error::NoRoom {
             path: folder.to_path_buf(),
@@ -73,5 +87,19 @@ mod tests {
     fn something_else_in_its_place_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         assert!(matches!(prepare(dir.path(), 1), Err(Error::BadDisk { .. })));
+    }
+
+    #[test]
+    fn without_room_nothing_is_made_or_grown_and_the_way_out_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("disk.raw");
+        let little = |_: &Path| Ok(LEAST_FREE - 1);
+        let error = prepare_with(&path, 2, little).unwrap_err().to_string();
+        assert!(error.contains("511 MiB are free, 512 MiB are needed; free some room"), "{error}");
+        assert!(!path.exists());
+        prepare_with(&path, 2, |_| Ok(LEAST_FREE)).unwrap();
+        assert!(matches!(prepare_with(&path, 3, little), Err(Error::NoRoom { .. })));
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 2 << 30);
+        assert!(matches!(prepare_with(&path, 2, little), Err(Error::NoRoom { .. })), "also for a disk that is there");
     }
 }

@@ -3,6 +3,7 @@
 //! Others hold a [`Handle`]: requests in, the published status and the guest out.
 
 pub mod boot;
+mod clean;
 pub mod console;
 pub mod disk;
 mod news;
@@ -11,8 +12,6 @@ pub mod state;
 pub mod status;
 mod steps;
 mod task;
-
-use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -33,6 +32,8 @@ pub enum Request {
     Down,
     /// Stop in good order, then start.
     Restart,
+    /// Back to an empty machine, stopped; with `keep_volumes` to one that has only its named volumes, running.
+    Reset { keep_volumes: bool },
 }
 
 /// A machine owned by a task; clones are the same machine.
@@ -53,7 +54,7 @@ impl Handle {
         let (status_to, status) = watch::channel(MachineStatus::stopped());
         let (engine_to, engine) = watch::channel(None);
         let (guest_to, guest) = watch::channel(None);
-        let ports = Arc::new(HostPorts::default());
+        let ports = HostPorts::new();
         let forwards = ports.list();
         let published = task::Published { status: status_to, engine: engine_to, guest: guest_to };
         tokio::spawn(task::run(paths, receiver, published, ports));
@@ -83,10 +84,16 @@ impl Handle {
         self.guest.borrow().clone()
     }
 
-    /// What the guest says about itself now.
+    /// What the guest says about itself now; `None` at once when it stands still or the link is lost, or is so before it answers.
     pub async fn guest_status(&self) -> Option<control::message::Status> {
         let guest = self.guest()?;
-        guest.status().await.ok()
+        let mut machine = self.status();
+        let trouble = async { drop(machine.wait_for(|machine| machine.trouble.is_some()).await) };
+        tokio::select! {
+            biased;
+            () = trouble => None,
+            status = guest.status() => status.ok(),
+        }
     }
 
     /// Ports published now.

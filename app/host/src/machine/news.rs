@@ -36,20 +36,39 @@ pub(super) async fn refusal_of(guest: Option<Guest>) -> String {
     std::future::pending().await
 }
 
+/// Why a machine that is there does not serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// The guest does not run at all: whoever asks it something hangs.
+    StandsStill(String),
+    /// A moment's matter: whoever asks is kept waiting for it.
+    LinkLost(String),
+}
+
+impl Trouble {
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Trouble::StandsStill(text) | Trouble::LinkLost(text) => text,
+        }
+    }
+}
+
 /// Resolves when there is another trouble than the one that is shown.
 pub(super) async fn other_trouble(
     instance: Option<Arc<dyn Instance>>,
     guest: Option<Guest>,
-    shown: Option<String>,
-) -> Option<String> {
+    shown: Option<Trouble>,
+) -> Option<Trouble> {
     let Some(instance) = instance else { return std::future::pending().await };
     let (mut standing, mut link) = (instance.trouble(), guest.map(|guest| guest.state()));
     loop {
         let lost = link.as_mut().and_then(|link| match &*link.borrow_and_update() {
-            GuestState::Lost { reason } => Some(format!("the link to the machine is being restored: {reason}")),
+            GuestState::Lost { reason } => {
+                Some(Trouble::LinkLost(format!("the link to the machine is being restored: {reason}")))
+            }
             GuestState::Connected(_) | GuestState::Refused { .. } => None,
         });
-        let now = standing.borrow_and_update().clone().or(lost);
+        let now = standing.borrow_and_update().clone().map(Trouble::StandsStill).or(lost);
         if now != shown {
             return now;
         }

@@ -6,7 +6,7 @@ use super::*;
 use Accelerator::{Kvm, Tcg};
 
 fn failed(step: Step) -> Event {
-    Event::StepFailed { step, cause: "the deadline passed".to_owned() }
+    Event::StepFailed { step, cause: "the deadline passed".to_owned(), blame: Blame::Accelerator }
 }
 
 fn died() -> Event {
@@ -83,6 +83,75 @@ fn a_failure_before_or_after_the_boot_is_not_blamed_on_the_accelerator() {
 }
 
 #[test]
+fn only_a_cause_that_may_be_the_accelerator_s_makes_the_next_one_be_tried() {
+    let accelerators = [vec![Kvm], vec![Kvm, Tcg]];
+    for (step, blame, adopted) in Step::ALL.iter().flat_map(|step| {
+        [Blame::Accelerator, Blame::Other]
+            .into_iter()
+            .flat_map(move |blame| [(*step, blame, false), (*step, blame, true)])
+    }) {
+        for accelerators in accelerators.clone() {
+            let several = accelerators.len() > 1;
+            let start = Start { step, accelerators, adopted, repeated: false, purpose: Purpose::Use };
+            let event = Event::StepFailed { step, cause: "so".to_owned(), blame };
+            let (state, actions) = State::Starting(start).next(&event).unwrap();
+            let falls_back =
+                several && !adopted && blame == Blame::Accelerator && [Step::Boot, Step::Link].contains(&step);
+            let told = actions.iter().any(|action| matches!(action, Action::TellFallback { .. }));
+            assert_eq!(matches!(state, State::Starting(_)), falls_back, "{step} {blame:?} adopted: {adopted}");
+            assert_eq!(told, falls_back, "{step} {blame:?} adopted: {adopted}");
+        }
+    }
+}
+
+#[test]
+fn a_machine_that_cannot_be_controlled_is_left_until_it_is_to_go() {
+    let (state, actions) = play(&[Event::Stranded { cause: "it does not answer".to_owned() }]);
+    assert!(matches!(&state, State::Failed(failure) if failure.alive), "{state:?}");
+    assert_eq!(actions, []);
+    assert_eq!(state.next(&Event::Up), Err(Refused::StillThere));
+    let (state, _) = state.next(&Event::Down).unwrap();
+    let (state, actions) = state.next(&Event::StopOverdue).unwrap();
+    assert_eq!((state, actions[0].clone()), (State::Stopped, Action::Kill));
+}
+
+#[test]
+fn a_reset_stops_the_machine_and_then_erases() {
+    let reset = Event::Reset { keep_volumes: false };
+    let mut events = to_running();
+    events.push(reset.clone());
+    let (state, actions) = play(&events);
+    assert_eq!(actions, [Action::PowerOff]);
+    let (state, actions) = state.next(&Event::Exited(InstanceExit::PoweredOff)).unwrap();
+    assert_eq!((&state, actions.last()), (&State::Erasing { then_start: false }, Some(&Action::Erase)));
+    assert_eq!(state.next(&Event::Erased), Ok((State::Stopped, vec![])));
+    // Asked for in between, a start comes after, with an empty disk.
+    let (state, _) = state.next(&Event::Up).unwrap();
+    assert_eq!(state.next(&Event::Erased).unwrap().1, [Action::Run(Step::Check)]);
+    // Before anything was heard of the guest nobody can be asked.
+    let (state, actions) = play(&[Event::Up, reset.clone()]);
+    assert_eq!(state, State::Erasing { then_start: false });
+    assert_eq!(actions[..2], [Action::CancelStep, Action::Kill]);
+    assert_eq!(play(&[reset]), (State::Erasing { then_start: false }, vec![Action::Erase]));
+}
+
+#[test]
+fn a_reset_that_keeps_volumes_cleans_and_starts_again() {
+    let reset = Event::Reset { keep_volumes: true };
+    // A machine that does not run is started for it, and is not offered before it is clean.
+    let mut events = to_running();
+    events[0] = reset.clone();
+    assert_eq!(play(&events), (State::Cleaning { accelerator: Kvm }, vec![Action::Remember(Kvm), Action::Clean]));
+    let mut events = to_running();
+    events.extend([reset, Event::Cleaned]);
+    let (state, actions) = play(&events);
+    assert_eq!(actions, [Action::PowerOff]);
+    let (state, actions) = state.next(&Event::Exited(InstanceExit::PoweredOff)).unwrap();
+    assert!(matches!(&state, State::Starting(start) if start.purpose == Purpose::Use), "{state:?}");
+    assert_eq!(actions.last(), Some(&Action::Run(Step::Check)));
+}
+
+#[test]
 fn a_guest_that_gives_up_is_not_blamed_on_the_accelerator() {
     let mut events = to_running()[..5].to_vec();
     events.push(Event::Exited(InstanceExit::GaveUp { message: "the data disk is damaged".to_owned() }));
@@ -98,7 +167,7 @@ fn an_adopted_machine_is_never_killed_by_a_failure() {
     assert!(!actions.contains(&Action::Kill));
     assert_eq!(state.next(&Event::Up), Err(Refused::StillThere));
     let (state, actions) = state.next(&Event::Down).unwrap();
-    assert_eq!((state, actions), (State::Stopping { then_start: false }, vec![Action::PowerOff]));
+    assert_eq!((state, actions), (State::Stopping { then: Then::Stay }, vec![Action::PowerOff]));
 }
 
 #[test]
@@ -133,6 +202,12 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(Event::Refused { cause: "another version".to_owned() }),
         Just(Event::EngineCame { accelerator: Tcg }),
         Just(Event::StopOverdue),
+        any::<bool>().prop_map(|keep_volumes| Event::Reset { keep_volumes }),
+        Just(Event::Stranded { cause: "it does not answer".to_owned() }),
+        Just(Event::Cleaned),
+        Just(Event::CleanFailed { cause: "the engine refused".to_owned() }),
+        Just(Event::Erased),
+        Just(Event::EraseFailed { cause: "not permitted".to_owned() }),
     ]
 }
 
@@ -143,6 +218,8 @@ struct World {
     busy: bool,
     /// Host listeners are open.
     open: bool,
+    /// The engine removes what is not a volume.
+    cleaning: bool,
 }
 
 proptest! {
@@ -161,6 +238,7 @@ proptest! {
                 if !current { continue; }
             }
             let Ok((next, actions)) = state.next(&event) else { continue };
+            if matches!(event, Event::Cleaned | Event::CleanFailed { .. }) { world.cleaning = false; }
             if matches!(event, Event::Done(_) | Event::StepFailed { .. } | Event::Checked { .. }) && next != state {
                 world.busy = false;
             }
@@ -170,7 +248,9 @@ proptest! {
                     Action::CancelStep => world.busy = false,
                     Action::OpenHost => world.open = true,
                     Action::CloseHost => world.open = false,
-                    Action::PowerOff | Action::Kill | Action::Remember(_) | Action::TellFallback { .. }
+                    Action::Clean => { world.open = true; world.cleaning = true; }
+                    Action::CancelClean => world.cleaning = false,
+                    Action::PowerOff | Action::Erase | Action::Kill | Action::Remember(_) | Action::TellFallback { .. }
                     | Action::TellRepeat { .. } | Action::Forget => {}
                 }
             }
@@ -180,10 +260,18 @@ proptest! {
                     prop_assert!(start.step <= Step::Image || !start.accelerators.is_empty());
                 }
                 State::Running { .. } => prop_assert!(world.open && !world.busy),
+                State::Cleaning { .. } => prop_assert!(world.cleaning && !world.busy),
+                State::Erasing { .. } => {
+                    let erased_before = matches!(state, State::Erasing { .. });
+                    prop_assert!(!world.open && !world.busy);
+                    prop_assert_eq!(actions.contains(&Action::Erase), !erased_before);
+                }
                 State::Stopped => prop_assert!(!world.open && !world.busy),
                 State::Failed(failure) => prop_assert!(!world.busy && (failure.alive || !world.open)),
                 State::Stopping { .. } => prop_assert!(!world.busy),
             }
+            let cleaning = matches!(next, State::Cleaning { .. });
+            prop_assert_eq!(world.cleaning, cleaning);
             state = next;
         }
     }
@@ -196,6 +284,7 @@ proptest! {
         }
         if let Ok((next, _)) = state.next(&Event::Down) { state = next; }
         if let State::Stopping { .. } = state { state = state.next(&Event::StopOverdue).unwrap().0; }
+        if let State::Erasing { .. } = state { state = state.next(&Event::Erased).unwrap().0; }
         prop_assert_eq!(state, State::Stopped);
     }
 }

@@ -15,6 +15,8 @@ pub enum Phase {
     Starting,
     Running,
     Stopping,
+    /// Its disk, or all but its volumes, is being removed.
+    Resetting,
     Failed,
 }
 
@@ -25,6 +27,7 @@ impl Phase {
             Phase::Starting => "starting",
             Phase::Running => "running",
             Phase::Stopping => "stopping",
+            Phase::Resetting => "being reset",
             Phase::Failed => "failed",
         }
     }

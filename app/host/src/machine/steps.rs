@@ -71,7 +71,8 @@ pub(super) async fn boot(paths: Paths, ground: Ground, image: GuestImage, accele
         let (paths, ground, secret) = (paths.clone(), ground.clone(), secret.clone());
         blocking(move || {
             console::rotate(&paths.console_log())?;
-            let info = boot::boot_info(&ground.settings, ground.link, secret);
+            let mut info = boot::boot_info(&ground.settings, ground.link, secret);
+            info.engine.renew_images = paths.renewal_mark().exists();
             boot::write_initrd(&paths.initrd(), &image.initramfs, &info)?;
             Ok(spec(&paths, &ground, &image, accelerator))
         })
@@ -105,8 +106,10 @@ fn files(paths: &Paths) -> MachineFiles {
     MachineFiles {
         qmp_socket: paths.qmp_socket(),
         pid_file: paths.qemu_pid_file(),
+        launch_record: paths.launch_record(),
         console_log: paths.console_log(),
         hypervisor_log: paths.qemu_log(),
+        hypervisor_command: paths.qemu_command(),
         vhost_socket: paths.vhost_socket(),
         vsock_socket: paths.vsock_socket(),
         vsock_device_log: paths.vsock_device_log(),
@@ -171,7 +174,7 @@ async fn ping(guest: &Guest) -> std::io::Result<bool> {
 }
 
 /// Runs file work off the event loop.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => {

@@ -257,8 +257,8 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         name: "var_run_docker_sock",
-        description: "Also answer at /var/run/docker.sock, when nothing else is there and its folder may be written.",
-        takes: Takes::AtNextStart,
+        description: "Also answer at /var/run/docker.sock, by a link, when nothing else is there and its folder may be written.",
+        takes: Takes::AtOnce,
         may_be_empty: false,
         kind: Kind::Switch,
         parse: |values, text, _| switch(text).map(|on| values.var_run_docker_sock = on),

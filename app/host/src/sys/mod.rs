@@ -71,6 +71,16 @@ pub fn allocated(metadata: &std::fs::Metadata) -> u64 {
     platform::allocated(metadata)
 }
 
+/// Whether `path` is a local socket of a process that is gone. A symbolic link to one is not: what it leads to may come back.
+pub fn nobody_listens(path: &Path) -> bool {
+    platform::nobody_listens(path)
+}
+
+/// Makes `path` a symbolic link to the file `target`.
+pub fn link_to(target: &Path, path: &Path) -> std::io::Result<()> {
+    platform::link_to(target, path)
+}
+
 /// What tells whether a file changed without reading it: length, modification time in ns, inode number (0 where there is none).
 pub fn fingerprint(metadata: &std::fs::Metadata) -> (u64, u128, u64) {
     let modified = metadata.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
@@ -119,6 +129,11 @@ impl ProcessIdentity {
 
     pub fn is_alive(&self) -> bool {
         platform::process_start(self.pid).as_ref() == Some(&self.started)
+    }
+
+    /// The arguments of the process that has this number now; `None` where the system does not tell.
+    pub fn arguments(pid: u32) -> Option<Vec<String>> {
+        platform::process_arguments(pid)
     }
 
     /// Ends the process at once; does nothing when it is gone already or the number belongs to another process.

@@ -110,6 +110,17 @@ pub(super) fn allocated(metadata: &Metadata) -> u64 {
     metadata.blocks() * 512
 }
 
+pub(super) fn nobody_listens(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
+    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    is_socket && std::os::unix::net::UnixStream::connect(path).is_err_and(refused)
+}
+
+pub(super) fn link_to(target: &Path, path: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(target, path)
+}
+
 pub(super) fn inode(metadata: &Metadata) -> u64 {
     metadata.ino()
 }
@@ -194,6 +205,19 @@ pub(super) fn process_start(pid: u32) -> Option<String> {
     let out = std::process::Command::new("/bin/ps").args(["-o", "lstart=", "-p", &pid.to_string()]).output().ok()?;
     let text = String::from_utf8(out.stdout).ok()?.trim().to_owned();
     (!text.is_empty()).then_some(text)
+}
+
+#[cfg(target_os = "linux")]
+pub(super) fn process_arguments(pid: u32) -> Option<Vec<String>> {
+    let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    Some(bytes.split(|byte| *byte == 0).map(|argument| String::from_utf8_lossy(argument).into_owned()).collect())
+}
+
+/// Split at blanks: the system does not tell where an argument ends.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn process_arguments(pid: u32) -> Option<Vec<String>> {
+    let out = std::process::Command::new("/bin/ps").args(["-ww", "-o", "command=", "-p", &pid.to_string()]).output();
+    Some(String::from_utf8(out.ok()?.stdout).ok()?.split_whitespace().map(str::to_owned).collect())
 }
 
 fn number(identity: &ProcessIdentity) -> Option<Pid> {

@@ -160,6 +160,20 @@ pub(super) async fn termination() {
     let _ = tokio::signal::ctrl_c().await;
 }
 
+/// Named pipes go with their process.
+pub(super) fn nobody_listens(_path: &Path) -> bool {
+    false
+}
+
+pub(super) fn link_to(target: &Path, path: &Path) -> io::Result<()> {
+    std::os::windows::fs::symlink_file(target, path)
+}
+
+/// No driver of this system asks.
+pub(super) fn process_arguments(_pid: u32) -> Option<Vec<String>> {
+    None
+}
+
 pub(super) fn process_start(pid: u32) -> Option<String> {
     let script = format!("(Get-Process -Id {pid}).StartTime.ToFileTimeUtc()");
     let out = std::process::Command::new("powershell").args(["-NoProfile", "-Command", &script]).output().ok()?;

@@ -18,7 +18,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(crate) struct Home {
-    dir: TempDir,
+    _dir: TempDir,
+    root: PathBuf,
     pub(crate) paths: Paths,
 }
 
@@ -26,9 +27,21 @@ impl Home {
     /// `fake`: what the fake does per accelerator, such as `FAKE_KVM=hang`. The accelerators are kvm, then tcg.
     pub(crate) fn new(fake: &str) -> Home {
         let dir = tempfile::Builder::new().prefix("b").tempdir_in("/tmp").unwrap();
-        let paths = Paths::below(dir.path()).unwrap();
+        let root = dir.path().to_path_buf();
+        Home::at(dir, root, fake)
+    }
+
+    /// Of a path that is too long for sockets: they follow `XDG_RUNTIME_DIR`.
+    pub(crate) fn with_sockets_elsewhere(fake: &str) -> Home {
+        let dir = tempfile::Builder::new().prefix("b").tempdir_in("/tmp").unwrap();
+        let root = dir.path().join("long".repeat(30));
+        Home::at(dir, root, fake)
+    }
+
+    fn at(dir: TempDir, root: PathBuf, fake: &str) -> Home {
+        let paths = Paths::below(&root).unwrap();
         paths.create().unwrap();
-        let home = Home { dir, paths };
+        let home = Home { _dir: dir, root, paths };
         home.write_image();
         let qemu = home.write_qemu(fake);
         home.set(&[
@@ -44,7 +57,7 @@ impl Home {
     }
 
     pub(crate) fn dir(&self) -> &Path {
-        self.dir.path()
+        &self.root
     }
 
     pub(crate) fn set(&self, settings: &[(&str, &str)]) {
@@ -101,6 +114,50 @@ pub(crate) fn example(name: &str) -> PathBuf {
     let program = test.parent().unwrap().parent().unwrap().join("examples").join(name);
     assert!(program.exists(), "{} is missing: run `cargo build -p host --examples`", program.display());
     program
+}
+
+/// A daemon in a process of its own, which the test can kill.
+pub(crate) async fn daemon(home: &Home) -> tokio::process::Child {
+    daemon_with(home, &[]).await
+}
+
+/// As [`daemon`]; `words` after the verb.
+pub(crate) async fn daemon_with(home: &Home, words: &[&str]) -> tokio::process::Child {
+    let child = tokio::process::Command::new(example("machine"))
+        .arg("daemon")
+        .args(words)
+        .env("BERTH_HOME", home.dir())
+        .env("DOCKER_CONFIG", home.dir().join("docker"))
+        .kill_on_drop(true)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let pid = child.id();
+    eventually("the daemon listens", async || {
+        let client = host::client::Client::connect(home.paths.clone()).await;
+        match client {
+            Ok(client) => client.version().await.is_ok_and(|version| Some(version.pid) == pid),
+            Err(_) => false,
+        }
+    })
+    .await;
+    child
+}
+
+/// Waits for something that has no event of its own.
+pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("not in time: {what}"));
+}
+
+/// The body of an answer that is a success.
+pub(crate) fn body(answer: &str) -> &str {
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    answer.split_once("\r\n\r\n").unwrap().1
 }
 
 /// Makes a request and waits until nothing more happens by itself.

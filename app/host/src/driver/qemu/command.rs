@@ -115,6 +115,18 @@ fn link(args: &mut Arguments, spec: &MachineSpec) {
     }
 }
 
+/// For people: one option with its value a line.
+pub(super) fn text(program: &Path, arguments: &[OsString]) -> String {
+    let mut text = program.display().to_string();
+    for argument in arguments {
+        let argument = argument.to_string_lossy();
+        text.push_str(if argument.starts_with('-') { " \\\n    " } else { " " });
+        text.push_str(&argument);
+    }
+    text.push('\n');
+    text
+}
+
 struct Arguments(Vec<OsString>);
 
 impl Arguments {

@@ -30,13 +30,12 @@ pub(super) struct QemuInstance {
 }
 
 impl QemuInstance {
-    /// `child`: QEMU when this process started it, which then must reap it. `log`: what QEMU wrote, for its last words.
+    /// `child`: QEMU when this process started it, which then must reap it.
     pub(super) fn new(
         record: InstanceRecord,
         child: Option<Child>,
         qmp: Qmp,
         events: mpsc::Receiver<Event>,
-        log: PathBuf,
     ) -> QemuInstance {
         let qmp = Arc::new(qmp);
         let (sender, exit) = watch::channel(None);
@@ -45,7 +44,7 @@ impl QemuInstance {
             process: record.process.clone(),
             helpers: record.helpers.clone(),
             qmp: qmp.clone(),
-            log,
+            log: record.log.clone(),
             trouble: Arc::new(trouble_to),
         };
         tokio::spawn(async move {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use control::LinkKind;
 
-use super::{Driver, Hypervisor, Instance, InstanceRecord, LinkAddress, MachineFiles, MachineSpec};
+use super::{Driver, Hypervisor, Instance, InstanceRecord, LinkAddress, MachineSpec, leftovers};
 use crate::settings::Accelerator;
 use crate::sys::{self, ProcessIdentity};
 use crate::{Error, Result};
@@ -25,6 +25,8 @@ use instance::QemuInstance;
 use qmp::Qmp;
 
 const NAME: &str = "qemu";
+/// What QEMU says when another process writes its disk (block/file-posix.c).
+const DISK_IS_LOCKED: &str = "Failed to get \"write\" lock";
 /// A QEMU that runs answers at once, also on a busy host.
 const ADOPTION: Duration = Duration::from_secs(10);
 /// When the control connection breaks because QEMU died, its end is seen within this time.
@@ -56,12 +58,16 @@ impl Driver for Qemu {
 
     async fn start(&self, spec: &MachineSpec) -> Result<Box<dyn Instance>> {
         let program = version::find(self.program.as_deref()).await?;
+        // Whatever is left of an earlier start holds the disk.
+        let left = leftovers::find(&spec.files.launch_record, &spec.files.pid_file);
+        leftovers::end(&left).await.map_err(|source| Error::Spawn { program: PathBuf::from("kill"), source })?;
         let mut started = Started::default();
         if spec.link == LinkKind::Vsock {
             if !cfg!(target_os = "linux") {
                 return Err(Error::UnsupportedLink { link: "vsock" });
             }
             started.0.push(vsock_device::start(&spec.files).await?);
+            leftovers::note(&spec.files.launch_record, &started.0)?;
         }
         let instance = launch(&program, spec, &mut started).await?;
         started.0.clear();
@@ -79,7 +85,7 @@ impl Driver for Qemu {
         let connected = tokio::time::timeout(ADOPTION, connecting).await;
         let connected = connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
         let (qmp, events) = connected.map_err(|source| Error::Qmp { source })?;
-        Ok(Some(Box::new(QemuInstance::new(record.clone(), None, qmp, events, PathBuf::new()))))
+        Ok(Some(Box::new(QemuInstance::new(record.clone(), None, qmp, events))))
     }
 }
 
@@ -125,7 +131,11 @@ async fn launch(program: &version::Program, spec: &MachineSpec, started: &mut St
     let log = File::create(&files.hypervisor_log).map_err(Error::file("write", &files.hypervisor_log))?;
     let output = log.try_clone().map_err(Error::file("write", &files.hypervisor_log))?;
     let mut command = std::process::Command::new(&program.path);
-    command.args(command::arguments(spec, program.features)).stdin(Stdio::null()).stdout(output).stderr(log);
+    let arguments = command::arguments(spec, program.features);
+    if let Err(error) = std::fs::write(&files.hypervisor_command, command::text(&program.path, &arguments)) {
+        tracing::debug!(%error, "how QEMU is called cannot be kept for a report");
+    }
+    command.args(arguments).stdin(Stdio::null()).stdout(output).stderr(log);
     sys::detach(&mut command);
     let mut child = tokio::process::Command::from(command)
         .spawn()
@@ -133,35 +143,46 @@ async fn launch(program: &version::Program, spec: &MachineSpec, started: &mut St
     let pid = child.id().expect("a child that was not waited for has a number");
     let identity = ProcessIdentity::of(pid);
     started.0.extend(identity.clone());
+    leftovers::note(&files.launch_record, &started.0)?;
     let connected = tokio::select! {
         connected = Qmp::connect_when_ready(&files.qmp_socket) => connected,
-        status = child.wait() => return Err(died(status, files)),
+        status = child.wait() => return Err(died(status, spec)),
     };
     let (qmp, events) = match connected {
         Ok(connected) => connected,
         // A connection breaks when QEMU dies: then what it said on its way is the better answer.
         Err(source) => match tokio::time::timeout(DEATH_FOLLOWS, child.wait()).await {
-            Ok(status) => return Err(died(status, files)),
+            Ok(status) => return Err(died(status, spec)),
             Err(_) => return Err(Error::Qmp { source }),
         },
     };
-    let Some(process) = identity else { return Err(died(child.wait().await, files)) };
+    let Some(process) = identity else { return Err(died(child.wait().await, spec)) };
     let link = match spec.link {
         LinkKind::Vsock => LinkAddress::HybridVsock { socket: files.vsock_socket.clone() },
         LinkKind::Serial | LinkKind::None => {
             LinkAddress::Serial { control: files.serial_control_socket.clone(), bulk: files.serial_bulk_socket.clone() }
         }
     };
-    let record =
-        InstanceRecord { driver: NAME.to_owned(), process, helpers, qmp_socket: files.qmp_socket.clone(), link };
+    let record = InstanceRecord {
+        driver: NAME.to_owned(),
+        process,
+        helpers,
+        qmp_socket: files.qmp_socket.clone(),
+        link,
+        log: files.hypervisor_log.clone(),
+    };
     // QEMU may die of what its guest does first; then the instance tells why.
     if let Err(error) = qmp.resume().await {
         tracing::debug!(%error, "QEMU did not answer the request to begin");
     }
-    Ok(QemuInstance::new(record, Some(child), qmp, events, files.hypervisor_log.clone()))
+    Ok(QemuInstance::new(record, Some(child), qmp, events))
 }
 
-fn died(status: std::io::Result<std::process::ExitStatus>, files: &MachineFiles) -> Error {
+fn died(status: std::io::Result<std::process::ExitStatus>, spec: &MachineSpec) -> Error {
+    let log = &spec.files.hypervisor_log;
+    if std::fs::read_to_string(log).is_ok_and(|said| said.contains(DISK_IS_LOCKED)) {
+        return Error::DiskInUse { path: spec.data.clone() };
+    }
     let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-    Error::QemuDied { status, message: instance::last_words(&files.hypervisor_log) }
+    Error::QemuDied { status, message: instance::last_words(log) }
 }

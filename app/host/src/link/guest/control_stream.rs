@@ -10,7 +10,7 @@ use tokio::io::ReadHalf;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::super::{Link, LinkError, LinkStream};
 use super::requests::Requests;
@@ -157,14 +157,8 @@ async fn serve(shared: &Weak<Shared>, ports: &Arc<dyn Ports>, connection: Connec
 
 /// Opens again what the guest has open, and closes what it no longer has.
 async fn restore(shared: Weak<Shared>, ports: Arc<dyn Ports>, forwards: Vec<Forward>) {
-    let ids: Vec<String> = forwards.iter().map(|forward| forward.id.clone()).collect();
-    ports.retain(&ids).await;
-    for forward in &forwards {
-        let Some(guest) = shared.upgrade().map(|shared| Guest { shared }) else { return };
-        if let Err(error) = ports.open(&guest, forward).await {
-            warn!(%error, port = forward.host_port, proto = %forward.proto, "a published port could not be opened again");
-        }
-    }
+    let Some(guest) = shared.upgrade().map(|shared| Guest { shared }) else { return };
+    ports.restore(&guest, &forwards).await;
 }
 
 /// Reads the guest's messages; requests are answered by tasks of their own.

@@ -37,9 +37,9 @@ pub trait Ports: Send + Sync {
     /// Resolves once the port is free.
     fn close<'a>(&'a self, id: &'a str) -> BoxFuture<'a, ()>;
 
-    /// The guest's own list at (re)connection: every forward that is not in it must be closed; those in it are opened
-    /// next.
-    fn retain<'a>(&'a self, ids: &'a [String]) -> BoxFuture<'a, ()>;
+    /// The guest's own list at (re)connection: every forward that is not in it is closed, those in it are opened again. One that
+    /// cannot be opened now is opened when it can.
+    fn restore<'a>(&'a self, guest: &'a Guest, forwards: &'a [Forward]) -> BoxFuture<'a, ()>;
 }
 
 /// Where the link is.
@@ -159,11 +159,11 @@ impl Guest {
         self.shared.requests.tell(HostMessage::LogLevel { filter: filter.to_owned() })
     }
 
-    /// Has containers stopped (each within `grace`) and the guest powered off; resolves when containers are stopped and
-    /// the data disk is safe, or fails after `patience`. The hypervisor's exit tells the rest; it may come first, and
-    /// then this fails with [`LinkError::Down`].
-    pub async fn shutdown(&self, grace: Duration, patience: Duration) -> Result<(), LinkError> {
-        let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+    /// Has containers stopped and the guest powered off; resolves when containers are stopped and the data disk is safe, or
+    /// fails after `patience`, when the caller ends the guest. The hypervisor's exit tells the rest; it may come first, and then
+    /// this fails with [`LinkError::Down`].
+    pub async fn shutdown(&self, patience: Duration) -> Result<(), LinkError> {
+        let grace_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
         self.shared.requests.ask(patience, |id| HostMessage::Shutdown { id, grace_ms }).await.map(|_| ())
     }
 

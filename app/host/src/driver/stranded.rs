@@ -1,0 +1,78 @@
+//! A hypervisor that is alive and cannot be controlled: all that can be done is to see its end, or to end it.
+
+use std::io;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use super::{Instance, InstanceExit, InstanceRecord, LinkAddress};
+use crate::sys::ProcessIdentity;
+
+#[derive(Debug)]
+pub struct Stranded {
+    record: InstanceRecord,
+    exit: watch::Receiver<Option<InstanceExit>>,
+    trouble: watch::Receiver<Option<String>>,
+}
+
+impl Stranded {
+    pub fn new(record: InstanceRecord) -> Stranded {
+        let (tell, exit) = watch::channel(None);
+        let (process, helpers) = (record.process.clone(), record.helpers.clone());
+        tokio::spawn(async move {
+            process.gone().await;
+            for helper in &helpers {
+                match helper.kill() {
+                    Ok(()) => helper.gone().await,
+                    Err(error) => tracing::warn!(pid = helper.pid, %error, "a helper of QEMU could not be ended"),
+                }
+            }
+            tell.send_replace(Some(InstanceExit::Died { message: String::new() }));
+        });
+        Stranded { record, exit, trouble: watch::channel(None).1 }
+    }
+
+    /// Of which nothing is known but its processes, QEMU last.
+    pub fn of_processes(mut processes: Vec<ProcessIdentity>) -> Option<Stranded> {
+        let process = processes.pop()?;
+        Some(Stranded::new(InstanceRecord {
+            driver: String::new(),
+            process,
+            helpers: processes,
+            qmp_socket: PathBuf::new(),
+            link: LinkAddress::Serial { control: PathBuf::new(), bulk: PathBuf::new() },
+            log: PathBuf::new(),
+        }))
+    }
+}
+
+#[async_trait]
+impl Instance for Stranded {
+    fn record(&self) -> &InstanceRecord {
+        &self.record
+    }
+
+    async fn link_is_used(&self) {}
+
+    fn trouble(&self) -> watch::Receiver<Option<String>> {
+        self.trouble.clone()
+    }
+
+    async fn press_power_button(&self) -> io::Result<()> {
+        Err(io::ErrorKind::NotConnected.into())
+    }
+
+    async fn kill(&self) -> io::Result<()> {
+        self.record.process.kill()?;
+        self.wait().await;
+        Ok(())
+    }
+
+    async fn wait(&self) -> InstanceExit {
+        let mut exit = self.exit.clone();
+        let exit = exit.wait_for(Option::is_some).await;
+        let unknown = || InstanceExit::Died { message: String::new() };
+        exit.map_or_else(|_| unknown(), |exit| exit.clone().unwrap_or_else(unknown))
+    }
+}

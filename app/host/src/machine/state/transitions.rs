@@ -1,0 +1,325 @@
+//! What follows from what: one function per state, one arm per event.
+
+use super::{Action, Blame, Event, Failure, Purpose, Refused, Start, State, Step, Then};
+use crate::driver::InstanceExit;
+use crate::settings::Accelerator;
+
+type Next = Result<(State, Vec<Action>), Refused>;
+
+impl State {
+    /// The state after `event` and what must be done to get there; `Refused` leaves the machine as it was.
+    pub fn next(&self, event: &Event) -> Next {
+        match self {
+            State::Stopped => idle(event),
+            State::Failed(failure) if !failure.alive => idle(event),
+            State::Failed(failure) => failed_alive(failure, event),
+            State::Starting(start) => starting(start, event),
+            State::Running { accelerator } => running(*accelerator, event),
+            State::Cleaning { accelerator } => cleaning(*accelerator, event),
+            State::Stopping { then } => stopping(*then, event),
+            State::Erasing { then_start } => erasing(*then_start, event),
+        }
+    }
+}
+
+fn begin(purpose: Purpose) -> (State, Vec<Action>) {
+    let start = Start { step: Step::Check, accelerators: Vec::new(), adopted: false, repeated: false, purpose };
+    (State::Starting(start), vec![Action::Run(Step::Check)])
+}
+
+fn stop(then: Then) -> (State, Vec<Action>) {
+    (State::Stopping { then }, vec![Action::PowerOff])
+}
+
+fn erase(then_start: bool) -> (State, Vec<Action>) {
+    (State::Erasing { then_start }, vec![Action::Erase])
+}
+
+fn failure(step: Option<Step>, cause: &str, alive: bool) -> State {
+    State::Failed(Failure { step, cause: cause.to_owned(), console: Vec::new(), alive })
+}
+
+/// No guest is there.
+fn idle(event: &Event) -> Next {
+    match event {
+        Event::Up | Event::Restart => Ok(begin(Purpose::Use)),
+        Event::Down => Ok((State::Stopped, vec![])),
+        Event::Reset { keep_volumes: true } => Ok(begin(Purpose::Clean)),
+        Event::Reset { keep_volumes: false } => Ok(erase(false)),
+        Event::Adopted { accelerator } => {
+            let start = Start {
+                step: Step::Link,
+                accelerators: vec![*accelerator],
+                adopted: true,
+                repeated: false,
+                purpose: Purpose::Use,
+            };
+            Ok((State::Starting(start), vec![Action::Run(Step::Link)]))
+        }
+        Event::Stranded { cause } => Ok((failure(Some(Step::Link), cause, true), vec![])),
+        Event::Checked { .. }
+        | Event::Done(_)
+        | Event::StepFailed { .. }
+        | Event::Exited(_)
+        | Event::Refused { .. }
+        | Event::EngineCame { .. }
+        | Event::StopOverdue
+        | Event::Cleaned
+        | Event::CleanFailed { .. }
+        | Event::Erased
+        | Event::EraseFailed { .. } => Err(Refused::Outdated),
+    }
+}
+
+fn starting(start: &Start, event: &Event) -> Next {
+    match event {
+        Event::Up => Ok((State::Starting(start.clone()), vec![])),
+        Event::Restart => Err(Refused::Starting),
+        Event::Down => Ok(give_up(start, Then::Stay)),
+        Event::Reset { keep_volumes: true } => {
+            Ok((State::Starting(Start { purpose: Purpose::Clean, ..start.clone() }), vec![]))
+        }
+        Event::Reset { keep_volumes: false } => Ok(give_up(start, Then::Erase { then_start: false })),
+        Event::Checked { accelerators } if start.step == Step::Check && !accelerators.is_empty() => {
+            let next = Start { step: Step::Image, accelerators: accelerators.clone(), ..start.clone() };
+            Ok((State::Starting(next), vec![Action::Run(Step::Image)]))
+        }
+        Event::Done(step) if *step == start.step && *step != Step::Check => Ok(step_done(start)),
+        Event::StepFailed { step, cause, blame } if *step == start.step => Ok(step_failed(start, cause, *blame, true)),
+        // It ran before: what failed is the machine, not the step that looked for it again.
+        Event::Exited(exit) if start.adopted => Ok(ended(exit, vec![Action::CancelStep])),
+        Event::Exited(exit @ (InstanceExit::PoweredOff | InstanceExit::GaveUp { .. })) => {
+            // The agent was reached and decided so: another accelerator would not change its mind.
+            let failed = failure(Some(start.step), &exit.to_string(), false);
+            Ok((failed, vec![Action::CancelStep, Action::CloseHost, Action::Forget]))
+        }
+        Event::Exited(exit @ InstanceExit::Died { .. }) if start.accelerators.len() == 1 && !start.repeated => {
+            Ok(repeat(start, exit))
+        }
+        Event::Exited(exit @ (InstanceExit::Panicked { .. } | InstanceExit::Died { .. })) => {
+            Ok(step_failed(start, &exit.to_string(), Blame::Accelerator, false))
+        }
+        Event::Refused { cause } if start.step == Step::Engine => Ok(step_failed(start, cause, Blame::Other, true)),
+        Event::Checked { .. }
+        | Event::Done(_)
+        | Event::StepFailed { .. }
+        | Event::Refused { .. }
+        | Event::EngineCame { .. }
+        | Event::StopOverdue
+        | Event::Adopted { .. }
+        | Event::Stranded { .. }
+        | Event::Cleaned
+        | Event::CleanFailed { .. }
+        | Event::Erased
+        | Event::EraseFailed { .. } => Err(Refused::Outdated),
+    }
+}
+
+/// A guest that was not heard of yet cannot be asked to stop; one that was is.
+fn give_up(start: &Start, then: Then) -> (State, Vec<Action>) {
+    if start.step == Step::Engine || start.adopted {
+        return (State::Stopping { then }, vec![Action::CancelStep, Action::PowerOff]);
+    }
+    let (state, more) = after(then);
+    let mut actions = vec![Action::CancelStep, Action::Kill, Action::CloseHost, Action::Forget];
+    actions.extend(more);
+    (state, actions)
+}
+
+fn step_done(start: &Start) -> (State, Vec<Action>) {
+    match (start.step.following(), start.accelerators.first()) {
+        (Some(step), _) => (State::Starting(Start { step, ..start.clone() }), vec![Action::Run(step)]),
+        (None, Some(accelerator)) => {
+            let accelerator = *accelerator;
+            match start.purpose {
+                Purpose::Use => (State::Running { accelerator }, vec![Action::Remember(accelerator), Action::OpenHost]),
+                Purpose::Clean => (State::Cleaning { accelerator }, vec![Action::Remember(accelerator), Action::Clean]),
+            }
+        }
+        (None, None) => unreachable!("`Checked` and `Adopted` name an accelerator before any later step"),
+    }
+}
+
+/// A hypervisor that crashes while the guest boots, and has no other accelerator, is started once more: QEMU's emulator of
+/// several processors sometimes does (`iotlb_to_section`, <https://gitlab.com/qemu-project/qemu/-/issues/1921>).
+fn repeat(start: &Start, exit: &InstanceExit) -> (State, Vec<Action>) {
+    let next = Start { step: Step::Boot, repeated: true, ..start.clone() };
+    let tell = Action::TellRepeat { cause: exit.to_string() };
+    (State::Starting(next), vec![Action::CancelStep, Action::CloseHost, tell, Action::Run(Step::Boot)])
+}
+
+/// `alive`: the hypervisor may still be there.
+fn step_failed(start: &Start, cause: &str, blame: Blame, alive: bool) -> (State, Vec<Action>) {
+    let may_be_the_accelerator = blame == Blame::Accelerator && start.step.tries_the_accelerator() && !start.adopted;
+    match start.accelerators.as_slice() {
+        [from, to, ..] if may_be_the_accelerator => {
+            let accelerators = start.accelerators[1..].to_vec();
+            let next = Start { step: Step::Boot, accelerators, repeated: false, ..start.clone() };
+            let tell = Action::TellFallback { from: *from, to: *to, cause: cause.to_owned() };
+            let actions = vec![Action::CancelStep, Action::Kill, Action::CloseHost, tell, Action::Run(Step::Boot)];
+            (State::Starting(next), actions)
+        }
+        // The guest is up, as far as we know: not ours to throw away.
+        _ if alive && (start.adopted || start.step == Step::Engine) => {
+            (failure(Some(start.step), cause, true), vec![Action::CancelStep])
+        }
+        _ => {
+            let actions = vec![Action::CancelStep, Action::Kill, Action::CloseHost, Action::Forget];
+            (failure(Some(start.step), cause, false), actions)
+        }
+    }
+}
+
+fn running(accelerator: Accelerator, event: &Event) -> Next {
+    match event {
+        Event::Up => Ok((State::Running { accelerator }, vec![])),
+        Event::Down => Ok(stop(Then::Stay)),
+        Event::Restart => Ok(stop(Then::Start(Purpose::Use))),
+        Event::Reset { keep_volumes: true } => Ok((State::Cleaning { accelerator }, vec![Action::Clean])),
+        Event::Reset { keep_volumes: false } => Ok(stop(Then::Erase { then_start: false })),
+        Event::Exited(exit) => Ok(ended(exit, vec![])),
+        Event::Refused { cause } => Ok((failure(None, cause, true), vec![Action::CloseHost])),
+        Event::Adopted { .. }
+        | Event::Stranded { .. }
+        | Event::Checked { .. }
+        | Event::Done(_)
+        | Event::StepFailed { .. }
+        | Event::EngineCame { .. }
+        | Event::StopOverdue
+        | Event::Cleaned
+        | Event::CleanFailed { .. }
+        | Event::Erased
+        | Event::EraseFailed { .. } => Err(Refused::Outdated),
+    }
+}
+
+fn cleaning(accelerator: Accelerator, event: &Event) -> Next {
+    let cancel = |then| (State::Stopping { then }, vec![Action::CancelClean, Action::PowerOff]);
+    match event {
+        Event::Up | Event::Reset { keep_volumes: true } => Ok((State::Cleaning { accelerator }, vec![])),
+        Event::Down => Ok(cancel(Then::Stay)),
+        Event::Restart => Ok(cancel(Then::Start(Purpose::Use))),
+        Event::Reset { keep_volumes: false } => Ok(cancel(Then::Erase { then_start: false })),
+        // Started again: only a boot brings the images that ship with the machine back.
+        Event::Cleaned => Ok(stop(Then::Start(Purpose::Use))),
+        Event::CleanFailed { cause } => {
+            Ok((failure(None, &format!("the reset is not complete: {cause}"), true), vec![]))
+        }
+        Event::Exited(exit) => Ok(ended(exit, vec![Action::CancelClean])),
+        Event::Refused { cause } => Ok((failure(None, cause, true), vec![Action::CancelClean, Action::CloseHost])),
+        Event::Adopted { .. }
+        | Event::Stranded { .. }
+        | Event::Checked { .. }
+        | Event::Done(_)
+        | Event::StepFailed { .. }
+        | Event::EngineCame { .. }
+        | Event::StopOverdue
+        | Event::Erased
+        | Event::EraseFailed { .. } => Err(Refused::Outdated),
+    }
+}
+
+/// The end of a machine that ran. A guest that powered itself off did what it was told by somebody inside.
+fn ended(exit: &InstanceExit, mut actions: Vec<Action>) -> (State, Vec<Action>) {
+    actions.extend([Action::CloseHost, Action::Forget]);
+    (failure(None, &exit.to_string(), false), actions)
+}
+
+/// What comes when no guest is there any more.
+fn after(then: Then) -> (State, Vec<Action>) {
+    match then {
+        Then::Stay => (State::Stopped, vec![]),
+        Then::Start(purpose) => begin(purpose),
+        Then::Erase { then_start } => erase(then_start),
+    }
+}
+
+fn stopping(then: Then, event: &Event) -> Next {
+    let stopped = |mut actions: Vec<Action>| {
+        actions.extend([Action::CloseHost, Action::Forget]);
+        let (state, more) = after(then);
+        actions.extend(more);
+        (state, actions)
+    };
+    let on = |then| Ok((State::Stopping { then }, vec![]));
+    match event {
+        Event::Exited(_) => Ok(stopped(vec![])),
+        Event::StopOverdue => Ok(stopped(vec![Action::Kill])),
+        Event::Up | Event::Restart => on(match then {
+            Then::Stay => Then::Start(Purpose::Use),
+            Then::Start(purpose) => Then::Start(purpose),
+            Then::Erase { .. } => Then::Erase { then_start: true },
+        }),
+        Event::Down => on(match then {
+            Then::Stay | Then::Start(_) => Then::Stay,
+            Then::Erase { .. } => Then::Erase { then_start: false },
+        }),
+        Event::Reset { keep_volumes: false } => on(Then::Erase { then_start: false }),
+        Event::Reset { keep_volumes: true } => on(match then {
+            Then::Stay | Then::Start(_) => Then::Start(Purpose::Clean),
+            Then::Erase { .. } => Then::Erase { then_start: true },
+        }),
+        Event::Refused { .. } => on(then),
+        Event::Adopted { .. }
+        | Event::Stranded { .. }
+        | Event::Checked { .. }
+        | Event::Done(_)
+        | Event::StepFailed { .. }
+        | Event::EngineCame { .. }
+        | Event::Cleaned
+        | Event::CleanFailed { .. }
+        | Event::Erased
+        | Event::EraseFailed { .. } => Err(Refused::Outdated),
+    }
+}
+
+fn erasing(then_start: bool, event: &Event) -> Next {
+    let on = |then_start| Ok((State::Erasing { then_start }, vec![]));
+    match event {
+        Event::Up | Event::Restart | Event::Reset { keep_volumes: true } => on(true),
+        Event::Down | Event::Reset { keep_volumes: false } => on(false),
+        Event::Erased if then_start => Ok(begin(Purpose::Use)),
+        Event::Erased => Ok((State::Stopped, vec![])),
+        Event::EraseFailed { cause } => Ok((failure(None, cause, false), vec![])),
+        Event::Adopted { .. }
+        | Event::Stranded { .. }
+        | Event::Checked { .. }
+        | Event::Done(_)
+        | Event::StepFailed { .. }
+        | Event::Exited(_)
+        | Event::Refused { .. }
+        | Event::EngineCame { .. }
+        | Event::StopOverdue
+        | Event::Cleaned
+        | Event::CleanFailed { .. } => Err(Refused::Outdated),
+    }
+}
+
+fn failed_alive(failed: &Failure, event: &Event) -> Next {
+    match event {
+        Event::Up => Err(Refused::StillThere),
+        Event::Down => Ok(stop(Then::Stay)),
+        Event::Restart => Ok(stop(Then::Start(Purpose::Use))),
+        Event::Reset { keep_volumes: true } => Ok(stop(Then::Start(Purpose::Clean))),
+        Event::Reset { keep_volumes: false } => Ok(stop(Then::Erase { then_start: false })),
+        Event::Exited(_) => {
+            let failed = Failure { alive: false, ..failed.clone() };
+            Ok((State::Failed(failed), vec![Action::CloseHost, Action::Forget]))
+        }
+        Event::EngineCame { accelerator } => {
+            let accelerator = *accelerator;
+            Ok((State::Running { accelerator }, vec![Action::Remember(accelerator), Action::OpenHost]))
+        }
+        Event::Refused { .. } => Ok((State::Failed(failed.clone()), vec![])),
+        Event::Adopted { .. }
+        | Event::Stranded { .. }
+        | Event::Checked { .. }
+        | Event::Done(_)
+        | Event::StepFailed { .. }
+        | Event::StopOverdue
+        | Event::Cleaned
+        | Event::CleanFailed { .. }
+        | Event::Erased
+        | Event::EraseFailed { .. } => Err(Refused::Outdated),
+    }
+}

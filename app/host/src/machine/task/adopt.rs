@@ -1,0 +1,85 @@
+//! Finding the machine that an earlier daemon left running.
+//!
+//! One that was said to run is never ended unasked: if it cannot be controlled, the user is told and decides. One that had not
+//! got as far as its first word is ended, since nobody can have work in it.
+
+use std::sync::Arc;
+
+use super::Task;
+use crate::driver::{self, Instance, Stranded, leftovers};
+use crate::machine::record::MachineRecord;
+use crate::machine::state::Event;
+use crate::settings::Settings;
+use crate::{Error, sys};
+
+impl Task {
+    pub(super) async fn adopt(&mut self) {
+        match MachineRecord::load(&self.paths.machine_record()) {
+            Ok(Some(record)) if record.joined => self.adopt_recorded(record).await,
+            Ok(Some(_)) => {
+                self.end_leftovers().await;
+                self.forget();
+            }
+            Ok(None) => self.end_leftovers().await,
+            Err(error) => self.adopt_unreadable(error).await,
+        }
+    }
+
+    async fn adopt_recorded(&mut self, record: MachineRecord) {
+        // The settings file may be broken: it has no say in finding what runs.
+        let settings =
+            Settings::load(&self.paths.settings()).unwrap_or_else(|_| Settings::of_host(sys::HostFacts::read()));
+        let found = match driver::for_this_system(&settings) {
+            Ok(driver) => driver.adopt(&record.instance).await,
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(Some(instance)) => {
+                self.show_boot(&record);
+                self.instance = Some(Arc::from(instance));
+                let accelerator = record.accelerator;
+                self.record = Some(record);
+                self.clock.reset(&mut self.status);
+                self.happen(Event::Adopted { accelerator }).await;
+            }
+            Ok(None) => {
+                self.end_leftovers().await;
+                self.forget();
+            }
+            Err(error) => {
+                let stranded = Stranded::new(record.instance.clone());
+                self.show_boot(&record);
+                self.record = Some(record);
+                self.strand(stranded, &error).await;
+            }
+        }
+    }
+
+    /// The record is damaged or of another version; what runs is known by its processes only.
+    async fn adopt_unreadable(&mut self, error: Error) {
+        let processes = leftovers::find(&self.paths.launch_record(), &self.paths.qemu_pid_file());
+        match Stranded::of_processes(processes) {
+            Some(stranded) => self.strand(stranded, &error).await,
+            None => {
+                tracing::warn!(error = %error.chain(), "the record of a machine that is gone is removed");
+                self.forget();
+            }
+        }
+    }
+
+    async fn strand(&mut self, stranded: Stranded, error: &Error) {
+        tracing::warn!(error = %error.chain(), "the machine of an earlier daemon cannot be controlled");
+        self.status.hypervisor_pid = Some(stranded.record().process.pid);
+        self.instance = Some(Arc::new(stranded));
+        let cause = format!("the machine of an earlier daemon runs and cannot be controlled: {}", error.chain());
+        self.happen(Event::Stranded { cause }).await;
+    }
+
+    async fn end_leftovers(&mut self) {
+        let left = leftovers::find(&self.paths.launch_record(), &self.paths.qemu_pid_file());
+        if let Err(error) = leftovers::end(&left).await {
+            // The next start tries again, and says so if it cannot.
+            tracing::warn!(%error, "what is left of an earlier start could not be ended");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What the task publishes.
+
+use control::LinkKind;
+
+use super::Task;
+use crate::machine::console;
+use crate::machine::news::Trouble;
+use crate::machine::record::MachineRecord;
+use crate::machine::state::{State, Step};
+use crate::machine::status::Phase;
+use crate::ports::Blocked;
+
+const CONSOLE_LINES: usize = 20;
+
+impl Task {
+    pub(super) fn show_boot(&mut self, record: &MachineRecord) {
+        self.status.accelerator = Some(record.accelerator);
+        self.status.hypervisor.clone_from(&record.hypervisor);
+        self.status.link = Some(record.link).filter(|link| *link != LinkKind::None);
+        self.status.hypervisor_pid = Some(record.instance.process.pid);
+        self.status.image_version = Some(record.image_version.clone());
+        self.status.started_at = Some(record.started_at);
+    }
+
+    pub(super) fn show_state(&mut self) {
+        self.status.failure = None;
+        self.status.phase = match &mut self.state {
+            State::Stopped => Phase::Stopped,
+            State::Starting(_) => Phase::Starting,
+            State::Running { .. } => Phase::Running,
+            State::Cleaning { .. } | State::Erasing { .. } => Phase::Resetting,
+            State::Stopping { .. } => Phase::Stopping,
+            State::Failed(failure) => {
+                let speaks = failure.step.is_none_or(|step| step >= Step::Boot);
+                if speaks && failure.console.is_empty() {
+                    failure.console = console::last_lines(&self.paths.console_log(), CONSOLE_LINES);
+                }
+                self.status.failure = Some(failure.clone());
+                Phase::Failed
+            }
+        };
+        let there = match &self.state {
+            State::Stopped | State::Erasing { .. } => false,
+            State::Failed(failure) => failure.alive,
+            State::Starting(_) | State::Running { .. } | State::Cleaning { .. } | State::Stopping { .. } => true,
+        };
+        if !there {
+            self.show_trouble(None);
+            self.status.hypervisor_pid = None;
+            self.status.started_at = None;
+            self.status.guest_version = None;
+        }
+    }
+
+    pub(super) fn show_trouble(&mut self, trouble: Option<Trouble>) {
+        self.status.trouble = trouble.as_ref().map(|trouble| trouble.text().to_owned());
+        self.trouble = trouble;
+    }
+
+    /// Ports that were published before and are somebody else's now.
+    pub(super) fn show_blocked_ports(&mut self, blocked: &[Blocked]) {
+        let notes = &mut self.status.notes;
+        notes.retain(|note| !self.port_notes.contains(note));
+        self.port_notes = blocked.iter().map(Blocked::to_string).collect();
+        notes.extend(self.port_notes.iter().cloned());
+    }
+
+    pub(super) fn publish(&self) {
+        // Who would speak to the engine of a guest that stands still would hang.
+        let open =
+            matches!(self.state, State::Running { .. }) && !matches!(self.trouble, Some(Trouble::StandsStill(_)));
+        let engine = self.guest.clone().filter(|_| open);
+        self.published.engine.send_if_modified(|offered| {
+            let differs = offered.is_some() != engine.is_some();
+            if differs {
+                *offered = engine;
+            }
+            differs
+        });
+        self.published.status.send_if_modified(|published| {
+            let differs = *published != self.status;
+            if differs {
+                published.clone_from(&self.status);
+            }
+            differs
+        });
+    }
+}

@@ -1,0 +1,276 @@
+//! Running the steps of a start, and what becomes of their results.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+use super::Task;
+use crate::link::LinkError;
+use crate::machine::record::{AcceleratorMemory, MachineRecord};
+use crate::machine::state::{Blame, Event, Start, State, Step};
+use crate::machine::status::Progress;
+use crate::machine::steps::{self, Booted, Ground, Product};
+use crate::settings::Accelerator;
+use crate::{Error, Result};
+
+/// How long a machine that was started before may take to answer again.
+const REJOIN_DEADLINE: Duration = Duration::from_secs(20);
+
+impl Task {
+    /// Ends the running step; a hypervisor that it had started by then ends with it.
+    pub(super) async fn cancel_step(&mut self) {
+        self.step.abort_all();
+        while let Some(ended) = self.step.join_next().await {
+            if let Ok((_, Ok(Product::Boot(booted)))) = ended
+                && let Err(error) = booted.instance.kill().await
+            {
+                tracing::warn!(%error, "the hypervisor could not be ended");
+            }
+        }
+    }
+
+    pub(super) fn run_step(&mut self, step: Step) {
+        let State::Starting(start) = self.state.clone() else { return };
+        self.clock.begin(&mut self.status, step);
+        self.publish();
+        let (deadline, patience) = self.deadline_of(step, &start);
+        let paths = self.paths.clone();
+        let (ground, image) = (self.ground.clone(), self.image.clone());
+        let record = self.record.clone();
+        let (instance, guest, ports) = (self.instance.clone(), self.guest.clone(), self.ports.clone());
+        let work = async move {
+            let early = "the steps before left what this one needs";
+            Ok(match step {
+                Step::Check => Product::Check(Box::new(steps::check(paths).await?)),
+                Step::Image => Product::Image(steps::find_image(paths).await?),
+                Step::Disk => {
+                    steps::prepare_disk(paths, ground.expect(early)).await?;
+                    Product::Disk
+                }
+                Step::Boot => {
+                    let accelerator = *start.accelerators.first().expect(early);
+                    Product::Boot(steps::boot(paths, ground.expect(early), image.expect(early), accelerator).await?)
+                }
+                Step::Link => {
+                    let record = record.expect(early);
+                    Product::Link(
+                        steps::join(instance.expect(early), record.instance.link, record.secret, ports, deadline)
+                            .await?,
+                    )
+                }
+                Step::Engine => {
+                    steps::await_engine(guest.expect(early)).await?;
+                    Product::Engine
+                }
+            })
+        };
+        self.step.spawn(async move {
+            // The link keeps the deadline itself and knows better what was missing: it gets a moment to say so.
+            match tokio::time::timeout_at(deadline + Duration::from_millis(100), work).await {
+                Ok(result) => (step, result),
+                Err(_) => (step, Err(overdue(step, patience))),
+            }
+        });
+    }
+
+    /// By when the step must be done, and how long it may take.
+    fn deadline_of(&mut self, step: Step, start: &Start) -> (Instant, Duration) {
+        let settings = self.ground.as_ref().map(|ground| &ground.settings);
+        let within = |patience| (Instant::now() + patience, patience);
+        match step {
+            Step::Check => within(Duration::from_secs(20)),
+            Step::Image | Step::Disk => within(Duration::from_secs(60)),
+            // One deadline from the start of the hypervisor to hello: which of the two steps eats it up does not matter.
+            Step::Boot => {
+                let wanted = settings.and_then(|settings| settings.boot_deadline);
+                self.boot_deadline = within(wanted.unwrap_or_else(|| boot_patience(start.accelerators.first())));
+                self.boot_deadline
+            }
+            Step::Link if start.adopted => within(REJOIN_DEADLINE),
+            Step::Link => self.boot_deadline,
+            Step::Engine => within(settings.map_or(Duration::from_secs(60), |settings| settings.engine_deadline)),
+        }
+    }
+
+    pub(super) async fn step_ended(&mut self, step: Step, result: Result<Product>) {
+        let product = match result {
+            Ok(product) => product,
+            Err(error) => {
+                self.clock.end(&mut self.status, Progress::Failed);
+                self.happen(Event::StepFailed { step, cause: error.chain(), blame: blame(&error) }).await;
+                if let (State::Failed(_), Step::Engine, Some(guest)) = (&self.state, step, self.guest.clone()) {
+                    self.late_engine.spawn(steps::await_engine(guest));
+                }
+                return;
+            }
+        };
+        self.clock.end(&mut self.status, Progress::Done);
+        match product {
+            Product::Check(ground) => {
+                let accelerators = self.choose(&ground);
+                self.status.hypervisor = Some(ground.hypervisor.version.clone());
+                self.ground = Some(*ground);
+                self.happen(Event::Checked { accelerators }).await;
+            }
+            Product::Image(image) => {
+                self.image = Some(image);
+                self.happen(Event::Done(step)).await;
+            }
+            Product::Disk | Product::Engine => self.happen(Event::Done(step)).await,
+            Product::Boot(booted) => self.booted(booted).await,
+            Product::Link(guest) => {
+                self.status.guest_version = guest.welcome().map(|welcome| welcome.versions.berth);
+                self.published.guest.send_replace(Some(guest.clone()));
+                self.guest = Some(guest);
+                self.joined().await;
+            }
+        }
+    }
+
+    /// What to try, the first one first.
+    fn choose(&self, ground: &Ground) -> Vec<Accelerator> {
+        if let Some(accelerator) = ground.settings.accelerator {
+            return vec![accelerator];
+        }
+        let offered = match ground.settings.accelerator_order.as_slice() {
+            [] => ground.hypervisor.accelerators.clone(),
+            order => order.to_vec(),
+        };
+        let memory = AcceleratorMemory::load(&self.paths.accelerator_memory());
+        memory.order(&AcceleratorMemory::key(&ground.hypervisor.version), &offered, now())
+    }
+
+    async fn booted(&mut self, booted: Booted) {
+        let (State::Starting(start), Some(ground), Some(image)) = (&self.state, &self.ground, &self.image) else {
+            return;
+        };
+        let Some(accelerator) = start.accelerators.first() else { return };
+        let record = MachineRecord {
+            instance: booted.instance.record().clone(),
+            accelerator: *accelerator,
+            link: ground.link,
+            secret: booted.secret,
+            image_version: image.version.clone(),
+            hypervisor: Some(ground.hypervisor.version.clone()),
+            started_at: now(),
+            joined: false,
+        };
+        self.instance = Some(booted.instance);
+        self.show_boot(&record);
+        self.record = Some(record);
+        self.record_then_go_on(Step::Boot).await;
+    }
+
+    /// The guest said hello: from now on the next daemon takes it over rather than ending it.
+    async fn joined(&mut self) {
+        if let Some(record) = &mut self.record {
+            record.joined = true;
+        }
+        self.record_then_go_on(Step::Link).await;
+    }
+
+    async fn record_then_go_on(&mut self, step: Step) {
+        let saved = self.record.as_ref().map_or(Ok(()), |record| record.save(&self.paths.machine_record()));
+        let event = match saved {
+            Ok(()) => Event::Done(step),
+            // A machine that the next daemon could not find must not run.
+            Err(error) => Event::StepFailed { step, cause: error.chain(), blame: Blame::Other },
+        };
+        self.happen(event).await;
+    }
+
+    pub(super) fn remember(&mut self, accelerator: Accelerator) {
+        // What the user prescribed says nothing about what works best; an adopted machine was remembered when it started.
+        let Some(ground) = self.ground.as_ref().filter(|ground| ground.settings.accelerator.is_none()) else { return };
+        let path = self.paths.accelerator_memory();
+        let key = AcceleratorMemory::key(&ground.hypervisor.version);
+        if let Err(error) = AcceleratorMemory::load(&path).remember(key, accelerator, now(), &path) {
+            tracing::warn!(error = %error.chain(), "which accelerator works cannot be kept and is tried again next time");
+        }
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.record = None;
+        if let Err(error) = MachineRecord::forget(&self.paths.machine_record()) {
+            tracing::warn!(error = %error.chain(), "the record of the machine cannot be removed");
+        }
+    }
+}
+
+/// Whether another accelerator may do better.
+fn blame(error: &Error) -> Blame {
+    match error {
+        Error::Overdue { .. } | Error::QemuDied { .. } => Blame::Accelerator,
+        Error::Link(error) => match error {
+            // The guest answered, and turned us down.
+            LinkError::Control(
+                control::Error::Refused(_) | control::Error::WrongSecret | control::Error::LinkVersion { .. },
+            ) => Blame::Other,
+            // At the deadline: the link tries until then.
+            LinkError::Unreachable { .. }
+            | LinkError::NoAnswer
+            | LinkError::Down
+            | LinkError::Control(_)
+            | LinkError::Io(_) => Blame::Accelerator,
+        },
+        _ => Blame::Other,
+    }
+}
+
+/// Seconds since 1970 UTC.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// A guest with hardware help speaks within a second or two; an emulated one on a busy host may need a minute.
+fn boot_patience(accelerator: Option<&Accelerator>) -> Duration {
+    match accelerator {
+        Some(Accelerator::Kvm | Accelerator::Hvf | Accelerator::Whpx) => Duration::from_secs(20),
+        Some(Accelerator::Tcg) | None => Duration::from_secs(120),
+    }
+}
+
+fn overdue(step: Step, patience: Duration) -> Error {
+    let what = match step {
+        Step::Boot | Step::Link => "no word came from the guest",
+        Step::Engine => "the engine in the guest did not answer",
+        Step::Check => "QEMU did not say its version",
+        Step::Image | Step::Disk => "the host's disk did not answer",
+    };
+    Error::Overdue { what, seconds: patience.as_secs_f64() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    #[test]
+    fn only_silence_and_a_death_of_qemu_are_blamed_on_the_accelerator() {
+        let io = || std::io::Error::other("no");
+        let path = PathBuf::from;
+        let accelerators = [
+            overdue(Step::Boot, Duration::from_secs(1)),
+            overdue(Step::Link, Duration::from_secs(1)),
+            Error::QemuDied { status: "1".to_owned(), message: String::new() },
+            Error::Link(LinkError::Unreachable { last: None }),
+            Error::Link(LinkError::NoAnswer),
+        ];
+        for error in accelerators {
+            assert_eq!(blame(&error), Blame::Accelerator, "{error}");
+        }
+        let others = [
+            Error::File { action: "write", path: path("/initrd"), source: io() },
+            Error::NoVsockDevice,
+            Error::DiskInUse { path: path("/disk") },
+            Error::NoQemu { looked_for: "qemu".to_owned(), remedy: "" },
+            Error::Spawn { program: path("/qemu"), source: io() },
+            Error::Qmp { source: io() },
+            Error::NoRoom { path: path("/"), needed_mib: 2, available_mib: 1 },
+            Error::Link(LinkError::Control(control::Error::WrongSecret)),
+        ];
+        for error in others {
+            assert_eq!(blame(&error), Blame::Other, "{error}");
+        }
+    }
+}

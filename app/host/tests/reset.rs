@@ -1,0 +1,94 @@
+//! `berth reset`, which the machine's owner does: step by step, and with nobody in between.
+
+#![cfg(unix)]
+
+mod support;
+
+use host::client::Client;
+use host::daemon::protocol::ResetRequest;
+use host::machine::{MachineStatus, Phase};
+use support::{Home, daemon};
+
+async fn reset(client: &Client, keep_volumes: bool) -> Vec<MachineStatus> {
+    let mut stream = client.reset(ResetRequest { keep_volumes }).await.unwrap();
+    let mut seen = Vec::new();
+    while let Some(status) = stream.next().await.unwrap() {
+        seen.push(status);
+    }
+    seen
+}
+
+/// The phases in order, each once for as long as it lasted.
+fn phases(seen: &[MachineStatus]) -> Vec<Phase> {
+    let mut phases: Vec<Phase> = seen.iter().map(|status| status.phase).collect();
+    phases.dedup();
+    phases
+}
+
+#[tokio::test]
+async fn everything_goes_after_the_machine_has_stopped_and_each_step_is_told() {
+    let home = Home::new("FAKE_KVM=boot");
+    let _daemon = daemon(&home).await;
+    let client = Client::connect(home.paths.clone()).await.unwrap();
+    client.up().await.unwrap().settled().await.unwrap();
+    let seen = reset(&client, false).await;
+    let phases = phases(&seen);
+    assert_eq!((phases.first(), phases.last()), (Some(&Phase::Stopping), Some(&Phase::Stopped)), "{phases:?}");
+    assert!(!home.paths.data_disk().exists());
+    assert!(seen.last().unwrap().failure.is_none());
+
+    // A stopped machine too, and one that cannot be erased says why.
+    assert_eq!(reset(&client, false).await.last().unwrap().phase, Phase::Stopped);
+    std::fs::create_dir(home.paths.data_disk()).unwrap();
+    let failure = reset(&client, false).await.pop().unwrap().failure.unwrap();
+    assert!(failure.cause.starts_with("the reset is not complete: cannot remove "), "{failure}");
+}
+
+fn requests(home: &Home) -> Vec<String> {
+    let text = std::fs::read_to_string(home.paths.runtime_dir().join("requests")).unwrap_or_default();
+    text.lines().filter(|line| *line != "GET /_ping").map(str::to_owned).collect()
+}
+
+fn renews_images(home: &Home) -> bool {
+    let initrd = std::fs::read(home.paths.initrd()).unwrap();
+    let wanted = b"\"renew_images\":true";
+    initrd.windows(wanted.len()).any(|window| window == wanted)
+}
+
+#[tokio::test]
+async fn with_volumes_kept_all_else_goes_and_the_images_of_the_machine_come_back() {
+    let home = Home::new("FAKE_KVM=boot");
+    let _daemon = daemon(&home).await;
+    let client = Client::connect(home.paths.clone()).await.unwrap();
+    let seen = reset(&client, true).await;
+    assert_eq!(phases(&seen).last(), Some(&Phase::Running), "{seen:?}");
+    assert!(!phases(&seen[..seen.len() - 1]).contains(&Phase::Running), "nobody may use it before it is clean");
+    let expected = [
+        "GET /containers/json?all=1",
+        "DELETE /containers/c0ffee?force=1&v=1",
+        "POST /volumes/prune",
+        "POST /images/prune?filters=%7B%22dangling%22%3A%5B%22false%22%5D%7D",
+        "POST /networks/prune",
+    ];
+    assert_eq!(requests(&home), expected);
+    assert_eq!(home.started(), ["kvm", "kvm"]);
+    assert!(home.paths.data_disk().exists());
+    assert!(renews_images(&home));
+
+    // Once: a user who removes them later does not find them back.
+    client.restart().await.unwrap().settled().await.unwrap();
+    assert!(!renews_images(&home));
+    client.down().await.unwrap().settled().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_engine_that_will_not_is_quoted() {
+    let home = Home::new("FAKE_KVM=stubborn");
+    let _daemon = daemon(&home).await;
+    let client = Client::connect(home.paths.clone()).await.unwrap();
+    client.up().await.unwrap().settled().await.unwrap();
+    let failure = reset(&client, true).await.pop().unwrap().failure.unwrap();
+    assert_eq!(failure.cause, "the reset is not complete: the engine refused: it will not go");
+    assert!(failure.alive);
+    client.down().await.unwrap().settled().await.unwrap();
+}
