@@ -2,22 +2,19 @@
 //!
 //! The archive holds no secret: the machine's record and initrd stay out, proxies lose their user and password.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+mod archive;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
 use crate::client::Client;
-use crate::machine::{Phase, console};
+use crate::machine::Phase;
+use crate::machine::record::AcceleratorMemory;
 use crate::paths::{self, Paths};
 use crate::settings::{Accelerator, Settings};
 use crate::{Error, Result, context, driver, image, sys};
 
-/// How much of the end of each log goes into the archive.
-const LOG_LIMIT: usize = 1 << 20;
+pub use archive::archive;
+
 /// Less room than this on the disk is worth a warning.
 const LITTLE_ROOM: u64 = 5 << 30;
 
@@ -62,16 +59,15 @@ pub async fn checks(paths: &Paths) -> Vec<Check> {
         Err(error) => Check::new("settings", Verdict::Bad, error.chain()),
     });
     let settings = settings.unwrap_or_else(|_| Settings::of_host(sys::HostFacts::read()));
-    checks.extend(hypervisor(&settings).await);
-    let image = image::find(paths).map(|image| format!("version {} in {}", image.version, image.dir.display()));
-    checks.push(Check::of("guest image", image));
+    checks.extend(hypervisor(paths, &settings).await);
+    checks.push(guest_image(paths.clone()).await);
     checks.push(room(paths));
     checks.push(docker_context(paths, &settings));
     checks.push(daemon(paths).await);
     checks
 }
 
-async fn hypervisor(settings: &Settings) -> Vec<Check> {
+async fn hypervisor(paths: &Paths, settings: &Settings) -> Vec<Check> {
     let found = match driver::for_this_system(settings) {
         Ok(driver) => driver.check().await,
         Err(error) => Err(error),
@@ -80,13 +76,51 @@ async fn hypervisor(settings: &Settings) -> Vec<Check> {
         Ok(hypervisor) => hypervisor,
         Err(error) => return vec![Check::new("hypervisor", Verdict::Bad, error.chain())],
     };
-    let accelerators = if hypervisor.accelerators.iter().any(|accelerator| *accelerator != Accelerator::Tcg) {
-        Check::new("acceleration", Verdict::Good, names(&hypervisor.accelerators))
-    } else {
-        let remedy = "only emulation: add yourself to the group `kvm`, or switch virtualisation on in the firmware";
-        Check::new("acceleration", Verdict::Notice, remedy)
+    let memory = AcceleratorMemory::load(&paths.accelerator_memory());
+    let known = memory.known(&AcceleratorMemory::key(&hypervisor.version));
+    let offered = match settings.accelerator_order.as_slice() {
+        [] => hypervisor.accelerators,
+        order => order.to_vec(),
     };
-    vec![Check::new("hypervisor", Verdict::Good, hypervisor.version), accelerators]
+    let acceleration = acceleration(settings.accelerator, &offered, known);
+    vec![Check::new("hypervisor", Verdict::Good, hypervisor.version), acceleration]
+}
+
+/// `known`: what ran the machine last. What is merely offered can still fail: `/dev/kvm` may open and run no kernel.
+fn acceleration(chosen: Option<Accelerator>, offered: &[Accelerator], known: Option<Accelerator>) -> Check {
+    let check = |verdict, finding: String| Check::new("acceleration", verdict, finding);
+    let is_fast = |accelerator: &Accelerator| *accelerator != Accelerator::Tcg;
+    if let Some(chosen) = chosen {
+        let verdict = if is_fast(&chosen) { Verdict::Good } else { Verdict::Notice };
+        return check(verdict, format!("{chosen}, as the setting `accelerator` says"));
+    }
+    match (offered.iter().copied().find(is_fast), known) {
+        (None, _) => {
+            let remedy = "only emulation: add yourself to the group `kvm`, or switch virtualisation on in the firmware";
+            check(Verdict::Notice, remedy.to_owned())
+        }
+        (Some(fast), Some(known)) if !is_fast(&known) => check(
+            Verdict::Notice,
+            format!(
+                "{fast} is there and could not run the machine, so {known} does, which is slow; {fast} is tried again \
+                 after a week, or at the next start after `berth config set accelerator auto`"
+            ),
+        ),
+        (Some(_), Some(known)) => check(Verdict::Good, format!("{known} runs the machine")),
+        (Some(fast), None) => check(Verdict::Good, format!("{} (not tried yet: {fast} first)", names(offered))),
+    }
+}
+
+/// Hashing a new image takes seconds: off the event loop.
+async fn guest_image(paths: Paths) -> Check {
+    let found = tokio::task::spawn_blocking(move || image::find(&paths)).await;
+    match found {
+        Ok(found) => {
+            let found = found.map(|image| format!("version {} in {}", image.version, image.dir.display()));
+            Check::of("guest image", found)
+        }
+        Err(error) => Check::new("guest image", Verdict::Bad, error.to_string()),
+    }
 }
 
 fn names(accelerators: &[Accelerator]) -> String {
@@ -134,91 +168,20 @@ async fn daemon(paths: &Paths) -> Check {
     }
 }
 
-/// Writes one archive (`berth-diagnose-<time>.tar.gz`) into `dir` and returns its path.
-pub async fn archive(paths: &Paths, checks: &[Check], dir: &Path) -> Result<PathBuf> {
-    let status = match Client::connect(paths.clone()).await {
-        Ok(client) => client.status().await.ok(),
-        Err(_) => None,
-    };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let file = dir.join(format!("berth-diagnose-{now}.tar.gz"));
-    let checks = serde_json::to_vec_pretty(checks).expect("checks have only string keys");
-    let status = serde_json::to_vec_pretty(&status).expect("a status has only string keys");
-    let settings = std::fs::read_to_string(paths.settings()).unwrap_or_default();
-    let mut parts = vec![
-        ("checks.json".to_owned(), checks),
-        ("status.json".to_owned(), status),
-        ("host.txt".to_owned(), host().into_bytes()),
-        ("settings.toml".to_owned(), without_passwords(&settings).into_bytes()),
-    ];
-    let console = paths.console_log();
-    let logs = [console::earlier(&console), console, paths.qemu_log(), paths.vsock_device_log(), paths.daemon_log()];
-    for log in logs {
-        let name = log.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if let Ok(bytes) = std::fs::read(&log) {
-            let tail = &bytes[bytes.len().saturating_sub(LOG_LIMIT)..];
-            parts.push((format!("log/{name}"), without_passwords(&String::from_utf8_lossy(tail)).into_bytes()));
-        }
-    }
-    write(&file, &parts, now).map_err(Error::file("write", &file))?;
-    Ok(file)
-}
-
-fn write(file: &Path, parts: &[(String, Vec<u8>)], now: u64) -> std::io::Result<()> {
-    let gzip = GzEncoder::new(sys::create_private_file(file)?, Compression::default());
-    let mut tar = tar::Builder::new(gzip);
-    for (name, bytes) in parts {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(bytes.len() as u64);
-        header.set_mode(0o600);
-        header.set_mtime(now);
-        tar.append_data(&mut header, format!("berth-diagnose/{name}"), bytes.as_slice())?;
-    }
-    tar.into_inner()?.finish()?.flush()
-}
-
-fn host() -> String {
-    let facts = sys::HostFacts::read();
-    format!(
-        "berth {}\n{} {}\nkernel {}\n{} processors, {} MiB of memory\n",
-        env!("CARGO_PKG_VERSION"),
-        std::env::consts::OS,
-        std::env::consts::ARCH,
-        sys::kernel_release(),
-        facts.cpus,
-        facts.memory_mib
-    )
-}
-
-/// Takes `user:password@` out of every URL.
-fn without_passwords(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + 3);
-        out.push_str(before);
-        let end = after.find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | ',')).unwrap_or(after.len());
-        match after[..end].rfind('@') {
-            Some(user_ends) => {
-                out.push_str("***");
-                rest = &after[user_ends..];
-            }
-            None => rest = after,
-        }
-    }
-    out.push_str(rest);
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Accelerator::{Kvm, Tcg};
 
     #[test]
-    fn passwords_are_taken_out_of_urls() {
-        let check = |text: &str, expect: &str| assert_eq!(without_passwords(text), expect);
-        check("http_proxy = \"http://u:p@proxy:3128/x\"", "http_proxy = \"http://***@proxy:3128/x\"");
-        check("http://a/b@c https://u@h", "http://a/b@c https://***@h");
-        check("no url, some@mail.example", "no url, some@mail.example");
+    fn acceleration_is_good_only_when_it_may_run_the_machine() {
+        let check = |chosen, offered: &[Accelerator], known| acceleration(chosen, offered, known).verdict;
+        assert_eq!(check(None, &[Kvm, Tcg], Some(Kvm)), Verdict::Good);
+        assert_eq!(check(None, &[Kvm, Tcg], None), Verdict::Good);
+        assert_eq!(check(None, &[Kvm, Tcg], Some(Tcg)), Verdict::Notice, "it opened, and failed");
+        assert_eq!(check(None, &[Tcg], Some(Tcg)), Verdict::Notice);
+        assert_eq!(check(Some(Tcg), &[Kvm, Tcg], None), Verdict::Notice);
+        let said = acceleration(None, &[Kvm, Tcg], Some(Tcg)).finding;
+        assert!(said.starts_with("kvm is there and could not run the machine, so tcg does"), "{said}");
     }
 }

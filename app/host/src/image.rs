@@ -69,6 +69,11 @@ pub fn find(paths: &Paths) -> Result<GuestImage> {
     verify(dir, &paths.image_verification())
 }
 
+/// The manifest of the image that [`find`] would find, unread and unverified: for a report.
+pub fn manifest(paths: &Paths) -> Option<Vec<u8>> {
+    paths.image_candidates().iter().find_map(|dir| std::fs::read(dir.join(MANIFEST)).ok())
+}
+
 /// Verifies the image in `dir`; `cache` is the file of earlier results.
 pub fn verify(dir: &Path, cache: &Path) -> Result<GuestImage> {
     // A symbolic link such as `current` may be switched under us: stay with the folder it names now.
