@@ -6,7 +6,9 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+
+use crate::step::follow;
 
 /// A suite that is not among the machine's own sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +47,7 @@ pub fn installed(package: &str) -> Option<String> {
 pub fn install(packages: &[&str], suite: Option<Suite>) -> io::Result<()> {
     let mut apt = match suite {
         None => {
-            run(apt_get(&["update", "-q"]), "apt-get update")?;
+            follow(apt_get(&["update", "-q"]), "apt-get update")?;
             apt_get(&[])
         }
         Some(suite) => {
@@ -55,7 +57,7 @@ pub fn install(packages: &[&str], suite: Option<Suite>) -> io::Result<()> {
         }
     };
     apt.args(["install", "-qy", "--no-install-recommends"]).args(packages);
-    run(apt, &format!("installing {}", packages.join(" ")))
+    follow(apt, &format!("installing {}", packages.join(" ")))
 }
 
 /// Unpacks `package` of `suite` into a folder of its own below `cache` and returns that folder.
@@ -91,7 +93,7 @@ fn download(package: &str, suite: Suite, home: &Path) -> io::Result<PathBuf> {
     fs::create_dir_all(&fresh)?;
     let mut apt = Command::new("apt-get");
     apt.current_dir(&fresh).args(&options).args(["download", "-q", package]);
-    run(apt, &format!("downloading {package}"))?;
+    follow(apt, &format!("downloading {package}"))?;
     let deb = fs::read_dir(&fresh)?
         .filter_map(Result::ok)
         .map(|entry| entry.path())
@@ -99,7 +101,7 @@ fn download(package: &str, suite: Suite, home: &Path) -> io::Result<PathBuf> {
         .ok_or_else(|| io::Error::other(format!("apt-get download {package} left no .deb")))?;
     let mut dpkg = Command::new("dpkg-deb");
     dpkg.arg("-x").arg(&deb).arg(&fresh);
-    run(dpkg, &format!("unpacking {package}"))?;
+    follow(dpkg, &format!("unpacking {package}"))?;
     fs::remove_file(deb)?;
     fs::rename(&fresh, &folder)?;
     Ok(folder)
@@ -140,7 +142,7 @@ fn options_for(suite: Suite) -> io::Result<Vec<String>> {
     .collect();
     let mut update = apt_get(&["update", "-q"]);
     update.args(&options);
-    run(update, &format!("reading the package lists of {}", suite.newest()))?;
+    follow(update, &format!("reading the package lists of {}", suite.newest()))?;
     Ok(options)
 }
 
@@ -182,18 +184,6 @@ fn apt_get(arguments: &[&str]) -> Command {
 unsafe extern "C" {
     /// `geteuid(2)`, from the libc that std links anyway.
     safe fn geteuid() -> u32;
-}
-
-fn run(mut command: Command, what: &str) -> io::Result<()> {
-    let out = command.stdin(Stdio::null()).output().map_err(|error| io::Error::other(format!("{what}: {error}")))?;
-    if out.status.success() {
-        return Ok(());
-    }
-    let text = [out.stdout, out.stderr].concat();
-    let text = String::from_utf8_lossy(&text);
-    let last: Vec<&str> = text.lines().rev().take(8).collect();
-    let last: Vec<&str> = last.into_iter().rev().collect();
-    Err(io::Error::other(format!("{what} failed:\n{}", last.join("\n"))))
 }
 
 #[cfg(test)]
