@@ -94,8 +94,10 @@ impl Docker {
     }
 }
 
-fn said(output: Output) -> anyhow::Result<Said> {
-    let code = output.status.code().context("the docker CLI was killed by a signal")?;
+/// # Errors
+/// When the program was killed by a signal.
+pub(crate) fn said(output: Output) -> anyhow::Result<Said> {
+    let code = output.status.code().context("the program was killed by a signal")?;
     Ok(Said {
         code,
         out: String::from_utf8_lossy(&output.stdout).into_owned(),

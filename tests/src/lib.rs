@@ -2,6 +2,7 @@
 //!
 //! - [`engine`] starts what is under test: the engine natively, the machine over each link, or a reference engine given by the caller;
 //! - [`docker`] runs the unmodified docker CLI against it;
+//! - [`berth`] runs the `berth` command against an engine without a machine;
 //! - [`case`] is what one test case gets: an engine, names of its own, and clean-up;
 //! - [`fixture`] compiles small programs, [`mod@image`] and [`archive`] make small images;
 //! - [`http`] sends what the CLI never sends;
@@ -10,6 +11,7 @@
 //! - [`terminal`] is a real terminal; [`sandbox`] a network of the run's own.
 
 pub mod archive;
+pub mod berth;
 pub mod case;
 pub mod docker;
 pub mod engine;

@@ -8,7 +8,7 @@ use crate::containers::args as container;
 
 /// A small Linux machine on this computer, with containers in it.
 #[derive(Debug, Parser)]
-#[command(name = "berth", version, about, max_term_width = 110, arg_required_else_help = true)]
+#[command(name = "berth", version, max_term_width = 110, arg_required_else_help = true)]
 pub(crate) struct Berth {
     #[command(subcommand)]
     pub(crate) verb: Verb,
@@ -41,9 +41,15 @@ pub(crate) enum Verb {
     #[command(subcommand)]
     Config(ConfigVerb),
     /// Print the completion script for a shell
-    Completions { shell: clap_complete::Shell },
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
     /// Write the manual pages into a folder
-    Man { folder: PathBuf },
+    Man {
+        /// Where they go; made if it is missing
+        folder: PathBuf,
+    },
     /// Run the daemon in this terminal (the other verbs start it by themselves)
     #[command(hide = true)]
     Daemon,
@@ -79,6 +85,41 @@ pub(crate) enum Verb {
     Rmi(container::Rmi),
 }
 
+impl Verb {
+    /// Whether a program reads the answer.
+    pub(crate) fn wants_json(&self) -> bool {
+        match self {
+            Verb::Up(json) | Verb::Down(json) | Verb::Status(json) | Verb::Version(json) => json.json,
+            Verb::Shell(args) => args.json,
+            Verb::Reset(args) => args.json,
+            Verb::Diagnose(args) => args.json,
+            Verb::Env(args) => args.json,
+            Verb::Machine(MachineVerb::Logs { json, .. }) => *json,
+            Verb::Machine(MachineVerb::Restart(json) | MachineVerb::Quit(json)) => json.json,
+            Verb::Config(ConfigVerb::Get { json, .. } | ConfigVerb::Set { json, .. }) => *json,
+            Verb::Config(ConfigVerb::List(json)) => json.json,
+            Verb::Ps(args) => args.json,
+            Verb::Images(args) => args.json,
+            Verb::Stats(args) => args.json,
+            Verb::Terminal(_)
+            | Verb::Completions { .. }
+            | Verb::Man { .. }
+            | Verb::Daemon
+            | Verb::Run(_)
+            | Verb::Exec(_)
+            | Verb::Logs(_)
+            | Verb::Start(_)
+            | Verb::Stop(_)
+            | Verb::Rm(_)
+            | Verb::Cp(_)
+            | Verb::Inspect(_)
+            | Verb::Pull(_)
+            | Verb::Push(_)
+            | Verb::Rmi(_) => false,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Json {
     /// Print JSON for programs
@@ -88,7 +129,7 @@ pub(crate) struct Json {
 
 #[derive(Debug, Args)]
 pub(crate) struct ShellArgs {
-    /// Print the exit code as JSON when the shell ends
+    /// Print the output and the exit code of the command as JSON
     #[arg(long)]
     pub(crate) json: bool,
     /// A command line to run instead of an interactive shell
@@ -170,14 +211,20 @@ pub(crate) enum ShellKind {
 pub(crate) enum ConfigVerb {
     /// Print one setting
     Get {
+        /// The setting's name
         key: String,
+        /// Print JSON for programs
         #[arg(long)]
         json: bool,
     },
     /// Change one setting; an empty value gives the default back
     Set {
+        /// The setting's name
         key: String,
+        /// The new value
+        #[arg(allow_hyphen_values = true)]
         value: String,
+        /// Print JSON for programs
         #[arg(long)]
         json: bool,
     },

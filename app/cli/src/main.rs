@@ -4,54 +4,23 @@
 //! kept here: all state is the daemon's or the engine's.
 
 mod args;
+mod busy;
 mod containers;
+mod failure;
+mod language;
 mod machine;
 mod manual;
 
 rust_i18n::i18n!("locales", fallback = "en");
 
-use std::fmt;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use host::paths::Paths;
 
 use crate::args::{Berth, Verb};
-
-/// Why a verb failed, worded for the user, and the exit code that says so to programs.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    code: i32,
-    message: String,
-}
-
-impl Failure {
-    pub(crate) fn new(code: i32, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
-    }
-
-    pub(crate) fn with_code(self, code: i32) -> Self {
-        Self { code, ..self }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl From<bollard::errors::Error> for Failure {
-    fn from(error: bollard::errors::Error) -> Self {
-        let message = match error {
-            // The engine's own sentence, without the client's wrapping.
-            bollard::errors::Error::DockerResponseServerError { message, .. } => message,
-            bollard::errors::Error::DockerStreamError { error } => error,
-            other => other.to_string(),
-        };
-        Self::new(1, message)
-    }
-}
+use crate::containers::Engine;
+pub(crate) use crate::failure::Failure;
 
 /// Prints `value` for programs.
 pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<i32, Failure> {
@@ -60,15 +29,13 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<i32, Failure> 
     Ok(0)
 }
 
-impl From<host::Error> for Failure {
-    fn from(error: host::Error) -> Self {
-        Self::new(1, error.chain())
-    }
-}
-
 fn main() -> ExitCode {
-    let verb = Berth::parse().verb;
-    choose_language();
+    language::choose();
+    let matches = language::localized(Berth::command()).get_matches();
+    let verb = match Berth::from_arg_matches(&matches) {
+        Ok(berth) => berth.verb,
+        Err(error) => error.exit(),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -76,24 +43,17 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let wants_json = verb.wants_json();
     let result = runtime.block_on(perform(verb));
     // Standard input may be blocked in a read that nobody waits for any more.
     runtime.shutdown_background();
     match result {
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         Err(failure) => {
-            eprintln!("berth: {failure}");
+            failure.say(wants_json);
             ExitCode::from(u8::try_from(failure.code).unwrap_or(1))
         }
     }
-}
-
-/// The setting `locale` when it names a language, else the system's.
-fn choose_language() {
-    let chosen = Paths::discover().ok().and_then(|paths| host::settings::Settings::load(&paths.settings()).ok());
-    let chosen = chosen.map(|settings| settings.locale.clone()).filter(|locale| locale != "auto");
-    let locale = chosen.or_else(sys_locale::get_locale).unwrap_or_default();
-    rust_i18n::set_locale(if locale.starts_with("zh") { "zh-CN" } else { "en" });
 }
 
 async fn perform(verb: Verb) -> Result<i32, Failure> {
@@ -103,7 +63,7 @@ async fn perform(verb: Verb) -> Result<i32, Failure> {
         _ => (),
     }
     let paths = Paths::discover()?;
-    let engine = || containers::engine(&paths);
+    let engine = || Engine::docker(&paths);
     match verb {
         Verb::Up(json) => machine::up(paths, json).await,
         Verb::Down(json) => machine::down(paths, json).await,
@@ -117,20 +77,20 @@ async fn perform(verb: Verb) -> Result<i32, Failure> {
         Verb::Env(args) => machine::env(&paths, &args),
         Verb::Config(verb) => machine::config(paths, verb).await,
         Verb::Daemon => daemon(paths).await,
-        Verb::Run(run) => containers::run(&engine()?, *run).await,
-        Verb::Ps(ps) => containers::ps(&engine()?, ps).await,
-        Verb::Exec(exec) => containers::exec(&engine()?, exec).await,
-        Verb::Logs(logs) => containers::logs(&engine()?, logs).await,
-        Verb::Start(start) => containers::start(&engine()?, start).await,
-        Verb::Stop(stop) => containers::stop(&engine()?, stop).await,
-        Verb::Rm(rm) => containers::rm(&engine()?, rm).await,
-        Verb::Cp(cp) => containers::cp(&engine()?, cp).await,
-        Verb::Inspect(inspect) => containers::inspect(&engine()?, inspect).await,
-        Verb::Stats(stats) => containers::stats(&engine()?, stats).await,
-        Verb::Images(images) => containers::images(&engine()?, images).await,
-        Verb::Pull(pull) => containers::pull(&engine()?, pull).await,
-        Verb::Push(push) => containers::push(&engine()?, push).await,
-        Verb::Rmi(rmi) => containers::rmi(&engine()?, rmi).await,
+        Verb::Run(run) => containers::run(&engine().await?, *run).await,
+        Verb::Ps(ps) => containers::ps(&engine().await?, ps).await,
+        Verb::Exec(exec) => containers::exec(&engine().await?, exec).await,
+        Verb::Logs(logs) => containers::logs(&engine().await?, logs).await,
+        Verb::Start(start) => containers::start(&engine().await?, start).await,
+        Verb::Stop(stop) => containers::stop(&engine().await?, stop).await,
+        Verb::Rm(rm) => containers::rm(&engine().await?, rm).await,
+        Verb::Cp(cp) => containers::cp(&engine().await?, cp).await,
+        Verb::Inspect(inspect) => containers::inspect(&Engine::connect(&paths).await?, inspect).await,
+        Verb::Stats(stats) => containers::stats(&engine().await?, stats).await,
+        Verb::Images(images) => containers::images(&engine().await?, images).await,
+        Verb::Pull(pull) => containers::pull(&engine().await?, pull).await,
+        Verb::Push(push) => containers::push(&engine().await?, push).await,
+        Verb::Rmi(rmi) => containers::rmi(&engine().await?, rmi).await,
         Verb::Completions { .. } | Verb::Man { .. } => Ok(0),
     }
 }

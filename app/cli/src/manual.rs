@@ -4,8 +4,8 @@ use std::path::Path;
 
 use clap::CommandFactory;
 
-use crate::Failure;
 use crate::args::Berth;
+use crate::{Failure, language};
 
 pub(crate) fn completions(shell: clap_complete::Shell) -> i32 {
     clap_complete::generate(shell, &mut Berth::command(), "berth", &mut std::io::stdout());
@@ -14,7 +14,8 @@ pub(crate) fn completions(shell: clap_complete::Shell) -> i32 {
 
 /// One page for `berth` and one for each verb.
 pub(crate) fn pages(folder: &Path) -> Result<i32, Failure> {
-    let written = std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(Berth::command(), folder));
+    let written = std::fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(language::localized(Berth::command()), folder));
     written.map_err(|error| Failure::new(1, format!("{}: {error}", folder.display())))?;
     println!("{}", folder.display());
     Ok(0)

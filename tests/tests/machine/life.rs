@@ -72,8 +72,13 @@ pub(crate) fn daemon_dies_and_containers_live(machine: Machine) -> Result {
     let before = docker.ok(&["inspect", "--format", "{{.State.Pid}} {{.State.StartedAt}}", "lives"])?;
     let pid = status(&machine)?["daemon"]["pid"].as_i64().context("the status names the daemon's process")?;
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(pid)?), nix::sys::signal::Signal::SIGKILL)?;
-    // The next verb starts a new daemon, which adopts the machine instead of booting another.
-    machine.berth(&["up"])?;
+    // The next verb, whichever it is, starts a new daemon, which adopts the machine instead of booting another.
+    ensure!(machine.berth(&["ps"])?.contains("lives"));
+    for verb in [&["status"][..], &["version"], &["shell", "true"], &["up"]] {
+        let pid = status(&machine)?["daemon"]["pid"].as_i64().context("the status names the daemon's process")?;
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(pid)?), nix::sys::signal::Signal::SIGKILL)?;
+        machine.berth(verb)?;
+    }
     let after = docker.ok(&["inspect", "--format", "{{.State.Pid}} {{.State.StartedAt}}", "lives"])?;
     ensure!(before == after, "before {before}, after {after}");
     let page = until("the published port", Duration::from_secs(20), || {
@@ -106,9 +111,32 @@ pub(crate) fn own_verbs_and_json(machine: Machine) -> Result {
     ensure!(machine.berth(&["images"])?.contains("hello-world"));
     let shell = machine.berth(&["shell", "uname", "-n"])?;
     ensure!(!shell.trim().is_empty(), "the guest's shell said nothing");
+    shell_ends_resizes_and_speaks_json(&machine)?;
     for verb in [&["version", "--json"][..], &["status", "--json"], &["config", "list", "--json"], &["env", "--json"]] {
         let text = machine.berth(verb)?;
         serde_json::from_str::<serde_json::Value>(&text).with_context(|| format!("{verb:?} printed {text}"))?;
     }
+    Ok(())
+}
+
+fn shell_ends_resizes_and_speaks_json(machine: &Machine) -> Result {
+    let said: serde_json::Value = serde_json::from_str(&machine.berth(&["shell", "--json", "uname", "-s"])?)?;
+    ensure!(said["exit_code"] == 0 && said["output"].as_str().is_some_and(|text| text.trim() == "Linux"), "{said}");
+    // Input that ends within a line ends all the same.
+    let mut command = machine.command(&["shell", "cat"]);
+    let mut child = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn()?;
+    std::io::Write::write_all(&mut child.stdin.take().context("stdin was piped")?, b"no line end")?;
+    let ended = until("the end of the shell", Duration::from_secs(30), || child.try_wait().ok().flatten());
+    if ended.is_err() {
+        child.kill()?;
+    }
+    ensure!(ended?.success(), "cat did not end well");
+    let terminal = tests::terminal::Terminal::open(&machine.command(&["shell"]))?;
+    terminal.wait_for("a prompt", |screen| screen.contains('#'))?;
+    terminal.resize(80, 20)?;
+    terminal.type_text("until [ \"$(stty size)\" = '20 80' ]; do :; done; echo resi''zed; exit 4")?;
+    terminal.press("Enter")?;
+    ensure!(terminal.wait_exit()? == 4);
+    ensure!(terminal.screen().contains("resized"));
     Ok(())
 }

@@ -1,20 +1,29 @@
-//! How lists look: columns, sizes, ages, short IDs. Pure.
+//! How lists look: columns, sizes, short IDs. Pure.
 
-/// Rows below a heading, each column as wide as its widest cell, three blanks between.
-pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
-    let mut widths: Vec<usize> = heading.iter().map(|cell| cell.chars().count()).collect();
+/// The least width of a column, and the blanks between two, as docker's lists have them.
+const LEAST: usize = 10;
+const GAP: usize = 3;
+
+/// Rows of cells in columns; a heading, if there is one, is the first row.
+pub(super) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let mut widths = vec![LEAST; columns];
     for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+        // The last cell of a row needs no room after it.
+        for (width, cell) in widths.iter_mut().zip(&row[..row.len().saturating_sub(1)]) {
+            *width = (*width).max(cell.chars().count() + GAP);
         }
     }
-    let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let padded: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        padded.join("   ").trim_end().to_owned() + "\n"
-    };
-    let mut text = line(&mut heading.iter().copied());
+    let mut text = String::new();
     for row in rows {
-        text.push_str(&line(&mut row.iter().map(String::as_str)));
+        let last = row.len().saturating_sub(1);
+        for (nth, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            text.push_str(cell);
+            if nth < last {
+                text.extend(std::iter::repeat_n(' ', width - cell.chars().count()));
+            }
+        }
+        text.push('\n');
     }
     text
 }
@@ -26,62 +35,25 @@ pub(super) fn short(id: &str) -> String {
 
 /// Decimal units with three significant digits, as docker prints image sizes.
 pub(super) fn size(bytes: u64) -> String {
-    scaled(bytes as f64, 1000.0, &["B", "kB", "MB", "GB", "TB"])
+    scaled(bytes as f64, 1000.0, &["B", "kB", "MB", "GB", "TB"], 3)
 }
 
-/// Binary units, as docker prints memory.
+/// Binary units with four significant digits, as docker prints memory.
 pub(super) fn memory(bytes: u64) -> String {
-    scaled(bytes as f64, 1024.0, &["B", "KiB", "MiB", "GiB", "TiB"])
+    scaled(bytes as f64, 1024.0, &["B", "KiB", "MiB", "GiB", "TiB"], 4)
 }
 
-fn scaled(mut number: f64, step: f64, units: &[&str]) -> String {
+fn scaled(mut number: f64, step: f64, units: &[&str], significant: usize) -> String {
     let mut unit = 0;
     while number >= step && unit + 1 < units.len() {
         number /= step;
         unit += 1;
     }
-    let digits = if number >= 100.0 || unit == 0 { 0 } else { 1 + usize::from(number < 10.0) };
+    let before = if number >= 1.0 { number.log10() as usize + 1 } else { 1 };
+    let digits = if unit == 0 { 0 } else { significant.saturating_sub(before) };
     let text = format!("{number:.digits$}");
     let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     format!("{text}{}", units[unit])
-}
-
-/// `5 minutes ago`, as docker words it.
-pub(super) fn ago(seconds: u64) -> String {
-    let (number, unit) = match seconds {
-        0..=59 => (seconds, "second"),
-        60..=3_599 => (seconds / 60, "minute"),
-        3_600..=172_799 => (seconds / 3_600, "hour"),
-        172_800..=1_209_599 => (seconds / 86_400, "day"),
-        1_209_600..=5_183_999 => (seconds / 604_800, "week"),
-        5_184_000..=63_071_999 => (seconds / 2_592_000, "month"),
-        _ => (seconds / 31_536_000, "year"),
-    };
-    format!("{number} {unit}{} ago", if number == 1 { "" } else { "s" })
-}
-
-/// Seconds since 1970 for `--since`: such a number, or a time ago such as `90s`, `10m`, `2h`.
-pub(super) fn since(text: &str) -> Result<i32, String> {
-    let wrong = || format!("--since {text}: expected seconds since 1970 or a time ago such as 10m");
-    if let Ok(seconds) = text.parse() {
-        return Ok(seconds);
-    }
-    let (number, unit) = text.split_at(text.len().saturating_sub(1));
-    let factor = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err(wrong()),
-    };
-    let ago: i64 = number.parse::<i64>().map_err(|_| wrong())? * factor;
-    i32::try_from(now() - ago).map_err(|_| wrong())
-}
-
-/// Seconds since 1970.
-pub(super) fn now() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX))
 }
 
 /// `text` with at most `length` characters, its end shown as cut.
@@ -97,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_have_three_digits() {
+    fn sizes_have_docker_s_digits() {
         let check = |bytes, expect: &str| assert_eq!(size(bytes), expect);
         check(0, "0B");
         check(999, "999B");
@@ -106,28 +78,14 @@ mod tests {
         check(72_800_000, "72.8MB");
         check(1_010_000_000, "1.01GB");
         assert_eq!(memory(64 << 20), "64MiB");
-    }
-
-    #[test]
-    fn ages() {
-        let check = |seconds, expect: &str| assert_eq!(ago(seconds), expect);
-        check(1, "1 second ago");
-        check(119, "1 minute ago");
-        check(3 * 3600, "3 hours ago");
-        check(3 * 86_400, "3 days ago");
-        check(400 * 86_400, "13 months ago");
+        assert_eq!(memory(1_260_000), "1.202MiB");
+        assert_eq!(memory(8_217_001_984), "7.653GiB");
     }
 
     #[test]
     fn columns_line_up() {
-        let text = table(&["A", "LONG"], &[vec!["wide cell".into(), "x".into()]]);
-        assert_eq!(text, "A           LONG\nwide cell   x\n");
-    }
-
-    #[test]
-    fn since_takes_numbers_and_ages() {
-        assert_eq!(since("1700000000"), Ok(1_700_000_000));
-        assert!(since("10m").is_ok_and(|then| i64::from(then) <= now() - 600));
-        assert!(since("yesterday").is_err());
+        let rows = [vec!["A".into(), "B".into(), "LONG".into()], vec!["wide cell".into(), "1".into(), "x".into()]];
+        assert_eq!(table(&rows), "A           B         LONG\nwide cell   1         x\n");
+        assert_eq!(table(&[]), "");
     }
 }

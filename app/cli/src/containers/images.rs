@@ -8,12 +8,20 @@ use bollard::query_parameters::{CreateImageOptions, PushImageOptions, RemoveImag
 use futures_util::StreamExt;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use rust_i18n::t;
+
 use super::args::{Pull, Push, Rmi};
 use super::credentials;
 use crate::Failure;
+use crate::busy::Busy;
 
 pub(crate) async fn pull(docker: &Docker, pull: Pull) -> Result<i32, Failure> {
-    fetch(docker, &pull.reference, &pull.platform.unwrap_or_default(), pull.quiet).await?;
+    let platform = pull.platform.unwrap_or_default();
+    if pull.all_tags && has_tag(&pull.reference) {
+        return Err(Failure::new(1, t!("images.tag_and_all", reference = pull.reference).into_owned()));
+    }
+    let tags = if pull.all_tags { Tags::All } else { Tags::Named };
+    fetch_tags(docker, &pull.reference, &platform, pull.quiet, tags).await?;
     if pull.quiet {
         println!("{}", pull.reference);
     }
@@ -22,15 +30,30 @@ pub(crate) async fn pull(docker: &Docker, pull: Pull) -> Result<i32, Failure> {
 
 /// Pulls `reference`; progress goes to standard error, so that `run`'s own output stays clean.
 pub(super) async fn fetch(docker: &Docker, reference: &str, platform: &str, quiet: bool) -> Result<(), Failure> {
+    fetch_tags(docker, reference, platform, quiet, Tags::Named).await
+}
+
+/// Which tags of a repository are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tags {
+    /// The one that the reference names, or `latest`.
+    Named,
+    All,
+}
+
+async fn fetch_tags(docker: &Docker, reference: &str, platform: &str, quiet: bool, tags: Tags) -> Result<(), Failure> {
     let options = CreateImageOptions {
         from_image: Some(reference.to_owned()),
-        tag: (!has_tag(reference)).then(|| "latest".to_owned()),
+        tag: (tags == Tags::Named && !has_tag(reference)).then(|| "latest".to_owned()),
         platform: platform.to_owned(),
         ..CreateImageOptions::default()
     };
+    let mut busy = (!quiet).then(|| Busy::begin(t!("busy.pull", name = reference)));
     let mut lines = docker.create_image(Some(options), None, credentials::for_reference(reference));
     let mut bars = Bars::new(quiet);
     while let Some(line) = lines.next().await {
+        // The layers' own bars say more.
+        drop(busy.take());
         let line = line?;
         bars.show(line.id.as_deref(), line.status.as_deref(), line.progress_detail.as_ref());
     }
@@ -43,17 +66,26 @@ fn has_tag(reference: &str) -> bool {
 }
 
 pub(crate) async fn push(docker: &Docker, push: Push) -> Result<i32, Failure> {
+    if push.all_tags && has_tag(&push.reference) {
+        return Err(Failure::new(1, t!("images.tag_and_all", reference = push.reference).into_owned()));
+    }
     let (name, tag) = match push.reference.rsplit_once(':') {
-        Some((name, tag)) if !tag.contains('/') => (name, tag),
-        _ => (push.reference.as_str(), "latest"),
+        Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+        _ if push.all_tags => (push.reference.as_str(), None),
+        _ => (push.reference.as_str(), Some("latest")),
     };
-    let options = PushImageOptions { tag: Some(tag.to_owned()), ..PushImageOptions::default() };
+    let options = PushImageOptions { tag: tag.map(str::to_owned), ..PushImageOptions::default() };
+    let busy = (!push.quiet).then(|| Busy::begin(t!("busy.push", name = push.reference)));
     let mut lines = docker.push_image(name, Some(options), credentials::for_reference(&push.reference));
-    let mut bars = Bars::new(push.quiet);
     while let Some(line) = lines.next().await {
         let line = line?;
-        bars.show(None, line.status.as_deref(), line.progress_detail.as_ref());
+        // The engine's client does not say which layer a line is about: only what has an end is worth printing.
+        let moving = line.progress_detail.as_ref().is_some_and(|detail| detail.total.is_some());
+        if let (Some(busy), Some(status)) = (&busy, line.status.filter(|status| !moving && !status.is_empty())) {
+            busy.aside(|| eprintln!("{status}"));
+        }
     }
+    drop(busy);
     if push.quiet {
         println!("{}", push.reference);
     }
@@ -63,8 +95,11 @@ pub(crate) async fn push(docker: &Docker, push: Push) -> Result<i32, Failure> {
 pub(crate) async fn rmi(docker: &Docker, rmi: Rmi) -> Result<i32, Failure> {
     let mut code = 0;
     for image in &rmi.images {
-        let options = RemoveImageOptions { force: rmi.force, ..RemoveImageOptions::default() };
-        match docker.remove_image(image, Some(options), None).await {
+        let options = RemoveImageOptions { force: rmi.force, noprune: rmi.no_prune, ..RemoveImageOptions::default() };
+        let busy = Busy::begin(t!("busy.rmi", name = image));
+        let removed = docker.remove_image(image, Some(options), None).await;
+        drop(busy);
+        match removed {
             Ok(done) => {
                 for item in done {
                     item.untagged.iter().for_each(|name| println!("Untagged: {name}"));

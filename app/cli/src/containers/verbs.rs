@@ -1,32 +1,70 @@
-//! The short verbs: start, stop, rm, logs, inspect.
+//! The short verbs: start, stop, rm, logs.
 
 use bollard::Docker;
-use bollard::query_parameters::{LogsOptions, RemoveContainerOptions, StopContainerOptions};
+use bollard::query_parameters::{LogsOptions, RemoveContainerOptions, StartContainerOptions, StopContainerOptions};
 use futures_util::StreamExt;
+use rust_i18n::t;
 
-use super::args::{Inspect, Logs, Rm, Start, Stop};
-use super::{format, streams};
+use super::args::{Logs, Rm, Start, Stop};
+use super::detach::DetachKeys;
+use super::run::Session;
+use super::{options, streams, times};
 use crate::Failure;
+use crate::busy::Busy;
 
 pub(crate) async fn start(docker: &Docker, start: Start) -> Result<i32, Failure> {
-    each(&start.containers, async |name| Ok(docker.start_container(name, None).await?)).await
+    let keys = DetachKeys::parse(start.detach_keys.as_deref()).map_err(|text| Failure::new(1, text))?;
+    if !start.attach && !start.interactive {
+        let options = StartContainerOptions { detach_keys: start.detach_keys };
+        return each(&start.containers, "busy.start", async |name| {
+            Ok(docker.start_container(name, Some(options.clone())).await?)
+        })
+        .await;
+    }
+    let [name] = &start.containers[..] else {
+        return Err(Failure::new(1, t!("start.one_at_a_time").into_owned()));
+    };
+    let container = docker.inspect_container(name, None).await?;
+    let config = container.config.unwrap_or_default();
+    let tty = config.tty.unwrap_or_default();
+    let session = Session {
+        id: container.id.unwrap_or_else(|| name.clone()),
+        tty,
+        interactive: start.interactive && config.open_stdin.unwrap_or_default(),
+        keys,
+        key_text: start.detach_keys,
+        removed: container.host_config.and_then(|config| config.auto_remove).unwrap_or_default(),
+    };
+    session.run(docker).await
 }
 
 pub(crate) async fn stop(docker: &Docker, stop: Stop) -> Result<i32, Failure> {
-    let options = StopContainerOptions { t: stop.time, ..StopContainerOptions::default() };
-    each(&stop.containers, async |name| Ok(docker.stop_container(name, Some(options.clone())).await?)).await
+    let options = StopContainerOptions { t: stop.time, signal: stop.signal };
+    each(&stop.containers, "busy.stop", async |name| Ok(docker.stop_container(name, Some(options.clone())).await?))
+        .await
 }
 
 pub(crate) async fn rm(docker: &Docker, rm: Rm) -> Result<i32, Failure> {
     let options = RemoveContainerOptions { force: rm.force, v: rm.volumes, ..RemoveContainerOptions::default() };
-    each(&rm.containers, async |name| Ok(docker.remove_container(name, Some(options.clone())).await?)).await
+    let remove = async |name: &str| match docker.remove_container(name, Some(options.clone())).await {
+        // `rm -f` is content when there is nothing to remove, as docker's is.
+        Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, message }) if rm.force => {
+            eprintln!("{message}");
+            Ok(())
+        }
+        other => Ok(other?),
+    };
+    each(&rm.containers, "busy.rm", remove).await
 }
 
 /// Does `verb` to each, prints the names of those it worked for and says why for the rest.
-async fn each(names: &[String], verb: impl AsyncFn(&str) -> Result<(), Failure>) -> Result<i32, Failure> {
+async fn each(names: &[String], doing: &str, verb: impl AsyncFn(&str) -> Result<(), Failure>) -> Result<i32, Failure> {
     let mut code = 0;
     for name in names {
-        match verb(name).await {
+        let busy = Busy::begin(t!(doing, name = name));
+        let done = verb(name).await;
+        drop(busy);
+        match done {
             Ok(()) => println!("{name}"),
             Err(failure) => {
                 eprintln!("{failure}");
@@ -38,43 +76,28 @@ async fn each(names: &[String], verb: impl AsyncFn(&str) -> Result<(), Failure>)
 }
 
 pub(crate) async fn logs(docker: &Docker, logs: Logs) -> Result<i32, Failure> {
-    let since = logs.since.as_deref().map(format::since).transpose().map_err(|text| Failure::new(1, text))?;
+    let now = times::now();
+    let moment = |option: &str, text: &Option<String>| match text {
+        None => Ok(None),
+        Some(text) => match times::moment(text, now) {
+            Some(seconds) => Ok(Some(seconds)),
+            None => Err(Failure::new(1, options::wrong(option, text, "moment"))),
+        },
+    };
+    let (since, until) = (moment("--since", &logs.since)?, moment("--until", &logs.until)?);
     let options = LogsOptions {
         follow: logs.follow,
         stdout: true,
         stderr: true,
-        since: since.unwrap_or(0),
+        // The engine's client knows whole seconds: rather a line too many than one too few.
+        since: since.map_or(0, |seconds| seconds.floor() as i32),
+        until: until.map_or(0, |seconds| seconds.ceil() as i32),
         timestamps: logs.timestamps,
         tail: logs.tail,
-        ..LogsOptions::default()
     };
     let mut output = docker.logs(&logs.container, Some(options));
     while let Some(piece) = output.next().await {
         streams::write(piece?)?;
     }
     Ok(0)
-}
-
-/// Containers first, then images, as docker looks names up.
-pub(crate) async fn inspect(docker: &Docker, inspect: Inspect) -> Result<i32, Failure> {
-    let mut found = Vec::new();
-    let mut code = 0;
-    for name in &inspect.names {
-        if let Ok(container) = docker.inspect_container(name, None).await {
-            found.push(serde_json::to_value(container).map_err(|error| Failure::new(1, error.to_string()))?);
-        } else {
-            match docker.inspect_image(name).await {
-                Ok(image) => {
-                    found.push(serde_json::to_value(image).map_err(|error| Failure::new(1, error.to_string()))?)
-                }
-                Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => {
-                    eprintln!("{}", rust_i18n::t!("inspect.unknown", name = name));
-                    code = 1;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-    println!("{:#}", serde_json::Value::Array(found));
-    Ok(code)
 }

@@ -6,7 +6,7 @@ use host::settings::{Entry, Settings, Takes};
 use rust_i18n::t;
 
 use crate::args::ConfigVerb;
-use crate::{Failure, print_json};
+use crate::{Failure, language, print_json};
 
 pub(crate) async fn config(paths: Paths, verb: ConfigVerb) -> Result<i32, Failure> {
     match verb {
@@ -37,7 +37,7 @@ pub(crate) async fn config(paths: Paths, verb: ConfigVerb) -> Result<i32, Failur
             }
             for entry in entries {
                 let mark = if entry.is_set { "*" } else { " " };
-                println!("{mark} {} = {}\n      {}", entry.name, entry.value, entry.description);
+                println!("{mark} {} = {}\n      {}", entry.name, entry.value, language::sentence(&entry.description));
             }
             println!("\n{}", t!("config.legend"));
             Ok(0)

@@ -18,15 +18,51 @@ pub(crate) use status::{status, version};
 pub(crate) use terminal::terminal;
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::time::Duration;
 
 use host::client::Client;
 use host::daemon::protocol::ResetRequest;
-use host::machine::MachineStatus;
+use host::machine::{MachineStatus, Phase};
 use host::paths::Paths;
 use rust_i18n::t;
 
 use crate::args::{Json, MachineVerb, ResetArgs};
 use crate::{Failure, print_json};
+
+/// How long a new daemon may take to find out what became of the machine.
+const ADOPTION: Duration = Duration::from_secs(20);
+
+/// A client of the daemon, or `None` when there is neither daemon nor machine. Where a machine outlived its daemon, a new one
+/// is started and given the time to adopt it.
+pub(crate) async fn reach(paths: &Paths) -> Result<Option<Client>, Failure> {
+    match Client::connect(paths.clone()).await {
+        Ok(client) => return Ok(Some(client)),
+        Err(host::Error::NoDaemon) if paths.machine_record().exists() => (),
+        Err(host::Error::NoDaemon) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    }
+    let client = Client::connect_or_start(paths.clone()).await?;
+    let deadline = tokio::time::Instant::now() + ADOPTION;
+    // The record goes when the machine turns out to be gone; until then `stopped` only means that nobody has looked yet.
+    while tokio::time::Instant::now() < deadline {
+        let phase = client.status().await?.machine.phase;
+        let looking = match phase {
+            Phase::Starting | Phase::Stopping => true,
+            Phase::Stopped => paths.machine_record().exists(),
+            Phase::Running | Phase::Failed => false,
+        };
+        if !looking {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(Some(client))
+}
+
+/// As [`reach`], for verbs that make no sense without a machine.
+async fn reach_running(paths: &Paths) -> Result<Client, Failure> {
+    reach(paths).await?.ok_or_else(|| host::Error::NoDaemon.into())
+}
 
 pub(crate) async fn up(paths: Paths, json: Json) -> Result<i32, Failure> {
     let client = Client::connect_or_start(paths).await?;
@@ -35,15 +71,9 @@ pub(crate) async fn up(paths: Paths, json: Json) -> Result<i32, Failure> {
 }
 
 pub(crate) async fn down(paths: Paths, json: Json) -> Result<i32, Failure> {
-    let status = match Client::connect(paths.clone()).await {
-        Ok(client) => progress::follow(client.down().await?, json.json).await?,
-        // A machine can outlive its daemon: a new one adopts it and then stops it.
-        Err(host::Error::NoDaemon) if paths.machine_record().exists() => {
-            let client = Client::connect_or_start(paths).await?;
-            progress::follow(client.down().await?, json.json).await?
-        }
-        Err(host::Error::NoDaemon) => MachineStatus::stopped(),
-        Err(error) => return Err(error.into()),
+    let status = match reach(&paths).await? {
+        Some(client) => progress::follow(client.down().await?, json.json).await?,
+        None => MachineStatus::stopped(),
     };
     finish(&status, json, &t!("machine.is_down"))
 }

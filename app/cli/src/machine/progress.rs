@@ -8,9 +8,9 @@ use host::machine::{MachineStatus, Phase, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
 use rust_i18n::t;
 
-use crate::Failure;
+use crate::{Failure, language, print_json};
 
-/// Shows `steps` until they settle; silent for programs.
+/// Shows `steps` until they settle. For programs nothing is shown, and a failure is printed as the JSON of the settled status.
 pub(super) async fn follow(mut steps: StatusStream, silent: bool) -> Result<MachineStatus, Failure> {
     let bar = if silent { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
     bar.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}").expect("the template is constant"));
@@ -27,9 +27,13 @@ pub(super) async fn follow(mut steps: StatusStream, silent: bool) -> Result<Mach
     let last = last.ok_or_else(|| Failure::new(1, t!("machine.no_status").into_owned()))?;
     match &last.failure {
         None => Ok(last),
+        Some(_) if silent => {
+            print_json(&last)?;
+            Err(Failure::said(1))
+        }
         Some(failure) => {
-            let mut text = failure.to_string();
-            if !failure.console.is_empty() && !silent {
+            let mut text = language::sentence(&failure.to_string());
+            if !failure.console.is_empty() {
                 text = format!("{text}\n{}\n    {}", t!("machine.console_said"), failure.console.join("\n    "));
             }
             Err(Failure::new(1, text))
@@ -44,7 +48,7 @@ fn show(bar: &ProgressBar, status: &MachineStatus, said: &mut HashSet<String>) {
     }
     for note in &status.notes {
         if said.insert(note.clone()) {
-            print(bar, note);
+            print(bar, &language::sentence(note));
         }
     }
     for report in &status.steps {

@@ -1,30 +1,27 @@
 //! `berth status` and `berth version`.
 
-use host::client::Client;
 use host::daemon::protocol::DaemonStatus;
 use host::machine::MachineStatus;
 use host::paths::Paths;
 use rust_i18n::t;
 
+use super::reach;
 use crate::args::Json;
-use crate::{Failure, print_json};
+use crate::{Failure, language, print_json};
 
 /// Exit code of `status` when the machine does not run, so that scripts can ask.
 const NOT_RUNNING: i32 = 3;
 
 pub(crate) async fn status(paths: Paths, json: Json) -> Result<i32, Failure> {
-    let status = match Client::connect(paths).await {
-        Ok(client) => client.status().await?,
-        Err(host::Error::NoDaemon) => {
-            if json.json {
-                print_json(&serde_json::json!({ "daemon": null, "machine": MachineStatus::stopped() }))?;
-            } else {
-                println!("{}", t!("status.no_daemon"));
-            }
-            return Ok(NOT_RUNNING);
+    let Some(client) = reach(&paths).await? else {
+        if json.json {
+            print_json(&serde_json::json!({ "daemon": null, "machine": MachineStatus::stopped() }))?;
+        } else {
+            println!("{}", t!("status.no_daemon"));
         }
-        Err(error) => return Err(error.into()),
+        return Ok(NOT_RUNNING);
     };
+    let status = client.status().await?;
     if json.json {
         print_json(&status)?;
     } else {
@@ -35,10 +32,16 @@ pub(crate) async fn status(paths: Paths, json: Json) -> Result<i32, Failure> {
 
 fn print(status: &DaemonStatus) {
     let machine = &status.machine;
-    let line = |key: &str, value: String| println!("{:12} {value}", t!(format!("status.{key}")));
+    let line = |key: &str, value: String| {
+        let word = t!(format!("status.{key}"));
+        println!("{word}{} {value}", " ".repeat(12_usize.saturating_sub(columns(&word))));
+    };
     line("machine", t!(format!("phase.{}", machine.phase.name())).into_owned());
     if let Some(failure) = &machine.failure {
-        line("failure", failure.to_string());
+        line("failure", language::sentence(&failure.to_string()));
+    }
+    if let Some(trouble) = &machine.trouble {
+        line("trouble", language::sentence(trouble));
     }
     if let Some(hypervisor) = &machine.hypervisor {
         let accelerator = machine.accelerator.map(|accelerator| format!(" ({accelerator})")).unwrap_or_default();
@@ -60,8 +63,13 @@ fn print(status: &DaemonStatus) {
         line("port", forward.to_string());
     }
     for note in &machine.notes {
-        line("note", note.clone());
+        line("note", language::sentence(note));
     }
+}
+
+/// How many columns of a terminal `text` takes: a Chinese character takes two.
+fn columns(text: &str) -> usize {
+    text.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum()
 }
 
 fn gib(bytes: u64) -> f64 {
@@ -69,10 +77,9 @@ fn gib(bytes: u64) -> f64 {
 }
 
 pub(crate) async fn version(paths: Paths, json: Json) -> Result<i32, Failure> {
-    let daemon = match Client::connect(paths).await {
-        Ok(client) => Some(client.status().await?),
-        Err(host::Error::NoDaemon) => None,
-        Err(error) => return Err(error.into()),
+    let daemon = match reach(&paths).await? {
+        Some(client) => Some(client.status().await?),
+        None => None,
     };
     let guest = daemon.as_ref().and_then(|status| status.machine.guest_version.clone());
     let image = daemon.as_ref().and_then(|status| status.machine.image_version.clone());
@@ -83,9 +90,13 @@ pub(crate) async fn version(paths: Paths, json: Json) -> Result<i32, Failure> {
         }));
     }
     let none = || t!("version.not_running").into_owned();
-    println!("berth   {}", env!("CARGO_PKG_VERSION"));
-    println!("daemon  {}", daemon.unwrap_or_else(none));
-    println!("guest   {}", guest.unwrap_or_else(none));
-    println!("image   {}", image.unwrap_or_else(none));
+    let line = |key: &str, value: String| {
+        let word = t!(format!("version.{key}"));
+        println!("{word}{} {value}", " ".repeat(8_usize.saturating_sub(columns(&word))));
+    };
+    line("berth", env!("CARGO_PKG_VERSION").to_owned());
+    line("daemon", daemon.unwrap_or_else(none));
+    line("guest", guest.unwrap_or_else(none));
+    line("image", image.unwrap_or_else(none));
     Ok(0)
 }

@@ -22,7 +22,7 @@ pub(crate) async fn terminal(paths: Paths, args: TerminalArgs) -> Result<i32, Fa
         Ok(()) => banner(),
         // A terminal that closes on an error tells nobody anything: say it and leave a usable shell.
         Err(failure) => {
-            eprintln!("{failure}");
+            failure.say(false);
             eprintln!("{}", t!("terminal.no_machine", log = paths.console_log().display()));
         }
     }
@@ -56,12 +56,24 @@ fn banner() {
 ",
         t!("banner.ready"),
         t!("banner.what"),
-        t!("banner.docker"),
+        if docker_on_path() { t!("banner.docker") } else { t!("banner.berth") },
     );
     println!("{}", t!("banner.next"));
-    println!("    berth run -it busybox sh");
-    println!("    docker --context berth run --rm hello-world");
-    println!("    berth status\n");
+    for line in next_steps(docker_on_path()) {
+        println!("    {line}");
+    }
+    println!();
+}
+
+/// Three commands to try: with docker's own CLI where there is one.
+fn next_steps(docker: bool) -> [&'static str; 3] {
+    let hello = if docker { "docker --context berth run --rm hello-world" } else { "berth run --rm hello-world" };
+    ["berth run -it busybox sh", hello, "berth status"]
+}
+
+fn docker_on_path() -> bool {
+    let name = format!("docker{}", std::env::consts::EXE_SUFFIX);
+    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(&name).is_file()))
 }
 
 /// The user's own shell.

@@ -1,164 +1,47 @@
 //! The options of the container verbs: docker's names and letters, so that nobody learns them twice.
 
-use clap::{ArgAction, Args};
+mod lists;
+mod run;
 
-/// `berth run`: every option here is docker's, with docker's meaning.
+pub(crate) use lists::{Images, Inspect, Ps, Stats};
+pub(crate) use run::{Health, Run};
+
+use std::path::PathBuf;
+
+use clap::Args;
+
 #[derive(Debug, Args)]
-pub(crate) struct Run {
+pub(crate) struct Exec {
     /// Keep standard input open
     #[arg(short, long)]
     pub(crate) interactive: bool,
-    /// Give the container a terminal
+    /// Give the command a terminal
     #[arg(short, long)]
     pub(crate) tty: bool,
-    /// Run in the background and print the container's ID
+    /// Run in the background
     #[arg(short, long)]
     pub(crate) detach: bool,
-    /// Remove the container when it ends
-    #[arg(long)]
-    pub(crate) rm: bool,
+    /// Keys that leave the command and let it run (default: ctrl-p,ctrl-q)
+    #[arg(long, value_name = "KEYS")]
+    pub(crate) detach_keys: Option<String>,
     /// Set an environment variable (NAME=VALUE, or NAME to pass yours on)
     #[arg(short, long, value_name = "NAME=VALUE")]
     pub(crate) env: Vec<String>,
     /// Read environment variables from a file
     #[arg(long, value_name = "FILE")]
-    pub(crate) env_file: Vec<std::path::PathBuf>,
-    /// Mount a volume (NAME:/path[:ro])
-    #[arg(short, long, value_name = "NAME:PATH")]
-    pub(crate) volume: Vec<String>,
-    /// Publish a port ([address:]HOST:CONTAINER[/udp])
-    #[arg(short, long, value_name = "HOST:CONTAINER")]
-    pub(crate) publish: Vec<String>,
-    /// Publish all exposed ports to free ports
-    #[arg(short = 'P', long)]
-    pub(crate) publish_all: bool,
-    /// Working directory inside the container
-    #[arg(short, long, value_name = "PATH")]
-    pub(crate) workdir: Option<String>,
+    pub(crate) env_file: Vec<PathBuf>,
     /// User name or ID (USER[:GROUP])
     #[arg(short, long)]
     pub(crate) user: Option<String>,
-    /// Name of the container
-    #[arg(long)]
-    pub(crate) name: Option<String>,
-    /// Host name inside the container
-    #[arg(short = 'h', long)]
-    pub(crate) hostname: Option<String>,
-    /// Program to run instead of the image's entry point
-    #[arg(long)]
-    pub(crate) entrypoint: Option<String>,
-    /// Memory limit, such as 512m
-    #[arg(short, long)]
-    pub(crate) memory: Option<String>,
-    /// Processors, such as 1.5
-    #[arg(long)]
-    pub(crate) cpus: Option<String>,
-    /// Limit of processes
-    #[arg(long)]
-    pub(crate) pids_limit: Option<i64>,
-    /// Make the root file system read-only
-    #[arg(long)]
-    pub(crate) read_only: bool,
-    /// Mount a tmpfs (PATH[:OPTIONS])
-    #[arg(long, value_name = "PATH")]
-    pub(crate) tmpfs: Vec<String>,
-    /// Size of /dev/shm
-    #[arg(long, value_name = "BYTES")]
-    pub(crate) shm_size: Option<String>,
-    /// Network to join, or none, host, container:NAME
-    #[arg(long, alias = "net")]
-    pub(crate) network: Option<String>,
-    /// Restart policy: no, always, unless-stopped, on-failure[:N]
-    #[arg(long)]
-    pub(crate) restart: Option<String>,
-    /// Run an init that reaps and forwards signals
-    #[arg(long)]
-    pub(crate) init: bool,
-    /// Set a label
-    #[arg(short, long, value_name = "KEY=VALUE")]
-    pub(crate) label: Vec<String>,
-    /// Add a line to /etc/hosts (NAME:ADDRESS)
-    #[arg(long, value_name = "NAME:ADDRESS")]
-    pub(crate) add_host: Vec<String>,
-    /// Name server
-    #[arg(long)]
-    pub(crate) dns: Vec<String>,
-    /// Limit of a process resource (NAME=SOFT[:HARD])
-    #[arg(long, value_name = "NAME=SOFT:HARD")]
-    pub(crate) ulimit: Vec<String>,
-    /// Kernel parameter of the container's namespaces
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub(crate) sysctl: Vec<String>,
-    /// Add a capability
-    #[arg(long, value_name = "CAPABILITY")]
-    pub(crate) cap_add: Vec<String>,
-    /// Drop a capability
-    #[arg(long, value_name = "CAPABILITY")]
-    pub(crate) cap_drop: Vec<String>,
-    /// Security option, such as no-new-privileges or seccomp=unconfined
-    #[arg(long, value_name = "OPTION")]
-    pub(crate) security_opt: Vec<String>,
-    /// Give the container every privilege that the machine has
-    #[arg(long)]
-    pub(crate) privileged: bool,
-    /// Give the container a device (PATH[:PATH[:rwm]])
-    #[arg(long, value_name = "PATH")]
-    pub(crate) device: Vec<String>,
-    /// Signal that `stop` sends
-    #[arg(long, value_name = "SIGNAL")]
-    pub(crate) stop_signal: Option<String>,
-    /// When to pull: always, missing, never
-    #[arg(long, default_value = "missing", value_parser = ["always", "missing", "never"])]
-    pub(crate) pull: String,
-    /// Platform of the image, such as linux/amd64
-    #[arg(long)]
-    pub(crate) platform: Option<String>,
-    /// Print help
-    #[arg(long, action = ArgAction::Help)]
-    pub(crate) help: Option<bool>,
-    /// The image
-    pub(crate) image: String,
-    /// The command and its arguments
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(crate) command: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Ps {
-    /// Also those that do not run
-    #[arg(short, long)]
-    pub(crate) all: bool,
-    /// IDs only
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-    /// Whole IDs and commands
-    #[arg(long)]
-    pub(crate) no_trunc: bool,
-    /// Only those that match (label=…, name=…, status=…)
-    #[arg(short, long, value_name = "KEY=VALUE")]
-    pub(crate) filter: Vec<String>,
-    /// Print JSON for programs
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Exec {
-    #[arg(short, long)]
-    pub(crate) interactive: bool,
-    #[arg(short, long)]
-    pub(crate) tty: bool,
-    #[arg(short, long)]
-    pub(crate) detach: bool,
-    #[arg(short, long, value_name = "NAME=VALUE")]
-    pub(crate) env: Vec<String>,
-    #[arg(short, long)]
-    pub(crate) user: Option<String>,
-    #[arg(short, long)]
+    /// Working directory inside the container
+    #[arg(short, long, value_name = "PATH")]
     pub(crate) workdir: Option<String>,
+    /// Give the command every privilege that the machine has
     #[arg(long)]
     pub(crate) privileged: bool,
+    /// The container
     pub(crate) container: String,
+    /// The command and its arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     pub(crate) command: Vec<String>,
 }
@@ -169,28 +52,46 @@ pub(crate) struct Logs {
     #[arg(short, long)]
     pub(crate) follow: bool,
     /// Only the last lines
-    #[arg(short = 'n', long, default_value = "all")]
+    #[arg(short = 'n', long, default_value = "all", value_name = "N", allow_hyphen_values = true)]
     pub(crate) tail: String,
     /// Print the time of each line
     #[arg(short, long)]
     pub(crate) timestamps: bool,
-    /// Only what is younger (seconds since 1970, or a time ago such as 10m)
-    #[arg(long)]
+    /// Only what is younger (2026-01-31T12:00:00Z, seconds since 1970, or a time ago such as 10m)
+    #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
+    /// Only what is older (2026-01-31T12:00:00Z, seconds since 1970, or a time ago such as 10m)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// The container
     pub(crate) container: String,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Start {
+    /// Show the container's output and pass signals on
+    #[arg(short, long)]
+    pub(crate) attach: bool,
+    /// Also join standard input to the container
+    #[arg(short, long)]
+    pub(crate) interactive: bool,
+    /// Keys that leave the container and let it run (default: ctrl-p,ctrl-q)
+    #[arg(long, value_name = "KEYS")]
+    pub(crate) detach_keys: Option<String>,
+    /// The containers
     #[arg(required = true)]
     pub(crate) containers: Vec<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Stop {
-    /// Seconds to wait before killing
+    /// Signal to send instead of the container's own
     #[arg(short, long)]
+    pub(crate) signal: Option<String>,
+    /// Seconds to wait before killing; -1: for ever
+    #[arg(short, long = "timeout", alias = "time", value_name = "SECONDS", allow_hyphen_values = true)]
     pub(crate) time: Option<i32>,
+    /// The containers
     #[arg(required = true)]
     pub(crate) containers: Vec<String>,
 }
@@ -203,12 +104,22 @@ pub(crate) struct Rm {
     /// Remove its anonymous volumes too
     #[arg(short, long)]
     pub(crate) volumes: bool,
+    /// The containers
     #[arg(required = true)]
     pub(crate) containers: Vec<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Cp {
+    /// Give what is copied in to the container's user
+    #[arg(short, long)]
+    pub(crate) archive: bool,
+    /// Copy what a symbolic link as the source points to
+    #[arg(short = 'L', long)]
+    pub(crate) follow_link: bool,
+    /// Say nothing when it worked
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
     /// CONTAINER:PATH, a path on this computer, or - for a tar stream
     pub(crate) source: String,
     /// CONTAINER:PATH, a path on this computer, or - for a tar stream
@@ -216,57 +127,41 @@ pub(crate) struct Cp {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Inspect {
-    #[arg(required = true)]
-    pub(crate) names: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Stats {
-    /// Print once and end
-    #[arg(long)]
-    pub(crate) no_stream: bool,
-    /// Print JSON for programs
-    #[arg(long)]
-    pub(crate) json: bool,
-    pub(crate) containers: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Images {
-    /// IDs only
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-    /// Whole IDs
-    #[arg(long)]
-    pub(crate) no_trunc: bool,
-    /// Print JSON for programs
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct Pull {
+    /// Every tag of the repository
+    #[arg(short, long)]
+    pub(crate) all_tags: bool,
     /// Print the reference only
     #[arg(short, long)]
     pub(crate) quiet: bool,
     /// Platform, such as linux/amd64
     #[arg(long)]
     pub(crate) platform: Option<String>,
+    /// The image, such as busybox or registry.example/team/app:1.2
     pub(crate) reference: String,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Push {
+    /// Every tag of the repository
+    #[arg(short, long)]
+    pub(crate) all_tags: bool,
+    /// Print the reference only
     #[arg(short, long)]
     pub(crate) quiet: bool,
+    /// The image, such as registry.example/team/app:1.2
     pub(crate) reference: String,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Rmi {
+    /// Remove it although a stopped container uses it
     #[arg(short, long)]
     pub(crate) force: bool,
+    /// Keep the parents that have no name
+    #[arg(long)]
+    pub(crate) no_prune: bool,
+    /// The images
     #[arg(required = true)]
     pub(crate) images: Vec<String>,
 }

@@ -1,0 +1,99 @@
+//! The engine as the container verbs see it: a client of its API over the daemon's socket.
+
+use std::path::{Path, PathBuf};
+
+use bollard::Docker;
+use bytes::Bytes;
+use host::paths::Paths;
+use http_body_util::{BodyExt, Empty};
+use hyper::header::HOST;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+
+use crate::{Failure, machine};
+
+/// Seconds that an answer may take: as good as for ever, since `stop`, `wait` and `cp` take as long as what they wait for, and
+/// docker's own client sets no limit either.
+const ANSWER_SECONDS: u64 = 366 * 24 * 3600;
+
+/// A client with typed answers, and the socket for those that are printed as they come.
+pub(crate) struct Engine {
+    docker: Docker,
+    socket: PathBuf,
+}
+
+impl Engine {
+    /// Where a machine outlived its daemon, a new daemon is started first.
+    ///
+    /// # Errors
+    /// When neither runs.
+    pub(crate) async fn connect(paths: &Paths) -> Result<Self, Failure> {
+        let socket = paths.engine_socket();
+        if host::sys::connect(&socket).await.is_err() && machine::reach(paths).await?.is_none() {
+            return Err(Failure::new(1, rust_i18n::t!("machine.not_running").into_owned()));
+        }
+        let docker =
+            Docker::connect_with_local(&socket.to_string_lossy(), ANSWER_SECONDS, bollard::API_DEFAULT_VERSION)?;
+        Ok(Self { docker, socket })
+    }
+
+    /// As [`Engine::connect`], for verbs that need the typed client only.
+    ///
+    /// # Errors
+    /// When neither runs.
+    pub(crate) async fn docker(paths: &Paths) -> Result<Docker, Failure> {
+        Ok(Self::connect(paths).await?.docker)
+    }
+
+    /// What the engine answers to a GET of `path`, as it came; `None` when there is nothing of that name.
+    ///
+    /// # Errors
+    /// The engine's own sentence when it refuses.
+    pub(crate) async fn get(&self, path: &str) -> Result<Option<String>, Failure> {
+        let (status, body) = get(&self.socket, path).await?;
+        match status {
+            200..=299 => Ok(Some(String::from_utf8_lossy(&body).into_owned())),
+            404 => Ok(None),
+            _ => {
+                let value: Value = serde_json::from_slice(&body).unwrap_or_default();
+                let message = value["message"].as_str().map_or_else(|| format!("status {status}"), str::to_owned);
+                Err(Failure::new(1, message))
+            }
+        }
+    }
+}
+
+async fn get(socket: &Path, path: &str) -> Result<(u16, Bytes), Failure> {
+    let broken = |error: &dyn std::fmt::Display| Failure::new(1, format!("{}: {error}", socket.display()));
+    let stream = host::sys::connect(socket).await.map_err(|error| broken(&error))?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
+    // Its error is the request's too.
+    tokio::spawn(connection);
+    let request = hyper::Request::get(path).header(HOST, "berth").body(Empty::<Bytes>::new());
+    let response =
+        sender.send_request(request.map_err(|error| broken(&error))?).await.map_err(|error| broken(&error))?;
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.map_err(|error| broken(&error))?;
+    Ok((status, body.to_bytes()))
+}
+
+/// A name as part of a path: what is no letter, digit or one of the signs of references is percent-encoded.
+pub(super) fn encoded(name: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' | b':' | b'@' => {
+            char::from(byte).to_string()
+        }
+        other => format!("%{other:02X}"),
+    };
+    name.bytes().map(byte).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_in_paths() {
+        assert_eq!(super::encoded("localhost:5000/a_b@sha256:0"), "localhost:5000/a_b@sha256:0");
+        assert_eq!(super::encoded("a b?c#é"), "a%20b%3Fc%23%C3%A9");
+    }
+}
