@@ -194,12 +194,13 @@ async fn what_cannot_be_adopted_is_ended(stage: &Stage) {
 }
 
 async fn shut_down(stage: &Stage) {
-    let unless_stopped = json!({"Cmd": ["sleep", "100"], "HostConfig": {"RestartPolicy": {"Name": "unless-stopped"}}});
+    let unless_stopped =
+        json!({"Cmd": ["sleep", "100"], "StopTimeout": 0, "HostConfig": {"RestartPolicy": {"Name": "unless-stopped"}}});
     for name in ["stopped", "wanted"] {
         stage.create(Some(name), unless_stopped.clone()).await.expect("create");
         stage.containers.start(name).await.expect("start");
     }
-    let fleeting = json!({"Cmd": ["sleep", "100"], "HostConfig": {"AutoRemove": true}});
+    let fleeting = json!({"Cmd": ["sleep", "100"], "StopTimeout": 0, "HostConfig": {"AutoRemove": true}});
     stage.create(Some("fleeting"), fleeting).await.expect("create");
     stage.containers.start("fleeting").await.expect("start");
     stage.containers.stop("stopped", StopOptions { timeout: Some(0), signal: None }).await.expect("stop");
