@@ -11,6 +11,7 @@
 mod engine;
 mod handover;
 mod init;
+mod listener;
 mod log;
 mod native;
 mod relay;

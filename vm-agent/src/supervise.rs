@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, bail};
 use supervisor::server::{self, Config, Ending, Role};
 
-use crate::handover::Handover;
+use crate::{handover::Handover, listener};
 
 /// Directories and the engine's socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,13 +86,17 @@ pub(crate) fn machine() -> anyhow::Result<()> {
 
 /// Runs the server over an executable that nobody can write.
 pub(crate) fn run(places: &Places, handover: Handover, ending: Ending) -> anyhow::Result<()> {
-    let role = |name: &'static str| -> anyhow::Result<Role> {
+    let listener = listener::open(&places.socket);
+    let listener = listener.with_context(|| format!("listen on {}", places.socket.display()))?;
+    let role = |name: &'static str, others: Vec<OwnedFd>| -> anyhow::Result<Role> {
         let mut args = vec![name.to_owned()];
         args.extend(places.to_args());
-        Ok(Role { name, args, inherit: vec![handover.to_fd()?] })
+        let inherit = std::iter::once(handover.to_fd()?).chain(others).collect();
+        Ok(Role { name, args, inherit })
     };
     let executable = File::open("/proc/self/exe").context("open /proc/self/exe")?.into();
-    let config = Config { executable, engine: role("engine")?, relay: Some(role("relay")?), ending };
+    let config =
+        Config { executable, engine: role("engine", vec![listener])?, relay: Some(role("relay", Vec::new())?), ending };
     server::run(config).context("the supervisor stopped")
 }
 

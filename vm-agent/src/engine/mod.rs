@@ -7,11 +7,8 @@ mod registry;
 mod trim;
 
 use std::{
-    fs, io,
-    os::{
-        fd::{FromRawFd, OwnedFd},
-        unix::fs::PermissionsExt,
-    },
+    fs,
+    os::fd::{FromRawFd, OwnedFd},
     path::Path,
     sync::Arc,
     time::Duration,
@@ -33,7 +30,7 @@ use volumes::{Binds, Volumes};
 
 use crate::{
     handover::{Handover, step},
-    log,
+    listener, log,
     supervise::Places,
 };
 
@@ -64,7 +61,9 @@ async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
     let services = open(&places, &handover, &relay, supervisor.clone(), &store, &mut steps).await?;
     let (containers, images) = (services.containers.clone(), services.images.clone());
     let following = tokio::spawn(follow(containers, notices));
-    let listener = listen(&places.socket).with_context(|| format!("listen on {}", places.socket.display()))?;
+    let listener = listener::inherited();
+    let ours = listener.try_clone().context("a duplicate of the engine's socket")?;
+    let listener = UnixListener::from_std(listener).context("the engine's socket")?;
     let (stop, stopping) = watch::channel(false);
     let mut ended = stopping.clone();
     let api = api::serve(listener, services, async move {
@@ -88,6 +87,7 @@ async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
     following.await.context("the task that follows the containers")?;
     tracing::info!("stopping");
     stop.send_replace(true);
+    listener::shut(&ours);
     let _ = fs::remove_file(&places.socket);
     if let Err(error) = api.await.context("the API's task")? {
         tracing::error!(%error, "the API ended badly");
@@ -222,19 +222,4 @@ async fn identity(store: &Store) -> anyhow::Result<String> {
     let id = random.trim().to_owned();
     table.put("id", &id, Durability::Durable).await.context("the engine's identity")?;
     Ok(id)
-}
-
-/// Only root, and whoever root lets in: the socket is as good as root.
-fn listen(path: &Path) -> io::Result<UnixListener> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-        _ => {}
-    }
-    // Nobody may connect between bind and chmod.
-    let fresh = path.with_extension("new");
-    let _ = fs::remove_file(&fresh);
-    let listener = UnixListener::bind(&fresh)?;
-    fs::set_permissions(&fresh, fs::Permissions::from_mode(0o660))?;
-    fs::rename(&fresh, path)?;
-    Ok(listener)
 }
