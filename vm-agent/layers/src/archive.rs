@@ -13,12 +13,19 @@ use crate::{Error, Result};
 
 const BLOCK: u64 = 512;
 
-/// The longest extended header or long name; Linux paths and attribute lists are far shorter.
-const MAX_EXTENSION: u64 = 16 * 1024 * 1024;
+/// The longest extended header or long name. Linux paths have 4 KiB; extended attributes 64 KiB each, and what file
+/// systems take of them for one file is less than this.
+const MAX_EXTENSION: u64 = 1024 * 1024;
+
+/// The most extended headers and long names in front of one member. Writers need three: both names and the records.
+const MAX_EXTENSIONS: u32 = 64;
+
+/// The most runs of data in one sparse file: 16 MiB of memory. A file system cannot make more of any ordinary file.
+const MAX_SEGMENTS: usize = 1 << 20;
 
 /// What a member is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     File,
     Directory,
     Symlink,
@@ -30,43 +37,43 @@ pub(crate) enum Kind {
 
 /// A run of data in a sparse file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Segment {
-    pub(crate) offset: u64,
-    pub(crate) length: u64,
+pub struct Segment {
+    pub offset: u64,
+    pub length: u64,
 }
 
 /// One file, directory, link or device of the archive; its data is read by [`Members::read`].
 #[derive(Debug)]
-pub(crate) struct Member {
+pub struct Member {
     /// As written in the archive.
-    pub(crate) name: Vec<u8>,
-    pub(crate) link: Vec<u8>,
-    pub(crate) kind: Kind,
+    pub name: Vec<u8>,
+    pub link: Vec<u8>,
+    pub kind: Kind,
     /// The permission bits, set-ID and sticky bits included.
-    pub(crate) mode: u32,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
     /// Seconds since 1970 and nanoseconds.
-    pub(crate) mtime: (i64, i64),
-    pub(crate) device: (u32, u32),
+    pub mtime: (i64, i64),
+    pub device: (u32, u32),
     /// Extended attributes: names and values.
-    pub(crate) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
     /// The size of the file when unpacked, in bytes.
-    pub(crate) size: u64,
+    pub size: u64,
     /// Where the data goes; `None` when it is the whole file.
-    pub(crate) sparse: Option<Vec<Segment>>,
+    pub sparse: Option<Vec<Segment>>,
 }
 
 impl Member {
     /// The name for messages.
-    pub(crate) fn shown(&self) -> String {
+    pub fn shown(&self) -> String {
         String::from_utf8_lossy(&self.name).into_owned()
     }
 }
 
 /// The members of a tar stream, one after another.
 #[derive(Debug)]
-pub(crate) struct Members<R> {
+pub struct Members<R> {
     source: R,
     /// Data of the current member that was not read yet, and the padding behind it.
     data: u64,
@@ -78,6 +85,9 @@ pub(crate) struct Members<R> {
 /// What extended headers say about the next member.
 #[derive(Debug, Default)]
 struct Extensions {
+    /// GNU's long names; a PAX record wins over them.
+    long_name: Option<Vec<u8>>,
+    long_link: Option<Vec<u8>>,
     name: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
     size: Option<u64>,
@@ -100,15 +110,21 @@ struct PaxSparse {
 }
 
 impl<R: Read> Members<R> {
-    pub(crate) fn new(source: R) -> Members<R> {
+    pub fn new(source: R) -> Members<R> {
         Members { source, data: 0, padding: 0, last: String::new() }
     }
 
     /// The next member; `None` at the end-of-archive mark, or at the end of a stream that has none.
-    pub(crate) fn next(&mut self) -> Result<Option<Member>> {
+    #[expect(clippy::should_implement_trait, reason = "an iterator could not lend the members' data")]
+    pub fn next(&mut self) -> Result<Option<Member>> {
         self.skip()?;
         let mut extensions = Extensions::default();
+        let mut count = 0;
         loop {
+            if count > MAX_EXTENSIONS {
+                return Err(self.damaged(invalid("too many extended headers in front of one member")));
+            }
+            count += 1;
             let mut header = Header::new_old();
             if !self.read_header(header.as_mut_bytes())? || header.as_bytes().iter().all(|byte| *byte == 0) {
                 return Ok(None);
@@ -116,23 +132,27 @@ impl<R: Read> Members<R> {
             self.verify(&header)?;
             let size = self.size(&header)?;
             match header.entry_type().as_byte() {
-                b'L' => extensions.name = Some(self.long_name(size)?),
-                b'K' => extensions.link = Some(self.long_name(size)?),
+                b'L' => extensions.long_name = Some(self.long_name(size)?),
+                b'K' => extensions.long_link = Some(self.long_name(size)?),
                 b'x' | b'X' => {
                     let records = self.extension(size)?;
+                    // The later header replaces the earlier one, as in Go's archive/tar: nothing adds up.
+                    extensions = Extensions {
+                        long_name: extensions.long_name,
+                        long_link: extensions.long_link,
+                        ..Extensions::default()
+                    };
                     self.parse_records(&records, &mut extensions)?;
                 }
                 // Global headers carry comments (git archive) or defaults that no image relies on; dockerd skips them too.
-                b'g' => {
-                    self.extension(size)?;
-                }
+                b'g' => self.ignore(size)?,
                 _ => return self.member(&header, extensions).map(Some),
             }
         }
     }
 
     /// Reads the current member's data; 0 at its end.
-    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let wanted = usize::try_from(self.data).unwrap_or(usize::MAX).min(buffer.len());
         if wanted == 0 {
             return Ok(0);
@@ -146,7 +166,7 @@ impl<R: Read> Members<R> {
     }
 
     /// Fills `buffer` from the current member's data as far as it goes; returns the count.
-    pub(crate) fn read_full(&mut self, buffer: &mut [u8]) -> Result<usize> {
+    pub fn read_full(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
             match self.read(&mut buffer[filled..])? {
@@ -158,14 +178,14 @@ impl<R: Read> Members<R> {
     }
 
     /// Reads what follows the end of the archive, so that the whole stream was seen.
-    pub(crate) fn drain(mut self) -> Result<()> {
+    pub fn drain(mut self) -> Result<()> {
         let mut buffer = vec![0; 64 * 1024];
         while self.source.read(&mut buffer).map_err(Error::Read)? > 0 {}
         Ok(())
     }
 
     fn member(&mut self, header: &Header, extensions: Extensions) -> Result<Member> {
-        let mut name = extensions.name.unwrap_or_else(|| header.path_bytes().into_owned());
+        let mut name = extensions.name.or(extensions.long_name).unwrap_or_else(|| header.path_bytes().into_owned());
         if let Some(real) = extensions.sparse.name.clone() {
             name = real;
         }
@@ -232,6 +252,7 @@ impl<R: Read> Members<R> {
         Ok(Member {
             link: extensions
                 .link
+                .or(extensions.long_link)
                 .unwrap_or_else(|| header.link_name_bytes().map(|link| link.into_owned()).unwrap_or_default()),
             kind,
             mode: u32::try_from(self.number(&old.mode)? & 0o7777).expect("twelve bits"),
@@ -262,6 +283,9 @@ impl<R: Read> Members<R> {
             self.fill(extended.as_mut_bytes())?;
             for block in extended.sparse.iter().filter(|block| !block.is_empty()) {
                 map.push(segment(block).map_err(|e| self.damaged(e))?);
+            }
+            if map.len() > MAX_SEGMENTS {
+                return Err(self.damaged(invalid("a sparse file has too many runs of data")));
             }
             more = extended.is_extended();
         }
@@ -298,6 +322,9 @@ impl<R: Read> Members<R> {
                 }
             };
             let count = next(self)?;
+            if count > MAX_SEGMENTS as u64 {
+                return Err(self.damaged(invalid("a sparse file has too many runs of data")));
+            }
             for _ in 0..count.saturating_mul(2) {
                 numbers.push(next(self)?);
             }
@@ -395,9 +422,16 @@ impl<R: Read> Members<R> {
         Ok(name)
     }
 
+    /// Reads past an extended header that means nothing here.
+    fn ignore(&mut self, size: u64) -> Result<()> {
+        self.data = size;
+        self.padding = padding(size);
+        self.skip()
+    }
+
     fn extension(&mut self, size: u64) -> Result<Vec<u8>> {
         if size > MAX_EXTENSION {
-            return Err(self.damaged(invalid("an extended header is larger than 16 MiB")));
+            return Err(self.damaged(invalid("an extended header is larger than 1 MiB")));
         }
         let mut content = vec![0; usize::try_from(size).expect("checked above")];
         self.fill(&mut content)?;

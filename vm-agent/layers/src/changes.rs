@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use crate::names::{join, path};
+use crate::names::{join, path, too_deep};
 use crate::stack::{Found, Merged, entries, shown};
 use crate::tree::{directory_flags, is_opaque};
 use crate::{Change, ChangeKind, Error, Result};
@@ -27,14 +27,22 @@ pub(crate) fn changes(upper: &Path, layers: &[PathBuf]) -> Result<Vec<Change>> {
 pub(crate) fn size(root: &Path) -> Result<u64> {
     let fd = rustix::fs::open(root, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|e| Error::io("cannot open", root)(e.into()))?;
-    let mut seen = HashSet::new();
-    size_of(&fd, &mut seen).map_err(|e| Error::io("cannot measure", root)(e.into()))
+    size_of(fd).map_err(|e| Error::io("cannot measure", root)(e.into()))
 }
 
-fn size_of(directory: &OwnedFd, seen: &mut HashSet<(u64, u64)>) -> Result<u64, Errno> {
+/// A list of open directories instead of recursion: containers can nest directories deeper than any stack.
+fn size_of(root: OwnedFd) -> Result<u64, Errno> {
+    let mut seen = HashSet::new();
     let mut total: u64 = 0;
-    for (name, _) in entries(directory)? {
-        let stat = match rustix::fs::statat(directory, path(&name), AtFlags::SYMLINK_NOFOLLOW) {
+    let listed = entries(&root)?.into_iter();
+    let mut levels = vec![(root, listed)];
+    loop {
+        let Some((directory, listed)) = levels.last_mut() else { return Ok(total) };
+        let Some((name, _)) = listed.next() else {
+            levels.pop();
+            continue;
+        };
+        let stat = match rustix::fs::statat(&*directory, path(&name), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
             // A running container may remove files meanwhile.
             Err(Errno::NOENT) => continue,
@@ -42,17 +50,21 @@ fn size_of(directory: &OwnedFd, seen: &mut HashSet<(u64, u64)>) -> Result<u64, E
         };
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile if stat.st_nlink == 1 || seen.insert((stat.st_dev, stat.st_ino)) => {
-                total += u64::try_from(stat.st_size).unwrap_or_default();
+                total = total.saturating_add(u64::try_from(stat.st_size).unwrap_or_default());
             }
-            FileType::Directory => match rustix::fs::openat(directory, path(&name), directory_flags(), Mode::empty()) {
-                Ok(inner) => total += size_of(&inner, seen)?,
-                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
-                Err(e) => return Err(e),
-            },
+            FileType::Directory => {
+                match rustix::fs::openat(&*directory, path(&name), directory_flags(), Mode::empty()) {
+                    Ok(inner) => {
+                        let listed = entries(&inner)?.into_iter();
+                        levels.push((inner, listed));
+                    }
+                    Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
+                    Err(e) => return Err(e),
+                }
+            }
             _ => {}
         }
     }
-    Ok(total)
 }
 
 struct Walk {
@@ -63,6 +75,9 @@ impl Walk {
     /// One directory of the upper tree beside the same one of the layers; true when something in it changed.
     fn directory(&mut self, name: &[u8], upper: &OwnedFd, lower: Option<&Merged>, opaque: bool) -> Result<bool> {
         let failed = |e: Errno| Error::io("cannot compare", shown(name))(e.into());
+        if too_deep(name) {
+            return Err(failed(Errno::NAMETOOLONG));
+        }
         let mut changed = false;
         let mut here = HashSet::new();
         for (child, is_whiteout) in entries(upper).map_err(failed)? {

@@ -17,8 +17,17 @@ pub type DiffId = Digest;
 
 /// A text that is no `sha256:<64 hex digits>`.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{0:?} is not a sha256 digest")]
+#[error("{0:?} is not a sha256 digest{advice}", advice = advice(.0))]
 pub struct NotADigest(pub String);
+
+/// SHA-512 is the other algorithm that OCI registers.
+fn advice(text: &str) -> &'static str {
+    if text.starts_with("sha512:") {
+        ": sha512 is not supported, ask the publisher for an image with sha256 digests"
+    } else {
+        ""
+    }
+}
 
 impl Digest {
     /// The digest of `content`.
@@ -105,7 +114,8 @@ mod tests {
         for bad in
             ["", "sha256:", "sha512:00", "sha256:E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855"]
         {
-            assert!(bad.parse::<Digest>().is_err(), "{bad}");
+            let error = bad.parse::<Digest>().unwrap_err().to_string();
+            assert_eq!(error.contains("sha512 is not supported"), bad.starts_with("sha512"), "{error}");
         }
     }
 

@@ -19,6 +19,7 @@ const TREE: &str = "fs";
 pub(crate) struct Disk {
     root: PathBuf,
     next: AtomicU64,
+    flushes: AtomicU64,
 }
 
 /// A directory that is being filled; removed when dropped before it was published.
@@ -45,11 +46,12 @@ impl Disk {
         // Behind the numbers of what could not be removed.
         let mut next = 0;
         for leftover in [INGEST, REMOVED] {
-            next = list(&root.join(leftover))?.iter().filter_map(|name| name.parse().ok()).fold(next, |next, number: u64| {
-                next.max(number.saturating_add(1))
-            });
+            next = list(&root.join(leftover))?
+                .iter()
+                .filter_map(|name| name.parse().ok())
+                .fold(next, |next, number: u64| next.max(number.saturating_add(1)));
         }
-        let disk = Disk { root: root.to_owned(), next: AtomicU64::new(next) };
+        let disk = Disk { root: root.to_owned(), next: AtomicU64::new(next), flushes: AtomicU64::new(0) };
         for entry in list(root)? {
             if Digest::from_hex(&entry).is_some_and(|id| !recorded(&id)) {
                 tracing::info!("removing the unfinished layer sha256:{entry}");
@@ -91,7 +93,12 @@ impl Disk {
     /// Flushes the whole file system: once for all files of all layers instead of once for each.
     pub(crate) fn sync(&self) -> Result<()> {
         let sync = || rustix::fs::syncfs(std::fs::File::open(&self.root)?).map_err(io::Error::from);
+        self.flushes.fetch_add(1, Ordering::Relaxed);
         sync().map_err(Error::io("cannot flush", &self.root))
+    }
+
+    pub(crate) fn flushes(&self) -> u64 {
+        self.flushes.load(Ordering::Relaxed)
     }
 
     /// Moves a tree's directory out of sight; returns where it is now.

@@ -12,7 +12,10 @@ pub enum Error {
     #[error("{what} {}: {source}", path.display())]
     Io { what: &'static str, path: PathBuf, source: io::Error },
     /// The disk is full.
-    #[error("failed to register layer: write {}: no space left on device", path.display())]
+    #[error(
+        "failed to register layer: write {}: no space left on device: remove images, or give the machine a larger disk",
+        path.display()
+    )]
     NoSpace { path: PathBuf },
     /// Reading the layer's bytes failed; the source's own message says why.
     #[error("cannot read the layer: {0}")]

@@ -19,7 +19,7 @@
 //! image that needs them. A power cut at any instant leaves directories without records at worst, and those go at the
 //! next [`Layers::open`].
 
-mod archive;
+pub mod archive;
 mod changes;
 mod digest;
 mod disk;
@@ -222,8 +222,9 @@ impl Layers {
 
     /// Makes the layers of `chain` (bottom first) safe against a power cut and adds their records to `batch`; blocking.
     ///
-    /// The caller writes the batch durably, together with the record of the image that needs the layers.
-    pub fn settle(&self, chain: &[DiffId], batch: &mut Batch) -> Result<()> {
+    /// The caller writes the batch durably, together with the record of the image that needs the layers. `flush`: the caller
+    /// has put files of its own on the same file system that must be safe as well.
+    pub fn settle(&self, chain: &[DiffId], flush: bool, batch: &mut Batch) -> Result<()> {
         let corrected = self.correct(chain)?;
         let mut unrecorded = Vec::new();
         for id in chain {
@@ -231,13 +232,18 @@ impl Layers {
                 unrecorded.push((*id, self.state().layers.get(id).cloned().ok_or(Error::Missing(*id))?));
             }
         }
-        if corrected || !unrecorded.is_empty() {
+        if flush || corrected || !unrecorded.is_empty() {
             self.inner.disk.sync()?;
         }
         for (id, record) in unrecorded {
             batch.put(&self.inner.table, &id.hex(), &record);
         }
         Ok(())
+    }
+
+    /// How often [`Layers::settle`] flushed the file system since the layers were opened: for tests and diagnosis.
+    pub fn flushes(&self) -> u64 {
+        self.inner.disk.flushes()
     }
 
     /// Puts the chain's implied directories in place; true when it had to make some.

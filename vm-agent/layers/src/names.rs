@@ -61,6 +61,15 @@ pub(crate) fn from_text(text: &str) -> Vec<u8> {
     text.chars().filter_map(|char| u8::try_from(u32::from(char)).ok()).collect()
 }
 
+/// The deepest name that trees are walked to by recursion: more levels than an archive's names can spell usefully, few
+/// enough for a thread's stack. Only a container that attacks nests deeper.
+const DEEPEST: usize = 256;
+
+/// True for a clean name with more levels than a walk may take.
+pub(crate) fn too_deep(name: &[u8]) -> bool {
+    name.iter().filter(|byte| **byte == b'/').count() >= DEEPEST
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

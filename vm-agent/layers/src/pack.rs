@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use tar::{EntryType, Header};
 
-use crate::names::{OPAQUE, WHITEOUT, join, path};
+use crate::names::{OPAQUE, WHITEOUT, join, path, too_deep};
 use crate::stack::shown;
 use crate::tree::{directory_flags, is_opaque, stat_is_whiteout};
 use crate::{Error, Result, metadata};
@@ -49,6 +49,9 @@ struct Pack<'a, W> {
 
 impl<W: Write> Pack<'_, W> {
     fn directory(&mut self, name: &[u8], fd: &OwnedFd) -> Result<()> {
+        if too_deep(name) {
+            return Err(failed(name, Errno::NAMETOOLONG));
+        }
         let mut children = Vec::new();
         for entry in rustix::fs::Dir::read_from(fd).map_err(|e| failed(name, e))? {
             let entry = entry.map_err(|e| failed(name, e))?;

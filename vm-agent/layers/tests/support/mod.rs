@@ -134,7 +134,7 @@ impl Bench {
 
     pub fn settle(&self, chain: &[DiffId]) {
         let mut batch = Batch::new();
-        self.layers.settle(chain, &mut batch).unwrap();
+        self.layers.settle(chain, false, &mut batch).unwrap();
         self.store.write_blocking(batch, Durability::Durable).unwrap();
     }
 
