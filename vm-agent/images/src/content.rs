@@ -41,7 +41,8 @@ struct Inner {
 pub(crate) struct Ingest {
     content: Content,
     path: PathBuf,
-    file: File,
+    /// `None` once it is complete and was closed.
+    file: Option<File>,
     hasher: Sha256,
     size: u64,
     /// How far the file was told to be written back.
@@ -53,22 +54,31 @@ impl Content {
     pub(crate) fn open(directory: &Path) -> Result<Content> {
         let blobs = directory.join("blobs/sha256");
         let ingest = directory.join("ingest");
-        match std::fs::remove_dir_all(&ingest) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            other => other.map_err(Error::io("cannot clean", &ingest))?,
+        match layers::remove_tree(&ingest) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!("cannot remove {}, trying again at the next start: {e}", ingest.display());
+            }
+            _ => {}
         }
         for directory in [&blobs, &ingest] {
             std::fs::create_dir_all(directory).map_err(Error::io("cannot make", directory))?;
         }
-        Ok(Content { inner: Arc::new(Inner { blobs, ingest, next: AtomicU64::new(0) }) })
+        let mut next = 0;
+        let failed = |e| Error::io("cannot list", &ingest)(e);
+        for stuck in std::fs::read_dir(&ingest).map_err(failed)? {
+            let number: Option<u64> = stuck.map_err(failed)?.file_name().to_str().and_then(|name| name.parse().ok());
+            next = next.max(number.map_or(0, |number| number.saturating_add(1)));
+        }
+        Ok(Content { inner: Arc::new(Inner { blobs, ingest, next: AtomicU64::new(next) }) })
     }
 
     pub(crate) fn path(&self, digest: &Digest) -> PathBuf {
         self.inner.blobs.join(digest.hex())
     }
 
-    pub(crate) fn contains(&self, digest: &Digest) -> bool {
-        self.path(digest).exists()
+    /// True when the blob is here in its full length: a power cut before the flush can leave a name without the bytes.
+    pub(crate) fn contains(&self, digest: &Digest, size: u64) -> bool {
+        std::fs::metadata(self.path(digest)).is_ok_and(|metadata| metadata.len() == size)
     }
 
     pub(crate) fn size(&self, digest: &Digest) -> Result<u64> {
@@ -101,10 +111,10 @@ impl Content {
     /// Stores a small blob, flushed, and returns its digest.
     pub(crate) fn put(&self, content: &[u8]) -> Result<Digest> {
         let digest = Digest::of(content);
-        if !self.contains(&digest) {
+        if !self.contains(&digest, content.len() as u64) {
             let mut ingest = self.ingest()?;
             ingest.append(content)?;
-            ingest.file.sync_all().map_err(Error::io("cannot flush", &ingest.path))?;
+            ingest.file().and_then(File::sync_all).map_err(Error::io("cannot flush", &ingest.path))?;
             ingest.commit()?;
             File::open(&self.inner.blobs)
                 .and_then(|directory| directory.sync_all())
@@ -122,7 +132,7 @@ impl Content {
             .create_new(true)
             .open(&path)
             .map_err(Error::io("cannot make", &path))?;
-        Ok(Ingest { content: self.clone(), path, file, hasher: Sha256::new(), size: 0, started: 0 })
+        Ok(Ingest { content: self.clone(), path, file: Some(file), hasher: Sha256::new(), size: 0, started: 0 })
     }
 
     /// Removes every blob that `keep` does not want; returns how many bytes went.
@@ -165,9 +175,18 @@ impl Ingest {
         Digest::from(self.hasher.clone())
     }
 
+    /// Closes the file, which is complete: an archive may hold more of them than a process may have open.
+    pub(crate) fn close(&mut self) {
+        self.file = None;
+    }
+
     /// A second descriptor of the file, for a reader that follows; it must read by position.
     pub(crate) fn reader(&self) -> Result<File> {
-        self.file.try_clone().map_err(Error::io("cannot read", &self.path))
+        self.file().and_then(File::try_clone).map_err(Error::io("cannot read", &self.path))
+    }
+
+    fn file(&self) -> io::Result<&File> {
+        self.file.as_ref().ok_or_else(|| io::Error::other("the file was closed"))
     }
 
     /// The file again, from its start.
@@ -191,14 +210,14 @@ impl Ingest {
 
 impl Write for Ingest {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write_all(bytes)?;
+        self.file()?.write_all(bytes)?;
         self.hasher.update(bytes);
         self.size += bytes.len() as u64;
         if self.size - self.started >= STRETCH {
             // On its way to the disk while more arrives, so that the flush at the end finds little left to do. Advice only,
             // and pages that are dirty stay cached (posix_fadvise(2), DONTNEED).
             let length = std::num::NonZeroU64::new(self.size - self.started);
-            let _ = rustix::fs::fadvise(&self.file, self.started, length, rustix::fs::Advice::DontNeed);
+            let _ = rustix::fs::fadvise(self.file()?, self.started, length, rustix::fs::Advice::DontNeed);
             self.started = self.size;
         }
         Ok(bytes.len())

@@ -78,6 +78,9 @@ pub enum Error {
     /// A layer could not be unpacked.
     #[error(transparent)]
     Layer(#[from] layers::Error),
+    /// A layer of a pull could not be unpacked; the blob tells which.
+    #[error("{source} (layer {blob})")]
+    Unpack { blob: Digest, source: layers::Error },
     /// Reading or writing the images' metadata failed.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -122,13 +125,14 @@ impl Error {
             Error::Conflict(_) => Kind::Conflict,
             Error::Refused(_) | Error::Unavailable(_) => Kind::Unavailable,
             Error::NoRoom { .. } | Error::NoSpace { .. } => Kind::NoSpace,
-            Error::Layer(error) if error.is_no_space() => Kind::NoSpace,
+            Error::Layer(error) | Error::Unpack { source: error, .. } if error.is_no_space() => Kind::NoSpace,
             Error::Corrupt(_)
             | Error::Unsupported(_)
             | Error::Io { .. }
             | Error::MissingBlob(_)
             | Error::Settings(_)
             | Error::Layer(_)
+            | Error::Unpack { .. }
             | Error::Store(_) => Kind::Internal,
             Error::Shared { kind, .. } => *kind,
         }

@@ -7,12 +7,15 @@
 //! The file is the buffer between the two halves, so that a slow disk never holds the connection up for long and memory stays
 //! bounded. When the last pull that waits for a layer goes away, its work stops.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use layers::{DiffId, Digest, Layers};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -32,7 +35,8 @@ const DOWNLOADS: usize = 3;
 /// Layers that are being fetched.
 #[derive(Debug)]
 pub(crate) struct Fetches {
-    jobs: Mutex<HashMap<Digest, Weak<Job>>>,
+    /// By what is verified together: one blob may be claimed to be several layers, and one layer to come as several blobs.
+    jobs: Mutex<HashMap<(Digest, DiffId), Weak<Job>>>,
     downloads: Arc<Semaphore>,
     /// Unpacking is bound by the processors, not by the registry.
     unpacking: Arc<Semaphore>,
@@ -43,10 +47,13 @@ pub(crate) struct Fetches {
 struct Job {
     phase: watch::Receiver<Phase>,
     task: tokio::task::AbortHandle,
+    abandoned: Arc<AtomicBool>,
 }
 
 impl Drop for Job {
     fn drop(&mut self) {
+        // Before the pull that gave up collects what it left: see `Work::leave`.
+        self.abandoned.store(true, Ordering::SeqCst);
         self.task.abort();
     }
 }
@@ -69,11 +76,24 @@ enum Phase {
 }
 
 /// What a job works with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Tools {
     pub(crate) content: Content,
     pub(crate) layers: Layers,
     pub(crate) session: Session,
+    /// Blobs and what they unpack to, of the images that were here when the pull began.
+    pub(crate) recorded: Arc<HashSet<(Digest, DiffId)>>,
+    /// Called when work ended after everybody had given it up: what it put in place is garbage.
+    pub(crate) abandoned: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Tools {
+    /// True when blob and layer are here and were verified to belong together.
+    pub(crate) fn has(&self, blob: &Descriptor, diff_id: &DiffId) -> bool {
+        self.recorded.contains(&(blob.digest, *diff_id))
+            && self.layers.contains(diff_id)
+            && self.content.contains(&blob.digest, blob.size)
+    }
 }
 
 impl Fetches {
@@ -115,11 +135,13 @@ impl Fetches {
     fn join(&self, tools: &Tools, descriptor: &Descriptor, diff_id: DiffId) -> Arc<Job> {
         let mut jobs = self.jobs();
         jobs.retain(|_, job| job.strong_count() > 0);
-        let running = jobs.get(&descriptor.digest).and_then(Weak::upgrade);
+        let key = (descriptor.digest, diff_id);
+        let running = jobs.get(&key).and_then(Weak::upgrade);
         if let Some(job) = running.filter(|job| !matches!(&*job.phase.borrow(), Phase::Done(Err(_)))) {
             return job;
         }
         let (phases, phase) = watch::channel(Phase::Waiting);
+        let abandoned = Arc::new(AtomicBool::new(false));
         let work = Work {
             tools: tools.clone(),
             descriptor: descriptor.clone(),
@@ -127,17 +149,19 @@ impl Fetches {
             phases,
             downloads: Arc::clone(&self.downloads),
             unpacking: Arc::clone(&self.unpacking),
+            abandoned: Arc::clone(&abandoned),
         };
         let task = tokio::spawn(async move {
             let result = work.run().await;
+            leave(&work.abandoned, &work.tools);
             work.phases.send_replace(Phase::Done(result.map_err(Arc::new)));
         });
-        let job = Arc::new(Job { phase, task: task.abort_handle() });
-        jobs.insert(descriptor.digest, Arc::downgrade(&job));
+        let job = Arc::new(Job { phase, task: task.abort_handle(), abandoned });
+        jobs.insert(key, Arc::downgrade(&job));
         job
     }
 
-    fn jobs(&self) -> MutexGuard<'_, HashMap<Digest, Weak<Job>>> {
+    fn jobs(&self) -> MutexGuard<'_, HashMap<(Digest, DiffId), Weak<Job>>> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -149,22 +173,39 @@ struct Work {
     phases: watch::Sender<Phase>,
     downloads: Arc<Semaphore>,
     unpacking: Arc<Semaphore>,
+    /// Nobody waits any more.
+    abandoned: Arc<AtomicBool>,
 }
 
 impl Work {
     async fn run(&self) -> Result<()> {
-        let Tools { content, layers, .. } = &self.tools;
-        if !content.contains(&self.descriptor.digest) {
-            return self.download_and_unpack().await;
-        }
-        if layers.contains(&self.diff_id) {
+        let Tools { content, .. } = &self.tools;
+        if self.tools.has(&self.descriptor, &self.diff_id) {
             return Ok(());
         }
+        if !content.contains(&self.descriptor.digest, self.descriptor.size) {
+            return self.download_and_unpack().await;
+        }
         let file = content.file(&self.descriptor.digest)?;
-        let (layers, diff_id) = (layers.clone(), self.diff_id);
         self.phase(Phase::Extracting { current: 0 });
         let _unpacking = self.unpacking.acquire().await.expect("never closed");
-        blocking(move || unpack(&layers, file, &diff_id)).await
+        self.unpack(file).await
+    }
+
+    /// Makes the blob a layer; of a layer that is here already it only checks that the blob is that layer.
+    fn unpack<R: Read + Send + 'static>(&self, blob: R) -> impl Future<Output = Result<()>> + Send + use<R> {
+        let (tools, abandoned, diff_id) = (self.tools.clone(), Arc::clone(&self.abandoned), self.diff_id);
+        let digest = self.descriptor.digest;
+        let blob = Wanted { source: blob, abandoned: Arc::clone(&abandoned) };
+        blocking(move || {
+            let result = if tools.layers.contains(&diff_id) {
+                verify(blob, &diff_id)
+            } else {
+                unpack(&tools.layers, blob, &diff_id)
+            };
+            leave(&abandoned, &tools);
+            result.map_err(|source| Error::Unpack { blob: digest, source })
+        })
     }
 
     async fn download_and_unpack(&self) -> Result<()> {
@@ -175,15 +216,13 @@ impl Work {
         let position = writer.position();
         // Dropping the set, with this future, stops what waits in it; a thread that reads fails when the writer goes.
         let mut unpacking = JoinSet::new();
-        if !self.tools.layers.contains(&self.diff_id) {
-            let permits = Arc::clone(&self.unpacking);
-            let (layers, diff_id) = (self.tools.layers.clone(), self.diff_id);
-            unpacking.spawn(async move {
-                let _permit = permits.acquire_owned().await.expect("never closed");
-                blocking(move || unpack(&layers, reader, &diff_id)).await
-            });
-        }
-        let (ingest, writer) = self.download(ingest, writer, &mut unpacking).await?;
+        let permits = Arc::clone(&self.unpacking);
+        let work = self.unpack(reader);
+        unpacking.spawn(async move {
+            let _permit = permits.acquire_owned().await.expect("never closed");
+            work.await
+        });
+        let (ingest, writer, unreadable) = self.download(ingest, writer, &mut unpacking).await?;
         drop(downloading);
         self.phase(Phase::Verifying);
         if ingest.digest() != self.descriptor.digest {
@@ -191,6 +230,9 @@ impl Work {
                 "filesystem layer verification failed for digest {}",
                 self.descriptor.digest
             )));
+        }
+        if let Some(unreadable) = unreadable {
+            return Err(unreadable);
         }
         writer.finish();
         self.phase(Phase::Downloaded);
@@ -200,12 +242,15 @@ impl Work {
     }
 
     /// Downloads into `ingest`; fails early when unpacking fails meanwhile.
+    ///
+    /// Except when the blob cannot be inflated, which is returned: bytes that changed on the way are the likely cause, and only
+    /// the whole blob's digest tells.
     async fn download(
         &self,
         mut ingest: Ingest,
         writer: Writer,
         unpacking: &mut JoinSet<Result<()>>,
-    ) -> Result<(Ingest, Writer)> {
+    ) -> Result<(Ingest, Writer, Option<Error>)> {
         let expected = self.descriptor.size;
         let (pieces, mut inbox) = mpsc::channel::<Bytes>(PIECES);
         let writing = tokio::task::spawn_blocking(move || -> Result<(Ingest, Writer)> {
@@ -215,16 +260,20 @@ impl Work {
             }
             Ok((ingest, writer))
         });
-        let mut download = self.tools.session.blob(&self.descriptor.digest);
+        let mut download = self.tools.session.blob(&self.descriptor.digest, expected);
         let mut current = 0;
         let mut limit = Limit::default();
+        let mut unreadable = None;
         loop {
             let piece = tokio::select! {
                 piece = download.next(|seconds| self.phase(Phase::Retrying(seconds))) => {
                     piece.map_err(|failure| failure.into_error())?
                 }
                 Some(result) = unpacking.join_next(), if !unpacking.is_empty() => {
-                    joined(result)?;
+                    match blocking_result(result) {
+                        Err(e @ Error::Unpack { source: layers::Error::Read(_), .. }) => unreadable = Some(e),
+                        other => other?,
+                    }
                     continue;
                 }
             };
@@ -247,14 +296,14 @@ impl Work {
             return Err(self.wrong_size(ingest.size()));
         }
         self.phase(Phase::Downloading { current });
-        Ok((ingest, writer))
+        Ok((ingest, writer, unreadable))
     }
 
     async fn await_unpacking(&self, unpacking: &mut JoinSet<Result<()>>, position: &Position) -> Result<()> {
         while !unpacking.is_empty() {
             self.phase(Phase::Extracting { current: position.get() });
             tokio::select! {
-                Some(result) = unpacking.join_next() => joined(result)?,
+                Some(result) = unpacking.join_next() => blocking_result(result)?,
                 () = tokio::time::sleep(Duration::from_millis(100)) => {}
             }
         }
@@ -275,14 +324,49 @@ impl Work {
 }
 
 /// Inflates and unpacks one layer; blocking.
-pub(crate) fn unpack(layers: &Layers, blob: impl std::io::Read + Send, diff_id: &DiffId) -> Result<()> {
+pub(crate) fn unpack(layers: &Layers, blob: impl Read + Send, diff_id: &DiffId) -> layers::Result<()> {
     let tar = decompress(blob).map_err(layers::Error::Read)?;
     layers.apply(tar, diff_id)?;
     Ok(())
 }
 
-fn joined(result: Result<Result<()>, tokio::task::JoinError>) -> Result<()> {
-    blocking_result(result)
+/// Checks that a blob inflates to a layer that is here already; blocking.
+fn verify(blob: impl Read + Send, diff_id: &DiffId) -> layers::Result<()> {
+    let mut tar = decompress(blob).map_err(layers::Error::Read)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match tar.read(&mut buffer).map_err(layers::Error::Read)? {
+            0 => break,
+            count => hasher.update(&buffer[..count]),
+        }
+    }
+    match Digest::from(hasher) {
+        actual if actual == *diff_id => Ok(()),
+        actual => Err(layers::Error::DiffId { expected: *diff_id, actual }),
+    }
+}
+
+/// After work that may have put something in place. Who gave it up has collected before, perhaps too early for this.
+fn leave(abandoned: &AtomicBool, tools: &Tools) {
+    if abandoned.load(Ordering::SeqCst) {
+        (tools.abandoned)();
+    }
+}
+
+/// Reads as long as somebody waits.
+struct Wanted<R> {
+    source: R,
+    abandoned: Arc<AtomicBool>,
+}
+
+impl<R: Read> Read for Wanted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.abandoned.load(Ordering::SeqCst) {
+            return Err(io::Error::other("nobody waits for the layer any more"));
+        }
+        self.source.read(buffer)
+    }
 }
 
 fn blocking_result<T>(result: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {

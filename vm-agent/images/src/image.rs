@@ -66,6 +66,13 @@ pub(crate) struct LayerRecord {
     pub(crate) blob: Descriptor,
 }
 
+impl LayerRecord {
+    /// What was verified together when the layer came: the blob, and what it inflates to.
+    pub(crate) fn pair(&self) -> (Digest, DiffId) {
+        (self.blob.digest, self.diff_id)
+    }
+}
+
 impl ImageRecord {
     pub(crate) fn chain(&self) -> Vec<DiffId> {
         self.layers.iter().map(|layer| layer.diff_id).collect()
@@ -158,7 +165,7 @@ pub(crate) fn now() -> i64 {
 /// The layer media type of a blob in the family of a configuration's type.
 pub(crate) fn layer_media_type(compression: crate::compression::Compression) -> &'static str {
     match compression {
-        crate::compression::Compression::Gzip => "application/vnd.oci.image.layer.v1.tar+gzip",
+        crate::compression::Compression::Gzip => media::OCI_LAYER_GZIP,
         crate::compression::Compression::Zstd => "application/vnd.oci.image.layer.v1.tar+zstd",
         crate::compression::Compression::None | crate::compression::Compression::Other(_) => media::OCI_LAYER,
     }

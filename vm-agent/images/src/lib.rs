@@ -30,7 +30,7 @@ mod resolve;
 mod save;
 mod tag;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -162,6 +162,11 @@ impl Images {
         Ok(all.into_iter().filter_map(|(key, record)| Some((Digest::from_hex(&key)?, record))).collect())
     }
 
+    /// The blobs and what they unpack to, of all images: pairs that were verified.
+    fn recorded_layers(&self) -> Result<HashSet<(Digest, DiffId)>> {
+        Ok(self.records()?.iter().flat_map(|(_, record)| record.layers.iter().map(image::LayerRecord::pair)).collect())
+    }
+
     /// Every reference and the image it means, sorted.
     fn references(&self) -> Result<Vec<(Reference, ImageId)>> {
         let all = self.inner.references.all()?;
@@ -179,9 +184,12 @@ impl Images {
         pin.chain(&chain);
         let _commit = self.inner.commit.lock().await;
         let layers = self.inner.layers.clone();
+        // A layer that stayed for a container may come with a blob that is new.
+        let recorded: HashSet<Digest> = self.recorded_layers()?.into_iter().map(|(blob, _)| blob).collect();
+        let fresh = record.layers.iter().any(|layer| !recorded.contains(&layer.blob.digest));
         let mut batch = blocking(move || {
             let mut batch = Batch::new();
-            layers.settle(&chain, &mut batch)?;
+            layers.settle(&chain, fresh, &mut batch)?;
             Ok(batch)
         })
         .await?;

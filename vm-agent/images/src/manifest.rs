@@ -1,7 +1,8 @@
 //! Manifests: OCI's and Docker's second schema, which have the same shape.
 
 use layers::Digest;
-use serde::{Deserialize, Serialize};
+use oci_client::manifest::{ImageIndexEntry, OciDescriptor, OciImageIndex, OciImageManifest};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Error, Platform, Result};
 
@@ -12,17 +13,16 @@ pub(crate) const MAX_CONFIG: u64 = 8 * 1024 * 1024;
 
 /// Media types.
 pub(crate) mod media {
-    pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
-    pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-    pub(crate) const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-    pub(crate) const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
-    pub(crate) const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
-    pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-    pub(crate) const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
-    pub(crate) const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
+    pub(crate) use oci_client::manifest::{
+        IMAGE_CONFIG_MEDIA_TYPE as OCI_CONFIG, IMAGE_DOCKER_CONFIG_MEDIA_TYPE as DOCKER_CONFIG,
+        IMAGE_DOCKER_LAYER_TAR_MEDIA_TYPE as DOCKER_LAYER, IMAGE_LAYER_GZIP_MEDIA_TYPE as OCI_LAYER_GZIP,
+        IMAGE_LAYER_MEDIA_TYPE as OCI_LAYER, IMAGE_MANIFEST_LIST_MEDIA_TYPE as DOCKER_LIST,
+        IMAGE_MANIFEST_MEDIA_TYPE as DOCKER_MANIFEST, OCI_IMAGE_INDEX_MEDIA_TYPE as OCI_INDEX,
+        OCI_IMAGE_MEDIA_TYPE as OCI_MANIFEST,
+    };
 }
 
-/// A pointer to content.
+/// A pointer to content, as images' records keep it: the digest is one that we can verify.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Descriptor {
@@ -54,7 +54,7 @@ pub(crate) struct PlatformJson {
 
 /// The manifest of one image.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", try_from = "OciImageManifest")]
 pub(crate) struct Manifest {
     pub(crate) schema_version: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,13 +64,82 @@ pub(crate) struct Manifest {
 }
 
 /// A list of manifests.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Index {
     pub(crate) schema_version: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) media_type: Option<String>,
     pub(crate) manifests: Vec<Descriptor>,
+}
+
+/// A descriptor whose digest or size nobody can use.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unusable {
+    #[error(transparent)]
+    Digest(#[from] layers::NotADigest),
+    #[error("the size {0} of a blob is negative")]
+    Size(i64),
+}
+
+impl TryFrom<OciDescriptor> for Descriptor {
+    type Error = Unusable;
+
+    fn try_from(wire: OciDescriptor) -> Result<Descriptor, Unusable> {
+        let OciDescriptor { media_type, digest, size, annotations, .. } = wire;
+        let size = u64::try_from(size).map_err(|_| Unusable::Size(size))?;
+        Ok(Descriptor { media_type, digest: digest.parse()?, size, platform: None, annotations })
+    }
+}
+
+impl TryFrom<ImageIndexEntry> for Descriptor {
+    type Error = Unusable;
+
+    fn try_from(wire: ImageIndexEntry) -> Result<Descriptor, Unusable> {
+        let ImageIndexEntry { media_type, digest, size, platform, annotations, .. } = wire;
+        let size = u64::try_from(size).map_err(|_| Unusable::Size(size))?;
+        let platform = platform.map(|platform| PlatformJson {
+            architecture: platform.architecture.to_string(),
+            os: platform.os.to_string(),
+            variant: platform.variant,
+        });
+        Ok(Descriptor { media_type, digest: digest.parse()?, size, platform, annotations })
+    }
+}
+
+impl TryFrom<OciImageManifest> for Manifest {
+    type Error = Unusable;
+
+    fn try_from(wire: OciImageManifest) -> Result<Manifest, Unusable> {
+        Ok(Manifest {
+            schema_version: wire.schema_version.into(),
+            media_type: wire.media_type,
+            config: wire.config.try_into()?,
+            layers: wire.layers.into_iter().map(Descriptor::try_from).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Index {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Index, D::Error> {
+        use serde::de::Error as _;
+        let mut value = serde_json::Value::deserialize(deserializer)?;
+        // Attestations and layouts made by hand leave fields of a platform out that the wire type demands.
+        for entry in value.get_mut("manifests").and_then(serde_json::Value::as_array_mut).into_iter().flatten() {
+            if let Some(platform) = entry.get_mut("platform").and_then(serde_json::Value::as_object_mut) {
+                for field in ["os", "architecture"] {
+                    platform.entry(field).or_insert_with(|| "".into());
+                }
+            }
+        }
+        let wire: OciImageIndex = serde_json::from_value(value).map_err(D::Error::custom)?;
+        let manifests = wire.manifests.into_iter().map(Descriptor::try_from).collect::<Result<_, _>>();
+        Ok(Index {
+            schema_version: wire.schema_version.into(),
+            media_type: wire.media_type,
+            manifests: manifests.map_err(D::Error::custom)?,
+        })
+    }
 }
 
 /// Either of them.
@@ -210,6 +279,31 @@ mod tests {
         assert_eq!(select("linux/arm64/v8").unwrap(), Digest::of(b"arm64"));
         let message = select("linux/s390x").unwrap_err().to_string();
         assert_eq!(message, "no matching manifest for linux/s390x in the manifest list entries");
+    }
+
+    #[test]
+    fn documents_are_read_leniently_and_refused_by_what_is_wrong() {
+        let digest = Digest::of(b"x");
+        let index = format!(
+            r#"{{"schemaVersion":2,"unknown":[1],"manifests":[
+                {{"mediaType":"a","digest":"{digest}","size":1,"platform":{{"architecture":"amd64"}},"annotations":null}},
+                {{"mediaType":"a","digest":"{digest}","size":1,"platform":{{}},"data":"e30="}},
+                {{"mediaType":"a","digest":"{digest}","size":1,"platform":null}}]}}"#
+        );
+        let Document::Index(index) = Document::parse(index.as_bytes(), "").unwrap() else { panic!("no index") };
+        let platforms: Vec<_> = index.manifests.iter().map(|m| m.platform.clone().map(|p| p.architecture)).collect();
+        assert_eq!(platforms, [Some("amd64".to_owned()), Some(String::new()), None]);
+        let manifest = |digest: &str, size: &str| {
+            let text = format!(
+                r#"{{"schemaVersion":2,"config":{{"mediaType":"c","digest":"{digest}","size":{size}}},"layers":[]}}"#
+            );
+            Document::parse(text.as_bytes(), "")
+        };
+        assert!(matches!(manifest(&digest.to_string(), "7"), Ok(Document::Manifest(found)) if found.config.size == 7));
+        let error = manifest(&digest.to_string(), "-7").unwrap_err().to_string();
+        assert!(error.contains("the size -7 of a blob is negative"), "{error}");
+        let error = manifest("sha512:00", "7").unwrap_err().to_string();
+        assert!(error.contains("sha512 is not supported"), "{error}");
     }
 
     #[test]

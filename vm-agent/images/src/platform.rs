@@ -46,41 +46,57 @@ impl Platform {
         let (architecture, variant) = match (architecture.to_ascii_lowercase().as_str(), variant.as_deref()) {
             ("x86_64" | "x86-64" | "amd64", None | Some("v1")) => ("amd64".to_owned(), None),
             ("x86_64" | "x86-64" | "amd64", Some(_)) => ("amd64".to_owned(), variant),
-            ("aarch64" | "arm64", None | Some("8" | "v8")) => ("arm64".to_owned(), None),
+            ("aarch64" | "arm64", None | Some("8" | "v8" | "v8.0")) => ("arm64".to_owned(), None),
+            ("aarch64" | "arm64", Some("9" | "9.0" | "v9.0")) => ("arm64".to_owned(), Some("v9".to_owned())),
             ("aarch64" | "arm64", Some(_)) => ("arm64".to_owned(), variant),
             ("i386" | "i686" | "386", _) => ("386".to_owned(), None),
             ("armhf", _) => ("arm".to_owned(), Some("v7".to_owned())),
             ("armel", _) => ("arm".to_owned(), Some("v6".to_owned())),
             ("arm", None) => ("arm".to_owned(), Some("v7".to_owned())),
+            ("arm", Some(number @ ("5" | "6" | "7" | "8"))) => ("arm".to_owned(), Some(format!("v{number}"))),
             (other, _) => (other.to_owned(), variant),
         };
         Platform { os: os.to_ascii_lowercase(), architecture, variant }
     }
 
     /// How well an image for `image` runs here: higher is better, `None` when it does not run.
+    ///
+    /// The order of `containerd`'s `platforms.Only`: the newest variant that is not newer than this one, then what the
+    /// processor runs as a smaller one.
     pub(crate) fn accepts(&self, image: &Platform) -> Option<u32> {
+        /// Above everything for a smaller processor.
+        const SAME: u32 = 10_000;
         if self.os != image.os {
             return None;
         }
-        let level = |variant: &Option<String>, plain: u32| {
-            variant.as_deref().map_or(Some(plain), |variant| variant.strip_prefix('v')?.parse::<u32>().ok())
-        };
+        let (mine, theirs) = (self.level(), image.level());
         match (self.architecture.as_str(), image.architecture.as_str()) {
-            ("amd64", "amd64") => {
-                // v1 is what every processor has; others run only when asked for.
-                let (mine, theirs) = (level(&self.variant, 1)?, level(&image.variant, 1)?);
-                (theirs <= mine).then_some(100 + theirs)
+            ("amd64", "amd64") | ("arm", "arm") => {
+                let ((mine, 0), (theirs, 0)) = (mine?, theirs?) else { return None };
+                (theirs <= mine).then_some(SAME + theirs)
             }
             ("arm64", "arm64") => {
-                let (mine, theirs) = (level(&self.variant, 8)?, level(&image.variant, 8)?);
-                (theirs <= mine).then_some(100 + theirs)
+                let ((major, minor), (other, part)) = (mine?, theirs?);
+                // Armv9.0 is built on Armv8.5, and so on.
+                let runs = if major == 9 && other == 8 { part <= minor + 5 } else { major == other && part <= minor };
+                runs.then_some(SAME + 100 * other + part)
             }
-            ("arm", "arm") => {
-                let (mine, theirs) = (level(&self.variant, 7)?, level(&image.variant, 7)?);
-                (theirs <= mine).then_some(100 + theirs)
+            ("amd64", "386") => Some(0),
+            ("arm64", "arm") if matches!(mine?.0, 8 | 9) => {
+                let (version, 0) = theirs? else { return None };
+                (version <= 8).then_some(version)
             }
-            (mine, theirs) => (mine == theirs && self.variant == image.variant).then_some(100),
+            (mine, theirs) => (mine == theirs && self.variant == image.variant).then_some(SAME),
         }
+    }
+
+    /// The variant as a version, or that of the plainest processor; `None` when it is none.
+    fn level(&self) -> Option<(u32, u32)> {
+        let Some(variant) = self.variant.as_deref() else {
+            return Some((if self.architecture == "arm64" { 8 } else { 1 }, 0));
+        };
+        let (major, minor) = variant.strip_prefix('v').map(|rest| rest.split_once('.').unwrap_or((rest, "0")))?;
+        Some((major.parse().ok()?, minor.parse().ok().filter(|minor| *minor < 100)?))
     }
 }
 
@@ -110,6 +126,46 @@ mod tests {
         assert!(amd64.accepts(&Platform::normal("linux", "amd64", Some("v1"))).is_some());
         assert!(amd64.accepts(&Platform::normal("linux", "amd64", Some("v3"))).is_none());
         assert!(amd64.accepts(&Platform::normal("windows", "amd64", None)).is_none());
+        // Best first; what is left out does not run.
+        for (mine, theirs) in [
+            ("linux/amd64/v3", vec!["amd64/v3", "amd64/v2", "amd64", "386"]),
+            ("linux/amd64", vec!["amd64", "386"]),
+            ("linux/arm64", vec!["arm64", "arm/v8", "arm/v7", "arm/v6", "arm/v5"]),
+            ("linux/arm64/v8.1", vec!["arm64/v8.1", "arm64", "arm/v8", "arm/v7", "arm/v6", "arm/v5"]),
+            (
+                "linux/arm64/v9",
+                vec!["arm64/v9", "arm64/v8.5", "arm64/v8.1", "arm64", "arm/v8", "arm/v7", "arm/v6", "arm/v5"],
+            ),
+            ("linux/arm/v6", vec!["arm/v6", "arm/v5"]),
+            ("linux/386", vec!["386"]),
+            ("linux/s390x", vec!["s390x"]),
+        ] {
+            let all = [
+                "amd64",
+                "amd64/v2",
+                "amd64/v3",
+                "amd64/v4",
+                "386",
+                "arm64",
+                "arm64/v8.1",
+                "arm64/v8.5",
+                "arm64/v8.6",
+                "arm64/v9",
+                "arm/v5",
+                "arm/v6",
+                "arm/v7",
+                "arm/v8",
+                "s390x",
+                "unknown",
+            ];
+            let host = Platform::parse(mine).unwrap();
+            let mut ranked: Vec<(u32, &str)> = all
+                .iter()
+                .filter_map(|text| Some((host.accepts(&Platform::parse(&format!("linux/{text}")).unwrap())?, *text)))
+                .collect();
+            ranked.sort_by(|a, b| b.cmp(a));
+            assert_eq!(ranked.iter().map(|(_, text)| *text).collect::<Vec<_>>(), theirs, "{mine}");
+        }
         let v3 = Platform::parse("linux/amd64/v3").unwrap();
         assert!(v3.accepts(&Platform::normal("linux", "amd64", Some("v2"))) > v3.accepts(&amd64));
     }

@@ -1,5 +1,7 @@
 //! `docker pull`.
 
+use std::sync::Arc;
+
 use futures_util::future::try_join_all;
 use layers::{DiffId, Digest};
 
@@ -8,7 +10,7 @@ use crate::image::{Config, ImageRecord, LayerRecord, platform, short};
 use crate::manifest::{Document, MAX_CONFIG, Manifest};
 use crate::progress::Sink;
 use crate::registry::{Action, Auth, Endpoint, RemoteManifest, Session};
-use crate::{Error, ImageId, Images, Platform, Reference, Result, blocking};
+use crate::{Error, ImageId, Images, Kind, Platform, Reference, Result, blocking};
 
 /// Indexes in indexes that are followed.
 const MAX_DEPTH: usize = 3;
@@ -44,7 +46,8 @@ impl Images {
         while let Some(endpoint) = endpoints.next() {
             let result = self.pull_from(&endpoint, &reference, wanted, auth, progress).await;
             match result {
-                Err(e) if endpoints.peek().is_some() && !matches!(e, Error::NoRoom { .. } | Error::NoSpace { .. }) => {
+                // Another registry does not make room here.
+                Err(e) if endpoints.peek().is_some() && e.kind() != Kind::NoSpace => {
                     tracing::info!("pulling {reference} from a mirror: {e}: trying the next one");
                 }
                 result => return result,
@@ -88,20 +91,30 @@ impl Images {
         let id = found.manifest.config.digest;
         let pin = self.inner.pins.pin();
         let record = found.record();
-        pin.chain(&found.diff_ids);
-        for blob in record.blobs(&id) {
-            pin.blob(blob);
-        }
-        let tools =
-            Tools { content: self.inner.content.clone(), layers: self.inner.layers.clone(), session: session.clone() };
+        let recorded = {
+            // Nothing is collected between pinning what is here and looking whether it is.
+            let _commit = self.inner.commit.lock().await;
+            pin.chain(&found.diff_ids);
+            for blob in record.blobs(&id) {
+                pin.blob(blob);
+            }
+            self.recorded_layers()?
+        };
+        let images = self.clone();
+        let tools = Tools {
+            content: self.inner.content.clone(),
+            layers: self.inner.layers.clone(),
+            session: session.clone(),
+            recorded: Arc::new(recorded),
+            abandoned: Arc::new(move || images.collect_later()),
+        };
         self.check_room(found)?;
-        let mut missing = Vec::new();
+        let mut missing: Vec<&LayerRecord> = Vec::new();
         for layer in &record.layers {
-            let digest = &layer.blob.digest;
-            if tools.layers.contains(&layer.diff_id) && tools.content.contains(digest) {
-                progress.about(&short(digest), "Already exists");
-            } else if !missing.iter().any(|known: &&LayerRecord| known.blob.digest == *digest) {
-                progress.about(&short(digest), "Pulling fs layer");
+            if tools.has(&layer.blob, &layer.diff_id) {
+                progress.about(&short(&layer.blob.digest), "Already exists");
+            } else if !missing.iter().any(|known| known.pair() == layer.pair()) {
+                progress.about(&short(&layer.blob.digest), "Pulling fs layer");
                 missing.push(layer);
             }
         }
@@ -128,7 +141,7 @@ impl Images {
     /// Refuses early what cannot fit: the blobs, and at least as much again once they are unpacked.
     fn check_room(&self, found: &Found) -> Result<()> {
         let missing = found.manifest.layers.iter().zip(&found.diff_ids).map(|(layer, diff_id)| {
-            let blob = if self.inner.content.contains(&layer.digest) { 0 } else { layer.size };
+            let blob = if self.inner.content.contains(&layer.digest, layer.size) { 0 } else { layer.size };
             let tree = if self.inner.layers.contains(diff_id) { 0 } else { layer.size };
             blob.saturating_add(tree)
         });
@@ -214,6 +227,9 @@ async fn find(session: &Session, reference: &Reference, wanted: Option<&Platform
     if config.diff_ids.len() != manifest.layers.len() {
         return Err(Error::Corrupt("layers from manifest don't match image configuration".to_owned()));
     }
+    if config.diff_ids.len() > layers::MAX_LAYERS {
+        return Err(layers::Error::TooMany(config.diff_ids.len()).into());
+    }
     if let Some(wanted) = wanted.filter(|_| indexes.is_empty()) {
         let found = platform(&config.raw);
         if wanted.accepts(&found).is_none() {
@@ -230,7 +246,7 @@ async fn find(session: &Session, reference: &Reference, wanted: Option<&Platform
 async fn config(session: &Session, manifest: &Manifest) -> Result<Vec<u8>> {
     let wanted = manifest.config.digest;
     let mut content = Vec::new();
-    let mut download = session.blob(&wanted);
+    let mut download = session.blob(&wanted, manifest.config.size);
     while let Some(piece) = download.next(|_| {}).await.map_err(|failure| failure.into_error())? {
         content.extend_from_slice(&piece);
         if content.len() as u64 > MAX_CONFIG {

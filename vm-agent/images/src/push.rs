@@ -10,12 +10,14 @@ use tokio::sync::Semaphore;
 use crate::image::{ImageRecord, LayerRecord, ReferenceRecord, short};
 use crate::manifest::{Descriptor, Document};
 use crate::progress::{Limit, Progress, Sink};
-use crate::registry::{Action, Auth, Session, Uploaded};
+use crate::registry::{Action, Auth, Meter, Session, Uploaded};
 use crate::{Error, ImageId, Images, Reference, Result};
 
 const UPLOADS: usize = 5;
 /// Pieces of a blob on their way to the connection.
-const PIECE: usize = 256 * 1024;
+///
+/// Small enough that a slow line takes one long before it counts as stalled.
+const PIECE: usize = 64 * 1024;
 
 impl Images {
     /// Pushes one tag, or every tag of the repository when the reference has none. Dropping the future cancels.
@@ -57,11 +59,16 @@ impl Images {
         from: &[String],
         progress: &Sink,
     ) -> Result<()> {
-        let record = self.record(id)?;
         let hold = self.inner.pins.pin();
-        for blob in record.blobs(id) {
-            hold.blob(blob);
-        }
+        let record = {
+            // Nothing is collected between reading the record and pinning what it names.
+            let _commit = self.inner.commit.lock().await;
+            let record = self.record(id)?;
+            for blob in record.blobs(id) {
+                hold.blob(blob);
+            }
+            record
+        };
         let content = self.inner.content.read(&record.manifest)?;
         let Document::Manifest(manifest) = Document::parse(&content, &record.manifest_media_type)? else {
             return Err(Error::Corrupt(format!("the manifest of {} is an index", reference.familiar())));
@@ -133,14 +140,21 @@ impl Images {
         count: impl Fn(u64) + Send + Sync + 'static,
     ) -> Result<Uploaded> {
         let path = self.inner.content.path(&blob.digest);
-        if !self.inner.content.contains(&blob.digest) {
+        if !self.inner.content.contains(&blob.digest, blob.size) {
             return Err(Error::MissingBlob(blob.digest));
         }
         if from.is_none() && session.has_blob(&blob.digest).await.map_err(|failure| failure.into_error())? {
             return Ok(Uploaded::Sent);
         }
         let count = Arc::new(count);
-        let body = || Ok(reqwest::Body::wrap_stream(file_stream(std::fs::File::open(&path)?, Arc::clone(&count))));
+        let body = |meter: Meter| {
+            let count = Arc::clone(&count);
+            let both = move |sent| {
+                meter.taken(sent);
+                count(sent);
+            };
+            Ok(reqwest::Body::wrap_stream(file_stream(std::fs::File::open(&path)?, Arc::new(both))))
+        };
         session.upload(&blob.digest, blob.size, from, body).await.map_err(|failure| failure.into_error())
     }
 
@@ -174,6 +188,11 @@ impl Images {
     /// From now on the image is known by the digest that it was pushed under, too.
     async fn remember_digest(&self, reference: &Reference, id: &ImageId, record: &ImageRecord) -> Result<()> {
         let key = reference.with_digest(record.manifest).to_string();
+        let _commit = self.inner.commit.lock().await;
+        if self.inner.images.get(&id.hex())?.is_none() {
+            // Removed while it was pushed: there is nothing left that the name could mean.
+            return Ok(());
+        }
         Ok(self.inner.references.put(&key, &ReferenceRecord { image: *id }, store::Durability::Durable).await?)
     }
 

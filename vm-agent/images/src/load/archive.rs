@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::Read;
 
 use layers::Digest;
+use layers::archive::{Kind, Members};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -52,36 +53,47 @@ struct ArchiveEntry {
 
 /// Reads the whole archive; every file becomes an unfinished blob.
 pub(super) fn read(content: &Content, stream: impl Read + Send) -> Result<Parts> {
-    let damaged = |e: std::io::Error| Error::Corrupt(format!("the archive is damaged: {e}"));
-    let mut archive = tar::Archive::new(decompress(stream).map_err(damaged)?);
+    let damaged = |e: &dyn std::fmt::Display| Error::Corrupt(format!("the archive is damaged: {e}"));
+    let mut members = Members::new(decompress(stream).map_err(|e| damaged(&e))?);
     let mut parts = Parts::default();
     let mut buffer = vec![0; 128 * 1024];
-    for entry in archive.entries().map_err(damaged)? {
-        let mut entry = entry.map_err(damaged)?;
-        let Some(name) = clean("", &String::from_utf8_lossy(&entry.path_bytes())) else { continue };
-        match entry.header().entry_type() {
-            kind if kind.is_symlink() || kind.is_hard_link() => {
-                let target = entry.link_name_bytes().map(|link| String::from_utf8_lossy(&link).into_owned());
-                let parent =
-                    if kind.is_symlink() { name.rsplit_once('/').map_or("", |(parent, _)| parent) } else { "" };
-                if let Some(target) = target.and_then(|target| clean(parent, &target)) {
-                    parts.links.insert(name, target);
-                }
+    while let Some(member) = members.next().map_err(|e| damaged(&reason(&e)))? {
+        let Some(name) = clean("", &String::from_utf8_lossy(&member.name)) else { continue };
+        let target = |parent: &str| clean(parent, &String::from_utf8_lossy(&member.link));
+        match member.kind {
+            Kind::Symlink => {
+                let parent = name.rsplit_once('/').map_or("", |(parent, _)| parent);
+                parts.links.extend(target(parent).map(|target| (name.clone(), target)));
             }
-            kind if kind.is_file() || kind.is_contiguous() => {
+            Kind::Hardlink => parts.links.extend(target("").map(|target| (name.clone(), target))),
+            Kind::File if member.sparse.is_some() => {
+                return Err(damaged(&format_args!("{name} is a sparse file: pack the archive without sparse files")));
+            }
+            Kind::File => {
                 let mut ingest = content.ingest()?;
                 loop {
-                    match entry.read(&mut buffer).map_err(damaged)? {
+                    match members.read(&mut buffer).map_err(|e| damaged(&reason(&e)))? {
                         0 => break,
                         count => ingest.append(&buffer[..count])?,
                     }
                 }
+                ingest.close();
                 parts.files.insert(name, ingest);
             }
             _ => {}
         }
     }
     Ok(parts)
+}
+
+/// What is wrong with the archive, without words about layers.
+fn reason(error: &layers::Error) -> String {
+    match error {
+        layers::Error::Damaged { entry, source } if entry.is_empty() => source.to_string(),
+        layers::Error::Damaged { entry, source } => format!("at {entry:?}: {source}"),
+        layers::Error::Read(source) => source.to_string(),
+        other => other.to_string(),
+    }
 }
 
 /// The images in the archive, in its order.

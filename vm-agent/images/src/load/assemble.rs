@@ -59,6 +59,9 @@ impl Images {
                 manifest.config.digest
             )));
         }
+        if config.diff_ids.len() > layers::MAX_LAYERS {
+            return Err(layers::Error::TooMany(config.diff_ids.len()).into());
+        }
         pin.chain(&config.diff_ids);
         pin.blob(id);
         self.inner.content.put(&content)?;
@@ -114,7 +117,7 @@ impl Images {
         pin: &Pin,
         progress: &Sink,
     ) -> Result<Vec<LayerRecord>> {
-        let known = self.known_layers()?;
+        let known = self.known_layers(sources, pin)?;
         let places: Vec<Mutex<Option<Result<Placed>>>> = sources.iter().map(|_| Mutex::new(None)).collect();
         let next = AtomicUsize::new(0);
         let workers = std::thread::available_parallelism().map_or(2, usize::from).min(sources.len());
@@ -194,10 +197,7 @@ impl Images {
 
     fn commit_layer(&self, source: &Source, place: Placed, parts: &mut Parts, pin: &Pin) -> Result<LayerRecord> {
         let (ingest, compression) = match place {
-            Placed::Known(layer) => {
-                pin.blob(layer.blob.digest);
-                return Ok(layer);
-            }
+            Placed::Known(layer) => return Ok(layer),
             Placed::AsItCame(compression) => match parts.take(&source.name) {
                 Some(ingest) => (ingest, compression),
                 // The same file is a layer twice.
@@ -214,9 +214,18 @@ impl Images {
         Ok(layer)
     }
 
-    /// The layers of all images, with the blobs that they came as.
-    fn known_layers(&self) -> Result<Vec<LayerRecord>> {
-        Ok(self.records()?.into_iter().flat_map(|(_, record)| record.layers).collect())
+    /// The recorded layers that `sources` may reuse, with the blobs that they came as, pinned.
+    ///
+    /// Nothing is collected between reading the records and pinning; blocking.
+    fn known_layers(&self, sources: &[Source], pin: &Pin) -> Result<Vec<LayerRecord>> {
+        let _commit = self.inner.commit.blocking_lock();
+        let mut known: Vec<LayerRecord> = self.records()?.into_iter().flat_map(|(_, record)| record.layers).collect();
+        known.retain(|layer| sources.iter().any(|source| source.diff_id == layer.diff_id));
+        for layer in &known {
+            pin.blob(layer.blob.digest);
+        }
+        known.retain(|layer| self.inner.content.contains(&layer.blob.digest, layer.blob.size));
+        Ok(known)
     }
 }
 

@@ -5,10 +5,13 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 use serde::Deserialize;
 
-use super::failure::Failure;
+use super::failure::{Failure, Tried, retry_after};
 
 /// The name that token servers see.
 const CLIENT_ID: &str = "docker";
+
+/// The longest answer of a token server; tokens with many scopes have some KiB.
+const MAX_TOKEN: usize = 1024 * 1024;
 
 /// What the client sent in `X-Registry-Auth`.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -132,14 +135,43 @@ pub(super) struct TokenRequest<'a> {
     pub(super) offline: bool,
 }
 
-/// Asks a token server for a bearer token (token authentication specification; OAuth2 for refresh tokens).
-pub(super) async fn token(client: &reqwest::Client, request: &TokenRequest<'_>, auth: &Auth) -> Result<Token, Failure> {
-    let malformed = |what: &str| Failure::Protocol(format!("token server {}: {what}", request.realm));
-    let mut url = reqwest::Url::parse(request.realm).map_err(|e| malformed(&e.to_string()))?;
+/// Asks a token server once for a bearer token (token authentication specification; OAuth2 for refresh tokens).
+pub(super) async fn token(client: &reqwest::Client, request: &TokenRequest<'_>, auth: &Auth) -> Tried<Token> {
+    let realm = request.realm;
+    let malformed = |what: &str| (Failure::Protocol(format!("token server {realm}: {what}")), None);
+    let url = reqwest::Url::parse(realm).map_err(|e| malformed(&e.to_string()))?;
+    let (method, builder) = build(client, request, auth, url);
+    let mut response = builder.send().await.map_err(|e| (Failure::no_answer(method, realm, &e), None))?;
+    if !response.status().is_success() {
+        let asked = retry_after(&response);
+        return Err((Failure::status(response).await, asked));
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|e| (Failure::body(realm, &e), None))? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_TOKEN {
+            return Err(malformed(&format!("the answer is larger than {MAX_TOKEN} bytes")));
+        }
+    }
+    let token: Token = serde_json::from_slice(&body).map_err(|e| malformed(&e.to_string()))?;
+    if token.bearer().is_empty() {
+        let text = format!("authorization server did not include a token in the response (asked {realm})");
+        return Err((Failure::Protocol(text), None));
+    }
+    Ok(token)
+}
+
+/// The request, and the name of its method.
+fn build(
+    client: &reqwest::Client,
+    request: &TokenRequest<'_>,
+    auth: &Auth,
+    mut url: reqwest::Url,
+) -> (&'static str, reqwest::RequestBuilder) {
     let mut pairs: Vec<(&str, &str)> = Vec::new();
     pairs.extend(request.service.map(|service| ("service", service)));
     let joined = request.scopes.join(" ");
-    let response = if let Auth::IdentityToken(refresh) = auth {
+    if let Auth::IdentityToken(refresh) = auth {
         pairs.extend([("grant_type", "refresh_token"), ("refresh_token", refresh.as_str()), ("client_id", CLIENT_ID)]);
         if !joined.is_empty() {
             pairs.push(("scope", &joined));
@@ -147,32 +179,21 @@ pub(super) async fn token(client: &reqwest::Client, request: &TokenRequest<'_>, 
         let mut form = reqwest::Url::parse("form:").expect("a constant");
         form.query_pairs_mut().extend_pairs(pairs);
         let body = form.query().unwrap_or_default().to_owned();
-        client.post(url.clone()).header("content-type", "application/x-www-form-urlencoded").body(body).send().await
-    } else {
-        pairs.extend(request.scopes.iter().map(|scope| ("scope", scope.as_str())));
-        if let Auth::Basic { username, .. } = auth {
-            pairs.push(("account", username));
-        }
-        if request.offline {
-            pairs.extend([("offline_token", "true"), ("client_id", CLIENT_ID)]);
-        }
-        url.query_pairs_mut().extend_pairs(pairs);
-        let mut builder = client.get(url.clone());
-        if let Auth::Basic { username, password } = auth {
-            builder = builder.header("authorization", basic(username, password));
-        }
-        builder.send().await
-    };
-    let response = response.map_err(|e| Failure::no_answer("GET", request.realm, &e))?;
-    if !response.status().is_success() {
-        return Err(Failure::status(response).await);
+        return ("POST", client.post(url).header("content-type", "application/x-www-form-urlencoded").body(body));
     }
-    let body = response.bytes().await.map_err(|e| Failure::body(request.realm, &e))?;
-    let token: Token = serde_json::from_slice(&body).map_err(|e| malformed(&e.to_string()))?;
-    if token.bearer().is_empty() {
-        return Err(Failure::Protocol("authorization server did not include a token in the response".to_owned()));
+    pairs.extend(request.scopes.iter().map(|scope| ("scope", scope.as_str())));
+    if let Auth::Basic { username, .. } = auth {
+        pairs.push(("account", username));
     }
-    Ok(token)
+    if request.offline {
+        pairs.extend([("offline_token", "true"), ("client_id", CLIENT_ID)]);
+    }
+    url.query_pairs_mut().extend_pairs(pairs);
+    let mut builder = client.get(url);
+    if let Auth::Basic { username, password } = auth {
+        builder = builder.header("authorization", basic(username, password));
+    }
+    ("GET", builder)
 }
 
 #[cfg(test)]

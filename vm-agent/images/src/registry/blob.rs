@@ -1,11 +1,13 @@
 //! Downloading blobs, with tries that go on where the last one broke off.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use layers::Digest;
 use reqwest::header::{ACCEPT_ENCODING, RANGE};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 
-use super::failure::Failure;
+use super::failure::{Failure, Tried};
 use super::session::Session;
 
 /// A download under way. The bytes are not verified: that is for who stores them.
@@ -13,6 +15,8 @@ use super::session::Session;
 pub(crate) struct Download {
     session: Session,
     url: String,
+    /// Bytes in all, as the manifest says.
+    size: u64,
     /// Bytes handed out.
     position: u64,
     /// The body of the answer, and how many of its bytes were handed out before.
@@ -22,10 +26,10 @@ pub(crate) struct Download {
 }
 
 impl Session {
-    /// Starts to download a blob.
-    pub(crate) fn blob(&self, digest: &Digest) -> Download {
+    /// Starts to download a blob of `size` bytes.
+    pub(crate) fn blob(&self, digest: &Digest, size: u64) -> Download {
         let url = self.url(&format!("blobs/{digest}"));
-        Download { session: self.clone(), url, position: 0, body: None, attempt: 1 }
+        Download { session: self.clone(), url, size, position: 0, body: None, attempt: 1 }
     }
 
     /// True when the repository has the blob.
@@ -37,34 +41,45 @@ impl Session {
 }
 
 impl Download {
-    /// The next piece; `None` at the end. `retrying` is told the pause in seconds before another try.
+    /// The next piece; `None` at the end. While it waits for another try, `retrying` is told every second how many are left.
     pub(crate) async fn next(&mut self, retrying: impl Fn(u64)) -> Result<Option<Bytes>, Failure> {
         loop {
-            let failure = match self.step().await {
+            let (failure, asked) = match self.step().await {
                 Ok(piece) => {
                     self.attempt = 1;
                     return Ok(piece);
                 }
-                Err(failure) => failure,
+                Err(failed) => failed,
             };
             self.body = None;
-            let Some(pause) = self.session.patience().pause_after(&failure, self.attempt, None) else {
+            // Everything came, and then the connection broke: there is no range left to ask for.
+            if self.position > 0 && self.position == self.size && matches!(failure, Failure::BrokeOff(_)) {
+                return Ok(None);
+            }
+            let Some(pause) = self.session.patience().pause_after(&failure, self.attempt, asked) else {
                 return Err(failure);
             };
             tracing::debug!("{}: going on at byte {} in {pause:?}: {}", self.url, self.position, failure.text());
-            retrying(pause.as_secs().max(1));
-            tokio::time::sleep(pause).await;
+            let end = tokio::time::Instant::now() + pause;
+            loop {
+                let left = end.saturating_duration_since(tokio::time::Instant::now());
+                if left.is_zero() {
+                    break;
+                }
+                retrying(left.as_secs() + u64::from(left.subsec_nanos() > 0));
+                tokio::time::sleep(left.min(Duration::from_secs(1))).await;
+            }
             self.attempt += 1;
         }
     }
 
-    async fn step(&mut self) -> Result<Option<Bytes>, Failure> {
+    async fn step(&mut self) -> Tried<Option<Bytes>> {
         if self.body.is_none() {
             self.body = Some(self.request().await?);
         }
         let (response, skip) = self.body.as_mut().expect("set above");
         loop {
-            let Some(mut piece) = response.chunk().await.map_err(|e| Failure::body(&self.url, &e))? else {
+            let Some(mut piece) = response.chunk().await.map_err(|e| (Failure::body(&self.url, &e), None))? else {
                 return Ok(None);
             };
             // A registry without ranges sends everything again.
@@ -78,20 +93,14 @@ impl Download {
         }
     }
 
-    async fn request(&self) -> Result<(Response, u64), Failure> {
+    async fn request(&self) -> Tried<(Response, u64)> {
         let position = self.position;
-        let also = [StatusCode::RANGE_NOT_SATISFIABLE];
-        let response = self
-            .session
-            .send(&Method::GET, &self.url, &also, |request| {
-                let request = request.header(ACCEPT_ENCODING, "identity");
-                if position == 0 { request } else { request.header(RANGE, format!("bytes={position}-")) }
-            })
-            .await?;
-        match response.status() {
-            StatusCode::PARTIAL_CONTENT => Ok((response, 0)),
-            status if status.is_success() => Ok((response, position)),
-            _ => Err(Failure::status(response).await),
-        }
+        let build = |request: RequestBuilder| {
+            let request = request.header(ACCEPT_ENCODING, "identity");
+            if position == 0 { request } else { request.header(RANGE, format!("bytes={position}-")) }
+        };
+        let response = self.session.send_once(&Method::GET, &self.url, &[], &build).await?;
+        let skip = if response.status() == StatusCode::PARTIAL_CONTENT { 0 } else { position };
+        Ok((response, skip))
     }
 }

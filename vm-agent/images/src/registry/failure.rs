@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::io;
 use std::time::Duration;
 
+use oci_client::errors::{OciEnvelope, OciError, OciErrorCode};
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
@@ -12,6 +13,9 @@ use crate::{Error, Reference};
 /// The longest error body that is read.
 const MAX_BODY: usize = 64 * 1024;
 
+/// What one try gave: when it failed also the pause that the registry asked for.
+pub(super) type Tried<T> = Result<T, (Failure, Option<Duration>)>;
+
 /// A request that did not succeed.
 #[derive(Debug, Clone)]
 pub(crate) enum Failure {
@@ -19,19 +23,20 @@ pub(crate) enum Failure {
     NoAnswer(String),
     /// The connection or the body broke off after the answer had begun.
     BrokeOff(String),
-    /// An answer that is no success; code and message are the registry's own where it gave some.
-    Status { status: StatusCode, code: String, message: String },
+    /// An answer that is no success; code and message are the registry's own where it gave some. `server` is who answered:
+    /// the registry, its token server, or where it sent us.
+    Status { status: StatusCode, code: String, message: String, server: String },
     /// The registry wants credentials of a kind that we do not have.
     NoCredentials(String),
     /// The answer is not what the protocol demands.
     Protocol(String),
 }
 
+/// What token servers and proxies answer, and registries with odd errors.
 #[derive(Debug, Deserialize)]
-struct Envelope {
+struct Odd {
     #[serde(default)]
-    errors: Vec<Entry>,
-    /// Token servers and proxies use these.
+    errors: Vec<OddEntry>,
     #[serde(default)]
     details: String,
     #[serde(default)]
@@ -39,7 +44,7 @@ struct Envelope {
 }
 
 #[derive(Debug, Deserialize)]
-struct Entry {
+struct OddEntry {
     #[serde(default)]
     code: String,
     #[serde(default)]
@@ -58,9 +63,16 @@ impl Failure {
         {
             let host =
                 error.url().and_then(|url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)));
-            reason = format!("dial tcp {}: connect: connection refused", host.unwrap_or_default());
+            reason = format!(
+                "dial tcp {}: connect: connection refused (is the registry running, and is this its port?)",
+                host.unwrap_or_default()
+            );
         } else if error.is_timeout() {
-            reason = "timed out: the registry does not answer".to_owned();
+            reason = "timed out: the registry does not answer (try again, or check the network)".to_owned();
+        } else if let Some(certificate) = certificate(error) {
+            reason = format!("tls: failed to verify certificate: {certificate}");
+        } else if error.is_connect() {
+            reason.push_str(" (check the registry's name, the network and the proxy)");
         }
         let text = format!("{name} \"{url}\": {reason}");
         if error.is_connect() { Failure::NoAnswer(text) } else { Failure::BrokeOff(text) }
@@ -69,16 +81,22 @@ impl Failure {
     /// From a body that ended before its time.
     pub(super) fn body(url: &str, error: &reqwest::Error) -> Failure {
         let reason = if error.is_timeout() {
-            "timed out: the registry stopped sending".to_owned()
+            "timed out: the registry stopped sending (try again, or check the network)".to_owned()
         } else {
-            format!("the registry closed the connection in the middle: {}", reason(error))
+            format!("the registry closed the connection in the middle: {} (try again)", reason(error))
         };
         Failure::BrokeOff(format!("Get \"{url}\": {reason}"))
+    }
+
+    /// From an upload that nothing moved any more.
+    pub(super) fn stalled(url: &str, what: &str) -> Failure {
+        Failure::BrokeOff(format!("Put \"{url}\": timed out: {what} (try again, or check the network)"))
     }
 
     /// From an answer that is no success. Reads its body.
     pub(super) async fn status(mut response: Response) -> Failure {
         let status = response.status();
+        let server = server(response.url());
         let mut body = Vec::new();
         while let Ok(Some(chunk)) = response.chunk().await {
             body.extend_from_slice(&chunk);
@@ -86,19 +104,8 @@ impl Failure {
                 break;
             }
         }
-        let envelope: Option<Envelope> = serde_json::from_slice(&body).ok();
-        let (code, message) = match envelope {
-            Some(Envelope { errors, .. }) if !errors.is_empty() => {
-                let first = errors.into_iter().next().expect("not empty");
-                let message = first.message.filter(|message| !message.is_empty());
-                (first.code.clone(), message.unwrap_or_else(|| first.code.to_lowercase().replace('_', " ")))
-            }
-            Some(Envelope { details, message, .. }) if !(details.is_empty() && message.is_empty()) => {
-                (String::new(), if details.is_empty() { message } else { details })
-            }
-            _ => (String::new(), String::new()),
-        };
-        Failure::Status { status, code, message }
+        let (code, message) = reasons(&body);
+        Failure::Status { status, code, message, server }
     }
 
     /// True when another try may help.
@@ -117,7 +124,9 @@ impl Failure {
             | Failure::BrokeOff(text)
             | Failure::NoCredentials(text)
             | Failure::Protocol(text) => text.clone(),
-            Failure::Status { status, code, message } => status_text(*status, code, message),
+            Failure::Status { status, code, message, server } => {
+                status_text(*status, code, message) + &advice(*status, code, server)
+            }
         }
     }
 
@@ -165,6 +174,56 @@ impl Failure {
     }
 }
 
+/// The code and the message of an error's body; empty where it has none.
+fn reasons(body: &[u8]) -> (String, String) {
+    if let Ok(envelope) = serde_json::from_slice::<OciEnvelope>(body)
+        && let Some(OciError { code, message, .. }) = envelope.errors.into_iter().next()
+    {
+        return spelled(code_text(&code), message);
+    }
+    match serde_json::from_slice(body) {
+        Ok(Odd { errors, .. }) if !errors.is_empty() => {
+            let OddEntry { code, message } = errors.into_iter().next().expect("not empty");
+            spelled(code, message.unwrap_or_default())
+        }
+        Ok(Odd { details, message, .. }) => (String::new(), if details.is_empty() { message } else { details }),
+        Err(_) => (String::new(), String::new()),
+    }
+}
+
+/// A code without a message speaks for itself.
+fn spelled(code: String, message: String) -> (String, String) {
+    let message = if message.is_empty() { code.to_lowercase().replace('_', " ") } else { message };
+    (code, message)
+}
+
+/// The code as it stood in the JSON.
+fn code_text(code: &OciErrorCode) -> String {
+    match serde_json::to_value(code) {
+        Ok(serde_json::Value::String(text)) => text,
+        _ => String::new(),
+    }
+}
+
+/// `host[:port]` of who answered.
+fn server(url: &reqwest::Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// Who it was and what to do, behind `dockerd`'s own words.
+fn advice(status: StatusCode, code: &str, server: &str) -> String {
+    match status {
+        StatusCode::UNAUTHORIZED => format!(" ({server} wants other credentials: use 'docker login')"),
+        StatusCode::TOO_MANY_REQUESTS => {
+            format!(" ({server} limits how often it is asked: wait, or use 'docker login' for a higher limit)")
+        }
+        status if status.is_server_error() => format!(" ({server} has a problem of its own: try again later)"),
+        _ if code.is_empty() => format!(" (said by {server})"),
+        _ => String::new(),
+    }
+}
+
 /// True for answers that may be better next time.
 pub(super) fn is_passing(status: StatusCode) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT || status.is_server_error()
@@ -194,6 +253,28 @@ fn status_text(status: StatusCode, code: &str, message: &str) -> String {
     }
 }
 
+/// Why a certificate was refused, and what can be done about it.
+fn certificate(error: &reqwest::Error) -> Option<String> {
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        let refused = match source.downcast_ref::<rustls::Error>() {
+            Some(refused) => Some(refused),
+            // rustls wraps its errors into those of I/O, whose `source` skips them.
+            None => source
+                .downcast_ref::<io::Error>()
+                .and_then(|io| io.get_ref())
+                .and_then(|inner| inner.downcast_ref::<rustls::Error>()),
+        };
+        if let Some(rustls::Error::InvalidCertificate(why)) = refused {
+            return Some(format!(
+                "{why} (add the certificate of its authority to the trusted ones, or the registry to the insecure ones)"
+            ));
+        }
+        cause = source.source();
+    }
+    None
+}
+
 /// The innermost cause: the layers above only say that something failed.
 pub(super) fn reason(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
@@ -212,4 +293,25 @@ fn io_kind(error: &reqwest::Error) -> Option<io::ErrorKind> {
         cause = source.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_of_every_kind_are_read() {
+        for (body, code, message) in [
+            (r#"{"errors":[{"code":"DENIED","message":"no"}]}"#, "DENIED", "no"),
+            (r#"{"errors":[{"code":"ARTIFACT_LOCKED","message":""}]}"#, "ARTIFACT_LOCKED", "artifact locked"),
+            (r#"{"errors":[{"code":"TOOMANYREQUESTS","message":null}]}"#, "TOOMANYREQUESTS", "toomanyrequests"),
+            (r#"{"errors":[{"message":"no code"}]}"#, "", "no code"),
+            (r#"{"details":"incorrect username or password"}"#, "", "incorrect username or password"),
+            (r#"{"message":"slow down"}"#, "", "slow down"),
+            (r#"{"errors":[]}"#, "", ""),
+            ("<html>", "", ""),
+        ] {
+            assert_eq!(reasons(body.as_bytes()), (code.to_owned(), message.to_owned()), "{body}");
+        }
+    }
 }

@@ -13,12 +13,10 @@ impl Registry {
         let url = format!("{}://{}/v2/", base.scheme, endpoint.host);
         let prefixed = |failure: Failure| match failure {
             Failure::Status { status, .. } if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN => {
-                let message = match failure.text() {
-                    text if text == "unauthorized: authentication required" => {
-                        "unauthorized: incorrect username or password".to_owned()
-                    }
-                    text => text,
-                };
+                let text = failure.text();
+                let message = text
+                    .strip_prefix("unauthorized: authentication required")
+                    .map_or_else(|| text.clone(), |_| "unauthorized: incorrect username or password".to_owned());
                 Failure::NoCredentials(format!("Get \"{url}\": {message}"))
             }
             other => other,
@@ -33,7 +31,8 @@ impl Registry {
             let Challenge::Bearer { realm, service, scope } = challenge else { continue };
             let scopes: Vec<String> = scope.iter().cloned().collect();
             let request = TokenRequest { realm, service: service.as_deref(), scopes: &scopes, offline: true };
-            let token = auth::token(self.client(base), &request, credentials).await.map_err(prefixed)?;
+            let ask = || auth::token(self.client(base), &request, credentials);
+            let token = self.config().patience.persist(realm, ask).await.map_err(prefixed)?;
             header = Some(format!("Bearer {}", token.bearer()));
             issued = token.refresh_token.filter(|token| !token.is_empty());
         }

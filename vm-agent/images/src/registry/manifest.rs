@@ -5,13 +5,12 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, LINK};
 use reqwest::{Method, Response};
 use serde::Deserialize;
 
-use super::failure::Failure;
+use super::failure::{Failure, Tried};
 use super::session::Session;
-use crate::manifest::MAX_MANIFEST;
+use crate::manifest::{MAX_MANIFEST, media};
 
 /// Everything that we can read, best first.
-const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, \
-     application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
+const ACCEPTED: [&str; 4] = [media::OCI_INDEX, media::DOCKER_LIST, media::OCI_MANIFEST, media::DOCKER_MANIFEST];
 
 /// A manifest or index as the registry sent it.
 #[derive(Debug, Clone)]
@@ -31,19 +30,16 @@ impl Session {
     /// Fetches a manifest by tag or digest. Asked for by digest, its content is verified.
     pub(crate) async fn manifest(&self, reference: &str) -> Result<RemoteManifest, Failure> {
         let url = self.url(&format!("manifests/{reference}"));
-        let mut attempt = 1;
-        let (content, media_type) = loop {
-            let response = self.send(&Method::GET, &url, &[], |request| request.header(ACCEPT, ACCEPTED)).await?;
+        let accepted = ACCEPTED.join(", ");
+        let ask = || async {
+            let request = |request: reqwest::RequestBuilder| request.header(ACCEPT, &accepted);
+            let response: Tried<Response> = self.send_once(&Method::GET, &url, &[], &request).await;
+            let response = response?;
             let media_type = header(&response, CONTENT_TYPE.as_str()).unwrap_or_default();
-            match read(response, &url).await {
-                Ok(content) => break (content, media_type),
-                Err(failure) => {
-                    let Some(pause) = self.patience().pause_after(&failure, attempt, None) else { return Err(failure) };
-                    tokio::time::sleep(pause).await;
-                    attempt += 1;
-                }
-            }
+            let answer: Tried<_> = read(response, &url).await.map_err(|failure| (failure, None));
+            answer.map(|content| (content, media_type))
         };
+        let (content, media_type) = self.patience().persist(&url, ask).await?;
         let digest = Digest::of(&content);
         if let Ok(expected) = reference.parse::<Digest>()
             && expected != digest

@@ -21,7 +21,7 @@ pub use auth::Auth;
 pub(crate) use endpoint::Endpoint;
 pub(crate) use manifest::RemoteManifest;
 pub(crate) use session::{Action, Session};
-pub(crate) use upload::Uploaded;
+pub(crate) use upload::{Meter, Uploaded};
 
 use crate::{Error, Result};
 
@@ -56,8 +56,11 @@ pub struct Patience {
     pub longest_pause: Duration,
     /// The longest time to connect.
     pub connect: Duration,
-    /// The longest silence in an answer.
+    /// The longest silence in an answer, and the longest time in which an upload moves by no byte.
     pub stall: Duration,
+    /// The longest time from the last byte of an upload to the answer: buffers on the way empty, and the registry stores
+    /// what it got.
+    pub answer: Duration,
 }
 
 impl Default for Patience {
@@ -68,6 +71,7 @@ impl Default for Patience {
             longest_pause: Duration::from_secs(30),
             connect: Duration::from_secs(15),
             stall: Duration::from_secs(30),
+            answer: Duration::from_secs(300),
         }
     }
 }
@@ -82,12 +86,27 @@ pub(crate) struct Registry {
 struct Inner {
     config: RegistryConfig,
     insecure: endpoint::Insecure,
-    /// Checks certificates.
-    strict: reqwest::Client,
-    /// Does not.
-    lax: reqwest::Client,
+    /// Check certificates.
+    strict: Clients,
+    /// Do not.
+    lax: Clients,
     /// What was found out about hosts: scheme and client.
     known: Mutex<HashMap<String, endpoint::Base>>,
+}
+
+/// Two for the same hosts.
+#[derive(Debug)]
+struct Clients {
+    ordinary: reqwest::Client,
+    /// For uploads. `reqwest` counts the time in which a request's body is sent as silence of the answer.
+    patient: reqwest::Client,
+}
+
+impl Clients {
+    fn new(config: &RegistryConfig, tls: &rustls::ClientConfig) -> Result<Clients> {
+        let ordinary = client(config, tls.clone(), Some(config.patience.stall))?;
+        Ok(Clients { ordinary, patient: client(config, tls.clone(), None)? })
+    }
 }
 
 impl Registry {
@@ -101,8 +120,8 @@ impl Registry {
         for mirror in &config.mirrors {
             Endpoint::mirror(mirror)?;
         }
-        let strict = client(&config, tls::strict(&config.ca_certificates)?)?;
-        let lax = client(&config, tls::lax()?)?;
+        let strict = Clients::new(&config, &tls::strict(&config.ca_certificates)?)?;
+        let lax = Clients::new(&config, &tls::lax()?)?;
         let known = Mutex::new(HashMap::new());
         Ok(Registry { inner: Arc::new(Inner { config, insecure, strict, lax, known }) })
     }
@@ -132,16 +151,18 @@ impl Registry {
     }
 }
 
-fn client(config: &RegistryConfig, tls: rustls::ClientConfig) -> Result<reqwest::Client> {
+fn client(config: &RegistryConfig, tls: rustls::ClientConfig, silence: Option<Duration>) -> Result<reqwest::Client> {
     let settings = |e: reqwest::Error| Error::Settings(failure::reason(&e));
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("berth/", env!("CARGO_PKG_VERSION")))
         .tls_backend_preconfigured(tls)
         .connect_timeout(config.patience.connect)
-        .read_timeout(config.patience.stall)
         // Idle connections cost memory here and a slot there.
         .pool_idle_timeout(Duration::from_secs(20))
         .no_proxy();
+    if let Some(silence) = silence {
+        builder = builder.read_timeout(silence);
+    }
     if let Some(proxy) = &config.socks_proxy {
         builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(settings)?);
     }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::AUTHORIZATION;
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use tokio::sync::Mutex;
 
 use super::auth::{self, Auth, Challenge, TokenRequest};
 use super::endpoint::{Base, Endpoint};
-use super::failure::{Failure, is_passing, retry_after};
+use super::failure::{Failure, Tried, is_passing, retry_after};
 use super::{Patience, Registry};
 
 /// What the operation needs to be allowed to do.
@@ -69,7 +69,8 @@ impl Session {
             }),
         };
         if !challenges.is_empty() {
-            let header = session.answer(&challenges, &session.url("")).await?;
+            let url = session.url("");
+            let header = session.patience().persist(&url, || session.answer(&challenges, &url)).await?;
             *session.inner.authorization.lock().await = Some(header);
         }
         Ok(session)
@@ -98,20 +99,7 @@ impl Session {
         also: &[StatusCode],
         build: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Response, Failure> {
-        let mut attempt = 1;
-        loop {
-            match self.send_once(method, url, also, &build).await {
-                Ok(response) => return Ok(response),
-                Err((failure, asked)) => {
-                    let Some(pause) = self.patience().pause_after(&failure, attempt, asked) else {
-                        return Err(failure);
-                    };
-                    tracing::debug!("{url}: {}: trying again in {pause:?}", failure.text());
-                    tokio::time::sleep(pause).await;
-                    attempt += 1;
-                }
-            }
-        }
+        self.patience().persist(url, || self.send_once(method, url, also, &build)).await
     }
 
     /// One try, with the pause that the registry asked for when it failed.
@@ -121,11 +109,32 @@ impl Session {
         url: &str,
         also: &[StatusCode],
         build: &impl Fn(RequestBuilder) -> RequestBuilder,
-    ) -> Result<Response, (Failure, Option<Duration>)> {
+    ) -> Tried<Response> {
+        self.send_by(self.inner.registry.client(self.inner.base), method, url, also, build).await
+    }
+
+    /// [`Session::send_once`] without a limit on the time until the answer begins: the caller watches the body.
+    pub(super) async fn send_body(
+        &self,
+        method: &Method,
+        url: &str,
+        build: &impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Tried<Response> {
+        self.send_by(self.inner.registry.uploader(self.inner.base), method, url, &[], build).await
+    }
+
+    async fn send_by(
+        &self,
+        client: &reqwest::Client,
+        method: &Method,
+        url: &str,
+        also: &[StatusCode],
+        build: &impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Tried<Response> {
         let mut answered = false;
         loop {
             let used = self.inner.authorization.lock().await.clone();
-            let mut request = build(self.inner.registry.client(self.inner.base).request(method.clone(), url));
+            let mut request = build(client.request(method.clone(), url));
             // An upload's location may be on another server, which must not see the token.
             if let Some(header) = used.as_ref().filter(|_| self.is_ours(url)) {
                 request = request.header(AUTHORIZATION, header);
@@ -139,7 +148,7 @@ impl Session {
                 let challenges = auth::challenges(response.headers());
                 if !challenges.is_empty() {
                     answered = true;
-                    self.renew(used, &challenges, url).await.map_err(|failure| (failure, None))?;
+                    self.renew(used, &challenges, url).await?;
                     continue;
                 }
             }
@@ -148,13 +157,14 @@ impl Session {
         }
     }
 
+    /// True for a URL at the session's endpoint, however it is spelled: hosts have no case, and ports may be implied.
     fn is_ours(&self, url: &str) -> bool {
-        let origin = format!("{}://{}", self.inner.base.scheme, self.inner.endpoint.host);
-        url.strip_prefix(&origin).is_some_and(|rest| rest.starts_with('/'))
+        let ours = Url::parse(&self.url("")).map(|url| url.origin());
+        matches!((ours, Url::parse(url)), (Ok(ours), Ok(url)) if url.origin() == ours)
     }
 
     /// Replaces the header that was refused, unless another task has done so meanwhile.
-    async fn renew(&self, refused: Option<String>, challenges: &[Challenge], url: &str) -> Result<(), Failure> {
+    async fn renew(&self, refused: Option<String>, challenges: &[Challenge], url: &str) -> Tried<()> {
         let mut authorization = self.inner.authorization.lock().await;
         if *authorization == refused {
             *authorization = Some(self.answer(challenges, url).await?);
@@ -163,7 +173,7 @@ impl Session {
     }
 
     /// The header that answers a challenge. A bearer challenge is preferred to a Basic one.
-    async fn answer(&self, challenges: &[Challenge], url: &str) -> Result<String, Failure> {
+    async fn answer(&self, challenges: &[Challenge], url: &str) -> Tried<String> {
         let Inner { registry, base, auth, scopes, .. } = &*self.inner;
         if let Auth::RegistryToken(token) = auth {
             return Ok(format!("Bearer {token}"));
@@ -178,7 +188,10 @@ impl Session {
         }
         match auth {
             Auth::Basic { username, password } => Ok(auth::basic(username, password)),
-            _ => Err(Failure::NoCredentials(format!("Get \"{url}\": no basic auth credentials"))),
+            _ => {
+                let text = format!("Get \"{url}\": no basic auth credentials (use 'docker login')");
+                Err((Failure::NoCredentials(text), None))
+            }
         }
     }
 }
@@ -198,7 +211,12 @@ fn covers(scopes: &[String], scope: &str) -> bool {
 
 impl Registry {
     pub(super) fn client(&self, base: Base) -> &reqwest::Client {
-        if base.strict { &self.inner.strict } else { &self.inner.lax }
+        if base.strict { &self.inner.strict.ordinary } else { &self.inner.lax.ordinary }
+    }
+
+    /// The client for requests with a body that takes its time.
+    pub(super) fn uploader(&self, base: Base) -> &reqwest::Client {
+        if base.strict { &self.inner.strict.patient } else { &self.inner.lax.patient }
     }
 
     /// Asks for `/v2/`: which scheme answers, and what it demands.
@@ -224,29 +242,44 @@ impl Registry {
 
     async fn ping_base(&self, endpoint: &Endpoint, base: Base) -> Result<Vec<Challenge>, Failure> {
         let url = format!("{}://{}/v2/", base.scheme, endpoint.host);
-        let patience = self.config().patience;
-        let mut attempt = 1;
-        loop {
-            let (failure, asked) = match self.client(base).get(&url).send().await {
+        let ask = || async {
+            match self.client(base).get(&url).send().await {
                 Ok(response) if is_passing(response.status()) => {
                     let asked = retry_after(&response);
-                    (Failure::status(response).await, asked)
+                    Err((Failure::status(response).await, asked))
                 }
                 // Whatever else it says: registries without the base path exist.
                 Ok(response) => {
                     let demands = response.status() == StatusCode::UNAUTHORIZED;
-                    return Ok(if demands { auth::challenges(response.headers()) } else { Vec::new() });
+                    Ok(if demands { auth::challenges(response.headers()) } else { Vec::new() })
                 }
-                Err(e) => (Failure::no_answer("GET", &url, &e), None),
-            };
-            let Some(pause) = patience.pause_after(&failure, attempt, asked) else { return Err(failure) };
-            tokio::time::sleep(pause).await;
-            attempt += 1;
-        }
+                Err(e) => Err((Failure::no_answer("GET", &url, &e), None)),
+            }
+        };
+        self.config().patience.persist(&url, ask).await
     }
 }
 
 impl Patience {
+    /// Tries until it works or there is no sense in another try.
+    pub(super) async fn persist<T, Asking: Future<Output = Tried<T>>>(
+        &self,
+        what: &str,
+        ask: impl Fn() -> Asking,
+    ) -> Result<T, Failure> {
+        let mut attempt = 1;
+        loop {
+            let (failure, asked) = match ask().await {
+                Ok(answer) => return Ok(answer),
+                Err(failed) => failed,
+            };
+            let Some(pause) = self.pause_after(&failure, attempt, asked) else { return Err(failure) };
+            tracing::debug!("{what}: {}: trying again in {pause:?}", failure.text());
+            tokio::time::sleep(pause).await;
+            attempt += 1;
+        }
+    }
+
     /// How long to wait before another try; `None` to give up.
     pub(super) fn pause_after(&self, failure: &Failure, attempt: u32, asked: Option<Duration>) -> Option<Duration> {
         if !failure.is_passing() || attempt >= self.attempts {

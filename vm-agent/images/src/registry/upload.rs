@@ -1,10 +1,14 @@
 //! Uploading blobs: a session is opened, the blob mounted from another repository or sent in one piece.
 
+use std::sync::Arc;
+
 use layers::Digest;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use reqwest::{Method, StatusCode, Url};
+use tokio::sync::watch;
 
-use super::failure::Failure;
+use super::Patience;
+use super::failure::{Failure, Tried};
 use super::manifest::header;
 use super::session::Session;
 
@@ -13,6 +17,17 @@ use super::session::Session;
 pub(crate) enum Uploaded {
     Sent,
     Mounted,
+}
+
+/// Told by a body how many of its bytes the connection took, so that one that moves no more is noticed.
+#[derive(Debug, Clone)]
+pub(crate) struct Meter(Arc<watch::Sender<u64>>);
+
+impl Meter {
+    /// So many bytes have been taken in all.
+    pub(crate) fn taken(&self, bytes: u64) {
+        self.0.send_replace(bytes);
+    }
 }
 
 impl Session {
@@ -24,19 +39,10 @@ impl Session {
         digest: &Digest,
         size: u64,
         from: Option<&str>,
-        body: impl Fn() -> std::io::Result<reqwest::Body>,
+        body: impl Fn(Meter) -> std::io::Result<reqwest::Body>,
     ) -> Result<Uploaded, Failure> {
-        let mut attempt = 1;
-        loop {
-            let failure = match self.try_upload(digest, size, from, &body).await {
-                Ok(uploaded) => return Ok(uploaded),
-                Err(failure) => failure,
-            };
-            let Some(pause) = self.patience().pause_after(&failure, attempt, None) else { return Err(failure) };
-            tracing::debug!("uploading {digest}: trying again in {pause:?}: {}", failure.text());
-            tokio::time::sleep(pause).await;
-            attempt += 1;
-        }
+        let what = format!("uploading {digest}");
+        self.patience().persist(&what, || self.try_upload(digest, size, from, &body)).await
     }
 
     async fn try_upload(
@@ -44,33 +50,55 @@ impl Session {
         digest: &Digest,
         size: u64,
         from: Option<&str>,
-        body: impl Fn() -> std::io::Result<reqwest::Body>,
-    ) -> Result<Uploaded, Failure> {
+        body: impl Fn(Meter) -> std::io::Result<reqwest::Body>,
+    ) -> Tried<Uploaded> {
         let mut start = self.url("blobs/uploads/");
         if let Some(from) = from {
             start.push_str(&format!("?mount={digest}&from={from}"));
         }
-        let response = self.send(&Method::POST, &start, &[], |request| request.header(CONTENT_LENGTH, 0)).await?;
+        let empty = |request: reqwest::RequestBuilder| request.header(CONTENT_LENGTH, 0);
+        let response = self.send_once(&Method::POST, &start, &[], &empty).await?;
         if response.status() == StatusCode::CREATED && from.is_some() {
             return Ok(Uploaded::Mounted);
         }
-        let malformed = |what: &str| Failure::Protocol(format!("Post \"{start}\": {what}"));
+        let malformed = |what: &str| (Failure::Protocol(format!("Post \"{start}\": {what}")), None);
         let location = header(&response, LOCATION.as_str()).ok_or_else(|| malformed("no location for the upload"))?;
         // Relative locations are allowed, and the query must be kept: it holds the session's state.
         let mut location = Url::parse(&start)
             .and_then(|start| start.join(&location))
             .map_err(|_| malformed("the upload's location is no URL"))?;
         location.query_pairs_mut().append_pair("digest", &digest.to_string());
+        let (sender, taken) = watch::channel(0);
+        let meter = Meter(Arc::new(sender));
         // Opened here, so that a blob that cannot be read is no network failure; a second try opens it again.
-        drop(body().map_err(|e| Failure::Protocol(format!("cannot read {digest}: {e}")))?);
+        drop(body(meter.clone()).map_err(|e| (Failure::Protocol(format!("cannot read {digest}: {e}")), None))?);
         let build = |request: reqwest::RequestBuilder| {
             let request = request.header(CONTENT_TYPE, "application/octet-stream").header(CONTENT_LENGTH, size);
-            match body() {
+            match body(meter.clone()) {
                 Ok(content) => request.body(content),
                 Err(_) => request,
             }
         };
-        self.send_once(&Method::PUT, location.as_str(), &[], &build).await.map_err(|(failure, _)| failure)?;
-        Ok(Uploaded::Sent)
+        tokio::select! {
+            sent = self.send_body(&Method::PUT, location.as_str(), &build) => sent.map(|_| Uploaded::Sent),
+            what = stall(taken, size, self.patience()) => Err((Failure::stalled(location.as_str(), what), None)),
+        }
+    }
+}
+
+/// Returns when an upload of `size` bytes moves no more, with the reason.
+async fn stall(mut taken: watch::Receiver<u64>, size: u64, patience: &Patience) -> &'static str {
+    loop {
+        let (longest, what) = if *taken.borrow_and_update() < size {
+            (patience.stall, "the registry stopped taking data")
+        } else {
+            (patience.answer, "the registry does not answer after the last byte")
+        };
+        match tokio::time::timeout(longest, taken.changed()).await {
+            Ok(Ok(())) => {}
+            // Nobody is left who could tell.
+            Ok(Err(_)) => std::future::pending().await,
+            Err(_) => return what,
+        }
     }
 }

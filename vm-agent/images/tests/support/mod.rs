@@ -4,6 +4,7 @@
 
 pub mod registry;
 pub mod server;
+pub mod socks;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -30,6 +31,7 @@ pub fn impatient() -> RegistryConfig {
         longest_pause: Duration::from_secs(2),
         connect: Duration::from_secs(5),
         stall: Duration::from_millis(700),
+        answer: Duration::from_millis(700),
     };
     RegistryConfig { patience, ..RegistryConfig::default() }
 }

@@ -1,12 +1,12 @@
 //! An HTTP server whose every answer the test decides, bad manners included; and a token server.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// What came in.
 #[derive(Debug, Clone)]
@@ -33,7 +33,24 @@ pub enum Then {
     Complete,
     CloseAfter(usize),
     StallAfter(usize),
+    /// The whole body in chunks, but without the mark of its end.
+    LoseTheEnd,
 }
+
+/// How the bodies of large uploads are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appetite {
+    Hungry,
+    /// A piece of so many bytes, then so much of a rest.
+    Slow(usize, std::time::Duration),
+    /// Not at all.
+    Full,
+    /// Everything, and then there is no answer.
+    Silent,
+}
+
+/// A body from which on an upload is large.
+const LARGE: usize = 1_000_000;
 
 impl Answer {
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Answer {
@@ -55,20 +72,55 @@ impl Answer {
 pub struct Server {
     pub address: String,
     pub seen: Arc<Mutex<Vec<Request>>>,
+    /// TLS clients that came to a server without TLS.
+    pub hellos: Arc<AtomicUsize>,
 }
 
 impl Server {
     pub async fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Server::run(None, Appetite::Hungry, answer).await
+    }
+
+    /// A server that reads large uploads in a way of its own.
+    pub async fn eating(appetite: Appetite, answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Server {
+        Server::run(None, appetite, answer).await
+    }
+
+    /// A server that speaks TLS only.
+    pub async fn tls(
+        config: rustls::ServerConfig,
+        answer: impl Fn(&Request) -> Answer + Send + Sync + 'static,
+    ) -> Server {
+        Server::run(Some(tokio_rustls::TlsAcceptor::from(Arc::new(config))), Appetite::Hungry, answer).await
+    }
+
+    async fn run(
+        tls: Option<tokio_rustls::TlsAcceptor>,
+        appetite: Appetite,
+        answer: impl Fn(&Request) -> Answer + Send + Sync + 'static,
+    ) -> Server {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        if appetite != Appetite::Hungry {
+            // So that the kernel does not eat for us.
+            socket.set_recv_buffer_size(16 * 1024).unwrap();
+        }
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(64).unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let seen: Arc<Mutex<Vec<Request>>> = Arc::default();
-        let (answer, log) = (Arc::new(answer), Arc::clone(&seen));
+        let (seen, hellos): (Arc<Mutex<Vec<Request>>>, Arc<AtomicUsize>) = Default::default();
+        let (answer, log, greeted) = (Arc::new(answer), Arc::clone(&seen), Arc::clone(&hellos));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&answer), Arc::clone(&log)));
+                let (tls, answer, log, greeted) = (tls.clone(), answer.clone(), log.clone(), greeted.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        Some(tls) => serve(tls.accept(stream).await.ok()?, appetite, answer, log, greeted).await,
+                        None => serve(stream, appetite, answer, log, greeted).await,
+                    }
+                });
             }
         });
-        Server { address, seen }
+        Server { address, seen, hellos }
     }
 
     /// How many requests had a path that contains `part`.
@@ -78,15 +130,18 @@ impl Server {
 }
 
 async fn serve(
-    mut stream: TcpStream,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    appetite: Appetite,
     answer: Arc<impl Fn(&Request) -> Answer>,
     log: Arc<Mutex<Vec<Request>>>,
+    greeted: Arc<AtomicUsize>,
 ) -> Option<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
         // A TLS client says hello first: it has come to the wrong place.
         if head.first() == Some(&0x16) {
+            greeted.fetch_add(1, Ordering::SeqCst);
             stream.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n").await.ok()?;
             return None;
         }
@@ -103,12 +158,29 @@ async fn serve(
             .collect(),
     };
     let length = request.headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).await.ok()?;
-    let mut answer = answer(&request);
     log.lock().unwrap().push(request.clone());
-    let mut text =
-        format!("HTTP/1.1 {} X\r\nconnection: close\r\ncontent-length: {}\r\n", answer.status, answer.body.len());
+    let mut body = vec![0; length];
+    match appetite {
+        Appetite::Full if length >= LARGE => std::future::pending().await,
+        Appetite::Slow(piece, rest) if length >= LARGE => {
+            for piece in body.chunks_mut(piece) {
+                stream.read_exact(piece).await.ok()?;
+                tokio::time::sleep(rest).await;
+            }
+        }
+        _ => {
+            stream.read_exact(&mut body).await.ok()?;
+        }
+    }
+    if appetite == Appetite::Silent && length >= LARGE {
+        std::future::pending::<()>().await;
+    }
+    let mut answer = answer(&request);
+    let framing = match answer.then {
+        Then::LoseTheEnd => "transfer-encoding: chunked".to_owned(),
+        _ => format!("content-length: {}", answer.body.len()),
+    };
+    let mut text = format!("HTTP/1.1 {} X\r\nconnection: close\r\n{framing}\r\n", answer.status);
     for (name, value) in &answer.headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -119,6 +191,11 @@ async fn serve(
     }
     match answer.then {
         Then::Complete => stream.write_all(&answer.body).await.ok()?,
+        Then::LoseTheEnd => {
+            stream.write_all(format!("{:x}\r\n", answer.body.len()).as_bytes()).await.ok()?;
+            stream.write_all(&answer.body).await.ok()?;
+            stream.write_all(b"\r\n").await.ok()?;
+        }
         Then::CloseAfter(count) => {
             answer.body.truncate(count);
             stream.write_all(&answer.body).await.ok()?;
