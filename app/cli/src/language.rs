@@ -54,6 +54,10 @@ fn translated(command: Command) -> Command {
                 Some(help) => argument.help(help),
                 None => argument,
             };
+            let argument = match argument.get_long_help().map(text) {
+                Some(help) => argument.long_help(help),
+                None => argument,
+            };
             argument.help_heading(heading)
         });
     }
@@ -150,6 +154,7 @@ mod tests {
     fn help_texts(command: &Command, into: &mut BTreeSet<String>) {
         into.extend(command.get_about().map(ToString::to_string));
         into.extend(command.get_arguments().filter_map(|argument| argument.get_help()).map(ToString::to_string));
+        into.extend(command.get_arguments().filter_map(|argument| argument.get_long_help()).map(ToString::to_string));
         command.get_subcommands().for_each(|verb| help_texts(verb, into));
     }
 

@@ -29,7 +29,23 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<i32, Failure> 
     Ok(0)
 }
 
+/// What a shell says of a program that a closed pipe ended: 128 + SIGPIPE.
+const PIPE_CLOSED: i32 = 141;
+
+/// Ends without a word when nobody reads the output any more (`berth ps | head -1`). The standard library ignores SIGPIPE, which
+/// the daemon's sockets need, and panics instead.
+fn end_with_the_pipe() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if panic.payload_as_str().is_some_and(|text| text.starts_with("failed printing to std")) {
+            std::process::exit(PIPE_CLOSED);
+        }
+        usual(panic);
+    }));
+}
+
 fn main() -> ExitCode {
+    end_with_the_pipe();
     language::choose();
     let matches = language::localized(Berth::command()).get_matches();
     let verb = match Berth::from_arg_matches(&matches) {

@@ -73,6 +73,7 @@ fn main() -> std::process::ExitCode {
         words::json_without_a_machine,
         words::machine_that_does_not_start,
         words::banner,
+        words::closed_pipe,
     ];
     let mut trials = Vec::new();
     for entry in cases {

@@ -1,7 +1,7 @@
 //! What needs no engine: languages, completions, manual pages, JSON without a machine, the banner.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 use tests::berth::Berth;
@@ -157,6 +157,15 @@ impl Drop for Quit<'_> {
     fn drop(&mut self) {
         let _ = self.0.run(&["machine", "quit"]);
     }
+}
+
+/// `berth config list | head -1` is no reason for a backtrace.
+pub(crate) fn closed_pipe(berth: &Berth, _: &Case<'_>) -> Result {
+    let (reader, writer) = std::io::pipe()?;
+    drop(reader);
+    let out = berth.command(&["config", "list"]).stdout(writer).stderr(Stdio::piped()).spawn()?.wait_with_output()?;
+    ensure!(out.status.code() == Some(141) && out.stderr.is_empty(), "{out:?}");
+    Ok(())
 }
 
 pub(crate) fn banner(berth: &Berth, _: &Case<'_>) -> Result {

@@ -107,10 +107,10 @@ async fn upload(docker: &Docker, cp: &Cp, from: &Path, name: &str, path: &str, b
     let (mut writer, stream) = archive::outgoing();
     let packing = tokio::task::spawn_blocking(move || {
         let packed = archive::pack(&source, &entry, &mut writer);
-        packed.map_err(|error| {
-            writer.fail(&error);
-            error
-        })
+        if let Err(error) = &packed {
+            writer.fail(error);
+        }
+        packed
     });
     let sent = send(docker, cp, name, &folder, stream, busy).await;
     let packed = packing.await.map_err(|error| Failure::new(1, error.to_string()))?;
