@@ -16,7 +16,7 @@ mod streams;
 use stage::Stage;
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::process::ExitCode;
 use std::time::Instant;
 use supervisor::server::{self, Config, Ending, Role};
