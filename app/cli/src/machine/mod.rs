@@ -47,7 +47,7 @@ pub(crate) async fn reach(paths: &Paths) -> Result<Option<Client>, Failure> {
     while tokio::time::Instant::now() < deadline {
         let phase = client.status().await?.machine.phase;
         let looking = match phase {
-            Phase::Starting | Phase::Stopping => true,
+            Phase::Starting | Phase::Stopping | Phase::Resetting => true,
             Phase::Stopped => paths.machine_record().exists(),
             Phase::Running | Phase::Failed => false,
         };

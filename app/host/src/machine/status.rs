@@ -27,7 +27,7 @@ impl Phase {
             Phase::Starting => "starting",
             Phase::Running => "running",
             Phase::Stopping => "stopping",
-            Phase::Resetting => "being reset",
+            Phase::Resetting => "resetting",
             Phase::Failed => "failed",
         }
     }
