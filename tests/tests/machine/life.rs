@@ -122,15 +122,17 @@ pub(crate) fn own_verbs_and_json(machine: Machine) -> Result {
 fn shell_ends_resizes_and_speaks_json(machine: &Machine) -> Result {
     let said: serde_json::Value = serde_json::from_str(&machine.berth(&["shell", "--json", "uname", "-s"])?)?;
     ensure!(said["exit_code"] == 0 && said["output"].as_str().is_some_and(|text| text.trim() == "Linux"), "{said}");
-    // Input that ends within a line ends all the same.
-    let mut command = machine.command(&["shell", "cat"]);
-    let mut child = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn()?;
-    std::io::Write::write_all(&mut child.stdin.take().context("stdin was piped")?, b"no line end")?;
-    let ended = until("the end of the shell", Duration::from_secs(30), || child.try_wait().ok().flatten());
-    if ended.is_err() {
-        child.kill()?;
+    // Input that ends within a line ends all the same, for a program that reads lines and for a shell that edits them.
+    for (arguments, input, expect) in [(&["shell", "cat"][..], "no line end", 0), (&["shell"], "exit 5", 5)] {
+        let mut command = machine.command(arguments);
+        let mut child = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null()).spawn()?;
+        std::io::Write::write_all(&mut child.stdin.take().context("stdin was piped")?, input.as_bytes())?;
+        let ended = until("the end of the shell", Duration::from_secs(30), || child.try_wait().ok().flatten());
+        if ended.is_err() {
+            child.kill()?;
+        }
+        ensure!(ended?.code() == Some(expect), "{arguments:?} did not end with {expect}");
     }
-    ensure!(ended?.success(), "cat did not end well");
     let terminal = tests::terminal::Terminal::open(&machine.command(&["shell"]))?;
     terminal.wait_for("a prompt", |screen| screen.contains('#'))?;
     terminal.resize(80, 20)?;

@@ -12,9 +12,12 @@ use super::reach_running;
 use crate::args::ShellArgs;
 use crate::{Failure, print_json};
 
-/// The terminal's end-of-file character. It ends the input at the beginning of a line; within a line it only passes on what was
-/// typed so far (termios(3), VEOF), and the second one in a row ends the input.
-const END_OF_FILE: u8 = 4;
+/// Ends the guest's input at the beginning of a line: the terminal's end-of-file character.
+const END: &[u8] = &[4];
+/// Ends it within a line. There the first end-of-file character only passes on what was typed so far (termios(3), VEOF), and the
+/// second one in a row ends the input. A shell that edits its lines itself heeds neither within a line: it gets the line's end
+/// and one more.
+const END_WITHIN_LINE: &[u8] = &[4, 4, b'\n', 4];
 
 pub(crate) async fn shell(paths: Paths, args: ShellArgs) -> Result<i32, Failure> {
     let typed = std::io::stdin().is_terminal();
@@ -64,7 +67,7 @@ async fn feed(mut to_guest: WriteHalf<ShellStream>, typed: bool) {
             read = stdin.read(&mut buffer), if open => match read {
                 Ok(0) | Err(_) => {
                     open = false;
-                    Frame::Data(vec![END_OF_FILE; if within_line { 2 } else { 1 }])
+                    Frame::Data(if within_line { END_WITHIN_LINE } else { END }.to_vec())
                 }
                 Ok(length) => {
                     within_line = buffer[length - 1] != b'\n';
