@@ -153,11 +153,8 @@ async fn qmp(stream: UnixStream, fake: &Arc<Fake>, args: &[String]) {
                 writer.write_all(format!("{answer}\r\n").as_bytes()).await.unwrap();
                 match request["execute"].as_str().unwrap() {
                     "qmp_capabilities" => negotiated = true,
-                    "cont" if *fake.disk_full.borrow() => {
-                        if !fake.folder.join("no-room").exists() {
-                            fake.disk_full.send_replace(false);
-                        }
-                    }
+                    "cont" if *fake.disk_full.borrow() && fake.folder.join("no-room").exists() => {}
+                    "cont" if *fake.disk_full.borrow() => drop(fake.disk_full.send_replace(false)),
                     "cont" => begin(fake, args),
                     "quit" => std::process::exit(0),
                     "system_powerdown" => drop(fake.shutdown.send_replace(Some("guest-shutdown"))),
