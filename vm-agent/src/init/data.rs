@@ -1,17 +1,34 @@
 //! The data disk: formatted on the first boot, checked when it was not closed properly, grown when its size changed.
+//!
+//! ```text
+//!  nothing ever written, or formatting broken off -> format ─┐
+//!  ext4 -> mount read-only, version -> e2fsck if suspicious ──┴-> mount -> version mark -> grow
+//!  anything else -> the boot ends and says why: nothing is overwritten unasked
+//! ```
+//!
+//! A disk of a newer version is left untouched: not even its journal is replayed before the version is known.
 
-use std::{fs, io, path::Path};
+use std::{
+    ffi::CStr,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, bail};
 
 use super::{
     disks::Disks,
     ext4::{self, Content},
+    format::format,
     mount::mount as mount_at,
     run_tool,
 };
 
 const MOUNT_POINT: &str = "/var/lib/berth";
+const MOUNT_POINT_C: &CStr = c"/var/lib/berth";
+
+/// Where the file system is made before it is carried to the disk: memory.
+const SCRATCH: &str = "/run/berth/data.ext4";
 
 /// The layout of everything below the mount point. Raised when an older agent could not use it any more.
 const VERSION: u32 = 1;
@@ -24,15 +41,21 @@ pub(super) fn mount(disks: &mut Disks) -> anyhow::Result<()> {
     let name = device.display().to_string();
     let (content, device_size) = ext4::probe(&device).with_context(|| format!("read the data disk {name}"))?;
     let grow = match content {
-        Content::Empty => {
-            format(&name)?;
+        Content::Empty | Content::Unfinished => {
+            format(&device, device_size, Path::new(SCRATCH))?;
             false
         }
+        Content::Headless => bail!(
+            "the data disk is damaged: its beginning is empty, but it is not new, and nothing is overwritten unasked; on a \
+             copy of the disk's file `e2fsck -b 32768` may find what was there; `berth reset` makes a new one, its images \
+             and volumes are lost"
+        ),
         Content::Foreign => bail!(
             "the data disk holds something that is not a file system of ours, and nothing is overwritten unasked; \
              `berth reset` makes a new one"
         ),
         Content::Ext4(block) => {
+            look_at_version(&device)?;
             if block.suspicious {
                 check(&name)?;
             }
@@ -42,7 +65,10 @@ pub(super) fn mount(disks: &mut Disks) -> anyhow::Result<()> {
     mount_at(&device, MOUNT_POINT, "ext4", libc::MS_NOATIME, Some("nodiscard,errors=remount-ro"))
         .or_else(|error| retry_after_check(&name, error))
         .context("mount the data disk")?;
-    check_version(Path::new(MOUNT_POINT))?;
+    let mount_point = Path::new(MOUNT_POINT);
+    if version(mount_point)?.is_none() {
+        fs::write(marker(mount_point), format!("{VERSION}\n")).context("write the data disk's version marker")?;
+    }
     if grow {
         let (code, said) = run_tool("/sbin/resize2fs", &[&name])?;
         if code != 0 {
@@ -53,14 +79,17 @@ pub(super) fn mount(disks: &mut Disks) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Tables are written lazily by the kernel, and the sparse file behind the disk has nothing to discard.
-fn format(device: &str) -> anyhow::Result<()> {
-    let extended = "nodiscard,lazy_itable_init=1,lazy_journal_init=1";
-    let args = ["-t", "ext4", "-F", "-q", "-m", "0", "-L", "berth-data", "-E", extended, device];
-    match run_tool("/sbin/mke2fs", &args)? {
-        (0, _) => Ok(()),
-        (code, said) => bail!("the data disk cannot be formatted (mke2fs ended with {code}): {said}"),
+/// Refuses a newer disk before anything is written to it. One that cannot be mounted so is for e2fsck to judge.
+fn look_at_version(device: &Path) -> anyhow::Result<()> {
+    if mount_at(device, MOUNT_POINT, "ext4", libc::MS_RDONLY | libc::MS_NOATIME, Some("noload")).is_err() {
+        return Ok(());
     }
+    let verdict = version(Path::new(MOUNT_POINT));
+    // SAFETY: a C string that lives through the call.
+    if unsafe { libc::umount2(MOUNT_POINT_C.as_ptr(), 0) } != 0 {
+        return Err(io::Error::last_os_error()).context("unmount the data disk after a look at it");
+    }
+    verdict.map(drop)
 }
 
 /// e2fsck(8): 1 corrected, 2 corrected and to be mounted anew, from 4 on not whole.
@@ -84,21 +113,24 @@ fn retry_after_check(device: &str, error: io::Error) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A disk that a newer version wrote is left alone.
-fn check_version(mount_point: &Path) -> anyhow::Result<()> {
-    let marker = mount_point.join("version");
-    match fs::read_to_string(&marker) {
+fn marker(mount_point: &Path) -> PathBuf {
+    mount_point.join("version")
+}
+
+/// The layout's number; `None`: there is no mark yet. A number that is too high, or none, is an error.
+fn version(mount_point: &Path) -> anyhow::Result<Option<u32>> {
+    match fs::read_to_string(marker(mount_point)) {
+        // Its content was not yet on the disk when the power went.
+        Ok(text) if text.trim().is_empty() => Ok(None),
         Ok(text) => match text.trim().parse::<u32>() {
-            Ok(version) if version <= VERSION => Ok(()),
+            Ok(version) if version <= VERSION => Ok(Some(version)),
             Ok(version) => bail!(
                 "the data disk has layout {version} of a newer Berth, this one knows {VERSION}; update Berth, or \
                  `berth reset` makes a new disk"
             ),
             Err(_) => bail!("the data disk's version marker says {text:?}, which is not a number"),
         },
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            fs::write(&marker, format!("{VERSION}\n")).context("write the data disk's version marker")
-        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e).context("read the data disk's version marker"),
     }
 }
@@ -110,12 +142,15 @@ mod tests {
     #[test]
     fn versions() {
         let dir = tempfile::tempdir().expect("a directory");
-        check_version(dir.path()).expect("a new disk");
-        assert_eq!(fs::read_to_string(dir.path().join("version")).expect("written"), "1\n");
-        check_version(dir.path()).expect("our own");
+        let mark = |text: &str| fs::write(marker(dir.path()), text).expect("write");
+        assert_eq!(version(dir.path()).expect("a new disk"), None);
+        mark("1\n");
+        assert_eq!(version(dir.path()).expect("our own"), Some(1));
+        mark("");
+        assert_eq!(version(dir.path()).expect("broken off"), None);
         for (text, words) in [("2\n", "newer Berth"), ("soup", "not a number")] {
-            fs::write(dir.path().join("version"), text).expect("write");
-            assert!(check_version(dir.path()).expect_err("refused").to_string().contains(words));
+            mark(text);
+            assert!(version(dir.path()).expect_err("refused").to_string().contains(words));
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  mount proc sys dev run -> boot file -> modules for the root -> mount EROFS -> clock, name, limits -> switch root
-//!     -> at the same time: the other modules, then eth0 | data disk: check, format, mount, grow
+//!     -> at the same time: the other modules, then eth0 | data disk: format, version, check, mount, grow
 //!     -> cgroup2, devpts -> become `supervisor` from a sealed memory file
 //! ```
 //!
@@ -12,6 +12,7 @@
 mod data;
 mod disks;
 mod ext4;
+mod format;
 mod interface;
 pub(crate) mod modules;
 mod mount;
