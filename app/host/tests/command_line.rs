@@ -85,7 +85,7 @@ fn vsock_with_emulation() {
 -object rng-builtin,id=rng
 -device virtio-rng-pci,rng=rng
 -device virtio-balloon-pci,free-page-reporting=on
--netdev user,id=net
+-netdev user,id=net,ipv6=off
 -device virtio-net-pci,netdev=net,romfile=
 -chardev socket,id=vsock,path=/run/b/vhost.sock
 -device vhost-user-vsock-pci,chardev=vsock,id=vsock"

@@ -29,10 +29,17 @@ pub(super) fn configure() -> anyhow::Result<()> {
     };
     // The host's side answers no router solicitation; waiting for one only delays the first connection.
     let _ = fs::write(format!("/proc/sys/net/ipv6/conf/{card}/accept_ra"), "0");
-    set_address(&socket, &card, libc::SIOCSIFADDR, ADDRESS).context("set the address")?;
-    set_address(&socket, &card, libc::SIOCSIFNETMASK, NETMASK).context("set the netmask")?;
-    up(&socket, &card).with_context(|| format!("bring {card} up"))?;
-    add_default_route(&socket).context("set the default route")
+    join(&socket, &card)
+}
+
+fn join(socket: &OwnedFd, card: &str) -> anyhow::Result<()> {
+    set_address(socket, card, libc::SIOCSIFADDR, ADDRESS).context("set the address")?;
+    set_address(socket, card, libc::SIOCSIFNETMASK, NETMASK).context("set the netmask")?;
+    up(socket, card).with_context(|| format!("bring {card} up"))?;
+    add_default_route(socket).context("set the default route")?;
+    // After the default route, which is checked against the others when it is added. Its packets go to the gateway's hardware
+    // address and never look this route up.
+    refuse(socket, GATEWAY).context("close the way to the host's own services")
 }
 
 /// The only Ethernet card, whatever the kernel named it.
@@ -99,6 +106,17 @@ fn set_address(socket: &OwnedFd, name: &str, operation: libc::c_ulong, address: 
     call(socket, operation, &mut request)
 }
 
+/// Nothing is sent to this address: QEMU leads what is for its gateway to the host's 127.0.0.1, whose services nobody shared
+/// with containers (docs/decisions/0008).
+fn refuse(socket: &OwnedFd, address: Ipv4Addr) -> io::Result<()> {
+    // SAFETY: rtentry is plain data; zero is valid.
+    let mut route: libc::rtentry = unsafe { mem::zeroed() };
+    route.rt_dst = internet(address);
+    route.rt_genmask = internet(Ipv4Addr::BROADCAST);
+    route.rt_flags = libc::RTF_UP | libc::RTF_HOST | libc::RTF_REJECT;
+    call(socket, libc::SIOCADDRT, &mut route)
+}
+
 fn add_default_route(socket: &OwnedFd) -> io::Result<()> {
     // SAFETY: rtentry is plain data; zero is valid.
     let mut route: libc::rtentry = unsafe { mem::zeroed() };
@@ -107,4 +125,47 @@ fn add_default_route(socket: &OwnedFd) -> io::Result<()> {
     route.rt_gateway = internet(GATEWAY);
     route.rt_flags = libc::RTF_UP | libc::RTF_GATEWAY;
     call(socket, libc::SIOCADDRT, &mut route)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    fn ip(words: &str) -> (bool, String) {
+        let out = Command::new("ip").args(words.split(' ')).output().expect("iproute2");
+        (out.status.success(), String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned())
+    }
+
+    /// On this thread only, in a network namespace of its own.
+    #[test]
+    fn the_outside_is_reached_by_the_gateway_and_the_gateway_is_not() {
+        // SAFETY: an integer; only this thread moves.
+        if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
+            println!("SKIPPED: the_outside_is_reached_by_the_gateway_and_the_gateway_is_not: needs root");
+            return;
+        }
+        for words in ["link add card type veth peer name other", "link set other up"] {
+            let (done, said) = ip(words);
+            assert!(done, "{said}");
+        }
+        join(&control_socket().unwrap(), "card").unwrap();
+        let (reached, said) = ip("route get 198.51.100.1");
+        assert!(reached && said.contains("via 10.0.2.2 dev card"), "{said}");
+        let (reached, said) = ip("route get 10.0.2.3");
+        assert!(reached && said.contains("dev card"), "{said}");
+        let (reached, said) = ip("route get 10.0.2.2");
+        assert!(!reached, "{said}");
+        // What comes from a container too.
+        ip("link set lo up");
+        ip("link add bridge type bridge");
+        ip("address add 172.17.0.1/16 dev bridge");
+        ip("link set bridge up");
+        fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
+        let (reached, said) = ip("route get 10.0.2.2 from 172.17.0.2 iif bridge");
+        assert!(!reached, "{said}");
+        let (reached, said) = ip("route get 198.51.100.1 from 172.17.0.2 iif bridge");
+        assert!(reached && said.contains("via 10.0.2.2 dev card"), "{said}");
+    }
 }
