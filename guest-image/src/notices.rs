@@ -8,6 +8,15 @@ use crate::error::{IoContext, Result};
 use crate::packages::Resolved;
 use crate::rootfs::Rootfs;
 
+/// Where every version that Debian ever published stays; not a mirror that forgets.
+const ARCHIVE: &str = "https://snapshot.debian.org/package";
+
+const OFFER: &str = "\nOffer of source\n---------------\n\n\
+     The complete source of every package above, in exactly the version named after \"source:\", is kept by Debian in its\n\
+     archive of all versions, https://snapshot.debian.org/, at the address that stands below it. For at least three years\n\
+     from the day on which you received this image, the distributor of Berth will also send you that source on a medium,\n\
+     for no more than the cost of doing so, if you ask for it.\n";
+
 /// The text of `/usr/share/doc/berth/notices.txt`.
 pub(crate) fn text(rootfs: &Rootfs, packages: &Resolved) -> String {
     let mut text = String::from(
@@ -21,8 +30,12 @@ pub(crate) fn text(rootfs: &Rootfs, packages: &Resolved) -> String {
         let package = packages.all().find(|package| package.name == name);
         if let Some(package) = package {
             text.push_str(&format!(
-                "{} {}\n    licence: {licence}\n    source:  {} {}\n",
-                package.name, package.version, package.source, package.source_version
+                "{} {}\n    licence: {licence}\n    source:  {} {}\n             {}\n",
+                package.name,
+                package.version,
+                package.source,
+                package.source_version,
+                address(&package.source, &package.source_version)
             ));
         }
     };
@@ -30,15 +43,14 @@ pub(crate) fn text(rootfs: &Rootfs, packages: &Resolved) -> String {
     for package in &rootfs.packages {
         line(&package.name, &package.licence);
     }
-    text.push_str(
-        "\nOffer of source\n---------------\n\n\
-         The complete source of every package above, in exactly the version named after \"source:\", is kept by Debian at\n\
-         in its archive of all versions, and can be fetched with\n\
-         `apt-get source <source>=<version>`. For at least three years from the day on which you received this image, the\n\
-         distributor of Berth will also send you that source on a medium, for no more than the cost of doing so, if you\n\
-         ask for it.\n",
-    );
+    text.push_str(OFFER);
     text
+}
+
+/// The page of one source package that leads to its files. A version holds `+`, `:` and `~`, which stand for themselves in a path
+/// (RFC 3986, section 3.3).
+fn address(source: &str, version: &str) -> String {
+    format!("{ARCHIVE}/{source}/{version}/")
 }
 
 /// The copyright file of each package, by package name.
@@ -53,4 +65,19 @@ pub(crate) fn copyright(directories: &BTreeMap<String, PathBuf>) -> Result<Vec<(
 
 fn copyright_file(directory: &Path, package: &str) -> PathBuf {
     directory.join("usr/share/doc").join(package).join("copyright")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_offer_names_a_public_place_for_the_exact_version() {
+        assert!(OFFER.contains(ARCHIVE.strip_suffix("package").unwrap()) && OFFER.contains("three years"), "{OFFER}");
+        assert!(!OFFER.contains(" at\n") && OFFER.lines().all(|line| line.len() <= 120), "{OFFER}");
+        assert_eq!(
+            address("linux", "6.12.117-1~deb12u1"),
+            "https://snapshot.debian.org/package/linux/6.12.117-1~deb12u1/"
+        );
+    }
 }
