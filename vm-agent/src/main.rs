@@ -42,7 +42,10 @@ fn main() -> ExitCode {
         // The kernel passes unknown words of its command line as arguments.
         _ if std::process::id() == 1 => init::run(),
         _ => {
-            eprintln!("usage: berth-agent native --root DIR --run DIR [--socket PATH] | version");
+            eprintln!(
+                "usage: berth-agent native --root DIR --run DIR [--socket PATH] [--registry-mirror URL]... \
+                 [--insecure-registry HOST[:PORT]|CIDR]... | version"
+            );
             return ExitCode::from(2);
         }
     };

@@ -1,9 +1,15 @@
 //! The role `native`: supervisor, engine and relay as root on a Linux host.
+//!
+//! `--registry-mirror URL` and `--insecure-registry HOST[:PORT]|CIDR`, each as often as needed, are dockerd's; proxies come from
+//! the environment, as dockerd's do.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use anyhow::{Context, bail};
-use control::{BootInfo, EngineSettings};
+use anyhow::{Context, bail, ensure};
+use control::{
+    BootInfo, EngineSettings, Proxies, ProxySettings,
+    address::{is_mirror, is_registry},
+};
 use supervisor::server::Ending;
 
 use crate::{
@@ -12,7 +18,8 @@ use crate::{
 };
 
 pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
-    let mut places = Places::from_args(args)?;
+    let (engine, rest) = engine_settings(args, |name| std::env::var(name).ok())?;
+    let mut places = Places::from_args(&rest)?;
     places.native = true;
     // SAFETY: no arguments.
     if unsafe { libc::geteuid() } != 0 {
@@ -35,8 +42,42 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     }
     own_mounts()?;
     let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let boot = BootInfo::native(hostname.trim(), EngineSettings::default()).context("the secret of this run")?;
+    let boot = BootInfo::native(hostname.trim(), engine).context("the secret of this run")?;
     supervise::run(&places, Handover { boot, steps: Vec::new() }, Ending::Return)
+}
+
+/// What the words say of registries, and the words that are left.
+fn engine_settings(
+    args: &[String],
+    environment: impl Fn(&str) -> Option<String>,
+) -> anyhow::Result<(EngineSettings, Vec<String>)> {
+    let proxies = ProxySettings::default().or_environment(environment);
+    Proxies::new(&proxies).check().map_err(Clone::clone).context("the environment's proxies")?;
+    let mut settings = EngineSettings { proxies, ..EngineSettings::default() };
+    let mut rest = Vec::new();
+    let mut words = args.iter();
+    while let Some(word) = words.next() {
+        let (key, inline) = match word.split_once('=') {
+            Some((key, value)) => (key, Some(value.to_owned())),
+            None => (word.as_str(), None),
+        };
+        if !matches!(key, "--registry-mirror" | "--insecure-registry") {
+            rest.push(word.clone());
+            continue;
+        }
+        let value = inline.or_else(|| words.next().cloned()).with_context(|| format!("{key} needs a value"))?;
+        if key == "--registry-mirror" {
+            ensure!(is_mirror(&value), "{key}: {value:?} is no mirror, it must look like https://mirror.example");
+            settings.mirrors.entry("docker.io".to_owned()).or_default().push(value);
+        } else {
+            ensure!(
+                is_registry(&value),
+                "{key}: {value:?} is no registry, it must look like reg.example:5000 or 10.0.0.0/8"
+            );
+            settings.insecure_registries.push(value);
+        }
+    }
+    Ok((settings, rest))
 }
 
 fn absolute(path: &Path) -> anyhow::Result<std::path::PathBuf> {
@@ -53,4 +94,46 @@ fn own_mounts() -> anyhow::Result<()> {
         return Err(std::io::Error::last_os_error()).context("make the mounts a slave of the host's");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(words: &[&str], proxy: Option<&str>) -> anyhow::Result<(EngineSettings, Vec<String>)> {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let proxy = proxy.map(str::to_owned);
+        engine_settings(&words, |name| proxy.clone().filter(|_| name == "HTTPS_PROXY"))
+    }
+
+    #[test]
+    fn registries_are_told_by_words_and_proxies_by_the_environment() {
+        let words = [
+            "--root=/r",
+            "--registry-mirror",
+            "https://a.example",
+            "--registry-mirror=http://b.example:5000",
+            "--run",
+            "/x",
+            "--insecure-registry=10.0.0.0/8",
+        ];
+        let (settings, rest) = read(&words, Some("http://proxy:3128")).unwrap();
+        assert_eq!(settings.mirrors["docker.io"], ["https://a.example", "http://b.example:5000"]);
+        assert_eq!(settings.insecure_registries, ["10.0.0.0/8"]);
+        assert_eq!(settings.proxies.https.as_deref(), Some("http://proxy:3128"));
+        assert_eq!(rest, ["--root=/r", "--run", "/x"]);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (words, proxy, said) in [
+            (&["--registry-mirror", "ftp://a"][..], None, "\"ftp://a\" is no mirror"),
+            (&["--insecure-registry=10.0.0.0/33"], None, "\"10.0.0.0/33\" is no registry"),
+            (&["--insecure-registry"], None, "--insecure-registry needs a value"),
+            (&[], Some("https://u:hunter2@p"), "wants TLS on the way to the proxy"),
+        ] {
+            let error = format!("{:#}", read(words, proxy).unwrap_err());
+            assert!(error.contains(said) && !error.contains("hunter2"), "{error}");
+        }
+    }
 }

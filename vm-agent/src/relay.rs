@@ -2,7 +2,6 @@
 
 use std::{
     os::fd::{AsFd, FromRawFd, OwnedFd},
-    path::PathBuf,
     sync::Arc,
 };
 
@@ -12,9 +11,9 @@ use supervisor::protocol::{CHANNEL_FD, ShutdownMode};
 use crate::{handover::Handover, log, supervise::Places};
 
 pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
-    let set_log_filter = log::start();
     let places = Places::from_args(args)?;
     let handover = Handover::receive()?;
+    log::start(handover.boot.log.as_deref());
     // SAFETY: the supervisor put the socket there for this process, and only here it is taken.
     let channel = unsafe { OwnedFd::from_raw_fd(CHANNEL_FD) };
     let power_off = move || {
@@ -26,10 +25,8 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
         boot: handover.boot,
         run_dir: places.run.clone(),
         data_dir: places.root,
-        log_file: None::<PathBuf>,
         boot_steps: handover.steps,
         power_off: Arc::new(power_off),
-        set_log_filter,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("an async runtime")?;
     match runtime.block_on(relay::run(options)) {

@@ -61,7 +61,17 @@ fn dependencies_stand_above_and_nothing_twice() {
             assert!(loaded.insert(name(path).to_owned()), "{path} is listed twice");
         }
     }
-    for needed in ["virtio_blk", "erofs", "overlay", "vmw_vsock_virtio_transport", "bridge", "veth", "nf_tables"] {
+    for needed in [
+        "virtio_blk",
+        "erofs",
+        "overlay",
+        "vmw_vsock_virtio_transport",
+        "bridge",
+        "veth",
+        "nf_tables",
+        "evdev",
+        "button",
+    ] {
         assert!(loaded.contains(needed), "{needed}");
     }
 }

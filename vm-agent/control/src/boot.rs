@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, Secret};
+use crate::{Error, ProxySettings, Result, Secret};
 
 /// Where the boot file lies in the initramfs.
 pub const BOOT_FILE: &str = "/berth/boot.json";
@@ -21,6 +21,9 @@ pub struct BootInfo {
     /// The host's clock when it wrote the file, nanoseconds since 1970 UTC; the link corrects it later.
     #[serde(default)]
     pub host_time_ns: u64,
+    /// What the agent logs, a `tracing` filter; `None`: `info`.
+    #[serde(default)]
+    pub log: Option<String>,
     #[serde(default)]
     pub engine: EngineSettings,
 }
@@ -41,6 +44,7 @@ impl BootInfo {
             hostname: hostname.to_owned(),
             link: LinkKind::None,
             host_time_ns: 0,
+            log: None,
             engine,
         })
     }
@@ -76,11 +80,12 @@ pub struct EngineSettings {
     pub mirrors: BTreeMap<String, Vec<String>>,
     /// Registries reached without TLS or with any certificate: `host[:port]` or CIDR.
     pub insecure_registries: Vec<String>,
-    pub http_proxy: Option<String>,
-    pub https_proxy: Option<String>,
-    pub no_proxy: Option<String>,
-    /// The host's own certificate authorities, PEM, added to those of the guest.
-    pub extra_ca_pem: Option<String>,
+    /// For `docker info`: it is the host's end of the link that goes through them. In native mode the engine does.
+    #[serde(flatten)]
+    pub proxies: ProxySettings,
+    /// The certificate authorities that the host trusts, PEM: registries are checked by these and no others. `None`: the
+    /// host has none, and the guest's own are used.
+    pub ca_pem: Option<String>,
     /// Load the images that ship with the machine though they were loaded before: they went with a reset.
     pub renew_images: bool,
 }
@@ -96,5 +101,13 @@ mod tests {
         assert_eq!((boot.link, boot.host_time_ns), (LinkKind::Serial, 0));
         assert_eq!(boot.engine, EngineSettings::default());
         assert_eq!(BootInfo::from_json(&boot.to_json()).unwrap(), boot);
+
+        let json =
+            json.replace('}', r#","engine":{"https_proxy":"http://u:hunter2@p:1","insecure_registries":["r"]}}"#);
+        let boot = BootInfo::from_json(json.as_bytes()).unwrap();
+        assert_eq!(boot.engine.proxies.https.as_deref(), Some("http://u:hunter2@p:1"));
+        assert_eq!(boot.engine.insecure_registries, ["r"]);
+        assert_eq!(BootInfo::from_json(&boot.to_json()).unwrap(), boot);
+        assert!(!format!("{boot:?}").contains("hunter2"));
     }
 }

@@ -126,6 +126,8 @@ pub enum DialError {
     Refused,
     TimedOut,
     NotAllowed,
+    /// The user's proxy, on the way there, did not do it.
+    Proxy,
     #[serde(other)]
     Failed,
 }

@@ -4,6 +4,7 @@
 //! Shared by `host` and `relay`; builds on every host and owns no file, socket or process.
 #![forbid(unsafe_code)]
 
+pub mod address;
 pub mod boot;
 pub mod datagram;
 mod error;
@@ -12,6 +13,7 @@ pub mod hello;
 pub mod message;
 pub mod mux;
 pub mod port;
+pub mod proxy;
 pub mod secret;
 pub mod shell;
 pub mod wire;
@@ -22,4 +24,5 @@ pub use forward::{DialError, DialReply, DialRequest, Forward, ForwardFailure, Pr
 pub use hello::{Hello, HelloReply, Refusal, Versions, Welcome};
 pub use message::{GuestMessage, HostMessage};
 pub use port::Port;
+pub use proxy::{Proxies, ProxySettings};
 pub use secret::Secret;

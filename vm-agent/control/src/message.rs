@@ -27,10 +27,6 @@ pub enum HostMessage {
     Status {
         id: u64,
     },
-    /// A `tracing` filter for the agent, such as `info,relay=debug`.
-    LogLevel {
-        filter: String,
-    },
     ForwardOpened {
         id: u64,
         answer: Result<Opened, ForwardFailure>,

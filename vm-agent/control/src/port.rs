@@ -15,12 +15,10 @@ pub enum Port {
     Dial,
     /// Host opens; a [`crate::shell::Frame`] stream to a shell on a terminal in the guest.
     Shell,
-    /// Host opens; the agent's log as lines of text: first what is kept, then what comes.
-    Log,
 }
 
 impl Port {
-    pub const ALL: [Port; 6] = [Port::Control, Port::Engine, Port::Forward, Port::Dial, Port::Shell, Port::Log];
+    pub const ALL: [Port; 5] = [Port::Control, Port::Engine, Port::Forward, Port::Dial, Port::Shell];
 
     /// The number on the wire.
     pub const fn number(self) -> u32 {
@@ -30,7 +28,6 @@ impl Port {
             Port::Forward => 1026,
             Port::Dial => 1027,
             Port::Shell => 1028,
-            Port::Log => 1029,
         }
     }
 
@@ -48,7 +45,6 @@ impl fmt::Display for Port {
             Port::Forward => "forward",
             Port::Dial => "dial",
             Port::Shell => "shell",
-            Port::Log => "log",
         };
         write!(f, "{name}")
     }

@@ -46,7 +46,7 @@ pub use list::{DiskUsage, Summary};
 pub use platform::Platform;
 pub use progress::{Detail, Progress, Sink};
 pub use reference::{DOCKER_HUB, Reference};
-pub use registry::{Auth, Patience, RegistryConfig};
+pub use registry::{Auth, Patience, ProxyChoice, RegistryConfig};
 pub use remove::{Pruned, Removed};
 
 use content::Content;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use control::mux::MuxStream;
 use control::{DialError, DialReply, DialRequest, Port, wire};
+use tracing::warn;
 
 use crate::state::Relay;
 
@@ -18,7 +19,13 @@ pub(crate) async fn dial(relay: &Relay, host: &str, port: u16) -> Result<MuxStre
     wire::send(&mut stream, &request).await.map_err(|_| DialError::Failed)?;
     match tokio::time::timeout(REPLY, wire::expect(&mut stream, "dial reply")).await {
         Ok(Ok(DialReply::Connected { .. })) => Ok(stream),
-        Ok(Ok(DialReply::Failed { error, .. })) => Err(error),
+        Ok(Ok(DialReply::Failed { error, text })) => {
+            // SOCKS has no words for it, and the user looks for them in the machine's log.
+            if error == DialError::Proxy {
+                warn!("{text}");
+            }
+            Err(error)
+        }
         Ok(Err(_)) => Err(DialError::Failed),
         Err(_) => Err(DialError::TimedOut),
     }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::state::Relay;
-use crate::{clock, engine, forward, log, shell, status};
+use crate::{clock, engine, forward, shell, status};
 
 /// How long the host may take to say hello on a fresh session.
 const HELLO: Duration = Duration::from_secs(10);
@@ -152,7 +152,6 @@ async fn serve_session(relay: Relay, session: Session) {
             Port::Engine => drop(tasks.spawn(engine::serve(relay.clone(), stream))),
             Port::Forward => drop(tasks.spawn(forward::serve(stream))),
             Port::Shell => drop(tasks.spawn(shell::serve(stream))),
-            Port::Log => drop(tasks.spawn(log::serve(relay.clone(), stream))),
             // Only the guest opens these.
             Port::Dial => stream.refuse(),
         }
@@ -223,7 +222,6 @@ async fn read(relay: &Relay, connection: &Connection, mut reader: ReadHalf<MuxSt
                 let _ = connection.out.send(GuestMessage::Status { id, status: status::read(relay) });
             }
             HostMessage::Ping { id } => drop(connection.out.send(GuestMessage::Pong { id })),
-            HostMessage::LogLevel { filter } => (relay.options.set_log_filter)(&filter),
             HostMessage::Shutdown { id, grace_ms } => {
                 info!(grace_ms, "the host asks for a shutdown");
                 let _ = connection.out.send(GuestMessage::Stopping { id });

@@ -16,10 +16,10 @@ mod error;
 mod fdpass;
 mod forward;
 mod host;
-mod log;
 mod names;
 mod native;
 mod options;
+mod power;
 mod protocol;
 mod server;
 mod shell;
@@ -47,7 +47,8 @@ pub async fn run(options: Options) -> Result<Infallible> {
         return Ok(server::serve(&relay, server).await);
     }
     let asked = async { Ok::<_, Error>(server::serve(&relay, server).await) };
-    tokio::try_join!(asked, socks::serve(&relay), transport::serve(&relay)).map(|(never, _, _)| never)
+    let served = tokio::try_join!(asked, socks::serve(&relay), transport::serve(&relay), power::serve(&relay));
+    served.map(|(never, _, _, _)| never)
 }
 
 /// [`run`] over lanes that somebody else brings, one pair per session, whatever the boot file's link is.

@@ -15,14 +15,11 @@ pub struct Options {
     pub run_dir: PathBuf,
     /// On the data disk: its file system's size is reported to the host.
     pub data_dir: PathBuf,
-    /// The agent's log, for the host to follow.
-    pub log_file: Option<PathBuf>,
     /// What of the boot was done before the relay started.
     pub boot_steps: Vec<BootStep>,
-    /// Begins an orderly end of the machine; must not block. Called when the host asks for it.
+    /// Begins an orderly end of the machine; must not block. Called when the host asks for it, over the link or by the power
+    /// button, each time.
     pub power_off: Arc<dyn Fn() + Send + Sync>,
-    /// Takes a `tracing` filter.
-    pub set_log_filter: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
 impl fmt::Debug for Options {

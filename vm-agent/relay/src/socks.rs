@@ -142,7 +142,8 @@ async fn reply(client: &mut (impl AsyncWrite + Unpin), code: u8) -> io::Result<(
 fn code(error: DialError) -> u8 {
     match error {
         DialError::Failed => 1,
-        DialError::NotAllowed => 2,
+        // The engine words it as a proxy's refusal.
+        DialError::NotAllowed | DialError::Proxy => 2,
         DialError::NetworkUnreachable => 3,
         DialError::HostUnreachable | DialError::HostNotFound => 4,
         DialError::Refused => 5,

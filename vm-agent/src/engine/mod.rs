@@ -38,9 +38,9 @@ use crate::{
 const RELAY_PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
-    let _unused = log::start();
     let places = Places::from_args(args)?;
     let handover = Handover::receive()?;
+    log::start(handover.boot.log.as_deref());
     // Two: one request that computes must not keep the others waiting. What blocks goes to tokio's blocking threads.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -148,10 +148,10 @@ async fn open(
     steps: &mut Vec<BootStep>,
 ) -> anyhow::Result<api::Services> {
     let root = &places.root;
-    let settings = &handover.boot.engine;
+    let settings = &registry::usable(&handover.boot.engine);
     let events = Events::new();
     let layers = Layers::open(&root.join("layers"), store).context("the layers")?;
-    let registry = registry::config(&handover.boot);
+    let registry = registry::config(&handover.boot, settings)?;
     let images = Images::open(root, store, &layers, registry).context("the images")?;
     let binds = if places.native { Binds::Allowed } else { Binds::Refused };
     let volumes = Volumes::open(&root.join("volumes"), store, binds).await.context("the volumes")?;
@@ -187,9 +187,10 @@ async fn open(
     steps.push(step("containers"));
     let mut facts = api::Facts::probe(root, identity(store).await?, env!("CARGO_PKG_VERSION"));
     facts.registry = registry::facts(settings);
-    facts.http_proxy = settings.http_proxy.clone().unwrap_or_default();
-    facts.https_proxy = settings.https_proxy.clone().unwrap_or_default();
-    facts.no_proxy = settings.no_proxy.clone().unwrap_or_default();
+    let proxies = settings.proxies.masked();
+    facts.http_proxy = proxies.http.unwrap_or_default();
+    facts.https_proxy = proxies.https.unwrap_or_default();
+    facts.no_proxy = proxies.no_proxy.unwrap_or_default();
     facts.warnings = networks.warnings().await;
     for warning in &facts.warnings {
         tracing::warn!("{warning}");

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::Shared;
 use super::protocol::LogSource;
-use crate::{Error, Result};
+use crate::Result;
 
 /// How often a followed file is looked at; the systems' notifications do not see what another process writes everywhere.
 const LOOK: Duration = Duration::from_millis(200);
@@ -21,7 +21,6 @@ pub(super) async fn send(shared: &Shared, source: LogSource, follow: bool, to: m
         LogSource::Console => shared.paths.console_log(),
         LogSource::Daemon => shared.paths.daemon_log(),
         LogSource::Qemu => shared.paths.qemu_log(),
-        LogSource::Agent => return send_agent(shared, follow, to).await,
     };
     tokio::spawn(tail(file, follow, to));
     Ok(())
@@ -56,26 +55,4 @@ async fn tail(path: PathBuf, follow: bool, to: mpsc::Sender<Bytes>) {
             () = to.closed() => return,
         }
     }
-}
-
-/// What is kept in the guest, then what comes. Without `follow` it ends after a moment in which nothing came.
-async fn send_agent(shared: &Shared, follow: bool, to: mpsc::Sender<Bytes>) -> Result<()> {
-    let guest = shared.machine.guest();
-    let guest = guest.ok_or(Error::WrongState { state: "not running", remedy: "run `berth up`" })?;
-    let mut stream = guest.log().await?;
-    tokio::spawn(async move {
-        let mut buffer = vec![0; 16 << 10];
-        loop {
-            let read = stream.read(&mut buffer);
-            let count = if follow {
-                tokio::select! { count = read => count.unwrap_or(0), () = to.closed() => 0 }
-            } else {
-                tokio::time::timeout(LOOK * 2, read).await.map_or(0, |count| count.unwrap_or(0))
-            };
-            if count == 0 || to.send(Bytes::copy_from_slice(&buffer[..count])).await.is_err() {
-                return;
-            }
-        }
-    });
-    Ok(())
 }

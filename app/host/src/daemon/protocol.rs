@@ -86,22 +86,19 @@ pub struct ErrorBody {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogSource {
-    /// The guest's serial console: its kernel and the first steps of its agent.
+    /// The guest's serial console: its kernel, and the agent in all its roles.
     Console,
-    /// The agent in the guest; needs a running machine.
-    Agent,
     Daemon,
     /// What QEMU itself wrote.
     Qemu,
 }
 
 impl LogSource {
-    pub const ALL: [LogSource; 4] = [LogSource::Console, LogSource::Agent, LogSource::Daemon, LogSource::Qemu];
+    pub const ALL: [LogSource; 3] = [LogSource::Console, LogSource::Daemon, LogSource::Qemu];
 
     pub fn name(self) -> &'static str {
         match self {
             LogSource::Console => "console",
-            LogSource::Agent => "agent",
             LogSource::Daemon => "daemon",
             LogSource::Qemu => "qemu",
         }

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use control::{BootInfo, EngineSettings, LinkKind, Secret};
+use control::{BootInfo, EngineSettings, LinkKind, ProxySettings, Secret};
 
 use crate::settings::Values;
 use crate::sys;
@@ -24,6 +24,7 @@ pub fn boot_info(settings: &Values, link: LinkKind, secret: Secret) -> BootInfo 
         hostname: "berth".to_owned(),
         link,
         host_time_ns: host_time_ns(),
+        log: Some(settings.agent_log.clone()).filter(|filter| !filter.is_empty()),
         engine: engine_settings(settings, |name| std::env::var(name).ok()),
     }
 }
@@ -34,23 +35,29 @@ pub fn host_time_ns() -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The user's settings, and the host's environment for proxies that are not set.
-fn engine_settings(settings: &Values, environment: impl Fn(&str) -> Option<String>) -> EngineSettings {
-    let proxy = |set: &str, names: [&str; 2]| {
-        let given = (!set.is_empty()).then(|| set.to_owned());
-        given.or_else(|| names.iter().find_map(|name| environment(name).filter(|value| !value.is_empty())))
+/// The proxies of the user's settings, and of the host's environment where they are not set.
+pub fn proxies(settings: &Values, environment: impl Fn(&str) -> Option<String>) -> ProxySettings {
+    let set = ProxySettings {
+        http: Some(settings.http_proxy.clone()),
+        https: Some(settings.https_proxy.clone()),
+        no_proxy: Some(settings.no_proxy.clone()),
     };
+    set.or_environment(environment)
+}
+
+/// What the engine is told: the user's settings, and the host's environment for proxies that are not set.
+fn engine_settings(settings: &Values, environment: impl Fn(&str) -> Option<String>) -> EngineSettings {
     let mut mirrors = BTreeMap::new();
     if !settings.registry_mirrors.is_empty() {
         mirrors.insert("docker.io".to_owned(), settings.registry_mirrors.clone());
     }
+    // For `docker info` only: the host dials, so the guest needs no password.
+    let proxies = proxies(settings, environment).masked();
     EngineSettings {
         mirrors,
         insecure_registries: settings.insecure_registries.clone(),
-        http_proxy: proxy(&settings.http_proxy, ["http_proxy", "HTTP_PROXY"]),
-        https_proxy: proxy(&settings.https_proxy, ["https_proxy", "HTTPS_PROXY"]),
-        no_proxy: proxy(&settings.no_proxy, ["no_proxy", "NO_PROXY"]),
-        extra_ca_pem: Some(sys::local_authorities()).filter(|pem| pem.contains("-----BEGIN CERTIFICATE-----")),
+        proxies,
+        ca_pem: Some(sys::trusted_roots()).filter(|pem| !pem.is_empty()),
         renew_images: false,
     }
 }
@@ -108,14 +115,15 @@ mod tests {
     fn proxies_come_from_the_settings_then_from_the_environment() {
         let environment = |name: &str| match name {
             "HTTP_PROXY" => Some("http://env.example".to_owned()),
-            "HTTPS_PROXY" => Some("http://secure.example".to_owned()),
+            "HTTPS_PROXY" => Some("http://user:hunter2@secure.example".to_owned()),
             "no_proxy" => Some(String::new()),
             _ => None,
         };
         let engine = engine_settings(&settings(), environment);
-        assert_eq!(engine.http_proxy.as_deref(), Some("http://set.example:3128"));
-        assert_eq!(engine.https_proxy.as_deref(), Some("http://secure.example"));
-        assert_eq!(engine.no_proxy, None);
+        assert_eq!(engine.proxies.http.as_deref(), Some("http://set.example:3128"));
+        assert_eq!(engine.proxies.https.as_deref(), Some("http://xxxxx:xxxxx@secure.example"));
+        assert!(proxies(&settings(), environment).https.unwrap().contains("hunter2"));
+        assert_eq!(engine.proxies.no_proxy, None);
         assert_eq!(engine.mirrors["docker.io"], ["http://mirror.example"]);
     }
 

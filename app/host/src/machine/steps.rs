@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use control::message::EngineState;
-use control::{LinkKind, Secret};
+use control::{LinkKind, Proxies, Secret};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
@@ -120,6 +120,7 @@ fn files(paths: &Paths) -> MachineFiles {
 
 /// Reaches the guest and says hello, trying until `deadline`: it listens only once its agent runs.
 pub(super) async fn join(
+    settings: Settings,
     instance: Arc<dyn Instance>,
     address: LinkAddress,
     secret: Secret,
@@ -127,7 +128,8 @@ pub(super) async fn join(
     deadline: Instant,
 ) -> Result<Guest> {
     instance.link_is_used().await;
-    Ok(Guest::connect(link_to(address, secret)?, ports, deadline).await?)
+    let proxies = Proxies::new(&boot::proxies(&settings, |name| std::env::var(name).ok()));
+    Ok(Guest::connect(link_to(address, secret)?, ports, proxies, deadline).await?)
 }
 
 #[cfg(unix)]

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use control::address::{is_mirror, is_registry};
+use control::proxy::{Proxy, mask_credentials};
+
 use super::{Accelerator, LinkChoice, Takes, Values};
 use crate::sys::HostFacts;
 
@@ -191,8 +194,12 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::List,
         parse: |values, text, _| {
             let mirrors: Vec<String> = items(text).collect();
-            if !mirrors.iter().all(|mirror| is_url(mirror)) {
-                return Err("URLs that begin with http:// or https://, separated by commas".to_owned());
+            if let Some(bad) = mirrors.iter().find(|mirror| !is_mirror(mirror)) {
+                return Err(format!(
+                    "`{}` is no mirror: it must look like https://mirror.example or http://mirror.example:5000/path, \
+                     without ?, # or @",
+                    mask_credentials(bad)
+                ));
             }
             values.registry_mirrors = mirrors;
             Ok(())
@@ -208,8 +215,11 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::List,
         parse: |values, text, _| {
             let registries: Vec<String> = items(text).collect();
-            if registries.iter().any(|registry| registry.contains("://") || registry.contains(char::is_whitespace)) {
-                return Err("HOST[:PORT] or CIDR, without a scheme, separated by commas".to_owned());
+            if let Some(bad) = registries.iter().find(|registry| !is_registry(registry)) {
+                return Err(format!(
+                    "`{bad}` is no registry: it must look like reg.example, reg.example:5000 or 10.0.0.0/8, without a \
+                     scheme or a path"
+                ));
             }
             values.insecure_registries = registries;
             Ok(())
@@ -218,7 +228,9 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         name: "http_proxy",
-        description: "Proxy of the engine for http:// as URL; empty: what HTTP_PROXY says when the machine starts.",
+        description: "Proxy for the registries' port 80, as http://[USER:PASSWORD@]HOST:PORT; empty: what http_proxy, \
+                      HTTP_PROXY or ALL_PROXY says in the environment of the berth daemon, which it has from the command \
+                      that started it (`berth machine quit` ends it).",
         takes: Takes::AtNextStart,
         may_be_empty: true,
         kind: Kind::Text,
@@ -227,7 +239,8 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         name: "https_proxy",
-        description: "Proxy of the engine for https:// as URL; empty: what HTTPS_PROXY says when the machine starts.",
+        description: "Proxy for the registries' other ports, 443 and 5000 included, as http://[USER:PASSWORD@]HOST:PORT; \
+                      empty: https_proxy, HTTPS_PROXY or ALL_PROXY in the environment of the berth daemon.",
         takes: Takes::AtNextStart,
         may_be_empty: true,
         kind: Kind::Text,
@@ -236,7 +249,9 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         name: "no_proxy",
-        description: "Hosts that are reached without a proxy, separated by commas; empty: what NO_PROXY says.",
+        description: "What is reached without a proxy, separated by commas: example.com with all below it, .example.com \
+                      only below it, addresses, CIDR, each perhaps with :PORT, or *; loopback always is. Empty: no_proxy or \
+                      NO_PROXY in the environment of the berth daemon.",
         takes: Takes::AtNextStart,
         may_be_empty: true,
         kind: Kind::Text,
@@ -245,6 +260,27 @@ pub(super) const KEYS: &[Key] = &[
             Ok(())
         },
         show: |values| values.no_proxy.clone(),
+    },
+    Key {
+        name: "agent_log",
+        description: "What the agent in the machine writes to the console log, as [PART=]LEVEL separated by commas, such as \
+                      info,containers=debug; empty: info.",
+        takes: Takes::AtNextStart,
+        may_be_empty: true,
+        kind: Kind::Text,
+        parse: |values, text, _| {
+            let parts: Vec<String> = items(text).collect();
+            if !parts.iter().all(|part| is_log_filter(part)) {
+                return Err(
+                    "[PART=]LEVEL separated by commas, such as info,containers=debug; LEVEL is off, error, warn, \
+                            info, debug or trace"
+                        .to_owned(),
+                );
+            }
+            values.agent_log = parts.join(",");
+            Ok(())
+        },
+        show: |values| values.agent_log.clone(),
     },
     Key {
         name: "docker_context",
@@ -304,17 +340,20 @@ fn accelerator(text: &str) -> Option<Accelerator> {
     [Accelerator::Kvm, Accelerator::Tcg, Accelerator::Hvf, Accelerator::Whpx].into_iter().find(|a| a.name() == text)
 }
 
-fn is_url(text: &str) -> bool {
-    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(char::is_whitespace))
-}
-
 fn proxy(text: &str) -> Result<String, String> {
     match text {
         "" => Ok(String::new()),
-        _ if is_url(text) => Ok(text.to_owned()),
-        _ => Err("a URL that begins with http:// or https://".to_owned()),
+        _ if !text.contains("://") => Err("the URL of an HTTP proxy, such as http://proxy.example:3128".to_owned()),
+        _ => Proxy::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string()),
     }
+}
+
+/// A part of what `tracing`'s filters take.
+fn is_log_filter(text: &str) -> bool {
+    let (part, level) = text.split_once('=').unwrap_or(("all", text));
+    let named = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+    let is_level = ["off", "error", "warn", "info", "debug", "trace"].contains(&level);
+    is_level && !part.is_empty() && part.chars().all(named)
 }
 
 fn duration(text: &str) -> Option<Duration> {

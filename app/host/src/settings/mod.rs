@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use control::proxy::mask_credentials;
 use serde::{Deserialize, Serialize};
 
 use crate::sys::{self, HostFacts};
@@ -73,6 +74,8 @@ pub struct Values {
     pub http_proxy: String,
     pub https_proxy: String,
     pub no_proxy: String,
+    /// Empty: the agent's default.
+    pub agent_log: String,
     pub docker_context: bool,
     pub var_run_docker_sock: bool,
     pub locale: String,
@@ -95,6 +98,7 @@ impl Values {
             http_proxy: String::new(),
             https_proxy: String::new(),
             no_proxy: String::new(),
+            agent_log: String::new(),
             docker_context: true,
             var_run_docker_sock: false,
             locale: "auto".to_owned(),
@@ -114,6 +118,7 @@ pub enum Takes {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     pub name: String,
+    /// Without passwords of URLs, unlike [`Settings::get`].
     pub value: String,
     pub default: String,
     /// Set by the user, be it to the default's value.
@@ -189,7 +194,7 @@ impl Settings {
         let mut values = self.values.clone();
         (key.parse)(&mut values, text, &self.host).map_err(|expected| Error::BadSetting {
             name: key.name,
-            value: text.to_owned(),
+            value: shown(key, text.to_owned()),
             expected,
         })?;
         self.values = values;
@@ -216,7 +221,7 @@ impl Settings {
         KEYS.iter()
             .map(|key| Entry {
                 name: key.name.to_owned(),
-                value: (key.show)(&self.values),
+                value: shown(key, (key.show)(&self.values)),
                 default: (key.show)(&defaults),
                 is_set: self.set.contains_key(key.name),
                 description: key.description.to_owned(),
@@ -226,9 +231,9 @@ impl Settings {
     }
 }
 
-/// The names of all settings, for completions.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    KEYS.iter().map(|key| key.name)
+/// `text` for people and logs: without the passwords of URLs.
+fn shown(key: &Key, text: String) -> String {
+    if key.name.ends_with("_proxy") || text.contains("://") { mask_credentials(&text) } else { text }
 }
 
 fn known(name: &str) -> Result<&'static Key> {
@@ -295,6 +300,51 @@ mod tests {
         );
         assert_eq!(refused("colour", "red"), "there is no setting `colour`: `berth config list` shows them all");
         assert!(refused("registry_mirrors", "ftp://x").contains("http"));
+    }
+
+    #[test]
+    fn what_the_engine_would_refuse_is_refused_here_by_name() {
+        for bad in ["https://m.example?x", "https://m.example#x", "https://xxxxx:xxxxx@m.example", "https://"] {
+            let error =
+                refused("registry_mirrors", &format!("https://good.example,{}", bad.replace("xxxxx", "hunter2")));
+            assert!(!error.contains("hunter2"), "{error}");
+            assert!(
+                error.contains("for registry_mirrors") && error.contains(&format!("`{bad}` is no mirror")),
+                "{error}"
+            );
+        }
+        for bad in ["10.0.0.0/33", "reg.example/path", "http://reg.example", "reg.example:port"] {
+            let error = refused("insecure_registries", &format!("reg.example:5000,{bad}"));
+            assert!(
+                error.contains("for insecure_registries") && error.contains(&format!("`{bad}` is no reg")),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_log_filter_is_checked() {
+        let mut settings = Settings::of_host(HOST);
+        for good in ["debug", "info,containers=trace", "warn,images::registry=off", ""] {
+            settings.set("agent_log", good).unwrap();
+            assert_eq!(settings.agent_log, good);
+        }
+        for bad in ["loud", "info,=debug", "containers=", "a b=debug"] {
+            assert!(refused("agent_log", bad).contains("such as info,containers=debug"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_checked_and_its_password_is_neither_listed_nor_told() {
+        for (bad, words) in [("proxy:3128", "http://proxy.example:3128"), ("https://u:hunter2@p:1", "http:// URL")] {
+            let error = refused("https_proxy", bad);
+            assert!(error.contains("https_proxy") && error.contains(words) && !error.contains("hunter2"), "{error}");
+        }
+        let mut settings = Settings::of_host(HOST);
+        settings.set("http_proxy", "http://u:hunter2@p:1").unwrap();
+        assert_eq!(settings.get("http_proxy").unwrap(), "http://u:hunter2@p:1");
+        let listed = settings.list().into_iter().find(|entry| entry.name == "http_proxy").unwrap();
+        assert_eq!(listed.value, "http://xxxxx:xxxxx@p:1");
     }
 
     #[test]

@@ -13,6 +13,8 @@ use windows as platform;
 
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
@@ -92,9 +94,25 @@ pub fn kernel_release() -> String {
     platform::kernel_release()
 }
 
-/// Certificates (PEM) of the authorities that this host trusts beyond those of its distributor; empty when there are none.
-pub fn local_authorities() -> String {
-    platform::local_authorities()
+/// Certificates (PEM) of the authorities that this host trusts: those of its own store, or what `SSL_CERT_FILE` and
+/// `SSL_CERT_DIR` name instead. Empty when it has none.
+pub fn trusted_roots() -> String {
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        tracing::warn!(%error, "some of this host's CA certificates cannot be read");
+    }
+    let mut pem = String::new();
+    for certificate in &found.certs {
+        let text = STANDARD.encode(certificate);
+        pem.push_str("-----BEGIN CERTIFICATE-----\n");
+        // RFC 7468, section 2: lines of 64 characters, which are all ASCII here.
+        for line in text.as_bytes().chunks(64) {
+            pem.extend(line.iter().copied().map(char::from));
+            pem.push('\n');
+        }
+        pem.push_str("-----END CERTIFICATE-----\n");
+    }
+    pem
 }
 
 /// Makes the process a session of its own, so that no terminal's end reaches it.
@@ -150,4 +168,38 @@ impl ProcessIdentity {
 /// Connects to a [`LocalListener`] of this path.
 pub async fn connect(path: &Path) -> std::io::Result<LocalStream> {
     platform::connect(path).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Set in the copy of this test that only prints the roots: the environment of a running process is not changed.
+    const PRINT: &str = "BERTH_TEST_PRINT_ROOTS";
+
+    #[test]
+    fn the_roots_are_those_of_the_store_that_is_named() {
+        if std::env::var_os(PRINT).is_some() {
+            println!("{}", trusted_roots());
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("roots.pem");
+        let body = STANDARD.encode([b'x'; 90]);
+        let certificate =
+            format!("-----BEGIN CERTIFICATE-----\n{}\n{}\n-----END CERTIFICATE-----\n", &body[..64], &body[64..]);
+        std::fs::write(&file, format!("# a comment\n{certificate}{certificate}")).unwrap();
+        let name = "sys::tests::the_roots_are_those_of_the_store_that_is_named";
+        let out = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture", "--test-threads=1"])
+            .env(PRINT, "1")
+            .env("SSL_CERT_FILE", &file)
+            .env_remove("SSL_CERT_DIR")
+            .output()
+            .unwrap();
+        let text = String::from_utf8(out.stdout).unwrap();
+        let begin = text.find("-----BEGIN").unwrap_or_else(|| panic!("no certificate in {text}"));
+        let end = text.rfind("END CERTIFICATE-----\n").unwrap() + "END CERTIFICATE-----\n".len();
+        assert_eq!(&text[begin..end], certificate);
+    }
 }

@@ -142,31 +142,6 @@ pub(super) fn memory_mib() -> Option<u64> {
     Some(String::from_utf8(out.stdout).ok()?.trim().parse::<u64>().ok()? >> 20)
 }
 
-/// Where administrators put the certificates of their own authorities (update-ca-certificates(8), update-ca-trust(8), and
-/// their like on Arch and SUSE); the distributions' own are elsewhere.
-#[cfg(target_os = "linux")]
-const AUTHORITY_DIRS: [&str; 4] = [
-    "/usr/local/share/ca-certificates",
-    "/etc/pki/ca-trust/source/anchors",
-    "/etc/ca-certificates/trust-source/anchors",
-    "/etc/pki/trust/anchors",
-];
-
-#[cfg(target_os = "linux")]
-pub(super) fn local_authorities() -> String {
-    let files = AUTHORITY_DIRS.iter().filter_map(|dir| std::fs::read_dir(dir).ok()).flatten().flatten();
-    let mut paths: Vec<PathBuf> = files.map(|entry| entry.path()).collect();
-    paths.sort();
-    paths.iter().filter_map(|path| std::fs::read_to_string(path).ok()).collect::<Vec<_>>().join("\n")
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(super) fn local_authorities() -> String {
-    let keychain = "/Library/Keychains/System.keychain";
-    let out = std::process::Command::new("/usr/bin/security").args(["find-certificate", "-a", "-p", keychain]).output();
-    out.map(|out| String::from_utf8_lossy(&out.stdout).into_owned()).unwrap_or_default()
-}
-
 pub(super) fn leave_terminal() {
     // Fails only for a process group's leader, which a shell made of us: then our children are in groups of their own all the same.
     let _ = rustix::process::setsid();

@@ -142,13 +142,6 @@ pub(super) fn kernel_release() -> String {
     out.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned()).unwrap_or_default()
 }
 
-pub(super) fn local_authorities() -> String {
-    let script = "Get-ChildItem Cert:\\LocalMachine\\Root | ForEach-Object { '-----BEGIN CERTIFICATE-----'; \
-                  [Convert]::ToBase64String($_.RawData, 'InsertLineBreaks'); '-----END CERTIFICATE-----' }";
-    let out = std::process::Command::new("powershell").args(["-NoProfile", "-Command", script]).output();
-    out.map(|out| String::from_utf8_lossy(&out.stdout).into_owned()).unwrap_or_default()
-}
-
 /// A detached process has no console to leave.
 pub(super) fn leave_terminal() {}
 

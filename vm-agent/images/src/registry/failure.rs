@@ -15,6 +15,8 @@ const MAX_BODY: usize = 64 * 1024;
 
 /// What one try gave: when it failed also the pause that the registry asked for.
 pub(super) type Tried<T> = Result<T, (Failure, Option<Duration>)>;
+/// What the HTTP client calls SOCKS reply 2 (RFC 1928, section 6): the relay's word for a proxy behind it that refused.
+const PROXY_REFUSED: &str = "connection not allowed";
 
 /// A request that did not succeed.
 #[derive(Debug, Clone)]
@@ -67,6 +69,8 @@ impl Failure {
                 "dial tcp {}: connect: connection refused (is the registry running, and is this its port?)",
                 host.unwrap_or_default()
             );
+        } else if error.is_connect() && reason == PROXY_REFUSED {
+            reason = "the proxy on the host did not lead there; the machine's console log says why".to_owned();
         } else if error.is_timeout() {
             reason = "timed out: the registry does not answer (try again, or check the network)".to_owned();
         } else if let Some(certificate) = certificate(error) {

@@ -36,6 +36,8 @@ pub struct RegistryConfig {
     /// `socks5h://user:password@127.0.0.1:1080`: every connection goes through it and names are resolved behind it.
     /// `None`: connect directly.
     pub socks_proxy: Option<String>,
+    /// Without `socks_proxy`: which connections go through an HTTP proxy.
+    pub http_proxy: Option<ProxyChoice>,
     /// Certificates of trusted roots, PEM, one after another.
     pub ca_certificates: Vec<u8>,
     pub patience: Patience,
@@ -43,6 +45,31 @@ pub struct RegistryConfig {
     pub concurrent_downloads: usize,
     /// Layers uploaded at the same time; 0 means dockerd's default of 5.
     pub concurrent_uploads: usize,
+}
+
+type Choose = dyn Fn(&str, u16) -> Option<String> + Send + Sync;
+
+/// The proxy's URL for a host and a port; `None`: connect directly.
+#[derive(Clone)]
+pub struct ProxyChoice(Arc<Choose>);
+
+impl ProxyChoice {
+    /// `choose` gets a name or an address without brackets.
+    pub fn new(choose: impl Fn(&str, u16) -> Option<String> + Send + Sync + 'static) -> ProxyChoice {
+        ProxyChoice(Arc::new(choose))
+    }
+
+    /// The proxy for this host and port.
+    pub fn of(&self, host: &str, port: u16) -> Option<String> {
+        (self.0)(host, port)
+    }
+}
+
+/// Says nothing: the URLs may hold passwords.
+impl std::fmt::Debug for ProxyChoice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ProxyChoice")
+    }
 }
 
 /// When to try again, and when to give up.
@@ -165,6 +192,11 @@ fn client(config: &RegistryConfig, tls: rustls::ClientConfig, silence: Option<Du
     }
     if let Some(proxy) = &config.socks_proxy {
         builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(settings)?);
+    } else if let Some(choice) = config.http_proxy.clone() {
+        builder = builder.proxy(reqwest::Proxy::custom(move |url| {
+            let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']');
+            choice.of(host, url.port_or_known_default()?)
+        }));
     }
     builder.build().map_err(settings)
 }

@@ -92,10 +92,8 @@ fn start(boot: &BootInfo, dir: &Path, power_off: &Arc<Semaphore>) -> (mpsc::Send
         boot: boot.clone(),
         run_dir: dir.to_owned(),
         data_dir: dir.to_owned(),
-        log_file: None,
         boot_steps: Vec::new(),
         power_off: Arc::new(move || power_off.add_permits(1)),
-        set_log_filter: Arc::new(|_| {}),
     };
     let (lanes, receiver) = mpsc::channel(4);
     let native = boot.link == LinkKind::None;

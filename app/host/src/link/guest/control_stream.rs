@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use control::message::{EngineState, Opened};
 use control::mux::{Incoming, Session};
-use control::{Forward, GuestMessage, Hello, HelloReply, HostMessage, Port, Versions, Welcome, wire};
+use control::{Forward, GuestMessage, Hello, HelloReply, HostMessage, Port, Proxies, Versions, Welcome, wire};
 use tokio::io::ReadHalf;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -76,10 +76,16 @@ async fn greet(session: &Session) -> Result<(LinkStream, Welcome), LinkError> {
 }
 
 /// Serves connection after connection until the guest refuses or the last [`Guest`] is dropped.
-pub(super) async fn keep(shared: Weak<Shared>, ports: Arc<dyn Ports>, first: Connection, first_out: Out) {
+pub(super) async fn keep(
+    shared: Weak<Shared>,
+    ports: Arc<dyn Ports>,
+    proxies: Arc<Proxies>,
+    first: Connection,
+    first_out: Out,
+) {
     let (mut connection, mut out) = (first, first_out);
     loop {
-        let reason = serve(&shared, &ports, connection, out).await;
+        let reason = serve(&shared, &ports, &proxies, connection, out).await;
         let Some(strong) = shared.upgrade() else { return };
         strong.requests.detach();
         info!(reason, "the link to the guest was lost");
@@ -114,7 +120,13 @@ pub(super) async fn keep(shared: Weak<Shared>, ports: Arc<dyn Ports>, first: Con
 }
 
 /// Serves one connection to its end, whose reason it returns.
-async fn serve(shared: &Weak<Shared>, ports: &Arc<dyn Ports>, connection: Connection, out: Out) -> String {
+async fn serve(
+    shared: &Weak<Shared>,
+    ports: &Arc<dyn Ports>,
+    proxies: &Arc<Proxies>,
+    connection: Connection,
+    out: Out,
+) -> String {
     let Connection { session, stream, forwards } = connection;
     let (reader, mut writer) = tokio::io::split(stream);
     let (out, mut messages) = out;
@@ -137,9 +149,9 @@ async fn serve(shared: &Weak<Shared>, ports: &Arc<dyn Ports>, connection: Connec
         while let Some(Incoming { port, stream }) = session.accept().await {
             while dials.try_join_next().is_some() {}
             match port {
-                Port::Dial => drop(dials.spawn(dial::serve(stream))),
+                Port::Dial => drop(dials.spawn(dial::serve(stream, proxies.clone()))),
                 // Only the host opens these.
-                Port::Control | Port::Engine | Port::Forward | Port::Shell | Port::Log => stream.refuse(),
+                Port::Control | Port::Engine | Port::Forward | Port::Shell => stream.refuse(),
             }
         }
         session.closed().await

@@ -2,6 +2,7 @@
 
 mod control_stream;
 mod dial;
+mod proxy;
 mod requests;
 mod shell;
 
@@ -10,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use control::message::{EngineState, Status};
-use control::{Forward, ForwardFailure, GuestMessage, HostMessage, Port, Target, Welcome, wire};
+use control::{Forward, ForwardFailure, GuestMessage, HostMessage, Port, Proxies, Target, Welcome, wire};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -72,8 +73,13 @@ struct Shared {
 
 impl Guest {
     /// Reaches the guest and says hello, trying until `deadline` while it boots. Then keeps the link: serves the guest's
-    /// requests (published ports by `ports`, dialling out, names) and starts a new session when one is lost.
-    pub async fn connect(link: Link, ports: Arc<dyn Ports>, deadline: Instant) -> Result<Guest, LinkError> {
+    /// requests (published ports by `ports`, dialling out by `proxies`, names) and starts a new session when one is lost.
+    pub async fn connect(
+        link: Link,
+        ports: Arc<dyn Ports>,
+        proxies: Proxies,
+        deadline: Instant,
+    ) -> Result<Guest, LinkError> {
         let link = Arc::new(link);
         let (connection, welcome) = control_stream::hello(&link, deadline).await?;
         let shared = Arc::new(Shared {
@@ -84,7 +90,8 @@ impl Guest {
             keeper: Mutex::new(None),
         });
         let out = connection.attach(&shared.requests);
-        let keeper = tokio::spawn(control_stream::keep(Arc::downgrade(&shared), ports, connection, out));
+        let keeper =
+            tokio::spawn(control_stream::keep(Arc::downgrade(&shared), ports, Arc::new(proxies), connection, out));
         *shared.keeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(keeper);
         Ok(Guest { shared })
     }
@@ -130,17 +137,6 @@ impl Guest {
         self.open(Port::Shell).await
     }
 
-    /// The agent's log: what the guest kept, then what comes.
-    pub async fn log(&self) -> Result<LinkStream, LinkError> {
-        self.open(Port::Log).await
-    }
-
-    /// Sets the guest's clock by the host's. It happens by itself at each hello and every minute: this is for a host
-    /// that slept.
-    pub fn sync_time(&self) -> Result<(), LinkError> {
-        self.shared.requests.tell(HostMessage::Time { host_time_ns: now_ns() })
-    }
-
     /// How the guest is.
     pub async fn status(&self) -> Result<Status, LinkError> {
         match self.shared.requests.ask(ANSWER, |id| HostMessage::Status { id }).await? {
@@ -152,11 +148,6 @@ impl Guest {
     /// Whether the relay answers at all, within `patience`.
     pub async fn ping(&self, patience: Duration) -> Result<(), LinkError> {
         self.shared.requests.ask(patience, |id| HostMessage::Ping { id }).await.map(|_| ())
-    }
-
-    /// What the agent shall log, as a `tracing` filter.
-    pub fn set_log_level(&self, filter: &str) -> Result<(), LinkError> {
-        self.shared.requests.tell(HostMessage::LogLevel { filter: filter.to_owned() })
     }
 
     /// Has containers stopped and the guest powered off; resolves when containers are stopped and the data disk is safe, or

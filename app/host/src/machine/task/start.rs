@@ -10,7 +10,7 @@ use crate::machine::record::{AcceleratorMemory, MachineRecord};
 use crate::machine::state::{Blame, Event, Start, State, Step};
 use crate::machine::status::Progress;
 use crate::machine::steps::{self, Booted, Ground, Product};
-use crate::settings::Accelerator;
+use crate::settings::{Accelerator, Settings};
 use crate::{Error, Result};
 
 /// How long a machine that was started before may take to answer again.
@@ -53,10 +53,13 @@ impl Task {
                 }
                 Step::Link => {
                     let record = record.expect(early);
-                    Product::Link(
-                        steps::join(instance.expect(early), record.instance.link, record.secret, ports, deadline)
-                            .await?,
-                    )
+                    // A machine that an earlier daemon started was checked by it: no step before this one has run.
+                    let settings = match ground {
+                        Some(ground) => ground.settings,
+                        None => Settings::load(&paths.settings())?,
+                    };
+                    let (instance, address) = (instance.expect(early), record.instance.link);
+                    Product::Link(steps::join(settings, instance, address, record.secret, ports, deadline).await?)
                 }
                 Step::Engine => {
                     steps::await_engine(guest.expect(early)).await?;
