@@ -37,7 +37,7 @@ const ADOPTION: Duration = Duration::from_secs(20);
 pub(crate) async fn reach(paths: &Paths) -> Result<Option<Client>, Failure> {
     match Client::connect(paths.clone()).await {
         Ok(client) => return Ok(Some(client)),
-        Err(host::Error::NoDaemon) if paths.machine_record().exists() => (),
+        Err(host::Error::NoDaemon) if paths.machine_record().exists() || paths.launch_record().exists() => (),
         Err(host::Error::NoDaemon) => return Ok(None),
         Err(error) => return Err(error.into()),
     }

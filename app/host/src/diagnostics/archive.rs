@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 
 use super::Check;
 use crate::client::Client;
-use crate::daemon::protocol::{DaemonStatus, LogSource};
+use crate::daemon::protocol::DaemonStatus;
 use crate::machine::{Phase, console};
 use crate::paths::Paths;
 use crate::{Error, Result, image, sys};
@@ -50,11 +50,11 @@ pub async fn archive(paths: &Paths, checks: &[Check], dir: &Path) -> Result<Path
             parts.push((format!("log/{name}"), bytes[bytes.len().saturating_sub(LOG_LIMIT)..].to_vec()));
         }
     }
-    if let (Some(client), Some(status)) = (&client, &status)
+    if let Some(status) = &status
         && status.machine.phase == Phase::Running
         && status.machine.trouble.is_none()
     {
-        parts.extend(of_the_guest(client, status).await);
+        parts.extend(of_the_guest(status).await);
     }
     let parts: Vec<Part> = parts
         .into_iter()
@@ -65,23 +65,12 @@ pub async fn archive(paths: &Paths, checks: &[Check], dir: &Path) -> Result<Path
 }
 
 /// What only a machine that runs can tell: as much of it as comes in time.
-async fn of_the_guest(client: &Client, status: &DaemonStatus) -> Vec<Part> {
+async fn of_the_guest(status: &DaemonStatus) -> Vec<Part> {
     let mut parts = Vec::new();
     for (name, path) in [("docker-version.json", "/version"), ("docker-info.json", "/info")] {
         if let Some(Some(bytes)) = within(ask_engine(&status.engine_socket, path)).await {
             parts.push((name.to_owned(), bytes));
         }
-    }
-    let agent = async {
-        let mut text = client.logs(LogSource::Agent, false).await.ok()?;
-        let mut bytes = Vec::new();
-        while let Ok(Some(piece)) = text.next().await {
-            bytes.extend_from_slice(&piece);
-        }
-        Some(bytes)
-    };
-    if let Some(Some(bytes)) = within(agent).await {
-        parts.push(("log/agent.log".to_owned(), bytes[bytes.len().saturating_sub(LOG_LIMIT)..].to_vec()));
     }
     parts
 }
