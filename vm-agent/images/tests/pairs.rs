@@ -12,8 +12,11 @@ use support::{Bench, config, gzip, recorder, statuses, tar};
 
 const KIND: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
-/// Images under tags of their own: each a list of blobs (as plain layers) and a list of the layers that it claims they are.
-async fn serve(images: &[(&str, &[&Vec<u8>], &[&Vec<u8>])]) -> Server {
+/// A tag, the blobs of its image (as plain layers), and the layers that it claims they are.
+type Claim<'a> = (&'a str, &'a [&'a Vec<u8>], &'a [&'a Vec<u8>]);
+
+/// Images under tags of their own.
+async fn serve(images: &[Claim<'_>]) -> Server {
     let mut content = Content::default();
     for (tag, blobs, claimed) in images {
         let claimed: Vec<Vec<u8>> = claimed.iter().map(|layer| (*layer).clone()).collect();
