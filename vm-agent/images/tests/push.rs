@@ -6,9 +6,9 @@ mod support;
 
 use std::time::Duration;
 
-use images::{Auth, Error, Reference, Sink};
+use images::{Auth, Error, Reference, RegistryConfig, Sink};
 use support::server::{Answer, Appetite, Request, Server};
-use support::{Bench, docker_archive, noise, tar};
+use support::{Bench, docker_archive, impatient, noise, tar};
 
 /// More than the buffers between here and the server hold.
 const SIZE: usize = 12_000_000;
@@ -23,7 +23,11 @@ fn accept(request: &Request) -> Answer {
 }
 
 async fn push(server: &Server, size: usize) -> images::Result<()> {
-    let bench = Bench::new();
+    push_with(server, size, impatient()).await
+}
+
+async fn push_with(server: &Server, size: usize, config: RegistryConfig) -> images::Result<()> {
+    let bench = Bench::with(config);
     let name = format!("{}/app:1", server.address);
     bench.load(docker_archive(&name, &[tar(&[("big", &noise(5, size))])])).await.unwrap();
     bench.images.push(&Reference::parse(&name).unwrap(), &Auth::Anonymous, &Sink::silent()).await
@@ -37,7 +41,10 @@ fn puts(server: &Server) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_upload_is_no_stalled_one() {
     let server = Server::eating(Appetite::Slow(SIZE / 20, Duration::from_millis(100)), accept).await;
-    push(&server, SIZE).await.unwrap();
+    let mut config = impatient();
+    // The kernel's buffers take the last bytes long before the server reads them.
+    config.patience.answer = Duration::from_secs(60);
+    push_with(&server, SIZE, config).await.unwrap();
     // The layer and the configuration, each once.
     assert_eq!(puts(&server), 2);
 }
