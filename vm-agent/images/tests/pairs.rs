@@ -12,11 +12,11 @@ use support::{Bench, config, gzip, recorder, statuses, tar};
 
 const KIND: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
-/// A tag, the blobs of its image (as plain layers), and the layers that it claims they are.
-type Claim<'a> = (&'a str, &'a [&'a Vec<u8>], &'a [&'a Vec<u8>]);
+/// An image's tag, its blobs (as plain layers), and the layers that it claims they are.
+type Described<'a> = (&'a str, &'a [&'a Vec<u8>], &'a [&'a Vec<u8>]);
 
 /// Images under tags of their own.
-async fn serve(images: &[Claim<'_>]) -> Server {
+async fn serve(images: &[Described<'_>]) -> Server {
     let mut content = Content::default();
     for (tag, blobs, claimed) in images {
         let claimed: Vec<Vec<u8>> = claimed.iter().map(|layer| (*layer).clone()).collect();
