@@ -3,10 +3,12 @@
 //! The output of `cargo test` is read line by line. What a runner says itself counts; what it shows of a test's own output, in
 //! which a test may have run this or another runner again, does not:
 //!
+//! ```text
 //!                ---- name ----                    running N tests
 //!     Outside -----------------> Captured(false) -----------------> Captured(true)
 //!        ^                         |    ^                             |
 //!        +-- failures:/successes: -+    +------- test result: --------+
+//! ```
 
 use std::fmt;
 
