@@ -70,6 +70,19 @@ async fn an_old_archive_is_loaded_and_saved_and_loaded_again() {
     assert_eq!(error, "No such image: nothing:latest");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_can_send_what_stands_behind_the_archives_end() {
+    use tokio::io::AsyncWriteExt;
+    let bench = Bench::new();
+    let (mut client, engine) = tokio::io::duplex(1024);
+    let sent = tokio::spawn(async move {
+        client.write_all(&docker_archive("padded:1", &layers(1000))).await?;
+        client.write_all(&vec![0; 300_000]).await
+    });
+    bench.images.load(engine, None, &images::Sink::silent()).await.unwrap();
+    sent.await.unwrap().expect("everything was taken");
+}
+
 fn without(archive: &[u8], unwanted: &str) -> Vec<u8> {
     let mut builder = ::tar::Builder::new(Vec::new());
     let mut archive = ::tar::Archive::new(archive);

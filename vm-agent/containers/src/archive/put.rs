@@ -77,6 +77,8 @@ pub(super) fn unpack(
         }
         put_entry(place.root(), &target, &mut entry, &extensions, owner, options)?;
     }
+    // An archive is padded behind its end. A client that could not send that would take its connection for broken.
+    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(fail())?;
     for (path, mtime) in directories {
         if let Ok(directory) = sys::open_in_root(place.root(), Path::new(&path), libc::O_RDONLY | libc::O_DIRECTORY, 0)
         {

@@ -52,8 +52,18 @@ struct ArchiveEntry {
 }
 
 /// Reads the whole archive; every file becomes an unfinished blob.
-pub(super) fn read(content: &Content, stream: impl Read + Send) -> Result<Parts> {
-    let damaged = |e: &dyn std::fmt::Display| Error::Corrupt(format!("the archive is damaged: {e}"));
+pub(super) fn read(content: &Content, mut stream: impl Read + Send) -> Result<Parts> {
+    let parts = read_members(content, &mut stream)?;
+    // An archive is padded behind its end. A client that could not send that would take its connection for broken.
+    std::io::copy(&mut stream, &mut std::io::sink()).map_err(|e| damaged(&e))?;
+    Ok(parts)
+}
+
+fn damaged(cause: &dyn std::fmt::Display) -> Error {
+    Error::Corrupt(format!("the archive is damaged: {cause}"))
+}
+
+fn read_members(content: &Content, stream: impl Read + Send) -> Result<Parts> {
     let mut members = Members::new(decompress(stream).map_err(|e| damaged(&e))?);
     let mut parts = Parts::default();
     let mut buffer = vec![0; 128 * 1024];
