@@ -1,3 +1,5 @@
+//! Which proxy a target is reached through.
+
 use proptest::prelude::*;
 
 use super::*;
