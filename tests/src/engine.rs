@@ -97,7 +97,7 @@ impl Engine {
         let docker = Docker::new(format!("unix://{}", socket.display()))?;
         let log = home.path().join("log");
         let mut engine = Self { kind: Kind::Native, docker, running: Running::Agent { process, home } };
-        let answers = until("the engine's first answer", Duration::from_secs(30), || {
+        let answers = until("the engine's first answer", Duration::from_secs(120), || {
             engine.docker.ok(&["version", "--format", "{{.Server.Version}}"]).ok()
         });
         if let Err(error) = answers {
@@ -139,7 +139,7 @@ impl Engine {
             let pid = nix::unistd::Pid::from_raw(i32::try_from(process.id()).expect("a pid fits"));
             // Fails only when it has ended already.
             let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
-            let ended = until("the engine's end", Duration::from_secs(30), || process.try_wait().ok().flatten());
+            let ended = until("the engine's end", Duration::from_secs(120), || process.try_wait().ok().flatten());
             if ended.is_err() {
                 let _ = process.kill();
                 let _ = process.wait();
@@ -213,10 +213,24 @@ impl Machine {
     }
 }
 
+impl Machine {
+    fn hypervisor(&self) -> Option<nix::unistd::Pid> {
+        let out = self.command(&["status", "--json"]).output().ok()?;
+        let status: serde_json::Value = serde_json::from_slice(&out.stdout).ok()?;
+        let pid = status["machine"]["hypervisor_pid"].as_i64()?;
+        Some(nix::unistd::Pid::from_raw(i32::try_from(pid).ok()?))
+    }
+}
+
 impl Drop for Machine {
     fn drop(&mut self) {
-        let _ = self.command(&["down"]).output();
+        let hypervisor = self.hypervisor();
+        let down = self.command(&["down"]).output().is_ok_and(|out| out.status.success());
         let _ = self.command(&["machine", "quit"]).output();
+        // One that cannot be stopped must not take the processors of the cases to come.
+        if let (false, Some(pid)) = (down, hypervisor) {
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+        }
     }
 }
 

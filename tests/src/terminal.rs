@@ -73,7 +73,7 @@ impl Terminal {
     /// # Errors
     /// After 30 s, with the screen as it was.
     pub fn wait_exit(&self) -> anyhow::Result<i32> {
-        let code = until("the program's end", Duration::from_secs(30), || {
+        let code = until("the program's end", Duration::from_secs(120), || {
             let screen = self.screen();
             let (_, rest) = screen.rsplit_once(ENDED)?;
             rest.split(']').next()?.parse().ok()
@@ -92,7 +92,7 @@ impl Terminal {
     /// # Errors
     /// After 30 s, with the screen as it was.
     pub fn wait_for(&self, what: &str, seen: impl Fn(&str) -> bool) -> anyhow::Result<()> {
-        let shown = until(what, Duration::from_secs(30), || Some(self.screen()).filter(|screen| seen(screen)));
+        let shown = until(what, Duration::from_secs(120), || Some(self.screen()).filter(|screen| seen(screen)));
         shown.map(drop).map_err(|error| error.context(format!("the screen showed:\n{}", self.screen())))
     }
 

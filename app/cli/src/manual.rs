@@ -8,7 +8,10 @@ use crate::args::Berth;
 use crate::{Failure, language};
 
 pub(crate) fn completions(shell: clap_complete::Shell) -> i32 {
-    clap_complete::generate(shell, &mut Berth::command(), "berth", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Berth::command(), "berth", &mut script);
+    // The generator itself would panic where the reader is gone.
+    print!("{}", String::from_utf8_lossy(&script));
     0
 }
 

@@ -148,7 +148,7 @@ pub(crate) fn kill_signals(case: &Case<'_>) -> Result {
         "trap 'echo hup' HUP; trap 'exit 0' TERM; echo ready; while :; do sleep 0.05; done",
     ])?;
     let log = |word: &'static str| {
-        until(word, Duration::from_secs(20), || case.ok(&["logs", &name]).ok().filter(|log| log.contains(word)))
+        until(word, Duration::from_secs(120), || case.ok(&["logs", &name]).ok().filter(|log| log.contains(word)))
     };
     log("ready")?;
     case.ok(&["kill", "-s", "HUP", &name])?;

@@ -67,7 +67,7 @@ pub(crate) fn detached(case: &Case<'_>) -> Result {
     let script = "for i in $(seq 1 20000); do echo $i; done; echo written >/mark";
     let out = case.ok(&["exec", "-d", &name, "sh", "-c", script])?;
     ensure!(out.is_empty(), "{out}");
-    let mark = tests::wait::until("the mark", std::time::Duration::from_secs(20), || {
+    let mark = tests::wait::until("the mark", std::time::Duration::from_secs(120), || {
         case.ok(&["exec", &name, "cat", "/mark"]).ok().filter(|mark| !mark.is_empty())
     })?;
     ensure!(mark == "written", "{mark}");

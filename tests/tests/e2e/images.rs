@@ -131,10 +131,10 @@ pub(crate) fn configuration_is_honoured(case: &Case<'_>) -> Result {
     ensure!(inspect("{{index .Config.Labels \"of\"}}")? == "the image");
     let ports = case.ok(&["port", &name])?;
     ensure!(ports.contains("80/tcp -> ") && ports.contains("53/udp -> "), "{ports}");
-    until("health", Duration::from_secs(30), || {
+    until("health", Duration::from_secs(120), || {
         inspect("{{.State.Health.Status}}").ok().filter(|status| status == "healthy")
     })?;
-    until("the trap", Duration::from_secs(30), || case.ok(&["logs", &name]).ok().filter(|log| log.contains("ready")))?;
+    until("the trap", Duration::from_secs(120), || case.ok(&["logs", &name]).ok().filter(|log| log.contains("ready")))?;
     case.ok(&["stop", &name])?;
     ensure!(inspect("{{.State.ExitCode}}")? == "42", "{}", inspect("{{.State.ExitCode}}")?);
     case.ok(&["rm", "-v", &name])?;

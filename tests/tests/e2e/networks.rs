@@ -29,7 +29,7 @@ pub(crate) fn publish_tcp(case: &Case<'_>) -> Result {
         "-c",
         "mkdir /www; echo served >/www/index.html; httpd -f -h /www",
     ])?;
-    let page = until("the page", Duration::from_secs(20), || get(&format!("http://localhost:{port}/")))?;
+    let page = until("the page", Duration::from_secs(120), || get(&format!("http://localhost:{port}/")))?;
     ensure!(page == "served\n", "{page}");
     ensure!(case.ok(&["port", &name, "80/tcp"])?.lines().any(|line| line == format!("0.0.0.0:{port}")));
     case.ok(&["rm", "-f", &name])?;
@@ -64,7 +64,7 @@ pub(crate) fn publish_udp(case: &Case<'_>) -> Result {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     socket.set_read_timeout(Some(Duration::from_millis(500)))?;
     let mut answer = [0; 64];
-    let length = until("the echo", Duration::from_secs(20), || {
+    let length = until("the echo", Duration::from_secs(120), || {
         socket.send_to(b"datagram", (Ipv4Addr::LOCALHOST, port)).ok()?;
         socket.recv(&mut answer).ok()
     })?;
@@ -91,7 +91,7 @@ pub(crate) fn names_on_user_network(case: &Case<'_>) -> Result {
     ])?;
     for name in [server.as_str(), "web"] {
         let url = format!("http://{name}/");
-        let page = until("the page by name", Duration::from_secs(20), || {
+        let page = until("the page by name", Duration::from_secs(120), || {
             case.ok(&["run", "--rm", "--network", &network, "busybox", "wget", "-q", "-O", "-", &url]).ok()
         })?;
         ensure!(page == "named", "{page}");
@@ -158,7 +158,7 @@ pub(crate) fn ports_follow_the_networks(case: &Case<'_>) -> Result {
     let (publish, url) = (format!("{port}:80"), format!("http://localhost:{port}/"));
     case.ok(&["network", "create", &main])?;
     case.ok(&["network", "create", "--internal", &inner])?;
-    let served = |why: &str| until(why, Duration::from_secs(20), || get(&url));
+    let served = |why: &str| until(why, Duration::from_secs(120), || get(&url));
     // The main network leaves, and another one carries on.
     httpd(case, &name, &["-p", &publish])?;
     served("the page over the default network")?;
@@ -223,7 +223,7 @@ pub(crate) fn by_id_and_publish_all(case: &Case<'_>) -> Result {
     ensure!(case.ok(&["inspect", "--format", networks, &name])?.trim() == network);
     let line = case.ok(&["port", &name, "80/tcp"])?;
     let port = line.lines().find_map(|line| line.strip_prefix("0.0.0.0:")).unwrap_or_default().to_owned();
-    until("the page", Duration::from_secs(20), || get(&format!("http://localhost:{port}/")))?;
+    until("the page", Duration::from_secs(120), || get(&format!("http://localhost:{port}/")))?;
     let bridge = case.ok(&["network", "inspect", "--format", "{{.Id}}", "bridge"])?;
     let out = case.ok(&["run", "--rm", "--network", &bridge, "busybox", "ip", "-4", "-o", "addr", "show", "eth0"])?;
     ensure!(out.contains("inet 172.17."), "{out}");

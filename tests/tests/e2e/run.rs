@@ -364,7 +364,7 @@ pub(crate) fn removes_itself_when_it_cannot_start(case: &Case<'_>) -> Result {
     let said = case.run(&["run", "--rm", "--name", &name, "busybox", "no-such-command"])?;
     ensure!(said.code == 127, "{said:?}");
     // dockerd removes it behind its answer.
-    tests::wait::until("the removal", std::time::Duration::from_secs(10), || {
+    tests::wait::until("the removal", std::time::Duration::from_secs(120), || {
         let listed = case.ok(&["ps", "-aq", "--filter", &format!("name={name}")]).ok()?;
         listed.is_empty().then_some(())
     })
@@ -374,7 +374,7 @@ pub(crate) fn restart_policy(case: &Case<'_>) -> Result {
     let name = case.container("again");
     case.ok(&["run", "-d", "--restart", "on-failure:2", "--name", &name, "busybox", "sh", "-c", "exit 3"])?;
     // `wait` returns at the first stop; the policy is spent when the count has reached its limit.
-    let count = tests::wait::until("the second restart", std::time::Duration::from_secs(30), || {
+    let count = tests::wait::until("the second restart", std::time::Duration::from_secs(120), || {
         let text =
             case.ok(&["inspect", "--format", "{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}}", &name]).ok()?;
         (text == "2 exited 3").then_some(text)
@@ -405,7 +405,7 @@ pub(crate) fn stop_signal(case: &Case<'_>) -> Result {
         "-c",
         "trap 'exit 42' USR1; echo ready; while :; do sleep 0.1; done",
     ])?;
-    tests::wait::until("the trap", std::time::Duration::from_secs(20), || {
+    tests::wait::until("the trap", std::time::Duration::from_secs(120), || {
         case.ok(&["logs", &name]).ok().filter(|log| log.contains("ready"))
     })?;
     case.ok(&["stop", &name])?;

@@ -76,7 +76,7 @@ pub(crate) fn events_of_every_kind(case: &Case<'_>) -> Result {
         "1000",
     ])?;
     let health = |wanted: &str| {
-        until(wanted, Duration::from_secs(30), || {
+        until(wanted, Duration::from_secs(120), || {
             let status = case.ok(&["inspect", "--format", "{{.State.Health.Status}}", &name]).ok()?;
             (status == wanted).then_some(())
         })
@@ -130,7 +130,7 @@ pub(crate) fn older_clients(case: &Case<'_>) -> Result {
         ensure!(run(&["exec", &name, "echo", "inside"])? == "inside");
         ensure!(run(&["ps", "--filter", &format!("name={name}"), "--format", "{{.Names}}"])? == name);
         ensure!(run(&["inspect", "--format", "{{.State.Status}}", &name])? == "running");
-        until("the log", Duration::from_secs(20), || run(&["logs", &name]).ok().filter(|log| log == "said"))?;
+        until("the log", Duration::from_secs(120), || run(&["logs", &name]).ok().filter(|log| log == "said"))?;
         run(&["info"])?;
         run(&["images"])?;
         run(&["network", "ls"])?;

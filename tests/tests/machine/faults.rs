@@ -19,7 +19,7 @@ pub(crate) fn hypervisor_killed(machine: Machine) -> Result {
     let status: serde_json::Value = serde_json::from_str(&machine.berth(&["status", "--json"])?)?;
     let pid = status["machine"]["hypervisor_pid"].as_i64().context("the status names the hypervisor's process")?;
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(pid)?), nix::sys::signal::Signal::SIGKILL)?;
-    let cause = until("the daemon's notice", Duration::from_secs(30), || {
+    let cause = until("the daemon's notice", Duration::from_secs(120), || {
         let out = machine.command(&["status", "--json"]).output().ok()?;
         let status: serde_json::Value = serde_json::from_slice(&out.stdout).ok()?;
         status["machine"]["failure"]["cause"].as_str().map(str::to_owned)
@@ -49,12 +49,12 @@ pub(crate) fn engine_killed_after_run(machine: Machine) -> Result {
     };
     let before = engine()?;
     machine.berth(&["shell", "kill", "-9", &before.to_string()])?;
-    until("another engine", Duration::from_secs(30), || engine().ok().filter(|pid| *pid != before))?;
-    let state = until("the engine's answer", Duration::from_secs(30), || {
+    until("another engine", Duration::from_secs(120), || engine().ok().filter(|pid| *pid != before))?;
+    let state = until("the engine's answer", Duration::from_secs(120), || {
         docker.ok(&["inspect", "--format", "{{.State.Status}} {{.RestartCount}}", &id]).ok()
     })?;
     ensure!(state == "running 0", "{state}");
-    let page = until("the published port", Duration::from_secs(20), || {
+    let page = until("the published port", Duration::from_secs(120), || {
         let mut curl = std::process::Command::new("curl");
         let out = curl.args(["-sf", "--max-time", "5", "http://127.0.0.1:18998/"]).output().ok()?;
         out.status.success().then(|| String::from_utf8_lossy(&out.stdout).into_owned())

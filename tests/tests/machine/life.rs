@@ -43,7 +43,7 @@ pub(crate) fn down_and_up_keeps_everything(machine: Machine) -> Result {
     ensure!(docker.ok(&["inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", "writer"])? == "exited 0");
     docker.ok(&["cp", "writer:/own", "-"])?;
     for name in ["always", "unless"] {
-        until("the restart policy", Duration::from_secs(30), || {
+        until("the restart policy", Duration::from_secs(120), || {
             docker.ok(&["inspect", "--format", "{{.State.Status}}", name]).ok().filter(|status| status == "running")
         })?;
     }
@@ -81,7 +81,7 @@ pub(crate) fn daemon_dies_and_containers_live(machine: Machine) -> Result {
     }
     let after = docker.ok(&["inspect", "--format", "{{.State.Pid}} {{.State.StartedAt}}", "lives"])?;
     ensure!(before == after, "before {before}, after {after}");
-    let page = until("the published port", Duration::from_secs(20), || {
+    let page = until("the published port", Duration::from_secs(120), || {
         let out = std::process::Command::new("curl")
             .args(["-sf", "--max-time", "5", "http://127.0.0.1:18999/"])
             .output()
@@ -127,7 +127,7 @@ fn shell_ends_resizes_and_speaks_json(machine: &Machine) -> Result {
         let mut command = machine.command(arguments);
         let mut child = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null()).spawn()?;
         std::io::Write::write_all(&mut child.stdin.take().context("stdin was piped")?, input.as_bytes())?;
-        let ended = until("the end of the shell", Duration::from_secs(30), || child.try_wait().ok().flatten());
+        let ended = until("the end of the shell", Duration::from_secs(120), || child.try_wait().ok().flatten());
         if ended.is_err() {
             child.kill()?;
         }

@@ -102,7 +102,7 @@ fn end(pid: &serde_json::Value) -> Result {
 pub(crate) fn cut_by_a_killed_hypervisor(machine: Machine) -> Result {
     let pull = Interrupted::begin(&machine)?;
     end(&status(&machine)?["machine"]["hypervisor_pid"])?;
-    until("the daemon's notice", Duration::from_secs(30), || {
+    until("the daemon's notice", Duration::from_secs(120), || {
         status(&machine).ok().filter(|status| status["machine"]["phase"] == "failed")
     })?;
     machine.berth(&["up"])?;

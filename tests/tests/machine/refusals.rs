@@ -89,7 +89,7 @@ pub(crate) fn corrupted_image_is_healed(machine: Machine) -> Result {
 pub(crate) fn second_daemon(machine: Machine) -> Result {
     let first = machine.command(&["daemon"]).spawn()?;
     let guard = Ended(first);
-    tests::wait::until("the daemon", std::time::Duration::from_secs(10), || {
+    tests::wait::until("the daemon", std::time::Duration::from_secs(120), || {
         let out = machine.command(&["version", "--json"]).output().ok()?;
         let version: serde_json::Value = serde_json::from_slice(&out.stdout).ok()?;
         version["daemon"].is_string().then_some(())
@@ -114,7 +114,7 @@ pub(crate) fn stopped_machine_says_how(machine: Machine) -> Result {
     let mut daemon = machine.command(&["daemon"]);
     let guard = Ended(daemon.spawn()?);
     let docker = Docker::new(machine.docker_host()?)?;
-    tests::wait::until("the engine socket", std::time::Duration::from_secs(10), || {
+    tests::wait::until("the engine socket", std::time::Duration::from_secs(120), || {
         let said = docker.run(&["ps"]).ok()?;
         (said.code == 1 && said.err.contains("berth up")).then_some(())
     })?;

@@ -90,7 +90,7 @@ pub(crate) fn reset_with_and_without_volumes(machine: Machine) -> Result {
     machine.berth(&["up"])?;
     ensure!(docker.ok(&["volume", "ls", "-q"])?.is_empty(), "volumes are still there");
     // The images that ship with the guest are there again.
-    until("the embedded image", Duration::from_secs(30), || docker.ok(&["image", "inspect", "busybox"]).ok())?;
+    until("the embedded image", Duration::from_secs(120), || docker.ok(&["image", "inspect", "busybox"]).ok())?;
     docker.ok(&["run", "--rm", "busybox", "true"])?;
     Ok(())
 }

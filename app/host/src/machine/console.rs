@@ -13,6 +13,8 @@ const TAIL: u64 = 64 << 10;
 
 /// How the agent begins its last line when it cannot boot.
 const AGENT_GAVE_UP: &str = "berth-agent: cannot boot: ";
+/// In every line of the relay's, which reads the power button.
+const RELAY_SPEAKS: &[u8] = b" relay::";
 /// How the kernel begins its report (kernel/panic.c).
 const KERNEL_PANIC: &str = "Kernel panic - not syncing: ";
 
@@ -41,6 +43,12 @@ pub fn bound(log: &Path) -> Result<()> {
     std::fs::copy(log, earlier(log)).map_err(Error::file("copy", log))?;
     let file = OpenOptions::new().write(true).open(log).map_err(Error::file("cut", log))?;
     file.set_len(0).map_err(Error::file("cut", log))
+}
+
+/// Whether the guest came as far as listening to its power button.
+pub fn relay_spoke(log: &Path) -> bool {
+    let bytes = std::fs::read(log).unwrap_or_default();
+    bytes.windows(RELAY_SPEAKS.len()).any(|window| window == RELAY_SPEAKS)
 }
 
 /// The last `count` lines that are not empty, without terminal control; empty when there is no file.
@@ -97,6 +105,18 @@ fn plain(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kernel_alone_hears_no_button() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("console.log");
+        assert!(!relay_spoke(&log));
+        std::fs::write(&log, "[    0.9] a kernel\n").unwrap();
+        assert!(!relay_spoke(&log));
+        std::fs::write(&log, "[    0.9] a kernel\n2026-11-25T22:35:02Z  INFO relay::host: the host said hello\n")
+            .unwrap();
+        assert!(relay_spoke(&log));
+    }
 
     #[test]
     fn last_lines_are_plain_text() {

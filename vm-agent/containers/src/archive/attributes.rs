@@ -47,13 +47,13 @@ pub(super) fn read(path: &Path) -> io::Result<Xattrs> {
     Ok(list)
 }
 
-/// Sets what the file system at `path` can keep; a link itself.
+/// Sets what the file system can keep, on what `path` leads to: a descriptor in `/proc/self/fd`.
 pub(super) fn write(path: &Path, xattrs: &Xattrs) -> io::Result<()> {
     for (name, value) in xattrs {
         if steers_overlay(name) {
             continue;
         }
-        match rustix::fs::lsetxattr(path, name.as_str(), value, XattrFlags::empty()) {
+        match rustix::fs::setxattr(path, name.as_str(), value, XattrFlags::empty()) {
             // File systems differ in what they keep, and in for whom; dockerd ignores both as well.
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::PERM) => {}
             Err(error) => return Err(error.into()),

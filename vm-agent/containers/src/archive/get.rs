@@ -12,6 +12,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use tar::{Builder, EntryType, Header};
 
+/// Directories within each other: each has a descriptor and a part of the stack while it is written. As in layers.
+const MAX_DEPTH: usize = 256;
+
 /// Names of files with several links, by device and inode.
 type Links = HashMap<(u64, u64), Vec<u8>>;
 
@@ -24,7 +27,7 @@ pub(super) fn write_tar(place: &Place, out: &mut Chunks) -> io::Result<()> {
     let mut links = Links::new();
     if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
         let directory = reopen(found.as_fd(), OFlags::DIRECTORY)?;
-        write_directory(&mut tar, directory, name, &stat, &mut links)?;
+        write_directory(&mut tar, directory, name, &stat, &mut links, 0)?;
     } else {
         write_entry(&mut tar, found.as_fd(), name, &stat, &mut links)?;
     }
@@ -44,7 +47,11 @@ fn write_directory(
     name: &[u8],
     stat: &Stat,
     links: &mut Links,
+    depth: usize,
 ) -> io::Result<()> {
+    if depth == MAX_DEPTH {
+        return Err(io::ErrorKind::InvalidFilename.into());
+    }
     write_attributes(tar, directory.as_fd())?;
     append(tar, header(stat, EntryType::Directory), &[name, b"/"].concat(), b"", io::empty())?;
     let mut names: Vec<Vec<u8>> = Vec::new();
@@ -69,7 +76,7 @@ fn write_directory(
         let stat = rustix::fs::statat(&found, "", AtFlags::EMPTY_PATH)?;
         let path = [name, b"/", &bytes].concat();
         if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-            write_directory(tar, reopen(found.as_fd(), OFlags::DIRECTORY)?, &path, &stat, links)?;
+            write_directory(tar, reopen(found.as_fd(), OFlags::DIRECTORY)?, &path, &stat, links, depth + 1)?;
         } else {
             write_entry(tar, found.as_fd(), &path, &stat, links)?;
         }

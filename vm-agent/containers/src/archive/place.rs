@@ -74,17 +74,17 @@ impl Place {
         }
         let directory = match mount.map(|mount| (&mount.source, &mount.destination)) {
             Some((Source::Volume { name, subpath }, destination)) => {
-                Some((inner.services.volumes.mountpoint(name).join(subpath), destination))
+                Some((inner.services.volumes.mountpoint(name), Path::new(subpath), destination))
             }
-            Some((Source::Bind { path, .. }, destination)) => Some((path.clone(), destination)),
+            Some((Source::Bind { path, .. }, destination)) => Some((path.clone(), Path::new(""), destination)),
             Some((Source::Tmpfs { .. } | Source::Image { .. }, _)) | None => None,
         };
         place.root = match directory {
-            Some((directory, destination)) if directory.is_dir() => {
+            Some((directory, subpath, destination)) if directory.is_dir() => {
                 let rest = below(destination).unwrap_or_default();
                 place.path = if rest.is_empty() { "/".to_owned() } else { rest.to_owned() };
-                let opened = std::fs::File::open(&directory).map_err(Error::path("open", directory))?;
-                Root::Mounted(opened.into())
+                let opened = std::fs::File::open(&directory).map_err(Error::path("open", &directory))?;
+                Root::Mounted(within(opened.into(), subpath).map_err(Error::path("open", directory.join(subpath)))?)
             }
             Some(_) | None => Root::Mounted(inner.mount_root(&record.chain, inner.upper(&record.id))?),
         };
@@ -137,4 +137,12 @@ impl Place {
             _ => Error::path("look up", &self.asked)(error),
         }
     }
+}
+
+/// A directory of a volume. A link in the volume, which a container may have made, never leads out of it.
+fn within(volume: OwnedFd, subpath: &Path) -> io::Result<OwnedFd> {
+    if subpath.as_os_str().is_empty() {
+        return Ok(volume);
+    }
+    sys::open_in_root(volume.as_fd(), subpath, libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC, 0)
 }

@@ -18,7 +18,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tar::{Archive, Entry, EntryType};
 use tokio::sync::mpsc;
 
@@ -112,7 +112,7 @@ fn put_entry(
             return Err(Invalid::Overwrite { path: target.to_owned(), directory: was_directory }.into());
         }
         if was_directory {
-            remove_tree(&parent, name).map_err(fail())?;
+            layers::remove_tree(&by_descriptor(&parent).join(name)).map_err(fail())?;
         }
     }
     if existing.is_some() && !was_directory {
@@ -128,40 +128,58 @@ fn put_entry(
         header.device_minor().ok().flatten().unwrap_or(0),
     );
     let link = entry.link_name_bytes().map(|bytes| bytes.into_owned());
-    let made: io::Result<()> = match kind {
+    let node = |type_: FileType, device| -> io::Result<OwnedFd> {
+        rustix::fs::mknodat(&parent, name, type_, mode, device)?;
+        find(&parent, name, type_)
+    };
+    // What was made is held by a descriptor from here on: a process of the container may put something else at its name.
+    let made = match kind {
         EntryType::Directory => match rustix::fs::mkdirat(&parent, name, mode) {
-            Ok(()) | Err(Errno::EXIST) => Ok(()),
+            Ok(()) | Err(Errno::EXIST) => find(&parent, name, FileType::Directory),
             Err(error) => Err(error.into()),
         },
         EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => write_file(&parent, name, mode, entry),
         EntryType::Symlink => {
             let link = link.unwrap_or_default();
-            rustix::fs::symlinkat(OsStr::from_bytes(&link), &parent, name).map_err(Into::into)
+            let made = rustix::fs::symlinkat(OsStr::from_bytes(&link), &parent, name);
+            made.map_err(Into::into).and_then(|()| find(&parent, name, FileType::Symlink))
         }
         EntryType::Link => {
             let to = clean(&String::from_utf8_lossy(&link.unwrap_or_default()));
             return hard_link(root, target, &to, parent.as_fd(), name);
         }
-        EntryType::Char => {
-            rustix::fs::mknodat(&parent, name, FileType::CharacterDevice, mode, device).map_err(Into::into)
-        }
-        EntryType::Block => rustix::fs::mknodat(&parent, name, FileType::BlockDevice, mode, device).map_err(Into::into),
-        EntryType::Fifo => rustix::fs::mknodat(&parent, name, FileType::Fifo, mode, 0).map_err(Into::into),
+        EntryType::Char => node(FileType::CharacterDevice, device),
+        EntryType::Block => node(FileType::BlockDevice, device),
+        EntryType::Fifo => node(FileType::Fifo, 0),
         _ => return Ok(()),
     };
-    made.map_err(fail())?;
+    let made = made.map_err(fail())?;
     let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-    rustix::fs::chownat(&parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
-        .map_err(|error| fail()(error.into()))?;
+    rustix::fs::chownat(&made, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH).map_err(|error| fail()(error.into()))?;
+    let path = by_descriptor(&made);
     if kind != EntryType::Symlink {
         // chown clears set-user-id bits, so the mode comes after it.
-        rustix::fs::chmodat(&parent, name, mode, AtFlags::empty()).map_err(|error| fail()(error.into()))?;
+        rustix::fs::chmod(&path, mode).map_err(|error| fail()(error.into()))?;
     }
     // After the owner, too: a change of owner removes file capabilities.
-    let path = Path::new("/proc/self/fd").join(parent.as_raw_fd().to_string()).join(name);
     attributes::write(&path, &extensions.xattrs).map_err(fail())?;
-    set_time(parent.as_fd(), name, mtime);
+    set_time(made.as_fd(), "", mtime);
     Ok(())
+}
+
+/// What was just made at `name`, and nothing that was put there instead.
+fn find(parent: &OwnedFd, name: &OsStr, kind: FileType) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let found = rustix::fs::openat(parent, name, flags, Mode::empty())?;
+    if FileType::from_raw_mode(rustix::fs::fstat(&found)?.st_mode) != kind {
+        return Err(io::Error::other("something else was put there while it was unpacked"));
+    }
+    Ok(found)
+}
+
+/// A path that leads to what is open, whatever becomes of its name (proc_pid_fd(5)).
+fn by_descriptor(fd: &OwnedFd) -> PathBuf {
+    Path::new("/proc/self/fd").join(fd.as_raw_fd().to_string())
 }
 
 /// As fine as the archive has it.
@@ -170,10 +188,11 @@ fn mtime(entry: &Entry<'_, Box<dyn Read>>, extensions: &Extensions) -> (i64, i64
     extensions.mtime.unwrap_or_else(whole)
 }
 
-fn write_file(parent: &OwnedFd, name: &OsStr, mode: Mode, entry: &mut Entry<'_, Box<dyn Read>>) -> io::Result<()> {
+fn write_file(parent: &OwnedFd, name: &OsStr, mode: Mode, entry: &mut Entry<'_, Box<dyn Read>>) -> io::Result<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut file = File::from(rustix::fs::openat(parent, name, flags, mode)?);
-    io::copy(entry, &mut file).map(|_| ())
+    io::copy(entry, &mut file)?;
+    Ok(file.into())
 }
 
 /// The target's name is relative to the archive's own root; it is looked for beside the entry's directory first.
@@ -195,27 +214,6 @@ fn open_parent(root: BorrowedFd<'_>, path: &str) -> Result<OwnedFd> {
     let path = if path.is_empty() { "/" } else { path };
     sys::open_in_root(root, Path::new(path), libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC, 0)
         .map_err(Error::path("unpack into", path))
-}
-
-fn remove_tree(parent: &OwnedFd, name: &OsStr) -> io::Result<()> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let directory = rustix::fs::openat(parent, name, flags, Mode::empty())?;
-    let mut names = Vec::new();
-    for item in rustix::fs::Dir::read_from(&directory)? {
-        let bytes = item?.file_name().to_bytes().to_vec();
-        if bytes != b"." && bytes != b".." {
-            names.push(bytes);
-        }
-    }
-    for bytes in names {
-        let child = OsStr::from_bytes(&bytes);
-        match rustix::fs::unlinkat(&directory, child, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(Errno::ISDIR | Errno::PERM) => remove_tree(&directory, child)?,
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)?)
 }
 
 /// A file system without times is no reason to fail.
@@ -243,5 +241,65 @@ impl Read for Body {
         let count = self.rest.len().min(buffer.len());
         self.rest.copy_to_slice(&mut buffer[..count]);
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    /// An archive whose file is taken away, and a link out of the container put at its name, while its content arrives.
+    struct Swapped {
+        archive: Cursor<Vec<u8>>,
+        file: PathBuf,
+        outside: PathBuf,
+        done: bool,
+    }
+
+    impl Read for Swapped {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if !self.done && self.archive.position() > 512 {
+                std::fs::remove_file(&self.file)?;
+                symlink(&self.outside, &self.file)?;
+                self.done = true;
+            }
+            let limit = buffer.len().min(512);
+            self.archive.read(&mut buffer[..limit])
+        }
+    }
+
+    #[test]
+    fn a_name_that_a_container_swaps_leads_nowhere() {
+        let (inside, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (file, secret) = (inside.path().join("big"), outside.path().join("secret"));
+        std::fs::write(&secret, "secret").unwrap();
+        std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o4777);
+        header.set_size(4096);
+        tar.append_data(&mut header, "big", &[7; 4096][..]).unwrap();
+        let archive = Cursor::new(tar.into_inner().unwrap());
+        let body: Box<dyn Read> = Box::new(Swapped { archive, file, outside: secret.clone(), done: false });
+        let root = OwnedFd::from(File::open(inside.path()).unwrap());
+        let mut archive = Archive::new(body);
+        let mut entry = archive.entries().unwrap().next().unwrap().unwrap();
+        put_entry(root.as_fd(), "/big", &mut entry, &Extensions::default(), Some((1, 1)), ArchivePut::default())
+            .unwrap();
+        let metadata = secret.metadata().unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o7777, 0o600);
+        assert_eq!(std::fs::read(&secret).unwrap(), b"secret");
+        assert!(inside.path().join("big").is_symlink(), "the container swapped it");
+    }
+
+    #[test]
+    fn what_was_swapped_is_not_found() {
+        let inside = tempfile::tempdir().unwrap();
+        symlink("/etc", inside.path().join("folder")).unwrap();
+        let parent = OwnedFd::from(File::open(inside.path()).unwrap());
+        assert!(find(&parent, OsStr::new("folder"), FileType::Directory).is_err());
+        assert!(find(&parent, OsStr::new("folder"), FileType::Symlink).is_ok());
     }
 }

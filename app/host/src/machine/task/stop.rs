@@ -13,7 +13,7 @@ use crate::machine::state::{Event, State};
 /// From the request to power off until the guest is ended by force. The guest gives its containers 30 s together
 /// (`SHUTDOWN_SECONDS` of its supervisor), then kills them, which may take 5 s, then flushes its disk: all of that must fit.
 const STOP_DEADLINE: Duration = Duration::from_secs(45);
-/// The same for a guest that cannot be spoken to and only has a power button.
+/// The same for a guest that does not listen to its power button yet either.
 const BUTTON_DEADLINE: Duration = Duration::from_secs(5);
 
 impl Task {
@@ -69,7 +69,12 @@ impl Task {
             Some(instance) => instance.press_power_button().await.is_ok(),
             None => false,
         };
-        self.stop_deadline = Some(Instant::now() + if pressed { BUTTON_DEADLINE } else { Duration::ZERO });
+        let patience = match pressed {
+            true if console::relay_spoke(&self.paths.console_log()) => STOP_DEADLINE,
+            true => BUTTON_DEADLINE,
+            false => Duration::ZERO,
+        };
+        self.stop_deadline = Some(Instant::now() + patience);
     }
 
     pub(super) async fn stop_overdue(&mut self) {
