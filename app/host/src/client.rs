@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::daemon::protocol::{
     DaemonStatus, DaemonVersion, ErrorBody, LogSource, Program, ResetRequest, SHELL_PROTOCOL, SettingChange,
 };
-use crate::machine::MachineStatus;
+use crate::machine::{MachineStatus, console};
 use crate::paths::Paths;
 use crate::settings::Entry;
 use crate::sys::{self, LocalStream};
@@ -79,6 +79,7 @@ impl Client {
         let log = self.paths.daemon_log();
         std::fs::create_dir_all(self.paths.log_dir())
             .map_err(Error::file("create the folder", self.paths.log_dir()))?;
+        console::bound(&log)?;
         let file = std::fs::File::options().create(true).append(true).open(&log).map_err(Error::file("write", &log))?;
         let output = file.try_clone().map_err(Error::file("write", &log))?;
         let began = file.metadata().map_or(0, |metadata| metadata.len());

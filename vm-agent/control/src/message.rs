@@ -18,8 +18,8 @@ pub enum HostMessage {
         host_time_ns: u64,
     },
     /// Stop the containers, flush the data disk, power off. Answered by [`GuestMessage::Stopping`] and
-    /// [`GuestMessage::Stopped`]. Each container gets its own time to stop, as with `docker stop`; `grace_ms` is
-    /// when the host ends the machine by force.
+    /// [`GuestMessage::Stopped`]. Each container gets its own time to stop, as with `docker stop`, but no more than
+    /// 20 s; `grace_ms`, after which the host ends the machine by force, is for the guest's log.
     Shutdown {
         id: u64,
         grace_ms: u64,

@@ -14,6 +14,7 @@ pub(super) fn body(run: &Run) -> Result<ContainerCreateBody, String> {
     let (mut open, bindings) = ports(&run.publish)?;
     open.extend(exposed(&run.expose)?);
     let (binds, anonymous): (Vec<String>, Vec<String>) = run.volume.iter().cloned().partition(|v| v.contains(':'));
+    let binds = binds.iter().map(|bind| from_here(bind)).collect::<Result<_, _>>()?;
     let attached = !run.detach;
     Ok(ContainerCreateBody {
         image: Some(run.image.clone()),
@@ -74,11 +75,36 @@ fn host_config(run: &Run, binds: Vec<String>, bindings: super::options::Bindings
         sysctls: Some(pairs("--sysctl", &run.sysctl, false)?),
         cap_add: Some(run.cap_add.clone()),
         cap_drop: Some(run.cap_drop.clone()),
-        security_opt: Some(run.security_opt.clone()),
+        security_opt: Some(run.security_opt.iter().map(|option| security(option)).collect::<Result<_, _>>()?),
         privileged: Some(run.privileged),
         devices: Some(run.device.iter().map(|text| device(text)).collect()),
         ..HostConfig::default()
     })
+}
+
+/// A bind whose source is told from the current folder, as `./site:/www`, with its whole path: the engine has another folder.
+fn from_here(bind: &str) -> Result<String, String> {
+    match bind.split_once(':') {
+        Some((source, rest)) if source.starts_with('.') => {
+            let absolute = std::path::absolute(source).map_err(|error| format!("--volume {bind}: {error}"))?;
+            Ok(format!("{}:{rest}", absolute.display()))
+        }
+        _ => Ok(bind.to_owned()),
+    }
+}
+
+/// `seccomp=FILE` with the profile itself: the engine cannot read this computer's files.
+fn security(option: &str) -> Result<String, String> {
+    let profile = option.split_once('=').filter(|(key, _)| *key == "seccomp").map(|(_, value)| value);
+    match profile {
+        Some(file) if !["unconfined", "builtin"].contains(&file) => {
+            let failed = |error: &dyn std::fmt::Display| format!("opening seccomp profile ({file}) failed: {error}");
+            let text = std::fs::read_to_string(file).map_err(|error| failed(&error))?;
+            let json: serde_json::Value = serde_json::from_str(&text).map_err(|error| failed(&error))?;
+            Ok(format!("seccomp={json}"))
+        }
+        _ => Ok(option.to_owned()),
+    }
 }
 
 /// `--network-alias`: further names on the one network that the container joins.
@@ -147,6 +173,23 @@ mod tests {
             panic!("{line} is no run");
         };
         body(&run)
+    }
+
+    #[test]
+    fn what_is_told_from_here_is_made_whole() {
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(from_here("./site:/www:ro").unwrap(), format!("{}:/www:ro", here.join("site").display()));
+        assert_eq!(from_here("name:/www").unwrap(), "name:/www");
+        assert_eq!(from_here("/site:/www").unwrap(), "/site:/www");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "{\n  \"defaultAction\": \"SCMP_ACT_ALLOW\"\n}\n").unwrap();
+        let whole = security(&format!("seccomp={}", file.path().display())).unwrap();
+        assert_eq!(whole, "seccomp={\"defaultAction\":\"SCMP_ACT_ALLOW\"}");
+        for option in ["seccomp=unconfined", "seccomp=builtin", "no-new-privileges", "label=disable"] {
+            assert_eq!(security(option).unwrap(), option);
+        }
+        let error = security("seccomp=/no/such/profile").unwrap_err();
+        assert!(error.starts_with("opening seccomp profile (/no/such/profile) failed: "), "{error}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use unix as platform;
 use windows as platform;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -50,8 +51,10 @@ pub fn create_private_dir(dir: &Path) -> Result<()> {
 /// Writes `bytes` to `path` so that readers see the old or the new file and a power cut leaves one of them;
 /// only this user can read it.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    // Two writers at once must not meet in one temporary file.
+    static NEXT: AtomicU32 = AtomicU32::new(0);
     let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
+    temporary.push(format!(".{}-{}.new", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
     let temporary = PathBuf::from(temporary);
     platform::write_private(&temporary, bytes).map_err(Error::file("write", &temporary))?;
     std::fs::rename(&temporary, path).map_err(Error::file("replace", path))?;
