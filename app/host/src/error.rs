@@ -82,7 +82,9 @@ pub enum Error {
     #[error("{path} is not a disk of Berth: {reason}; move it away, or run `berth reset`")]
     BadDisk { path: PathBuf, reason: String },
 
-    #[error("another berth daemon (process {pid}) is running already, in {place}: end it with `berth machine quit`, or use it")]
+    #[error(
+        "another berth daemon (process {pid}) is running already, in {place}: end it with `berth machine quit`, or use it"
+    )]
     SecondDaemon { pid: String, place: PathBuf },
     #[error(
         "the berth daemon (process {pid}) runs, but its sockets in {runtime} are gone, perhaps with the login session that it was started in: run `kill {pid}` and try again; the machine goes on meanwhile"

@@ -269,7 +269,7 @@ impl Actor {
 }
 
 impl crate::service::Inner {
-    fn resolve_mount(&self, mount: &Mounted) -> Result<(SpecSource, Option<OwnedFd>)> {
+    pub(crate) fn resolve_mount(&self, mount: &Mounted) -> Result<(SpecSource, Option<OwnedFd>)> {
         let text = |path: &Path| path.to_string_lossy().into_owned();
         match &mount.source {
             Source::Bind { path, recursive } => {

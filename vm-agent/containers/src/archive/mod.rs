@@ -1,13 +1,14 @@
 //! Files of containers from outside: `docker cp`, `docker diff`, `docker export`.
 //!
 //! Paths are the container's: every look-up is resolved within its root (openat2, RESOLVE_IN_ROOT), so that a link in the
-//! container never leads out of it. A running container is seen with everything mounted in it; of a stopped one the root is
-//! mounted for the request, and a path below a volume is looked up in the volume.
+//! container never leads out of it. A running container is seen with everything mounted in it; of a stopped one the root, its
+//! volumes and binds are mounted for the request.
 
 mod attributes;
 mod get;
 mod place;
 mod put;
+mod whole;
 
 use crate::handle::Run;
 use crate::requests::ArchivePut;

@@ -1,9 +1,8 @@
 //! A path in a container, found.
 
-use super::not_found;
+use super::{not_found, whole};
 use crate::create::mounts::clean;
 use crate::handle::{Run, View};
-use crate::record::Source;
 use crate::service::Inner;
 use crate::{Error, Result};
 use runtime::sys;
@@ -57,38 +56,12 @@ impl Place {
             .filter(|mount| below(&mount.destination).is_some())
             .max_by_key(|mount| mount.destination.len());
         let read_only = mount.is_some_and(|mount| !mount.rw);
-        let mut place = Place {
-            root: Root::Mounted(OwnedFd::from(
-                std::fs::File::open("/dev/null").map_err(Error::path("open", "/dev/null"))?,
-            )),
-            path: absolute.clone(),
-            asked: path.to_owned(),
-            container: record.id.clone(),
-            name,
-            follow,
-            read_only,
+        let root = match &view.run {
+            Some(run) => Root::Running(Arc::clone(run)),
+            None => Root::Mounted(whole::mount(inner, record)?),
         };
-        if let Some(run) = &view.run {
-            place.root = Root::Running(Arc::clone(run));
-            return Ok(place);
-        }
-        let directory = match mount.map(|mount| (&mount.source, &mount.destination)) {
-            Some((Source::Volume { name, subpath }, destination)) => {
-                Some((inner.services.volumes.mountpoint(name), Path::new(subpath), destination))
-            }
-            Some((Source::Bind { path, .. }, destination)) => Some((path.clone(), Path::new(""), destination)),
-            Some((Source::Tmpfs { .. } | Source::Image { .. }, _)) | None => None,
-        };
-        place.root = match directory {
-            Some((directory, subpath, destination)) if directory.is_dir() => {
-                let rest = below(destination).unwrap_or_default();
-                place.path = if rest.is_empty() { "/".to_owned() } else { rest.to_owned() };
-                let opened = std::fs::File::open(&directory).map_err(Error::path("open", &directory))?;
-                Root::Mounted(within(opened.into(), subpath).map_err(Error::path("open", directory.join(subpath)))?)
-            }
-            Some(_) | None => Root::Mounted(inner.mount_root(&record.chain, inner.upper(&record.id))?),
-        };
-        Ok(place)
+        let (asked, container) = (path.to_owned(), record.id.clone());
+        Ok(Place { root, path: absolute, asked, container, name, follow, read_only })
     }
 
     pub(crate) fn root(&self) -> BorrowedFd<'_> {
@@ -137,12 +110,4 @@ impl Place {
             _ => Error::path("look up", &self.asked)(error),
         }
     }
-}
-
-/// A directory of a volume. A link in the volume, which a container may have made, never leads out of it.
-fn within(volume: OwnedFd, subpath: &Path) -> io::Result<OwnedFd> {
-    if subpath.as_os_str().is_empty() {
-        return Ok(volume);
-    }
-    sys::open_in_root(volume.as_fd(), subpath, libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC, 0)
 }

@@ -156,6 +156,59 @@ pub(crate) async fn copy_in_and_out(stage: &Stage) {
     stage.remove(&id).await;
 }
 
+/// What a stopped container will find in its volumes is what `cp` finds, wherever the copy begins.
+pub(crate) async fn copy_through_volumes(stage: &Stage) {
+    let request = json!({"Cmd": ["cat", "/data/deep/h"], "HostConfig": {
+        "Binds": ["through:/data", "below:/data/deep", "sealed:/sealed:ro"],
+    }});
+    let id = stage.create(None, request).await.expect("create");
+    put(stage, &id, "/", "data/deep/h", b"into the volume below").await;
+    assert_eq!(get(stage, &id, "/data/deep/h").await.1, "into the volume below");
+    let (_, mut chunks) = stage.containers.archive_get(&id, "/data").await.expect("get");
+    let mut bytes = Vec::new();
+    while let Some(chunk) = chunks.recv().await {
+        bytes.extend_from_slice(&chunk.expect("a chunk"));
+    }
+    assert!(bytes.windows(12).any(|window| window == b"data/deep/h\0"), "volumes are part of the tree");
+    let source = |name: &str| stage.directory.join("volumes").join(name);
+    let volumes: Vec<_> = std::fs::read_dir(stage.directory.join("volumes")).expect("volumes").flatten().collect();
+    assert!(source("below").exists(), "{volumes:?}");
+    // A volume that the container may not write is not written from outside either.
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o644);
+    header.set_size(1);
+    tar.append_data(&mut header, "sealed/x", &b"x"[..]).expect("tar");
+    let (sender, body) = mpsc::channel(1);
+    sender.send(Ok(tar.into_inner().expect("tar").into())).await.expect("sent");
+    drop(sender);
+    let error = stage.containers.archive_put(&id, "/", body, ArchivePut::default()).await.expect_err("read-only");
+    assert!(error.to_string().contains("Read-only file system"), "{error}");
+    stage.containers.start(&id).await.expect("start");
+    assert_eq!(stage.wait(&id).await.code, 0);
+    assert_eq!(stage.logs(&id).await, "into the volume below");
+    stage.remove(&id).await;
+}
+
+/// A link that a container left in a volume does not lead out of it.
+pub(crate) async fn subpath_stays_in_its_volume(stage: &Stage) {
+    stage.run("ln -s /etc /vol/evil; mkdir /vol/good", json!({"HostConfig": {"Binds": ["subpaths:/vol"]}})).await;
+    let with = |subpath: &str| {
+        json!({"Cmd": ["true"], "HostConfig": {"Mounts": [{
+            "Type": "volume", "Source": "subpaths", "Target": "/x", "VolumeOptions": {"Subpath": subpath},
+        }]}})
+    };
+    let good = stage.create(None, with("good")).await.expect("create");
+    put(stage, &good, "/x", "file", b"fine").await;
+    assert_eq!(get(stage, &good, "/x/file").await.1, "fine");
+    stage.remove(&good).await;
+    if let Ok(evil) = stage.create(None, with("evil")).await {
+        let leaked = stage.containers.archive_stat(&evil, "/x/passwd").await;
+        assert!(leaked.is_err(), "{leaked:?}");
+        stage.remove(&evil).await;
+    }
+}
+
 pub(crate) async fn attributes_and_times(stage: &Stage) {
     let id = stage.create(None, json!({"Cmd": ["sleep", "100"]})).await.expect("create");
     // cap_net_raw=ep, as setcap writes it.

@@ -115,6 +115,8 @@ async fn run_all(stage: &Stage, filter: Option<&str>) {
         files::volumes_that_two_fill,
         files::volumes_of_a_failed_create,
         files::copy_in_and_out,
+        files::copy_through_volumes,
+        files::subpath_stays_in_its_volume,
         files::attributes_and_times,
         files::mounts,
         files::shared_memory,
