@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
 use super::Task;
+use crate::driver::InstanceExit;
 use crate::link::LinkError;
+use crate::machine::console;
 use crate::machine::record::{AcceleratorMemory, MachineRecord};
 use crate::machine::state::{Blame, Event, Start, State, Step};
 use crate::machine::status::Progress;
@@ -95,12 +97,24 @@ impl Task {
         }
     }
 
+    /// The agent's last word, when QEMU ended because the agent did: it may be gone before its end was told.
+    fn gave_up(&self, error: &Error) -> Option<String> {
+        match error {
+            Error::QemuDied { .. } | Error::Qmp { .. } => console::agent_gave_up(&self.paths.console_log()),
+            _ => None,
+        }
+    }
+
     pub(super) async fn step_ended(&mut self, step: Step, result: Result<Product>) {
         let product = match result {
             Ok(product) => product,
             Err(error) => {
                 self.clock.end(&mut self.status, Progress::Failed);
-                self.happen(Event::StepFailed { step, cause: error.chain(), blame: blame(&error) }).await;
+                let event = match self.gave_up(&error) {
+                    Some(message) => Event::Exited(InstanceExit::GaveUp { message }),
+                    None => Event::StepFailed { step, cause: error.chain(), blame: blame(&error) },
+                };
+                self.happen(event).await;
                 if let (State::Failed(_), Step::Engine, Some(guest)) = (&self.state, step, self.guest.clone()) {
                     self.late_engine.spawn(steps::await_engine(guest));
                 }
