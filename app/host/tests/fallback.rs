@@ -77,6 +77,18 @@ async fn an_agent_that_gives_up_is_quoted_and_nothing_else_is_tried() {
 }
 
 #[tokio::test]
+async fn an_emulated_guest_that_is_silent_is_started_once_more() {
+    let home = Home::new("FAKE_TCG=silent");
+    home.set(&[("accelerator", "tcg"), ("boot_deadline", "1s")]);
+    let machine = Handle::spawn(home.paths.clone());
+    let status = settle(&machine, Request::Up).await;
+    let failure = status.failure.expect("a failure");
+    assert_eq!(failure.step, Some(Step::Link));
+    assert_eq!(home.started(), ["tcg", "tcg"]);
+    assert!(status.notes.iter().any(|note| note.starts_with("the boot was tried twice: ")), "{:?}", status.notes);
+}
+
+#[tokio::test]
 async fn a_chosen_accelerator_is_the_only_one() {
     let home = Home::new("FAKE_KVM=die");
     home.set(&[("accelerator", "kvm")]);

@@ -159,6 +159,13 @@ fn step_failed(start: &Start, cause: &str, blame: Blame, alive: bool) -> (State,
             let actions = vec![Action::CancelStep, Action::Kill, Action::CloseHost, tell, Action::Run(Step::Boot)];
             (State::Starting(next), actions)
         }
+        // Emulation with a thread for each processor loses a guest's timer now and then, which then never speaks.
+        [Accelerator::Tcg] if may_be_the_accelerator && start.step == Step::Link && !start.repeated => {
+            let next = Start { step: Step::Boot, repeated: true, ..start.clone() };
+            let tell = Action::TellRepeat { cause: cause.to_owned() };
+            let actions = vec![Action::CancelStep, Action::Kill, Action::CloseHost, tell, Action::Run(Step::Boot)];
+            (State::Starting(next), actions)
+        }
         // The guest is up, as far as we know: not ours to throw away.
         _ if alive && (start.adopted || start.step == Step::Engine) => {
             (failure(Some(start.step), cause, true), vec![Action::CancelStep])
