@@ -19,7 +19,7 @@
 //!
 //! Inside Starting the steps follow each other. When the guest does not get as far as the link for a cause that may be the
 //! accelerator's ([`Blame`]), the boot is repeated with the next one; nothing else causes that. With none left, a hypervisor
-//! that died is started once more.
+//! that died, or an emulated guest that never spoke, is started once more.
 //!
 //! A reset stops the machine, by force if nothing was heard of it yet, and erases its disk. One that keeps volumes needs the
 //! engine instead: `Running --reset--> Cleaning --cleaned--> Stopping --> Starting --> Running`; a machine that does not run is
