@@ -8,14 +8,11 @@ use crate::error::{IoContext, Result};
 use crate::packages::Resolved;
 use crate::rootfs::Rootfs;
 
-/// Where every version that Debian ever published stays; not a mirror that forgets.
-const ARCHIVE: &str = "https://snapshot.debian.org/package";
-
 const OFFER: &str = "\nOffer of source\n---------------\n\n\
-     The complete source of every package above, in exactly the version named after \"source:\", is kept by Debian in its\n\
-     archive of all versions, https://snapshot.debian.org/, at the address that stands below it. For at least three years\n\
-     from the day on which you received this image, the distributor of Berth will also send you that source on a medium,\n\
-     for no more than the cost of doing so, if you ask for it.\n";
+     The complete source of every package above is kept by Debian in its public archive of all versions (\"snapshot\"), under\n\
+     the name and in exactly the version that stand after \"source:\". For at least three years from the day on which you\n\
+     received this image, the distributor of Berth will also send you that source on a medium, for no more than the cost of\n\
+     doing so, if you ask for it.\n";
 
 /// The text of `/usr/share/doc/berth/notices.txt`.
 pub(crate) fn text(rootfs: &Rootfs, packages: &Resolved) -> String {
@@ -30,12 +27,8 @@ pub(crate) fn text(rootfs: &Rootfs, packages: &Resolved) -> String {
         let package = packages.all().find(|package| package.name == name);
         if let Some(package) = package {
             text.push_str(&format!(
-                "{} {}\n    licence: {licence}\n    source:  {} {}\n             {}\n",
-                package.name,
-                package.version,
-                package.source,
-                package.source_version,
-                address(&package.source, &package.source_version)
+                "{} {}\n    licence: {licence}\n    source:  {} {}\n",
+                package.name, package.version, package.source, package.source_version
             ));
         }
     };
@@ -45,12 +38,6 @@ pub(crate) fn text(rootfs: &Rootfs, packages: &Resolved) -> String {
     }
     text.push_str(OFFER);
     text
-}
-
-/// The page of one source package that leads to its files. A version holds `+`, `:` and `~`, which stand for themselves in a path
-/// (RFC 3986, section 3.3).
-fn address(source: &str, version: &str) -> String {
-    format!("{ARCHIVE}/{source}/{version}/")
 }
 
 /// The copyright file of each package, by package name.
@@ -72,12 +59,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_offer_names_a_public_place_for_the_exact_version() {
-        assert!(OFFER.contains(ARCHIVE.strip_suffix("package").unwrap()) && OFFER.contains("three years"), "{OFFER}");
+    fn the_offer_says_where_what_and_how_long() {
+        for words in ["archive of all versions", "exactly the version", "three years"] {
+            assert!(OFFER.contains(words), "{words}: {OFFER}");
+        }
         assert!(!OFFER.contains(" at\n") && OFFER.lines().all(|line| line.len() <= 120), "{OFFER}");
-        assert_eq!(
-            address("linux", "6.12.117-1~deb12u1"),
-            "https://snapshot.debian.org/package/linux/6.12.117-1~deb12u1/"
-        );
     }
 }

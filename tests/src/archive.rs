@@ -41,7 +41,11 @@ pub fn noise(name: &str, seed: u64, size: usize) -> std::io::Result<Vec<u8>> {
     layer.into_inner()
 }
 
-fn append(archive: &mut tar::Builder<Vec<u8>>, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+/// Adds one file.
+///
+/// # Errors
+/// Never in memory; what `tar` reports.
+pub(crate) fn append(archive: &mut tar::Builder<Vec<u8>>, name: &str, bytes: &[u8]) -> std::io::Result<()> {
     let mut header = tar::Header::new_gnu();
     header.set_mode(0o644);
     header.set_size(bytes.len() as u64);

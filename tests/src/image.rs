@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use serde_json::{Value, json};
 
+use crate::archive::append;
 use crate::docker::Docker;
 
 /// `base` with the members of `config` in its configuration, called `reference`.
@@ -31,12 +32,7 @@ pub fn derive(docker: &Docker, base: &str, reference: &str, config: &Value) -> a
         description["config"][key] = value.clone();
     }
     let mut archive = tar::Builder::new(Vec::new());
-    let mut add = |name: &str, bytes: &[u8]| {
-        let mut header = tar::Header::new_gnu();
-        header.set_mode(0o644);
-        header.set_size(bytes.len() as u64);
-        archive.append_data(&mut header, name, bytes)
-    };
+    let mut add = |name: &str, bytes: &[u8]| append(&mut archive, name, bytes);
     let mut layers = Vec::new();
     for layer in manifest[0]["Layers"].as_array().context("Layers")? {
         let name = format!("layer{}.tar", layers.len());

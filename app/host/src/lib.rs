@@ -16,6 +16,7 @@ pub mod context;
 pub mod daemon;
 pub mod diagnostics;
 pub mod driver;
+mod engine_http;
 mod error;
 pub mod image;
 pub mod link;

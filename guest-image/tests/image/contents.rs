@@ -246,11 +246,7 @@ fn notices_name_every_package_and_offer_source() {
         assert!(text.contains(&format!("{} {}", package.source, package.source_version)), "{}", package.source);
         assert!(root().join("usr/share/doc/berth/copyright").join(&package.name).is_file(), "{}", package.name);
     }
-    assert!(text.contains("Offer of source"));
-    for package in &image().manifest.packages {
-        let address = format!("https://snapshot.debian.org/package/{}/{}/", package.source, package.source_version);
-        assert!(text.contains(&address), "{address}");
-    }
+    assert!(text.contains("Offer of source") && text.contains("archive of all versions"));
     let bundle = fs::read_to_string(root().join("etc/ssl/certs/ca-certificates.crt")).unwrap();
     assert!(bundle.matches("BEGIN CERTIFICATE").count() > 100);
 }

@@ -4,19 +4,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http_body_util::{BodyExt, Empty};
-use hyper::Request;
-use hyper_util::rt::TokioIo;
+use hyper::Method;
 
 use super::Check;
 use crate::client::Client;
 use crate::daemon::protocol::DaemonStatus;
 use crate::machine::{Phase, console};
 use crate::paths::Paths;
-use crate::{Error, Result, image, sys};
+use crate::{Error, Result, engine_http, image, sys};
 
 /// How much of the end of each log goes into the archive.
 const LOG_LIMIT: usize = 1 << 20;
@@ -81,11 +78,8 @@ async fn within<T>(work: impl Future<Output = T>) -> Option<T> {
 
 async fn ask_engine(socket: &Path, path: &str) -> Option<Vec<u8>> {
     let stream = sys::connect(socket).await.ok()?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
-    tokio::spawn(connection);
-    let request = Request::builder().uri(path).header("Host", "berth").body(Empty::<Bytes>::new()).ok()?;
-    let answer = sender.send_request(request).await.ok()?;
-    Some(answer.into_body().collect().await.ok()?.to_bytes().to_vec())
+    let (_, body) = engine_http::ask(stream, Method::GET, path).await.ok()?;
+    Some(body.to_vec())
 }
 
 fn write(file: &Path, parts: &[(String, Vec<u8>)], now: u64) -> std::io::Result<()> {

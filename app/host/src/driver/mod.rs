@@ -100,6 +100,15 @@ pub enum InstanceExit {
     Died { message: String },
 }
 
+impl InstanceExit {
+    /// What `exit` comes to tell; a teller that is gone saw nothing more than an end.
+    async fn told(exit: &watch::Receiver<Option<InstanceExit>>) -> InstanceExit {
+        let mut exit = exit.clone();
+        let exit = exit.wait_for(Option::is_some).await.ok().and_then(|exit| exit.clone());
+        exit.unwrap_or_else(|| InstanceExit::Died { message: String::new() })
+    }
+}
+
 impl std::fmt::Display for InstanceExit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

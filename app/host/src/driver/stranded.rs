@@ -70,9 +70,6 @@ impl Instance for Stranded {
     }
 
     async fn wait(&self) -> InstanceExit {
-        let mut exit = self.exit.clone();
-        let exit = exit.wait_for(Option::is_some).await;
-        let unknown = || InstanceExit::Died { message: String::new() };
-        exit.map_or_else(|_| unknown(), |exit| exit.clone().unwrap_or_else(unknown))
+        InstanceExit::told(&self.exit).await
     }
 }

@@ -1,12 +1,10 @@
 //! A reset that keeps volumes: asks the engine to remove everything else.
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
-use hyper::{Method, Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::{Method, StatusCode};
 
 use crate::link::Guest;
-use crate::{Error, Result};
+use crate::{Error, Result, engine_http};
 
 /// Removes containers, images, networks, and the volumes that have no name: those go with their container (`v=1`), or, if that is
 /// gone already, by the prune, which since API 1.42 takes only them.
@@ -26,18 +24,7 @@ pub(super) async fn all_but_volumes(guest: Guest) -> Result<()> {
 async fn call(guest: &Guest, method: Method, path: &str) -> Result<Bytes> {
     let failed = |message: String| Error::Engine { message };
     let stream = guest.connect_engine().await?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(error.to_string()))?;
-    tokio::spawn(connection);
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header("Host", "berth")
-        .body(Empty::<Bytes>::new())
-        .expect("the parts of the request are valid");
-    let answer = sender.send_request(request).await.map_err(|error| failed(error.to_string()))?;
-    let status = answer.status();
-    let body = answer.into_body().collect().await.map_err(|error| failed(error.to_string()))?.to_bytes();
+    let (status, body) = engine_http::ask(stream, method, path).await.map_err(|error| failed(error.to_string()))?;
     // What is gone already, such as a container run with `--rm`, need not be removed.
     if status.is_success() || status == StatusCode::NOT_FOUND {
         return Ok(body);

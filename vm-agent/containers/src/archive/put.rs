@@ -82,7 +82,7 @@ pub(super) fn unpack(
     for (path, mtime) in directories {
         if let Ok(directory) = sys::open_in_root(place.root(), Path::new(&path), libc::O_RDONLY | libc::O_DIRECTORY, 0)
         {
-            set_time(directory.as_fd(), "", mtime);
+            set_time(directory.as_fd(), mtime);
         }
     }
     Ok(())
@@ -163,7 +163,7 @@ fn put_entry(
     }
     // After the owner, too: a change of owner removes file capabilities.
     attributes::write(&path, &extensions.xattrs).map_err(fail())?;
-    set_time(made.as_fd(), "", mtime);
+    set_time(made.as_fd(), mtime);
     Ok(())
 }
 
@@ -217,11 +217,10 @@ fn open_parent(root: BorrowedFd<'_>, path: &str) -> Result<OwnedFd> {
 }
 
 /// A file system without times is no reason to fail.
-fn set_time(parent: BorrowedFd<'_>, name: impl AsRef<OsStr>, (tv_sec, tv_nsec): (i64, i64)) {
+fn set_time(fd: BorrowedFd<'_>, (tv_sec, tv_nsec): (i64, i64)) {
     let time = Timespec { tv_sec, tv_nsec };
     let times = Timestamps { last_access: time, last_modification: time };
-    let flags = if name.as_ref().is_empty() { AtFlags::EMPTY_PATH } else { AtFlags::SYMLINK_NOFOLLOW };
-    let _ = rustix::fs::utimensat(parent, Path::new(name.as_ref()), &times, flags);
+    let _ = rustix::fs::utimensat(fd, "", &times, AtFlags::EMPTY_PATH);
 }
 
 /// The request's body as a reader for a blocking thread.

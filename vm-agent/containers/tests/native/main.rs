@@ -9,6 +9,7 @@ mod exec;
 mod files;
 mod lifecycle;
 mod many;
+#[path = "../../../supervisor/tests/containers/report.rs"]
 mod report;
 mod stage;
 mod streams;

@@ -33,6 +33,7 @@ pub(crate) async fn across_an_engine_restart(stage: &mut Stage) {
 }
 
 pub(crate) async fn after_restart(stage: &mut Stage) -> bool {
+    crate::report::begin("adoption::across_an_engine_restart");
     let names = fs::read_to_string(stage.directory.join("pipe")).expect("names");
     let [running, pid, ended, later] = names.split(' ').collect::<Vec<_>>()[..] else { panic!("four names") };
     // `later` reads end of file only when the supervisor's duplicate of its stdin is gone too.

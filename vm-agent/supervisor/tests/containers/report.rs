@@ -17,8 +17,8 @@ const PASSED: u8 = b'+';
 const FILTERED_OUT: u8 = b'-';
 const ALL_PASSED: u8 = b'.';
 
-/// The case that runs. An engine that restarts within its last case goes on with this one.
-static CURRENT: Mutex<&str> = Mutex::new("adoption::across_an_engine_restart");
+/// The case that runs; an engine that goes on after its restart says which.
+static CURRENT: Mutex<&str> = Mutex::new("(none yet)");
 
 fn mark(mark: u8) {
     // SAFETY: the supervisor put the pipe there; it stays open for the next mark.

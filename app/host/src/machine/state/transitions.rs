@@ -94,7 +94,7 @@ fn starting(start: &Start, event: &Event) -> Next {
             Ok((failed, vec![Action::CancelStep, Action::CloseHost, Action::Forget]))
         }
         Event::Exited(exit @ InstanceExit::Died { .. }) if start.accelerators.len() == 1 && !start.repeated => {
-            Ok(repeat(start, exit))
+            Ok(repeat(start, &exit.to_string()))
         }
         Event::Exited(exit @ (InstanceExit::Panicked { .. } | InstanceExit::Died { .. })) => {
             Ok(step_failed(start, &exit.to_string(), Blame::Accelerator, false))
@@ -140,12 +140,14 @@ fn step_done(start: &Start) -> (State, Vec<Action>) {
     }
 }
 
-/// A hypervisor that crashes while the guest boots, and has no other accelerator, is started once more: QEMU's emulator of
-/// several processors sometimes does (`iotlb_to_section`, <https://gitlab.com/qemu-project/qemu/-/issues/1921>).
-fn repeat(start: &Start, exit: &InstanceExit) -> (State, Vec<Action>) {
+/// A boot with no other accelerator left is tried once more: QEMU's emulator of several processors sometimes crashes
+/// (`iotlb_to_section`, <https://gitlab.com/qemu-project/qemu/-/issues/1921>), or loses a guest's timer, which then never
+/// speaks.
+fn repeat(start: &Start, cause: &str) -> (State, Vec<Action>) {
     let next = Start { step: Step::Boot, repeated: true, ..start.clone() };
-    let tell = Action::TellRepeat { cause: exit.to_string() };
-    (State::Starting(next), vec![Action::CancelStep, Action::CloseHost, tell, Action::Run(Step::Boot)])
+    let tell = Action::TellRepeat { cause: cause.to_owned() };
+    let actions = vec![Action::CancelStep, Action::Kill, Action::CloseHost, tell, Action::Run(Step::Boot)];
+    (State::Starting(next), actions)
 }
 
 /// `alive`: the hypervisor may still be there.
@@ -159,12 +161,9 @@ fn step_failed(start: &Start, cause: &str, blame: Blame, alive: bool) -> (State,
             let actions = vec![Action::CancelStep, Action::Kill, Action::CloseHost, tell, Action::Run(Step::Boot)];
             (State::Starting(next), actions)
         }
-        // Emulation with a thread for each processor loses a guest's timer now and then, which then never speaks.
-        [Accelerator::Tcg] if may_be_the_accelerator && start.step == Step::Link && !start.repeated => {
-            let next = Start { step: Step::Boot, repeated: true, ..start.clone() };
-            let tell = Action::TellRepeat { cause: cause.to_owned() };
-            let actions = vec![Action::CancelStep, Action::Kill, Action::CloseHost, tell, Action::Run(Step::Boot)];
-            (State::Starting(next), actions)
+        // Alive: a panic is the guest's own word, and would come again.
+        [Accelerator::Tcg] if may_be_the_accelerator && alive && start.step == Step::Link && !start.repeated => {
+            repeat(start, cause)
         }
         // The guest is up, as far as we know: not ours to throw away.
         _ if alive && (start.adopted || start.step == Step::Engine) => {
