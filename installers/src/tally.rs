@@ -18,6 +18,8 @@ pub struct Tally {
     passed: u64,
     failed: u64,
     ignored: u64,
+    /// Ignored ones that another test runs as its child: that one counts.
+    parts: u64,
     /// Tests that said themselves that they could not run; their runner counted them as passed.
     declared: u64,
     names: Vec<String>,
@@ -37,6 +39,9 @@ enum Place {
 /// A test that cannot run on this machine prints a line with this prefix, its name and the reason, and returns.
 /// The runner counts it as passed; the tally moves it to skipped.
 pub const SKIPPED: &str = "SKIPPED: ";
+
+/// `#[ignore = "part of another test"]` marks what another test starts in a process of its own: no test by itself.
+const PART: &str = " ... ignored, part of another test";
 
 impl Tally {
     /// Takes one line of output of `cargo test`: its summary lines and our own [`SKIPPED`] lines count, others do not.
@@ -65,6 +70,9 @@ impl Tally {
     fn runner(&mut self, line: &str) {
         if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
             self.names.push(name.trim_end().to_owned());
+        }
+        if line.starts_with("test ") && line.ends_with(PART) {
+            self.parts += 1;
         }
         let Some(summary) = line.strip_prefix("test result: ") else { return };
         let count = |word: &str| -> u64 {
@@ -114,13 +122,23 @@ fn is_start(line: &str) -> bool {
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let passed = self.passed.saturating_sub(self.declared);
-        write!(f, "{passed} passed, {} failed, {} skipped", self.failed, self.ignored + self.declared)
+        let skipped = self.ignored.saturating_sub(self.parts) + self.declared;
+        write!(f, "{passed} passed, {} failed, {skipped} skipped", self.failed)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_another_test_runs_as_its_child_is_no_test() {
+        let text = "test child_that_writes ... ignored, part of another test\n\
+                    test heavy ... ignored, takes an hour\n\
+                    test kill_9 ... ok\n\
+                    test result: ok. 1 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.02s";
+        assert_eq!(tally(text).to_string(), "1 passed, 0 failed, 1 skipped");
+    }
 
     fn tally(text: &str) -> Tally {
         let mut tally = Tally::default();

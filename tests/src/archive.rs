@@ -36,8 +36,16 @@ pub fn noise(name: &str, seed: u64, size: usize) -> std::io::Result<Vec<u8>> {
         block = Sha256::digest(block);
     }
     bytes.truncate(size);
+    file(name, &bytes)
+}
+
+/// A layer with one file.
+///
+/// # Errors
+/// Never in memory; what `tar` reports.
+pub fn file(name: &str, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut layer = tar::Builder::new(Vec::new());
-    append(&mut layer, name, &bytes)?;
+    append(&mut layer, name, bytes)?;
     layer.into_inner()
 }
 

@@ -98,9 +98,13 @@ impl Engine {
         let log = home.path().join("log");
         let mut engine = Self { kind: Kind::Native, docker, running: Running::Agent { process, home } };
         let answers = until("the engine's first answer", Duration::from_secs(120), || {
-            engine.docker.ok(&["version", "--format", "{{.Server.Version}}"]).ok()
+            let Running::Agent { process, .. } = &mut engine.running else { return None };
+            if let Ok(Some(status)) = process.try_wait() {
+                return Some(Err(anyhow::anyhow!("the engine ended with {status}")));
+            }
+            engine.docker.ok(&["version", "--format", "{{.Server.Version}}"]).ok().map(Ok)
         });
-        if let Err(error) = answers {
+        if let Err(error) = answers.and_then(|answer| answer) {
             engine.stop();
             bail!("{error:#}; its log ends:\n{}", tail(&log));
         }

@@ -98,7 +98,7 @@ impl State {
 }
 
 /// Copies to the end of either side; `ask` is asked before each write.
-fn copy(mut from: TcpStream, mut to: TcpStream, ask: impl Fn(usize)) {
+pub(crate) fn copy(mut from: TcpStream, mut to: TcpStream, ask: impl Fn(usize)) {
     let mut buffer = [0; 16 << 10];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
         ask(read);

@@ -8,6 +8,7 @@
 //! - [`http`] sends what the CLI never sends;
 //! - [`registry`] is a real registry, [`token`] the service that some registries send their clients to, [`gate`] a way to one that
 //!   closes in the middle of a pull;
+//! - [`outside`] is what lies beyond the machine: names, a page, certificates, a proxy;
 //! - [`terminal`] is a real terminal; [`sandbox`] a network of the run's own.
 
 pub mod archive;
@@ -19,6 +20,7 @@ pub mod fixture;
 pub mod gate;
 pub mod http;
 pub mod image;
+pub mod outside;
 pub mod registry;
 pub mod sandbox;
 pub mod terminal;

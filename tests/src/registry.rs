@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tempfile::TempDir;
 
+use crate::outside::Certificate;
 use crate::token::{SERVICE, Tokens};
 use crate::wait::until;
 
@@ -43,6 +44,18 @@ impl Registry {
     /// # Errors
     /// As there, and when the address is not this host's.
     pub fn start_at(host: Ipv4Addr, access: Access<'_>) -> anyhow::Result<Self> {
+        Self::start_with(host, access, None)
+    }
+
+    /// An anonymous one that speaks TLS.
+    ///
+    /// # Errors
+    /// As [`Registry::start_at`].
+    pub fn start_tls(host: Ipv4Addr, certificate: &Certificate) -> anyhow::Result<Self> {
+        Self::start_with(host, Access::Anonymous, Some(certificate))
+    }
+
+    fn start_with(host: Ipv4Addr, access: Access<'_>, certificate: Option<&Certificate>) -> anyhow::Result<Self> {
         let home = tempfile::tempdir()?;
         let address = TcpListener::bind((host, 0))?.local_addr()?;
         let root = home.path().display();
@@ -61,10 +74,19 @@ impl Registry {
                 )
             }
         };
+        let tls = match certificate {
+            None => String::new(),
+            Some(certificate) => {
+                for name in ["key.pem", "certificate.pem"] {
+                    fs::copy(certificate.folder().join(name), home.path().join(name))?;
+                }
+                format!(", tls: {{certificate: {root}/certificate.pem, key: {root}/key.pem}}")
+            }
+        };
         let config = format!(
             "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n\
              storage: {{filesystem: {{rootdirectory: {root}/data}}, delete: {{enabled: true}}}}\n\
-             http: {{addr: '{address}'}}\n{auth}"
+             http: {{addr: '{address}'{tls}}}\n{auth}"
         );
         let file = home.path().join("config.yml");
         fs::write(&file, config)?;

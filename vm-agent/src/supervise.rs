@@ -97,7 +97,11 @@ pub(crate) fn run(places: &Places, handover: Handover, ending: Ending) -> anyhow
     let executable = File::open("/proc/self/exe").context("open /proc/self/exe")?.into();
     let config =
         Config { executable, engine: role("engine", vec![listener])?, relay: Some(role("relay", Vec::new())?), ending };
-    server::run(config).context("the supervisor stopped")
+    server::run(config).inspect_err(|_| {
+        // Nobody will answer there.
+        let _ = std::fs::remove_file(&places.socket);
+    })?;
+    Ok(())
 }
 
 /// Whether this process runs from a file that cannot change under it: a sealed memory file.

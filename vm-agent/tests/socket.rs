@@ -105,3 +105,26 @@ fn the_socket_outlives_the_engine() {
     assert_ne!(agent.engine(), engine);
     assert_eq!(fs::metadata(agent.socket()).expect("there").ino(), inode, "what containers have mounted");
 }
+
+/// Somebody waits at a terminal: the reason and an end say more than an engine that is started for ever.
+#[test]
+fn an_engine_that_cannot_start_ends_native_mode() {
+    // SAFETY: no arguments.
+    if unsafe { libc::geteuid() } != 0 {
+        println!("SKIPPED: an_engine_that_cannot_start_ends_native_mode: needs root");
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let script = "ip link add docker0 type bridge && exec \"$1\" native --root \"$2/root\" --run \"$2/run\"";
+    let output = Command::new("unshare")
+        .args(["--net", "--mount", "sh", "-c", script, "sh", env!("CARGO_BIN_EXE_berth-agent")])
+        .arg(directory.path())
+        .output()
+        .expect("unshare (util-linux) starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{said}");
+    assert!(said.contains("bridge docker0 exists and was not made by this engine"), "{said}");
+    assert!(said.contains("the engine ended with 1 at its start"), "{said}");
+    assert!(!said.contains("is started again"), "{said}");
+    assert!(!directory.path().join("run/engine.sock").exists(), "nobody would answer there");
+}

@@ -14,19 +14,15 @@ pub(crate) fn kernel_is_not_the_hosts(case: &Case<'_>) -> Result {
 }
 
 pub(crate) fn docker_socket_is_the_guests(case: &Case<'_>) -> Result {
+    let program = tests::fixture::program("unix_get")?.display().to_string();
+    let engine = case.ok(&["info", "--format", "{{.ID}}"])?;
     for source in ["/var/run/docker.sock", "//var/run/docker.sock", "/run/docker.sock"] {
-        let mount = format!("{source}:/var/run/docker.sock");
-        let out = case.ok(&[
-            "run",
-            "--rm",
-            "-v",
-            &mount,
-            "busybox",
-            "sh",
-            "-c",
-            "test -S /var/run/docker.sock && echo socket",
-        ])?;
-        ensure!(out == "socket", "{source}: {out}");
+        let (name, mount) = (case.container("inside"), format!("{source}:/in/docker.sock"));
+        case.ok(&["create", "--name", &name, "-v", &mount, "busybox", "/unix_get", "/in/docker.sock", "/info"])?;
+        case.ok(&["cp", &program, &format!("{name}:/unix_get")])?;
+        let answer = case.ok(&["start", "-a", &name])?;
+        ensure!(answer.contains(&format!("\"ID\":\"{engine}\"")), "{source}: {answer}");
+        case.ok(&["rm", &name])?;
     }
     Ok(())
 }

@@ -6,8 +6,10 @@
 mod disks;
 mod faults;
 mod life;
+mod outside;
 mod pulls;
 mod refusals;
+mod room;
 mod upkeep;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -39,7 +41,8 @@ fn main() -> std::process::ExitCode {
         life::down_and_up_keeps_everything, life::daemon_dies_and_containers_live, life::own_verbs_and_json,
         faults::hypervisor_killed, faults::first_accelerator_hangs, faults::first_accelerator_dies,
         faults::engine_killed_after_run, disks::damaged_is_refused_and_left_alone, pulls::cut_by_a_killed_hypervisor,
-        pulls::go_where_the_settings_say, upkeep::context_clock_and_restart, upkeep::diagnose_tells_no_secret,
+        pulls::go_where_the_settings_say, outside::is_the_hosts, room::full_costs_one_pull_and_nothing_else,
+        upkeep::context_clock_and_restart, upkeep::diagnose_tells_no_secret,
     ];
     // Three boots each, or near relatives of the ones above.
     let long = cases![true;

@@ -87,7 +87,7 @@ pub enum Error {
     #[error("cannot {what}: {source}")]
     Kernel { what: &'static str, source: io::Error },
     /// 403
-    #[error("bridge {0} exists and was not made by this engine: remove it or name another one")]
+    #[error("bridge {0} exists and was not made by this engine: remove it (ip link delete {0})")]
     ForeignBridge(String),
     /// 500
     #[error("cannot read or write the network's metadata: {0}")]

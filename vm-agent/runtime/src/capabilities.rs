@@ -142,12 +142,31 @@ struct Word {
 
 const VERSION_3: u32 = 0x2008_0522;
 
-fn permitted() -> io::Result<u64> {
+fn capget() -> io::Result<[Word; 2]> {
     let mut words = [Word::default(); 2];
     let header = Header { version: VERSION_3, pid: 0 };
     // SAFETY: both structures have the kernel's layout and live through the call.
     check(unsafe { libc::syscall(libc::SYS_capget, &header, words.as_mut_ptr()) } as i32)?;
+    Ok(words)
+}
+
+fn permitted() -> io::Result<u64> {
+    let words = capget()?;
     Ok(u64::from(words[1].permitted) << 32 | u64::from(words[0].permitted))
+}
+
+/// Takes a capability out of the calling thread's effective set. It stays permitted: what this thread starts as root gets it back.
+///
+/// # Errors
+///
+/// capset(2)'s, or [`io::ErrorKind::InvalidInput`] for a name that is none.
+pub fn lower(name: &str) -> io::Result<()> {
+    let number = number(name).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let mut words = capget()?;
+    words[number as usize / 32].effective &= !(1 << (number % 32));
+    let header = Header { version: VERSION_3, pid: 0 };
+    // SAFETY: both structures have the kernel's layout and live through the call.
+    check(unsafe { libc::syscall(libc::SYS_capset, &header, words.as_ptr()) } as i32).map(drop)
 }
 
 fn capset(effective: u64, permitted: u64, inheritable: u64) -> io::Result<()> {
@@ -204,6 +223,20 @@ pub(crate) fn set(sets: Sets) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_lowered_stays_permitted_and_other_threads_have_it() {
+        let effective = || capget().expect("sets")[0].effective;
+        let bit = 1 << number("SYS_RESOURCE").expect("known");
+        let before = effective();
+        let lowered = std::thread::spawn(move || {
+            let permitted_before = permitted().expect("sets");
+            lower("CAP_SYS_RESOURCE").expect("lowered");
+            (effective(), permitted().expect("sets") == permitted_before)
+        });
+        assert_eq!(lowered.join().expect("no panic"), (before & !bit, true));
+        assert_eq!(effective(), before);
+    }
 
     #[test]
     fn names_and_numbers_agree_with_the_spec_crate() {

@@ -45,6 +45,7 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_keep_alive(Duration::from_secs(2))
+        .on_thread_start(leave_the_reserve)
         .enable_all()
         .build()
         .context("an async runtime")?;
@@ -57,7 +58,9 @@ async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
     let (supervisor, notices) = Supervisor::from_fd(channel).await.context("the supervisor")?;
     let relay = RelayClient::connect(&places.run.join("relay.sock"), RELAY_PATIENCE).await.context("the relay")?;
     let mut steps = vec![step("engine-started")];
+    // Its writer thread inherits this one's capabilities, the reserve of the data disk among them. Nobody else needs it.
     let store = Store::open(&places.root.join("store.redb")).context("the metadata store")?;
+    leave_the_reserve();
     let services = open(&places, &handover, &relay, supervisor.clone(), &store, &mut steps).await?;
     let (containers, images) = (services.containers.clone(), services.images.clone());
     let following = tokio::spawn(follow(containers, notices));
@@ -106,6 +109,13 @@ async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
     supervisor.finished().await.context("the supervisor")?;
     // The supervisor ends this process.
     std::future::pending().await
+}
+
+/// Layers, logs and volumes must not eat what the data disk keeps for metadata (`init::format`): blocks that CAP_SYS_RESOURCE opens.
+fn leave_the_reserve() {
+    if let Err(error) = runtime::capabilities::lower("CAP_SYS_RESOURCE") {
+        tracing::warn!(%error, "this thread may use the room that is reserved for metadata");
+    }
 }
 
 /// Until the supervisor wants the engine to end, and then until every container has.

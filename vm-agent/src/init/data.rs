@@ -33,6 +33,10 @@ const SCRATCH: &str = "/run/berth/data.ext4";
 /// The layout of everything below the mount point. Raised when an older agent could not use it any more.
 const VERSION: u32 = 1;
 
+/// The reserved blocks are for who has CAP_SYS_RESOURCE, which containers do not; their root is not the user that ext4 otherwise
+/// reserves them for (ext4(5), `resuid`).
+const OPTIONS: &str = "nodiscard,errors=remount-ro,resuid=4294967294,resgid=4294967294";
+
 /// Smaller differences are the file system's own rounding.
 const WORTH_GROWING: u64 = 16 << 20;
 
@@ -62,7 +66,7 @@ pub(super) fn mount(disks: &mut Disks) -> anyhow::Result<()> {
             block.size + WORTH_GROWING <= device_size
         }
     };
-    mount_at(&device, MOUNT_POINT, "ext4", libc::MS_NOATIME, Some("nodiscard,errors=remount-ro"))
+    mount_at(&device, MOUNT_POINT, "ext4", libc::MS_NOATIME, Some(OPTIONS))
         .or_else(|error| retry_after_check(&name, error))
         .context("mount the data disk")?;
     let mount_point = Path::new(MOUNT_POINT);
@@ -109,7 +113,7 @@ fn check(device: &str) -> anyhow::Result<()> {
 fn retry_after_check(device: &str, error: io::Error) -> anyhow::Result<()> {
     eprintln!("berth-agent: the data disk does not mount: {error}");
     check(device)?;
-    mount_at(device, MOUNT_POINT, "ext4", libc::MS_NOATIME, Some("nodiscard,errors=remount-ro"))?;
+    mount_at(device, MOUNT_POINT, "ext4", libc::MS_NOATIME, Some(OPTIONS))?;
     Ok(())
 }
 

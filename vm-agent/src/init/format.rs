@@ -27,6 +27,9 @@ use super::{
 const HEAD: u64 = 4096;
 const CHUNK: usize = 1 << 20;
 
+/// Room on the disk that no container gets, so that the engine can still write down what was removed when it is full.
+const RESERVE: u64 = 32 << 20;
+
 /// One write to the disk, or a wait until what was written is safe there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
@@ -58,11 +61,17 @@ fn make(size: u64, scratch: &Path) -> anyhow::Result<File> {
     file.set_len(size).with_context(|| format!("make {}", scratch.display()))?;
     let extended = "nodiscard,lazy_itable_init=1,lazy_journal_init=1";
     let name = scratch.display().to_string();
-    let args = ["-t", "ext4", "-b", "4096", "-F", "-q", "-m", "0", "-L", "berth-data", "-E", extended, &name];
+    let reserve = reserved_percent(size);
+    let args = ["-t", "ext4", "-b", "4096", "-F", "-q", "-m", &reserve, "-L", "berth-data", "-E", extended, &name];
     match run_tool("/sbin/mke2fs", &args)? {
         (0, _) => Ok(file),
         (code, said) => bail!("the data disk cannot be formatted (mke2fs ended with {code}): {said}"),
     }
+}
+
+/// [`RESERVE`] as mke2fs wants it. A disk that grows keeps the share.
+fn reserved_percent(size: u64) -> String {
+    format!("{:.4}", (RESERVE as f64 * 100.0 / size as f64).min(5.0))
 }
 
 /// What to do in which order: see above.
@@ -149,6 +158,11 @@ mod tests {
             }
         }
         assert_eq!(e2fsck(&disk), 0);
+        // s_r_blocks_count_lo of the super block.
+        let mut reserved = [0; 4];
+        File::open(&disk).unwrap().read_exact_at(&mut reserved, SUPER_BLOCK + 8).unwrap();
+        let reserved = u64::from(u32::from_le_bytes(reserved)) * 4096;
+        assert!(reserved.abs_diff(RESERVE) < 1 << 20, "{reserved} bytes are reserved");
 
         // Again over what a broken attempt left.
         let file = OpenOptions::new().read(true).write(true).open(&disk).unwrap();

@@ -48,23 +48,27 @@ pub(crate) struct Journal<M = File> {
 }
 
 impl Journal {
-    /// Opens the journal beside the database and brings into the database what only the journal has.
+    /// Opens the journal beside the database and brings into the database what only the journal has: in memory, where it was
+    /// before, so that nothing needs room on a disk that may be full. The records stay until the next durable commit.
     pub(crate) fn open(store: &Path, database: &Database) -> Result<Journal> {
         let path = store.with_extension("journal");
         let failed = |cause: &dyn std::fmt::Display| Error::Open { path: path.clone(), cause: cause.to_string() };
-        let mut generation = generation(database).map_err(|e| failed(&e))?;
+        let generation = generation(database).map_err(|e| failed(&e))?;
         let (file, bytes) = read(&path).map_err(|e| failed(&e))?;
-        let records = records(&bytes, generation);
-        if !records.is_empty() {
-            replay(database, &records, generation + 1).map_err(|e| failed(&e))?;
-            generation += 1;
-        }
-        file.set_len(0).map_err(|e| failed(&e))?;
-        Ok(Journal { file, generation, length: 0, torn: false })
+        let (records, length) = records(&bytes, generation);
+        replay(database, &records).map_err(|e| failed(&e))?;
+        // Whatever follows the whole records would hide what is appended.
+        file.set_len(length).map_err(|e| failed(&e))?;
+        Ok(Journal { file, generation, length, torn: false })
     }
 }
 
 impl<M: Medium> Journal<M> {
+    /// Whether it has what the database has in memory only.
+    pub(crate) fn is_needed(&self) -> bool {
+        self.length > 0
+    }
+
     /// Keeps a group of eventual writes through the death of this process.
     pub(crate) fn append<'a>(&mut self, operations: impl Iterator<Item = &'a Operation>) -> io::Result<()> {
         let rows: Vec<_> = operations
@@ -151,8 +155,9 @@ fn checksum(generation: u64, body: &[u8]) -> u32 {
     crc.finalize()
 }
 
-/// The whole records of `generation`, in order, up to the first that is torn.
-fn records(mut bytes: &[u8], generation: u64) -> Vec<Vec<Row>> {
+/// The whole records of `generation`, in order, up to the first that is torn; and how many bytes of the journal are whole.
+fn records(mut bytes: &[u8], generation: u64) -> (Vec<Vec<Row>>, u64) {
+    let all = bytes.len();
     let mut records = Vec::new();
     while let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() {
         let found = u64::from_le_bytes(header[..8].try_into().expect("8 bytes"));
@@ -168,11 +173,12 @@ fn records(mut bytes: &[u8], generation: u64) -> Vec<Vec<Row>> {
         }
         bytes = rest;
     }
-    records
+    (records, (all - bytes.len()) as u64)
 }
 
-fn replay(database: &Database, records: &[Vec<Row>], generation: u64) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
+fn replay(database: &Database, records: &[Vec<Row>]) -> Result<(), redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(redb::Durability::None)?;
     for (table, key, value) in records.iter().flatten() {
         let mut table = transaction.open_table(TableDefinition::<&str, &[u8]>::new(table))?;
         match value {
@@ -180,7 +186,6 @@ fn replay(database: &Database, records: &[Vec<Row>], generation: u64) -> Result<
             None => drop(table.remove(key.as_str())?),
         }
     }
-    transaction.open_table(META)?.insert(GENERATION, generation)?;
     transaction.commit()?;
     Ok(())
 }
@@ -201,15 +206,15 @@ mod tests {
     fn whole_records_of_the_generation_are_read_up_to_a_torn_one() {
         let whole = [record(6, "old"), record(7, "a"), record(7, "b")].concat();
         let expect = vec![vec![row("a")], vec![row("b")]];
-        assert_eq!(records(&whole, 7), expect);
+        assert_eq!(records(&whole, 7), (expect.clone(), whole.len() as u64));
         for cut in 1..record(7, "c").len() {
             let torn = [whole.as_slice(), &record(7, "c")[..cut]].concat();
-            assert_eq!(records(&torn, 7), expect, "cut at {cut}");
+            assert_eq!(records(&torn, 7).0, expect, "cut at {cut}");
         }
         let mut flipped = whole.clone();
         *flipped.last_mut().unwrap() ^= 1;
-        assert_eq!(records(&flipped, 7), expect[..1]);
-        assert_eq!(records(&[0; 64], 0), Vec::<Vec<Row>>::new(), "zeroes that a power cut left are no record");
+        assert_eq!(records(&flipped, 7).0, expect[..1]);
+        assert_eq!(records(&[0; 64], 0), (Vec::new(), 0), "zeroes that a power cut left are no record");
     }
 
     /// A disk that takes so many bytes and, when it is stuck, does not let go of any.
@@ -260,10 +265,10 @@ mod tests {
         put(&mut journal, "c").unwrap_err();
         journal.file.room *= 2;
         put(&mut journal, "d").unwrap_err();
-        assert_eq!(records(&journal.file.bytes, 7), whole, "nothing is taken before the torn record is cut off");
+        assert_eq!(records(&journal.file.bytes, 7).0, whole, "nothing is taken before the torn record is cut off");
         journal.file.stuck = false;
         put(&mut journal, "d").unwrap();
-        assert_eq!(records(&journal.file.bytes, 7), [&whole[..], &[vec![row("d")]]].concat());
+        assert_eq!(records(&journal.file.bytes, 7).0, [&whole[..], &[vec![row("d")]]].concat());
     }
 
     /// The same when it is the emptying after a durable commit that fails.
@@ -274,7 +279,7 @@ mod tests {
         put(&mut journal, "a").unwrap();
         journal.committed();
         put(&mut journal, "b").unwrap();
-        assert_eq!(records(&journal.file.bytes, 8), [vec![row("b")]]);
+        assert_eq!(records(&journal.file.bytes, 8).0, [vec![row("b")]]);
         journal.file.stuck = false;
         journal.committed();
         assert!(journal.file.bytes.is_empty());

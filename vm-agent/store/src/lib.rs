@@ -11,7 +11,10 @@
 //! (in the journal), and reach the disk with the next durable commit or [`FLUSH_WITHIN`] later, whichever is first. A
 //! batch is atomic. After a killed process every resolved write is there; after a power cut the files hold a prefix of the
 //! committed transactions.
+//!
+//! After an I/O error the file is opened anew and the writes that met it are tried once more; only then their callers are told.
 
+mod database;
 mod error;
 mod journal;
 mod schema;
@@ -46,7 +49,7 @@ pub struct Store {
 
 #[derive(Debug)]
 struct Inner {
-    database: Arc<redb::Database>,
+    database: Arc<database::Shared>,
     writer: writer::Writer,
 }
 
@@ -58,8 +61,8 @@ impl Store {
     /// [`Error::Open`] when another process holds the file or it cannot be read, [`Error::Newer`],
     /// [`Error::Migrate`].
     pub fn open(path: &Path) -> Result<Store> {
-        let database = Arc::new(schema::open(path)?);
-        let journal = journal::Journal::open(path, &database)?;
+        let (database, journal) = database::Shared::open(path)?;
+        let database = Arc::new(database);
         let writer = writer::Writer::start(Arc::clone(&database), journal)
             .map_err(|e| Error::Open { path: path.to_owned(), cause: e.to_string() })?;
         Ok(Store { inner: Arc::new(Inner { database, writer }) })

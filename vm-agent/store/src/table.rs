@@ -3,14 +3,14 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use redb::{ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::writer::Operation;
 use crate::{Durability, Error, Result, Store};
 
-/// One named table of JSON values. Cheap to clone; reads never wait for writers.
+/// One named table of JSON values. Cheap to clone; reads do not wait for writers.
 pub struct Table<T> {
     store: Store,
     name: &'static str,
@@ -38,14 +38,16 @@ impl<T> fmt::Debug for Table<T> {
 impl<T: Serialize + DeserializeOwned> Table<T> {
     /// The value under `key`, as the last resolved write left it.
     pub fn get(&self, key: &str) -> Result<Option<T>> {
-        let Some(table) = self.open()? else { return Ok(None) };
+        let database = self.store.inner.database.get()?;
+        let Some(table) = self.open(&database)? else { return Ok(None) };
         let Some(value) = table.get(key).map_err(|e| self.read_error(&e))? else { return Ok(None) };
         self.decode(key, value.value()).map(Some)
     }
 
     /// Every key and value, by key.
     pub fn all(&self) -> Result<Vec<(String, T)>> {
-        let Some(table) = self.open()? else { return Ok(Vec::new()) };
+        let database = self.store.inner.database.get()?;
+        let Some(table) = self.open(&database)? else { return Ok(Vec::new()) };
         let mut all = Vec::new();
         for entry in table.iter().map_err(|e| self.read_error(&e))? {
             let (key, value) = entry.map_err(|e| self.read_error(&e))?;
@@ -68,8 +70,8 @@ impl<T: Serialize + DeserializeOwned> Table<T> {
         self.store.write(batch, durability).await
     }
 
-    fn open(&self) -> Result<Option<redb::ReadOnlyTable<&'static str, &'static [u8]>>> {
-        let transaction = self.store.inner.database.begin_read().map_err(|e| self.read_error(&e))?;
+    fn open(&self, database: &Database) -> Result<Option<redb::ReadOnlyTable<&'static str, &'static [u8]>>> {
+        let transaction = database.begin_read().map_err(|e| self.read_error(&e))?;
         match transaction.open_table(definition(self.name)) {
             Ok(table) => Ok(Some(table)),
             Err(TableError::TableDoesNotExist(_)) => Ok(None),

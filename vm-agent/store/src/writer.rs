@@ -8,12 +8,16 @@ use std::time::{Duration, Instant};
 use redb::Database;
 use tokio::sync::oneshot;
 
+use crate::database::Shared;
 use crate::journal::Journal;
 use crate::table::definition;
 use crate::{Durability, Error, Result};
 
 /// The longest time for which an [`Durability::Eventual`] write is not on disk.
 pub const FLUSH_WITHIN: Duration = Duration::from_millis(500);
+
+/// Pause between attempts to open a database that could not be opened again.
+const REOPEN_EVERY: Duration = Duration::from_secs(2);
 
 /// Most requests in one transaction, so that a flood cannot put off the answer to its first request for ever.
 const GROUP: usize = 256;
@@ -42,7 +46,7 @@ struct Request {
 }
 
 impl Writer {
-    pub(crate) fn start(database: Arc<Database>, journal: Journal) -> std::io::Result<Writer> {
+    pub(crate) fn start(database: Arc<Shared>, journal: Journal) -> std::io::Result<Writer> {
         let (requests, inbox) = mpsc::channel();
         let flushes = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&flushes);
@@ -80,9 +84,9 @@ impl Drop for Writer {
     }
 }
 
-fn run(database: &Database, mut journal: Journal, inbox: &Receiver<Request>, flushes: &AtomicU64) {
+fn run(database: &Shared, mut journal: Journal, inbox: &Receiver<Request>, flushes: &AtomicU64) {
     // When the oldest write that is not on disk must be there.
-    let mut flush_at: Option<Instant> = None;
+    let mut flush_at = journal.is_needed().then(|| Instant::now() + FLUSH_WITHIN);
     loop {
         let first = match flush_at {
             None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -116,6 +120,10 @@ fn run(database: &Database, mut journal: Journal, inbox: &Receiver<Request>, flu
             report(result.clone());
         }
         flush_at = next_flush(flush_at, visible, durable && result.is_ok(), Instant::now());
+        if database.get().is_err() {
+            // Readers wait for it as well.
+            flush_at = Some(Instant::now() + REOPEN_EVERY);
+        }
         for request in group {
             // A caller that went away does not want the answer.
             let _ = request.done.send(result.clone());
@@ -142,25 +150,48 @@ fn journaled(journal: &mut Journal, group: &[Request]) -> bool {
 }
 
 /// One transaction with every operation of the group.
-fn commit(database: &Database, journal: &mut Journal, group: &[Request], durable: bool) -> Result<()> {
-    let write = || -> Result<(), redb::Error> {
-        let mut transaction = database.begin_write()?;
-        if durable {
-            journal.supersede(&transaction)?;
-        } else {
-            transaction.set_durability(redb::Durability::None)?;
-        }
-        for operation in group.iter().flat_map(|request| &request.operations) {
-            let mut table = transaction.open_table(definition(operation.table))?;
-            match &operation.value {
-                Some(value) => drop(table.insert(operation.key.as_str(), value.as_slice())?),
-                None => drop(table.remove(operation.key.as_str())?),
+///
+/// An I/O error is the end of the open database (see [`Shared`]): it is opened again and gets the group once more. Operations say
+/// what is to be, so that one whose flush failed may be applied twice.
+fn commit(database: &Shared, journal: &mut Journal, group: &[Request], durable: bool) -> Result<()> {
+    let mut tries = 0;
+    loop {
+        if let Ok(open) = database.get() {
+            let error = match transact(&open, journal, group, durable) {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            drop(open);
+            let broken = matches!(error, redb::Error::Io(_) | redb::Error::PreviousIo);
+            if broken {
+                tracing::warn!(%error, "the metadata store is opened again");
+                *journal = database.reopen()?;
             }
+            if !broken || tries == 1 {
+                return Err(Error::Write { cause: error.to_string() });
+            }
+        } else {
+            *journal = database.reopen()?;
         }
-        transaction.commit()?;
-        Ok(())
-    };
-    write().map_err(|e| Error::Write { cause: e.to_string() })?;
+        tries += 1;
+    }
+}
+
+fn transact(database: &Database, journal: &mut Journal, group: &[Request], durable: bool) -> Result<(), redb::Error> {
+    let mut transaction = database.begin_write()?;
+    if durable {
+        journal.supersede(&transaction)?;
+    } else {
+        transaction.set_durability(redb::Durability::None)?;
+    }
+    for operation in group.iter().flat_map(|request| &request.operations) {
+        let mut table = transaction.open_table(definition(operation.table))?;
+        match &operation.value {
+            Some(value) => drop(table.insert(operation.key.as_str(), value.as_slice())?),
+            None => drop(table.remove(operation.key.as_str())?),
+        }
+    }
+    transaction.commit()?;
     if durable {
         journal.committed();
     }

@@ -122,10 +122,11 @@ fn poll_once<F: Future + Unpin>(mut future: F) -> impl Future<Output = F::Output
     }
 }
 
-/// The child of the tests below: writes until it is killed, and says what it was promised. Does nothing when run as a test.
+/// The child of the tests below: writes until it is killed, and says what it was promised.
 #[test]
+#[ignore = "part of another test"]
 fn child_that_writes() {
-    let Ok(path) = std::env::var("STORE_TEST_CHILD") else { return };
+    let path = std::env::var("STORE_TEST_CHILD").unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
     runtime.block_on(async {
         let store = Store::open(Path::new(&path)).unwrap();
@@ -149,7 +150,7 @@ fn kill_9_loses_nothing_that_was_promised_and_halves_nothing() {
     let mut promised = None;
     for round in 0..12 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child_that_writes", "--nocapture"])
+            .args(["--exact", "child_that_writes", "--ignored", "--nocapture"])
             .env("STORE_TEST_CHILD", &path)
             .stdout(Stdio::piped())
             .spawn()
@@ -211,4 +212,62 @@ fn eventual_writes_reach_the_disk_by_themselves() {
     child.wait().unwrap();
     let things = Store::open(&path).unwrap().table::<Thing>("things");
     assert_eq!(things.get("late").unwrap(), Some(thing(1)));
+}
+
+const ROOM: &str = "STORE_TEST_ROOM";
+
+/// Runs in the small room that the test below makes.
+#[tokio::test]
+#[ignore = "part of another test"]
+async fn child_in_a_small_room() {
+    let room = PathBuf::from(std::env::var_os(ROOM).unwrap());
+    let store = Store::open(&room.join("store.redb")).unwrap();
+    let things = store.table::<Thing>("things");
+    things.put("durable", &thing(1), Durability::Durable).await.unwrap();
+    things.put("eventual", &thing(2), Durability::Eventual).await.unwrap();
+    for durability in [Durability::Durable, Durability::Eventual] {
+        let filler = room.join("filler");
+        let full = std::fs::write(&filler, vec![1; 8 << 20]).unwrap_err();
+        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+        let large = Thing { number: 3, text: "x".repeat(1 << 20) };
+        let error = things.put("large", &large, durability).await.unwrap_err();
+        assert!(error.to_string().contains("No space left on device"), "{error}");
+        // Readers go on meanwhile.
+        assert_eq!(things.all().unwrap().len(), 2, "{durability:?}");
+        std::fs::remove_file(&filler).unwrap();
+        assert_eq!(things.get("durable").unwrap(), Some(thing(1)), "{durability:?}");
+        assert_eq!(things.get("eventual").unwrap(), Some(thing(2)), "{durability:?}");
+        assert_eq!(things.get("large").unwrap(), None, "what failed is not there");
+        things.put("large", &large, durability).await.unwrap();
+        assert_eq!(things.get("large").unwrap(), Some(large));
+        things.remove("large", Durability::Durable).await.unwrap();
+    }
+    drop((things, store));
+    let things = Store::open(&room.join("store.redb")).unwrap().table::<Thing>("things");
+    assert_eq!(things.all().unwrap(), [("durable".to_owned(), thing(1)), ("eventual".to_owned(), thing(2))]);
+    println!("the child is done");
+}
+
+/// `redb` refuses every read and write after its first I/O error; the store does not.
+///
+/// Needs root: a small file system, in a mount namespace of its own.
+#[test]
+fn a_full_disk_is_got_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let script =
+        "mount -t tmpfs -o size=8m none \"$1\" || exit 77; \"$2\" --exact child_in_a_small_room --ignored --nocapture";
+    let output = Command::new("unshare")
+        .args(["-m", "sh", "-c", script, "sh"])
+        .arg(dir.path())
+        .arg(std::env::current_exe().unwrap())
+        .env(ROOM, dir.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let cause = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(77) || cause.starts_with("unshare:") {
+        println!("SKIPPED: a_full_disk_is_got_over: no mount of our own here: {}", cause.trim());
+        return;
+    }
+    assert!(output.status.success() && said.contains("the child is done"), "{said}{cause}");
 }

@@ -38,4 +38,6 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    #[error("the engine ended with {code} at its start; what it said above is the reason")]
+    EngineFailed { code: i32 },
 }

@@ -10,9 +10,10 @@ use runtime::{child::Handoff, sys};
 
 use super::{ENGINE, Pending, Server, clock};
 use crate::{
+    Error,
     entries::Entry,
     protocol::{Answer, Failed, Notice, ShutdownMode},
-    shutdown::Phase,
+    shutdown::{Ending, Phase},
 };
 
 impl Server {
@@ -69,6 +70,15 @@ impl Server {
             self.reply(pending.seq, Answer::Failed(Failed::NoSibling), &[]);
         } else if let Some(i) = self.roles.iter().position(|role| role.pid() == Some(pid)) {
             let now = Instant::now();
+            if self.phase == Phase::Running
+                && i == ENGINE
+                && signal.is_none()
+                && matches!(self.ending, Ending::Return)
+                && self.roles[i].failed_at_once(now)
+            {
+                self.failure = Some(Error::EngineFailed { code });
+                self.kill_all(ShutdownMode::PowerOff, now);
+            }
             if self.phase == Phase::Running {
                 eprintln!("berth-agent: {} ended with {code} and is started again", self.roles[i].role.name);
             }

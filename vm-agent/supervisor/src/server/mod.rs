@@ -63,10 +63,17 @@ struct Server {
     handoff: (OwnedFd, OwnedFd),
     signals: OwnedFd,
     phase: Phase,
+    /// Why the server returns, unless it was asked to.
+    failure: Option<Error>,
     buffer: Vec<u8>,
 }
 
 /// Runs until the end of the machine; returns in native mode only. The process must have one thread.
+///
+/// # Errors
+///
+/// [`Error::EngineFailed`] in native mode, when the engine cannot even start for the first time: somebody waits at a terminal and
+/// can mend what it says.
 pub fn run(config: Config) -> Result<()> {
     let start = |step| move |source| Error::Start { step, source };
     sys::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0).map_err(start("become subreaper"))?;
@@ -85,10 +92,11 @@ pub fn run(config: Config) -> Result<()> {
         handoff,
         signals: signal_fd().map_err(start("read signals"))?,
         phase: Phase::Running,
+        failure: None,
         buffer: vec![0; MAX_PACKET],
     };
     while !server.turn() {}
-    Ok(())
+    server.failure.map_or(Ok(()), Err)
 }
 
 /// Blocks the signals we live by and makes them readable. The others go back to their defaults: what we were started with

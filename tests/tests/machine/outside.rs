@@ -1,0 +1,65 @@
+//! The way out of the machine: for containers through its network card, for the engine's own requests over the link.
+
+use anyhow::ensure;
+use tests::docker::Docker;
+use tests::engine::Machine;
+use tests::outside::{self, ADDRESS, Certificate, DOMAIN, Proxy};
+use tests::registry::Registry;
+
+type Result = anyhow::Result<()>;
+
+/// By address and by the host's names, from the default network and from one of the user's.
+fn containers_get_out(docker: &Docker) -> Result {
+    let port = outside::web_page("seen from far away")?;
+    docker.ok(&["network", "create", "own"])?;
+    for network in ["bridge", "own"] {
+        for host in [ADDRESS.to_string(), format!("www.{DOMAIN}")] {
+            let url = format!("http://{host}:{port}/");
+            let page = docker.ok(&["run", "--rm", "--network", network, "busybox", "wget", "-q", "-O", "-", &url])?;
+            ensure!(page == "seen from far away", "{network} {url}: {page}");
+        }
+        // The name server says that there is none, and does not just keep silent.
+        let said = docker.run(&["run", "--rm", "--network", network, "busybox", "nslookup", "no-such-name.example"])?;
+        ensure!(said.code != 0 && said.out.contains("NXDOMAIN"), "{network}: {said:?}");
+    }
+    Ok(())
+}
+
+/// What the host's resolver, roots and proxies make of a registry.
+fn pulls_go_the_hosts_way(docker: &Docker, registry: &Registry, stranger: &Registry, proxy: &Proxy) -> Result {
+    let direct = format!("direct.{DOMAIN}:{}/plain:1", registry.socket().port());
+    docker.ok(&["tag", "busybox", &direct])?;
+    docker.ok(&["push", "-q", &direct])?;
+    docker.ok(&["rmi", &direct])?;
+    docker.ok(&["pull", "-q", &direct])?;
+    ensure!(docker.ok(&["run", "--rm", &direct, "echo", "pulled"])? == "pulled");
+    ensure!(proxy.asked().is_empty(), "no_proxy was not heeded: {:?}", proxy.asked());
+
+    // Only the proxy knows where that is.
+    let proxied = "registry.elsewhere.example/plain:1";
+    docker.ok(&["pull", "-q", proxied])?;
+    ensure!(docker.ok(&["run", "--rm", proxied, "echo", "proxied"])? == "proxied");
+    let asked = proxy.asked();
+    ensure!(!asked.is_empty() && asked.iter().all(|host| host == "registry.elsewhere.example:443"), "{asked:?}");
+
+    let unknown = format!("direct.{DOMAIN}:{}/plain:1", stranger.socket().port());
+    let said = docker.run(&["pull", &unknown])?;
+    ensure!(said.code == 1 && said.err.contains("certificate"), "{said:?}");
+    Ok(())
+}
+
+pub(crate) fn is_the_hosts(machine: Machine) -> Result {
+    outside::name_server()?;
+    let direct = format!("direct.{DOMAIN}");
+    let known = Certificate::new(&[&direct, "registry.elsewhere.example"])?;
+    let registry = Registry::start_tls(ADDRESS, &known)?;
+    let stranger = Registry::start_tls(ADDRESS, &Certificate::new(&[&direct])?)?;
+    let proxy = Proxy::start(registry.socket())?;
+    machine.berth(&["config", "set", "https_proxy", &proxy.url()])?;
+    machine.berth(&["config", "set", "no_proxy", DOMAIN])?;
+    let up = machine.command(&["up"]).env("SSL_CERT_FILE", known.certificate()).output()?;
+    ensure!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
+    let docker = Docker::new(machine.docker_host()?)?;
+    pulls_go_the_hosts_way(&docker, &registry, &stranger, &proxy)?;
+    containers_get_out(&docker)
+}
