@@ -1,8 +1,10 @@
 //! What the plan of a spec is.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
-use super::*;
+use super::{setup::sysctl_path, *};
 
 fn spec() -> Value {
     json!({
