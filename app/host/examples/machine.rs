@@ -1,6 +1,7 @@
 //! The smallest program over this library: for trying a machine by hand and for tests that need a daemon of their own.
 //!
-//!     cargo run -p host --example machine -- daemon [DOCKER_SOCKET] | up | down | restart | status | logs [SOURCE] | shell COMMAND…
+//!     cargo run -p host --example machine -- daemon [DOCKER_SOCKET] | up | down | restart | quit | status
+//!     | set NAME VALUE | logs [SOURCE] | shell COMMAND…
 
 use std::io::Write;
 
@@ -40,6 +41,8 @@ async fn run(words: &[&str]) -> Result<()> {
             println!("{}", serde_json::to_string_pretty(&status).expect("a status is valid JSON"));
             Ok(())
         }
+        // For when no daemon runs.
+        ["set", name, value] => daemon::change_setting(&paths, name, Some(value)).map(drop),
         ["logs", rest @ ..] => {
             let source = LogSource::ALL.into_iter().find(|source| rest.first() == Some(&source.name()));
             let mut text = Client::connect(paths).await?.logs(source.unwrap_or(LogSource::Console), false).await?;
@@ -54,7 +57,7 @@ async fn run(words: &[&str]) -> Result<()> {
             in_guest(&Client::connect(paths).await?, argv).await
         }
         _ => {
-            eprintln!("usage: machine daemon|up|down|restart|quit|status|logs [SOURCE]|shell COMMAND…");
+            eprintln!("usage: machine daemon|up|down|restart|quit|status|set NAME VALUE|logs [SOURCE]|shell COMMAND…");
             std::process::exit(2);
         }
     }

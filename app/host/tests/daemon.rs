@@ -74,6 +74,41 @@ async fn settings_are_changed_over_the_socket_and_the_context_follows() {
 }
 
 #[tokio::test]
+async fn settings_that_are_changed_without_a_daemon_have_the_same_consequences() {
+    let home = Home::new("FAKE_KVM=boot");
+    let docker_sock = home.dir().join("docker.sock");
+    home.set(&[("docker_context", "true"), ("var_run_docker_sock", "true")]);
+    let mut killed = daemon_with(&home, &[docker_sock.to_str().unwrap()]).await;
+    killed.kill().await.unwrap();
+    let context = paths::docker_context_file_in(&home.dir().join("docker"), context::NAME);
+    assert!(context.exists() && docker_sock.is_symlink(), "a killed daemon leaves both");
+    std::fs::write(home.paths.accelerator_memory(), "{}").unwrap();
+
+    set_without_daemon(&home, "docker_context", "false").await;
+    assert!(!context.exists());
+    set_without_daemon(&home, "docker_context", "true").await;
+    assert!(context.exists());
+    set_without_daemon(&home, "cpus", "1").await;
+    assert!(home.paths.accelerator_memory().exists());
+    for name in ["accelerator", "accelerator_order"] {
+        std::fs::write(home.paths.accelerator_memory(), "{}").unwrap();
+        set_without_daemon(&home, name, "tcg").await;
+        assert!(!home.paths.accelerator_memory().exists(), "{name}");
+    }
+    let paths = home.paths.clone().with_well_known_socket(&docker_sock);
+    host::daemon::change_setting(&paths, "var_run_docker_sock", Some("false")).unwrap();
+    assert!(!docker_sock.is_symlink(), "nobody answers there");
+}
+
+/// In a process of its own, whose docker configuration is not this user's.
+async fn set_without_daemon(home: &Home, name: &str, value: &str) {
+    let mut command = tokio::process::Command::new(example("machine"));
+    command.args(["set", name, value]).env("BERTH_HOME", home.dir());
+    let status = command.env("DOCKER_CONFIG", home.dir().join("docker")).status().await.unwrap();
+    assert!(status.success(), "{name} = {value}");
+}
+
+#[tokio::test]
 async fn a_daemon_that_cannot_start_is_quoted() {
     let home = Home::new("FAKE_KVM=boot");
     let program = home.dir().join("berth");

@@ -1,6 +1,7 @@
 //! `berth config`: works with and without a daemon, since settings are a file.
 
 use host::client::Client;
+use host::daemon;
 use host::paths::Paths;
 use host::settings::{Entry, Settings, Takes};
 use rust_i18n::t;
@@ -45,7 +46,7 @@ pub(crate) async fn config(paths: Paths, verb: ConfigVerb) -> Result<i32, Failur
     }
 }
 
-/// Through the daemon when there is one, so that it knows at once; else into the file.
+/// Through the daemon when there is one, so that it knows at once; else into the file, with the same consequences.
 async fn set(paths: Paths, key: &str, value: &str) -> Result<Entry, Failure> {
     let value = (!value.is_empty()).then_some(value);
     match Client::connect(paths.clone()).await {
@@ -53,13 +54,5 @@ async fn set(paths: Paths, key: &str, value: &str) -> Result<Entry, Failure> {
         Err(host::Error::NoDaemon) => (),
         Err(error) => return Err(error.into()),
     }
-    paths.create()?;
-    let mut settings = Settings::load(&paths.settings())?;
-    match value {
-        Some(value) => settings.set(key, value)?,
-        None => settings.unset(key)?,
-    }
-    settings.save(&paths.settings())?;
-    let entry = settings.list().into_iter().find(|entry| entry.name == key);
-    entry.ok_or_else(|| host::Error::UnknownSetting { name: key.to_owned() }.into())
+    Ok(daemon::change_setting(&paths, key, value)?)
 }

@@ -17,10 +17,9 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
 use super::protocol::{DaemonStatus, DaemonVersion, ErrorBody, LogSource, ResetRequest, SHELL_PROTOCOL, SettingChange};
-use super::{Shared, keep_context, logs};
-use crate::machine::record::AcceleratorMemory;
+use super::{Shared, change, logs};
 use crate::machine::{self, MachineStatus};
-use crate::settings::{Entry, Settings};
+use crate::settings::Settings;
 use crate::sys::LocalListener;
 use crate::{Error, Result};
 
@@ -146,22 +145,8 @@ async fn reset_machine(request: Request<Incoming>, shared: &Shared) -> Result<Re
 
 async fn change_setting(request: Request<Incoming>, shared: &Shared) -> Result<Response<Body>> {
     let change: SettingChange = body(request).await?;
-    let file = shared.paths.settings();
-    let mut settings = Settings::load(&file)?;
-    match &change.value {
-        Some(value) => settings.set(&change.name, value)?,
-        None => settings.unset(&change.name)?,
-    }
-    settings.save(&file)?;
-    match change.name.as_str() {
-        "docker_context" => keep_context(&shared.paths)?,
-        "var_run_docker_sock" => shared.well_known.follow_settings()?,
-        // Whoever chooses anew wants it tried anew.
-        "accelerator" | "accelerator_order" => AcceleratorMemory::forget(&shared.paths.accelerator_memory())?,
-        _ => {}
-    }
-    let entry: Option<Entry> = settings.list().into_iter().find(|entry| entry.name == change.name);
-    json(&entry)
+    let well_known = || shared.well_known.follow_settings();
+    json(&change::apply(&shared.paths, &change.name, change.value.as_deref(), well_known)?)
 }
 
 async fn send_logs(query: &str, shared: &Shared) -> Result<Response<Body>> {

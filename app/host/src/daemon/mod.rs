@@ -2,6 +2,7 @@
 //!
 //! When it ends, for whatever cause, the machine lives on, and the next daemon adopts it.
 
+mod change;
 mod control;
 mod engine;
 mod lock;
@@ -11,6 +12,8 @@ mod well_known;
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use self::change::change_setting;
 
 use self::lock::Lock;
 use self::protocol::Program;

@@ -215,6 +215,12 @@ impl Settings {
         Ok(())
     }
 
+    /// One setting as [`Settings::list`] shows it.
+    pub fn entry(&self, name: &str) -> Result<Entry> {
+        let entry = self.list().into_iter().find(|entry| entry.name == name);
+        entry.ok_or_else(|| Error::UnknownSetting { name: name.to_owned() })
+    }
+
     /// All settings, in the order in which they are documented.
     pub fn list(&self) -> Vec<Entry> {
         let defaults = Values::defaults(self.host);
