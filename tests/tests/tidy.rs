@@ -60,7 +60,8 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ),
         ("relay", &["control"]),
         ("host", &["control"]),
-        ("cli", &["host"]),
+        ("catalogue", &[]),
+        ("cli", &["catalogue", "host"]),
     ])
 }
 

@@ -3,11 +3,15 @@
 //! What this program says itself has keys, in `locales/en.yml` and `locales/zh-CN.yml`. What other parts say in English (the
 //! help texts of the command line, settings, the daemon's and the engine's sentences, which reach us as text) is translated by
 //! the catalogue `locales/sentences.zh-CN.po`: whole sentences, or patterns in which `%{name}` stands for any text. What is
-//! not in the catalogue stays English.
+//! not in the catalogue stays English. The words that are clap's own, the headings of help texts and what is wrong with a command
+//! line, are translated by `help` and `usage`.
 
-use std::collections::HashMap;
+mod help;
+mod usage;
+
 use std::sync::OnceLock;
 
+use catalogue::Catalogue;
 use clap::Command;
 use host::paths::Paths;
 use host::settings::Settings;
@@ -33,117 +37,24 @@ pub(crate) fn sentence(english: &str) -> String {
 
 /// The command line with all its texts in the user's language.
 pub(crate) fn localized(command: Command) -> Command {
-    if is_chinese() { translated(command) } else { command }
+    if is_chinese() { help::chinese(command) } else { command }
 }
 
-fn translated(command: Command) -> Command {
-    let text = |styled: &clap::builder::StyledStr| catalogue().translate(&styled.to_string());
-    // Builds what clap adds by itself: `help` and its option.
-    let mut command = command;
-    command.build();
-    if let Some(about) = command.get_about().map(text) {
-        command = command.about(about);
-    }
-    let template = "{about-with-newline}\n用法：{usage}\n\n{all-args}";
-    command = command.subcommand_help_heading("命令").help_template(template);
-    let names: Vec<String> = command.get_arguments().map(|argument| argument.get_id().to_string()).collect();
-    for name in names {
-        command = command.mut_arg(name, |argument| {
-            let heading = if argument.is_positional() { "参数" } else { "选项" };
-            let argument = match argument.get_help().map(text) {
-                Some(help) => argument.help(help),
-                None => argument,
-            };
-            let argument = match argument.get_long_help().map(text) {
-                Some(help) => argument.long_help(help),
-                None => argument,
-            };
-            argument.help_heading(heading)
-        });
-    }
-    let names: Vec<String> = command.get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
-    for name in names {
-        command = command.mut_subcommand(name, translated);
-    }
-    command
-}
-
-/// Translations of sentences, whole and with blanks.
-struct Catalogue {
-    whole: HashMap<&'static str, &'static str>,
-    /// The longest first, since the more a pattern says the better it fits.
-    patterns: Vec<(&'static str, &'static str)>,
+/// Says what is wrong with the command line, or the help that was asked for, and ends the program as clap does.
+pub(crate) fn refuse(error: clap::Error) -> ! {
+    if is_chinese() { error.apply::<usage::Chinese>().exit() } else { error.exit() }
 }
 
 fn catalogue() -> &'static Catalogue {
     static READ: OnceLock<Catalogue> = OnceLock::new();
-    READ.get_or_init(|| Catalogue::of(pairs(CHINESE)))
-}
-
-/// The `msgid` and `msgstr` lines of a catalogue, each on one line, without escapes.
-fn pairs(text: &'static str) -> Vec<(&'static str, &'static str)> {
-    let quoted = |line: &'static str, word: &str| line.strip_prefix(word)?.trim().strip_prefix('"')?.strip_suffix('"');
-    let mut all = Vec::new();
-    let mut id = None;
-    for line in text.lines() {
-        if let Some(english) = quoted(line, "msgid") {
-            id = Some(english);
-        } else if let Some(translation) = quoted(line, "msgstr")
-            && let Some(english) = id.take()
-        {
-            all.push((english, translation));
-        }
-    }
-    all
-}
-
-impl Catalogue {
-    fn of(pairs: Vec<(&'static str, &'static str)>) -> Self {
-        let (mut patterns, whole): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(id, _)| id.contains("%{"));
-        patterns.sort_by_key(|(id, _)| std::cmp::Reverse(id.len()));
-        Self { whole: whole.into_iter().collect(), patterns }
-    }
-
-    fn translate(&self, english: &str) -> String {
-        if let Some(translation) = self.whole.get(english) {
-            return (*translation).to_owned();
-        }
-        for (pattern, translation) in &self.patterns {
-            if let Some(values) = fit(pattern, english) {
-                let fill = |text: String, (name, value): &(&str, &str)| {
-                    // What fills a blank may be a sentence itself: a cause, or a way out.
-                    text.replace(&format!("%{{{name}}}"), &self.translate(value))
-                };
-                return values.iter().fold((*translation).to_owned(), fill);
-            }
-        }
-        english.to_owned()
-    }
-}
-
-/// What the blanks of `pattern` stand for in `text`; `None` when it does not fit. A blank takes as little as it can.
-fn fit<'a>(pattern: &'a str, text: &'a str) -> Option<Vec<(&'a str, &'a str)>> {
-    let Some((before, rest)) = pattern.split_once("%{") else {
-        return (pattern == text).then(Vec::new);
-    };
-    let text = text.strip_prefix(before)?;
-    let (name, rest) = rest.split_once('}')?;
-    let next = rest.split("%{").next().unwrap_or_default();
-    if next.is_empty() {
-        // Two blanks side by side cannot be told apart; the last takes all.
-        return rest.is_empty().then(|| vec![(name, text)]);
-    }
-    text.match_indices(next).find_map(|(at, _)| {
-        let mut values = fit(rest, &text[at..])?;
-        values.insert(0, (name, &text[..at]));
-        Some(values)
-    })
+    READ.get_or_init(|| Catalogue::read(CHINESE))
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
+    use catalogue::pairs;
     use clap::CommandFactory;
     use host::settings::Settings;
 
@@ -155,6 +66,8 @@ mod tests {
         into.extend(command.get_about().map(ToString::to_string));
         into.extend(command.get_arguments().filter_map(|argument| argument.get_help()).map(ToString::to_string));
         into.extend(command.get_arguments().filter_map(|argument| argument.get_long_help()).map(ToString::to_string));
+        let values = command.get_arguments().flat_map(|argument| argument.get_possible_values());
+        into.extend(values.filter_map(|value| value.get_help().map(ToString::to_string)));
         command.get_subcommands().for_each(|verb| help_texts(verb, into));
     }
 
@@ -228,13 +141,5 @@ mod tests {
             let english = error.chain();
             assert!(!catalogue().translate(&english).is_ascii(), "without a translation: {english}");
         }
-    }
-
-    #[test]
-    fn blanks_are_filled() {
-        let catalogue =
-            Catalogue::of(vec![("%{what} is too old: %{remedy}", "%{what}太旧：%{remedy}"), ("try again", "请再试")]);
-        assert_eq!(catalogue.translate("QEMU: 7 is too old: try again"), "QEMU: 7太旧：请再试");
-        assert_eq!(catalogue.translate("no such thing"), "no such thing");
     }
 }

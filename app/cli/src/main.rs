@@ -47,10 +47,10 @@ fn end_with_the_pipe() {
 fn main() -> ExitCode {
     end_with_the_pipe();
     language::choose();
-    let matches = language::localized(Berth::command()).get_matches();
-    let verb = match Berth::from_arg_matches(&matches) {
+    let matches = language::localized(Berth::command()).try_get_matches();
+    let verb = match matches.and_then(|matches| Berth::from_arg_matches(&matches)) {
         Ok(berth) => berth.verb,
-        Err(error) => error.exit(),
+        Err(error) => language::refuse(error),
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
