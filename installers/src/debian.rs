@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::step::follow;
+use crate::words::say;
 
 /// A suite that is not among the machine's own sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,19 +46,34 @@ pub fn installed(package: &str) -> Option<String> {
 /// # Errors
 /// Says which packages could not be installed and prints apt's own last lines.
 pub fn install(packages: &[&str], suite: Option<Suite>) -> io::Result<()> {
+    let rights = Rights::of_this_process();
+    if rights == Rights::None {
+        return Err(io::Error::other(needs_root(packages, suite)));
+    }
     let mut apt = match suite {
         None => {
-            follow(apt_get(&["update", "-q"]), "apt-get update")?;
-            apt_get(&[])
+            follow(apt_get(rights, &["update", "-q"]), "apt-get update")?;
+            apt_get(rights, &[])
         }
         Some(suite) => {
-            let mut apt = apt_get(&[]);
+            let mut apt = apt_get(rights, &[]);
             apt.args(options_for(suite)?).args(["-t", suite.newest()]);
             apt
         }
     };
     apt.args(["install", "-qy", "--no-install-recommends"]).args(packages);
-    follow(apt, &format!("installing {}", packages.join(" ")))
+    follow(apt, &say("installing %{packages}", &[("packages", &packages.join(" "))]))
+}
+
+/// What to do where nobody here may install anything.
+fn needs_root(packages: &[&str], suite: Option<Suite>) -> String {
+    let packages = packages.join(" ");
+    let release = suite.map(|suite| format!("-t {} ", suite.newest())).unwrap_or_default();
+    let command = format!("apt-get install {release}{packages}");
+    say(
+        "%{packages} must be installed by root, and there is no sudo here: run `%{command}` as root, then this again as yourself",
+        &[("packages", &packages), ("command", &command)],
+    )
 }
 
 /// Unpacks `package` of `suite` into a folder of its own below `cache` and returns that folder.
@@ -80,10 +96,10 @@ fn download(package: &str, suite: Suite, home: &Path) -> io::Result<PathBuf> {
     let options = options_for(suite)?;
     let out = Command::new("apt-cache").args(&options).args(["show", "--no-all-versions", package]).output()?;
     let text = String::from_utf8_lossy(&out.stdout);
-    let version = text
-        .lines()
-        .find_map(|line| line.strip_prefix("Version: "))
-        .ok_or_else(|| io::Error::other(format!("{} has no package {package}", suite.newest())))?;
+    let version = text.lines().find_map(|line| line.strip_prefix("Version: ")).ok_or_else(|| {
+        let values = [("suite", suite.newest()), ("package", package)];
+        io::Error::other(say("%{suite} has no package %{package}", &values))
+    })?;
     let folder = home.join(version.replace([':', '/', '~'], "_"));
     if folder.is_dir() {
         return Ok(folder);
@@ -93,15 +109,15 @@ fn download(package: &str, suite: Suite, home: &Path) -> io::Result<PathBuf> {
     fs::create_dir_all(&fresh)?;
     let mut apt = Command::new("apt-get");
     apt.current_dir(&fresh).args(&options).args(["download", "-q", package]);
-    follow(apt, &format!("downloading {package}"))?;
+    follow(apt, &say("downloading %{package}", &[("package", package)]))?;
     let deb = fs::read_dir(&fresh)?
         .filter_map(Result::ok)
         .map(|entry| entry.path())
         .find(|path| path.extension().is_some_and(|e| e == "deb"))
-        .ok_or_else(|| io::Error::other(format!("apt-get download {package} left no .deb")))?;
+        .ok_or_else(|| io::Error::other(say("apt-get download %{package} left no .deb", &[("package", package)])))?;
     let mut dpkg = Command::new("dpkg-deb");
     dpkg.arg("-x").arg(&deb).arg(&fresh);
-    follow(dpkg, &format!("unpacking {package}"))?;
+    follow(dpkg, &say("unpacking %{package}", &[("package", package)]))?;
     fs::remove_file(deb)?;
     fs::rename(&fresh, &folder)?;
     Ok(folder)
@@ -140,9 +156,9 @@ fn options_for(suite: Suite) -> io::Result<Vec<String>> {
     .into_iter()
     .flat_map(|option| ["-o".to_owned(), option])
     .collect();
-    let mut update = apt_get(&["update", "-q"]);
+    let mut update = apt_get(Rights::of_this_process(), &["update", "-q"]);
     update.args(&options);
-    follow(update, &format!("reading the package lists of {}", suite.newest()))?;
+    follow(update, &say("reading the package lists of %{suite}", &[("suite", suite.newest())]))?;
     Ok(options)
 }
 
@@ -156,7 +172,7 @@ fn mirror() -> io::Result<String> {
         .iter()
         .filter_map(|file| fs::read_to_string(file).ok())
         .find_map(|text| mirror_in(&text))
-        .ok_or_else(|| io::Error::other("no Debian mirror in /etc/apt: Berth is developed on Debian 12"))
+        .ok_or_else(|| io::Error::other(say("no Debian mirror in /etc/apt: Berth is developed on Debian 12", &[])))
 }
 
 fn mirror_in(sources: &str) -> Option<String> {
@@ -168,14 +184,38 @@ fn mirror_in(sources: &str) -> Option<String> {
         .map(|word| word.trim_end_matches('/').to_owned())
 }
 
-fn apt_get(arguments: &[&str]) -> Command {
-    let root = geteuid() == 0;
-    let mut command = if root {
-        Command::new("apt-get")
-    } else {
-        let mut sudo = Command::new("sudo");
-        sudo.arg("DEBIAN_FRONTEND=noninteractive").arg("apt-get");
-        sudo
+/// How this process may act as root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rights {
+    Root,
+    Sudo,
+    None,
+}
+
+impl Rights {
+    fn of_this_process() -> Self {
+        if is_root() {
+            return Self::Root;
+        }
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        if std::env::split_paths(&path).any(|folder| folder.join("sudo").is_file()) { Self::Sudo } else { Self::None }
+    }
+}
+
+/// Whether this process is root's.
+pub fn is_root() -> bool {
+    geteuid() == 0
+}
+
+fn apt_get(rights: Rights, arguments: &[&str]) -> Command {
+    let mut command = match rights {
+        Rights::Sudo => {
+            let mut sudo = Command::new("sudo");
+            sudo.arg("DEBIAN_FRONTEND=noninteractive").arg("apt-get");
+            sudo
+        }
+        // Without rights apt itself says what it misses: reading lists into a folder of one's own may do.
+        Rights::Root | Rights::None => Command::new("apt-get"),
     };
     command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
     command

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::debian::{self, Suite};
+use crate::words::say;
 
 /// One Debian package and the reason it is installed.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +70,7 @@ pub fn qemu() -> io::Result<String> {
     }
     qemu_version()
         .map(|(version, _)| version)
-        .ok_or_else(|| io::Error::other("qemu-system-x86_64 was installed but does not run"))
+        .ok_or_else(|| io::Error::other(say("qemu-system-x86_64 was installed but does not run", &[])))
 }
 
 fn qemu_version() -> Option<(String, u32)> {
@@ -110,7 +111,10 @@ pub fn vsock_device() -> io::Result<()> {
         return Ok(());
     }
     let status = Command::new("cargo").args(["install", "--locked", "--version", "0.3.0", program]).status()?;
-    if status.success() { Ok(()) } else { Err(io::Error::other(format!("cargo install {program} failed"))) }
+    if status.success() {
+        return Ok(());
+    }
+    Err(io::Error::other(say("cargo install %{program} failed", &[("program", program)])))
 }
 
 /// cargo's folder for installed programs.

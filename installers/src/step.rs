@@ -5,6 +5,8 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use crate::words::say;
+
 /// Runs `action` under a heading and prints how long it took.
 ///
 /// # Errors
@@ -14,7 +16,8 @@ pub fn step<T>(name: &str, action: impl FnOnce() -> io::Result<T>) -> io::Result
     let begun = Instant::now();
     let result = action().map_err(|error| io::Error::other(format!("{name}: {error}")));
     if result.is_ok() {
-        eprintln!("    done in {:.1} s", begun.elapsed().as_secs_f32());
+        let seconds = format!("{:.1}", begun.elapsed().as_secs_f32());
+        eprintln!("    {}", say("done in %{seconds} s", &[("seconds", &seconds)]));
     }
     result
 }
@@ -26,7 +29,11 @@ pub fn step<T>(name: &str, action: impl FnOnce() -> io::Result<T>) -> io::Result
 pub fn run(command: &mut Command) -> io::Result<()> {
     let line = shown(command);
     let status = command.status().map_err(|error| io::Error::other(format!("{line}: {error}")))?;
-    if status.success() { Ok(()) } else { Err(io::Error::other(format!("{line} ended with {status}"))) }
+    if status.success() {
+        return Ok(());
+    }
+    let values = [("command", &*line), ("status", &status.to_string())];
+    Err(io::Error::other(say("%{command} ended with %{status}", &values)))
 }
 
 /// Runs a command, copying its standard output and handing each line to `each` as well.
@@ -90,7 +97,7 @@ pub fn follow(mut command: Command, what: &str) -> io::Result<()> {
         return Ok(());
     }
     let last = said[said.len().saturating_sub(8)..].join("\n");
-    Err(io::Error::other(format!("{what} failed:\n{last}")))
+    Err(io::Error::other(format!("{}\n{last}", say("%{what} failed:", &[("what", what)]))))
 }
 
 /// One line on standard error that says what is going on.
@@ -137,7 +144,8 @@ impl Ticker {
 
 /// What is going on, cut to what fits an ordinary terminal.
 fn status(what: &str, seconds: u64, last: &str) -> String {
-    let text = if last.is_empty() { format!("{what}: {seconds} s") } else { format!("{what}: {seconds} s: {last}") };
+    let text = say("%{what}: %{seconds} s", &[("what", what), ("seconds", &seconds.to_string())]);
+    let text = if last.is_empty() { text } else { format!("{text}: {last}") };
     text.chars().take(90).collect()
 }
 

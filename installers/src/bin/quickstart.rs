@@ -9,32 +9,35 @@ use std::process::{Command, ExitCode};
 
 use installers::needs;
 use installers::step::{run, step};
+use installers::words::{self, say};
 
 fn main() -> ExitCode {
+    words::follow_locale();
     match quickstart() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("quickstart stopped at: {error}");
-            eprintln!("mend that and run `cargo quickstart` again: finished steps are not repeated");
+            eprintln!("{}", say("quickstart stopped at: %{error}", &[("error", &error.to_string())]));
+            eprintln!("{}", say("mend that and run `cargo quickstart` again: finished steps are not repeated", &[]));
             ExitCode::FAILURE
         }
     }
 }
 
 fn quickstart() -> io::Result<()> {
-    step("install what is missing", || {
+    step(&say("install what is missing", &[]), || {
         let installed = needs::install_missing(needs::BUILD)?;
         let qemu = needs::qemu()?;
-        eprintln!(
-            "    QEMU {qemu}; installed now: {}",
-            if installed.is_empty() { "nothing".into() } else { installed.join(" ") }
-        );
+        let packages = if installed.is_empty() { say("nothing", &[]) } else { installed.join(" ") };
+        let values = [("version", &*qemu), ("packages", &packages)];
+        eprintln!("    {}", say("QEMU %{version}; installed now: %{packages}", &values));
         Ok(())
     })?;
-    let berth = step("build and install the berth command", install_command)?;
-    step("build the guest image", || run(cargo().args(["run", "--package", "guest-image", "--bin", "guest-image"])))?;
-    step("boot the machine", || run(Command::new(&berth).arg("up")))?;
-    step("run hello-world in it", || run(Command::new(&berth).args(["run", "--rm", "hello-world"])))?;
+    let berth = step(&say("build and install the berth command", &[]), install_command)?;
+    step(&say("build the guest image", &[]), || {
+        run(cargo().args(["run", "--package", "guest-image", "--bin", "guest-image"]))
+    })?;
+    step(&say("boot the machine", &[]), || run(Command::new(&berth).arg("up")))?;
+    step(&say("run hello-world in it", &[]), || run(Command::new(&berth).args(["run", "--rm", "hello-world"])))?;
     run(Command::new(&berth).args(["terminal", "--banner"]))
 }
 
@@ -45,10 +48,16 @@ fn install_command() -> io::Result<PathBuf> {
     let folder = needs::cargo_bin();
     let berth = folder.join("berth");
     let installed = place(&built("berth")?, &berth)?;
-    eprintln!("    {} {}", berth.display(), if installed { "installed" } else { "is up to date" });
+    let program = berth.display().to_string();
+    let values = [("program", &*program)];
+    let outcome =
+        if installed { say("%{program} installed", &values) } else { say("%{program} is up to date", &values) };
+    eprintln!("    {outcome}");
     let on_path = std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir == folder));
     if !on_path {
-        eprintln!("    {} is not on your PATH: add it to type `berth` anywhere", folder.display());
+        let folder = folder.display().to_string();
+        let values = [("folder", &*folder)];
+        eprintln!("    {}", say("%{folder} is not on your PATH: add it to type `berth` anywhere", &values));
     }
     Ok(berth)
 }
@@ -57,12 +66,15 @@ fn install_command() -> io::Result<PathBuf> {
 fn built(name: &str) -> io::Result<PathBuf> {
     let own = std::env::current_exe()?;
     // target/PROFILE/quickstart
-    let target = own.parent().and_then(Path::parent).ok_or_else(|| io::Error::other("no target folder is known"))?;
+    let target = own.parent().and_then(Path::parent);
+    let target = target.ok_or_else(|| io::Error::other(say("no target folder is known", &[])))?;
     let program = target.join("release").join(name);
     if program.is_file() {
         return Ok(program);
     }
-    Err(io::Error::other(format!("the build left no {}: is CARGO_BUILD_TARGET set?", program.display())))
+    let program = program.display().to_string();
+    let values = [("program", &*program)];
+    Err(io::Error::other(say("the build left no %{program}: is CARGO_BUILD_TARGET set?", &values)))
 }
 
 /// Makes `to` the same as `from`; whether there was anything to do. The last step is a rename, so that a program that runs keeps
@@ -73,7 +85,8 @@ fn place(from: &Path, to: &Path) -> io::Result<bool> {
         return Ok(false);
     }
     let named = |error: io::Error| io::Error::other(format!("{}: {error}", to.display()));
-    let folder = to.parent().ok_or_else(|| io::Error::other(format!("{} has no folder", to.display())))?;
+    let orphan = || io::Error::other(say("%{file} has no folder", &[("file", &to.display().to_string())]));
+    let folder = to.parent().ok_or_else(orphan)?;
     std::fs::create_dir_all(folder).map_err(named)?;
     let fresh = to.with_extension(format!("new-{}", std::process::id()));
     let placed = std::fs::copy(from, &fresh).and_then(|_| std::fs::rename(&fresh, to));

@@ -6,9 +6,9 @@ use std::io;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use installers::needs;
 use installers::step::{step, watch};
 use installers::tally::Tally;
+use installers::{debian, needs};
 
 fn main() -> ExitCode {
     let mut tally = Tally::default();
@@ -27,6 +27,12 @@ fn main() -> ExitCode {
 }
 
 fn verify(tally: &mut Tally, all: bool) -> io::Result<()> {
+    // Said before anything is compiled: it takes a while.
+    if !debian::is_root() {
+        return Err(io::Error::other(
+            "the end-to-end suites need root, for namespaces, mounts and networks: run `cargo verify` as root",
+        ));
+    }
     let docker = step("install what the tests need", || {
         needs::install_missing(needs::BUILD)?;
         needs::install_missing(needs::TEST)?;
