@@ -104,3 +104,22 @@ pub(crate) fn push_and_pull(berth: &Berth, case: &Case<'_>) -> Result {
     berth.ok(&["rmi", "-f", &one, &two])?;
     Ok(())
 }
+
+/// Docker's `rmi -f` says what was not there and is content; one that may not be removed is a failure with it, too.
+pub(crate) fn removing_images_that_are_not_there(berth: &Berth, case: &Case<'_>) -> Result {
+    let name = case.container("user");
+    case.ok(&["run", "-d", "--name", &name, "busybox", "sleep", "1000"])?;
+    let id = case.ok(&["inspect", "-f", "{{.Image}}", &name])?;
+    for arguments in
+        [&["rmi", "no-such:1"][..], &["rmi", "-f", "no-such:1", "other:2"], &["rmi", "-f", "no-such:1", &id]]
+    {
+        let (ours, theirs) = (berth.run(arguments)?, case.run(arguments)?);
+        ensure!(ours.code == theirs.code, "{arguments:?}: {ours:?}\n{theirs:?}");
+        ensure!(ours.out == theirs.out, "{arguments:?}: {ours:?}\n{theirs:?}");
+        for line in theirs.err.lines() {
+            let line = line.trim_start_matches("Error response from daemon: ");
+            ensure!(ours.err.contains(line), "{arguments:?}: {ours:?}\n{theirs:?}");
+        }
+    }
+    Ok(())
+}

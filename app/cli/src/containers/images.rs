@@ -107,12 +107,19 @@ pub(crate) async fn rmi(docker: &Docker, rmi: Rmi) -> Result<i32, Failure> {
                 }
             }
             Err(error) => {
+                // `rmi -f` is content when there is nothing to remove, and says so, as docker's.
+                if !(rmi.force && is_absent(&error)) {
+                    code = 1;
+                }
                 eprintln!("{}", Failure::from(error));
-                code = 1;
             }
         }
     }
     Ok(code)
+}
+
+fn is_absent(error: &bollard::errors::Error) -> bool {
+    matches!(error, bollard::errors::Error::DockerResponseServerError { status_code: 404, .. })
 }
 
 /// One bar per layer on a terminal; plain lines elsewhere.
