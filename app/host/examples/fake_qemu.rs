@@ -2,7 +2,7 @@
 //!
 //! What becomes of a boot is said per accelerator by the environment: `FAKE_KVM`, `FAKE_TCG` = `boot` (default), `hang` (not even a
 //! control socket), `silent` (no guest), `die`, `panic`, `give-up`, `no-engine`, `late-engine`, `old`, `stubborn` (its engine
-//! removes nothing). For tests only. It locks its data disk as QEMU does.
+//! removes nothing), `leaving` (its container is being removed already). For tests only. It locks its data disk as QEMU does.
 //!
 //! The engine takes `GET /_ping`, `POST /publish/<tcp|udp>/<port>` (asks the host for that port and answers with its answer),
 //! `POST /die` (QEMU ends with a last word) and `POST /fill-disk` (stands still for want of room on the host, once, or for as long
@@ -110,7 +110,7 @@ fn begin(fake: &Arc<Fake>, args: &[String]) {
             writeln!(console, "berth-agent: cannot boot: the data disk is damaged").unwrap();
             fake.shutdown.send_replace(Some("guest-shutdown"));
         }
-        "boot" | "no-engine" | "late-engine" | "old" | "stubborn" => {
+        "boot" | "no-engine" | "late-engine" | "old" | "stubborn" | "leaving" => {
             drop(tokio::spawn(guest(fake.clone(), args.to_vec())))
         }
         _ => {}
@@ -315,9 +315,14 @@ async fn engine(fake: &Fake, mut stream: MuxStream) {
     let request = head.split(" HTTP").next().unwrap();
     let mut requests = std::fs::File::options().append(true).create(true).open(fake.folder.join("requests")).unwrap();
     writeln!(requests, "{request}").unwrap();
-    if fake.behaviour == "stubborn" && request.starts_with("DELETE") {
-        let body = r#"{"message":"it will not go"}"#;
-        let head = format!("HTTP/1.1 500 Internal Server Error\r\nContent-Length: {}\r\n", body.len());
+    let refusal = match fake.behaviour.as_str() {
+        "stubborn" => Some(("500 Internal Server Error", "it will not go")),
+        "leaving" => Some(("409 Conflict", "removal of container c0ffee is already in progress")),
+        _ => None,
+    };
+    if let Some((status, message)) = refusal.filter(|_| request.starts_with("DELETE")) {
+        let body = format!(r#"{{"message":"{message}"}}"#);
+        let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n", body.len());
         stream.write_all(format!("{head}Connection: close\r\n\r\n{body}").as_bytes()).await.unwrap();
         return stream.shutdown().await.unwrap();
     }

@@ -82,6 +82,22 @@ async fn with_volumes_kept_all_else_goes_and_the_images_of_the_machine_come_back
 }
 
 #[tokio::test]
+async fn a_container_that_is_being_removed_already_is_waited_for() {
+    let home = Home::new("FAKE_KVM=leaving");
+    let _daemon = daemon(&home).await;
+    let client = Client::connect(home.paths.clone()).await.unwrap();
+    let last = reset(&client, true).await.pop().unwrap();
+    assert_eq!((last.phase, last.failure), (Phase::Running, None));
+    let expected = [
+        "DELETE /containers/c0ffee?force=1&v=1",
+        "POST /containers/c0ffee/wait?condition=removed",
+        "POST /volumes/prune",
+    ];
+    assert_eq!(requests(&home)[1..4], expected);
+    client.down().await.unwrap().settled().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_engine_that_will_not_is_quoted() {
     let home = Home::new("FAKE_KVM=stubborn");
     let _daemon = daemon(&home).await;
