@@ -162,8 +162,11 @@ pub(crate) struct DiagnoseArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MachineVerb {
-    /// Print the console of the machine: kernel, agent, engine
+    /// Print a log of the machine
     Logs {
+        /// Whose log
+        #[arg(long, value_enum, default_value_t = LogKind::Console)]
+        source: LogKind,
         /// Go on printing what comes
         #[arg(long, short)]
         follow: bool,
@@ -175,6 +178,19 @@ pub(crate) enum MachineVerb {
     Restart(Json),
     /// End the daemon; a running machine goes on without it
     Quit(Json),
+}
+
+/// Logs that `berth machine logs` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogKind {
+    /// The guest's console: kernel, agent, engine
+    Console,
+    /// What the berth daemon does
+    Daemon,
+    /// What QEMU itself says
+    Qemu,
+    /// What the vsock device says; with the link vsock only
+    Vsock,
 }
 
 #[derive(Debug, Args)]

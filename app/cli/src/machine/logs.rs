@@ -7,9 +7,16 @@ use host::paths::Paths;
 
 use super::reach;
 use crate::Failure;
+use crate::args::LogKind;
 
-pub(crate) async fn logs(paths: Paths, follow: bool, json: bool) -> Result<i32, Failure> {
-    let file = paths.console_log();
+pub(crate) async fn logs(paths: Paths, kind: LogKind, follow: bool, json: bool) -> Result<i32, Failure> {
+    let source = match kind {
+        LogKind::Console => LogSource::Console,
+        LogKind::Daemon => LogSource::Daemon,
+        LogKind::Qemu => LogSource::Qemu,
+        LogKind::Vsock => LogSource::Vsock,
+    };
+    let file = source.file(&paths);
     let Some(client) = reach(&paths).await? else {
         if follow {
             return Err(host::Error::NoDaemon.into());
@@ -23,7 +30,7 @@ pub(crate) async fn logs(paths: Paths, follow: bool, json: bool) -> Result<i32, 
         let whole = lines.feed(&text);
         return whole.into_iter().chain(lines.rest()).try_for_each(|line| put_json(&line)).map(|()| 0);
     };
-    let mut text = client.logs(LogSource::Console, follow).await?;
+    let mut text = client.logs(source, follow).await?;
     let mut lines = Lines::default();
     while let Some(piece) = text.next().await? {
         if json {

@@ -80,7 +80,7 @@ pub(crate) async fn down(paths: Paths, json: Json) -> Result<i32, Failure> {
 
 pub(crate) async fn machine(paths: Paths, verb: MachineVerb) -> Result<i32, Failure> {
     match verb {
-        MachineVerb::Logs { follow, json } => logs(paths, follow, json).await,
+        MachineVerb::Logs { source, follow, json } => logs(paths, source, follow, json).await,
         MachineVerb::Restart(json) => {
             let client = Client::connect_or_start(paths).await?;
             let status = progress::follow(client.restart().await?, json.json).await?;

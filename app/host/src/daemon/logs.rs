@@ -17,12 +17,7 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// Sends `source` into `to`, until its end, or, following, until nobody receives.
 pub(super) async fn send(shared: &Shared, source: LogSource, follow: bool, to: mpsc::Sender<Bytes>) -> Result<()> {
-    let file = match source {
-        LogSource::Console => shared.paths.console_log(),
-        LogSource::Daemon => shared.paths.daemon_log(),
-        LogSource::Qemu => shared.paths.qemu_log(),
-    };
-    tokio::spawn(tail(file, follow, to));
+    tokio::spawn(tail(source.file(&shared.paths), follow, to));
     Ok(())
 }
 

@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::machine::MachineStatus;
+use crate::paths::Paths;
 
 /// The protocol of the `Upgrade` header on `/shell`.
 pub const SHELL_PROTOCOL: &str = "berth-shell";
@@ -91,16 +92,28 @@ pub enum LogSource {
     Daemon,
     /// What QEMU itself wrote.
     Qemu,
+    /// What the vsock device process wrote; there is none with another link.
+    Vsock,
 }
 
 impl LogSource {
-    pub const ALL: [LogSource; 3] = [LogSource::Console, LogSource::Daemon, LogSource::Qemu];
+    pub const ALL: [LogSource; 4] = [LogSource::Console, LogSource::Daemon, LogSource::Qemu, LogSource::Vsock];
 
     pub fn name(self) -> &'static str {
         match self {
             LogSource::Console => "console",
             LogSource::Daemon => "daemon",
             LogSource::Qemu => "qemu",
+            LogSource::Vsock => "vsock",
+        }
+    }
+
+    pub fn file(self, paths: &Paths) -> PathBuf {
+        match self {
+            LogSource::Console => paths.console_log(),
+            LogSource::Daemon => paths.daemon_log(),
+            LogSource::Qemu => paths.qemu_log(),
+            LogSource::Vsock => paths.vsock_device_log(),
         }
     }
 }
