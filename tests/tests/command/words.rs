@@ -1,6 +1,8 @@
 //! What needs no engine: languages, completions, manual pages, JSON without a machine, the banner.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
@@ -157,6 +159,73 @@ impl Drop for Quit<'_> {
     fn drop(&mut self) {
         let _ = self.0.run(&["machine", "quit"]);
     }
+}
+
+/// Each log by its name: with a daemon, which also follows them, and without one.
+pub(crate) fn logs_by_source(_: &Berth, _: &Case<'_>) -> Result {
+    let alone = Berth::new(None)?;
+    alone.ok(&["config", "set", "docker_context", "false"])?;
+    alone.ok(&["config", "set", "qemu", "/no/such/qemu"])?;
+    let folder = alone.home().join("data/log");
+    let files = [
+        ("console", "console.log"),
+        ("qemu", "qemu.log"),
+        ("vsock", "vhost-device-vsock.log"),
+        ("daemon", "daemon.log"),
+    ];
+    for (source, file) in files {
+        fs::write(folder.join(file), format!("of {source}\n"))?;
+        ensure!(alone.ok(&["machine", "logs", "--source", source])? == format!("of {source}"), "{source}");
+    }
+    ensure!(alone.ok(&["machine", "logs"])? == "of console");
+    // Fails for want of QEMU, and leaves a daemon.
+    ensure!(alone.run(&["up"])?.code == 1);
+    let _daemon = Quit(&alone);
+    for (source, file) in files {
+        let mut child = alone.piped(&["machine", "logs", "-f", "--source", source])?;
+        let mut lines = BufReader::new(child.stdout.take().context("stdout was piped")?).lines();
+        let mut until = |wanted: &str| -> Result {
+            for line in &mut lines {
+                if line? == wanted {
+                    return Ok(());
+                }
+            }
+            anyhow::bail!("the log of {source} ended without `{wanted}`")
+        };
+        until(&format!("of {source}"))?;
+        writeln!(fs::File::options().append(true).open(folder.join(file))?, "more of {source}")?;
+        until(&format!("more of {source}"))?;
+        child.kill()?;
+        child.wait()?;
+    }
+    let said = alone.run(&["machine", "logs", "--source", "moon"])?;
+    ensure!(said.code == 2 && said.err.contains("vsock"), "{said:?}");
+    Ok(())
+}
+
+/// Whatever waits for somebody who does not answer says so on a terminal after a moment.
+pub(crate) fn waiting_shows_it(_: &Berth, _: &Case<'_>) -> Result {
+    let mut all = Vec::new();
+    for (socket, arguments, sign) in [
+        ("control.sock", &["status"][..], "asking the machine"),
+        ("control.sock", &["version"], "asking the machine"),
+        ("control.sock", &["up"], "starting the daemon"),
+        ("engine.sock", &["stats", "--no-stream"], "measuring"),
+        ("engine.sock", &["run", "-d", "busybox"], "creating a container of busybox"),
+        ("engine.sock", &["run", "-it", "busybox"], "creating a container of busybox"),
+    ] {
+        let alone = Berth::new(None)?;
+        let run = alone.home().join("run");
+        fs::create_dir(&run)?;
+        // It takes connections and never says a word.
+        let mute = UnixListener::bind(run.join(socket))?;
+        let terminal = Terminal::open(&alone.command(arguments))?;
+        terminal.wait_for("the sign", |screen| screen.contains(sign)).with_context(|| format!("{arguments:?}"))?;
+        terminal.press("C-c")?;
+        // Until those who wait are gone: they would look for another daemon.
+        all.push((terminal, mute, alone));
+    }
+    Ok(())
 }
 
 /// `berth config list | head -1` is no reason for a backtrace.

@@ -9,12 +9,15 @@ use bollard::query_parameters::{
     WaitContainerOptions,
 };
 use futures_util::StreamExt;
+use rust_i18n::t;
 
 use super::args::Run;
 use super::detach::DetachKeys;
+use super::format::short;
 use super::streams::{Attached, End, Input, Raw, copy, follow_size};
 use super::{create, images};
 use crate::Failure;
+use crate::busy::Busy;
 
 /// Exit code for what goes wrong before the container's own program runs, as docker uses it.
 const ENGINE_REFUSED: i32 = 125;
@@ -24,7 +27,7 @@ pub(crate) async fn run(docker: &Docker, run: Run) -> Result<i32, Failure> {
     let body = create::body(&run).map_err(refused)?;
     let keys = DetachKeys::parse(run.detach_keys.as_deref()).map_err(refused)?;
     if run.tty && run.interactive && !run.detach && !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
-        return Err(Failure::new(1, rust_i18n::t!("run.no_terminal").into_owned()));
+        return Err(Failure::new(1, t!("run.no_terminal").into_owned()));
     }
     let mut id_file = run.cidfile.as_deref().map(IdFile::create).transpose()?;
     let id = created(docker, &run, body).await.map_err(|failure| failure.with_code(ENGINE_REFUSED))?;
@@ -32,7 +35,9 @@ pub(crate) async fn run(docker: &Docker, run: Run) -> Result<i32, Failure> {
         file.keep(&id)?;
     }
     if run.detach {
+        let busy = Busy::begin(t!("busy.start", name = short(&id)));
         started(docker, &id, run.rm).await?;
+        drop(busy);
         println!("{id}");
         return Ok(0);
     }
@@ -78,7 +83,10 @@ impl Session {
         let mut exit = docker.wait_container(&id, Some(WaitContainerOptions { condition: condition.to_owned() }));
         let raw = Raw::enter(tty && interactive)?;
         let work = async {
+            // A terminal is the container's by now. Elsewhere nothing of it is shown before it is started.
+            let busy = (!tty).then(|| Busy::begin(t!("busy.start", name = short(&id))));
             started(docker, &id, removed).await?;
+            drop(busy);
             let resize = |columns: u16, lines: u16| {
                 let options = ResizeContainerTTYOptions { h: i32::from(lines), w: i32::from(columns) };
                 let id = id.clone();
@@ -112,7 +120,7 @@ impl Session {
                 Ok(i32::try_from(code).unwrap_or(1))
             }
             Some(Some(Err(error))) => Err(Failure::from(error)),
-            Some(None) => Err(Failure::new(ENGINE_REFUSED, rust_i18n::t!("run.no_status").into_owned())),
+            Some(None) => Err(Failure::new(ENGINE_REFUSED, t!("run.no_status").into_owned())),
         }
     }
 }
@@ -152,7 +160,7 @@ impl IdFile {
     fn create(path: &Path) -> Result<Self, Failure> {
         let file = std::fs::File::create_new(path).map_err(|error| {
             let text = match error.kind() {
-                std::io::ErrorKind::AlreadyExists => rust_i18n::t!("run.id_file_exists", path = path.display()),
+                std::io::ErrorKind::AlreadyExists => t!("run.id_file_exists", path = path.display()),
                 _ => format!("--cidfile {}: {error}", path.display()).into(),
             };
             Failure::new(ENGINE_REFUSED, text.into_owned())
@@ -183,11 +191,14 @@ async fn created(docker: &Docker, run: &Run, body: bollard::models::ContainerCre
         images::fetch(docker, &run.image, &platform, run.quiet).await?;
     }
     let options = CreateContainerOptions { name: run.name.clone(), platform: platform.clone() };
-    let create = || docker.create_container(Some(options.clone()), body.clone());
+    let create = async || {
+        let _busy = Busy::begin(t!("busy.create", name = run.image));
+        docker.create_container(Some(options.clone()), body.clone()).await
+    };
     let answer = match create().await {
         Err(error) if is_not_found(&error) && run.pull == "missing" => {
             if !run.quiet {
-                eprintln!("{}", rust_i18n::t!("run.not_here", image = run.image));
+                eprintln!("{}", t!("run.not_here", image = run.image));
             }
             images::fetch(docker, &run.image, &platform, run.quiet).await?;
             create().await

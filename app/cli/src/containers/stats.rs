@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::args::Stats;
 use super::format;
 use super::template::Template;
+use crate::busy::Busy;
 use crate::{Failure, print_json};
 
 /// The least time between two tables. An answer takes the engine a second of measuring, unless there is nothing to measure.
@@ -53,6 +54,8 @@ struct Line {
 
 pub(crate) async fn stats(docker: &Docker, stats: Stats) -> Result<i32, Failure> {
     let template = Template::parse(stats.format.as_deref().unwrap_or(TABLE)).map_err(|text| Failure::new(1, text))?;
+    // Until the first table; from then on each says that it lives.
+    let mut busy = Some(Busy::begin(rust_i18n::t!("busy.stats")));
     for name in &stats.containers {
         // A name that is wrong from the beginning is an error; one that goes later is only gone.
         docker.inspect_container(name, None).await?;
@@ -75,6 +78,7 @@ pub(crate) async fn stats(docker: &Docker, stats: Stats) -> Result<i32, Failure>
             let rows: Vec<Value> = rows.map(|(name, line)| row(name, line.as_ref(), stats.no_trunc)).collect();
             Some(template.lines(&rows, FIELDS).map_err(|text| Failure::new(1, text))?)
         };
+        drop(busy.take());
         match text {
             None => drop(print_json(&lines.into_iter().flatten().collect::<Vec<_>>())?),
             Some(text) if stats.no_stream => print!("{text}"),

@@ -27,6 +27,7 @@ use host::paths::Paths;
 use rust_i18n::t;
 
 use crate::args::{Json, MachineVerb, ResetArgs};
+use crate::busy::Busy;
 use crate::{Failure, print_json};
 
 /// How long a new daemon may take to find out what became of the machine.
@@ -35,6 +36,7 @@ const ADOPTION: Duration = Duration::from_secs(20);
 /// A client of the daemon, or `None` when there is neither daemon nor machine. Where a machine outlived its daemon, a new one
 /// is started and given the time to adopt it.
 pub(crate) async fn reach(paths: &Paths) -> Result<Option<Client>, Failure> {
+    let _busy = Busy::begin(t!("busy.reach"));
     match Client::connect(paths.clone()).await {
         Ok(client) => return Ok(Some(client)),
         Err(host::Error::NoDaemon) if paths.machine_record().exists() || paths.launch_record().exists() => (),
@@ -59,13 +61,19 @@ pub(crate) async fn reach(paths: &Paths) -> Result<Option<Client>, Failure> {
     Ok(Some(client))
 }
 
+/// A client of the daemon, which is started when none runs, or replaced when it is of another version.
+async fn connect_or_start(paths: Paths) -> Result<Client, Failure> {
+    let _busy = Busy::begin(t!("busy.daemon"));
+    Ok(Client::connect_or_start(paths).await?)
+}
+
 /// As [`reach`], for verbs that make no sense without a machine.
 async fn reach_running(paths: &Paths) -> Result<Client, Failure> {
     reach(paths).await?.ok_or_else(|| host::Error::NoDaemon.into())
 }
 
 pub(crate) async fn up(paths: Paths, json: Json) -> Result<i32, Failure> {
-    let client = Client::connect_or_start(paths).await?;
+    let client = connect_or_start(paths).await?;
     let status = progress::follow(client.up().await?, json.json).await?;
     finish(&status, json, &t!("machine.is_up", seconds = seconds(&status)))
 }
@@ -82,7 +90,7 @@ pub(crate) async fn machine(paths: Paths, verb: MachineVerb) -> Result<i32, Fail
     match verb {
         MachineVerb::Logs { source, follow, json } => logs(paths, source, follow, json).await,
         MachineVerb::Restart(json) => {
-            let client = Client::connect_or_start(paths).await?;
+            let client = connect_or_start(paths).await?;
             let status = progress::follow(client.restart().await?, json.json).await?;
             finish(&status, json, &t!("machine.is_up", seconds = seconds(&status)))
         }
@@ -105,7 +113,7 @@ pub(crate) async fn reset(paths: Paths, args: ResetArgs) -> Result<i32, Failure>
     if !args.yes && !confirmed(args.keep_volumes)? {
         return Err(Failure::new(1, t!("reset.kept").into_owned()));
     }
-    let client = Client::connect_or_start(paths).await?;
+    let client = connect_or_start(paths).await?;
     let request = ResetRequest { keep_volumes: args.keep_volumes };
     let status = progress::follow(client.reset(request).await?, args.json).await?;
     finish(&status, Json { json: args.json }, &t!("reset.done"))

@@ -1,5 +1,6 @@
 //! `berth status` and `berth version`.
 
+use host::client::Client;
 use host::daemon::protocol::DaemonStatus;
 use host::machine::MachineStatus;
 use host::paths::Paths;
@@ -7,6 +8,7 @@ use rust_i18n::t;
 
 use super::reach;
 use crate::args::Json;
+use crate::busy::Busy;
 use crate::{Failure, language, print_json};
 
 /// Exit code of `status` when the machine does not run, so that scripts can ask.
@@ -21,13 +23,19 @@ pub(crate) async fn status(paths: Paths, json: Json) -> Result<i32, Failure> {
         }
         return Ok(NOT_RUNNING);
     };
-    let status = client.status().await?;
+    let status = ask(&client).await?;
     if json.json {
         print_json(&status)?;
     } else {
         print(&status);
     }
     Ok(if status.machine.phase == host::machine::Phase::Running { 0 } else { NOT_RUNNING })
+}
+
+/// The daemon asks the guest in turn, which may be busy.
+async fn ask(client: &Client) -> Result<DaemonStatus, Failure> {
+    let _busy = Busy::begin(t!("busy.reach"));
+    Ok(client.status().await?)
 }
 
 fn print(status: &DaemonStatus) {
@@ -78,7 +86,7 @@ fn gib(bytes: u64) -> f64 {
 
 pub(crate) async fn version(paths: Paths, json: Json) -> Result<i32, Failure> {
     let daemon = match reach(&paths).await? {
-        Some(client) => Some(client.status().await?),
+        Some(client) => Some(ask(&client).await?),
         None => None,
     };
     let guest = daemon.as_ref().and_then(|status| status.machine.guest_version.clone());

@@ -2,13 +2,12 @@
 
 use std::process::Command;
 
-use host::client::Client;
 use host::context;
 use host::machine::Phase;
 use host::paths::Paths;
 use rust_i18n::t;
 
-use super::progress;
+use super::{connect_or_start, progress};
 use crate::Failure;
 use crate::args::TerminalArgs;
 
@@ -36,7 +35,7 @@ pub(crate) async fn terminal(paths: Paths, args: TerminalArgs) -> Result<i32, Fa
 }
 
 async fn boot(paths: Paths) -> Result<(), Failure> {
-    let client = Client::connect_or_start(paths).await?;
+    let client = connect_or_start(paths).await?;
     if client.status().await?.machine.phase != Phase::Running {
         progress::follow(client.up().await?, false).await?;
     }
