@@ -38,10 +38,16 @@ impl Berth {
         self.home.path()
     }
 
+    /// Where its docker configuration is: not the user's.
+    pub fn docker_config(&self) -> PathBuf {
+        self.home.path().join("docker")
+    }
+
     /// A command ready to be given more arguments.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(arguments).env("BERTH_HOME", self.home.path()).env("LC_ALL", "C.UTF-8").stdin(Stdio::null());
+        command.args(arguments).env("BERTH_HOME", self.home.path()).env("DOCKER_CONFIG", self.docker_config());
+        command.env("LC_ALL", "C.UTF-8").stdin(Stdio::null());
         command
     }
 

@@ -96,7 +96,7 @@ impl Docker {
 
 /// # Errors
 /// When the program was killed by a signal.
-pub(crate) fn said(output: Output) -> anyhow::Result<Said> {
+pub fn said(output: Output) -> anyhow::Result<Said> {
     let code = output.status.code().context("the program was killed by a signal")?;
     Ok(Said {
         code,

@@ -183,8 +183,14 @@ impl Machine {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command.args(arguments).env("BERTH_HOME", self.home.path()).env("BERTH_IMAGE_DIR", &self.image);
-        command.env("LC_ALL", "C.UTF-8").stdin(Stdio::null());
+        // Contexts and logins of its own, not the user's.
+        command.env("DOCKER_CONFIG", self.docker_config()).env("LC_ALL", "C.UTF-8").stdin(Stdio::null());
         command
+    }
+
+    /// Where its docker configuration is.
+    pub fn docker_config(&self) -> PathBuf {
+        self.home.path().join("docker-config")
     }
 
     /// Runs `berth` and expects success; its standard output.

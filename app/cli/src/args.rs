@@ -83,6 +83,10 @@ pub(crate) enum Verb {
     Push(container::Push),
     /// Remove images
     Rmi(container::Rmi),
+    /// Log in to a registry
+    Login(container::Login),
+    /// Log out from a registry
+    Logout(container::Logout),
 }
 
 impl Verb {
@@ -115,7 +119,9 @@ impl Verb {
             | Verb::Inspect(_)
             | Verb::Pull(_)
             | Verb::Push(_)
-            | Verb::Rmi(_) => false,
+            | Verb::Rmi(_)
+            | Verb::Login(_)
+            | Verb::Logout(_) => false,
         }
     }
 }

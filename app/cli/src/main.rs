@@ -76,6 +76,7 @@ async fn perform(verb: Verb) -> Result<i32, Failure> {
     match verb {
         Verb::Completions { shell } => return Ok(manual::completions(shell)),
         Verb::Man { folder } => return manual::pages(&folder),
+        Verb::Logout(logout) => return containers::logout(&logout),
         _ => (),
     }
     let paths = Paths::discover()?;
@@ -107,7 +108,8 @@ async fn perform(verb: Verb) -> Result<i32, Failure> {
         Verb::Pull(pull) => containers::pull(&engine().await?, pull).await,
         Verb::Push(push) => containers::push(&engine().await?, push).await,
         Verb::Rmi(rmi) => containers::rmi(&engine().await?, rmi).await,
-        Verb::Completions { .. } | Verb::Man { .. } => Ok(0),
+        Verb::Login(login) => containers::login(&Engine::connect(&paths).await?, login).await,
+        Verb::Completions { .. } | Verb::Man { .. } | Verb::Logout(_) => Ok(0),
     }
 }
 

@@ -243,11 +243,19 @@ impl Paths {
 /// Folder and file of a docker context of this name, below the client's configuration folder
 /// (`DOCKER_CONFIG`, or `~/.docker`): `contexts/meta/<sha256 of the name>/meta.json`.
 pub fn docker_context_file(name: &str) -> Result<PathBuf> {
-    let base = match env::var_os("DOCKER_CONFIG").filter(|dir| !dir.is_empty()) {
+    Ok(docker_context_file_in(&docker_config_dir()?, name))
+}
+
+/// The configuration file of docker's clients, in which they keep credentials.
+pub fn docker_config_file() -> Result<PathBuf> {
+    Ok(docker_config_dir()?.join("config.json"))
+}
+
+fn docker_config_dir() -> Result<PathBuf> {
+    Ok(match env::var_os("DOCKER_CONFIG").filter(|dir| !dir.is_empty()) {
         Some(dir) => PathBuf::from(dir),
         None => directories::BaseDirs::new().ok_or(Error::NoHome)?.home_dir().join(".docker"),
-    };
-    Ok(docker_context_file_in(&base, name))
+    })
 }
 
 /// As [`docker_context_file`], in a configuration folder that is given.

@@ -5,6 +5,7 @@
 
 mod cp;
 mod lists;
+mod login;
 mod run;
 mod stats;
 mod words;
@@ -68,12 +69,20 @@ fn main() -> std::process::ExitCode {
         lists::inspect_like_docker,
         lists::templates_that_are_not_known,
         lists::push_and_pull,
+        lists::removing_images_that_are_not_there,
+        login::with_a_password,
+        login::with_tokens,
+        login::typed,
+        login::helpers,
+        login::refusals,
         words::chinese,
         words::completions_and_manual,
         words::json_without_a_machine,
         words::machine_that_does_not_start,
         words::banner,
         words::closed_pipe,
+        words::waiting_shows_it,
+        words::logs_by_source,
     ];
     let mut trials = Vec::new();
     for entry in cases {

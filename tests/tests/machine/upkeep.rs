@@ -20,13 +20,12 @@ fn clock_difference(machine: &Machine) -> anyhow::Result<u64> {
 }
 
 pub(crate) fn context_clock_and_restart(machine: Machine) -> Result {
-    let config = machine.home().join("docker-config");
+    let config = machine.docker_config();
     fs::create_dir(&config)?;
     let own = r#"{"currentContext":"default","detachKeys":"ctrl-q"}"#;
     fs::write(config.join("config.json"), own)?;
     machine.berth(&["config", "set", "docker_context", "true"])?;
-    let up = machine.command(&["up"]).env("DOCKER_CONFIG", &config).output()?;
-    ensure!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
+    machine.berth(&["up"])?;
     let by_context = || -> anyhow::Result<String> {
         let mut docker = Command::new(Docker::new("")?.program());
         docker.args(["--context", "berth", "version", "--format", "{{.Server.Version}}"]);

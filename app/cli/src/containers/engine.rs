@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 use bollard::Docker;
 use bytes::Bytes;
 use host::paths::Paths;
-use http_body_util::{BodyExt, Empty};
-use hyper::header::HOST;
+use http_body_util::{BodyExt, Full};
+use hyper::Request;
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::http::request::Builder;
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Failure, machine};
+use crate::{Failure, language, machine};
 
 /// Seconds that an answer may take: as good as for ever, since `stop`, `wait` and `cp` take as long as what they wait for, and
 /// docker's own client sets no limit either.
@@ -50,29 +53,42 @@ impl Engine {
     /// # Errors
     /// The engine's own sentence when it refuses.
     pub(crate) async fn get(&self, path: &str) -> Result<Option<String>, Failure> {
-        let (status, body) = get(&self.socket, path).await?;
-        match status {
-            200..=299 => Ok(Some(String::from_utf8_lossy(&body).into_owned())),
-            404 => Ok(None),
-            _ => {
-                let value: Value = serde_json::from_slice(&body).unwrap_or_default();
-                let message = value["message"].as_str().map_or_else(|| format!("status {status}"), str::to_owned);
-                Err(Failure::new(1, message))
-            }
+        match send(&self.socket, Request::get(path), Bytes::new()).await? {
+            (404, _) => Ok(None),
+            (status, body) => answer(status, &body).map(Some),
         }
+    }
+
+    /// What the engine answers to a POST of `body` to `path`.
+    ///
+    /// # Errors
+    /// The engine's own sentence when it refuses.
+    pub(crate) async fn post(&self, path: &str, body: &impl Serialize) -> Result<String, Failure> {
+        let json = serde_json::to_vec(body).map_err(|error| Failure::new(1, error.to_string()))?;
+        let request = Request::post(path).header(CONTENT_TYPE, "application/json");
+        let (status, body) = send(&self.socket, request, json.into()).await?;
+        answer(status, &body)
     }
 }
 
-async fn get(socket: &Path, path: &str) -> Result<(u16, Bytes), Failure> {
+fn answer(status: u16, body: &[u8]) -> Result<String, Failure> {
+    if (200..300).contains(&status) {
+        return Ok(String::from_utf8_lossy(body).into_owned());
+    }
+    let value: Value = serde_json::from_slice(body).unwrap_or_default();
+    let message = value["message"].as_str().map_or_else(|| format!("status {status}"), language::sentence);
+    Err(Failure::new(1, message))
+}
+
+async fn send(socket: &Path, request: Builder, body: Bytes) -> Result<(u16, Bytes), Failure> {
     let broken = |error: &dyn std::fmt::Display| Failure::new(1, format!("{}: {error}", socket.display()));
     let stream = host::sys::connect(socket).await.map_err(|error| broken(&error))?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
     // Its error is the request's too.
     tokio::spawn(connection);
-    let request = hyper::Request::get(path).header(HOST, "berth").body(Empty::<Bytes>::new());
-    let response =
-        sender.send_request(request.map_err(|error| broken(&error))?).await.map_err(|error| broken(&error))?;
+    let request = request.header(HOST, "berth").body(Full::new(body)).map_err(|error| broken(&error))?;
+    let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.map_err(|error| broken(&error))?;
     Ok((status, body.to_bytes()))

@@ -48,8 +48,10 @@ async fn fetch_tags(docker: &Docker, reference: &str, platform: &str, quiet: boo
         platform: platform.to_owned(),
         ..CreateImageOptions::default()
     };
+    // First: a helper may ask for a passphrase.
+    let credentials = credentials::for_reference(reference)?;
     let mut busy = (!quiet).then(|| Busy::begin(t!("busy.pull", name = reference)));
-    let mut lines = docker.create_image(Some(options), None, credentials::for_reference(reference));
+    let mut lines = docker.create_image(Some(options), None, credentials);
     let mut bars = Bars::new(quiet);
     while let Some(line) = lines.next().await {
         // The layers' own bars say more.
@@ -75,8 +77,9 @@ pub(crate) async fn push(docker: &Docker, push: Push) -> Result<i32, Failure> {
         _ => (push.reference.as_str(), Some("latest")),
     };
     let options = PushImageOptions { tag: tag.map(str::to_owned), ..PushImageOptions::default() };
+    let credentials = credentials::for_reference(&push.reference)?;
     let busy = (!push.quiet).then(|| Busy::begin(t!("busy.push", name = push.reference)));
-    let mut lines = docker.push_image(name, Some(options), credentials::for_reference(&push.reference));
+    let mut lines = docker.push_image(name, Some(options), credentials);
     while let Some(line) = lines.next().await {
         let line = line?;
         // The engine's client does not say which layer a line is about: only what has an end is worth printing.

@@ -154,6 +154,29 @@ pub(crate) struct Push {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Login {
+    /// Your name at the registry
+    #[arg(short, long)]
+    pub(crate) username: Option<String>,
+    /// Your password or access token, for every program of this computer to see: better --password-stdin
+    #[arg(short, long, conflicts_with = "password_stdin")]
+    pub(crate) password: Option<String>,
+    /// Read the password or access token from standard input
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+    /// The registry, such as registry.example:5000; default: Docker Hub
+    #[arg(value_name = "SERVER")]
+    pub(crate) server: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Logout {
+    /// The registry, such as registry.example:5000; default: Docker Hub
+    #[arg(value_name = "SERVER")]
+    pub(crate) server: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Rmi {
     /// Remove it although a stopped container uses it
     #[arg(short, long)]

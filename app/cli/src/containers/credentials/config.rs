@@ -1,0 +1,120 @@
+//! Docker's configuration file, as far as it is about credentials (docker/cli, `cli/config/configfile`). What else is in it stays.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::{Login, Secret, host_of, unreadable};
+use crate::Failure;
+
+/// The file, read once and written as a whole.
+#[derive(Debug)]
+pub(super) struct Config {
+    file: PathBuf,
+    fields: Map<String, Value>,
+}
+
+impl Config {
+    /// Without a file it is empty.
+    pub(super) fn load(file: &Path) -> Result<Self, Failure> {
+        let text = match std::fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => "{}".to_owned(),
+            Err(error) => return Err(unreadable(file, &error)),
+        };
+        // Docker takes an empty file for an empty configuration, too.
+        let text = if text.trim().is_empty() { "{}" } else { &text };
+        let fields: Map<String, Value> = serde_json::from_str(text).map_err(|error| unreadable(file, &error))?;
+        if fields.get("auths").is_some_and(|auths| !auths.is_object() && !auths.is_null()) {
+            return Err(unreadable(file, &"auths"));
+        }
+        Ok(Self { file: file.to_owned(), fields })
+    }
+
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The helper for `server`, by the last part of its name.
+    pub(super) fn helper(&self, server: &str) -> Option<&str> {
+        let own = self.fields.get("credHelpers").and_then(|helpers| helpers[server].as_str());
+        let helper = own.or_else(|| self.fields.get("credsStore").and_then(Value::as_str));
+        helper.filter(|name| !name.is_empty())
+    }
+
+    pub(super) fn login(&self, server: &str) -> Result<Option<Login>, Failure> {
+        let Some(auths) = self.fields.get("auths").and_then(Value::as_object) else { return Ok(None) };
+        // Old clients wrote whole addresses as keys.
+        let old = || auths.iter().find(|(key, _)| host_of(key) == server).map(|(_, entry)| entry);
+        let Some(entry) = auths.get(server).or_else(old) else { return Ok(None) };
+        let text = |name: &str| entry[name].as_str().filter(|text| !text.is_empty());
+        let (mut username, mut password) = (text("username"), text("password"));
+        let pair;
+        if let Some(auth) = text("auth") {
+            pair = decoded(auth).ok_or_else(|| unreadable(&self.file, &format!("auths.\"{server}\".auth")))?;
+            let (user, pass) = pair.split_once(':').unwrap_or((&pair, ""));
+            (username, password) = (Some(user), Some(pass));
+        }
+        let username = username.unwrap_or_default().to_owned();
+        let secret = match text("identitytoken") {
+            Some(token) => Some(Secret::IdentityToken(token.to_owned())),
+            None => password.filter(|_| !username.is_empty()).map(|password| Secret::Password(password.to_owned())),
+        };
+        Ok(secret.map(|secret| Login { username, secret }))
+    }
+
+    /// Writes `login`, or only that there is one in a helper.
+    pub(super) fn set(&mut self, server: &str, login: Option<&Login>) -> Result<(), Failure> {
+        let entry = match login {
+            None => json!({}),
+            Some(Login { username, secret: Secret::Password(password) }) => {
+                json!({ "auth": STANDARD.encode(format!("{username}:{password}")) })
+            }
+            Some(Login { username, secret: Secret::IdentityToken(token) }) => {
+                json!({ "auth": STANDARD.encode(format!("{username}:")), "identitytoken": token })
+            }
+        };
+        self.auths().insert(server.to_owned(), entry);
+        self.save()
+    }
+
+    pub(super) fn erase(&mut self, server: &str) -> Result<(), Failure> {
+        match self.auths().remove(server) {
+            Some(_) => self.save(),
+            None => Ok(()),
+        }
+    }
+
+    fn auths(&mut self) -> &mut Map<String, Value> {
+        let auths = self.fields.entry("auths").or_insert_with(|| json!({}));
+        if !auths.is_object() {
+            // It was null: `load` lets nothing else pass.
+            *auths = json!({});
+        }
+        auths.as_object_mut().expect("it was made one above")
+    }
+
+    fn save(&self) -> Result<(), Failure> {
+        // A link to a file elsewhere stays one.
+        let file = self.file.canonicalize().unwrap_or_else(|_| self.file.clone());
+        if let Some(folder) = file.parent().filter(|folder| !folder.exists()) {
+            host::sys::create_private_dir(folder)?;
+        }
+        let mut bytes = Vec::new();
+        let tabs = serde_json::ser::PrettyFormatter::with_indent(b"\t");
+        let mut writer = serde_json::Serializer::with_formatter(&mut bytes, tabs);
+        self.fields.serialize(&mut writer).map_err(|error| unreadable(&file, &error))?;
+        Ok(host::sys::write_private(&file, &bytes)?)
+    }
+}
+
+/// `user:password`, with padding or without.
+fn decoded(auth: &str) -> Option<String> {
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let bytes = GeneralPurpose::new(&base64::alphabet::STANDARD, config).decode(auth).ok()?;
+    String::from_utf8(bytes).ok().filter(|pair| pair.contains(':'))
+}
