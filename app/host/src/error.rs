@@ -48,15 +48,15 @@ pub enum Error {
     UnsupportedLink { link: &'static str },
     #[error("this system can run no machine yet: {reason}")]
     UnsupportedHost { reason: String },
-    #[error("cannot start {program}")]
+    #[error("cannot start {program} (is it installed and executable? `berth diagnose` looks)")]
     Spawn {
         program: PathBuf,
         #[source]
         source: io::Error,
     },
-    #[error("QEMU ended at once ({status}): {message}")]
+    #[error("QEMU ended at once ({status}): {message}; run `berth diagnose`, which checks what it needs")]
     QemuDied { status: String, message: String },
-    #[error("QEMU does not answer on its control socket")]
+    #[error("QEMU does not answer on its control socket (`berth down`, then `berth up`, start it anew)")]
     Qmp {
         #[source]
         source: io::Error,
@@ -122,10 +122,15 @@ impl Error {
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);
+        let mut full = false;
         while let Some(error) = cause {
             text.push_str(": ");
             text.push_str(&error.to_string());
+            full |= error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::StorageFull);
             cause = error.source();
+        }
+        if full {
+            text.push_str("; free some room on that disk, or set BERTH_HOME to another one");
         }
         text
     }
@@ -134,5 +139,33 @@ impl Error {
     pub fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
         let path = path.into();
         move |source| Error::File { action, path, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_has_a_way_out() {
+        let error = Error::file("write", "/f")(io::ErrorKind::StorageFull.into()).chain();
+        assert!(error.ends_with("; free some room on that disk, or set BERTH_HOME to another one"), "{error}");
+        let other = Error::file("write", "/f")(io::ErrorKind::NotFound.into()).chain();
+        assert!(!other.contains("free some room"), "{other}");
+    }
+
+    #[test]
+    fn what_cannot_be_reached_or_started_says_what_to_do() {
+        let source = || io::Error::from(io::ErrorKind::ConnectionRefused);
+        for error in [
+            Error::QemuDied { status: "exit status: 1".to_owned(), message: "no".to_owned() },
+            Error::Qmp { source: source() },
+            Error::Spawn { program: "/qemu".into(), source: source() },
+            Error::Link(crate::link::LinkError::Unreachable { last: None }),
+            Error::Link(crate::link::LinkError::Down),
+            Error::Link(crate::link::LinkError::NoAnswer),
+        ] {
+            assert!(error.chain().contains("`berth ") || error.chain().contains("try again"), "{}", error.chain());
+        }
     }
 }

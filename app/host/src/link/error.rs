@@ -4,11 +4,14 @@ use std::io;
 
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    #[error("the guest did not answer in time{}", .last.as_ref().map(|error| format!(": {error}")).unwrap_or_default())]
+    #[error(
+        "the guest did not answer in time{} (`berth machine logs` shows what it did)",
+        .last.as_ref().map(|error| format!(": {error}")).unwrap_or_default()
+    )]
     Unreachable { last: Option<control::Error> },
-    #[error("there is no connection to the guest now")]
+    #[error("there is no connection to the guest now: try again in a moment, or run `berth machine restart`")]
     Down,
-    #[error("the guest did not answer a request in time")]
+    #[error("the guest did not answer a request in time: try again in a moment, or run `berth machine restart`")]
     NoAnswer,
     #[error(transparent)]
     Control(#[from] control::Error),
