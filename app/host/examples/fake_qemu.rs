@@ -2,12 +2,14 @@
 //!
 //! What becomes of a boot is said per accelerator by the environment: `FAKE_KVM`, `FAKE_TCG` = `boot` (default), `hang` (not even a
 //! control socket), `silent` (no guest), `die`, `panic`, `give-up`, `no-engine`, `late-engine`, `old`, `stubborn` (its engine
-//! removes nothing), `leaving` (its container is being removed already). For tests only. It locks its data disk as QEMU does.
+//! removes nothing), `leaving` (its container is being removed already), `deaf` (answers hello and nothing more). For tests only.
+//! It locks its data disk as QEMU does.
 //!
 //! The engine takes `GET /_ping`, `POST /publish/<tcp|udp>/<port>` (asks the host for that port and answers with its answer),
 //! `POST /die` (QEMU ends with a last word) and `POST /fill-disk` (stands still for want of room on the host, once, or for as long
-//! as there is a file `no-room` beside the control socket). It has one container, until that is removed, and notes all requests
-//! in `requests` beside the control socket. A published port echoes.
+//! as there is a file `no-room` beside the control socket) and `POST /cut-link` (nobody answers at the lanes any more, and the guest
+//! goes on). It has one container, until that is removed, and notes all requests
+//! and the power button in `requests` beside the control socket. A published port echoes.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
@@ -39,6 +41,8 @@ struct Fake {
     next_id: AtomicU64,
     /// Stopped for want of room on the host's disk.
     disk_full: watch::Sender<bool>,
+    /// The lanes lead nowhere any more.
+    link_cut: watch::Sender<bool>,
     /// Of the control socket.
     folder: PathBuf,
 }
@@ -72,6 +76,7 @@ async fn main() {
         incoming_openings: Mutex::new(incoming_openings),
         next_id: AtomicU64::new(1),
         disk_full: watch::Sender::new(false),
+        link_cut: watch::Sender::new(false),
         folder: chardev(&args, "qmp").parent().unwrap().to_path_buf(),
     });
     let mut console = std::fs::File::options().append(true).create(true).open(chardev(&args, "console")).unwrap();
@@ -110,7 +115,7 @@ fn begin(fake: &Arc<Fake>, args: &[String]) {
             writeln!(console, "berth-agent: cannot boot: the data disk is damaged").unwrap();
             fake.shutdown.send_replace(Some("guest-shutdown"));
         }
-        "boot" | "no-engine" | "late-engine" | "old" | "stubborn" | "leaving" => {
+        "boot" | "no-engine" | "late-engine" | "old" | "stubborn" | "leaving" | "deaf" => {
             drop(tokio::spawn(guest(fake.clone(), args.to_vec())))
         }
         _ => {}
@@ -157,7 +162,10 @@ async fn qmp(stream: UnixStream, fake: &Arc<Fake>, args: &[String]) {
                     "cont" if *fake.disk_full.borrow() => drop(fake.disk_full.send_replace(false)),
                     "cont" => begin(fake, args),
                     "quit" => std::process::exit(0),
-                    "system_powerdown" => drop(fake.shutdown.send_replace(Some("guest-shutdown"))),
+                    "system_powerdown" => {
+                        note(fake, "the power button");
+                        fake.shutdown.send_replace(Some("guest-shutdown"));
+                    }
                     _ => {}
                 }
             }
@@ -185,11 +193,17 @@ async fn guest(fake: Arc<Fake>, args: Vec<String>) {
     for (lane, id) in [(Lane::Control, "lane0"), (Lane::Bulk, "lane1")] {
         let listener = UnixListener::bind(chardev(&args, id)).unwrap();
         let responder = responder.clone();
+        let mut cut = fake.link_cut.subscribe();
         tokio::spawn(async move {
+            // They end with this task.
+            let mut lanes = tokio::task::JoinSet::new();
             loop {
-                let (stream, _) = listener.accept().await.unwrap();
+                let (stream, _) = tokio::select! {
+                    accepted = listener.accept() => accepted.unwrap(),
+                    _ = cut.wait_for(|cut| *cut) => return,
+                };
                 let responder = responder.clone();
-                tokio::spawn(async move { responder.serve(lane, LaneIo::new(stream)).await });
+                lanes.spawn(async move { responder.serve(lane, LaneIo::new(stream)).await });
             }
         });
     }
@@ -269,6 +283,8 @@ async fn conversation(fake: &Fake, session: &Session, mut stream: MuxStream) {
             }
             message = messages.recv() => match message {
                 None => return,
+                Some(HostMessage::Shutdown { .. } | HostMessage::Ping { .. }) if fake.behaviour == "deaf" => continue,
+                Some(HostMessage::Ping { id }) => GuestMessage::Pong { id },
                 Some(HostMessage::Shutdown { id, .. }) => {
                     wire::send(&mut writer, &GuestMessage::Stopping { id }).await.unwrap();
                     wire::send(&mut writer, &GuestMessage::Stopped { id }).await.unwrap();
@@ -313,8 +329,7 @@ async fn engine(fake: &Fake, mut stream: MuxStream) {
     }
     let head = String::from_utf8(head).unwrap();
     let request = head.split(" HTTP").next().unwrap();
-    let mut requests = std::fs::File::options().append(true).create(true).open(fake.folder.join("requests")).unwrap();
-    writeln!(requests, "{request}").unwrap();
+    note(fake, request);
     let refusal = match fake.behaviour.as_str() {
         "stubborn" => Some(("500 Internal Server Error", "it will not go")),
         "leaving" => Some(("409 Conflict", "removal of container c0ffee is already in progress")),
@@ -329,6 +344,10 @@ async fn engine(fake: &Fake, mut stream: MuxStream) {
     let path = head.split(' ').nth(1).unwrap();
     let body = match path.split('/').collect::<Vec<_>>().as_slice() {
         ["", "publish", proto, port] => publish(fake, proto, port.parse().unwrap()).await,
+        ["", "cut-link"] => {
+            fake.link_cut.send_replace(true);
+            "OK".to_owned()
+        }
         ["", "fill-disk"] => {
             fake.disk_full.send_replace(true);
             "OK".to_owned()
@@ -342,8 +361,16 @@ async fn engine(fake: &Fake, mut stream: MuxStream) {
     };
     let length = body.len();
     let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
-    stream.write_all(answer.as_bytes()).await.unwrap();
-    stream.shutdown().await.unwrap();
+    // The asker, or the link, may be gone.
+    if stream.write_all(answer.as_bytes()).await.is_ok() {
+        let _ = stream.shutdown().await;
+    }
+}
+
+/// Keeps in `requests` what was asked of the machine.
+fn note(fake: &Fake, request: &str) {
+    let mut requests = std::fs::File::options().append(true).create(true).open(fake.folder.join("requests")).unwrap();
+    writeln!(requests, "{request}").unwrap();
 }
 
 async fn publish(fake: &Fake, proto: &str, port: u16) -> String {

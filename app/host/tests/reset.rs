@@ -45,8 +45,7 @@ async fn everything_goes_after_the_machine_has_stopped_and_each_step_is_told() {
 }
 
 fn requests(home: &Home) -> Vec<String> {
-    let text = std::fs::read_to_string(home.paths.runtime_dir().join("requests")).unwrap_or_default();
-    text.lines().filter(|line| *line != "GET /_ping").map(str::to_owned).collect()
+    home.requests().into_iter().filter(|request| request != "GET /_ping").collect()
 }
 
 fn renews_images(home: &Home) -> bool {

@@ -42,14 +42,12 @@ pub(super) async fn follow(mut steps: StatusStream, silent: bool) -> Result<Mach
 }
 
 fn show(bar: &ProgressBar, status: &MachineStatus, said: &mut HashSet<String>) {
+    for note in unsaid_notes(status, said) {
+        print(bar, &language::sentence(note));
+    }
     if !matches!(status.phase, Phase::Starting | Phase::Running | Phase::Failed) {
         bar.set_message(t!("machine.stopping").into_owned());
         return;
-    }
-    for note in &status.notes {
-        if said.insert(note.clone()) {
-            print(bar, &language::sentence(note));
-        }
     }
     for report in &status.steps {
         let name = t!(format!("step.{}", report.step.name())).into_owned();
@@ -68,7 +66,28 @@ fn show(bar: &ProgressBar, status: &MachineStatus, said: &mut HashSet<String>) {
     }
 }
 
+/// In every phase: the end of a machine has its notes too.
+fn unsaid_notes<'a>(status: &'a MachineStatus, said: &mut HashSet<String>) -> Vec<&'a String> {
+    status.notes.iter().filter(|note| said.insert((*note).clone())).collect()
+}
+
 /// Above the bar on a terminal, a plain line where there is none.
 fn print(bar: &ProgressBar, line: &str) {
     bar.suspend(|| eprintln!("{line}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_said_once_in_whatever_phase_it_comes() {
+        for phase in [Phase::Starting, Phase::Running, Phase::Failed, Phase::Stopping, Phase::Resetting, Phase::Stopped]
+        {
+            let status = MachineStatus { phase, notes: vec!["it was ended".to_owned()], ..MachineStatus::stopped() };
+            let mut said = HashSet::new();
+            assert_eq!(unsaid_notes(&status, &mut said), ["it was ended"], "{phase:?}");
+            assert!(unsaid_notes(&status, &mut said).is_empty(), "{phase:?}");
+        }
+    }
 }

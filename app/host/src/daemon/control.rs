@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use super::protocol::{DaemonStatus, DaemonVersion, ErrorBody, LogSource, ResetRequest, SHELL_PROTOCOL, SettingChange};
 use super::{Shared, change, logs};
-use crate::machine::{self, MachineStatus};
+use crate::machine::{self, MachineStatus, Phase};
 use crate::settings::Settings;
 use crate::sys::LocalListener;
 use crate::{Error, Result};
@@ -126,7 +126,10 @@ fn progress(shared: &Shared) -> Response<Body> {
     let (to, lines) = mpsc::channel(16);
     tokio::spawn(async move {
         loop {
-            let now = with_notes(&shared, status.borrow_and_update().clone());
+            let machine = status.borrow_and_update().clone();
+            // What keeps docker's clients away matters only where there is a machine to reach.
+            let there = matches!(machine.phase, Phase::Starting | Phase::Running | Phase::Failed);
+            let now = if there { with_notes(&shared, machine) } else { machine };
             let settled = now.phase.is_settled();
             let mut line = serde_json::to_vec(&now).expect("a status has only string keys");
             line.push(b'\n');

@@ -49,6 +49,8 @@ struct Task {
     /// By when the guest of this boot must have said hello, and how long that is from its start.
     boot_deadline: (Instant, Duration),
     stop_deadline: Option<Instant>,
+    /// Since the present stop began.
+    button_pressed: bool,
     ground: Option<Ground>,
     image: Option<GuestImage>,
     record: Option<MachineRecord>,
@@ -79,6 +81,7 @@ pub(super) async fn run(paths: Paths, mut requests: Requests, published: Publish
         step: JoinSet::new(),
         boot_deadline: (Instant::now(), Duration::ZERO),
         stop_deadline: None,
+        button_pressed: false,
         ground: None,
         image: None,
         record: None,
@@ -172,13 +175,20 @@ impl Task {
         if !matches!(self.state, State::Stopping { .. }) {
             self.stop_deadline = None;
         }
+        let stops = matches!(self.state, State::Stopping { .. }) && !matches!(before, State::Stopping { .. });
+        if stops || (event == Event::Down && self.state == State::Stopped) {
+            // What was said about the start is over; from now on it is about the stop.
+            self.forget_notes();
+        }
         if !matches!(before, State::Starting(_)) && matches!(self.state, State::Starting(_)) {
             self.clock.reset(&mut self.status);
             // What is said about finding an earlier daemon's machine belongs to this start.
             if !matches!(event, Event::Adopted { .. }) {
-                self.status.notes.clear();
-                self.port_notes.clear();
+                self.forget_notes();
             }
+        }
+        if matches!(event, Event::StopOverdue) {
+            self.status.notes.push("the machine did not power off in time and was ended".to_owned());
         }
         self.show_state();
         for action in actions {

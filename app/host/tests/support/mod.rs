@@ -88,6 +88,12 @@ impl Home {
         text.lines().map(str::to_owned).collect()
     }
 
+    /// What was asked of the guest's engine, and of the machine itself, in order.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.paths.runtime_dir().join("requests")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
     fn write_image(&self) {
         let dir = self.paths.data_dir().join("image");
         std::fs::create_dir_all(&dir).unwrap();

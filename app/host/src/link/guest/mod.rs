@@ -150,12 +150,13 @@ impl Guest {
         self.shared.requests.ask(patience, |id| HostMessage::Ping { id }).await.map(|_| ())
     }
 
-    /// Has containers stopped and the guest powered off; resolves when containers are stopped and the data disk is safe, or
-    /// fails after `patience`, when the caller ends the guest. The hypervisor's exit tells the rest; it may come first, and then
-    /// this fails with [`LinkError::Down`].
-    pub async fn shutdown(&self, patience: Duration) -> Result<(), LinkError> {
-        let grace_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
-        self.shared.requests.ask(patience, |id| HostMessage::Shutdown { id, grace_ms }).await.map(|_| ())
+    /// Has containers stopped and the guest powered off; resolves when containers are stopped and the data disk is safe. After
+    /// `grace` the caller ends the guest: this waits a moment longer, so that it is the caller who decides. The hypervisor's exit
+    /// tells the rest; it may come first, and then this fails with [`LinkError::Down`].
+    pub async fn shutdown(&self, grace: Duration) -> Result<(), LinkError> {
+        let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+        let request = |id| HostMessage::Shutdown { id, grace_ms };
+        self.shared.requests.ask(grace + ANSWER, request).await.map(|_| ())
     }
 
     /// Ends the link for good. The guest goes on.

@@ -65,6 +65,11 @@ impl Task {
         notes.extend(self.port_notes.iter().cloned());
     }
 
+    pub(super) fn forget_notes(&mut self) {
+        self.status.notes.clear();
+        self.port_notes.clear();
+    }
+
     pub(super) fn publish(&self) {
         // Who would speak to the engine of a guest that stands still would hang.
         let open =

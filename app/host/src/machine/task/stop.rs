@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Task;
 use crate::driver::InstanceExit;
-use crate::link::LinkError;
+use crate::link::{Guest, GuestState, LinkError};
 use crate::machine::console;
 use crate::machine::state::{Event, State};
 
@@ -15,6 +15,12 @@ use crate::machine::state::{Event, State};
 const STOP_DEADLINE: Duration = Duration::from_secs(45);
 /// The same for a guest that does not listen to its power button yet either.
 const BUTTON_DEADLINE: Duration = Duration::from_secs(5);
+/// How long the guest may take to show that it hears the request: a link may be dead without a sign.
+const HEARING: Duration = Duration::from_secs(10);
+/// A link also breaks because the guest has powered off: then its exit is seen within this time.
+const EXIT_FOLLOWS: Duration = Duration::from_secs(1);
+/// How long QEMU may take to press the button: one that hangs does not.
+const PRESSING: Duration = Duration::from_secs(5);
 
 impl Task {
     pub(super) async fn exited(&mut self, exit: InstanceExit) {
@@ -45,34 +51,54 @@ impl Task {
         }
     }
 
-    /// Asks the guest to power off; its exit tells that it did.
+    /// Asks the guest to power off, over the link or by its power button; its exit tells that it did.
     pub(super) async fn power_off(&mut self) {
         self.farewell.abort_all();
+        self.button_pressed = false;
         match self.guest.clone() {
-            Some(guest) => {
-                self.farewell.spawn(async move { guest.shutdown(STOP_DEADLINE).await });
+            Some(guest) if guest.welcome().is_some() => {
                 self.stop_deadline = Some(Instant::now() + STOP_DEADLINE);
+                self.farewell.spawn(ask_to_power_off(guest));
             }
+            Some(guest) => self.press_and_ask_later(guest, "the link to it is lost").await,
             None => self.press_power_button("there is no link to it").await,
         }
     }
 
+    /// `Err`: the guest was not asked, and is not gone either.
     pub(super) async fn power_off_answered(&mut self, answer: std::result::Result<(), LinkError>) {
-        match answer {
-            // The link breaks when the guest is gone, perhaps before its answer.
-            Ok(()) | Err(LinkError::Down | LinkError::Control(_) | LinkError::Io(_)) => {}
-            Err(error) => self.press_power_button(&error.to_string()).await,
+        if let (Err(error), Some(guest)) = (answer, self.guest.clone()) {
+            self.press_and_ask_later(guest, &error.to_string()).await;
         }
+    }
+
+    /// A relay that is being started again hears no button, but restores the link: then it is asked.
+    async fn press_and_ask_later(&mut self, guest: Guest, why: &str) {
+        self.press_power_button(why).await;
+        self.farewell.spawn(async move {
+            let mut state = guest.state();
+            match state.wait_for(|state| matches!(state, GuestState::Connected(_))).await.map(drop) {
+                Ok(()) => ask_to_power_off(guest).await,
+                Err(_) => std::future::pending().await,
+            }
+        });
     }
 
     async fn press_power_button(&mut self, why: &str) {
         tracing::warn!(why, "the guest cannot be asked to power off: pressing its power button");
         let pressed = match &self.instance {
-            Some(instance) => instance.press_power_button().await.is_ok(),
+            Some(instance) => matches!(timeout(PRESSING, instance.press_power_button()).await, Ok(Ok(()))),
             None => false,
         };
+        // A link that comes and goes may not put the end off for ever.
+        if self.button_pressed {
+            return;
+        }
+        self.button_pressed = true;
+        // The console may have been cut since the relay spoke.
+        let spoke = self.record.as_ref().is_some_and(|record| record.joined);
         let patience = match pressed {
-            true if console::relay_spoke(&self.paths.console_log()) => STOP_DEADLINE,
+            true if spoke || console::relay_spoke(&self.paths.console_log()) => STOP_DEADLINE,
             true => BUTTON_DEADLINE,
             false => Duration::ZERO,
         };
@@ -81,7 +107,6 @@ impl Task {
 
     pub(super) async fn stop_overdue(&mut self) {
         self.stop_deadline = None;
-        self.status.notes.push("the machine did not power off in time and was ended".to_owned());
         self.happen(Event::StopOverdue).await;
     }
 
@@ -94,5 +119,27 @@ impl Task {
             guest.close();
         }
         self.ports.close_all().await;
+    }
+}
+
+/// Has the guest power off. Resolves with `Ok` when it does; only the machine's deadline ends the wait for a guest that hears us.
+async fn ask_to_power_off(guest: Guest) -> std::result::Result<(), LinkError> {
+    let answer = tokio::select! {
+        // The request goes first: an answer to what is asked after it shows that it was heard.
+        biased;
+        answer = guest.shutdown(STOP_DEADLINE) => answer,
+        error = deafness(&guest) => Err(error),
+    };
+    if answer.is_err() {
+        sleep(EXIT_FOLLOWS).await;
+    }
+    answer
+}
+
+/// Resolves when the guest does not hear us.
+async fn deafness(guest: &Guest) -> LinkError {
+    match guest.ping(HEARING).await {
+        Ok(()) => std::future::pending().await,
+        Err(error) => error,
     }
 }
