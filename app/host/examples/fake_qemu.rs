@@ -1,9 +1,9 @@
 //! Stands in for QEMU and the guest in it: control socket, two serial lanes, hello, an engine that answers `/_ping`.
 //!
 //! What becomes of a boot is said per accelerator by the environment: `FAKE_KVM`, `FAKE_TCG` = `boot` (default), `hang` (not even a
-//! control socket), `silent` (no guest), `die`, `panic`, `give-up`, `no-engine`, `late-engine`, `old`, `stubborn` (its engine
-//! removes nothing), `leaving` (its container is being removed already), `deaf` (answers hello and nothing more). For tests only.
-//! It locks its data disk as QEMU does.
+//! control socket), `silent` (no guest), `die`, `panic`, `reset` (without a word), `give-up`, `no-engine`, `late-engine`, `old`,
+//! `stubborn` (its engine removes nothing), `leaving` (its container is being removed already), `deaf` (answers hello and nothing more).
+//! For tests only. It locks its data disk as QEMU does.
 //!
 //! The engine takes `GET /_ping`, `POST /publish/<tcp|udp>/<port>` (asks the host for that port and answers with its answer),
 //! `POST /die` (QEMU ends with a last word) and `POST /fill-disk` (stands still for want of room on the host, once, or for as long
@@ -111,6 +111,7 @@ fn begin(fake: &Arc<Fake>, args: &[String]) {
             writeln!(console, "[    0.100000] Kernel panic - not syncing: fake").unwrap();
             fake.shutdown.send_replace(Some("guest-reset"));
         }
+        "reset" => drop(fake.shutdown.send_replace(Some("guest-reset"))),
         "give-up" => {
             writeln!(console, "berth-agent: cannot boot: the data disk is damaged").unwrap();
             fake.shutdown.send_replace(Some("guest-shutdown"));
@@ -189,6 +190,12 @@ async fn guest(fake: Arc<Fake>, args: Vec<String>) {
     let initrd = std::fs::read(after(&args, "-initrd")).unwrap();
     let at = initrd.windows(10).position(|window| window == b"{\"secret\":").expect("a boot file");
     let boot: BootInfo = serde_json::Deserializer::from_slice(&initrd[at..]).into_iter().next().unwrap().unwrap();
+    let mut console = std::fs::File::options().append(true).create(true).open(chardev(&args, "console")).unwrap();
+    writeln!(console, "2026-11-25T22:35:05Z  INFO berth_agent::engine: the engine is ready").unwrap();
+    if !args.iter().any(|arg| arg.contains("id=lane0,")) {
+        // Over vsock, whose device is another program, this guest is not reached.
+        return;
+    }
     let (responder, mut sessions) = Responder::new(boot.secret);
     for (lane, id) in [(Lane::Control, "lane0"), (Lane::Bulk, "lane1")] {
         let listener = UnixListener::bind(chardev(&args, id)).unwrap();

@@ -44,6 +44,8 @@ pub enum Error {
         "vhost-device-vsock was not found: run `cargo install vhost-device-vsock`, or `berth config set link serial`"
     )]
     NoVsockDevice,
+    #[error("the vsock device (vhost-device-vsock) does not work: {reason}")]
+    VsockDevice { reason: String },
     #[error("the link `{link}` cannot be used on this system: run `berth config set link auto`")]
     UnsupportedLink { link: &'static str },
     #[error("this system can run no machine yet: {reason}")]

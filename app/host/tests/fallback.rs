@@ -43,8 +43,8 @@ async fn a_guest_that_is_silent_is_given_up_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn an_accelerator_that_dies_or_panics_is_given_up_at_once() {
-    for (behaviour, cause) in [("die", "the kvm of this fake does not work"), ("panic", "kernel panicked")] {
+async fn an_accelerator_that_dies_or_resets_is_given_up_at_once() {
+    for (behaviour, cause) in [("die", "the kvm of this fake does not work"), ("reset", "the guest was reset")] {
         let home = Home::new(&format!("FAKE_KVM={behaviour}"));
         home.set(&[("boot_deadline", "2m")]);
         let machine = Handle::spawn(home.paths.clone());
@@ -65,6 +65,17 @@ async fn when_none_works_the_step_the_cause_and_the_console_are_told() {
     assert!(failure.console.last().unwrap().contains("Kernel panic - not syncing: fake"), "{failure:?}");
     assert!(!failure.alive);
     assert!(!home.paths.machine_record().exists());
+}
+
+#[tokio::test]
+async fn a_panic_of_the_guest_s_kernel_is_not_blamed_on_the_accelerator() {
+    let home = Home::new("FAKE_KVM=panic");
+    let machine = Handle::spawn(home.paths.clone());
+    let status = settle(&machine, Request::Up).await;
+    let failure = status.failure.expect("a failure");
+    assert_eq!(failure.cause, "the guest's kernel panicked: fake");
+    assert_eq!(home.started(), ["kvm"]);
+    assert_eq!(status.notes, [""; 0]);
 }
 
 #[tokio::test]

@@ -114,7 +114,9 @@ impl std::fmt::Display for InstanceExit {
         match self {
             InstanceExit::PoweredOff => f.write_str("the guest powered itself off"),
             InstanceExit::GaveUp { message } => f.write_str(message),
-            InstanceExit::Panicked { message } if message.is_empty() => f.write_str("the guest's kernel panicked"),
+            InstanceExit::Panicked { message } if message.is_empty() => {
+                f.write_str("the guest was reset, and its console does not say why")
+            }
             InstanceExit::Panicked { message } => write!(f, "the guest's kernel panicked: {message}"),
             InstanceExit::Died { message } if message.is_empty() => f.write_str("QEMU ended"),
             InstanceExit::Died { message } => write!(f, "QEMU ended: {message}"),

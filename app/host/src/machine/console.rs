@@ -13,8 +13,12 @@ const TAIL: u64 = 64 << 10;
 
 /// How the agent begins its last line when it cannot boot.
 const AGENT_GAVE_UP: &str = "berth-agent: cannot boot: ";
+/// In every line of the agent's before its services run, and of their supervisor's.
+const AGENT_SPEAKS: &[u8] = b"berth-agent: ";
 /// In every line of the relay's, which reads the power button.
 const RELAY_SPEAKS: &[u8] = b" relay::";
+/// In every line of the engine's own start.
+const ENGINE_SPEAKS: &[u8] = b" berth_agent::engine";
 /// How the kernel begins its report (kernel/panic.c).
 const KERNEL_PANIC: &str = "Kernel panic - not syncing: ";
 
@@ -47,8 +51,31 @@ pub fn bound(log: &Path) -> Result<()> {
 
 /// Whether the guest came as far as listening to its power button.
 pub fn relay_spoke(log: &Path) -> bool {
+    contains(&std::fs::read(log).unwrap_or_default(), RELAY_SPEAKS)
+}
+
+/// How far a guest has come, as its console tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// At most its kernel.
+    Nothing,
+    /// The agent, which sets the guest up.
+    Agent,
+    /// The relay or the engine: the guest is up.
+    Services,
+}
+
+/// What was heard of the guest of this boot.
+pub fn heard(log: &Path) -> Heard {
     let bytes = std::fs::read(log).unwrap_or_default();
-    bytes.windows(RELAY_SPEAKS.len()).any(|window| window == RELAY_SPEAKS)
+    if contains(&bytes, RELAY_SPEAKS) || contains(&bytes, ENGINE_SPEAKS) {
+        return Heard::Services;
+    }
+    if contains(&bytes, AGENT_SPEAKS) { Heard::Agent } else { Heard::Nothing }
+}
+
+fn contains(bytes: &[u8], words: &[u8]) -> bool {
+    bytes.windows(words.len()).any(|window| window == words)
 }
 
 /// The last `count` lines that are not empty, without terminal control; empty when there is no file.
@@ -116,6 +143,24 @@ mod tests {
         std::fs::write(&log, "[    0.9] a kernel\n2026-11-25T22:35:02Z  INFO relay::host: the host said hello\n")
             .unwrap();
         assert!(relay_spoke(&log));
+    }
+
+    #[test]
+    fn how_far_the_guest_came_is_heard() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("console.log");
+        let mut text = String::new();
+        assert_eq!(heard(&log), Heard::Nothing);
+        for (line, expected) in [
+            ("[    0.9] a kernel", Heard::Nothing),
+            ("berth-agent: there is no network card", Heard::Agent),
+            ("2026-11-25T22:35:05Z  INFO berth_agent::engine: the engine is ready", Heard::Services),
+        ] {
+            text.push_str(line);
+            text.push('\n');
+            std::fs::write(&log, &text).unwrap();
+            assert_eq!(heard(&log), expected, "{line}");
+        }
     }
 
     #[test]

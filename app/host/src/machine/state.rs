@@ -19,7 +19,8 @@
 //!
 //! Inside Starting the steps follow each other. When the guest does not get as far as the link for a cause that may be the
 //! accelerator's ([`Blame`]), the boot is repeated with the next one; nothing else causes that. With none left, a hypervisor
-//! that died, or an emulated guest that never spoke, is started once more.
+//! that died, or an emulated guest that never spoke, is started once more. A link that fails under a guest that is up makes way
+//! for the serial one, where the user left the choice.
 //!
 //! A reset stops the machine, by force if nothing was heard of it yet, and erases its disk. One that keeps volumes needs the
 //! engine instead: `Running --reset--> Cleaning --cleaned--> Stopping --> Starting --> Running`; a machine that does not run is
@@ -76,7 +77,7 @@ impl Step {
         Step::ALL.into_iter().find(|step| *step > self)
     }
 
-    /// Whether the accelerator may be to blame for a failure here.
+    /// Whether the accelerator or the link may be to blame for a failure here.
     fn tries_the_accelerator(self) -> bool {
         matches!(self, Step::Boot | Step::Link)
     }
@@ -88,11 +89,15 @@ impl std::fmt::Display for Step {
     }
 }
 
-/// Whether another accelerator may do better where a step failed.
+/// What may do better where a step failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blame {
-    /// The guest was not heard of in time, or QEMU died by itself.
+    /// Another accelerator: the guest was not heard of in time, or QEMU died by itself.
     Accelerator,
+    /// Another link: its device does not work, or a guest that is up was not reached.
+    Link,
+    /// Nothing else, perhaps another attempt: the guest runs, and came to a halt on its way.
+    Guest,
     /// Whatever would be the same with any accelerator: files, other programs, versions.
     Other,
 }
@@ -119,6 +124,8 @@ pub struct Start {
     pub step: Step,
     /// The accelerator in use or to be used, and after it those still to be tried. Empty before `Check` is done.
     pub accelerators: Vec<Accelerator>,
+    /// The serial link may be used instead of the one that was chosen.
+    pub other_link: bool,
     /// The machine ran already when this daemon came.
     pub adopted: bool,
     /// The last accelerator got its second chance.
@@ -192,9 +199,10 @@ pub enum Event {
     Stranded {
         cause: String,
     },
-    /// `Check` is done: what to try, never empty.
+    /// `Check` is done: what to try, never empty, and whether there is another link to try.
     Checked {
         accelerators: Vec<Accelerator>,
+        other_link: bool,
     },
     /// Any other step is done.
     Done(Step),
@@ -253,6 +261,10 @@ pub enum Action {
     TellFallback {
         from: Accelerator,
         to: Accelerator,
+        cause: String,
+    },
+    /// Takes the serial link from here on, and tells the user, once, why.
+    ChangeLink {
         cause: String,
     },
     /// Tells the user that the same boot is tried again, and why.

@@ -21,7 +21,7 @@ fn play(events: &[Event]) -> (State, Vec<Action>) {
 }
 
 fn to_running() -> Vec<Event> {
-    let mut events = vec![Event::Up, Event::Checked { accelerators: vec![Kvm, Tcg] }];
+    let mut events = vec![Event::Up, Event::Checked { accelerators: vec![Kvm, Tcg], other_link: false }];
     events.extend(Step::ALL[1..].iter().map(|step| Event::Done(*step)));
     events
 }
@@ -59,7 +59,7 @@ fn a_guest_that_is_not_heard_of_is_tried_with_the_next_accelerator() {
 
 #[test]
 fn a_hypervisor_that_dies_under_the_last_accelerator_gets_one_more_chance() {
-    let mut events = vec![Event::Up, Event::Checked { accelerators: vec![Tcg] }];
+    let mut events = vec![Event::Up, Event::Checked { accelerators: vec![Tcg], other_link: false }];
     events.extend([Step::Image, Step::Disk, Step::Boot].map(Event::Done));
     events.push(died());
     let (state, actions) = play(&events);
@@ -86,13 +86,14 @@ fn a_failure_before_or_after_the_boot_is_not_blamed_on_the_accelerator() {
 fn only_a_cause_that_may_be_the_accelerator_s_makes_the_next_one_be_tried() {
     let accelerators = [vec![Kvm], vec![Kvm, Tcg]];
     for (step, blame, adopted) in Step::ALL.iter().flat_map(|step| {
-        [Blame::Accelerator, Blame::Other]
+        [Blame::Accelerator, Blame::Link, Blame::Guest, Blame::Other]
             .into_iter()
             .flat_map(move |blame| [(*step, blame, false), (*step, blame, true)])
     }) {
         for accelerators in accelerators.clone() {
             let several = accelerators.len() > 1;
-            let start = Start { step, accelerators, adopted, repeated: false, purpose: Purpose::Use };
+            let purpose = Purpose::Use;
+            let start = Start { step, accelerators, other_link: false, adopted, repeated: false, purpose };
             let event = Event::StepFailed { step, cause: "so".to_owned(), blame };
             let (state, actions) = State::Starting(start).next(&event).unwrap();
             let falls_back =
@@ -101,6 +102,44 @@ fn only_a_cause_that_may_be_the_accelerator_s_makes_the_next_one_be_tried() {
             assert_eq!(matches!(state, State::Starting(_)), falls_back, "{step} {blame:?} adopted: {adopted}");
             assert_eq!(told, falls_back, "{step} {blame:?} adopted: {adopted}");
         }
+    }
+}
+
+#[test]
+fn a_link_that_fails_makes_way_for_the_serial_one_once_and_for_no_other_accelerator() {
+    for step in [Step::Boot, Step::Link] {
+        let start = Start {
+            step,
+            accelerators: vec![Kvm, Tcg],
+            other_link: true,
+            adopted: false,
+            repeated: false,
+            purpose: Purpose::Use,
+        };
+        let event = Event::StepFailed { step, cause: "the device died".to_owned(), blame: Blame::Link };
+        let (state, actions) = State::Starting(start).next(&event).unwrap();
+        let State::Starting(next) = &state else { panic!("{state:?}") };
+        assert_eq!((next.step, next.accelerators.as_slice()), (Step::Boot, &[Kvm, Tcg][..]));
+        let expected = [
+            Action::CancelStep,
+            Action::Kill,
+            Action::CloseHost,
+            Action::ChangeLink { cause: "the device died".to_owned() },
+            Action::Run(Step::Boot),
+        ];
+        assert_eq!(actions, expected);
+        let event = Event::StepFailed { step: Step::Boot, cause: "again".to_owned(), blame: Blame::Link };
+        assert!(matches!(state.next(&event).unwrap().0, State::Failed(_)), "there is no third link");
+    }
+}
+
+#[test]
+fn a_panic_that_is_reported_is_the_guest_s_and_a_reset_without_a_word_the_accelerator_s() {
+    for (message, falls_back) in [("no init", false), ("", true)] {
+        let mut events = to_running()[..5].to_vec();
+        events.push(Event::Exited(InstanceExit::Panicked { message: message.to_owned() }));
+        let (state, _) = play(&events);
+        assert_eq!(matches!(state, State::Starting(_)), falls_back, "{message:?}: {state:?}");
     }
 }
 
@@ -195,9 +234,10 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(Event::Down),
         Just(Event::Restart),
         Just(Event::Adopted { accelerator: Tcg }),
-        Just(Event::Checked { accelerators: vec![Kvm, Tcg] }),
+        any::<bool>().prop_map(|other_link| Event::Checked { accelerators: vec![Kvm, Tcg], other_link }),
         step.clone().prop_map(Event::Done),
-        step.prop_map(failed),
+        step.clone().prop_map(failed),
+        step.prop_map(|step| Event::StepFailed { step, cause: "the device died".to_owned(), blame: Blame::Link }),
         Just(died()),
         Just(Event::Refused { cause: "another version".to_owned() }),
         Just(Event::EngineCame { accelerator: Tcg }),
@@ -251,7 +291,7 @@ proptest! {
                     Action::Clean => { world.open = true; world.cleaning = true; }
                     Action::CancelClean => world.cleaning = false,
                     Action::PowerOff | Action::Erase | Action::Kill | Action::Remember(_) | Action::TellFallback { .. }
-                    | Action::TellRepeat { .. } | Action::Forget => {}
+                    | Action::TellRepeat { .. } | Action::ChangeLink { .. } | Action::Forget => {}
                 }
             }
             match &next {

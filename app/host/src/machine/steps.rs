@@ -1,7 +1,7 @@
 //! What each start-up step does. A step is a future without side effects on the machine's state: it may be dropped at any
 //! await and leaves nothing running.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,11 @@ use crate::image::{self, GuestImage};
 use crate::link::{self, Guest, Link, LinkError};
 use crate::paths::Paths;
 use crate::settings::{Accelerator, LinkChoice, Settings};
+use crate::sys::ProcessIdentity;
 use crate::{Error, Result};
+
+/// How often the link's device is looked at while the guest is not reached.
+const DEVICE_LOOK: Duration = Duration::from_millis(100);
 
 /// What a step hands to those after it.
 #[derive(Debug)]
@@ -125,11 +129,35 @@ pub(super) async fn join(
     address: LinkAddress,
     secret: Secret,
     ports: Arc<dyn link::Ports>,
+    device_log: PathBuf,
     deadline: Instant,
 ) -> Result<Guest> {
-    instance.link_is_used().await;
-    let proxies = Proxies::new(&boot::proxies(&settings, |name| std::env::var(name).ok()));
-    Ok(Guest::connect(link_to(address, secret)?, ports, proxies, deadline).await?)
+    let joining = async {
+        instance.link_is_used().await;
+        let proxies = Proxies::new(&boot::proxies(&settings, |name| std::env::var(name).ok()));
+        Ok::<_, Error>(Guest::connect(link_to(address, secret)?, ports, proxies, deadline).await?)
+    };
+    tokio::select! {
+        joined = joining => joined,
+        () = device_gone(&*instance) => Err(Error::VsockDevice { reason: last_word(&device_log) }),
+    }
+}
+
+/// Resolves when a helper ended by itself, under a hypervisor that goes on: there will be no link.
+async fn device_gone(instance: &dyn Instance) {
+    let record = instance.record();
+    while record.helpers.iter().all(ProcessIdentity::is_alive) {
+        tokio::time::sleep(DEVICE_LOOK).await;
+    }
+    // Helpers end with their hypervisor, whose end is told by itself.
+    if !record.process.is_alive() {
+        std::future::pending().await
+    }
+}
+
+/// The last line of a log.
+fn last_word(log: &Path) -> String {
+    console::last_lines(log, 1).pop().unwrap_or_else(|| "it ended".to_owned())
 }
 
 #[cfg(unix)]

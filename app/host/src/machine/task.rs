@@ -9,6 +9,7 @@ mod stop;
 use std::sync::Arc;
 use std::time::Duration;
 
+use control::LinkKind;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -225,6 +226,16 @@ impl Task {
             Action::TellFallback { from, to, cause } => {
                 tracing::warn!(%from, %to, cause, "the machine is started with another accelerator");
                 self.status.notes.push(format!("{from} cannot run the machine here ({cause}): using {to} from now on"));
+            }
+            Action::ChangeLink { cause } => {
+                tracing::warn!(cause, "the machine is started with the serial link");
+                if let Some(ground) = &mut self.ground {
+                    self.status.notes.push(format!(
+                        "the {} link does not work here ({cause}): the serial one is used for now",
+                        ground.link
+                    ));
+                    ground.link = LinkKind::Serial;
+                }
             }
             Action::TellRepeat { cause } => {
                 tracing::warn!(cause, "the boot is tried once more");

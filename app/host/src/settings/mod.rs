@@ -20,7 +20,7 @@ use keys::{KEYS, Key};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LinkChoice {
-    /// vsock where the host has a vsock device, else serial.
+    /// vsock where the host has a vsock device that works, else serial.
     Auto,
     Vsock,
     Serial,

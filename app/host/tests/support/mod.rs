@@ -122,7 +122,7 @@ pub(crate) fn example(name: &str) -> PathBuf {
     program
 }
 
-/// A daemon in a process of its own, which the test can kill.
+/// A daemon in a process of its own, which the test can kill. Programs in the home itself are found before all others.
 pub(crate) async fn daemon(home: &Home) -> tokio::process::Child {
     daemon_with(home, &[]).await
 }
@@ -134,6 +134,7 @@ pub(crate) async fn daemon_with(home: &Home, words: &[&str]) -> tokio::process::
         .args(words)
         .env("BERTH_HOME", home.dir())
         .env("DOCKER_CONFIG", home.dir().join("docker"))
+        .env("PATH", format!("{}:{}", home.dir().display(), std::env::var("PATH").unwrap()))
         .kill_on_drop(true)
         .stderr(std::process::Stdio::null())
         .spawn()

@@ -27,6 +27,8 @@ use qmp::Qmp;
 const NAME: &str = "qemu";
 /// What QEMU says when another process writes its disk (block/file-posix.c).
 const DISK_IS_LOCKED: &str = "Failed to get \"write\" lock";
+/// In what QEMU says when the vsock device is gone (hw/virtio/vhost-user-vsock.c, chardev/char-socket.c).
+const VHOST_FAILED: &str = "vhost";
 /// A QEMU that runs answers at once, also on a busy host.
 const ADOPTION: Duration = Duration::from_secs(10);
 /// When the control connection breaks because QEMU died, its end is seen within this time.
@@ -146,17 +148,17 @@ async fn launch(program: &version::Program, spec: &MachineSpec, started: &mut St
     leftovers::note(&files.launch_record, &started.0)?;
     let connected = tokio::select! {
         connected = Qmp::connect_when_ready(&files.qmp_socket) => connected,
-        status = child.wait() => return Err(died(status, spec)),
+        status = child.wait() => return Err(died(status, spec, &helpers)),
     };
     let (qmp, events) = match connected {
         Ok(connected) => connected,
         // A connection breaks when QEMU dies: then what it said on its way is the better answer.
         Err(source) => match tokio::time::timeout(DEATH_FOLLOWS, child.wait()).await {
-            Ok(status) => return Err(died(status, spec)),
+            Ok(status) => return Err(died(status, spec, &helpers)),
             Err(_) => return Err(Error::Qmp { source }),
         },
     };
-    let Some(process) = identity else { return Err(died(child.wait().await, spec)) };
+    let Some(process) = identity else { return Err(died(child.wait().await, spec, &helpers)) };
     let link = match spec.link {
         LinkKind::Vsock => LinkAddress::HybridVsock { socket: files.vsock_socket.clone() },
         LinkKind::Serial | LinkKind::None => {
@@ -178,11 +180,20 @@ async fn launch(program: &version::Program, spec: &MachineSpec, started: &mut St
     Ok(QemuInstance::new(record, Some(child), qmp, events))
 }
 
-fn died(status: std::io::Result<std::process::ExitStatus>, spec: &MachineSpec) -> Error {
+fn died(
+    status: std::io::Result<std::process::ExitStatus>,
+    spec: &MachineSpec,
+    helpers: &[ProcessIdentity],
+) -> Error {
     let log = &spec.files.hypervisor_log;
-    if std::fs::read_to_string(log).is_ok_and(|said| said.contains(DISK_IS_LOCKED)) {
+    let said = std::fs::read_to_string(log).unwrap_or_default();
+    if said.contains(DISK_IS_LOCKED) {
         return Error::DiskInUse { path: spec.data.clone() };
     }
+    let message = instance::last_words(log);
+    if said.contains(VHOST_FAILED) && !helpers.iter().all(ProcessIdentity::is_alive) {
+        return Error::VsockDevice { reason: message };
+    }
     let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-    Error::QemuDied { status, message: instance::last_words(log) }
+    Error::QemuDied { status, message }
 }

@@ -11,6 +11,8 @@ use crate::sys::{self, ProcessIdentity};
 use crate::{Error, Result};
 
 const PROGRAM: &str = "vhost-device-vsock";
+/// How long it may take to listen.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Beside our own program, in PATH, or where `cargo install` puts it.
 pub(super) fn find() -> Option<PathBuf> {
@@ -48,20 +50,22 @@ pub(super) async fn start(files: &MachineFiles) -> Result<ProcessIdentity> {
     sys::detach(&mut command);
     let mut child = tokio::process::Command::from(command)
         .spawn()
-        .map_err(|source| Error::Spawn { program: program.clone(), source })?;
+        .map_err(|error| Error::VsockDevice { reason: format!("cannot start {}: {error}", program.display()) })?;
     let pid = child.id().expect("a child that was not waited for has a number");
     let identity = ProcessIdentity::of(pid)
-        .ok_or_else(|| Error::Spawn { program: program.clone(), source: std::io::Error::other("it ended at once") })?;
+        .ok_or_else(|| Error::VsockDevice { reason: "it ended at once".to_owned() })?;
     let reaper = tokio::spawn(async move { child.wait().await });
-    wait_for_socket(files, reaper, &program).await?;
-    Ok(identity)
+    match tokio::time::timeout(PATIENCE, wait_for_socket(files, reaper)).await {
+        Ok(Ok(())) => Ok(identity),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(Error::VsockDevice { reason: format!("it did not listen within {} s", PATIENCE.as_secs()) }),
+    }
 }
 
 /// QEMU does not try twice: the device must listen first.
 async fn wait_for_socket(
     files: &MachineFiles,
     mut ended: tokio::task::JoinHandle<std::io::Result<std::process::ExitStatus>>,
-    program: &std::path::Path,
 ) -> Result<()> {
     let mut pause = std::time::Duration::from_millis(1);
     loop {
@@ -73,8 +77,8 @@ async fn wait_for_socket(
             _ = tokio::time::sleep(pause) => pause = (pause * 2).min(std::time::Duration::from_millis(20)),
             _ = &mut ended => {
                 let said = std::fs::read_to_string(&files.vsock_device_log).unwrap_or_default();
-                let source = std::io::Error::other(said.lines().last().unwrap_or("it ended at once").to_owned());
-                return Err(Error::Spawn { program: program.to_path_buf(), source });
+                let reason = said.lines().last().unwrap_or("it ended at once").to_owned();
+                return Err(Error::VsockDevice { reason });
             }
         }
     }

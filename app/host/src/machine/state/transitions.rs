@@ -23,7 +23,14 @@ impl State {
 }
 
 fn begin(purpose: Purpose) -> (State, Vec<Action>) {
-    let start = Start { step: Step::Check, accelerators: Vec::new(), adopted: false, repeated: false, purpose };
+    let start = Start {
+        step: Step::Check,
+        accelerators: Vec::new(),
+        other_link: false,
+        adopted: false,
+        repeated: false,
+        purpose,
+    };
     (State::Starting(start), vec![Action::Run(Step::Check)])
 }
 
@@ -50,6 +57,7 @@ fn idle(event: &Event) -> Next {
             let start = Start {
                 step: Step::Link,
                 accelerators: vec![*accelerator],
+                other_link: false,
                 adopted: true,
                 repeated: false,
                 purpose: Purpose::Use,
@@ -80,8 +88,9 @@ fn starting(start: &Start, event: &Event) -> Next {
             Ok((State::Starting(Start { purpose: Purpose::Clean, ..start.clone() }), vec![]))
         }
         Event::Reset { keep_volumes: false } => Ok(give_up(start, Then::Erase { then_start: false })),
-        Event::Checked { accelerators } if start.step == Step::Check && !accelerators.is_empty() => {
-            let next = Start { step: Step::Image, accelerators: accelerators.clone(), ..start.clone() };
+        Event::Checked { accelerators, other_link } if start.step == Step::Check && !accelerators.is_empty() => {
+            let (accelerators, other_link) = (accelerators.clone(), *other_link);
+            let next = Start { step: Step::Image, accelerators, other_link, ..start.clone() };
             Ok((State::Starting(next), vec![Action::Run(Step::Image)]))
         }
         Event::Done(step) if *step == start.step && *step != Step::Check => Ok(step_done(start)),
@@ -95,6 +104,10 @@ fn starting(start: &Start, event: &Event) -> Next {
         }
         Event::Exited(exit @ InstanceExit::Died { .. }) if start.accelerators.len() == 1 && !start.repeated => {
             Ok(repeat(start, &exit.to_string()))
+        }
+        // A kernel that says why it panics was run well enough; one that is reset without a word may not have been.
+        Event::Exited(exit @ InstanceExit::Panicked { message }) if !message.is_empty() => {
+            Ok(step_failed(start, &exit.to_string(), Blame::Guest, false))
         }
         Event::Exited(exit @ (InstanceExit::Panicked { .. } | InstanceExit::Died { .. })) => {
             Ok(step_failed(start, &exit.to_string(), Blame::Accelerator, false))
@@ -152,7 +165,14 @@ fn repeat(start: &Start, cause: &str) -> (State, Vec<Action>) {
 
 /// `alive`: the hypervisor may still be there.
 fn step_failed(start: &Start, cause: &str, blame: Blame, alive: bool) -> (State, Vec<Action>) {
-    let may_be_the_accelerator = blame == Blame::Accelerator && start.step.tries_the_accelerator() && !start.adopted;
+    let boots = start.step.tries_the_accelerator() && !start.adopted;
+    let may_be_the_accelerator = boots && blame == Blame::Accelerator;
+    if boots && blame == Blame::Link && start.other_link {
+        let next = Start { step: Step::Boot, other_link: false, ..start.clone() };
+        let change = Action::ChangeLink { cause: cause.to_owned() };
+        let actions = vec![Action::CancelStep, Action::Kill, Action::CloseHost, change, Action::Run(Step::Boot)];
+        return (State::Starting(next), actions);
+    }
     match start.accelerators.as_slice() {
         [from, to, ..] if may_be_the_accelerator => {
             let accelerators = start.accelerators[1..].to_vec();
@@ -162,7 +182,9 @@ fn step_failed(start: &Start, cause: &str, blame: Blame, alive: bool) -> (State,
             (State::Starting(next), actions)
         }
         // Alive: a panic is the guest's own word, and would come again.
-        [Accelerator::Tcg] if may_be_the_accelerator && alive && start.step == Step::Link && !start.repeated => {
+        [Accelerator::Tcg]
+            if boots && blame != Blame::Other && alive && start.step == Step::Link && !start.repeated =>
+        {
             repeat(start, cause)
         }
         // The guest is up, as far as we know: not ours to throw away.

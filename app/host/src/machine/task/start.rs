@@ -2,17 +2,18 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use control::LinkKind;
 use tokio::time::Instant;
 
 use super::Task;
 use crate::driver::InstanceExit;
 use crate::link::LinkError;
-use crate::machine::console;
+use crate::machine::console::{self, Heard};
 use crate::machine::record::{AcceleratorMemory, MachineRecord};
 use crate::machine::state::{Blame, Event, Start, State, Step};
 use crate::machine::status::Progress;
 use crate::machine::steps::{self, Booted, Ground, Product};
-use crate::settings::{Accelerator, Settings};
+use crate::settings::{Accelerator, LinkChoice, Settings};
 use crate::{Error, Result};
 
 /// How long a machine that was started before may take to answer again.
@@ -60,8 +61,9 @@ impl Task {
                         Some(ground) => ground.settings,
                         None => Settings::load(&paths.settings())?,
                     };
-                    let (instance, address) = (instance.expect(early), record.instance.link);
-                    Product::Link(steps::join(settings, instance, address, record.secret, ports, deadline).await?)
+                    let (instance, address, secret) = (instance.expect(early), record.instance.link, record.secret);
+                    let log = paths.vsock_device_log();
+                    Product::Link(steps::join(settings, instance, address, secret, ports, log, deadline).await?)
                 }
                 Step::Engine => {
                     steps::await_engine(guest.expect(early)).await?;
@@ -112,7 +114,10 @@ impl Task {
                 self.clock.end(&mut self.status, Progress::Failed);
                 let event = match self.gave_up(&error) {
                     Some(message) => Event::Exited(InstanceExit::GaveUp { message }),
-                    None => Event::StepFailed { step, cause: error.chain(), blame: blame(&error) },
+                    None => {
+                        let blame = blame(&error, console::heard(&self.paths.console_log()));
+                        Event::StepFailed { step, cause: error.chain(), blame }
+                    }
                 };
                 self.happen(event).await;
                 if let (State::Failed(_), Step::Engine, Some(guest)) = (&self.state, step, self.guest.clone()) {
@@ -125,9 +130,10 @@ impl Task {
         match product {
             Product::Check(ground) => {
                 let accelerators = self.choose(&ground);
+                let other_link = ground.settings.link == LinkChoice::Auto && ground.link != LinkKind::Serial;
                 self.status.hypervisor = Some(ground.hypervisor.version.clone());
                 self.ground = Some(*ground);
-                self.happen(Event::Checked { accelerators }).await;
+                self.happen(Event::Checked { accelerators, other_link }).await;
             }
             Product::Image(image) => {
                 self.image = Some(image);
@@ -214,21 +220,24 @@ impl Task {
     }
 }
 
-/// Whether another accelerator may do better.
-fn blame(error: &Error) -> Blame {
+/// What may do better, by the error and by what was heard of the guest until then.
+fn blame(error: &Error, heard: Heard) -> Blame {
     match error {
-        Error::Overdue { .. } | Error::QemuDied { .. } => Blame::Accelerator,
+        Error::QemuDied { .. } => Blame::Accelerator,
+        Error::VsockDevice { .. } | Error::NoVsockDevice => Blame::Link,
+        // At the deadline: the link tries until then.
+        Error::Overdue { .. } | Error::Link(LinkError::Unreachable { .. }) => match heard {
+            Heard::Nothing => Blame::Accelerator,
+            Heard::Agent => Blame::Guest,
+            Heard::Services => Blame::Link,
+        },
         Error::Link(error) => match error {
             // The guest answered, and turned us down.
             LinkError::Control(
                 control::Error::Refused(_) | control::Error::WrongSecret | control::Error::LinkVersion { .. },
             ) => Blame::Other,
-            // At the deadline: the link tries until then.
-            LinkError::Unreachable { .. }
-            | LinkError::NoAnswer
-            | LinkError::Down
-            | LinkError::Control(_)
-            | LinkError::Io(_) => Blame::Accelerator,
+            // A session was begun, so the guest is up.
+            _ => Blame::Link,
         },
         _ => Blame::Other,
     }
@@ -264,6 +273,7 @@ mod tests {
 
     #[test]
     fn only_silence_and_a_death_of_qemu_are_blamed_on_the_accelerator() {
+        let unheard = |error: &Error| blame(error, Heard::Nothing);
         let io = || std::io::Error::other("no");
         let path = PathBuf::from;
         let accelerators = [
@@ -271,14 +281,25 @@ mod tests {
             overdue(Step::Link, Duration::from_secs(1)),
             Error::QemuDied { status: "1".to_owned(), message: String::new() },
             Error::Link(LinkError::Unreachable { last: None }),
-            Error::Link(LinkError::NoAnswer),
         ];
         for error in accelerators {
-            assert_eq!(blame(&error), Blame::Accelerator, "{error}");
+            assert_eq!(unheard(&error), Blame::Accelerator, "{error}");
+        }
+        for error in [
+            Error::NoVsockDevice,
+            Error::VsockDevice { reason: "it ended".to_owned() },
+            Error::Link(LinkError::NoAnswer),
+            Error::Link(LinkError::Down),
+            Error::Link(LinkError::Io(io())),
+        ] {
+            assert_eq!(unheard(&error), Blame::Link, "{error}");
+        }
+        for error in [overdue(Step::Link, Duration::from_secs(1)), Error::Link(LinkError::Unreachable { last: None })] {
+            assert_eq!(blame(&error, Heard::Agent), Blame::Guest, "{error}");
+            assert_eq!(blame(&error, Heard::Services), Blame::Link, "{error}");
         }
         let others = [
             Error::File { action: "write", path: path("/initrd"), source: io() },
-            Error::NoVsockDevice,
             Error::DiskInUse { path: path("/disk") },
             Error::NoQemu { looked_for: "qemu".to_owned(), remedy: "" },
             Error::Spawn { program: path("/qemu"), source: io() },
@@ -287,7 +308,7 @@ mod tests {
             Error::Link(LinkError::Control(control::Error::WrongSecret)),
         ];
         for error in others {
-            assert_eq!(blame(&error), Blame::Other, "{error}");
+            assert_eq!(unheard(&error), Blame::Other, "{error}");
         }
     }
 }

@@ -1,0 +1,79 @@
+//! A vsock device that does not work: the serial link is used instead where the user left the choice, and nothing is blamed on the
+//! accelerator.
+
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use host::client::Client;
+use host::machine::{MachineStatus, Phase};
+use support::{Home, daemon, write_program};
+
+/// Waits until QEMU runs, `$1` being its pid file, then goes on.
+const QEMU_RUNS: &str = "until [ -s \"$PID_FILE\" ]; do sleep 0.02; done";
+
+/// Makes a vsock device that does `what` once it has made the socket that QEMU connects to.
+fn write_device(home: &Home, what: &str) {
+    let text = format!(
+        "#!/bin/sh\nPID_FILE={}\nsocket=${{2#*,socket=}}\n: > \"${{socket%%,*}}\"\n{what}\n",
+        home.paths.qemu_pid_file().display()
+    );
+    write_program(&home.dir().join("vhost-device-vsock"), &text);
+}
+
+async fn up(home: &Home) -> MachineStatus {
+    let mut stream = Client::connect(home.paths.clone()).await.unwrap().up().await.unwrap();
+    let mut last = None;
+    while let Some(status) = stream.next().await.unwrap() {
+        last = Some(status);
+    }
+    last.unwrap()
+}
+
+#[tokio::test]
+async fn the_serial_link_is_used_when_the_vsock_device_does_not_work() {
+    let dies = format!("{QEMU_RUNS}\necho 'it had enough' >&2\nexit 1");
+    let cases = [
+        ("exec sleep 1000", "the guest did not answer in time", vec!["kvm", "kvm"]),
+        (dies.as_str(), "does not work: it had enough", vec!["kvm", "kvm"]),
+    ];
+    for (what, cause, started) in cases {
+        let home = Home::new("FAKE_KVM=boot");
+        home.set(&[("link", "auto"), ("boot_deadline", "3s")]);
+        write_device(&home, what);
+        let _daemon = daemon(&home).await;
+        let status = up(&home).await;
+        assert_eq!((status.phase, status.failure), (Phase::Running, None));
+        assert_eq!(status.link, Some(control::LinkKind::Serial));
+        assert_eq!(home.started(), started, "{cause}");
+        let [note] = status.notes.as_slice() else { panic!("{:?}", status.notes) };
+        assert!(note.starts_with("the vsock link does not work here (") && note.contains(cause), "{note}");
+        Client::connect(home.paths.clone()).await.unwrap().down().await.unwrap().settled().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_vsock_device_that_does_not_start_costs_no_boot() {
+    let home = Home::new("FAKE_KVM=boot");
+    home.set(&[("link", "auto")]);
+    write_program(&home.dir().join("vhost-device-vsock"), "#!/bin/sh\necho 'not today' >&2\nexit 1\n");
+    let _daemon = daemon(&home).await;
+    let status = up(&home).await;
+    assert_eq!((status.phase, status.failure), (Phase::Running, None));
+    assert_eq!(home.started(), ["kvm"]);
+    assert!(status.notes[0].contains("does not work: not today"), "{:?}", status.notes);
+    Client::connect(home.paths.clone()).await.unwrap().down().await.unwrap().settled().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_link_that_the_user_chose_is_not_changed_and_no_accelerator_is_blamed() {
+    let home = Home::new("FAKE_KVM=boot");
+    home.set(&[("link", "vsock"), ("boot_deadline", "3s")]);
+    write_device(&home, &format!("{QEMU_RUNS}\necho 'it had enough' >&2\nexit 1"));
+    let _daemon = daemon(&home).await;
+    let status = up(&home).await;
+    let failure = status.failure.expect("a failure");
+    assert_eq!(failure.cause, "the vsock device (vhost-device-vsock) does not work: it had enough");
+    assert_eq!(home.started(), ["kvm"]);
+    assert_eq!(status.notes, [""; 0]);
+}
