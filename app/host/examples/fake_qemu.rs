@@ -7,8 +7,8 @@
 //!
 //! The engine takes `GET /_ping`, `POST /publish/<tcp|udp>/<port>` (asks the host for that port and answers with its answer),
 //! `POST /die` (QEMU ends with a last word) and `POST /fill-disk` (stands still for want of room on the host, once, or for as long
-//! as there is a file `no-room` beside the control socket) and `POST /cut-link` (nobody answers at the lanes any more, and the guest
-//! goes on). It has one container, until that is removed, and notes all requests
+//! as there is a file `no-room` beside the control socket) and `POST /cut-link` (nobody answers at the lanes until there is a file
+//! `link-is-back` beside the control socket, and the guest goes on). It has one container, until that is removed, and notes all requests
 //! and the power button in `requests` beside the control socket. A published port echoes.
 
 use std::io::Write;
@@ -198,20 +198,19 @@ async fn guest(fake: Arc<Fake>, args: Vec<String>) {
     }
     let (responder, mut sessions) = Responder::new(boot.secret);
     for (lane, id) in [(Lane::Control, "lane0"), (Lane::Bulk, "lane1")] {
-        let listener = UnixListener::bind(chardev(&args, id)).unwrap();
-        let responder = responder.clone();
+        let (path, responder, back) = (chardev(&args, id), responder.clone(), fake.folder.join("link-is-back"));
         let mut cut = fake.link_cut.subscribe();
+        let first = UnixListener::bind(&path).unwrap();
         tokio::spawn(async move {
-            // They end with this task.
-            let mut lanes = tokio::task::JoinSet::new();
-            loop {
-                let (stream, _) = tokio::select! {
-                    accepted = listener.accept() => accepted.unwrap(),
-                    _ = cut.wait_for(|cut| *cut) => return,
-                };
-                let responder = responder.clone();
-                lanes.spawn(async move { responder.serve(lane, LaneIo::new(stream)).await });
+            tokio::select! {
+                () = lanes(first, lane, responder.clone()) => {}
+                _ = cut.wait_for(|cut| *cut) => {}
             }
+            while !back.exists() {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+            std::fs::remove_file(&path).unwrap();
+            lanes(UnixListener::bind(&path).unwrap(), lane, responder).await;
         });
     }
     while let Some(session) = sessions.recv().await {
@@ -221,6 +220,16 @@ async fn guest(fake: Arc<Fake>, args: Vec<String>) {
                 tokio::spawn(serve(fake.clone(), session.clone(), port, stream));
             }
         });
+    }
+}
+
+/// Serves one end of the link, until it is dropped.
+async fn lanes(listener: UnixListener, lane: Lane, responder: Responder) {
+    let mut lanes = tokio::task::JoinSet::new();
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let responder = responder.clone();
+        lanes.spawn(async move { responder.serve(lane, LaneIo::new(stream)).await });
     }
 }
 

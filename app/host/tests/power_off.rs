@@ -5,24 +5,12 @@
 mod support;
 
 use host::machine::{Handle, Phase, Request};
-use support::{Home, PATIENCE, settle};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use support::{Home, cut_link, settle};
 
 const FORCED: &str = "the machine did not power off in time and was ended";
 
 fn pressed(home: &Home) -> usize {
     home.requests().iter().filter(|request| *request == "the power button").count()
-}
-
-/// Leaves the machine running without a link to it.
-async fn cut_link(machine: &Handle) {
-    let mut stream = machine.engine().unwrap().connect_engine().await.unwrap();
-    stream.write_all(b"POST /cut-link HTTP/1.1\r\n\r\n").await.unwrap();
-    // The answer may not get through.
-    let _ = stream.read_to_end(&mut Vec::new()).await;
-    let mut status = machine.status();
-    let lost = status.wait_for(|status| status.trouble.as_ref().is_some_and(|trouble| trouble.contains("link")));
-    tokio::time::timeout(PATIENCE, lost).await.expect("the loss is noticed").unwrap();
 }
 
 #[tokio::test]

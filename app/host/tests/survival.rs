@@ -12,6 +12,7 @@ use host::driver::leftovers;
 use host::machine::{Handle, Phase, Request, Step};
 use host::sys::ProcessIdentity;
 use support::{Home, daemon, eventually, example, reach, settle};
+use tokio::io::AsyncWriteExt;
 
 /// The program in a login session, whose runtime folder is `session`.
 fn in_session(home: &Home, session: &Path, words: &[&str]) -> tokio::process::Command {
@@ -109,6 +110,39 @@ async fn a_machine_that_cannot_be_controlled_is_left_alone_until_it_is_told_to_e
         assert_eq!((status.phase, qemu.is_alive()), (Phase::Stopped, false));
     }
     assert_eq!(home.started(), ["kvm", "kvm"]);
+}
+
+#[tokio::test]
+async fn a_settings_file_that_was_broken_since_hides_no_running_machine() {
+    let home = Home::new("FAKE_KVM=boot");
+    let qemu = left_alone(&home).await;
+    std::fs::write(home.paths.settings(), "wheels = 4\n").unwrap();
+    let machine = Handle::spawn(home.paths.clone());
+    let status = reach(&machine, Phase::Running).await;
+    assert_eq!(status.hypervisor_pid, Some(qemu.pid));
+    assert_eq!(settle(&machine, Request::Down).await.phase, Phase::Stopped);
+}
+
+#[tokio::test]
+async fn a_machine_that_did_not_answer_the_next_daemon_is_looked_for_again() {
+    let home = Home::new("FAKE_KVM=boot");
+    let mut first = daemon(&home).await;
+    let client = Client::connect(home.paths.clone()).await.unwrap();
+    let pid = client.up().await.unwrap().settled().await.unwrap().hypervisor_pid;
+    let mut stream = tokio::net::UnixStream::connect(home.paths.engine_socket()).await.unwrap();
+    stream.write_all(b"POST /cut-link HTTP/1.1\r\n\r\n").await.unwrap();
+    eventually("the link is lost", async || client.status().await.unwrap().machine.trouble.is_some()).await;
+    first.kill().await.unwrap();
+
+    let machine = Handle::spawn(home.paths.clone());
+    let failure = reach(&machine, Phase::Failed).await.failure.unwrap();
+    assert_eq!((failure.step, failure.alive), (Some(Step::Link), true));
+    assert!(failure.cause.ends_with("(`berth up` tries again)"), "{failure}");
+    std::fs::write(home.paths.runtime_dir().join("link-is-back"), "").unwrap();
+    let status = settle(&machine, Request::Up).await;
+    assert_eq!((status.phase, status.hypervisor_pid), (Phase::Running, pid));
+    assert_eq!(settle(&machine, Request::Down).await.phase, Phase::Stopped);
+    assert_eq!(home.started(), ["kvm"]);
 }
 
 #[tokio::test]

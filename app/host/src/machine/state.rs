@@ -28,7 +28,7 @@
 //!
 //! A machine that an earlier daemon started enters Starting at `Link`. When such a machine, or one whose engine does not
 //! answer, fails, it is left running (`Failed` with `alive`): it may hold the user's work. So is one that is alive and cannot be
-//! controlled any more (`Stranded`).
+//! controlled any more (`Stranded`). One that only did not answer (`Unanswered`) is looked for again by `up`.
 //!
 //! Pure: no clock, no lock, no I/O. `task` carries the actions out in order.
 
@@ -180,6 +180,11 @@ pub enum State {
         then_start: bool,
     },
     Failed(Failure),
+    /// An earlier daemon's machine that is there and did not answer.
+    Unanswered {
+        failure: Failure,
+        accelerator: Accelerator,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -297,7 +302,7 @@ impl State {
             State::Running { .. } => "running",
             State::Cleaning { .. } | State::Erasing { .. } => "being reset",
             State::Stopping { .. } => "stopping",
-            State::Failed(_) => "failed",
+            State::Failed(_) | State::Unanswered { .. } => "failed",
         }
     }
 }

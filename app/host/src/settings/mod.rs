@@ -166,6 +166,14 @@ impl Settings {
         Ok(settings)
     }
 
+    /// As [`Settings::load`]; defaults, and a word in the log, also when the file cannot be read.
+    pub fn load_or_default(file: &Path) -> Settings {
+        Settings::load(file).unwrap_or_else(|error| {
+            tracing::warn!(error = %error.chain(), "defaults are used");
+            Settings::of_host(HostFacts::read())
+        })
+    }
+
     /// Writes the file anew: the old one stays until the new one is on disk.
     pub fn save(&self, file: &Path) -> Result<()> {
         let mut text = String::from("# Written by `berth config set`; `berth config list` explains every key.\n");

@@ -180,6 +180,17 @@ pub(crate) async fn reach(machine: &Handle, phase: Phase) -> MachineStatus {
     tokio::time::timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("not {phase:?} in time")).unwrap().clone()
 }
 
+/// Leaves the machine running without a link to it.
+pub(crate) async fn cut_link(machine: &Handle) {
+    let mut stream = machine.engine().unwrap().connect_engine().await.unwrap();
+    stream.write_all(b"POST /cut-link HTTP/1.1\r\n\r\n").await.unwrap();
+    // The answer may not get through.
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+    let mut status = machine.status();
+    let lost = status.wait_for(|status| status.trouble.as_ref().is_some_and(|trouble| trouble.contains("link")));
+    tokio::time::timeout(PATIENCE, lost).await.expect("the loss is noticed").unwrap();
+}
+
 /// Sends one request without a body to a socket and returns the whole answer.
 pub(crate) async fn http(socket: &Path, request: &str) -> String {
     let mut stream = UnixStream::connect(socket).await.unwrap();

@@ -13,6 +13,8 @@ impl State {
             State::Stopped => idle(event),
             State::Failed(failure) if !failure.alive => idle(event),
             State::Failed(failure) => failed_alive(failure, event),
+            State::Unanswered { accelerator, .. } if *event == Event::Up => Ok(rejoin(*accelerator)),
+            State::Unanswered { failure, .. } => failed_alive(failure, event),
             State::Starting(start) => starting(start, event),
             State::Running { accelerator } => running(*accelerator, event),
             State::Cleaning { accelerator } => cleaning(*accelerator, event),
@@ -34,6 +36,19 @@ fn begin(purpose: Purpose) -> (State, Vec<Action>) {
     (State::Starting(start), vec![Action::Run(Step::Check)])
 }
 
+/// A machine that runs is looked for.
+fn rejoin(accelerator: Accelerator) -> (State, Vec<Action>) {
+    let start = Start {
+        step: Step::Link,
+        accelerators: vec![accelerator],
+        other_link: false,
+        adopted: true,
+        repeated: false,
+        purpose: Purpose::Use,
+    };
+    (State::Starting(start), vec![Action::Run(Step::Link)])
+}
+
 fn stop(then: Then) -> (State, Vec<Action>) {
     (State::Stopping { then }, vec![Action::PowerOff])
 }
@@ -53,17 +68,7 @@ fn idle(event: &Event) -> Next {
         Event::Down => Ok((State::Stopped, vec![])),
         Event::Reset { keep_volumes: true } => Ok(begin(Purpose::Clean)),
         Event::Reset { keep_volumes: false } => Ok(erase(false)),
-        Event::Adopted { accelerator } => {
-            let start = Start {
-                step: Step::Link,
-                accelerators: vec![*accelerator],
-                other_link: false,
-                adopted: true,
-                repeated: false,
-                purpose: Purpose::Use,
-            };
-            Ok((State::Starting(start), vec![Action::Run(Step::Link)]))
-        }
+        Event::Adopted { accelerator } => Ok(rejoin(*accelerator)),
         Event::Stranded { cause } => Ok((failure(Some(Step::Link), cause, true), vec![])),
         Event::Checked { .. }
         | Event::Done(_)
@@ -186,6 +191,11 @@ fn step_failed(start: &Start, cause: &str, blame: Blame, alive: bool) -> (State,
             if boots && blame != Blame::Other && alive && start.step == Step::Link && !start.repeated =>
         {
             repeat(start, cause)
+        }
+        [accelerator, ..] if alive && start.adopted && start.step == Step::Link => {
+            let cause = format!("{cause} (`berth up` tries again)");
+            let failure = Failure { step: Some(Step::Link), cause, console: Vec::new(), alive: true };
+            (State::Unanswered { failure, accelerator: *accelerator }, vec![Action::CancelStep])
         }
         // The guest is up, as far as we know: not ours to throw away.
         _ if alive && (start.adopted || start.step == Step::Engine) => {

@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use super::Task;
+use crate::Error;
 use crate::driver::{self, Instance, Stranded, leftovers};
 use crate::machine::record::MachineRecord;
 use crate::machine::state::Event;
 use crate::settings::Settings;
-use crate::{Error, sys};
 
 impl Task {
     pub(super) async fn adopt(&mut self) {
@@ -27,8 +27,7 @@ impl Task {
 
     async fn adopt_recorded(&mut self, record: MachineRecord) {
         // The settings file may be broken: it has no say in finding what runs.
-        let settings =
-            Settings::load(&self.paths.settings()).unwrap_or_else(|_| Settings::of_host(sys::HostFacts::read()));
+        let settings = Settings::load_or_default(&self.paths.settings());
         let found = match driver::for_this_system(&settings) {
             Ok(driver) => driver.adopt(&record.instance).await,
             Err(error) => Err(error),

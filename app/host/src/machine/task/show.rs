@@ -30,7 +30,7 @@ impl Task {
             State::Running { .. } => Phase::Running,
             State::Cleaning { .. } | State::Erasing { .. } => Phase::Resetting,
             State::Stopping { .. } => Phase::Stopping,
-            State::Failed(failure) => {
+            State::Failed(failure) | State::Unanswered { failure, .. } => {
                 let speaks = failure.step.is_none_or(|step| step >= Step::Boot);
                 if speaks && failure.console.is_empty() {
                     failure.console = console::last_lines(&self.paths.console_log(), CONSOLE_LINES);
@@ -42,7 +42,11 @@ impl Task {
         let there = match &self.state {
             State::Stopped | State::Erasing { .. } => false,
             State::Failed(failure) => failure.alive,
-            State::Starting(_) | State::Running { .. } | State::Cleaning { .. } | State::Stopping { .. } => true,
+            State::Unanswered { .. }
+            | State::Starting(_)
+            | State::Running { .. }
+            | State::Cleaning { .. }
+            | State::Stopping { .. } => true,
         };
         if !there {
             self.show_trouble(None);

@@ -56,10 +56,11 @@ impl Task {
                 }
                 Step::Link => {
                     let record = record.expect(early);
-                    // A machine that an earlier daemon started was checked by it: no step before this one has run.
+                    // A machine that an earlier daemon started was checked by it: no step before this one has run. A settings
+                    // file that is broken since then is no reason not to reach it.
                     let settings = match ground {
                         Some(ground) => ground.settings,
-                        None => Settings::load(&paths.settings())?,
+                        None => Settings::load_or_default(&paths.settings()),
                     };
                     let (instance, address, secret) = (instance.expect(early), record.instance.link, record.secret);
                     let log = paths.vsock_device_log();
