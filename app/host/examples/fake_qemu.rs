@@ -2,8 +2,8 @@
 //!
 //! What becomes of a boot is said per accelerator by the environment: `FAKE_KVM`, `FAKE_TCG` = `boot` (default), `hang` (not even a
 //! control socket), `silent` (no guest), `die`, `panic`, `reset` (without a word), `give-up`, `no-engine`, `late-engine`, `old`,
-//! `stubborn` (its engine removes nothing), `leaving` (its container is being removed already), `deaf` (answers hello and nothing more).
-//! For tests only. It locks its data disk as QEMU does.
+//! `stubborn` (its engine removes nothing), `leaving` (its container is being removed already), `deaf` (answers hello and nothing more),
+//! `check` (its disk first, for a while). For tests only. It locks its data disk as QEMU does.
 //!
 //! The engine takes `GET /_ping`, `POST /publish/<tcp|udp>/<port>` (asks the host for that port and answers with its answer),
 //! `POST /die` (QEMU ends with a last word) and `POST /fill-disk` (stands still for want of room on the host, once, or for as long
@@ -25,6 +25,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Mutex, mpsc, watch};
 
+/// How long a check of the disk takes.
+const CHECK: std::time::Duration = std::time::Duration::from_secs(2);
 /// When a late engine is ready.
 const LATE: std::time::Duration = std::time::Duration::from_millis(800);
 
@@ -112,6 +114,15 @@ fn begin(fake: &Arc<Fake>, args: &[String]) {
             fake.shutdown.send_replace(Some("guest-reset"));
         }
         "reset" => drop(fake.shutdown.send_replace(Some("guest-reset"))),
+        "check" => {
+            let (fake, args) = (fake.clone(), args.to_vec());
+            tokio::spawn(async move {
+                writeln!(console, "{}", control::LongWork::CheckDisk.begins()).unwrap();
+                tokio::time::sleep(CHECK).await;
+                writeln!(console, "{}", control::LongWork::CheckDisk.ends()).unwrap();
+                guest(fake, args).await;
+            });
+        }
         "give-up" => {
             writeln!(console, "berth-agent: cannot boot: the data disk is damaged").unwrap();
             fake.shutdown.send_replace(Some("guest-shutdown"));

@@ -109,6 +109,10 @@ pub enum Error {
     WrongState { state: &'static str, remedy: &'static str },
     #[error(transparent)]
     Link(#[from] crate::link::LinkError),
+    #[error(
+        "the guest was still {work} after {minutes} minutes: `berth machine logs` shows how far it came; a longer `boot_deadline` gives it more time"
+    )]
+    LongWork { work: &'static str, minutes: u64 },
     #[error("{what} within {seconds:.1} s")]
     Overdue { what: &'static str, seconds: f64 },
     #[error("the engine refused: {message}")]

@@ -79,6 +79,26 @@ async fn a_panic_of_the_guest_s_kernel_is_not_blamed_on_the_accelerator() {
 }
 
 #[tokio::test]
+async fn a_guest_that_checks_its_disk_is_waited_for_and_says_so() {
+    let home = Home::new("FAKE_KVM=check");
+    home.set(&[("boot_deadline", "1500ms")]);
+    let machine = Handle::spawn(home.paths.clone());
+    machine.request(Request::Up).await.unwrap();
+    let mut status = machine.status();
+    let told = status.wait_for(|status| {
+        let doing =
+            status.steps.iter().find(|report| report.step == Step::Link).and_then(|report| report.doing.as_deref());
+        doing == Some("checking the data disk")
+    });
+    tokio::time::timeout(support::PATIENCE, told).await.expect("it is told").unwrap();
+    let status = tokio::time::timeout(support::PATIENCE, machine.settled()).await.unwrap();
+    assert_eq!((status.phase, &status.failure), (Phase::Running, &None));
+    assert_eq!(home.started(), ["kvm"]);
+    assert!(status.notes.is_empty() && status.steps.iter().all(|report| report.doing.is_none()), "{status:?}");
+    settle(&machine, Request::Down).await;
+}
+
+#[tokio::test]
 async fn an_agent_that_gives_up_is_quoted_and_nothing_else_is_tried() {
     let home = Home::new("FAKE_KVM=give-up");
     let machine = Handle::spawn(home.paths.clone());

@@ -50,6 +50,38 @@ impl BootInfo {
     }
 }
 
+/// What may keep the agent for minutes before there is a link. It says so on the console, where the host reads it and gives the
+/// boot more time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LongWork {
+    CheckDisk,
+    GrowDisk,
+    FormatDisk,
+}
+
+impl LongWork {
+    pub const ALL: [LongWork; 3] = [LongWork::CheckDisk, LongWork::GrowDisk, LongWork::FormatDisk];
+
+    /// What the user reads meanwhile.
+    pub fn words(self) -> &'static str {
+        match self {
+            LongWork::CheckDisk => "checking the data disk",
+            LongWork::GrowDisk => "growing the data disk",
+            LongWork::FormatDisk => "formatting the data disk",
+        }
+    }
+
+    /// The console's line before it.
+    pub fn begins(self) -> String {
+        format!("berth-agent: {}", self.words())
+    }
+
+    /// The console's line after it, however it went.
+    pub fn ends(self) -> String {
+        format!("berth-agent: done {}", self.words())
+    }
+}
+
 /// What carries the link's two lanes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -18,7 +18,7 @@ pub mod secret;
 pub mod shell;
 pub mod wire;
 
-pub use boot::{BootInfo, EngineSettings, LinkKind};
+pub use boot::{BootInfo, EngineSettings, LinkKind, LongWork};
 pub use error::{Error, Result};
 pub use forward::{DialError, DialReply, DialRequest, Forward, ForwardFailure, Protocol, Target};
 pub use hello::{Hello, HelloReply, Refusal, Versions, Welcome};

@@ -26,7 +26,7 @@ use std::{
 };
 
 use anyhow::Context;
-use control::{BootInfo, boot::BOOT_FILE, message::BootStep};
+use control::{BootInfo, LongWork, boot::BOOT_FILE, message::BootStep};
 
 use crate::{
     handover::{Handover, step},
@@ -126,13 +126,22 @@ fn set_up_host(boot: &BootInfo) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs a program of the root file system to its end: its exit code and what it said.
+/// Runs a program of the root file system to its end: its exit code and what it said. The host hears of those that take long.
 fn run_tool(program: &str, args: &[&str]) -> anyhow::Result<(i32, String)> {
-    let output = Command::new(program)
-        .args(args)
-        .env("PATH", "/sbin:/bin")
-        .output()
-        .with_context(|| format!("run {program}"))?;
+    let work = match program {
+        "/sbin/e2fsck" => Some(LongWork::CheckDisk),
+        "/sbin/resize2fs" => Some(LongWork::GrowDisk),
+        "/sbin/mke2fs" => Some(LongWork::FormatDisk),
+        _ => None,
+    };
+    if let Some(work) = work {
+        eprintln!("{}", work.begins());
+    }
+    let output = Command::new(program).args(args).env("PATH", "/sbin:/bin").output();
+    if let Some(work) = work {
+        eprintln!("{}", work.ends());
+    }
+    let output = output.with_context(|| format!("run {program}"))?;
     let said = [output.stdout, output.stderr].concat();
     Ok((output.status.code().unwrap_or(128), one_line(&String::from_utf8_lossy(&said))))
 }

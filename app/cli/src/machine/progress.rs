@@ -52,7 +52,14 @@ fn show(bar: &ProgressBar, status: &MachineStatus, said: &mut HashSet<String>) {
     for report in &status.steps {
         let name = t!(format!("step.{}", report.step.name())).into_owned();
         match report.progress {
-            Progress::Active => bar.set_message(name),
+            Progress::Active => {
+                if let Some(doing) = report.doing.as_deref().map(language::sentence)
+                    && said.insert(format!("doing {doing}"))
+                {
+                    print(bar, &format!("… {name}: {doing}"));
+                }
+                bar.set_message(name);
+            }
             Progress::Done if said.insert(format!("done {}", report.step.name())) => {
                 print(bar, &format!("✓ {name} ({:.1} s)", report.milliseconds as f64 / 1000.0));
             }

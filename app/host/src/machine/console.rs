@@ -4,6 +4,8 @@ use std::fs::OpenOptions;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use control::LongWork;
+
 use crate::{Error, Result};
 
 /// Beyond this the file is cut while the machine runs; what was in it moves to the file of the boot before.
@@ -72,6 +74,35 @@ pub fn heard(log: &Path) -> Heard {
         return Heard::Services;
     }
     if contains(&bytes, AGENT_SPEAKS) { Heard::Agent } else { Heard::Nothing }
+}
+
+/// What the console tells of works that take minutes before there is a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    None,
+    UnderWay(LongWork),
+    Done,
+}
+
+impl Work {
+    pub fn under_way(self) -> Option<LongWork> {
+        match self {
+            Work::UnderWay(work) => Some(work),
+            Work::None | Work::Done => None,
+        }
+    }
+}
+
+/// The latest of such works in this boot.
+pub fn work(log: &Path) -> Work {
+    let told = |line: &String| {
+        LongWork::ALL.into_iter().find_map(|work| match line {
+            _ if line.contains(&work.begins()) => Some(Work::UnderWay(work)),
+            _ if line.contains(&work.ends()) => Some(Work::Done),
+            _ => None,
+        })
+    };
+    last_lines(log, 200).iter().rev().find_map(told).unwrap_or(Work::None)
 }
 
 fn contains(bytes: &[u8], words: &[u8]) -> bool {
@@ -160,6 +191,26 @@ mod tests {
             text.push('\n');
             std::fs::write(&log, &text).unwrap();
             assert_eq!(heard(&log), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_work_lasts_from_its_line_to_that_of_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("console.log");
+        assert_eq!(work(&log), Work::None);
+        let mut text = String::new();
+        for (line, expected) in [
+            ("berth-agent: there is no network card", Work::None),
+            ("berth-agent: checking the data disk", Work::UnderWay(LongWork::CheckDisk)),
+            ("[    9.1] a word of the kernel's", Work::UnderWay(LongWork::CheckDisk)),
+            ("berth-agent: done checking the data disk", Work::Done),
+            ("berth-agent: growing the data disk", Work::UnderWay(LongWork::GrowDisk)),
+        ] {
+            text.push_str(line);
+            text.push_str("\r\n");
+            std::fs::write(&log, &text).unwrap();
+            assert_eq!(work(&log), expected, "{line}");
         }
     }
 

@@ -1,11 +1,18 @@
 //! What the owning task waits for besides requests. Each future may be dropped and made anew at any time: none loses news.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use control::LongWork;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::driver::{Instance, InstanceExit};
 use crate::link::{Guest, GuestState};
+use crate::machine::console;
+
+/// How often the console of a guest that boots is looked at.
+const CONSOLE_LOOK: Duration = Duration::from_millis(250);
 
 /// Resolves at `deadline`, never without one.
 pub(super) async fn until(deadline: Option<Instant>) {
@@ -34,6 +41,18 @@ pub(super) async fn refusal_of(guest: Option<Guest>) -> String {
         }
     }
     std::future::pending().await
+}
+
+/// Resolves when the guest is at another long work than the one that is shown; never without a console.
+pub(super) async fn other_work(console: Option<PathBuf>, shown: Option<String>) -> Option<LongWork> {
+    let Some(console) = console else { return std::future::pending().await };
+    loop {
+        let now = console::work(&console).under_way();
+        if now.map(LongWork::words) != shown.as_deref() {
+            return now;
+        }
+        sleep(CONSOLE_LOOK).await;
+    }
 }
 
 /// Why a machine that is there does not serve.

@@ -54,6 +54,9 @@ pub struct StepReport {
     pub progress: Progress,
     /// How long it took, or has taken so far.
     pub milliseconds: u64,
+    /// What makes it take long just now, such as `checking the data disk`.
+    #[serde(default)]
+    pub doing: Option<String>,
 }
 
 /// Everything that the host knows about the machine without asking the guest.
@@ -115,7 +118,7 @@ impl StepClock {
     /// Reports for a new start, all waiting.
     pub(super) fn reset(&mut self, status: &mut MachineStatus) {
         *self = StepClock::new();
-        let waiting = |step| StepReport { step, progress: Progress::Waiting, milliseconds: 0 };
+        let waiting = |step| StepReport { step, progress: Progress::Waiting, milliseconds: 0, doing: None };
         status.steps = Step::ALL.into_iter().map(waiting).collect();
         status.start_milliseconds = None;
     }
@@ -124,6 +127,7 @@ impl StepClock {
     pub(super) fn begin(&mut self, status: &mut MachineStatus, step: Step) {
         self.active = Some((step, Instant::now()));
         for report in &mut status.steps {
+            report.doing = None;
             if report.step == step {
                 report.progress = Progress::Active;
                 report.milliseconds = 0;
@@ -137,6 +141,7 @@ impl StepClock {
     pub(super) fn end(&mut self, status: &mut MachineStatus, progress: Progress) {
         let Some((step, since)) = self.active.take() else { return };
         for report in &mut status.steps {
+            report.doing = None;
             if report.step == step {
                 report.progress = progress;
                 report.milliseconds = milliseconds(since);

@@ -1,26 +1,23 @@
 //! What each start-up step does. A step is a future without side effects on the machine's state: it may be dropped at any
 //! await and leaves nothing running.
 
-use std::path::{Path, PathBuf};
+pub(super) mod link;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use control::message::EngineState;
-use control::{LinkKind, Proxies, Secret};
+use control::{LinkKind, Secret};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::Instant;
 
 use super::{boot, console, disk};
-use crate::driver::{self, Driver, Hypervisor, Instance, LinkAddress, MachineFiles, MachineSpec};
+use crate::driver::{self, Driver, Hypervisor, Instance, MachineFiles, MachineSpec};
 use crate::image::{self, GuestImage};
-use crate::link::{self, Guest, Link, LinkError};
+use crate::link::{Guest, LinkError};
 use crate::paths::Paths;
 use crate::settings::{Accelerator, LinkChoice, Settings};
-use crate::sys::ProcessIdentity;
 use crate::{Error, Result};
-
-/// How often the link's device is looked at while the guest is not reached.
-const DEVICE_LOOK: Duration = Duration::from_millis(100);
 
 /// What a step hands to those after it.
 #[derive(Debug)]
@@ -120,62 +117,6 @@ fn files(paths: &Paths) -> MachineFiles {
         serial_control_socket: paths.serial_control_socket(),
         serial_bulk_socket: paths.serial_bulk_socket(),
     }
-}
-
-/// Reaches the guest and says hello, trying until `deadline`: it listens only once its agent runs.
-pub(super) async fn join(
-    settings: Settings,
-    instance: Arc<dyn Instance>,
-    address: LinkAddress,
-    secret: Secret,
-    ports: Arc<dyn link::Ports>,
-    device_log: PathBuf,
-    deadline: Instant,
-) -> Result<Guest> {
-    let joining = async {
-        instance.link_is_used().await;
-        let proxies = Proxies::new(&boot::proxies(&settings, |name| std::env::var(name).ok()));
-        Ok::<_, Error>(Guest::connect(link_to(address, secret)?, ports, proxies, deadline).await?)
-    };
-    tokio::select! {
-        joined = joining => joined,
-        () = device_gone(&*instance) => Err(Error::VsockDevice { reason: last_word(&device_log) }),
-    }
-}
-
-/// Resolves when a helper ended by itself, under a hypervisor that goes on: there will be no link.
-async fn device_gone(instance: &dyn Instance) {
-    let record = instance.record();
-    while record.helpers.iter().all(ProcessIdentity::is_alive) {
-        tokio::time::sleep(DEVICE_LOOK).await;
-    }
-    // Helpers end with their hypervisor, whose end is told by itself.
-    if !record.process.is_alive() {
-        std::future::pending().await
-    }
-}
-
-/// The last line of a log.
-fn last_word(log: &Path) -> String {
-    console::last_lines(log, 1).pop().unwrap_or_else(|| "it ended".to_owned())
-}
-
-#[cfg(unix)]
-fn link_to(address: LinkAddress, secret: Secret) -> Result<Link> {
-    Ok(match address {
-        LinkAddress::HybridVsock { socket } => Link::new(link::HybridVsock::new(socket), secret),
-        LinkAddress::Serial { control, bulk } => Link::new(link::Serial::new(control, bulk), secret),
-    })
-}
-
-/// No driver of this system makes such an address.
-#[cfg(not(unix))]
-fn link_to(address: LinkAddress, _secret: Secret) -> Result<Link> {
-    let link = match address {
-        LinkAddress::HybridVsock { .. } => "vsock",
-        LinkAddress::Serial { .. } => "serial",
-    };
-    Err(Error::UnsupportedLink { link })
 }
 
 /// Waits until the engine answers a request, however often it has to be started.

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::news::{Trouble, exit_of, other_trouble, refusal_of, until};
+use super::news::{Trouble, exit_of, other_trouble, other_work, refusal_of, until};
 use super::record::MachineRecord;
 use super::state::{Action, Event, Refused, State, Step};
 use super::status::{MachineStatus, Progress, StepClock};
@@ -101,6 +101,7 @@ pub(super) async fn run(paths: Paths, mut requests: Requests, published: Publish
     let mut console_check = tokio::time::interval(CONSOLE_CHECK);
     loop {
         let stop_deadline = task.stop_deadline;
+        let (boot_console, shown_work) = (task.console_of_a_boot(), task.shown_work());
         tokio::select! {
             request = requests.recv() => match request {
                 Some((request, reply)) => {
@@ -116,6 +117,10 @@ pub(super) async fn run(paths: Paths, mut requests: Requests, published: Publish
             exit = exit_of(task.instance.clone()) => task.exited(exit).await,
             trouble = other_trouble(task.instance.clone(), task.guest.clone(), task.trouble.clone()) => {
                 task.show_trouble(trouble);
+                task.publish();
+            }
+            work = other_work(boot_console, shown_work) => {
+                task.show_work(work);
                 task.publish();
             }
             Ok(()) = blocked_ports.changed() => {

@@ -1,13 +1,15 @@
 //! What the task publishes.
 
-use control::LinkKind;
+use std::path::PathBuf;
+
+use control::{LinkKind, LongWork};
 
 use super::Task;
 use crate::machine::console;
 use crate::machine::news::Trouble;
 use crate::machine::record::MachineRecord;
 use crate::machine::state::{State, Step};
-use crate::machine::status::Phase;
+use crate::machine::status::{Phase, Progress};
 use crate::ports::Blocked;
 
 const CONSOLE_LINES: usize = 20;
@@ -59,6 +61,25 @@ impl Task {
     pub(super) fn show_trouble(&mut self, trouble: Option<Trouble>) {
         self.status.trouble = trouble.as_ref().map(|trouble| trouble.text().to_owned());
         self.trouble = trouble;
+    }
+
+    /// Of a guest that was not heard of yet over the link.
+    pub(super) fn console_of_a_boot(&self) -> Option<PathBuf> {
+        match &self.state {
+            State::Starting(start) if start.step == Step::Link && !start.adopted => Some(self.paths.console_log()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn shown_work(&self) -> Option<String> {
+        self.status.steps.iter().find_map(|report| report.doing.clone())
+    }
+
+    pub(super) fn show_work(&mut self, work: Option<LongWork>) {
+        for report in &mut self.status.steps {
+            let doing = work.filter(|_| report.progress == Progress::Active);
+            report.doing = doing.map(|work| work.words().to_owned());
+        }
     }
 
     /// Ports that were published before and are somebody else's now.

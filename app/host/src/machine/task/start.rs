@@ -9,10 +9,11 @@ use super::Task;
 use crate::driver::InstanceExit;
 use crate::link::LinkError;
 use crate::machine::console::{self, Heard};
+use crate::machine::news::until;
 use crate::machine::record::{AcceleratorMemory, MachineRecord};
 use crate::machine::state::{Blame, Event, Start, State, Step};
 use crate::machine::status::Progress;
-use crate::machine::steps::{self, Booted, Ground, Product};
+use crate::machine::steps::{self, Booted, Ground, Product, link};
 use crate::settings::{Accelerator, LinkChoice, Settings};
 use crate::{Error, Result};
 
@@ -36,7 +37,7 @@ impl Task {
         let State::Starting(start) = self.state.clone() else { return };
         self.clock.begin(&mut self.status, step);
         self.publish();
-        let (deadline, patience) = self.deadline_of(step, &start);
+        let patience = self.deadline_of(step, &start);
         let paths = self.paths.clone();
         let (ground, image) = (self.ground.clone(), self.image.clone());
         let record = self.record.clone();
@@ -62,9 +63,9 @@ impl Task {
                         Some(ground) => ground.settings,
                         None => Settings::load_or_default(&paths.settings()),
                     };
-                    let (instance, address, secret) = (instance.expect(early), record.instance.link, record.secret);
-                    let log = paths.vsock_device_log();
-                    Product::Link(steps::join(settings, instance, address, secret, ports, log, deadline).await?)
+                    let instance = instance.expect(early);
+                    let way = link::way(record.instance.link, record.secret, &paths);
+                    Product::Link(link::join(settings, instance, way, ports, patience).await?)
                 }
                 Step::Engine => {
                     steps::await_engine(guest.expect(early)).await?;
@@ -72,11 +73,12 @@ impl Task {
                 }
             })
         };
+        // The link keeps the deadline itself: it knows when a guest may have more time.
+        let deadline = (step != Step::Link).then_some(patience.0);
         self.step.spawn(async move {
-            // The link keeps the deadline itself and knows better what was missing: it gets a moment to say so.
-            match tokio::time::timeout_at(deadline + Duration::from_millis(100), work).await {
-                Ok(result) => (step, result),
-                Err(_) => (step, Err(overdue(step, patience))),
+            tokio::select! {
+                result = work => (step, result),
+                () = until(deadline) => (step, Err(overdue(step, patience.1))),
             }
         });
     }
@@ -259,7 +261,7 @@ fn boot_patience(accelerator: Option<&Accelerator>) -> Duration {
 
 fn overdue(step: Step, patience: Duration) -> Error {
     let what = match step {
-        Step::Boot | Step::Link => "no word came from the guest",
+        Step::Boot | Step::Link => link::SILENCE,
         Step::Engine => "the engine in the guest did not answer",
         Step::Check => "QEMU did not say its version",
         Step::Image | Step::Disk => "the host's disk did not answer",

@@ -1,0 +1,190 @@
+//! The step that reaches the guest over the link. It keeps the boot's deadline itself, since the guest may show on its console that
+//! it is at something that takes longer: a check of its disk that is cut off begins anew at every boot.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use control::{LongWork, Proxies, Secret};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::driver::{Instance, LinkAddress};
+use crate::link::{self, Guest, Link, LinkError};
+use crate::machine::boot;
+use crate::machine::console::{self, Work};
+use crate::paths::Paths;
+use crate::settings::Settings;
+use crate::sys::ProcessIdentity;
+use crate::{Error, Result};
+
+/// What is said of a guest that was not heard of.
+pub(in crate::machine) const SILENCE: &str = "no word came from the guest";
+
+/// How long the works of a boot may take together, beyond its deadline.
+const WORKS: Duration = Duration::from_secs(15 * 60);
+/// How long the link is tried before the console is looked at again, while the guest is at work.
+const SLICE: Duration = Duration::from_secs(5);
+/// The link keeps a deadline by itself and knows better what was missing: it gets a moment to say so.
+const MOMENT: Duration = Duration::from_millis(100);
+/// How often the link's device is looked at while the guest is not reached.
+const DEVICE_LOOK: Duration = Duration::from_millis(100);
+
+/// Where the guest is reached, and where is written what became of it.
+#[derive(Debug, Clone)]
+pub(in crate::machine) struct Way {
+    address: LinkAddress,
+    secret: Secret,
+    console: PathBuf,
+    device_log: PathBuf,
+}
+
+pub(in crate::machine) fn way(address: LinkAddress, secret: Secret, paths: &Paths) -> Way {
+    Way { address, secret, console: paths.console_log(), device_log: paths.vsock_device_log() }
+}
+
+/// Reaches the guest and says hello, trying until the deadline, and while the guest is at a long work: it listens only once its
+/// agent runs. `patience`: the deadline, and how long that was from its beginning.
+pub(in crate::machine) async fn join(
+    settings: Settings,
+    instance: Arc<dyn Instance>,
+    way: Way,
+    ports: Arc<dyn link::Ports>,
+    patience: (Instant, Duration),
+) -> Result<Guest> {
+    let proxies = Proxies::new(&boot::proxies(&settings, |name| std::env::var(name).ok()));
+    let attempt = |deadline| {
+        let (instance, way, ports, proxies) = (instance.clone(), way.clone(), ports.clone(), proxies.clone());
+        async move {
+            instance.link_is_used().await;
+            Ok(Guest::connect(link_to(way.address, way.secret)?, ports, proxies, deadline).await?)
+        }
+    };
+    let joining = async {
+        let mut extension = Extension::new(patience);
+        loop {
+            let tried = timeout_at(extension.deadline + MOMENT, attempt(extension.deadline)).await;
+            let error = match tried {
+                Ok(Err(error @ Error::Link(LinkError::Unreachable { .. }))) => error,
+                Ok(other) => return other,
+                Err(_) => Error::Overdue { what: SILENCE, seconds: patience.1.as_secs_f64() },
+            };
+            extension.extend(console::work(&way.console), Instant::now(), error)?;
+        }
+    };
+    tokio::select! {
+        joined = joining => joined,
+        () = device_gone(&*instance) => {
+            let said = console::last_lines(&way.device_log, 1).pop();
+            Err(Error::VsockDevice { reason: said.unwrap_or_else(|| "it ended".to_owned()) })
+        }
+    }
+}
+
+/// How a boot's deadline moves with the works that its guest is at.
+#[derive(Debug)]
+struct Extension {
+    deadline: Instant,
+    patience: Duration,
+    /// Longer than until then no work may take.
+    last: Instant,
+    /// After the works the guest gets its whole patience once: they had used it up.
+    granted: bool,
+}
+
+impl Extension {
+    fn new((deadline, patience): (Instant, Duration)) -> Extension {
+        Extension { deadline, patience, last: deadline + WORKS, granted: false }
+    }
+
+    /// Moves the deadline, which has passed with `error`, if the guest's works are the reason.
+    fn extend(&mut self, work: Work, now: Instant, error: Error) -> Result<()> {
+        match work {
+            Work::UnderWay(work) if now >= self.last => Err(too_long(work, self.patience + WORKS)),
+            Work::UnderWay(_) => {
+                self.granted = false;
+                self.deadline = now + SLICE;
+                Ok(())
+            }
+            Work::Done if !self.granted => {
+                self.granted = true;
+                self.deadline = now + self.patience;
+                Ok(())
+            }
+            Work::Done | Work::None => Err(error),
+        }
+    }
+}
+
+fn too_long(work: LongWork, took: Duration) -> Error {
+    Error::LongWork { work: work.words(), minutes: took.as_secs() / 60 }
+}
+
+/// Resolves when a helper ended by itself, under a hypervisor that goes on: there will be no link.
+async fn device_gone(instance: &dyn Instance) {
+    let record = instance.record();
+    while record.helpers.iter().all(ProcessIdentity::is_alive) {
+        sleep(DEVICE_LOOK).await;
+    }
+    // Helpers end with their hypervisor, whose end is told by itself.
+    if !record.process.is_alive() {
+        std::future::pending().await
+    }
+}
+
+#[cfg(unix)]
+fn link_to(address: LinkAddress, secret: Secret) -> Result<Link> {
+    Ok(match address {
+        LinkAddress::HybridVsock { socket } => Link::new(link::HybridVsock::new(socket), secret),
+        LinkAddress::Serial { control, bulk } => Link::new(link::Serial::new(control, bulk), secret),
+    })
+}
+
+/// No driver of this system makes such an address.
+#[cfg(not(unix))]
+fn link_to(address: LinkAddress, _secret: Secret) -> Result<Link> {
+    let link = match address {
+        LinkAddress::HybridVsock { .. } => "vsock",
+        LinkAddress::Serial { .. } => "serial",
+    };
+    Err(Error::UnsupportedLink { link })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const CHECK: Work = Work::UnderWay(LongWork::CheckDisk);
+
+    fn silent() -> Error {
+        Error::Link(LinkError::Unreachable { last: None })
+    }
+
+    #[test]
+    fn a_work_moves_the_deadline_until_it_is_done_and_the_guest_had_its_time() {
+        let began = Instant::now();
+        let mut extension = Extension::new((began + 20 * SECOND, 20 * SECOND));
+        extension.extend(CHECK, began + 20 * SECOND, silent()).unwrap();
+        assert_eq!(extension.deadline, began + 20 * SECOND + SLICE);
+        extension.extend(CHECK, began + 600 * SECOND, silent()).unwrap();
+        extension.extend(Work::Done, began + 605 * SECOND, silent()).unwrap();
+        assert_eq!(extension.deadline, began + 625 * SECOND);
+        let error = extension.extend(Work::Done, began + 625 * SECOND, silent()).unwrap_err();
+        assert!(matches!(error, Error::Link(_)), "{error}");
+    }
+
+    #[test]
+    fn a_guest_that_says_nothing_gets_no_more_time() {
+        let began = Instant::now();
+        let mut extension = Extension::new((began, SECOND));
+        assert!(matches!(extension.extend(Work::None, began, silent()), Err(Error::Link(_))));
+    }
+
+    #[test]
+    fn a_work_without_end_is_named() {
+        let began = Instant::now();
+        let mut extension = Extension::new((began, 20 * SECOND));
+        let error = extension.extend(CHECK, began + WORKS, silent()).unwrap_err().to_string();
+        assert!(error.starts_with("the guest was still checking the data disk after 15 minutes: "), "{error}");
+    }
+}
