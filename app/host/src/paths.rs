@@ -2,7 +2,8 @@
 //!
 //! Four folders: configuration, data (disk, state), cache (guest images) and runtime (sockets). `BERTH_HOME` puts them all
 //! below one folder. The address of a Unix socket holds at most 107 bytes (unix(7)), so when a socket's name in the
-//! runtime folder would be longer, the sockets move to a folder whose short name is made from a hash of the long one.
+//! runtime folder would be longer, the sockets move to a folder whose short name is made from a hash of the long one. So they
+//! do when there is a comma in it: the vsock device cannot be told such a path.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -268,9 +269,15 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// `runtime`, or its short stand-in when sockets below it would have too long a name.
+/// `runtime`, or its short stand-in when sockets below it would have a name of no use.
 fn fitting(runtime: PathBuf) -> PathBuf {
-    if runtime.as_os_str().len() + SOCKET_NAME_MAX <= SOCKET_PATH_MAX { runtime } else { short_runtime(&runtime) }
+    if fits(&runtime) { runtime } else { short_runtime(&runtime) }
+}
+
+/// Whether sockets below `runtime` have names that everybody takes.
+fn fits(runtime: &Path) -> bool {
+    let name = runtime.as_os_str();
+    name.len() + SOCKET_NAME_MAX <= SOCKET_PATH_MAX && !name.as_encoded_bytes().contains(&b',')
 }
 
 /// A folder of a short name that only `long` maps to: in the user's runtime folder if that is short enough, else in the
@@ -280,7 +287,7 @@ fn short_runtime(long: &Path) -> PathBuf {
     let name = format!("berth-{}", &hex(&digest)[..12]);
     let user = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute());
     match user.map(|dir| dir.join(&name)) {
-        Some(dir) if dir.as_os_str().len() + SOCKET_NAME_MAX <= SOCKET_PATH_MAX => dir,
+        Some(dir) if fits(&dir) => dir,
         _ => sys::shared_temp_dir().join(name),
     }
 }
@@ -298,6 +305,13 @@ mod tests {
         assert_ne!(one.runtime_dir(), other.runtime_dir());
         assert_eq!(one, Paths::below(&long).unwrap());
         assert!(one.data_disk().starts_with(&long));
+    }
+
+    #[test]
+    fn sockets_are_below_no_folder_with_a_comma() {
+        let paths = Paths::below(Path::new("/tmp/a,b")).unwrap();
+        assert!(!paths.vsock_socket().to_str().unwrap().contains(','), "{paths:?}");
+        assert!(paths.data_disk().starts_with("/tmp/a,b"));
     }
 
     #[test]

@@ -6,8 +6,9 @@
 mod support;
 
 use host::client::Client;
+use host::driver::leftovers;
 use host::machine::{MachineStatus, Phase};
-use support::{Home, daemon, write_program};
+use support::{Home, daemon, eventually, write_program};
 
 /// Waits until QEMU runs, `$1` being its pid file, then goes on.
 const QEMU_RUNS: &str = "until [ -s \"$PID_FILE\" ]; do sleep 0.02; done";
@@ -63,6 +64,31 @@ async fn a_vsock_device_that_does_not_start_costs_no_boot() {
     assert_eq!(home.started(), ["kvm"]);
     assert!(status.notes[0].contains("does not work: not today"), "{:?}", status.notes);
     Client::connect(home.paths.clone()).await.unwrap().down().await.unwrap().settled().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_vsock_device_that_does_not_listen_yet_is_known_from_its_start() {
+    let home = Home::new("FAKE_KVM=boot");
+    home.set(&[("link", "vsock"), ("boot_deadline", "2m")]);
+    write_program(&home.dir().join("vhost-device-vsock"), "#!/bin/sh\nexec sleep 1000\n");
+    let left = || leftovers::find(&home.paths.launch_record(), &home.paths.qemu_pid_file());
+    for killed in [true, false] {
+        let mut first = daemon(&home).await;
+        let client = Client::connect(home.paths.clone()).await.unwrap();
+        let _up = client.up().await.unwrap();
+        eventually("the device is noted", async || !left().is_empty()).await;
+        let device = left().remove(0);
+        if killed {
+            first.kill().await.unwrap();
+            assert!(device.is_alive());
+            // The next daemon, or its start, ends what nobody claims.
+            first = daemon(&home).await;
+        } else {
+            client.down().await.unwrap().settled().await.unwrap();
+        }
+        eventually("the device is gone", async || !device.is_alive()).await;
+        first.kill().await.unwrap();
+    }
 }
 
 #[tokio::test]

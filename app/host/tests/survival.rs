@@ -173,6 +173,21 @@ async fn what_a_killed_daemon_leaves_of_a_boot_is_ended_before_the_next() {
 }
 
 #[tokio::test]
+async fn a_qemu_that_hangs_on_its_version_goes_with_the_start_that_asked() {
+    let home = Home::new("FAKE_KVM=boot");
+    let (script, note) = (home.dir().join("slow-qemu"), home.dir().join("pid"));
+    support::write_program(&script, &format!("#!/bin/sh\necho $$ > {}\nexec sleep 1000\n", note.display()));
+    home.set(&[("qemu", script.to_str().unwrap())]);
+    let machine = Handle::spawn(home.paths.clone());
+    machine.request(Request::Up).await.unwrap();
+    let pid = async || std::fs::read_to_string(&note).ok()?.trim().parse().ok();
+    eventually("QEMU is asked", async || pid().await.is_some()).await;
+    let asked = ProcessIdentity::of(pid().await.unwrap()).unwrap();
+    assert_eq!(settle(&machine, Request::Down).await.phase, Phase::Stopped);
+    eventually("it is gone", async || !asked.is_alive()).await;
+}
+
+#[tokio::test]
 async fn a_disk_that_another_program_holds_is_not_blamed_on_the_accelerator() {
     let home = Home::new("FAKE_KVM=boot FAKE_TCG=boot");
     std::fs::File::create(home.paths.data_disk()).unwrap().set_len(1 << 30).unwrap();

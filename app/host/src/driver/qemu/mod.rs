@@ -10,7 +10,7 @@ mod version;
 mod vsock_device;
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -68,8 +68,7 @@ impl Driver for Qemu {
             if !cfg!(target_os = "linux") {
                 return Err(Error::UnsupportedLink { link: "vsock" });
             }
-            started.0.push(vsock_device::start(&spec.files).await?);
-            leftovers::note(&spec.files.launch_record, &started.0)?;
+            vsock_device::start(&spec.files, &mut started).await?;
         }
         let instance = launch(&program, spec, &mut started).await?;
         started.0.clear();
@@ -108,6 +107,14 @@ fn offered() -> Vec<Accelerator> {
 #[derive(Default)]
 struct Started(Vec<ProcessIdentity>);
 
+impl Started {
+    /// Before anything is waited for: whoever gives up, or is killed, leaves no process that nobody knows.
+    fn note(&mut self, process: ProcessIdentity, launch_record: &Path) -> Result<()> {
+        self.0.push(process);
+        leftovers::note(launch_record, &self.0)
+    }
+}
+
 impl Drop for Started {
     fn drop(&mut self) {
         for process in &self.0 {
@@ -144,8 +151,9 @@ async fn launch(program: &version::Program, spec: &MachineSpec, started: &mut St
         .map_err(|source| Error::Spawn { program: program.path.clone(), source })?;
     let pid = child.id().expect("a child that was not waited for has a number");
     let identity = ProcessIdentity::of(pid);
-    started.0.extend(identity.clone());
-    leftovers::note(&files.launch_record, &started.0)?;
+    if let Some(identity) = identity.clone() {
+        started.note(identity, &files.launch_record)?;
+    }
     let connected = tokio::select! {
         connected = Qmp::connect_when_ready(&files.qmp_socket) => connected,
         status = child.wait() => return Err(died(status, spec, &helpers)),
@@ -180,11 +188,7 @@ async fn launch(program: &version::Program, spec: &MachineSpec, started: &mut St
     Ok(QemuInstance::new(record, Some(child), qmp, events))
 }
 
-fn died(
-    status: std::io::Result<std::process::ExitStatus>,
-    spec: &MachineSpec,
-    helpers: &[ProcessIdentity],
-) -> Error {
+fn died(status: std::io::Result<std::process::ExitStatus>, spec: &MachineSpec, helpers: &[ProcessIdentity]) -> Error {
     let log = &spec.files.hypervisor_log;
     let said = std::fs::read_to_string(log).unwrap_or_default();
     if said.contains(DISK_IS_LOCKED) {

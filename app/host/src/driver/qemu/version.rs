@@ -52,7 +52,10 @@ pub(super) fn is_executable(file: &Path) -> bool {
 }
 
 async fn ask(path: &Path, question: &str) -> Result<String> {
-    let output = tokio::process::Command::new(path).arg(question).stdin(std::process::Stdio::null()).output().await;
+    let mut command = tokio::process::Command::new(path);
+    // One that hangs is given up with the step that asks.
+    command.arg(question).stdin(std::process::Stdio::null()).kill_on_drop(true);
+    let output = command.output().await;
     match output {
         Ok(output) => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(missing(path.display().to_string())),

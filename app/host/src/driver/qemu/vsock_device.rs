@@ -1,9 +1,11 @@
 //! The process that is the host's end of the guest's vsock card: `vhost-device-vsock`.
 
+use std::ffi::OsString;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use super::Started;
 use super::command::GUEST_CID;
 use super::version::{in_path, is_executable};
 use crate::driver::MachineFiles;
@@ -29,7 +31,7 @@ pub(super) fn find() -> Option<PathBuf> {
 }
 
 /// Starts it; it waits for QEMU at the vhost socket. `tokio` reaps it when it ends.
-pub(super) async fn start(files: &MachineFiles) -> Result<ProcessIdentity> {
+pub(super) async fn start(files: &MachineFiles, started: &mut Started) -> Result<()> {
     let program = find().ok_or(Error::NoVsockDevice)?;
     for socket in [&files.vhost_socket, &files.vsock_socket] {
         match std::fs::remove_file(socket) {
@@ -40,11 +42,7 @@ pub(super) async fn start(files: &MachineFiles) -> Result<ProcessIdentity> {
         }
     }
     let log = File::create(&files.vsock_device_log).map_err(Error::file("write", &files.vsock_device_log))?;
-    let vm = format!(
-        "guest-cid={GUEST_CID},socket={},uds-path={}",
-        files.vhost_socket.display(),
-        files.vsock_socket.display()
-    );
+    let vm = description(&files.vhost_socket, &files.vsock_socket)?;
     let mut command = std::process::Command::new(&program);
     command.arg("--vm").arg(vm).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     sys::detach(&mut command);
@@ -52,14 +50,26 @@ pub(super) async fn start(files: &MachineFiles) -> Result<ProcessIdentity> {
         .spawn()
         .map_err(|error| Error::VsockDevice { reason: format!("cannot start {}: {error}", program.display()) })?;
     let pid = child.id().expect("a child that was not waited for has a number");
-    let identity = ProcessIdentity::of(pid)
-        .ok_or_else(|| Error::VsockDevice { reason: "it ended at once".to_owned() })?;
+    let identity = ProcessIdentity::of(pid).ok_or_else(|| ended_at_once(files))?;
+    started.note(identity, &files.launch_record)?;
     let reaper = tokio::spawn(async move { child.wait().await });
     match tokio::time::timeout(PATIENCE, wait_for_socket(files, reaper)).await {
-        Ok(Ok(())) => Ok(identity),
-        Ok(Err(error)) => Err(error),
+        Ok(listens) => listens,
         Err(_) => Err(Error::VsockDevice { reason: format!("it did not listen within {} s", PATIENCE.as_secs()) }),
     }
+}
+
+/// What the device is told about its machine. It knows no way to write a comma into a path.
+fn description(vhost: &Path, vsock: &Path) -> Result<OsString> {
+    let mut text = OsString::from(format!("guest-cid={GUEST_CID}"));
+    for (key, path) in [(",socket=", vhost), (",uds-path=", vsock)] {
+        if path.as_os_str().as_encoded_bytes().contains(&b',') {
+            return Err(Error::VsockDevice { reason: format!("it takes no path with a comma: {}", path.display()) });
+        }
+        text.push(key);
+        text.push(path);
+    }
+    Ok(text)
 }
 
 /// QEMU does not try twice: the device must listen first.
@@ -76,10 +86,26 @@ async fn wait_for_socket(
         tokio::select! {
             _ = tokio::time::sleep(pause) => pause = (pause * 2).min(std::time::Duration::from_millis(20)),
             _ = &mut ended => {
-                let said = std::fs::read_to_string(&files.vsock_device_log).unwrap_or_default();
-                let reason = said.lines().last().unwrap_or("it ended at once").to_owned();
-                return Err(Error::VsockDevice { reason });
+                return Err(ended_at_once(files));
             }
         }
+    }
+}
+
+fn ended_at_once(files: &MachineFiles) -> Error {
+    let said = std::fs::read_to_string(&files.vsock_device_log).unwrap_or_default();
+    Error::VsockDevice { reason: said.lines().last().unwrap_or("it ended at once").to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_the_device_would_misread_is_refused() {
+        let text = description(Path::new("/run/vhost.sock"), Path::new("/run/vsock.sock")).unwrap();
+        assert_eq!(text, "guest-cid=3,socket=/run/vhost.sock,uds-path=/run/vsock.sock");
+        let error = description(Path::new("/a,b/vhost.sock"), Path::new("/run/vsock.sock")).unwrap_err().to_string();
+        assert!(error.contains("takes no path with a comma: /a,b/vhost.sock"), "{error}");
     }
 }
