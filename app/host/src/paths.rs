@@ -125,6 +125,10 @@ impl Paths {
     pub fn settings(&self) -> PathBuf {
         self.config.join("settings.toml")
     }
+    /// Held locked by whoever changes the settings.
+    pub fn settings_lock(&self) -> PathBuf {
+        self.config.join("settings.lock")
+    }
     /// Mode 0700: the data disk, the state file with the per-boot secret.
     pub fn machine_dir(&self) -> PathBuf {
         self.data.join("machine")

@@ -109,6 +109,23 @@ async fn set_without_daemon(home: &Home, name: &str, value: &str) {
 }
 
 #[tokio::test]
+async fn two_clients_at_once_lose_no_change() {
+    let home = Home::new("FAKE_KVM=boot");
+    let client = start(&home).await;
+    for round in 1..=10 {
+        let (disk, memory) = (format!("{}", 100 + round), format!("{}", 1000 + round));
+        let changes = tokio::join!(client.set("disk_gib", Some(&disk)), client.set("memory_mib", Some(&memory)));
+        changes.0.unwrap();
+        changes.1.unwrap();
+        let listed = client.settings().await.unwrap();
+        for (name, value) in [("disk_gib", &disk), ("memory_mib", &memory)] {
+            assert!(listed.iter().any(|entry| entry.name == name && entry.value == *value), "{name} in round {round}");
+        }
+    }
+    client.quit().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_daemon_that_cannot_start_is_quoted() {
     let home = Home::new("FAKE_KVM=boot");
     let program = home.dir().join("berth");

@@ -13,24 +13,19 @@ use crate::settings::{Entry, Settings};
 /// When there is no such setting, the value is none for it, or what follows from it fails; the value is kept then.
 pub fn change_setting(paths: &Paths, name: &str, value: Option<&str>) -> Result<Entry> {
     paths.create()?;
+    let settings = Settings::change(paths, name, value)?;
     let unattended = WellKnown::new(paths);
-    apply(paths, name, value, || unattended.leave())
+    follow(paths, &settings, name, || unattended.leave())
 }
 
-/// As [`change_setting`]; `well_known` does what follows for docker's own path, which leads only to a daemon that runs.
-pub(super) fn apply(
+/// What follows from a change of `name` that is in `settings`; `well_known` does it for docker's own path, which leads only to a
+/// daemon that runs.
+pub(super) fn follow(
     paths: &Paths,
+    settings: &Settings,
     name: &str,
-    value: Option<&str>,
     well_known: impl FnOnce() -> Result<()>,
 ) -> Result<Entry> {
-    let file = paths.settings();
-    let mut settings = Settings::load(&file)?;
-    match value {
-        Some(value) => settings.set(name, value)?,
-        None => settings.unset(name)?,
-    }
-    settings.save(&file)?;
     match name {
         "docker_context" => keep_context(paths)?,
         "var_run_docker_sock" => well_known()?,

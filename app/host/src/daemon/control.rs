@@ -148,8 +148,9 @@ async fn reset_machine(request: Request<Incoming>, shared: &Shared) -> Result<Re
 
 async fn change_setting(request: Request<Incoming>, shared: &Shared) -> Result<Response<Body>> {
     let change: SettingChange = body(request).await?;
-    let well_known = || shared.well_known.follow_settings();
-    json(&change::apply(&shared.paths, &change.name, change.value.as_deref(), well_known)?)
+    let (paths, name, value) = (shared.paths.clone(), change.name.clone(), change.value);
+    let settings = machine::blocking(move || Settings::change(&paths, &name, value.as_deref())).await?;
+    json(&change::follow(&shared.paths, &settings, &change.name, || shared.well_known.follow_settings())?)
 }
 
 async fn send_logs(query: &str, shared: &Shared) -> Result<Response<Body>> {

@@ -6,12 +6,14 @@
 mod keys;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use control::proxy::mask_credentials;
 use serde::{Deserialize, Serialize};
 
+use crate::paths::Paths;
 use crate::sys::{self, HostFacts};
 use crate::{Error, Result};
 use keys::{KEYS, Key};
@@ -174,6 +176,22 @@ impl Settings {
         })
     }
 
+    /// Changes one value in the user's file; `None` takes it back to its default. Whoever else changes one meanwhile, in whatever
+    /// process, waits: each change begins with what the one before it wrote. Blocks.
+    pub fn change(paths: &Paths, name: &str, value: Option<&str>) -> Result<Settings> {
+        let (file, lock) = (paths.settings(), paths.settings_lock());
+        std::fs::create_dir_all(paths.config_dir()).map_err(Error::file("create the folder", paths.config_dir()))?;
+        let held = File::options().create(true).append(true).open(&lock).map_err(Error::file("open", &lock))?;
+        held.lock().map_err(Error::file("lock", &lock))?;
+        let mut settings = Settings::load(&file)?;
+        match value {
+            Some(value) => settings.set(name, value)?,
+            None => settings.unset(name)?,
+        }
+        settings.save(&file)?;
+        Ok(settings)
+    }
+
     /// Writes the file anew: the old one stays until the new one is on disk.
     pub fn save(&self, file: &Path) -> Result<()> {
         let mut text = String::from("# Written by `berth config set`; `berth config list` explains every key.\n");
@@ -291,6 +309,29 @@ mod tests {
         settings.unset("disk_gib").unwrap();
         assert_eq!(settings.disk_gib, 64);
         assert_eq!(settings.boot_deadline, Some(Duration::from_millis(1500)));
+    }
+
+    #[test]
+    fn changes_at_the_same_time_are_all_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::below(dir.path()).unwrap();
+        for round in 1..=20_u32 {
+            let changes = [("disk_gib", 100 + round), ("memory_mib", 1000 + round)]
+                .map(|(name, value)| (name, value.to_string()));
+            let together = std::sync::Barrier::new(changes.len());
+            std::thread::scope(|scope| {
+                for (name, value) in &changes {
+                    scope.spawn(|| {
+                        together.wait();
+                        Settings::change(&paths, name, Some(value)).unwrap();
+                    });
+                }
+            });
+            let settings = Settings::load(&paths.settings()).unwrap();
+            for (name, value) in &changes {
+                assert_eq!(settings.get(name).unwrap(), *value, "round {round}");
+            }
+        }
     }
 
     #[test]
