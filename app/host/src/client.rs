@@ -16,8 +16,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::daemon::protocol::{
-    DaemonStatus, DaemonVersion, ErrorBody, LogSource, Program, ResetRequest, SHELL_PROTOCOL, SettingChange,
+use crate::daemon::{
+    self,
+    protocol::{
+        DaemonStatus, DaemonVersion, ErrorBody, LogSource, Program, ResetRequest, SHELL_PROTOCOL, SettingChange,
+    },
 };
 use crate::machine::{MachineStatus, console};
 use crate::paths::Paths;
@@ -28,6 +31,8 @@ use crate::{Error, Result};
 
 /// How long a new daemon may take to listen.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// In what a daemon says ([`Error::SecondDaemon`]) that ends because there is one.
+const SECOND: &str = "another berth daemon";
 /// How long an ending one may take.
 const ENDING: Duration = Duration::from_secs(2);
 
@@ -81,33 +86,55 @@ impl Client {
             .map_err(Error::file("create the folder", self.paths.log_dir()))?;
         console::bound(&log)?;
         let file = std::fs::File::options().create(true).append(true).open(&log).map_err(Error::file("write", &log))?;
-        let output = file.try_clone().map_err(Error::file("write", &log))?;
-        let began = file.metadata().map_or(0, |metadata| metadata.len());
-        let mut command = std::process::Command::new(&program);
-        command.arg("daemon").stdin(Stdio::null()).stdout(output).stderr(file);
-        // The daemon must not hold the folder in which the user typed a command.
-        command.current_dir(self.paths.data_dir());
-        sys::detach(&mut command);
-        let mut child = tokio::process::Command::from(command)
-            .spawn()
-            .map_err(|source| Error::Spawn { program: program.clone(), source })?;
         let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let began = file.metadata().map_or(0, |metadata| metadata.len());
+            let mut command = std::process::Command::new(&program);
+            let output = |file: &std::fs::File| file.try_clone().map_err(Error::file("write", &log));
+            command.arg("daemon").stdin(Stdio::null()).stdout(output(&file)?).stderr(output(&file)?);
+            // The daemon must not hold the folder in which the user typed a command.
+            command.current_dir(self.paths.data_dir());
+            sys::detach(&mut command);
+            let child = tokio::process::Command::from(command)
+                .spawn()
+                .map_err(|source| Error::Spawn { program: program.clone(), source })?;
+            tokio::select! {
+                answers = self.until_it_answers(deadline) => return answers,
+                () = failed(child) => {}
+            }
+            let said = written_since(&log, began);
+            // The lock tells it in every language; its holder may be gone since.
+            let second = daemon::lives(&self.paths) || said.contains(SECOND);
+            if !second || tokio::time::Instant::now() > deadline {
+                let ended = |_| Error::Daemon { message: ended_at_once(&said, &log) };
+                return self.version().await.map(drop).map_err(ended);
+            }
+            // Another client started one at the same moment: it won the lock and may not listen yet, or not come to it.
+            tokio::select! {
+                answers = self.until_it_answers(deadline) => return answers,
+                () = self.until_lock_is_free() => {}
+            }
+        }
+    }
+
+    async fn until_it_answers(&self, deadline: tokio::time::Instant) -> Result<()> {
         let mut pause = Duration::from_millis(2);
         loop {
             match self.version().await {
                 Err(Error::NoDaemon | Error::DaemonUnreachable { .. }) if tokio::time::Instant::now() < deadline => {}
-                Err(Error::NoDaemon) => return Err(Error::DaemonSilent { seconds: PATIENCE.as_secs(), log }),
+                Err(Error::NoDaemon) => {
+                    return Err(Error::DaemonSilent { seconds: PATIENCE.as_secs(), log: self.paths.daemon_log() });
+                }
                 other => return other.map(drop),
             }
-            tokio::select! {
-                () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_millis(100)),
-                status = child.wait() => {
-                    // Another client may have started one at the same moment, which won the lock.
-                    if status.is_ok_and(|status| !status.success()) && self.version().await.is_err() {
-                        return Err(Error::Daemon { message: said_since(&log, began) });
-                    }
-                }
-            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(100));
+        }
+    }
+
+    async fn until_lock_is_free(&self) {
+        while daemon::lives(&self.paths) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
@@ -357,12 +384,23 @@ fn bad_answer(error: impl std::fmt::Display) -> Error {
     Error::BadAnswer { reason: error.to_string() }
 }
 
-/// The last line that a daemon wrote after `began`, which says why it ended.
-fn said_since(log: &std::path::Path, began: u64) -> String {
+/// Resolves when a daemon ends with a failure.
+async fn failed(mut child: tokio::process::Child) {
+    if child.wait().await.is_ok_and(|status| status.success()) {
+        std::future::pending().await
+    }
+}
+
+/// What daemons wrote after `began`.
+fn written_since(log: &std::path::Path, began: u64) -> String {
     let bytes = std::fs::read(log).unwrap_or_default();
     let new = bytes.get(usize::try_from(began).unwrap_or(usize::MAX)..).unwrap_or_default();
-    let text = String::from_utf8_lossy(new);
-    let line = text.lines().rev().find(|line| !line.trim().is_empty());
+    String::from_utf8_lossy(new).into_owned()
+}
+
+/// With the last line that it wrote, which says why.
+fn ended_at_once(said: &str, log: &std::path::Path) -> String {
+    let line = said.lines().rev().find(|line| !line.trim().is_empty());
     match line {
         Some(line) => format!("the daemon ended at once: {}", line.trim()),
         None => format!("the daemon ended at once: see {}", log.display()),

@@ -10,7 +10,7 @@ use std::process::Stdio;
 use host::client::Client;
 use host::machine::{Handle, Phase, Request};
 use host::{Error, context, paths};
-use support::{Home, daemon_with, example, http, settle, write_program};
+use support::{Home, daemon_with, eventually, example, http, settle, write_program};
 
 async fn start(home: &Home) -> Client {
     // The client hands its own environment on, and tests share one: a script sets what is this daemon's.
@@ -106,6 +106,29 @@ async fn set_without_daemon(home: &Home, name: &str, value: &str) {
     command.args(["set", name, value]).env("BERTH_HOME", home.dir());
     let status = command.env("DOCKER_CONFIG", home.dir().join("docker")).status().await.unwrap();
     assert!(status.success(), "{name} = {value}");
+}
+
+#[tokio::test]
+async fn a_daemon_that_another_start_was_faster_than_is_waited_for_and_replaced_if_it_does_not_come() {
+    let home = Home::new("FAKE_KVM=boot");
+    // Another start's daemon: it has the lock, and does not listen yet.
+    let faster = std::fs::File::options().create(true).append(true).open(home.paths.daemon_lock()).unwrap();
+    faster.lock().unwrap();
+    let (program, lost) = (home.dir().join("berth"), home.dir().join("lost"));
+    let text = format!(
+        "#!/bin/sh\nexport BERTH_HOME={} DOCKER_CONFIG={}\n{} \"$@\"\ncode=$?\necho >> {}\nexit $code\n",
+        home.dir().display(),
+        home.dir().join("docker").display(),
+        example("machine").display(),
+        lost.display()
+    );
+    write_program(&program, &text);
+    let starting = tokio::spawn(Client::connect_or_start_as(home.paths.clone(), program));
+    eventually("ours is the second", async || lost.exists()).await;
+    // It ends without a word.
+    drop(faster);
+    let client = starting.await.unwrap().unwrap();
+    client.quit().await.unwrap();
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, Write};
+use std::time::Duration;
 
 use crate::paths::Paths;
 use crate::whereabouts::Whereabouts;
@@ -13,13 +14,31 @@ pub(super) struct Lock {
     _file: File,
 }
 
+/// A client that looks whether there is a daemon has the lock for a moment: that is no daemon.
+const LOOKS: u32 = 5;
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Whether some daemon has the lock, be it one that does not listen yet.
+pub(crate) fn lives(paths: &Paths) -> bool {
+    let Ok(file) = File::open(paths.daemon_lock()) else { return false };
+    matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
+}
+
 impl Lock {
     pub(super) fn take(paths: &Paths) -> Result<Lock> {
         let path = paths.daemon_lock();
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(&path).map_err(Error::file("open", &path))?;
-        match file.try_lock() {
+        let mut locked = file.try_lock();
+        for _ in 0..LOOKS {
+            if !matches!(locked, Err(std::fs::TryLockError::WouldBlock)) {
+                break;
+            }
+            std::thread::sleep(LOOK);
+            locked = file.try_lock();
+        }
+        match locked {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => {
                 let mut pid = String::new();
@@ -52,7 +71,9 @@ mod tests {
         let first = Lock::take(&paths).unwrap();
         let error = Lock::take(&paths).unwrap_err().to_string();
         assert!(error.contains(&std::process::id().to_string()), "{error}");
+        assert!(lives(&paths));
         drop(first);
+        assert!(!lives(&paths));
         Lock::take(&paths).unwrap();
     }
 }

@@ -16,6 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub use self::change::change_setting;
 
 use self::lock::Lock;
+pub(crate) use self::lock::lives;
 use self::protocol::Program;
 use self::well_known::WellKnown;
 use crate::machine::Handle;
