@@ -62,7 +62,7 @@ pub(crate) fn damaged_is_refused_and_left_alone(machine: Machine) -> Result {
     file.write_all(&scribble)?;
     file.sync_all()?;
     let before = digest(&disk(&machine))?;
-    refused(&machine, &["up"], &["data disk"])?;
+    refused(&machine, &["up"], &["not a file system of ours", "`berth reset` makes a new one"])?;
     ensure!(digest(&disk(&machine))? == before, "the damaged disk was written to");
     // With its first bytes back it is what it was.
     file.rewind()?;
@@ -72,6 +72,35 @@ pub(crate) fn damaged_is_refused_and_left_alone(machine: Machine) -> Result {
     volume_is_whole(&docker)
 }
 
+pub(crate) fn broken_inside_is_refused_and_not_formatted(machine: Machine) -> Result {
+    with_a_volume(&machine)?;
+    machine.berth(&["down"])?;
+    let disk = disk(&machine);
+    let identity = |text: &str| text.lines().find(|line| line.starts_with("Filesystem UUID:")).map(str::to_owned);
+    let before = identity(&debugfs(&disk, "stats -h")?).context("the disk has a file system")?;
+    // The super block stays valid and asks for a check; the table with the root's inode makes no sense any more.
+    debugfs(&disk, "set_super_value state 2")?;
+    let place = debugfs(&disk, "imap <2>")?;
+    let block =
+        place.split_once("located at block ").and_then(|(_, rest)| rest.split(',').next()).context(place.clone())?;
+    let mut file = fs::File::options().write(true).open(&disk)?;
+    file.seek(std::io::SeekFrom::Start(block.parse::<u64>()? * 4096))?;
+    file.write_all(&[0xa5; 4096])?;
+    file.sync_all()?;
+    let words = ["cannot be repaired without questions (e2fsck ended with 4)", "`berth reset` makes a new one"];
+    refused(&machine, &["up"], &words)?;
+    ensure!(identity(&debugfs(&disk, "stats -h")?) == Some(before), "the damaged disk was formatted");
+    Ok(())
+}
+
+/// One request to debugfs(8), which may change the file system behind `disk`.
+fn debugfs(disk: &Path, request: &str) -> anyhow::Result<String> {
+    let out = Command::new("debugfs").args(["-w", "-R", request]).arg(disk).output();
+    let out = out.context("debugfs is in the package e2fsprogs")?;
+    ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    Ok(String::from_utf8(out.stdout)?)
+}
+
 pub(crate) fn newer_version_is_refused(machine: Machine) -> Result {
     let docker = with_a_volume(&machine)?;
     machine.berth(&["shell", "sh", "-c", "echo 1000 >/var/lib/berth/version && sync"])?;
@@ -79,9 +108,7 @@ pub(crate) fn newer_version_is_refused(machine: Machine) -> Result {
     refused(&machine, &["up"], &["1000", "newer"])?;
     // Whatever state the refused boot ended in: with the marker gone the disk is an ordinary one.
     let _ = machine.command(&["down"]).output()?;
-    let removed = Command::new("debugfs").args(["-w", "-R", "rm /version"]).arg(disk(&machine)).output();
-    let removed = removed.context("debugfs is in the package e2fsprogs")?;
-    ensure!(removed.status.success(), "{}", String::from_utf8_lossy(&removed.stderr));
+    debugfs(&disk(&machine), "rm /version")?;
     machine.berth(&["up"])?;
     volume_is_whole(&docker)
 }
