@@ -36,6 +36,27 @@ pub(crate) fn hypervisor_killed(machine: Machine) -> Result {
     Ok(())
 }
 
+/// The machine cannot be asked to power off any more: its containers are told to end all the same.
+pub(crate) fn vsock_device_killed(machine: Machine) -> Result {
+    machine.berth(&["up"])?;
+    let docker = Docker::new(machine.docker_host()?)?;
+    let script =
+        "trap 'echo heard >/data/end; exit 0' TERM; echo ready >/data/begin; while :; do sleep 1 & wait $!; done";
+    docker.ok(&["run", "-d", "--name", "listens", "-v", "kept:/data", "busybox", "sh", "-c", script])?;
+    until("the container listens", Duration::from_secs(120), || {
+        docker.ok(&["exec", "listens", "cat", "/data/begin"]).ok().filter(|said| said == "ready")
+    })?;
+    let record = fs::read_to_string(machine.home().join("data/machine/machine.json"))?;
+    let record: serde_json::Value = serde_json::from_str(&record)?;
+    let device = record["instance"]["helpers"][0]["pid"].as_i64().context("the record names the vsock device")?;
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(device)?), nix::sys::signal::Signal::SIGKILL)?;
+    let down: serde_json::Value = serde_json::from_str(&machine.berth(&["down", "--json"])?)?;
+    ensure!(down["phase"] == "stopped" && down["notes"].as_array().is_some_and(Vec::is_empty), "{down}");
+    machine.berth(&["up"])?;
+    ensure!(docker.ok(&["run", "--rm", "-v", "kept:/data", "busybox", "cat", "/data/end"])? == "heard");
+    Ok(())
+}
+
 pub(crate) fn engine_killed_after_run(machine: Machine) -> Result {
     machine.berth(&["up"])?;
     let docker = Docker::new(machine.docker_host()?)?;

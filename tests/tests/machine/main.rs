@@ -50,9 +50,10 @@ fn main() -> std::process::ExitCode {
         disks::grows_when_the_setting_is_raised, disks::newer_version_is_refused, pulls::cut_by_a_killed_daemon,
         upkeep::reset_with_and_without_volumes, refusals::corrupted_image_is_healed,
     ];
+    // Without a boot, or of the vsock link only.
     let cold = cases![false;
         refusals::no_qemu, refusals::old_qemu, refusals::corrupted_image, refusals::second_daemon,
-        refusals::stopped_machine_says_how, refusals::bad_settings,
+        refusals::stopped_machine_says_how, refusals::bad_settings, faults::vsock_device_killed,
     ];
     let all = std::env::var_os("BERTH_TEST_ALL").is_some();
     let mut trials = Vec::new();
