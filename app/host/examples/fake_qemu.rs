@@ -1,9 +1,10 @@
 //! Stands in for QEMU and the guest in it: control socket, two serial lanes, hello, an engine that answers `/_ping`.
 //!
 //! What becomes of a boot is said per accelerator by the environment: `FAKE_KVM`, `FAKE_TCG` = `boot` (default), `hang` (not even a
-//! control socket), `silent` (no guest), `die`, `panic`, `reset` (without a word), `give-up`, `no-engine`, `late-engine`, `old`,
-//! `stubborn` (its engine removes nothing), `leaving` (its container is being removed already), `deaf` (answers hello and nothing more),
-//! `check` (its disk first, for a while). For tests only. It locks its data disk as QEMU does.
+//! control socket), `silent` (no guest), `die`, `panic`, `reset` (without a word), `no-vhost` (dies for its vsock device, if it has
+//! one), `give-up`, `no-engine`, `late-engine`, `old`, `stubborn` (its engine removes nothing), `leaving` (its container is being
+//! removed already), `deaf` (answers hello and nothing more), `check` (its disk first, for a while). For tests only. It locks its data
+//! disk as QEMU does.
 //!
 //! The engine takes `GET /_ping`, `POST /publish/<tcp|udp>/<port>` (asks the host for that port and answers with its answer),
 //! `POST /die` (QEMU ends with a last word) and `POST /fill-disk` (stands still for want of room on the host, once, or for as long
@@ -63,6 +64,12 @@ async fn main() {
     std::fs::write(after(&args, "-pidfile"), format!("{}\n", std::process::id())).unwrap();
     match behaviour.as_str() {
         "hang" => std::future::pending().await,
+        "no-vhost" if args.iter().any(|arg| arg.contains("id=vsock,")) => {
+            eprintln!(
+                "qemu-system-x86_64: -chardev socket,id=vsock: Failed to connect to 'vhost.sock': Connection refused"
+            );
+            std::process::exit(1);
+        }
         "die" => {
             eprintln!("qemu-system-x86_64: the {accelerator} of this fake does not work");
             std::process::exit(1);
@@ -127,7 +134,7 @@ fn begin(fake: &Arc<Fake>, args: &[String]) {
             writeln!(console, "berth-agent: cannot boot: the data disk is damaged").unwrap();
             fake.shutdown.send_replace(Some("guest-shutdown"));
         }
-        "boot" | "no-engine" | "late-engine" | "old" | "stubborn" | "leaving" | "deaf" => {
+        "boot" | "no-engine" | "late-engine" | "old" | "stubborn" | "leaving" | "deaf" | "no-vhost" => {
             drop(tokio::spawn(guest(fake.clone(), args.to_vec())))
         }
         _ => {}

@@ -27,7 +27,7 @@ use qmp::Qmp;
 const NAME: &str = "qemu";
 /// What QEMU says when another process writes its disk (block/file-posix.c).
 const DISK_IS_LOCKED: &str = "Failed to get \"write\" lock";
-/// In what QEMU says when the vsock device is gone (hw/virtio/vhost-user-vsock.c, chardev/char-socket.c).
+/// In what QEMU says when it ends for its vsock device (hw/virtio/vhost-user-vsock.c, chardev/char-socket.c).
 const VHOST_FAILED: &str = "vhost";
 /// A QEMU that runs answers at once, also on a busy host.
 const ADOPTION: Duration = Duration::from_secs(10);
@@ -156,17 +156,17 @@ async fn launch(program: &version::Program, spec: &MachineSpec, started: &mut St
     }
     let connected = tokio::select! {
         connected = Qmp::connect_when_ready(&files.qmp_socket) => connected,
-        status = child.wait() => return Err(died(status, spec, &helpers)),
+        status = child.wait() => return Err(died(status, spec)),
     };
     let (qmp, events) = match connected {
         Ok(connected) => connected,
         // A connection breaks when QEMU dies: then what it said on its way is the better answer.
         Err(source) => match tokio::time::timeout(DEATH_FOLLOWS, child.wait()).await {
-            Ok(status) => return Err(died(status, spec, &helpers)),
+            Ok(status) => return Err(died(status, spec)),
             Err(_) => return Err(Error::Qmp { source }),
         },
     };
-    let Some(process) = identity else { return Err(died(child.wait().await, spec, &helpers)) };
+    let Some(process) = identity else { return Err(died(child.wait().await, spec)) };
     let link = match spec.link {
         LinkKind::Vsock => LinkAddress::HybridVsock { socket: files.vsock_socket.clone() },
         LinkKind::Serial | LinkKind::None => {
@@ -188,14 +188,13 @@ async fn launch(program: &version::Program, spec: &MachineSpec, started: &mut St
     Ok(QemuInstance::new(record, Some(child), qmp, events))
 }
 
-fn died(status: std::io::Result<std::process::ExitStatus>, spec: &MachineSpec, helpers: &[ProcessIdentity]) -> Error {
+fn died(status: std::io::Result<std::process::ExitStatus>, spec: &MachineSpec) -> Error {
     let log = &spec.files.hypervisor_log;
-    let said = std::fs::read_to_string(log).unwrap_or_default();
-    if said.contains(DISK_IS_LOCKED) {
+    if std::fs::read_to_string(log).is_ok_and(|said| said.contains(DISK_IS_LOCKED)) {
         return Error::DiskInUse { path: spec.data.clone() };
     }
     let message = instance::last_words(log);
-    if said.contains(VHOST_FAILED) && !helpers.iter().all(ProcessIdentity::is_alive) {
+    if spec.link == LinkKind::Vsock && message.contains(VHOST_FAILED) {
         return Error::VsockDevice { reason: message };
     }
     let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
