@@ -62,6 +62,7 @@ fn cases() -> Vec<Entry> {
         run::capabilities, run::init_reaps, run::no_new_privileges, run::masked_paths, run::privileged_sees_devices,
         run::device, run::device_filter, run::vsock_is_refused, run::options_without_effect, run::removes_itself,
         run::removes_itself_when_it_cannot_start, run::restart_policy, run::labels, run::stop_signal,
+        run::entrypoint, run::seccomp_profile_of_a_file,
         containers::lifecycle, containers::rename_and_conflict, containers::remove_running_is_refused, containers::wait_codes,
         containers::list_filters, containers::top, containers::fifty_in_parallel, containers::unknown_is_named, containers::pause,
         containers::kill_signals,

@@ -453,3 +453,44 @@ pub(crate) fn limits_are_written(case: &Case<'_>) -> Result {
     ensure!(out == "67108864\n50000 100000\n33", "{out}");
     Ok(())
 }
+
+pub(crate) fn entrypoint(case: &Case<'_>) -> Result {
+    let image = case.image("entry:1");
+    let config = serde_json::json!({ "Entrypoint": ["echo", "image"], "Cmd": ["default"] });
+    tests::image::derive(case.docker, "busybox", &image, &config)?;
+    for (options, command, expect) in [
+        (&[][..], &[][..], "image default"),
+        (&[], &["given"], "image given"),
+        // Another entry point drops the image's command with the image's entry point.
+        (&["--entrypoint", "echo"], &[], ""),
+        (&["--entrypoint", "echo"], &["given"], "given"),
+        (&["--entrypoint", "", "-e", "A=b"], &["echo", "plain"], "plain"),
+    ] {
+        let out = case.ok(&[&["run", "--rm"], options, &[&image], command].concat())?;
+        ensure!(out == expect, "{options:?} {command:?}: {out:?}");
+    }
+    let said = case.run(&["run", "--rm", "--entrypoint", "", &image])?;
+    ensure!(said.code == 125 && said.err.contains("no command specified"), "{said:?}");
+    Ok(())
+}
+
+pub(crate) fn seccomp_profile_of_a_file(case: &Case<'_>) -> Result {
+    let dir = tempfile::tempdir()?;
+    let profile = dir.path().join("profile.json");
+    let rules = serde_json::json!({
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{ "names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38 }],
+    });
+    std::fs::write(&profile, rules.to_string())?;
+    let option = format!("seccomp={}", profile.display());
+    let try_it = ["busybox", "sh", "-c", "mkdir /made; unshare -U true && echo unshared"];
+    // The file takes the place of the default profile: what that refuses is allowed here.
+    let said = case.run(&[&["run", "--rm", "--security-opt", &option], &try_it[..]].concat())?;
+    ensure!(said.err.contains("Function not implemented") && said.out.trim() == "unshared", "{said:?}");
+    let said = case.run(&[&["run", "--rm"], &try_it[..]].concat())?;
+    ensure!(said.code != 0 && said.err.contains("not permitted") && !said.err.contains("mkdir"), "{said:?}");
+    std::fs::write(&profile, r#"{"defaultAction": "SCMP_ACT_NONSENSE"}"#)?;
+    let said = case.run(&["run", "--rm", "--security-opt", &option, "busybox", "true"])?;
+    ensure!(said.code == 125, "{said:?}");
+    Ok(())
+}
