@@ -73,3 +73,13 @@ pub(crate) fn detached(case: &Case<'_>) -> Result {
     ensure!(mark == "written", "{mark}");
     Ok(())
 }
+
+pub(crate) fn privileged_keeps_the_filter(case: &Case<'_>) -> Result {
+    let name = sleeper(case)?;
+    let show = ["grep", "-E", "^(CapEff|Seccomp):", "/proc/self/status"];
+    let status = |options: &[&str]| case.ok(&[&["exec"], options, &[&name], &show].concat());
+    let (plain, privileged) = (status(&[])?, status(&["--privileged"])?);
+    ensure!(plain.contains("00000000a80425fb") && !privileged.contains("00000000a80425fb"), "{plain} {privileged}");
+    ensure!(plain.ends_with("Seccomp:\t2") && privileged.ends_with("Seccomp:\t2"), "{plain} {privileged}");
+    Ok(())
+}

@@ -67,6 +67,7 @@ fn cases() -> Vec<Entry> {
         containers::list_filters, containers::top, containers::fifty_in_parallel, containers::unknown_is_named, containers::pause,
         containers::kill_signals,
         exec::runs_and_returns_codes, exec::with_user_and_environment, exec::standard_input, exec::in_stopped_container, exec::detached,
+        exec::privileged_keeps_the_filter,
         logs::follow_ends_with_container, logs::tail_since_timestamps, logs::order_and_bytes, logs::rotated_and_packed,
         logs::attributes_by_pattern, logs::none_cannot_be_read,
         files::copy_in_and_out, files::copy_directory_and_stopped, files::export_and_changes,

@@ -235,9 +235,8 @@ impl Inner {
         let process: Process = serde_json::from_value(document)
             .map_err(|error| Error::Io { what: "write the command's specification", source: error.into() })?;
         let mut plan = runtime::plan_exec(&process, None)?;
-        if !config.privileged {
-            plan.process.seccomp = run.seccomp.as_deref().cloned();
-        }
+        // As in dockerd, `--privileged` gives an exec capabilities, not a way around the container's filter.
+        plan.process.seccomp = run.seccomp.as_deref().cloned();
         let mut streams = exec_streams(config, detached)?;
         let mut fds = std::mem::take(&mut streams.theirs);
         let duplicate =
