@@ -106,6 +106,9 @@ pub enum Error {
     Runtime(#[from] runtime::Error),
     #[error(transparent)]
     Supervisor(supervisor::Error),
+    /// A block device with a limit.
+    #[error("stat {path}: {reason}")]
+    NoDevice { path: String, reason: String },
     #[error("cannot {what} {path}: {source}")]
     Path { what: &'static str, path: PathBuf, source: io::Error },
     #[error("cannot {what}: {source}")]
@@ -270,6 +273,7 @@ impl Error {
             | Error::Store(_)
             | Error::Runtime(_)
             | Error::Supervisor(_)
+            | Error::NoDevice { .. }
             | Error::Path { .. }
             | Error::Io { .. }
             | Error::KillTimeout

@@ -127,7 +127,7 @@ impl Actor {
         let inner = Arc::clone(&self.inner);
         let (id, limits, host) = (self.record.id.clone(), self.record.host.resources.clone(), self.record.host.clone());
         blocking(move || {
-            let mut resources = spec::resources(&limits);
+            let mut resources = spec::resources(&limits)?;
             resources["devices"] = spec::devices::devices(&host)?.rules.into();
             let resources: oci_spec::runtime::LinuxResources = serde_json::from_value(resources)
                 .map_err(|error| Error::Io { what: "read the container's limits", source: error.into() })?;

@@ -25,7 +25,7 @@ impl Actor {
         if let Some(run) = self.run.clone() {
             let (inner, limits) = (Arc::clone(&self.inner), host.resources.clone());
             blocking(move || {
-                let resources = serde_json::from_value(spec::resources(&limits))
+                let resources = serde_json::from_value(spec::resources(&limits)?)
                     .map_err(|error| Error::Io { what: "read the container's limits", source: error.into() })?;
                 let settings = runtime::cgroup::settings(&resources, inner.hierarchy.controllers())?;
                 Ok(run.cgroup.apply(&settings)?)

@@ -59,7 +59,7 @@ pub(crate) fn build(record: &Record, around: Surroundings<'_>) -> Result<Spec> {
     let options = security::parse_options(host.security_opt.as_deref().unwrap_or_default())?;
     let capabilities = security::capabilities(host)?;
     let devices = devices::devices(host)?;
-    let mut resources = resources::resources(&host.resources);
+    let mut resources = resources::resources(&host.resources)?;
     resources["devices"] = json!(devices.rules);
     let mut linux = json!({
         "namespaces": namespaces(host, &around),
