@@ -3,6 +3,8 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::names;
+
 /// Why a request body was refused; `api` answers 400 to each.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
@@ -18,18 +20,18 @@ pub enum DecodeError {
     EmptyConfig,
 }
 
-/// Parses one JSON value into `T`. Nulls in objects count as absent, as in Go's decoder.
+/// Parses one JSON value into `T`. As in Go's decoder nulls in objects count as absent, and members may be in any case.
 pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
     decode_value(parse_object(body)?)
 }
 
 /// [`decode`] for a value that is parsed already.
 pub fn from_value<T: DeserializeOwned>(mut value: Value) -> Result<T, DecodeError> {
-    drop_nulls(&mut value);
+    tidy(&mut value);
     decode_value(value)
 }
 
-/// Parses the body and drops the nulls.
+/// Parses the body, drops the nulls and spells the members as the types do.
 pub(crate) fn parse_object(body: &[u8]) -> Result<Value, DecodeError> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(DecodeError::Empty);
@@ -46,7 +48,7 @@ pub(crate) fn parse_object(body: &[u8]) -> Result<Value, DecodeError> {
     if value.is_null() {
         value = Value::Object(serde_json::Map::new());
     }
-    drop_nulls(&mut value);
+    tidy(&mut value);
     Ok(value)
 }
 
@@ -107,21 +109,35 @@ enum Zero {
     Null,
 }
 
-/// Fields that are null count as absent; keys of the user's own keep their place.
-fn drop_nulls(value: &mut Value) {
+/// Fields that are null count as absent, and have one spelling; keys of the user's own keep their place and spelling.
+fn tidy(value: &mut Value) {
     match value {
         Value::Object(members) => {
+            spell(members);
             members.retain(|_, member| !member.is_null());
             for (name, member) in members {
                 let zero = USER_KEYS.iter().find(|(known, _)| known == name).map(|(_, zero)| *zero);
                 match (zero, member) {
                     (Some(zero), Value::Object(map)) => map.values_mut().for_each(|value| fill(value, zero)),
-                    (_, member) => drop_nulls(member),
+                    (_, member) => tidy(member),
                 }
             }
         }
-        Value::Array(elements) => elements.iter_mut().for_each(drop_nulls),
+        Value::Array(elements) => elements.iter_mut().for_each(tidy),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Of two spellings in one object the exact one counts.
+fn spell(members: &mut serde_json::Map<String, Value>) {
+    let other: Vec<(String, &str)> =
+        members.keys().filter_map(|name| Some((name.clone(), names::canonical(name)?))).collect();
+    for (name, known) in other {
+        if let Some(value) = members.remove(&name)
+            && !members.contains_key(known)
+        {
+            members.insert(known.to_owned(), value);
+        }
     }
 }
 
@@ -130,7 +146,7 @@ fn fill(value: &mut Value, zero: Zero) {
         (Value::Null, Zero::Text) => *value = Value::String(String::new()),
         (Value::Null, Zero::Object) => *value = Value::Object(serde_json::Map::new()),
         (Value::Null, Zero::Null) => {}
-        _ => drop_nulls(value),
+        _ => tidy(value),
     }
 }
 
@@ -157,6 +173,31 @@ mod tests {
     fn null_is_absent() {
         let request: VolumeCreateRequest = decode(br#"{"Name": null, "Labels": null}"#).expect("decodes");
         assert_eq!(request, VolumeCreateRequest::default());
+    }
+
+    #[test]
+    fn members_are_known_in_any_case() {
+        let request = ContainerCreateRequest::decode(
+            br#"{"image": "a", "labels": {"memory": "x", "Image": "y", "image": "z"}, "exposedports": {"80/TCP": {}},
+                "hostconfig": {"memory": 7, "NANOCPUS": 8, "CpuShares": 9, "cpushares": 10, "sysctls": {"memory": "s"},
+                    "portBindings": {"80/tcp": [{"hostport": "81"}]}, "logconfig": {"type": "local", "config": {"type": "t"}}},
+                "networkingConfig": {"endpointsConfig": {"labels": {"ipamconfig": {"ipv4address": "i"}}}}}"#,
+        )
+        .expect("decodes");
+        let labels: Vec<String> = request.config.labels.expect("labels").into_keys().collect();
+        assert_eq!((request.config.image.as_str(), labels.join(" ").as_str()), ("a", "Image image memory"));
+        assert!(request.config.exposed_ports.expect("ports").contains_key("80/TCP"));
+        let host = request.host_config.expect("a host configuration");
+        assert_eq!((host.resources.memory, host.resources.nano_cpus, host.resources.cpu_shares), (7, 8, 9));
+        assert_eq!(host.sysctls.expect("sysctls")["memory"], "s");
+        assert_eq!(host.port_bindings.expect("bindings")["80/tcp"].as_ref().expect("a list")[0].host_port, "81");
+        assert_eq!(
+            (host.log_config.driver.as_str(), &host.log_config.config.expect("options")["type"][..]),
+            ("local", "t")
+        );
+        let endpoints = request.networking_config.and_then(|config| config.endpoints_config).expect("endpoints");
+        let settings = endpoints["labels"].as_ref().expect("settings");
+        assert_eq!(settings.ipam_config.as_ref().expect("addresses").ipv4_address, "i");
     }
 
     #[test]

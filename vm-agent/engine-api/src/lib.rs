@@ -4,7 +4,7 @@
 //!
 //! * A field that dockerd may send as `null` is an [`Option`] without `skip_serializing_if`; one that it leaves out
 //!   is skipped; one that is always there is a plain value.
-//! * Unknown fields of requests are ignored, absent ones take Go's zero value, and `null` counts as absent
+//! * Unknown fields of requests are ignored, known ones are known in any case (`memory`), absent ones take Go's zero value, and `null` counts as absent
 //!   ([`decode`] drops nulls before it looks at types).
 //!
 //! Source: `api/swagger.yaml` of Docker 28.5.2; the recordings under `tests/wire` hold what the daemon really sends.
@@ -18,6 +18,7 @@ pub mod host_config;
 pub mod image;
 pub mod inspect;
 pub mod mount;
+mod names;
 pub mod network;
 pub mod progress;
 pub mod registry;
