@@ -1,6 +1,8 @@
 //! `docker cp`, `export` and `diff`.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
 use anyhow::{Context, ensure};
 use tests::case::Case;
@@ -61,5 +63,33 @@ pub(crate) fn export_and_changes(case: &Case<'_>) -> Result {
     let listing = String::from_utf8_lossy(&listing.stdout).into_owned();
     ensure!(listing.lines().any(|line| line == "added") && listing.lines().any(|line| line == "bin/sh"), "{listing}");
     ensure!(!listing.lines().any(|line| line == "etc/group"), "{listing}");
+    Ok(())
+}
+
+pub(crate) fn names_that_are_no_text(case: &Case<'_>) -> Result {
+    let name = case.container("latin");
+    case.ok(&[
+        "create",
+        "--name",
+        &name,
+        "busybox",
+        "sh",
+        "-c",
+        "printf %s /data/* | od -An -v -tx1 -w64; cat /data/*",
+    ])?;
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("data");
+    fs::create_dir(&data)?;
+    for (content, bytes) in [("1\n", b"stra\xdfe"), ("2\n", b"stra\xdee")] {
+        fs::write(data.join(OsStr::from_bytes(bytes)), content)?;
+    }
+    case.ok(&["cp", &data.display().to_string(), &format!("{name}:/data")])?;
+    let out = case.ok(&["start", "-a", &name])?;
+    ensure!(out.contains("73 74 72 61 de 65") && out.contains("73 74 72 61 df 65"), "{out}");
+    ensure!(out.ends_with("2\n1"), "{out}");
+    // And back out of the container.
+    let back = dir.path().join("back");
+    case.ok(&["cp", &format!("{name}:/data"), &back.display().to_string()])?;
+    ensure!(fs::read_to_string(back.join(OsStr::from_bytes(b"stra\xdfe")))? == "1\n");
     Ok(())
 }

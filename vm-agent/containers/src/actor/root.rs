@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 /// Bytes of `/etc/passwd` and `/etc/group` that are looked at.
@@ -75,20 +75,27 @@ pub(crate) fn open_file(root: BorrowedFd<'_>, path: &str) -> io::Result<File> {
 }
 
 /// `mkdir -p` of an absolute path within the root. Something else in its place is left for the start to complain about.
-pub(crate) fn make_directory(root: BorrowedFd<'_>, path: &str) -> Result<()> {
-    let mut so_far = String::new();
-    for part in path.split('/').filter(|part| !part.is_empty()) {
-        let parent = if so_far.is_empty() { "/".to_owned() } else { so_far.clone() };
-        so_far.push('/');
-        so_far.push_str(part);
-        match sys::open_in_root(root, Path::new(&so_far), libc::O_PATH | libc::O_CLOEXEC, 0) {
+pub(crate) fn make_directory(root: BorrowedFd<'_>, path: impl AsRef<Path>) -> Result<()> {
+    let mut so_far = PathBuf::from("/");
+    for part in path.as_ref().components() {
+        let part = match part {
+            Component::Normal(part) => part,
+            Component::ParentDir => {
+                so_far.pop();
+                continue;
+            }
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => continue,
+        };
+        let parent = so_far.clone();
+        so_far.push(part);
+        match sys::open_in_root(root, &so_far, libc::O_PATH | libc::O_CLOEXEC, 0) {
             Ok(_) => continue,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(_) => return Ok(()),
         }
         let directory = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
-        let parent = sys::open_in_root(root, Path::new(&parent), directory, 0)
-            .map_err(Error::path("make the directory", so_far.as_str()))?;
+        let parent = sys::open_in_root(root, &parent, directory, 0)
+            .map_err(Error::path("make the directory", so_far.as_path()))?;
         match rustix::fs::mkdirat(&parent, part, rustix::fs::Mode::from_raw_mode(0o755)) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(Error::path("make the directory", so_far)(error.into())),

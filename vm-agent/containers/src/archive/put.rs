@@ -3,7 +3,7 @@
 use super::attributes::{self, Extensions};
 use super::place::Place;
 use crate::actor::look_up;
-use crate::create::mounts::clean;
+use crate::create::mounts::{clean, clean_bytes};
 use crate::handle::View;
 use crate::requests::ArchivePut;
 use crate::service::Inner;
@@ -13,11 +13,11 @@ use flate2::read::MultiGzDecoder;
 use runtime::sys;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use tar::{Archive, Entry, EntryType};
 use tokio::sync::mpsc;
@@ -62,16 +62,14 @@ pub(super) fn unpack(
     };
     let mut archive = Archive::new(plain);
     // Times of directories last: what is put into them later would change them.
-    let mut directories: Vec<(String, (i64, i64))> = Vec::new();
+    let mut directories: Vec<(PathBuf, (i64, i64))> = Vec::new();
     for entry in archive.entries().map_err(fail())? {
         let mut entry = entry.map_err(fail())?;
-        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let target = clean(&format!("{}/{name}", place.path()));
-        if target == clean(place.path()) {
+        let target = within(Path::new(place.path()), &entry.path_bytes());
+        if target == Path::new(&clean(place.path())) {
             continue;
         }
         let extensions = attributes::of(&mut entry).map_err(fail())?;
-        // `..` in a name was cleaned away above; it may lead up to the root, never out of it.
         if entry.header().entry_type() == EntryType::Directory {
             directories.push((target.clone(), mtime(&entry, &extensions)));
         }
@@ -80,25 +78,28 @@ pub(super) fn unpack(
     // An archive is padded behind its end. A client that could not send that would take its connection for broken.
     io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(fail())?;
     for (path, mtime) in directories {
-        if let Ok(directory) = sys::open_in_root(place.root(), Path::new(&path), libc::O_RDONLY | libc::O_DIRECTORY, 0)
-        {
+        if let Ok(directory) = sys::open_in_root(place.root(), &path, libc::O_RDONLY | libc::O_DIRECTORY, 0) {
             set_time(directory.as_fd(), mtime);
         }
     }
     Ok(())
 }
 
+/// A name of an archive, which need not be text, below `base`; it may lead up to the root, never out of it.
+fn within(base: &Path, name: &[u8]) -> PathBuf {
+    PathBuf::from(OsString::from_vec(clean_bytes(&[base.as_os_str().as_bytes(), b"/", name].concat())))
+}
+
 fn put_entry(
     root: BorrowedFd<'_>,
-    target: &str,
+    target: &Path,
     entry: &mut Entry<'_, Box<dyn Read>>,
     extensions: &Extensions,
     owner: Option<(u32, u32)>,
     options: ArchivePut,
 ) -> Result<()> {
-    let (parent_path, name) = target.rsplit_once('/').unwrap_or(("", target));
-    let parent = open_parent(root, parent_path)?;
-    let name = OsStr::from_bytes(name.as_bytes());
+    let parent = open_parent(root, target.parent().unwrap_or(target))?;
+    let name = target.file_name().unwrap_or_default();
     let kind = entry.header().entry_type();
     let fail = || Error::path("unpack", target);
     let existing = match rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -109,7 +110,9 @@ fn put_entry(
     let (is_directory, was_directory) = (kind == EntryType::Directory, existing == Some(FileType::Directory));
     if existing.is_some() && is_directory != was_directory {
         if options.no_overwrite_dir_non_dir {
-            return Err(Invalid::Overwrite { path: target.to_owned(), directory: was_directory }.into());
+            return Err(
+                Invalid::Overwrite { path: target.to_string_lossy().into_owned(), directory: was_directory }.into()
+            );
         }
         if was_directory {
             layers::remove_tree(&by_descriptor(&parent).join(name)).map_err(fail())?;
@@ -145,8 +148,7 @@ fn put_entry(
             made.map_err(Into::into).and_then(|()| find(&parent, name, FileType::Symlink))
         }
         EntryType::Link => {
-            let to = clean(&String::from_utf8_lossy(&link.unwrap_or_default()));
-            return hard_link(root, target, &to, parent.as_fd(), name);
+            return hard_link(root, target, &link.unwrap_or_default(), parent.as_fd(), name);
         }
         EntryType::Char => node(FileType::CharacterDevice, device),
         EntryType::Block => node(FileType::BlockDevice, device),
@@ -196,23 +198,22 @@ fn write_file(parent: &OwnedFd, name: &OsStr, mode: Mode, entry: &mut Entry<'_, 
 }
 
 /// The target's name is relative to the archive's own root; it is looked for beside the entry's directory first.
-fn hard_link(root: BorrowedFd<'_>, entry: &str, to: &str, parent: BorrowedFd<'_>, name: &OsStr) -> Result<()> {
+fn hard_link(root: BorrowedFd<'_>, entry: &Path, to: &[u8], parent: BorrowedFd<'_>, name: &OsStr) -> Result<()> {
     let fail = || Error::path("unpack", entry);
-    let depth_first = entry.match_indices('/').map(|(at, _)| &entry[..at]).rev();
-    for base in depth_first {
-        let path = clean(&format!("{base}/{to}"));
+    // From the archive's root what leads up stays there; then it is looked for, deepest folder first.
+    let to = clean_bytes(to);
+    for base in entry.ancestors().skip(1) {
         let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
-        let Ok(found) = sys::open_in_root(root, Path::new(&path), flags, 0) else { continue };
+        let Ok(found) = sys::open_in_root(root, &within(base, &to), flags, 0) else { continue };
         return rustix::fs::linkat(&found, "", parent, name, AtFlags::EMPTY_PATH).map_err(|error| fail()(error.into()));
     }
     Err(fail()(io::ErrorKind::NotFound.into()))
 }
 
 /// The directory an entry goes into, made when the archive left it out.
-fn open_parent(root: BorrowedFd<'_>, path: &str) -> Result<OwnedFd> {
+fn open_parent(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
     crate::actor::make_directory(root, path)?;
-    let path = if path.is_empty() { "/" } else { path };
-    sys::open_in_root(root, Path::new(path), libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC, 0)
+    sys::open_in_root(root, path, libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC, 0)
         .map_err(Error::path("unpack into", path))
 }
 
@@ -285,12 +286,54 @@ mod tests {
         let root = OwnedFd::from(File::open(inside.path()).unwrap());
         let mut archive = Archive::new(body);
         let mut entry = archive.entries().unwrap().next().unwrap().unwrap();
-        put_entry(root.as_fd(), "/big", &mut entry, &Extensions::default(), Some((1, 1)), ArchivePut::default())
-            .unwrap();
+        put_entry(
+            root.as_fd(),
+            Path::new("/big"),
+            &mut entry,
+            &Extensions::default(),
+            Some((1, 1)),
+            ArchivePut::default(),
+        )
+        .unwrap();
         let metadata = secret.metadata().unwrap();
         assert_eq!(metadata.permissions().mode() & 0o7777, 0o600);
         assert_eq!(std::fs::read(&secret).unwrap(), b"secret");
         assert!(inside.path().join("big").is_symlink(), "the container swapped it");
+    }
+
+    #[test]
+    fn names_that_are_no_text_stay_what_they_are() {
+        let inside = tempfile::tempdir().unwrap();
+        let root = OwnedFd::from(File::open(inside.path()).unwrap());
+        let mut tar = tar::Builder::new(Vec::new());
+        let latin: [&[u8]; 2] = [b"stra\xdfe", b"stra\xdee"];
+        for (content, name) in [b"1", b"2"].into_iter().zip(latin) {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(1);
+            header.set_mode(0o644);
+            tar.append_data(&mut header, Path::new("folder").join(OsStr::from_bytes(name)), &content[..]).unwrap();
+        }
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(EntryType::Link);
+        header.set_size(0);
+        tar.append_link(&mut header, "folder/linked", Path::new("folder").join(OsStr::from_bytes(latin[1]))).unwrap();
+        let mut archive = Archive::new(Box::new(Cursor::new(tar.into_inner().unwrap())) as Box<dyn Read>);
+        for entry in archive.entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let target = within(Path::new("/to"), &entry.path_bytes());
+            let options = ArchivePut::default();
+            put_entry(root.as_fd(), &target, &mut entry, &Extensions::default(), None, options).unwrap();
+        }
+        let folder = inside.path().join("to/folder");
+        let read = |name: &[u8]| std::fs::read(folder.join(OsStr::from_bytes(name))).unwrap();
+        assert_eq!([read(latin[0]), read(latin[1]), read(b"linked")], [b"1", b"2", b"2"]);
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn a_name_leads_no_further_up_than_the_root() {
+        assert_eq!(within(Path::new("/a/b"), b"../../../c/./d"), Path::new("/c/d"));
+        assert_eq!(within(Path::new("/"), b"x"), Path::new("/x"));
     }
 
     #[test]

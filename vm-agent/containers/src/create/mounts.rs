@@ -371,17 +371,22 @@ fn local_subpath(path: &str) -> Option<()> {
 
 /// Without double slashes, `.` and `..`.
 pub(crate) fn clean(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
+    String::from_utf8(clean_bytes(path.as_bytes())).expect("what stands between the slashes of a text is text")
+}
+
+/// The same for names that need not be text.
+pub(crate) fn clean_bytes(path: &[u8]) -> Vec<u8> {
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in path.split(|byte| *byte == b'/') {
         match part {
-            "" | "." => {}
-            ".." => {
+            b"" | b"." => {}
+            b".." => {
                 parts.pop();
             }
             part => parts.push(part),
         }
     }
-    format!("/{}", parts.join("/"))
+    [b"/", parts.join(&b'/').as_slice()].concat()
 }
 
 #[cfg(test)]
