@@ -219,16 +219,16 @@ impl Volumes {
             Err(Error::NotFound(_)) if force => return Ok(None),
             Err(error) => return Err(error),
         };
-        let removed = self.directory_removed(name);
-        {
+        let removed = {
             let _changing = self.lock(name).await;
             let holders = self.holders_of(name);
             if !holders.is_empty() {
                 return Err(Error::InUse { name: name.to_owned(), holders });
             }
-            rename_if_there(&self.directory(name), &removed)?;
+            let removed = self.set_aside(name)?;
             self.inner.table.remove(name, Durability::Durable).await?;
-        }
+            removed
+        };
         delete_tree(removed).await?;
         Ok(Some(volume))
     }
@@ -273,8 +273,22 @@ impl Volumes {
         self.inner.root.join(name)
     }
 
-    fn directory_removed(&self, name: &str) -> PathBuf {
-        self.inner.root.join(format!("{}{name}", recover::REMOVED))
+    /// Puts the directory out of the way and answers where it is: beside what an earlier removal of a volume of this name
+    /// may not have deleted yet.
+    fn set_aside(&self, name: &str) -> Result<PathBuf> {
+        use std::io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotFound};
+        let directory = self.directory(name);
+        for number in 0.. {
+            let removed = self.inner.root.join(recover::removed_name(name, number));
+            match std::fs::rename(&directory, &removed) {
+                Err(error) if matches!(error.kind(), DirectoryNotEmpty | AlreadyExists) => {}
+                Err(error) if error.kind() != NotFound => {
+                    return Err(Error::Io { action: "remove", path: directory, source: error });
+                }
+                Ok(()) | Err(_) => return Ok(removed),
+            }
+        }
+        unreachable!("numbers do not end")
     }
 
     fn hold_unchecked(&self, name: &str, holder: &str) {
@@ -313,14 +327,6 @@ fn make_directory(data: &Path) -> Result<()> {
     let parent = data.parent().expect("_data has a parent");
     std::fs::DirBuilder::new().recursive(true).mode(0o701).create(parent).map_err(io)?;
     std::fs::DirBuilder::new().recursive(true).mode(0o755).create(data).map_err(io)
-}
-
-fn rename_if_there(from: &Path, to: &Path) -> Result<()> {
-    match std::fs::rename(from, to) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(Error::Io { action: "remove", path: from.to_owned(), source }),
-    }
 }
 
 async fn delete_tree(path: PathBuf) -> Result<()> {

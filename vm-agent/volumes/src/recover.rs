@@ -8,7 +8,17 @@ use store::{Durability, Table};
 use crate::{Error, Result, Volume, delete_tree, make_directory, now, volume};
 
 /// The prefix of directories on their way out; no volume's name can start with a dot.
-pub(crate) const REMOVED: &str = ".removed-";
+const REMOVED: &str = ".removed-";
+/// What ends the volume's name before a number; no volume's name can have one.
+const MARK: char = '@';
+
+/// The directory of the volume `name` on its way out; with a number where others of that name are on theirs.
+pub(crate) fn removed_name(name: &str, number: u64) -> String {
+    match number {
+        0 => format!("{REMOVED}{name}"),
+        number => format!("{REMOVED}{name}{MARK}{number}"),
+    }
+}
 
 pub(crate) async fn recover(root: &Path, table: &Table<Volume>) -> Result<()> {
     let io = |source| Error::Io { action: "open", path: root.to_owned(), source };
@@ -19,6 +29,7 @@ pub(crate) async fn recover(root: &Path, table: &Table<Volume>) -> Result<()> {
         let file_name = entry.file_name();
         let Some(name) = file_name.to_str() else { continue };
         if let Some(removed) = name.strip_prefix(REMOVED) {
+            let removed = removed.split_once(MARK).map_or(removed, |(name, _)| name);
             // The record outlived the rename unless the volume was made anew since.
             if known.contains(removed) && !root.join(removed).exists() {
                 table.remove(removed, Durability::Durable).await?;

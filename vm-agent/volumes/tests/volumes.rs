@@ -87,6 +87,28 @@ async fn interrupted_steps_are_finished_at_open() {
     assert_eq!(std::fs::read_to_string(volumes.mountpoint("orphan").join("file")).expect("read"), "precious");
 }
 
+#[tokio::test]
+async fn what_is_left_of_a_removed_volume_is_in_nobodys_way() {
+    let root = tempfile::tempdir().expect("a directory");
+    let directory = root.path().join("volumes");
+    {
+        let volumes = open(root.path()).await;
+        // A removal that is still deleting, or failed to.
+        std::fs::create_dir_all(directory.join(".removed-again/_data/much")).expect("made");
+        volumes.create(named("again")).await.expect("created");
+        assert!(volumes.remove("again", false).await.expect("removed").is_some());
+        assert!(!directory.join("again").exists());
+        std::fs::rename(directory.join(".removed-again"), directory.join(".removed-again@1")).expect("renamed");
+        volumes.create(named("again")).await.expect("created");
+    }
+    // The next engine deletes both, and knows the volume that was made since.
+    let volumes = open(root.path()).await;
+    let left: Vec<_> =
+        std::fs::read_dir(&directory).expect("listed").map(|entry| entry.expect("read").file_name()).collect();
+    assert_eq!(left, ["again"]);
+    assert!(volumes.inspect("again").is_ok());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn parallel_creates_make_one_volume() {
     let root = tempfile::tempdir().expect("a directory");
