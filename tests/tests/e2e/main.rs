@@ -80,6 +80,7 @@ fn cases() -> Vec<Entry> {
         networks::none_and_host_and_container, networks::bridge_reaches_neighbour,
         networks::ports_follow_the_networks, networks::subnet_and_address, networks::without_communication,
         networks::by_id_and_publish_all, networks::host_name_is_shared,
+        networks::shared_with_exposed_ports,
         terminal::interactive_shell, terminal::detach_and_attach, terminal::exec_in_a_terminal,
         system::version_info_ping, system::events_in_order, system::events_of_every_kind,
         system::older_clients, system::disk_usage, system::malformed_requests,

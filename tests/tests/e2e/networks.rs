@@ -238,3 +238,16 @@ pub(crate) fn host_name_is_shared(case: &Case<'_>) -> Result {
     ensure!(out.lines().next() == Some("pear") && out.lines().count() == 2, "{out}");
     Ok(())
 }
+
+pub(crate) fn shared_with_exposed_ports(case: &Case<'_>) -> Result {
+    let (image, owner) = (case.image("exposing:1"), case.container("owner"));
+    let config = serde_json::json!({ "ExposedPorts": { "80/tcp": {} } });
+    tests::image::derive(case.docker, "busybox", &image, &config)?;
+    case.ok(&["run", "-d", "--name", &owner, "busybox", "sleep", "1000"])?;
+    let mode = format!("container:{owner}");
+    case.ok(&["run", "--rm", "--network", &mode, &image, "true"])?;
+    // What the request itself exposes is another matter.
+    let said = case.run(&["run", "--rm", "--network", &mode, "--expose", "81", &image, "true"])?;
+    ensure!(said.code == 125 && said.err.contains("port exposing and the container type network mode"), "{said:?}");
+    Ok(())
+}

@@ -10,7 +10,7 @@ const MAX_HOSTNAME: usize = 63;
 /// Nanoseconds.
 const SHORTEST_PROBE: i64 = 1_000_000;
 
-/// The portable part, after the image's configuration went in.
+/// The portable part: the request's own, and again after the image's configuration went in.
 pub(crate) fn config(config: &ContainerConfig) -> Result<(), Invalid> {
     if !config.working_dir.is_empty() && !config.working_dir.starts_with('/') {
         return Err(Invalid::WorkingDir(config.working_dir.clone()));
@@ -44,7 +44,7 @@ pub(crate) fn config(config: &ContainerConfig) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// The machine's part; `config` for the conflicts between the two.
+/// The machine's part; the request's own `config`, before the image's went in, for the conflicts between the two.
 pub(crate) fn host(host: &HostConfig, config: &ContainerConfig) -> Result<(), Invalid> {
     let policy = Policy::parse(&host.restart_policy.name, host.restart_policy.maximum_retry_count)?;
     if host.auto_remove && !policy.is_none() {
