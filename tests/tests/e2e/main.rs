@@ -75,7 +75,7 @@ fn cases() -> Vec<Entry> {
         images::pull_anonymous, images::pull_by_digest_and_list, images::pull_with_password, images::pull_with_token,
         images::push_and_pull_back,
         images::save_and_load, images::tag_and_remove, images::unknown_in_registry, images::registry_down,
-        images::configuration_is_honoured,
+        images::configuration_is_honoured, images::of_another_platform,
         networks::publish_tcp, networks::publish_taken_port, networks::publish_udp, networks::names_on_user_network,
         networks::none_and_host_and_container, networks::bridge_reaches_neighbour,
         networks::ports_follow_the_networks, networks::subnet_and_address, networks::without_communication,

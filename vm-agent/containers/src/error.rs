@@ -70,10 +70,6 @@ pub enum Error {
     ExecHasRun(String),
     #[error("exec command {0} is already running")]
     ExecRunning(String),
-    #[error(
-        "image with reference {reference} was found but does not provide the specified platform ({wanted}): it is for {found}"
-    )]
-    WrongPlatform { reference: String, wanted: String, found: String },
     #[error("configured logging driver does not support reading")]
     LogsNotReadable,
     #[error("can not get logs from container which is dead or marked for removal")]
@@ -242,11 +238,9 @@ impl Error {
     /// The class that decides the HTTP status.
     pub fn kind(&self) -> Kind {
         match self {
-            Error::NoSuchContainer(_)
-            | Error::NoSuchExec(_)
-            | Error::NoSuchImage(_)
-            | Error::NoSuchPath { .. }
-            | Error::WrongPlatform { .. } => Kind::NotFound,
+            Error::NoSuchContainer(_) | Error::NoSuchExec(_) | Error::NoSuchImage(_) | Error::NoSuchPath { .. } => {
+                Kind::NotFound
+            }
             Error::Ambiguous(_) | Error::Invalid(_) | Error::StartConfig { .. } | Error::NotADirectory => Kind::Invalid,
             Error::NameTaken { .. }
             | Error::KillNotRunning { .. }

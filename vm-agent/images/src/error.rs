@@ -55,6 +55,9 @@ pub enum Error {
         "image with reference {reference} was found but its platform ({found}) does not match the specified platform ({wanted})"
     )]
     WrongPlatform { reference: String, found: String, wanted: String },
+    /// An image that is to be saved is for another platform.
+    #[error("no suitable export target found for platform {0}")]
+    NoExportTarget(String),
     /// A form of manifest or layer that this engine cannot use.
     #[error("{0}")]
     Unsupported(String),
@@ -127,6 +130,7 @@ impl Error {
             Error::NoRoom { .. } | Error::NoSpace { .. } => Kind::NoSpace,
             Error::Layer(error) | Error::Unpack { source: error, .. } if error.is_no_space() => Kind::NoSpace,
             Error::Corrupt(_)
+            | Error::NoExportTarget(_)
             | Error::Unsupported(_)
             | Error::Io { .. }
             | Error::MissingBlob(_)

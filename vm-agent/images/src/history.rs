@@ -1,7 +1,7 @@
 //! `docker history`.
 
 use crate::image::seconds;
-use crate::{ImageId, Images, Result};
+use crate::{ImageId, Images, Platform, Result};
 
 /// One step of an image's making.
 #[derive(Debug, Clone)]
@@ -18,9 +18,9 @@ pub struct HistoryEntry {
 }
 
 impl Images {
-    /// The steps, newest first.
-    pub fn history(&self, name_or_id: &str) -> Result<Vec<HistoryEntry>> {
-        let id = self.resolve(name_or_id)?;
+    /// The steps, newest first; only of an image for `wanted`, where that is given.
+    pub fn history(&self, name_or_id: &str, wanted: Option<&Platform>) -> Result<Vec<HistoryEntry>> {
+        let id = self.resolve_for(name_or_id, wanted)?;
         let image = self.image(&id)?;
         let mut layers = image.chain.iter();
         let mut entries = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Image, ImageId, Images, Result};
+use crate::{Image, ImageId, Images, Platform, Result};
 
 /// Everything about one image.
 #[derive(Debug, Clone)]
@@ -17,9 +17,9 @@ pub struct Inspect {
 }
 
 impl Images {
-    /// By reference, ID, or the beginning of one.
-    pub fn inspect(&self, name_or_id: &str) -> Result<Inspect> {
-        let id = self.resolve(name_or_id)?;
+    /// By reference, ID, or the beginning of one; only an image for `wanted`, where that is given.
+    pub fn inspect(&self, name_or_id: &str, wanted: Option<&Platform>) -> Result<Inspect> {
+        let id = self.resolve_for(name_or_id, wanted)?;
         let record = self.record(&id)?;
         let (repo_tags, repo_digests) = self.names()?.remove(&id).unwrap_or_default();
         Ok(Inspect {

@@ -1,6 +1,6 @@
 //! From what a user typed to an image.
 
-use crate::{Digest, Error, ImageId, Images, Reference, Result};
+use crate::{Digest, Error, Image, ImageId, Images, Platform, Reference, Result};
 
 impl Images {
     /// The image meant by a reference, a full ID with or without `sha256:`, or the unique beginning of one.
@@ -10,6 +10,26 @@ impl Images {
     /// [`Error::NoSuchImage`], [`Error::Ambiguous`], [`Error::InvalidReference`].
     pub fn resolve(&self, name_or_id: &str) -> Result<ImageId> {
         self.resolve_full(name_or_id).map(|(id, _)| id)
+    }
+
+    /// The same, if the image runs on `wanted`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongPlatform`] too.
+    pub fn resolve_for(&self, name_or_id: &str, wanted: Option<&Platform>) -> Result<ImageId> {
+        let id = self.resolve(name_or_id)?;
+        if let Some(wanted) = wanted {
+            let image = self.image(&id)?;
+            if !is_for(&image, wanted) {
+                return Err(Error::WrongPlatform {
+                    reference: name_or_id.to_owned(),
+                    found: image.platform().to_string(),
+                    wanted: wanted.to_string(),
+                });
+            }
+        }
+        Ok(id)
     }
 
     /// Also the reference that matched, when it was one.
@@ -52,4 +72,11 @@ impl Images {
             (found, _) => Ok(found),
         }
     }
+}
+
+/// As dockerd's `OnlyPlatformWithFallback`: an image that names no variant is for any of its architecture.
+pub(crate) fn is_for(image: &Image, wanted: &Platform) -> bool {
+    let found = image.platform();
+    let named = image.raw.get("variant").and_then(serde_json::Value::as_str).is_some_and(|variant| !variant.is_empty());
+    wanted.accepts(&found).is_some() || (!named && found.os == wanted.os && found.architecture == wanted.architecture)
 }

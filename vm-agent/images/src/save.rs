@@ -14,7 +14,8 @@ use tokio::sync::mpsc;
 use crate::image::ImageRecord;
 use crate::manifest::{Descriptor, Index, PlatformJson, media};
 use crate::pins::Pin;
-use crate::{Error, ImageId, Images, Reference, Result, image};
+use crate::resolve::is_for;
+use crate::{Error, ImageId, Images, Platform, Reference, Result, image};
 
 const PIECE: usize = 128 * 1024;
 /// Pieces between the writing thread and the client.
@@ -44,9 +45,16 @@ impl Images {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchImage`], before anything is streamed.
-    pub fn save(&self, names: &[String]) -> Result<mpsc::Receiver<io::Result<Bytes>>> {
+    /// [`Error::NoSuchImage`], or [`Error::NoExportTarget`] for one that is not for `wanted`, before anything is streamed.
+    pub fn save(&self, names: &[String], wanted: Option<&Platform>) -> Result<mpsc::Receiver<io::Result<Bytes>>> {
         let chosen = self.choose(names)?;
+        if let Some(wanted) = wanted {
+            for Chosen { id, .. } in &chosen {
+                if !is_for(self.image(id)?.as_ref(), wanted) {
+                    return Err(Error::NoExportTarget(wanted.to_string()));
+                }
+            }
+        }
         let pin = self.inner.pins.pin();
         for blob in chosen.iter().flat_map(|chosen| chosen.record.blobs(&chosen.id)) {
             pin.blob(blob);

@@ -38,19 +38,19 @@ async fn an_old_archive_is_loaded_and_saved_and_loaded_again() {
     assert_eq!(image.size, 4 + 1 + 50_000 + 3);
     assert_eq!(bench.read("busybox:1", "etc/base"), "base");
 
-    let saved = collect(bench.images.save(&["busybox:1".to_owned()]).unwrap()).await;
+    let saved = collect(bench.images.save(&["busybox:1".to_owned()], None).unwrap()).await;
     let files = names(&saved);
     for name in ["oci-layout", "index.json", "manifest.json", "repositories"] {
         assert!(files.iter().any(|file| file == name), "{name} in {files:?}");
     }
-    let again = collect(bench.images.save(&["busybox:1".to_owned()]).unwrap()).await;
+    let again = collect(bench.images.save(&["busybox:1".to_owned()], None).unwrap()).await;
     assert!(saved == again, "saving twice gives two archives");
 
     // Elsewhere: the same image, with the same manifest.
     let other = Bench::new();
     assert_eq!(other.load(saved.clone()).await.unwrap(), [id]);
     assert_eq!(other.images.image(&id).unwrap().manifest, image.manifest);
-    assert_eq!(other.images.inspect("busybox:1").unwrap().repo_tags, ["busybox:1"]);
+    assert_eq!(other.images.inspect("busybox:1", None).unwrap().repo_tags, ["busybox:1"]);
     assert_eq!(other.read("busybox:1", "etc/top"), "top");
     // Compressed as a whole, and as an OCI layout without Docker's description.
     let other = Bench::new();
@@ -58,15 +58,15 @@ async fn an_old_archive_is_loaded_and_saved_and_loaded_again() {
     let layout = without(&saved, "manifest.json");
     let other = Bench::new();
     assert_eq!(other.load(zstd::encode_all(layout.as_slice(), 1).unwrap()).await.unwrap(), [id]);
-    assert_eq!(other.images.inspect("busybox:1").unwrap().image.manifest, image.manifest);
+    assert_eq!(other.images.inspect("busybox:1", None).unwrap().image.manifest, image.manifest);
     // By ID it has no name.
-    let nameless = collect(bench.images.save(&[id.hex()[..12].to_owned()]).unwrap()).await;
+    let nameless = collect(bench.images.save(&[id.hex()[..12].to_owned()], None).unwrap()).await;
     let other = Bench::new();
     let (sink, said) = recorder();
     other.images.load(std::io::Cursor::new(nameless), None, &sink).await.unwrap();
     assert_eq!(statuses(&said).last().unwrap(), &format!("Loaded image ID: {id}"));
     assert!(other.images.list().unwrap()[0].is_dangling());
-    let error = bench.images.save(&["nothing".to_owned()]).unwrap_err().to_string();
+    let error = bench.images.save(&["nothing".to_owned()], None).unwrap_err().to_string();
     assert_eq!(error, "No such image: nothing:latest");
 }
 
@@ -105,7 +105,7 @@ async fn several_images_in_one_archive_share_layers() {
     bench.load(docker_archive("a:1", &layers(1000))).await.unwrap();
     bench.load(docker_archive("b:1", &layers(1000)[..2])).await.unwrap();
     bench.images.tag("a:1", &Reference::parse("a:2").unwrap()).await.unwrap();
-    let saved = collect(bench.images.save(&["a".to_owned(), "b:1".to_owned()]).unwrap()).await;
+    let saved = collect(bench.images.save(&["a".to_owned(), "b:1".to_owned()], None).unwrap()).await;
     let other = Bench::new();
     assert_eq!(other.load(saved).await.unwrap().len(), 2);
     let mut tags: Vec<String> = other.images.list().unwrap().into_iter().flat_map(|image| image.repo_tags).collect();
@@ -204,7 +204,7 @@ async fn an_oci_index_yields_the_platforms_image() {
     let platform = Platform::parse("linux/arm64").unwrap();
     let (sink, _) = recorder();
     let id = bench.images.load(std::io::Cursor::new(archive), Some(&platform), &sink).await.unwrap()[0];
-    let inspect = bench.images.inspect("example.com/app:2").unwrap();
+    let inspect = bench.images.inspect("example.com/app:2", None).unwrap();
     assert_eq!((inspect.image.id, inspect.image.platform().to_string()), (id, "linux/arm64".to_owned()));
 }
 
@@ -227,7 +227,7 @@ async fn images_are_found_listed_and_told_apart() {
     let summary = &bench.images.list().unwrap()[0];
     assert_eq!((summary.created, summary.size), (1_714_558_831, 1008));
     assert_eq!(summary.labels.as_ref().unwrap()["label"], "busybox:1");
-    let history = bench.images.history("busybox:1").unwrap();
+    let history = bench.images.history("busybox:1", None).unwrap();
     assert_eq!(history.len(), 4);
     assert_eq!(
         (history[0].id, history[0].size, history[0].tags.as_slice()),

@@ -412,7 +412,7 @@ async fn indexes_zstd_and_platforms() {
     assert_eq!(bench.images.image(&id).unwrap().labels().unwrap()["label"], "amd");
     assert_eq!(bench.read(&name(&server), "etc/top"), "top");
     // The name is known by what the user's reference meant: the index.
-    let digests = bench.images.inspect(&name(&server)).unwrap().repo_digests;
+    let digests = bench.images.inspect(&name(&server), None).unwrap().repo_digests;
     assert_eq!(digests, [format!("{}@{root}", reference.familiar_name())]);
     let id = bench.images.pull(&reference, Some(&wanted("linux/arm64")), &Auth::Anonymous, &silent).await.unwrap();
     assert_eq!(bench.images.image(&id).unwrap().platform().to_string(), "linux/arm64");
@@ -434,7 +434,7 @@ async fn mirrors_come_before_docker_hub() {
     let auth = Auth::Basic { username: "me".to_owned(), password: "secret".to_owned() };
     let reference = Reference::parse("busybox").unwrap();
     bench.images.pull(&reference, None, &auth, &Sink::silent()).await.unwrap();
-    assert_eq!(bench.images.inspect("busybox").unwrap().repo_tags, ["busybox:latest"]);
+    assert_eq!(bench.images.inspect("busybox", None).unwrap().repo_tags, ["busybox:latest"]);
     assert_eq!(good.count("/v2/library/busybox/manifests/latest"), 1);
     let shown = [&good, &bad].map(|server| server.seen.lock().unwrap().clone()).concat();
     assert!(shown.iter().all(|request| !request.headers.contains_key("authorization")));

@@ -47,7 +47,7 @@ async fn an_image_survives_the_way_through_a_registry() {
     assert_eq!(pulled, id);
     assert_eq!(bench.read(&name, "etc/base"), "base");
     assert_eq!(bench.read(&name, "etc/top"), "top");
-    let inspect = bench.images.inspect(&name).unwrap();
+    let inspect = bench.images.inspect(&name, None).unwrap();
     assert_eq!(inspect.repo_tags, [name.as_str()]);
     assert_eq!(inspect.repo_digests.len(), 1);
     let said = statuses(&said);
@@ -72,7 +72,7 @@ async fn an_image_survives_the_way_through_a_registry() {
     assert!(bench.images.list().unwrap().is_empty());
     let by_digest = format!("{}/some/app@{digest}", registry.address);
     assert_eq!(pull(&bench.images, &by_digest, &Auth::Anonymous).await.unwrap(), id);
-    let inspect = bench.images.inspect(&by_digest).unwrap();
+    let inspect = bench.images.inspect(&by_digest, None).unwrap();
     assert_eq!((inspect.repo_tags.len(), inspect.repo_digests), (0, vec![by_digest.clone()]));
 
     // A restart keeps it all.
@@ -100,7 +100,7 @@ async fn a_second_push_skips_or_mounts_what_is_there() {
         assert!(said[said.len() - 2].starts_with(&format!("{tag}: digest: sha256:")), "{said:#?}");
         assert_eq!(said.last().unwrap(), &format!("aux {tag}"));
     }
-    assert_eq!(bench.images.inspect("local:1").unwrap().repo_digests.len(), 2);
+    assert_eq!(bench.images.inspect("local:1", None).unwrap().repo_digests.len(), 2);
     let error = bench.images.push(&reference("local:2"), &Auth::Anonymous, &Sink::silent()).await.unwrap_err();
     assert_eq!(error.to_string(), "tag does not exist: local:2");
     let error = bench.images.push(&reference("never"), &Auth::Anonymous, &Sink::silent()).await.unwrap_err();

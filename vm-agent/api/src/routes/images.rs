@@ -10,6 +10,7 @@ use hyper::StatusCode;
 use images::{Reference, Removed, Summary};
 use serde_json::{Value, json};
 
+use super::transfer::platform_since;
 use super::{Call, names};
 use crate::Services;
 use crate::failure::Failure;
@@ -141,7 +142,11 @@ pub(super) fn summarise(image: Summary, users: &HashMap<String, i64>) -> ImageSu
 }
 
 pub(super) async fn inspect(call: Call) -> Answer {
-    let found = call.services.images.inspect(&call.name)?;
+    let platform = platform_since(&call, 49)?;
+    if platform.is_some() && call.since(1, 48) && call.query.flag("manifests") {
+        return Err(Failure::bad_request("conflicting options: manifests and platform options cannot both be set"));
+    }
+    let found = call.services.images.inspect(&call.name, platform.as_ref())?;
     let raw = &found.image.raw;
     let text = |name: &str| raw.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let config: ImageConfig =
@@ -196,7 +201,8 @@ fn add_legacy_config(inspect: &mut Value) {
 }
 
 pub(super) async fn history(call: Call) -> Answer {
-    let history = call.services.images.history(&call.name)?;
+    let platform = platform_since(&call, 48)?;
+    let history = call.services.images.history(&call.name, platform.as_ref())?;
     let items: Vec<_> = history
         .into_iter()
         .map(|entry| ImageHistoryItem {

@@ -58,6 +58,9 @@ async fn pull(call: Call, name: &str) -> Answer {
 /// Errors come within the stream: dockerd has said to where it pushes by then.
 pub(super) async fn push(call: Call) -> Answer {
     let reference = reference(&call.name, call.query.filled("tag"))?;
+    if let Some(platform) = platform_since(&call, 46)? {
+        call.services.images.resolve_for(&reference.familiar(), Some(&platform))?;
+    }
     let auth = credentials(&call.headers);
     let services = call.services;
     progress(everything, move |sink| async move {
@@ -83,14 +86,41 @@ pub(super) async fn load(call: Call) -> Answer {
 
 /// `os/architecture[/variant]`, or since 1.48 the same as JSON.
 fn platform(call: &Call) -> Result<Option<Platform>, Failure> {
-    let Some(text) = call.query.filled("platform") else { return Ok(None) };
-    if !text.starts_with('{') {
-        return Ok(Some(Platform::parse(text)?));
+    match call.query.filled("platform") {
+        Some(text) if text.starts_with('{') => parse_platform(text).map(Some),
+        Some(text) => Ok(Some(Platform::parse(text)?)),
+        None => Ok(None),
     }
-    let given: engine_api::image::Platform = decode(text.as_bytes())?;
-    let parts = [given.os, given.architecture, given.variant];
-    let filled: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    Ok(Some(Platform::parse(&filled.join("/"))?))
+}
+
+/// The platform of a request that knows one since API 1.`minor`, as JSON. Older clients sent what was never looked at.
+pub(super) fn platform_since(call: &Call, minor: u32) -> Result<Option<Platform>, Failure> {
+    if !call.since(1, minor) {
+        return Ok(None);
+    }
+    if call.query.all("platform").nth(1).is_some() {
+        return Err(Failure::bad_request("multiple platform parameters not supported"));
+    }
+    call.query.filled("platform").map(parse_platform).transpose()
+}
+
+fn parse_platform(json: &str) -> Result<Platform, Failure> {
+    let given: engine_api::image::Platform =
+        decode(json.as_bytes()).map_err(|error| Failure::bad_request(format!("failed to parse platform: {error}")))?;
+    let more = !given.variant.is_empty()
+        || !given.os_version.is_empty()
+        || given.os_features.as_ref().is_some_and(|features| !features.is_empty());
+    match (given.os.as_str(), given.architecture.as_str()) {
+        ("", "") if more => {
+            Err(Failure::bad_request("optional platform fields provided, but OS and Architecture are missing"))
+        }
+        ("", _) | (_, "") => Err(Failure::bad_request("both OS and Architecture must be provided")),
+        (os, architecture) => {
+            let parts = [os, architecture, given.variant.as_str()];
+            let filled: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+            Ok(Platform::parse(&filled.join("/"))?)
+        }
+    }
 }
 
 fn everything(_progress: &Progress) -> bool {
@@ -112,7 +142,8 @@ pub(super) async fn save_many(call: Call) -> Answer {
 }
 
 async fn save_images(call: Call, names: Vec<String>) -> Answer {
-    let pieces = call.services.images.save(&names)?;
+    let platform = platform_since(&call, 48)?;
+    let pieces = call.services.images.save(&names, platform.as_ref())?;
     for name in &names {
         if let Ok(id) = call.services.images.resolve(name) {
             call.services.events.emit(event("save", id.to_string(), id.to_string()));
@@ -252,6 +283,17 @@ mod tests {
         assert!(matches!(auth("{}", &STANDARD), Auth::Anonymous));
         assert!(matches!(auth("junk", &STANDARD), Auth::Anonymous));
         assert!(matches!(credentials(&HeaderMap::new()), Auth::Anonymous));
+    }
+
+    #[test]
+    fn platforms_are_whole() {
+        let parse = |json: &str| parse_platform(json).map(|p| p.to_string()).map_err(|failure| failure.message);
+        assert_eq!(parse(r#"{"os":"linux","architecture":"arm","variant":"v6"}"#), Ok("linux/arm/v6".to_owned()));
+        for part in ["{}", r#"{"os":"linux"}"#, r#"{"architecture":"arm64"}"#] {
+            assert_eq!(parse(part), Err("both OS and Architecture must be provided".to_owned()), "{part}");
+        }
+        assert!(parse(r#"{"variant":"v8"}"#).is_err_and(|text| text.starts_with("optional platform fields")));
+        assert!(parse("linux/arm64").is_err_and(|text| text.starts_with("failed to parse platform: ")));
     }
 
     #[test]

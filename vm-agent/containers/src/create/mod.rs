@@ -105,27 +105,16 @@ impl Inner {
             return Err(Invalid::NoImage.into());
         }
         let images = &self.services.images;
-        let id = images.resolve(reference).map_err(|error| match error.kind() {
-            images::Kind::NotFound => {
+        let wanted = platform.filter(|text| !text.is_empty()).map(images::Platform::parse).transpose()?;
+        // The client pulls the right one when it is told that this one is not there.
+        let id = images.resolve_for(reference, wanted.as_ref()).map_err(|error| match error {
+            images::Error::NoSuchImage(_) => {
                 let familiar = images::Reference::parse(reference).map(|parsed| parsed.or_latest().familiar());
                 Error::NoSuchImage(familiar.unwrap_or_else(|_| reference.to_owned()))
             }
-            _ => error.into(),
+            error => error.into(),
         })?;
-        let image = images.image(&id)?;
-        if let Some(text) = platform.filter(|text| !text.is_empty()) {
-            let wanted = images::Platform::parse(text)?;
-            let found = image.platform();
-            if wanted.os != found.os || wanted.architecture != found.architecture || needs_more(&found, &wanted) {
-                // The client pulls the right one when it is told that this one is not there.
-                return Err(Error::WrongPlatform {
-                    reference: reference.to_owned(),
-                    wanted: text.to_owned(),
-                    found: found.to_string(),
-                });
-            }
-        }
-        Ok(image)
+        Ok(images.image(&id)?)
     }
 
     /// Reserves the wanted name, or invents one that is free.
@@ -311,19 +300,6 @@ impl Inner {
     }
 }
 
-/// Whether the image is for a higher variant (`v3`) than was asked for; a lower one runs there as well.
-fn needs_more(image: &images::Platform, wanted: &images::Platform) -> bool {
-    let level = |variant: &str| variant.strip_prefix('v').and_then(|number| number.parse::<u32>().ok());
-    match (&image.variant, &wanted.variant) {
-        (Some(image), Some(wanted)) => match (level(image), level(wanted)) {
-            (Some(image), Some(wanted)) => image > wanted,
-            _ => image != wanted,
-        },
-        // What was not asked for may be any, and what an image does not say is the lowest.
-        _ => false,
-    }
-}
-
 /// All mounts in dockerd's order of precedence: those of other containers, `-v`, `--mount`, `--tmpfs`, the image's volumes.
 fn wanted_mounts(config: &ContainerConfig, host: &HostConfig, inner: &Inner) -> Result<Vec<Wanted>> {
     let mode = inner.settings.mode;
@@ -455,23 +431,4 @@ pub(crate) fn log_attributes(record: &Record, options: &LogOptions) -> String {
         return String::new();
     }
     serde_json::to_string(&attrs).expect("a map of strings is JSON")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn variants() {
-        let check = |image: &str, wanted: &str| {
-            let parse = |text: &str| images::Platform::parse(text).expect(text);
-            needs_more(&parse(image), &parse(wanted))
-        };
-        assert!(check("linux/arm/v7", "linux/arm/v6"));
-        assert!(!check("linux/arm/v6", "linux/arm/v7"));
-        assert!(!check("linux/amd64", "linux/amd64/v3"));
-        assert!(!check("linux/arm64", "linux/arm64/v8"));
-        assert!(!check("linux/amd64/v3", "linux/amd64"));
-        assert!(check("linux/amd64/v3", "linux/amd64/v2"));
-    }
 }
