@@ -130,6 +130,10 @@ fn network_status(error: &network::Error) -> StatusCode {
         | Error::InvalidConfig(_)
         | Error::InvalidOption { .. }
         | Error::InvalidEndpoint { .. }
+        | Error::InvalidMac(_)
+        | Error::Shared
+        | Error::HostMode
+        | Error::NoneMode
         | Error::InvalidProtocol(_) => StatusCode::BAD_REQUEST,
         Error::NameTaken(_) => StatusCode::CONFLICT,
         Error::ActiveEndpoints { .. }
@@ -139,9 +143,8 @@ fn network_status(error: &network::Error) -> StatusCode {
         | Error::PoolOverlaps
         | Error::AddressInUse
         | Error::EndpointExists { .. }
+        | Error::InterfaceTaken(_)
         | Error::NotConnected { .. }
-        | Error::HostMode
-        | Error::NoneMode
         | Error::ConfigOnly(_)
         | Error::ForeignBridge(_) => StatusCode::FORBIDDEN,
         Error::Undo { cause, .. } => network_status(cause),
@@ -149,6 +152,7 @@ fn network_status(error: &network::Error) -> StatusCode {
         Error::NoAddress { .. }
         | Error::Ports { .. }
         | Error::Kernel { .. }
+        | Error::Sysctl { .. }
         | Error::Store(_)
         | Error::Names(_)
         | Error::Detach { .. }

@@ -218,7 +218,13 @@ pub enum Invalid {
     #[error("conflicting options: {0}")]
     Conflict(&'static str),
     #[error("invalid config for network {network}: {reason}")]
-    Endpoint { network: String, reason: String },
+    Endpoint { network: String, reason: Box<network::Error> },
+    #[error("invalid config for network {0}: EndpointsConfig is nil")]
+    NoEndpointSettings(String),
+    #[error("network {0} cannot be joined by a container with NetworkDisabled: leave out one of the two")]
+    DisabledNetwork(String),
+    #[error("container {0} was created without networking and cannot be connected to any network")]
+    NetworkDisabled(String),
     #[error("ps: {0}")]
     PsArguments(String),
     #[error("cannot overwrite {} {path:?} with {}", if *directory { "directory" } else { "non-directory" },

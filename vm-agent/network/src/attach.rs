@@ -101,7 +101,7 @@ impl Networks {
         if plan.wire.is_none() {
             return Ok(());
         }
-        let sandbox = sandbox.ok_or(Error::HostMode)?;
+        let sandbox = sandbox.ok_or(Error::Shared)?;
         // Noted before: a pair whose second half failed is there, too, and removing none is no error.
         done.push(Done::Wired(plan.endpoint.host_interface.clone()));
         let (inner, plan) = (Arc::clone(&self.inner), plan.clone());

@@ -50,7 +50,8 @@ pub struct EndpointRequest<'a> {
     pub dns: Vec<IpAddr>,
     /// The highest priority among a container's networks provides the default route (`GwPriority`).
     pub gateway_priority: i64,
-    /// `DriverOpts` of the endpoint; `com.docker.network.endpoint.ifname` names the interface.
+    /// `DriverOpts` of the endpoint; `com.docker.network.endpoint.ifname` names the interface, `….endpoint.sysctls` sets
+    /// what is below it in `/proc/sys/net`.
     pub options: BTreeMap<String, String>,
 }
 

@@ -60,18 +60,29 @@ pub enum Error {
     #[error("no available IPv{family} addresses on this network's address pools: {network} ({id})")]
     NoAddress { family: u8, network: String, id: String },
     /// 400; one reason a line.
-    #[error("invalid config for network {network}: invalid endpoint settings:\n{}", reasons.join("\n"))]
-    InvalidEndpoint { network: String, reasons: Vec<String> },
+    #[error("invalid endpoint settings:\n{}", reasons.join("\n"))]
+    InvalidEndpoint { reasons: Vec<String> },
+    /// 400
+    #[error("invalid MAC address {0}")]
+    InvalidMac(String),
+    /// 403
+    #[error("the container has an interface {0} already: give the endpoint another com.docker.network.endpoint.ifname")]
+    InterfaceTaken(String),
     /// 403
     #[error("endpoint with name {name} already exists in network {network}")]
     EndpointExists { name: String, network: String },
     /// 403
     #[error("container {container} is not connected to network {network}")]
     NotConnected { container: String, network: String },
-    /// 403
+    /// 400
+    #[error(
+        "container sharing network namespace with another container or host cannot be connected to any other network"
+    )]
+    Shared,
+    /// 400
     #[error("cannot connect container to host network - container must be created in host network mode")]
     HostMode,
-    /// 403
+    /// 400
     #[error("container cannot be connected to multiple networks with one of the networks in private (none) mode")]
     NoneMode,
     /// 403
@@ -86,6 +97,9 @@ pub enum Error {
     /// 500
     #[error("cannot {what}: {source}")]
     Kernel { what: &'static str, source: io::Error },
+    /// 500; of `com.docker.network.endpoint.sysctls`.
+    #[error("cannot set {path} in the container: {source}")]
+    Sysctl { path: String, source: io::Error },
     /// 403
     #[error("bridge {0} exists and was not made by this engine: remove it (ip link delete {0})")]
     ForeignBridge(String),
@@ -137,6 +151,10 @@ impl Error {
             | Error::InvalidConfig(_)
             | Error::InvalidOption { .. }
             | Error::InvalidEndpoint { .. }
+            | Error::InvalidMac(_)
+            | Error::Shared
+            | Error::HostMode
+            | Error::NoneMode
             | Error::InvalidProtocol(_) => Kind::Invalid,
             Error::NameTaken(_) => Kind::Conflict,
             Error::ActiveEndpoints { .. }
@@ -146,9 +164,8 @@ impl Error {
             | Error::PoolOverlaps
             | Error::AddressInUse
             | Error::EndpointExists { .. }
+            | Error::InterfaceTaken(_)
             | Error::NotConnected { .. }
-            | Error::HostMode
-            | Error::NoneMode
             | Error::ConfigOnly(_)
             | Error::ForeignBridge(_) => Kind::Forbidden,
             Error::Undo { cause, .. } => cause.kind(),
@@ -156,6 +173,7 @@ impl Error {
             Error::NoAddress { .. }
             | Error::Ports { .. }
             | Error::Kernel { .. }
+            | Error::Sysctl { .. }
             | Error::Store(_)
             | Error::Names(_)
             | Error::Detach { .. }

@@ -15,6 +15,7 @@ use crate::nft::{Element, Filter};
 use crate::plan::Wire;
 use crate::sandbox::{Sandbox, kernel};
 use crate::state::{Entry, Held};
+use crate::wish::Sysctl;
 use crate::{Endpoint, Error, Protocol, Result, conntrack};
 
 /// Sockets of the engine's namespace.
@@ -149,6 +150,10 @@ impl Kernel {
         let index = link.map_or(0, |l| l.index);
         inside.address(index, &wire.addressing).map_err(kernel("give the container its address"))?;
         drop(inside);
+        if !wire.sysctls.is_empty() {
+            let (interface, sysctls) = (endpoint.interface.clone(), wire.sysctls.clone());
+            sandbox.inside(move || sysctls.iter().try_for_each(|sysctl| set(sysctl, &interface)))?;
+        }
         let mut route = self.route();
         // The port first: its carrier is the bridge's.
         route
@@ -195,6 +200,14 @@ impl Kernel {
     pub(crate) fn routed(&self) -> Result<Vec<IpNet>> {
         self.route().routed().map_err(kernel("list routes"))
     }
+}
+
+/// Sets a sysctl of an interface in the calling thread's network namespace; one that has its value already is left alone.
+fn set(sysctl: &Sysctl, interface: &str) -> Result<()> {
+    let path = sysctl.path(interface);
+    let failed = |path: &str, source| Error::Sysctl { path: path.to_owned(), source };
+    let now = fs::read_to_string(&path).map_err(|source| failed(&path, source))?;
+    if now.trim() == sysctl.value { Ok(()) } else { fs::write(&path, &sysctl.value).map_err(|e| failed(&path, e)) }
 }
 
 /// From the first IPv4 address, as the containers' own; else from the network's id.

@@ -35,6 +35,7 @@ mod sandbox;
 mod state;
 mod stats;
 mod warnings;
+mod wish;
 
 pub use endpoint::{Attachment, Endpoint, EndpointRequest, PortBinding, PortRequest};
 pub use error::{Error, Kind, PortError, Result};
@@ -46,3 +47,4 @@ pub use networks::{Created, Networks, Settings};
 pub use request::{IpamRequest, NetworkCreate, PoolRequest};
 pub use sandbox::Sandbox;
 pub use stats::InterfaceStats;
+pub use wish::{EndpointWish, Understood};

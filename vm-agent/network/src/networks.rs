@@ -14,7 +14,10 @@ use crate::plan::Wanted;
 use crate::retire::Retirement;
 use crate::sandbox::run;
 use crate::state::{Entry, Held, State};
-use crate::{Endpoint, EndpointRequest, Error, Forwarder, InterfaceStats, NameService, Network, Result, Sandbox};
+use crate::{
+    Endpoint, EndpointRequest, EndpointWish, Error, Forwarder, InterfaceStats, NameService, Network, Result, Sandbox,
+    Understood,
+};
 
 /// What the composition root decides.
 #[derive(Debug, Clone)]
@@ -114,6 +117,20 @@ impl Networks {
             options: request.options,
         };
         unabridged(async move { this.attach_now(wanted, sandbox).await }).await
+    }
+
+    /// What [`Networks::attach`] would complain about of a wish, before a container runs. A network that is not there yet
+    /// has no subnets to check against.
+    ///
+    /// # Errors
+    /// Those of [`EndpointWish::understand`], and [`Error::ConfigOnly`].
+    pub fn understand(&self, network: &str, wish: &EndpointWish) -> Result<Understood> {
+        let state = self.inner.state();
+        let network_found = state.find(network).ok().map(|entry| &entry.network);
+        if let Some(found) = network_found.filter(|found| found.config_only) {
+            return Err(Error::ConfigOnly(found.name.clone()));
+        }
+        wish.understand(network_found.map_or(network, |found| &found.name), network_found)
     }
 
     /// The container's endpoints, in the order of attachment.

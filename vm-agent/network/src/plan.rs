@@ -8,7 +8,8 @@ use ipnet::IpNet;
 use crate::ipam::Taken;
 use crate::link::Addressing;
 use crate::state::{Entry, Held, State, release};
-use crate::{Driver, Endpoint, Error, Network, Pool, PortRequest, Result};
+use crate::wish::{Sysctl, sysctls, wanted_interface};
+use crate::{Driver, Endpoint, EndpointWish, Error, Network, PortRequest, Result};
 
 /// What a container wants of a network: [`crate::EndpointRequest`] without the sandbox.
 #[derive(Debug, Clone)]
@@ -46,6 +47,8 @@ pub(crate) struct Wire {
     pub(crate) mtu: u32,
     pub(crate) isolated: bool,
     pub(crate) addressing: Addressing,
+    /// Set once the interface has its name and addresses.
+    pub(crate) sysctls: Vec<Sysctl>,
 }
 
 /// Random numbers and host facts that planning needs, drawn before.
@@ -68,7 +71,7 @@ impl State {
         self.check_neighbours(&network, &wanted)?;
         let (bridge, options) = (entry.bridge(), entry.options.clone());
         let interface = match &bridge {
-            Some(_) => self.interface(&wanted, &options.prefix),
+            Some(_) => self.interface(&wanted, &options.prefix)?,
             None => String::new(),
         };
 
@@ -126,6 +129,8 @@ impl State {
         self.next_order += 1;
         self.endpoints.insert((wanted.container_id.clone(), network.id.clone()), held);
 
+        // Checked with the rest of the wish.
+        let sysctls = sysctls(&endpoint.options).unwrap_or_default();
         let wire = bridge.map(|bridge| {
             let mut addressing = Addressing {
                 addresses: [ipv4, ipv6].into_iter().flatten().map(|(net, _)| net).collect(),
@@ -138,7 +143,7 @@ impl State {
                     addressing.gateways.push(gateway);
                 }
             }
-            Wire { bridge, mtu: options.mtu, isolated: !options.icc, addressing }
+            Wire { bridge, mtu: options.mtu, isolated: !options.icc, addressing, sysctls }
         });
         let names = network.resolves_names();
         Ok(Plan { endpoint, wire, ports: wanted.ports, host_binding: options.host_binding, names })
@@ -149,29 +154,30 @@ impl State {
         if others.iter().any(|h| h.endpoint.network_id == network.id) {
             return Err(Error::EndpointExists { name: wanted.container_name.clone(), network: network.name.clone() });
         }
-        let drivers = others.iter().filter_map(|h| Some(self.networks.get(&h.endpoint.network_id)?.network.driver));
-        for driver in drivers.chain((!others.is_empty()).then_some(network.driver)) {
-            match driver {
-                Driver::Bridge => {}
-                Driver::Host => return Err(Error::HostMode),
-                Driver::Null => return Err(Error::NoneMode),
+        for held in &others {
+            let Some(other) = self.networks.get(&held.endpoint.network_id) else { continue };
+            match (other.network.driver, network.driver) {
+                (Driver::Host, _) => return Err(Error::Shared),
+                (_, Driver::Host) => return Err(Error::HostMode),
+                (Driver::Null, _) | (_, Driver::Null) => return Err(Error::NoneMode),
+                (Driver::Bridge, Driver::Bridge) => {}
             }
         }
         Ok(())
     }
 
     /// The wanted interface name, else the prefix with the lowest number that the container does not use.
-    fn interface(&self, wanted: &Wanted, prefix: &str) -> String {
+    fn interface(&self, wanted: &Wanted, prefix: &str) -> Result<String> {
         let used: Vec<&str> =
             self.of_container(&wanted.container_id).iter().map(|h| h.endpoint.interface.as_str()).collect();
-        let asked = wanted.options.get("com.docker.network.endpoint.ifname");
-        let asked = asked.and_then(|n| crate::options::interface_name(n)).filter(|n| !used.contains(&n.as_str()));
-        asked.unwrap_or_else(|| {
-            (0..)
-                .map(|n: u32| format!("{prefix}{n}"))
-                .find(|n| !used.contains(&n.as_str()))
-                .expect("numbers do not end")
-        })
+        if let Some(asked) = wanted_interface(&wanted.options) {
+            return match used.contains(&asked) || asked == "lo" {
+                true => Err(Error::InterfaceTaken(asked.to_owned())),
+                false => Ok(asked.to_owned()),
+            };
+        }
+        let mut numbered = (0..).map(|n: u32| format!("{prefix}{n}"));
+        Ok(numbered.find(|n| !used.contains(&n.as_str())).expect("numbers do not end"))
     }
 }
 
@@ -181,30 +187,15 @@ fn check(entry: &Entry, wanted: &Wanted) -> Result<()> {
     if network.config_only {
         return Err(Error::ConfigOnly(network.name.clone()));
     }
-    let mut reasons = Vec::new();
-    for ip in [wanted.ipv4.map(IpAddr::V4), wanted.ipv6.map(IpAddr::V6)].into_iter().flatten() {
-        let same_family = |p: &&Pool| p.subnet.addr().is_ipv4() == ip.is_ipv4();
-        if !network.resolves_names() {
-            reasons.push("user specified IP address is supported on user defined networks only".to_owned());
-        }
-        if !network.ipam.config.iter().filter(same_family).any(|p| p.user_defined) {
-            reasons.push(
-                "user specified IP address is supported only when connecting to networks with user configured subnets"
-                    .to_owned(),
-            );
-        } else if !network.ipam.config.iter().any(|p| p.subnet.contains(&ip)) {
-            reasons.push(format!("no configured subnet or ip-range contain the IP address {ip}"));
-        }
-    }
-    if !wanted.aliases.is_empty() && !network.resolves_names() {
-        reasons.push("network-scoped aliases are only supported for user-defined networks".to_owned());
-    }
-    match reasons.len() {
-        0 => return Ok(()),
-        1 => {}
-        _ => reasons.iter_mut().for_each(|r| r.insert_str(0, "* ")),
-    }
-    Err(Error::InvalidEndpoint { network: network.name.clone(), reasons })
+    let text = |ip: Option<IpAddr>| ip.map(|ip| ip.to_string()).unwrap_or_default();
+    let wish = EndpointWish {
+        ipv4: text(wanted.ipv4.map(IpAddr::V4)),
+        ipv6: text(wanted.ipv6.map(IpAddr::V6)),
+        mac: String::new(),
+        aliases: wanted.aliases.clone(),
+        options: wanted.options.clone(),
+    };
+    wish.understand(&network.name, Some(network)).map(drop)
 }
 
 /// An address of the family with its prefix, and the gateway of its pool.

@@ -155,19 +155,16 @@ fn refusals_are_worded_as_dockerd_words_them() {
         assert_eq!(attach("given", "10.1.0.1").await, "Address already in use");
         assert_eq!(
             attach("given", "10.9.0.1").await,
-            "invalid config for network given: invalid endpoint settings:\n\
+            "invalid endpoint settings:\n\
              no configured subnet or ip-range contain the IP address 10.9.0.1"
         );
         let needs =
             "user specified IP address is supported only when connecting to networks with user configured subnets";
-        assert_eq!(
-            attach("chosen", "172.18.0.9").await,
-            format!("invalid config for network chosen: invalid endpoint settings:\n{needs}")
-        );
+        assert_eq!(attach("chosen", "172.18.0.9").await, format!("invalid endpoint settings:\n{needs}"));
         assert_eq!(
             attach("bridge", "172.17.0.9").await,
             format!(
-                "invalid config for network bridge: invalid endpoint settings:\n\
+                "invalid endpoint settings:\n\
                  * user specified IP address is supported on user defined networks only\n* {needs}"
             )
         );

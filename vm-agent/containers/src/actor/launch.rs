@@ -114,7 +114,7 @@ impl Actor {
         }
         let sandbox = match NetworkMode::of(record) {
             NetworkMode::Host => None,
-            NetworkMode::None | NetworkMode::Named(_) | NetworkMode::Container(_) => {
+            NetworkMode::None | NetworkMode::Disabled | NetworkMode::Named(_) | NetworkMode::Container(_) => {
                 Some(self.inner.sandboxes.take().await.map_err(Error::Networking)?)
             }
         };

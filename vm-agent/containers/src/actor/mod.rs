@@ -32,7 +32,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 pub(crate) use files::EtcFiles;
 pub(crate) use launch::{Streams, await_start, bury, connect, endpoint_settings, kept, standard_streams};
-pub(crate) use networking::{parse_port, port_range};
+pub(crate) use networking::{parse_port, port_range, wish};
 pub(crate) use root::{look_up, make_directory};
 
 /// The state of a container's task.

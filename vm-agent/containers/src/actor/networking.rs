@@ -7,8 +7,7 @@ use crate::create::promises;
 use crate::record::Record;
 use crate::{Error, Invalid, Result};
 use engine_api::EndpointSettings;
-use network::{Endpoint, EndpointRequest, PortRequest, Protocol, Sandbox};
-use std::net::IpAddr;
+use network::{Endpoint, EndpointRequest, EndpointWish, PortRequest, Protocol, Sandbox};
 use std::os::fd::AsFd;
 use store::Durability;
 
@@ -17,6 +16,8 @@ use store::Durability;
 pub(crate) enum NetworkMode<'a> {
     Host,
     None,
+    /// `NetworkDisabled`: a namespace of its own that no network ever reaches.
+    Disabled,
     Container(&'a str),
     /// By name or id; `bridge` for the default one.
     Named(&'a str),
@@ -25,8 +26,8 @@ pub(crate) enum NetworkMode<'a> {
 impl NetworkMode<'_> {
     pub(crate) fn of(record: &Record) -> NetworkMode<'_> {
         match record.host.network_mode.as_str() {
+            _ if record.config.network_disabled => NetworkMode::Disabled,
             "host" => NetworkMode::Host,
-            _ if record.config.network_disabled => NetworkMode::None,
             "none" => NetworkMode::None,
             "" | "default" | "bridge" => NetworkMode::Named("bridge"),
             other => match other.strip_prefix("container:") {
@@ -60,7 +61,7 @@ impl Actor {
             NetworkMode::Named(name) => name,
             NetworkMode::Host => "host",
             NetworkMode::None => "none",
-            NetworkMode::Container(_) => return Vec::new(),
+            NetworkMode::Disabled | NetworkMode::Container(_) => return Vec::new(),
         };
         let (first, rest): (Vec<_>, Vec<_>) = self.record.endpoints.iter().partition(|(name, _)| *name == main);
         first.into_iter().chain(rest).collect()
@@ -96,16 +97,7 @@ impl Actor {
         with_ports: bool,
     ) -> Result<Endpoint> {
         let record = &self.record;
-        let invalid = |reason: String| Invalid::Endpoint { network: name.to_owned(), reason };
-        let address = |text: &str| -> Result<Option<IpAddr>> {
-            if text.is_empty() {
-                return Ok(None);
-            }
-            text.parse().map(Some).map_err(|_| invalid(format!("invalid IP address: {text}")).into())
-        };
-        let ipam = settings.ipam_config.clone().unwrap_or_default();
-        let mac_text = if settings.mac_address.is_empty() { &record.config.mac_address } else { &settings.mac_address };
-        let mac = parse_mac(mac_text).ok_or_else(|| invalid(format!("invalid MAC address: {mac_text}")))?;
+        let understood = self.inner.services.networks.understand(name, &wish(settings)).map_err(Error::Networking)?;
         let request = EndpointRequest {
             container_id: record.id.clone(),
             container_name: record.name.clone(),
@@ -113,17 +105,9 @@ impl Actor {
             network: name.to_owned(),
             sandbox,
             aliases: settings.aliases.clone().unwrap_or_default(),
-            ipv4: match address(&ipam.ipv4_address)? {
-                Some(IpAddr::V4(four)) => Some(four),
-                Some(IpAddr::V6(_)) => return Err(invalid("invalid IPv4 address".to_owned()).into()),
-                None => None,
-            },
-            ipv6: match address(&ipam.ipv6_address)? {
-                Some(IpAddr::V6(six)) => Some(six),
-                Some(IpAddr::V4(_)) => return Err(invalid("invalid IPv6 address".to_owned()).into()),
-                None => None,
-            },
-            mac,
+            ipv4: understood.ipv4,
+            ipv6: understood.ipv6,
+            mac: understood.mac,
             ports: if with_ports { port_requests(record)? } else { Vec::new() },
             dns: dns_servers(record)?,
             gateway_priority: settings.gw_priority,
@@ -133,23 +117,48 @@ impl Actor {
     }
 
     pub(super) async fn connect(&mut self, network: String, settings: EndpointSettings) -> Result<()> {
-        let found = self.inner.services.networks.inspect(&network)?;
-        match NetworkMode::of(&self.record) {
-            NetworkMode::Host => return Err(network::Error::HostMode.into()),
-            NetworkMode::Container(_) => {
-                return Err(Invalid::Conflict("container sharing network namespace with another container or host cannot be connected to any other network").into());
-            }
-            NetworkMode::None | NetworkMode::Named(_) => {}
-        }
+        let networks = &self.inner.services.networks;
+        let found = networks.inspect(&network)?;
         promises::endpoint(&settings)?;
+        networks.understand(&found.name, &wish(&settings))?;
+        match NetworkMode::of(&self.record) {
+            NetworkMode::Container(_) => return Err(network::Error::Shared.into()),
+            NetworkMode::Disabled => return Err(Invalid::NetworkDisabled(self.record.name.clone()).into()),
+            NetworkMode::Host | NetworkMode::None | NetworkMode::Named(_) => {}
+        }
+        self.joinable(&found)?;
         if let Some(run) = self.run.clone() {
             let with_ports = publishes(&found) && !self.has_published();
             self.attach_network(&found.name, &settings, run.sandbox.as_ref(), with_ports).await?;
-        } else if self.record.endpoints.contains_key(&found.name) {
-            return Err(network::Error::EndpointExists { name: self.record.name.clone(), network: found.name }.into());
         }
         self.record.endpoints.insert(found.name, settings);
         self.networks_changed().await
+    }
+
+    /// Whether the container can be on this network beside those that it is configured for, running or not.
+    fn joinable(&self, found: &network::Network) -> Result<()> {
+        let record = &self.record;
+        if found.driver == network::Driver::Host && NetworkMode::of(record) != NetworkMode::Host {
+            return Err(network::Error::HostMode.into());
+        }
+        if record.endpoints.contains_key(&found.name) {
+            // As in dockerd, saying it once more to a stopped container is no error; what was said last counts.
+            let (name, network) = (record.name.clone(), found.name.clone());
+            let running = self.run.is_some();
+            return if running { Err(network::Error::EndpointExists { name, network }.into()) } else { Ok(()) };
+        }
+        for name in record.endpoints.keys() {
+            // One that is not there any more fails the next start by itself.
+            let Ok(other) = self.inner.services.networks.inspect(name) else { continue };
+            let either = |driver| found.driver == driver || other.driver == driver;
+            if either(network::Driver::Host) {
+                return Err(network::Error::Shared.into());
+            }
+            if either(network::Driver::Null) {
+                return Err(network::Error::NoneMode.into());
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn disconnect(&mut self, network: &str, force: bool) -> Result<()> {
@@ -250,17 +259,16 @@ pub(crate) fn port_range(text: &str) -> Result<Option<(u16, u16)>, Invalid> {
     if first > last { Err(refused()) } else { Ok(Some((first, last))) }
 }
 
-/// `Some(None)` when there is none, `None` when it is not an address.
-fn parse_mac(text: &str) -> Option<Option<[u8; 6]>> {
-    if text.is_empty() {
-        return Some(None);
+/// The part of the settings that the network understands or refuses.
+pub(crate) fn wish(settings: &EndpointSettings) -> EndpointWish {
+    let ipam = settings.ipam_config.clone().unwrap_or_default();
+    EndpointWish {
+        ipv4: ipam.ipv4_address,
+        ipv6: ipam.ipv6_address,
+        mac: settings.mac_address.clone(),
+        aliases: settings.aliases.clone().unwrap_or_default(),
+        options: settings.driver_opts.clone().unwrap_or_default(),
     }
-    let mut mac = [0; 6];
-    let mut parts = text.split([':', '-']);
-    for byte in &mut mac {
-        *byte = u8::from_str_radix(parts.next()?, 16).ok()?;
-    }
-    parts.next().is_none().then_some(Some(mac))
 }
 
 impl crate::Containers {
@@ -303,8 +311,5 @@ mod tests {
         assert_eq!(port_range("").expect("any"), None);
         assert_eq!(port_range("8000-8010").expect("a range"), Some((8000, 8010)));
         assert!(port_range("9-8").is_err());
-        assert_eq!(parse_mac("02:42:ac:11:00:02"), Some(Some([2, 0x42, 0xac, 0x11, 0, 2])));
-        assert_eq!(parse_mac(""), Some(None));
-        assert_eq!(parse_mac("02:42"), None);
     }
 }

@@ -6,7 +6,7 @@ pub(crate) mod promises;
 pub(crate) mod resources;
 mod validate;
 
-use crate::actor::{Actor, Beginning, endpoint_settings};
+use crate::actor::{Actor, Beginning, endpoint_settings, wish};
 use crate::logs::now;
 use crate::record::{Mounted, Record, Source};
 use crate::service::{Inner, blocking};
@@ -68,8 +68,8 @@ impl Containers {
         }
         let wanted = wanted_mounts(&config, &host, inner)?;
         inner.resolve_shared(&mut host);
-        let endpoints = inner.endpoints(&mut host, networking_config);
-        warnings.extend(promises::check(&host, &endpoints)?);
+        let endpoints = inner.endpoints(&config, &mut host, networking_config)?;
+        warnings.extend(promises::check(&config, &host, &endpoints)?);
         let id = names::new_id().map_err(Error::io("make an id"))?;
         let name = inner.new_name(name, &id)?;
         complete(&mut config, &mut host, &id)?;
@@ -144,26 +144,44 @@ impl Inner {
         }
     }
 
-    /// The networks to join, keyed by their names, however they were named. One that is not there yet is an error of the start.
-    fn endpoints(&self, host: &mut HostConfig, given: Option<NetworkingConfig>) -> Map<EndpointSettings> {
+    /// The networks to join, keyed by their names, however they were named. One that is not there yet is an error of the
+    /// start. As in dockerd the mode says which network comes first, and stands alone only where no network is named beside it.
+    fn endpoints(
+        &self,
+        config: &ContainerConfig,
+        host: &mut HostConfig,
+        given: Option<NetworkingConfig>,
+    ) -> Result<Map<EndpointSettings>> {
+        let networks = &self.services.networks;
         let canonical = |name: &str| match name {
             "" | "default" | "bridge" => "bridge".to_owned(),
             "host" | "none" => name.to_owned(),
-            other => self.services.networks.inspect(other).map_or_else(|_| other.to_owned(), |found| found.name),
+            other => networks.inspect(other).map_or_else(|_| other.to_owned(), |found| found.name),
         };
-        if host.network_mode.starts_with("container:") {
-            return Map::new();
+        let given = given.and_then(|config| config.endpoints_config).unwrap_or_default();
+        let shares = host.network_mode.starts_with("container:");
+        if shares || config.network_disabled {
+            // Clients name the mode itself here, too.
+            let mode =
+                |name: &String| name.starts_with("container:") || canonical(name) == canonical(&host.network_mode);
+            return match given.keys().find(|name| !mode(name)) {
+                Some(_) if shares => Err(network::Error::Shared.into()),
+                Some(name) => Err(Invalid::DisabledNetwork(name.clone()).into()),
+                None => Ok(Map::new()),
+            };
         }
         host.network_mode = canonical(&host.network_mode);
-        let main = host.network_mode.as_str();
-        let given = given.and_then(|config| config.endpoints_config).unwrap_or_default();
-        let mut endpoints: Map<EndpointSettings> =
-            given.into_iter().map(|(name, settings)| (canonical(&name), endpoint_settings(settings))).collect();
-        if matches!(main, "host" | "none") {
-            endpoints.retain(|name, _| name == main);
+        let mut endpoints = Map::new();
+        for (name, settings) in given {
+            let refused = |reason| Invalid::Endpoint { network: name.clone(), reason: Box::new(reason) };
+            let settings = settings.ok_or_else(|| Invalid::NoEndpointSettings(name.clone()))?;
+            networks.understand(&name, &wish(&settings)).map_err(refused)?;
+            endpoints.insert(canonical(&name), endpoint_settings(Some(settings)));
         }
-        endpoints.entry(main.to_owned()).or_default();
-        endpoints
+        if endpoints.is_empty() {
+            endpoints.insert(host.network_mode.clone(), EndpointSettings::default());
+        }
+        Ok(endpoints)
     }
 
     /// Directory, volumes, record, task: in this order, so that a crash leaves at most an orphaned directory.

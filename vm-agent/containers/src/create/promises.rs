@@ -5,10 +5,15 @@
 use super::resources::InvalidResources;
 use crate::Invalid;
 use engine_api::network::EndpointIpamConfig;
-use engine_api::{EndpointSettings, HostConfig, Map, Resources};
+use engine_api::{ContainerConfig, EndpointSettings, HostConfig, Map, Resources};
 
 /// Refuses what would be ignored; answers the warnings of what is harmless to leave out.
-pub(crate) fn check(host: &HostConfig, endpoints: &Map<EndpointSettings>) -> Result<Vec<String>, Invalid> {
+pub(crate) fn check(
+    config: &ContainerConfig,
+    host: &HostConfig,
+    endpoints: &Map<EndpointSettings>,
+) -> Result<Vec<String>, Invalid> {
+    portable(config)?;
     let HostConfig {
         // Refused here, or worth a warning.
         links,
@@ -84,6 +89,45 @@ pub(crate) fn check(host: &HostConfig, endpoints: &Map<EndpointSettings>) -> Res
         );
     }
     Ok(warnings)
+}
+
+/// The same for the portable part.
+fn portable(config: &ContainerConfig) -> Result<(), Invalid> {
+    let ContainerConfig {
+        // Refused here: `api` moves it to the endpoint of the main network, where one is.
+        mac_address,
+        // Have an effect; their values are checked by `validate` and by the modules that carry them out.
+        hostname: _,
+        domainname: _,
+        user: _,
+        exposed_ports: _,
+        tty: _,
+        open_stdin: _,
+        stdin_once: _,
+        env: _,
+        cmd: _,
+        healthcheck: _,
+        image: _,
+        volumes: _,
+        working_dir: _,
+        entrypoint: _,
+        network_disabled: _,
+        labels: _,
+        stop_signal: _,
+        stop_timeout: _,
+        shell: _,
+        // The client's own affair: what it attaches to it says when it does.
+        attach_stdin: _,
+        attach_stdout: _,
+        attach_stderr: _,
+        // Of the image's making and of Windows; shown by inspect, which is all that they promise.
+        on_build: _,
+        args_escaped: _,
+    } = config;
+    if !mac_address.is_empty() {
+        return Err(Invalid::Conflict("mac-address and the network mode"));
+    }
+    Ok(())
 }
 
 const LINK: Invalid =
@@ -201,7 +245,8 @@ mod tests {
     fn check(host: &str, endpoint: &str) -> Result<Vec<String>, String> {
         let host: HostConfig = serde_json::from_str(host).expect(host);
         let settings: EndpointSettings = serde_json::from_str(endpoint).expect(endpoint);
-        super::check(&host, &Map::from([("net".to_owned(), settings)])).map_err(|error| error.to_string())
+        super::check(&ContainerConfig::default(), &host, &Map::from([("net".to_owned(), settings)]))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
