@@ -6,7 +6,7 @@ use crate::record::Source;
 use crate::requests::ListRequest;
 use crate::service::Inner;
 use crate::state::{State, UnixNanos};
-use crate::{Error, Invalid, Result, parse_time};
+use crate::{Error, Invalid, Result};
 use engine_api::Filters;
 use engine_api::filters::FilterError;
 use layers::DiffId;
@@ -202,32 +202,9 @@ pub(crate) fn prunable(filters: &Filters) -> Result<impl Fn(&View) -> bool + use
     })
 }
 
-/// A time, or a duration like `1h30m` before now.
 fn parse_until(text: &str) -> Result<UnixNanos, Invalid> {
-    if let Ok(time) = parse_time(text) {
-        return Ok(time);
-    }
-    let invalid = || Invalid::Filter(FilterError::Value { name: "until".to_owned(), value: text.to_owned() });
-    let mut total: i64 = 0;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let number: i64 = rest[..digits].parse().map_err(|_| invalid())?;
-        rest = &rest[digits..];
-        let letters = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_alphabetic()).len();
-        let unit = match &rest[..letters] {
-            "ns" => 1,
-            "us" => 1_000,
-            "ms" => 1_000_000,
-            "s" => 1_000_000_000,
-            "m" => 60_000_000_000,
-            "h" => 3_600_000_000_000,
-            _ => return Err(invalid()),
-        };
-        rest = &rest[letters..];
-        total = number.checked_mul(unit).and_then(|part| total.checked_add(part)).ok_or_else(invalid)?;
-    }
-    Ok(crate::logs::now() - total)
+    crate::logs::until(text)
+        .map_err(|_| Invalid::Filter(FilterError::Value { name: "until".to_owned(), value: text.to_owned() }))
 }
 
 #[cfg(test)]

@@ -216,7 +216,16 @@ fn is_attestation(descriptor: &Descriptor) -> bool {
 impl Manifest {
     /// Refuses what is no container image: artifacts, encrypted or foreign layers.
     pub(crate) fn check(&self) -> Result<()> {
-        if !matches!(self.config.media_type.as_str(), media::OCI_CONFIG | media::DOCKER_CONFIG) {
+        // As dockerd: what old registries and builders wrote instead counts as an image's, too.
+        if !matches!(
+            self.config.media_type.as_str(),
+            media::OCI_CONFIG
+                | media::DOCKER_CONFIG
+                | "application/octet-stream"
+                | "application/json"
+                | "text/html"
+                | ""
+        ) {
             return Err(Error::Unsupported(format!(
                 "unsupported media type {}: this is no container image",
                 self.config.media_type
@@ -279,6 +288,22 @@ mod tests {
         assert_eq!(select("linux/arm64/v8").unwrap(), Digest::of(b"arm64"));
         let message = select("linux/s390x").unwrap_err().to_string();
         assert_eq!(message, "no matching manifest for linux/s390x in the manifest list entries");
+    }
+
+    #[test]
+    fn configurations_of_old_builders_are_images_too() {
+        let check = |config: &str| {
+            let digest = Digest::of(b"x");
+            let (config, layers) =
+                (Descriptor::new(config, digest, 1), vec![Descriptor::new(media::OCI_LAYER, digest, 1)]);
+            Manifest { schema_version: 2, media_type: None, config, layers }.check().map_err(|error| error.to_string())
+        };
+        for image in [media::OCI_CONFIG, media::DOCKER_CONFIG, "application/octet-stream", "application/json", ""] {
+            assert_eq!(check(image), Ok(()), "{image}");
+        }
+        for other in ["application/vnd.docker.plugin.v1+json", "application/vnd.cncf.helm.config.v1+json"] {
+            assert_eq!(check(other), Err(format!("unsupported media type {other}: this is no container image")));
+        }
     }
 
     #[test]

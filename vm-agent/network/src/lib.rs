@@ -44,6 +44,7 @@ pub use forward::{Binding, ForwardError, ForwardId, Forwarder, Protocol, Publish
 pub use names::{EndpointNames, NameChange, NameError, NameService, NameSockets, Resolver};
 pub use network::{Driver, EndpointSummary, Ipam, Network, Pool, Scope};
 pub use networks::{Created, Networks, Settings};
+pub use options::parse_bool;
 pub use request::{IpamRequest, NetworkCreate, PoolRequest};
 pub use sandbox::Sandbox;
 pub use stats::InterfaceStats;

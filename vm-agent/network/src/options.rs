@@ -45,8 +45,8 @@ impl BridgeOptions {
             let invalid = |expected| Error::InvalidOption { option: option.clone(), value: value.clone(), expected };
             match option.as_str() {
                 NAME => parsed.name = Some(interface_name(value).ok_or_else(|| invalid(INTERFACE_NAME))?),
-                ICC => parsed.icc = boolean(value).ok_or_else(|| invalid("true or false"))?,
-                MASQUERADE => parsed.masquerade = boolean(value).ok_or_else(|| invalid("true or false"))?,
+                ICC => parsed.icc = parse_bool(value).ok_or_else(|| invalid("true or false"))?,
+                MASQUERADE => parsed.masquerade = parse_bool(value).ok_or_else(|| invalid("true or false"))?,
                 HOST_BINDING => {
                     let ip: IpAddr = value.parse().map_err(|_| invalid("an IP address"))?;
                     parsed.host_binding = Some(ip).filter(|ip| !ip.is_unspecified());
@@ -103,7 +103,7 @@ pub(crate) fn interface_name(text: &str) -> Option<String> {
 }
 
 /// The spellings that Go's `strconv.ParseBool` accepts.
-fn boolean(text: &str) -> Option<bool> {
+pub fn parse_bool(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),

@@ -16,7 +16,7 @@ mod system;
 mod transfer;
 mod volumes;
 
-use engine_api::{Filters, Map, Timestamp};
+use engine_api::{Filters, Map};
 use hyper::Method;
 use hyper::header::HeaderValue;
 
@@ -152,36 +152,7 @@ pub(crate) static TABLE: &[Route<Services>] = &[
 /// The `until` filter of a prune: only what is older, nanoseconds since the epoch. A duration counts back from now.
 fn until(filters: &Filters) -> Result<Option<i64>, Failure> {
     let Some(text) = filters.values("until").next() else { return Ok(None) };
-    if let Some(back) = duration(text) {
-        let now = i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
-        return Ok(Some(now.saturating_sub(back)));
-    }
-    ::containers::parse_time(text).map(Some).map_err(|error| Failure::bad_request(error.to_string()))
-}
-
-/// Go's notation of durations, in nanoseconds: `1h30m`, `10s`.
-fn duration(text: &str) -> Option<i64> {
-    let mut total: f64 = 0.0;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let letters = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
-        let unit = match &rest[..letters] {
-            "h" => 3600e9,
-            "m" => 60e9,
-            "s" => 1e9,
-            "ms" => 1e6,
-            "us" => 1e3,
-            "ns" => 1.0,
-            _ => return None,
-        };
-        total += number * unit;
-        rest = &rest[letters..];
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "casts of floats saturate")]
-    (!text.is_empty()).then_some(total as i64)
+    ::containers::until(text).map(Some).map_err(|error| Failure::bad_request(error.to_string()))
 }
 
 /// The filters `label` and `label!` of a prune.
@@ -194,17 +165,6 @@ fn labels_chosen(filters: &Filters, labels: &Map) -> bool {
 mod tests {
     use super::*;
     use crate::router::find;
-
-    #[test]
-    fn durations_are_gos() {
-        let check = |text, expect| assert_eq!(duration(text), expect, "{text}");
-        check("24h", Some(86_400_000_000_000));
-        check("1h30m", Some(5_400_000_000_000));
-        check("1.5s", Some(1_500_000_000));
-        check("1700000000", None);
-        check("2025-01-01", None);
-        check("", None);
-    }
 
     #[test]
     fn fixed_paths_win_over_names() {

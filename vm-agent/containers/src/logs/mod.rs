@@ -16,5 +16,5 @@ pub(crate) use reader::{Reader, read_logs};
 pub(crate) use record::encode;
 pub(crate) use split::Splitter;
 pub(crate) use time::now;
-pub use time::{InvalidTime, parse as parse_time, rfc3339};
+pub use time::{InvalidTime, parse as parse_time, rfc3339, until};
 pub(crate) use writer::{LogFile, Progress};

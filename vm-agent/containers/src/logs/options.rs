@@ -91,8 +91,8 @@ impl LogOptions {
                     size(value).map_err(|_| InvalidLogOption::Buffer(value.clone()))?;
                 }
                 "compress" => {
-                    let refused = |_| InvalidLogOption::Value { option: option.clone(), value: value.clone() };
-                    parsed.compress = value.parse().map_err(refused)?;
+                    let refused = || InvalidLogOption::Value { option: option.clone(), value: value.clone() };
+                    parsed.compress = network::parse_bool(value).ok_or_else(refused)?;
                 }
                 _ if driver == "none" => {}
                 _ => {

@@ -23,6 +23,39 @@ pub fn parse(text: &str) -> Result<UnixNanos, InvalidTime> {
     i64::try_from(time.as_nanosecond()).map_err(|_| invalid())
 }
 
+/// A time, or a duration like `1h30m` before now.
+pub fn until(text: &str) -> Result<UnixNanos, InvalidTime> {
+    match duration(text) {
+        Some(back) => Ok(now().saturating_sub(back)),
+        None => parse(text),
+    }
+}
+
+/// Go's notation of durations, in nanoseconds: `1h30m`, `10s`.
+fn duration(text: &str) -> Option<i64> {
+    let mut total: f64 = 0.0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let number: f64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let letters = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
+        let unit = match &rest[..letters] {
+            "h" => 3600e9,
+            "m" => 60e9,
+            "s" => 1e9,
+            "ms" => 1e6,
+            "us" | "µs" | "μs" => 1e3,
+            "ns" => 1.0,
+            _ => return None,
+        };
+        total += number * unit;
+        rest = &rest[letters..];
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "casts of floats saturate")]
+    (!text.is_empty()).then_some(total as i64)
+}
+
 /// RFC 3339 in UTC with as many fractional digits as needed; 0 is Docker's "0001-01-01T00:00:00Z".
 pub fn rfc3339(nanos: UnixNanos) -> String {
     if nanos == 0 {
@@ -57,6 +90,26 @@ mod tests {
         assert_eq!(parse("2023-11-14T22:13:20.5Z"), Ok(1_700_000_000_500_000_000));
         assert_eq!(parse("2023-11-15T00:13:20+02:00"), Ok(1_700_000_000_000_000_000));
         assert!(parse("yesterday").is_err());
+    }
+
+    #[test]
+    fn durations_are_gos() {
+        let check = |text, expect| assert_eq!(duration(text), expect, "{text}");
+        check("24h", Some(86_400_000_000_000));
+        check("1h30m", Some(5_400_000_000_000));
+        check("1.5s", Some(1_500_000_000));
+        check("1700000000", None);
+        check("2025-01-01", None);
+        check("", None);
+    }
+
+    #[test]
+    fn a_duration_counts_back_from_now() {
+        let before = now();
+        let then = until("1.5h").expect("a duration") + 5_400_000_000_000;
+        assert!((before..=now()).contains(&then), "{before} {then}");
+        assert_eq!(until("1700000000"), Ok(1_700_000_000_000_000_000));
+        assert!(until("1x").is_err());
     }
 
     #[test]

@@ -27,28 +27,36 @@ pub(crate) enum Seccomp {
 pub(crate) fn parse_options(options: &[String]) -> Result<SecurityOptions, Invalid> {
     let mut parsed = SecurityOptions::default();
     for option in options {
-        if option == "no-new-privileges" {
-            parsed.no_new_privileges = true;
-            continue;
-        }
-        // `=` is the separator, `:` what it was before.
-        let refused = |kind| Invalid::SecurityOption { kind, option: option.clone() };
-        let (key, value) = option.split_once('=').or_else(|| option.split_once(':')).ok_or_else(|| refused(1))?;
-        match key {
-            "label" | "apparmor" => {}
-            "seccomp" => {
-                parsed.seccomp = match value {
-                    "unconfined" => Seccomp::Unconfined,
-                    "builtin" | "" => Seccomp::Default,
-                    json => Seccomp::Profile(json.to_owned()),
-                };
-            }
-            "no-new-privileges" => parsed.no_new_privileges = value.parse().map_err(|_| refused(2))?,
-            "writable-cgroups" => parsed.writable_cgroups = Some(value.parse().map_err(|_| refused(2))?),
-            _ => return Err(refused(2)),
+        match option.as_str() {
+            "no-new-privileges" => parsed.no_new_privileges = true,
+            "writable-cgroups" => parsed.writable_cgroups = Some(true),
+            // An old way to write `label=disable`.
+            "disable" => {}
+            _ => parse_option(option, &mut parsed)?,
         }
     }
     Ok(parsed)
+}
+
+/// One with a value.
+fn parse_option(option: &str, parsed: &mut SecurityOptions) -> Result<(), Invalid> {
+    // `=` is the separator, `:` what it was before.
+    let refused = |kind| Invalid::SecurityOption { kind, option: option.to_owned() };
+    let (key, value) = option.split_once('=').or_else(|| option.split_once(':')).ok_or_else(|| refused(1))?;
+    match key {
+        "label" | "apparmor" => {}
+        "seccomp" => {
+            parsed.seccomp = match value {
+                "unconfined" => Seccomp::Unconfined,
+                "builtin" | "" => Seccomp::Default,
+                json => Seccomp::Profile(json.to_owned()),
+            };
+        }
+        "no-new-privileges" => parsed.no_new_privileges = network::parse_bool(value).ok_or_else(|| refused(2))?,
+        "writable-cgroups" => parsed.writable_cgroups = Some(network::parse_bool(value).ok_or_else(|| refused(2))?),
+        _ => return Err(refused(2)),
+    }
+    Ok(())
 }
 
 /// The names (`CAP_...`) a container holds, by dockerd's rules for `--privileged`, `--cap-add` and `--cap-drop`.
@@ -149,6 +157,8 @@ mod tests {
             parse_options(&list).map_err(|error| error.to_string())
         };
         assert!(parse(&["no-new-privileges"]).expect("valid").no_new_privileges);
+        assert!(parse(&["no-new-privileges=T"]).expect("valid").no_new_privileges);
+        assert_eq!(parse(&["writable-cgroups", "disable"]).expect("valid").writable_cgroups, Some(true));
         assert!(!parse(&["no-new-privileges=false"]).expect("valid").no_new_privileges);
         assert_eq!(parse(&["seccomp:unconfined"]).expect("valid").seccomp, Seccomp::Unconfined);
         assert_eq!(parse(&["label=disable", "apparmor=x"]), Ok(SecurityOptions::default()));
