@@ -164,6 +164,19 @@ pub enum Invalid {
     VolumeSpec(String),
     #[error("invalid mode: {0}")]
     VolumeMode(String),
+    /// What is wrong with a `-v`.
+    #[error(transparent)]
+    Bind(Box<Invalid>),
+    #[error("invalid volume specification: '{bind}': {reason}")]
+    BindMount { bind: String, reason: Box<Invalid> },
+    #[error("volumes-from specification cannot be an empty string")]
+    EmptyVolumesFrom,
+    #[error("invalid network mode: invalid container format container:<name|id>")]
+    NetworkContainer,
+    #[error("invalid option: QoS maximum {0} configuration is not supported on linux")]
+    Qos(&'static str),
+    #[error("invalid Annotations: the empty string is not permitted as an annotation key")]
+    EmptyAnnotation,
     #[error("invalid mount path: '{0}' mount path must be absolute")]
     MountPath(String),
     #[error("invalid specification: destination can't be '/'")]
@@ -177,7 +190,7 @@ pub enum Invalid {
          cannot see; use a named volume (-v NAME:{1}) or docker cp"
     )]
     HostBind(String, String),
-    #[error("invalid tmpfs option: \"{0}\"")]
+    #[error("invalid tmpfs option \"{0}\"")]
     Tmpfs(String),
     #[error("{0}")]
     Resources(#[from] crate::create::resources::InvalidResources),
@@ -191,7 +204,7 @@ pub enum Invalid {
     Capability { list: &'static str, name: String },
     #[error("invalid --security-opt {kind}: \"{option}\"")]
     SecurityOption { kind: u8, option: String },
-    #[error("opening seccomp profile failed: {0}")]
+    #[error("Decoding seccomp profile failed: {0}")]
     Seccomp(String),
     #[error("invalid ulimit type: {0}")]
     Ulimit(String),
@@ -209,8 +222,10 @@ pub enum Invalid {
     StorageOption,
     #[error("invalid isolation ({0}): linux only supports 'default'")]
     Isolation(String),
-    #[error("invalid IP address in add-host: \"{0}\"")]
+    #[error("bad format for add-host: \"{0}\"")]
     ExtraHost(String),
+    #[error("invalid IP address in add-host: \"{0}\"")]
+    ExtraHostAddress(String),
     #[error("invalid DNS address: {0}")]
     Dns(String),
     #[error("unknown or invalid runtime name: {0}")]
@@ -232,8 +247,9 @@ pub enum Invalid {
     Overwrite { path: String, directory: bool },
     #[error("{0} archives are not supported: send the archive plain, or packed with gzip or zstd")]
     Compression(&'static str),
+    /// Another container that the request needs. Not 404: that would make clients pull the image again.
     #[error("No such container: {0}")]
-    VolumesFrom(String),
+    OtherContainer(String),
     #[error("no image was named")]
     NoImage,
     #[error("the image's configuration cannot be read: {0}")]
@@ -247,6 +263,10 @@ impl Error {
             Error::NoSuchContainer(_) | Error::NoSuchExec(_) | Error::NoSuchImage(_) | Error::NoSuchPath { .. } => {
                 Kind::NotFound
             }
+            // As dockerd, which finds out about these only after it has begun.
+            Error::Invalid(
+                Invalid::SecurityOption { .. } | Invalid::Bind(_) | Invalid::BindMount { .. } | Invalid::StorageOption,
+            ) => Kind::System,
             Error::Ambiguous(_) | Error::Invalid(_) | Error::StartConfig { .. } | Error::NotADirectory => Kind::Invalid,
             Error::NameTaken { .. }
             | Error::KillNotRunning { .. }

@@ -50,8 +50,6 @@ impl Policy {
         match maximum_retry_count {
             0 => Ok(policy),
             negative if negative < 0 => Err(InvalidPolicy::NegativeWithoutFailure),
-            // The empty policy with a count is accepted: old clients send it.
-            _ if name.is_empty() => Ok(policy),
             _ => Err(InvalidPolicy::RetriesWithoutFailure),
         }
     }
@@ -114,7 +112,7 @@ mod tests {
     #[test]
     fn policies_parse_as_in_dockerd() {
         assert_eq!(Policy::parse("", 0), Ok(Policy::No));
-        assert_eq!(Policy::parse("", 3), Ok(Policy::No));
+        assert_eq!(Policy::parse("", 3), Err(InvalidPolicy::RetriesWithoutFailure));
         assert_eq!(Policy::parse("on-failure", 3), Ok(Policy::OnFailure(3)));
         assert_eq!(Policy::parse("always", 1), Err(InvalidPolicy::RetriesWithoutFailure));
         assert_eq!(Policy::parse("on-failure", -1), Err(InvalidPolicy::Negative));

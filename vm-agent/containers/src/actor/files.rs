@@ -93,16 +93,25 @@ impl Actor {
         let list = self.record.host.extra_hosts.as_deref().unwrap_or_default();
         list.iter()
             .map(|entry| {
-                let refused = || Invalid::ExtraHost(entry.clone());
-                let (name, address) = entry.split_once([':', '=']).ok_or_else(refused)?;
-                let address = match address.trim_start_matches('[').trim_end_matches(']') {
-                    "host-gateway" => self.inner.services.networks.host_gateway(),
-                    text => text.parse().map_err(|_| refused())?,
-                };
+                let (name, address) = extra_host(entry)?;
+                let address = address.unwrap_or_else(|| self.inner.services.networks.host_gateway());
                 Ok((name.to_owned(), address))
             })
             .collect()
     }
+}
+
+/// `name:address` of `--add-host`; `None` for `host-gateway`.
+pub(crate) fn extra_host(entry: &str) -> Result<(&str, Option<IpAddr>), Invalid> {
+    // Only the docker CLI writes `name=[address]` in the one form that dockerd takes.
+    let parts = entry.split_once([':', '=']).filter(|(name, _)| !name.is_empty());
+    let (name, address) = parts.ok_or_else(|| Invalid::ExtraHost(entry.to_owned()))?;
+    let bare = address.trim().trim_start_matches('[').trim_end_matches(']');
+    if bare == "host-gateway" {
+        return Ok((name, None));
+    }
+    let parsed = bare.parse().map_err(|_| Invalid::ExtraHostAddress(address.to_owned()))?;
+    Ok((name, Some(parsed)))
 }
 
 /// `--dns`.

@@ -242,10 +242,10 @@ pub(crate) fn port_requests(record: &Record) -> Result<Vec<PortRequest>, Invalid
 
 /// `80`, `80/udp`.
 pub(crate) fn parse_port(text: &str) -> Result<(u16, Protocol), Invalid> {
-    let refused = || Invalid::Port(text.to_owned());
     let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    let number = number.parse().ok().filter(|number| *number != 0).ok_or_else(refused)?;
-    Ok((number, protocol.parse().map_err(|_| refused())?))
+    let refused = || Invalid::Port(number.to_owned());
+    let parsed = number.parse().ok().filter(|number| *number != 0).ok_or_else(refused)?;
+    Ok((parsed, protocol.parse().map_err(|_| Invalid::Port(text.to_owned()))?))
 }
 
 /// `8080`, `8000-8010`; empty or 0: any.

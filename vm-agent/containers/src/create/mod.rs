@@ -67,7 +67,7 @@ impl Containers {
             warnings.push("Published ports are discarded when using host network mode".to_owned());
         }
         let wanted = wanted_mounts(&config, &host, inner)?;
-        inner.resolve_shared(&mut host);
+        inner.resolve_shared(&mut host)?;
         let endpoints = inner.endpoints(&config, &mut host, networking_config)?;
         warnings.extend(promises::check(&config, &host, &endpoints)?);
         let id = names::new_id().map_err(Error::io("make an id"))?;
@@ -135,13 +135,19 @@ impl Inner {
         Ok(name)
     }
 
-    /// `container:<name>` becomes `container:<id>`: names change. One that is not there yet is an error of the start.
-    fn resolve_shared(&self, host: &mut HostConfig) {
-        for mode in [&mut host.network_mode, &mut host.pid_mode, &mut host.ipc_mode] {
-            if let Some(other) = mode.strip_prefix("container:").and_then(|name| self.find(name).ok()) {
-                *mode = format!("container:{}", other.id);
+    /// `container:<name>` becomes `container:<id>`: names change. As in dockerd one whose network is not there yet is an
+    /// error of the start.
+    fn resolve_shared(&self, host: &mut HostConfig) -> Result<(), Invalid> {
+        let modes = [(&mut host.network_mode, true), (&mut host.pid_mode, false), (&mut host.ipc_mode, false)];
+        for (mode, later) in modes {
+            let Some(name) = mode.strip_prefix("container:") else { continue };
+            match self.find(name) {
+                Ok(other) => *mode = format!("container:{}", other.id),
+                Err(_) if later => {}
+                Err(_) => return Err(Invalid::OtherContainer(name.to_owned())),
             }
         }
+        Ok(())
     }
 
     /// The networks to join, keyed by their names, however they were named. One that is not there yet is an error of the
@@ -323,7 +329,7 @@ fn wanted_mounts(config: &ContainerConfig, host: &HostConfig, inner: &Inner) -> 
     let mode = inner.settings.mode;
     let mut given: Vec<Wanted> = Vec::new();
     for raw in host.binds.iter().flatten() {
-        given.push(mounts::parse_bind(raw, &host.volume_driver, mode)?);
+        given.push(mounts::parse_bind(raw, &host.volume_driver, mode).map_err(|error| mounts::of_bind(raw, error))?);
     }
     for mount in host.mounts.iter().flatten() {
         given.push(mounts::parse_mount(mount, mode)?);
@@ -340,8 +346,7 @@ fn wanted_mounts(config: &ContainerConfig, host: &HostConfig, inner: &Inner) -> 
     let mut list: Vec<Wanted> = Vec::new();
     for from in host.volumes_from.iter().flatten() {
         let (id, read_only) = mounts::parse_volumes_from(from)?;
-        // Not found is the request's fault here: 404 would make clients pull the image again.
-        let other = inner.find(id).map_err(|_| Invalid::VolumesFrom(id.to_owned()))?;
+        let other = inner.find(id).map_err(|_| Invalid::OtherContainer(id.to_owned()))?;
         for mounted in &other.view().record.mounts {
             if destinations.insert(mounted.destination.clone()) {
                 list.extend(inherited(mounted, read_only));

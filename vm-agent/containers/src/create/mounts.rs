@@ -53,15 +53,23 @@ pub(crate) fn parse_bind(raw: &str, driver: &str, mode: Mode) -> Result<Wanted, 
     let refused = || Invalid::VolumeSpec(raw.to_owned());
     let (source, destination, options) = split_bind(raw).ok_or_else(refused)?;
     let flags = parse_mode(options)?;
+    let kind = if is_host_path(source) { "bind" } else { "volume" };
+    let refuse = |reason: String| Invalid::Mount { kind: kind.to_owned(), reason };
     let wanted = Wanted {
         what: What::EngineSocket,
-        destination: destination_of(destination)
-            .map_err(|error| Invalid::Mount { kind: "volume".to_owned(), reason: error.to_string() })?,
+        destination: destination_of(destination).map_err(|error| refuse(error.to_string()))?,
         mode: options.to_owned(),
         rw: !flags.read_only,
         propagation: String::new(),
         recursive_read_only: false,
     };
+    let misplaced = match kind {
+        "bind" => flags.copy_given.then_some("VolumeOptions"),
+        _ => flags.propagation.map(|_| "BindOptions"),
+    };
+    if let Some(field) = misplaced {
+        return Err(refuse(format!("field {field} must not be specified")));
+    }
     if is_host_path(source) {
         let bind = bind_source(source, &wanted.destination, false, true, mode)?;
         let propagation = flags.propagation.unwrap_or("rprivate").to_owned();
@@ -76,6 +84,15 @@ pub(crate) fn parse_bind(raw: &str, driver: &str, mode: Mode) -> Result<Wanted, 
         copy: !flags.no_copy,
     };
     Ok(Wanted { what, ..wanted })
+}
+
+/// What dockerd says of a `-v` that is wrong.
+pub(crate) fn of_bind(raw: &str, error: Invalid) -> Invalid {
+    match error {
+        Invalid::Mount { .. } => Invalid::BindMount { bind: raw.to_owned(), reason: Box::new(error) },
+        Invalid::VolumeSpec(_) | Invalid::VolumeMode(_) => Invalid::Bind(Box::new(error)),
+        other => other,
+    }
 }
 
 /// One `--mount`.
@@ -224,12 +241,12 @@ pub(crate) fn parse_tmpfs(path: &str, options: &str) -> Result<Wanted, Invalid> 
     const KEYS: [&str; 7] = ["size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol"];
     let words: Vec<String> = options.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect();
     for word in &words {
-        let known = match word.split_once('=') {
-            Some((key, _)) => KEYS.contains(&key),
-            None => FLAGS.contains(&word.as_str()) || PROPAGATIONS.contains(&word.as_str()),
+        let (key, known) = match word.split_once('=') {
+            Some((key, _)) => (key, KEYS.contains(&key)),
+            None => (word.as_str(), FLAGS.contains(&word.as_str()) || PROPAGATIONS.contains(&word.as_str())),
         };
         if !known {
-            return Err(Invalid::Tmpfs(word.clone()));
+            return Err(Invalid::Tmpfs(key.to_owned()));
         }
     }
     Ok(Wanted {
@@ -244,6 +261,8 @@ pub(crate) fn parse_tmpfs(path: &str, options: &str) -> Result<Wanted, Invalid> 
 
 /// A `VOLUME` of the image, or a `-v` without a source.
 pub(crate) fn anonymous(path: &str) -> Result<Wanted, Invalid> {
+    // A Dockerfile's `VOLUME data` is beneath the root.
+    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     Ok(Wanted {
         what: What::Volume {
             name: String::new(),
@@ -253,7 +272,7 @@ pub(crate) fn anonymous(path: &str) -> Result<Wanted, Invalid> {
             subpath: String::new(),
             copy: true,
         },
-        destination: destination_of(path)?,
+        destination: destination_of(&path)?,
         mode: String::new(),
         rw: true,
         propagation: String::new(),
@@ -263,6 +282,9 @@ pub(crate) fn anonymous(path: &str) -> Result<Wanted, Invalid> {
 
 /// `id[:ro|rw]` of `--volumes-from`: (container, read-only).
 pub(crate) fn parse_volumes_from(text: &str) -> Result<(&str, bool), Invalid> {
+    if text.is_empty() {
+        return Err(Invalid::EmptyVolumesFrom);
+    }
     let (id, mode) = text.split_once(':').unwrap_or((text, "rw"));
     if id.is_empty() {
         return Err(Invalid::VolumeSpec(text.to_owned()));
@@ -450,6 +472,8 @@ mod tests {
             ("/x:ro", "invalid volume specification: '/x:ro'"),
             ("vol:/x:ro,rw", "invalid mode: ro,rw"),
             ("vol:/x:what", "invalid mode: what"),
+            ("vol:/x:rslave", "invalid mount config for type \"volume\": field BindOptions must not be specified"),
+            ("/tmp:/x:nocopy", "invalid mount config for type \"bind\": field VolumeOptions must not be specified"),
         ] {
             assert_eq!(parse_bind(raw, "", Mode::Native).expect_err(raw).to_string(), text, "{raw}");
         }
@@ -497,7 +521,7 @@ mod tests {
         assert!(wanted.rw);
         assert_eq!(
             parse_tmpfs("/run", "color=red").expect_err("unknown").to_string(),
-            "invalid tmpfs option: \"color=red\""
+            "invalid tmpfs option \"color\""
         );
     }
 }

@@ -35,7 +35,7 @@ pub enum InvalidResources {
     Quota,
     #[error("invalid CPU shares ({0}): value must be a positive integer")]
     Shares(i64),
-    #[error("Invalid value {0} for cpuset {1}")]
+    #[error("Invalid value {0} for cpuset {1}: invalid format: {0}")]
     Cpuset(String, &'static str),
     #[error("Requested CPUs are not available - requested {requested}, available: {available}")]
     CpusNotThere { requested: String, available: String },
@@ -324,7 +324,7 @@ mod tests {
             (r#"{"CpusetCpus": "0-9"}"#, "Requested CPUs are not available - requested 0-9, available: 0-3"),
             (r#"{"CpuRealtimeRuntime": 9}"#, "kernel does not support CPU real-time scheduler"),
             (r#"{"CpuRealtimePeriod": 9}"#, "kernel does not support CPU real-time scheduler"),
-            (r#"{"CpusetCpus": "x"}"#, "Invalid value x for cpuset cpus"),
+            (r#"{"CpusetCpus": "x"}"#, "Invalid value x for cpuset cpus: invalid format: x"),
             (
                 r#"{"CpuPeriod": 5}"#,
                 "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)",

@@ -1,6 +1,6 @@
 //! What dockerd refuses in a create request. Pure.
 
-use crate::actor::{parse_port, port_range};
+use crate::actor::{extra_host, parse_port, port_range};
 use crate::restart::Policy;
 use crate::{Invalid, LogOptions, signal, spec};
 use engine_api::{ContainerConfig, HostConfig};
@@ -59,6 +59,15 @@ pub(crate) fn host(host: &HostConfig, config: &ContainerConfig) -> Result<(), In
     }
     modes(host)?;
     network_conflicts(host, config)?;
+    for (value, what) in [(host.resources.io_maximum_bandwidth, "bandwidth"), (host.resources.io_maximum_iops, "IOPs")]
+    {
+        if value != 0 {
+            return Err(Invalid::Qos(what));
+        }
+    }
+    if host.annotations.iter().flatten().any(|(key, _)| key.is_empty()) {
+        return Err(Invalid::EmptyAnnotation);
+    }
     if host.shm_size < 0 {
         return Err(Invalid::ShmSize);
     }
@@ -107,12 +116,7 @@ pub(crate) fn host(host: &HostConfig, config: &ContainerConfig) -> Result<(), In
         }
     }
     for entry in host.extra_hosts.iter().flatten() {
-        let refused = || Invalid::ExtraHost(entry.clone());
-        let (name, address) = entry.split_once([':', '=']).ok_or_else(refused)?;
-        let bare = address.trim_start_matches('[').trim_end_matches(']');
-        if name.is_empty() || (bare != "host-gateway" && bare.parse::<std::net::IpAddr>().is_err()) {
-            return Err(refused());
-        }
+        extra_host(entry)?;
     }
     for server in host.dns.iter().flatten() {
         server.parse::<std::net::IpAddr>().map_err(|_| Invalid::Dns(server.clone()))?;
@@ -142,6 +146,14 @@ fn modes(host: &HostConfig) -> Result<(), Invalid> {
 fn network_conflicts(host: &HostConfig, config: &ContainerConfig) -> Result<(), Invalid> {
     let given = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
     let shares = host.network_mode.starts_with("container:");
+    if matches!(host.network_mode.as_str(), "container" | "container:") {
+        return Err(Invalid::NetworkContainer);
+    }
+    if host.network_mode == "host" && given(&host.links) {
+        return Err(Invalid::Conflict(
+            "host type networking can't be used with links. This would result in undefined behavior",
+        ));
+    }
     if host.uts_mode == "host" && !config.hostname.is_empty() {
         return Err(Invalid::Conflict("hostname and the UTS mode"));
     }
@@ -193,8 +205,12 @@ mod tests {
             "can't create 'AutoRemove' container with restart policy",
         );
         check("{}", r#"{"IpcMode": "what"}"#, "invalid IPC mode: what");
-        check("{}", r#"{"LogConfig": {"Type": "syslogx"}}"#, "logger: no log driver named 'syslogx' is registered");
-        check("{}", r#"{"PortBindings": {"99999/tcp": []}}"#, "invalid port specification: \"99999/tcp\"");
+        check(
+            "{}",
+            r#"{"LogConfig": {"Type": "syslogx"}}"#,
+            "error looking up logging plugin syslogx: plugin \"syslogx\" not found",
+        );
+        check("{}", r#"{"PortBindings": {"99999/tcp": []}}"#, "invalid port specification: \"99999\"");
         check(
             r#"{"Hostname": "h"}"#,
             r#"{"NetworkMode": "container:abc"}"#,

@@ -25,10 +25,12 @@ pub struct LogOptions {
 /// Why a log configuration is refused; dockerd's wording.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidLogOption {
-    #[error("logger: no log driver named '{0}' is registered")]
+    #[error("error looking up logging plugin {0}: plugin \"{0}\" not found")]
     Driver(String),
-    #[error("unknown log opt '{option}' for {driver} log driver")]
-    Unknown { option: String, driver: String },
+    #[error("unknown log opt '{0}' for json-file log driver")]
+    UnknownOfJsonFile(String),
+    #[error("unknown log opt '{0}' for log driver local")]
+    UnknownOfLocal(String),
     #[error("invalid value for max-size: {0}")]
     MaxSize(String),
     #[error("invalid value for max-file: {0}")]
@@ -95,10 +97,8 @@ impl LogOptions {
                     parsed.compress = network::parse_bool(value).ok_or_else(refused)?;
                 }
                 _ if driver == "none" => {}
-                _ => {
-                    let driver = if driver.is_empty() { "json-file" } else { driver };
-                    return Err(InvalidLogOption::Unknown { option: option.clone(), driver: driver.to_owned() });
-                }
+                _ if driver == "local" => return Err(InvalidLogOption::UnknownOfLocal(option.clone())),
+                _ => return Err(InvalidLogOption::UnknownOfJsonFile(option.clone())),
             }
         }
         if parsed.max_files < 1 {
@@ -171,7 +171,8 @@ mod tests {
         assert_eq!(parse("json-file", &[("max-size", "1.5k")]).expect("size").max_size, Some(1536));
         assert!(!parse("none", &[]).expect("none").enabled);
         let error = |driver: &str, options: &[(&str, &str)]| parse(driver, options).expect_err("bad").to_string();
-        assert_eq!(error("nope", &[]), "logger: no log driver named 'nope' is registered");
+        assert_eq!(error("nope", &[]), "error looking up logging plugin nope: plugin \"nope\" not found");
+        assert_eq!(error("local", &[("a", "b")]), "unknown log opt 'a' for log driver local");
         assert_eq!(error("json-file", &[("a", "b")]), "unknown log opt 'a' for json-file log driver");
         assert_eq!(error("json-file", &[("max-file", "3")]), "cannot set max-file without max-size");
         assert!(
