@@ -49,6 +49,7 @@ impl Containers {
         // The request alone: what the image adds, such as its exposed ports, conflicts with nothing.
         validate::config(&config)?;
         validate::host(&host, &config)?;
+        let mut warnings = resources::adapt(&mut host.resources, &inner.abilities, false).map_err(Invalid::from)?;
         let image = inner.image(&config.image, platform)?;
         // Between here and the record nobody may remove the image.
         let _hold = inner.services.images.hold(&image.id)?;
@@ -62,7 +63,6 @@ impl Containers {
             return Err(Invalid::NoCommand.into());
         }
         validate::config(&config)?;
-        let mut warnings = resources::adapt(&mut host.resources, &inner.abilities, false).map_err(Invalid::from)?;
         if host.network_mode == "host" && host.port_bindings.as_ref().is_some_and(|ports| !ports.is_empty()) {
             warnings.push("Published ports are discarded when using host network mode".to_owned());
         }
