@@ -297,6 +297,10 @@ pub(crate) fn endpoints_beside_the_mode(case: &Case<'_>) -> Result {
         ("none", None, 204, ""),
         ("", None, 204, ""),
     ] {
+        // dockerd joins in any order, so that now and then it stumbles over something else, or does not notice.
+        if case.kind == Kind::Reference && also.is_some() {
+            continue;
+        }
         let name = case.container("beside");
         let mut endpoints = serde_json::Map::from_iter([(network.clone(), serde_json::json!({}))]);
         endpoints.extend(also.map(|also| (also.to_owned(), serde_json::json!({}))));
@@ -306,9 +310,7 @@ pub(crate) fn endpoints_beside_the_mode(case: &Case<'_>) -> Result {
         });
         let (created, started) = create_and_start(case, &name, &body)?;
         let started = started.with_context(|| created.body.clone())?;
-        // dockerd itself takes the networks in any order, and stumbles over the wrong one in half of its starts.
-        let stumbled = case.kind == Kind::Reference && mode == "host" && started.status == 500;
-        ensure!(stumbled || (started.status == status && started.body.contains(words)), "{mode} {also:?}: {started:?}");
+        ensure!(started.status == status && started.body.contains(words), "{mode} {also:?}: {started:?}");
         if status == 204 {
             ensure!(networks_of(case, &name)? == network, "{mode}: {}", networks_of(case, &name)?);
         }
