@@ -3,8 +3,8 @@
 //! What becomes of a boot is said per accelerator by the environment: `FAKE_KVM`, `FAKE_TCG` = `boot` (default), `hang` (not even a
 //! control socket), `silent` (no guest), `die`, `panic`, `reset` (without a word), `no-vhost` (dies for its vsock device, if it has
 //! one), `give-up`, `no-engine`, `late-engine`, `old`, `stubborn` (its engine removes nothing), `leaving` (its container is being
-//! removed already), `deaf` (answers hello and nothing more), `check` (its disk first, for a while). For tests only. It locks its data
-//! disk as QEMU does.
+//! removed already), `deaf` (answers hello and nothing more), `check` (its disk first, until there is a file
+//! `checked` beside the control socket). For tests only. It locks its data disk as QEMU does.
 //!
 //! The engine takes `GET /_ping`, `POST /publish/<tcp|udp>/<port>` (asks the host for that port and answers with its answer),
 //! `POST /die` (QEMU ends with a last word) and `POST /fill-disk` (stands still for want of room on the host, once, or for as long
@@ -26,7 +26,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Mutex, mpsc, watch};
 
-/// How long a check of the disk takes.
+/// How long a check of the disk takes at least.
 const CHECK: std::time::Duration = std::time::Duration::from_secs(2);
 /// When a late engine is ready.
 const LATE: std::time::Duration = std::time::Duration::from_millis(800);
@@ -126,6 +126,9 @@ fn begin(fake: &Arc<Fake>, args: &[String]) {
             tokio::spawn(async move {
                 writeln!(console, "{}", control::LongWork::CheckDisk.begins()).unwrap();
                 tokio::time::sleep(CHECK).await;
+                while !fake.folder.join("checked").exists() {
+                    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                }
                 writeln!(console, "{}", control::LongWork::CheckDisk.ends()).unwrap();
                 guest(fake, args).await;
             });

@@ -91,6 +91,7 @@ async fn a_guest_that_checks_its_disk_is_waited_for_and_says_so() {
         doing == Some("checking the data disk")
     });
     tokio::time::timeout(support::PATIENCE, told).await.expect("it is told").unwrap();
+    std::fs::write(home.paths.runtime_dir().join("checked"), "").unwrap();
     let status = tokio::time::timeout(support::PATIENCE, machine.settled()).await.unwrap();
     assert_eq!((status.phase, &status.failure), (Phase::Running, &None));
     assert_eq!(home.started(), ["kvm"]);

@@ -19,6 +19,8 @@ const QUIT_PATIENCE: Duration = Duration::from_secs(2);
 const DISK_RETRY: Duration = Duration::from_secs(1);
 /// How often QEMU is asked whether the guest's driver is there: it has no event for that.
 const LINK_LOOK: Duration = Duration::from_millis(10);
+/// How long the events of a QEMU that has ended may take to be read.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 const DISK_FULL: &str = "the host's disk is full: free some room, the machine waits until there is some";
 
 #[derive(Debug)]
@@ -99,6 +101,15 @@ impl Instance for QemuInstance {
     }
 }
 
+/// What an event says of the end to come.
+fn exit(event: &Event) -> Option<InstanceExit> {
+    match event {
+        Event::PoweredOff => Some(InstanceExit::PoweredOff),
+        Event::Reset => Some(InstanceExit::Panicked { message: String::new() }),
+        Event::Stopped(_) | Event::Resumed => None,
+    }
+}
+
 struct Watched {
     process: ProcessIdentity,
     helpers: Vec<ProcessIdentity>,
@@ -121,20 +132,21 @@ impl Watched {
             tokio::select! {
                 status = &mut ended => break status,
                 event = events.recv(), if open => match event {
-                    Some(Event::PoweredOff) => told = Some(InstanceExit::PoweredOff),
-                    Some(Event::Reset) => told = Some(InstanceExit::Panicked { message: String::new() }),
                     Some(Event::Stopped(_)) => if let Ok(Some(stop)) = self.qmp.stop().await { self.stopped(stop, &mut told).await },
-                    Some(Event::Resumed) => {}
+                    Some(event) => told = exit(&event).or(told),
                     None => open = false,
                 },
             }
         };
-        while let Ok(event) = events.try_recv() {
-            match event {
-                Event::PoweredOff => told = Some(InstanceExit::PoweredOff),
-                Event::Reset => told = Some(InstanceExit::Panicked { message: String::new() }),
-                Event::Stopped(_) | Event::Resumed => {}
+        // The process may be seen to end before its last words are read: they are there until the control socket is closed.
+        let rest = async {
+            while let Some(event) = events.recv().await {
+                told = exit(&event).or(told.take());
             }
+        };
+        // Somebody else could have inherited the socket.
+        if tokio::time::timeout(LAST_WORDS, rest).await.is_err() {
+            tracing::warn!("QEMU's control socket is still open after its end");
         }
         for helper in &self.helpers {
             match helper.kill() {
