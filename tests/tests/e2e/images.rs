@@ -217,6 +217,12 @@ pub(crate) fn of_another_platform(case: &Case<'_>) -> Result {
         let answer = ask("%7B%22os%22:%22linux%22%7D")?;
         ensure!(answer.status == 400 && answer.body.contains("both OS and Architecture must be provided"), "{path}");
     }
+    // Without a tag it is `latest` that is looked at, though all would be pushed.
+    let repository = reference.split_once(':').map_or(reference.as_str(), |(name, _)| name);
+    let path = format!("/v1.51/images/{repository}/push?platform={other}");
+    let answer = tests::http::request(case.host(), "POST", &path, "")?;
+    let words = format!("No such image: {repository}:latest");
+    ensure!(answer.status == 404 && answer.body.contains(&words), "{} {}", answer.status, answer.body);
     let said = case.run(&["save", "--platform", "linux/s390x", &reference])?;
     ensure!(said.code == 1 && said.err.contains("no suitable export target found"), "{}", said.err);
     let said = case.run(&["create", "--platform", "linux/s390x", "--pull", "never", &reference])?;

@@ -88,6 +88,8 @@ impl<T: Serialize + DeserializeOwned> Table<T> {
     }
 
     fn read_error(&self, cause: &dyn fmt::Display) -> Error {
+        // An I/O error ends the open database for writers as well: the next one opens it again, and this is one.
+        let _ = self.store.inner.writer.submit(Vec::new(), Durability::Durable);
         Error::Read { table: self.name, cause: cause.to_string() }
     }
 }

@@ -109,9 +109,10 @@ fn run(database: &Shared, mut journal: Journal, inbox: &Receiver<Request>, flush
         let mut result = commit(database, &mut journal, &group, durable);
         let visible = result.is_ok();
         if !durable && result.is_ok() && !journaled(&mut journal, &group) {
-            // The journal's disk is full, say: then nothing is answered before it is durable.
+            // The journal's disk is full, say: then nothing is answered before it is durable. The group once more, since memory has
+            // it, and memory goes when the database has to be opened again.
             durable = true;
-            result = commit(database, &mut journal, &[], durable);
+            result = commit(database, &mut journal, &group, durable);
         }
         if durable {
             flushes.fetch_add(1, Ordering::Relaxed);
