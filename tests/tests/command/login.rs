@@ -59,6 +59,11 @@ fn account(berth: &Berth, case: &Case<'_>, registry: &Registry) -> Result {
     let refused = fed(berth, "wrong", &["login", "-u", "berth", "--password-stdin", &host])?;
     ensure!(refused.code == 1 && refused.err.to_lowercase().contains("unauthorized"), "{refused:?}");
     ensure!(!config(berth).exists(), "kept what was refused");
+    let empty = fed(berth, "", &["login", "-u", "berth", "--password-stdin", &host])?;
+    ensure!(
+        empty.code == 1 && empty.err.contains("from a non TTY device"),
+        "nothing may wait for a terminal: {empty:?}"
+    );
     let ours = fed(berth, "secret\n", &["login", "-u", "berth", "--password-stdin", &format!("https://{host}/v2/")])?;
     ensure!(ours.code == 0 && ours.out == "Login Succeeded\n", "{ours:?}");
     ensure!(ours.err.contains("stored unencrypted"), "{ours:?}");

@@ -64,25 +64,31 @@ fn given_password(login: &args::Login) -> Result<Option<String>, Failure> {
 /// The key of what the user named: a host, or Docker Hub's.
 fn server_of(named: Option<&str>) -> &str {
     match named {
-        None | Some("" | "docker.io" | HUB) => HUB,
-        Some(address) => host_of(address),
+        None | Some("") => HUB,
+        Some(address) => match host_of(address) {
+            "docker.io" | "index.docker.io" => HUB,
+            host => host,
+        },
     }
 }
 
 /// What was given, and for the rest what is typed.
 fn typed(username: Option<String>, password: Option<String>) -> Result<Login, Failure> {
+    let given = |text: String| Some(text).filter(|text| !text.is_empty());
+    let username = username.and_then(|name| given(name.trim().to_owned()));
+    let password = password.and_then(given);
     let needs_terminal = username.is_none() || password.is_none();
     if needs_terminal && !std::io::stdin().is_terminal() {
         return Err(Failure::new(1, t!("login.no_terminal")));
     }
-    let username = match username.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()) {
+    let username = match username {
         Some(name) => name,
         None => line(&t!("login.username"))?,
     };
     if username.is_empty() {
         return Err(Failure::new(1, t!("login.needs_name")));
     }
-    let password = match password.filter(|password| !password.is_empty()) {
+    let password = match password {
         Some(password) => password,
         None => unseen(&t!("login.password"))?,
     };
@@ -103,10 +109,10 @@ fn line(question: &str) -> Result<String, Failure> {
 /// A line that is not shown.
 fn unseen(question: &str) -> Result<String, Failure> {
     let failed = |error: std::io::Error| Failure::new(1, error.to_string());
-    print!("{question}");
-    std::io::stdout().flush().map_err(failed)?;
+    // Before the question: who sees it may type.
     crossterm::terminal::enable_raw_mode().map_err(failed)?;
-    let typed = keys(crossterm::event::read);
+    print!("{question}");
+    let typed = std::io::stdout().flush().and_then(|()| keys(crossterm::event::read));
     // The terminal is gone if this fails, and with it the need.
     let _ = crossterm::terminal::disable_raw_mode();
     println!();
@@ -182,7 +188,9 @@ mod tests {
 
     #[test]
     fn the_server_is_a_host_or_the_hub() {
-        for named in [None, Some(""), Some("docker.io"), Some(HUB)] {
+        for named in
+            [None, Some(""), Some("docker.io"), Some(HUB), Some("index.docker.io"), Some("https://index.docker.io/v1")]
+        {
             assert_eq!(server_of(named), HUB);
         }
         assert_eq!(server_of(Some("https://r.example:5000/v2/")), "r.example:5000");

@@ -49,7 +49,7 @@ impl Config {
     pub(super) fn login(&self, server: &str) -> Result<Option<Login>, Failure> {
         let Some(auths) = self.fields.get("auths").and_then(Value::as_object) else { return Ok(None) };
         // Old clients wrote whole addresses as keys.
-        let old = || auths.iter().find(|(key, _)| host_of(key) == server).map(|(_, entry)| entry);
+        let old = || auths.iter().find(|(key, _)| host_of(key) == host_of(server)).map(|(_, entry)| entry);
         let Some(entry) = auths.get(server).or_else(old) else { return Ok(None) };
         let text = |name: &str| entry[name].as_str().filter(|text| !text.is_empty());
         let (mut username, mut password) = (text("username"), text("password"));
