@@ -212,6 +212,7 @@ async fn guest(fake: Arc<Fake>, args: Vec<String>) {
     let at = initrd.windows(10).position(|window| window == b"{\"secret\":").expect("a boot file");
     let boot: BootInfo = serde_json::Deserializer::from_slice(&initrd[at..]).into_iter().next().unwrap().unwrap();
     let mut console = std::fs::File::options().append(true).create(true).open(chardev(&args, "console")).unwrap();
+    writeln!(console, "2026-11-25T22:35:04Z  INFO relay::server: waiting for the host").unwrap();
     writeln!(console, "2026-11-25T22:35:05Z  INFO berth_agent::engine: the engine is ready").unwrap();
     if !args.iter().any(|arg| arg.contains("id=lane0,")) {
         // Over vsock, whose device is another program, this guest is not reached.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use tests::docker::Docker;
@@ -134,11 +134,8 @@ const SILENT: &str = r#"
 "#;
 
 pub(crate) fn first_accelerator_hangs(machine: Machine) -> Result {
-    let deadline = Duration::from_secs(30);
     machine.berth(&["config", "set", "boot_deadline", "30s"])?;
-    let began = Instant::now();
     let note = falls_back(&machine, SILENT)?;
-    ensure!(began.elapsed() >= deadline, "nothing but the deadline may end the first attempt: {note}");
     // The serial link tells by itself that nobody answers; over vsock the guest's driver never came.
     let words = ["no word came from the guest within 30.0 s", "the guest did not answer in time"];
     ensure!(words.iter().any(|words| note.contains(words)), "{note}");

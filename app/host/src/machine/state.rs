@@ -268,6 +268,8 @@ pub enum Action {
         to: Accelerator,
         cause: String,
     },
+    /// Ends the hypervisor, after its guest if that hears its power button.
+    EndInOrder,
     /// Takes the serial link from here on, and tells the user, once, why.
     ChangeLink {
         cause: String,

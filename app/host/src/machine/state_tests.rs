@@ -124,7 +124,7 @@ fn a_link_that_fails_makes_way_for_the_serial_one_once_and_for_no_other_accelera
         assert_eq!((next.step, next.accelerators.as_slice()), (Step::Boot, &[Kvm, Tcg][..]));
         let expected = [
             Action::CancelStep,
-            Action::Kill,
+            Action::EndInOrder,
             Action::CloseHost,
             Action::ChangeLink { cause: "the device died".to_owned() },
             Action::Run(Step::Boot),
@@ -295,7 +295,8 @@ proptest! {
                     Action::CloseHost => world.open = false,
                     Action::Clean => { world.open = true; world.cleaning = true; }
                     Action::CancelClean => world.cleaning = false,
-                    Action::PowerOff | Action::Erase | Action::Kill | Action::Remember(_) | Action::TellFallback { .. }
+                    Action::PowerOff | Action::Erase | Action::Kill | Action::EndInOrder | Action::Remember(_)
+                    | Action::TellFallback { .. }
                     | Action::TellRepeat { .. } | Action::ChangeLink { .. } | Action::Forget => {}
                 }
             }

@@ -212,13 +212,8 @@ impl Task {
                 self.cancel_step().await;
             }
             Action::PowerOff => self.power_off().await,
-            Action::Kill => {
-                if let Some(instance) = self.instance.take()
-                    && let Err(error) = instance.kill().await
-                {
-                    tracing::warn!(%error, "the hypervisor could not be ended");
-                }
-            }
+            Action::Kill => self.kill().await,
+            Action::EndInOrder => self.end_in_order().await,
             Action::OpenHost => {
                 self.status.start_milliseconds = Some(self.clock.total());
                 self.images_are_renewed();

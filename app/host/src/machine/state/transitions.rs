@@ -175,7 +175,8 @@ fn step_failed(start: &Start, cause: &str, blame: Blame, alive: bool) -> (State,
     if boots && blame == Blame::Link && start.other_link {
         let next = Start { step: Step::Boot, other_link: false, ..start.clone() };
         let change = Action::ChangeLink { cause: cause.to_owned() };
-        let actions = vec![Action::CancelStep, Action::Kill, Action::CloseHost, change, Action::Run(Step::Boot)];
+        // That guest may be up, and its containers at work.
+        let actions = vec![Action::CancelStep, Action::EndInOrder, Action::CloseHost, change, Action::Run(Step::Boot)];
         return (State::Starting(next), actions);
     }
     match start.accelerators.as_slice() {
@@ -192,7 +193,7 @@ fn step_failed(start: &Start, cause: &str, blame: Blame, alive: bool) -> (State,
         {
             repeat(start, cause)
         }
-        [accelerator, ..] if alive && start.adopted && start.step == Step::Link => {
+        [accelerator, ..] if alive && start.adopted && start.step == Step::Link && blame != Blame::Other => {
             let cause = format!("{cause} (`berth up` tries again)");
             let failure = Failure { step: Some(Step::Link), cause, console: Vec::new(), alive: true };
             (State::Unanswered { failure, accelerator: *accelerator }, vec![Action::CancelStep])

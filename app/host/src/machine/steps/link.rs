@@ -36,10 +36,12 @@ pub(in crate::machine) struct Way {
     secret: Secret,
     console: PathBuf,
     device_log: PathBuf,
+    /// The guest is booting; else what its console tells is of long ago.
+    boots: bool,
 }
 
-pub(in crate::machine) fn way(address: LinkAddress, secret: Secret, paths: &Paths) -> Way {
-    Way { address, secret, console: paths.console_log(), device_log: paths.vsock_device_log() }
+pub(in crate::machine) fn way(address: LinkAddress, secret: Secret, paths: &Paths, boots: bool) -> Way {
+    Way { address, secret, console: paths.console_log(), device_log: paths.vsock_device_log(), boots }
 }
 
 /// Reaches the guest and says hello, trying until the deadline, and while the guest is at a long work: it listens only once its
@@ -68,7 +70,8 @@ pub(in crate::machine) async fn join(
                 Ok(other) => return other,
                 Err(_) => Error::Overdue { what: SILENCE, seconds: patience.1.as_secs_f64() },
             };
-            extension.extend(console::work(&way.console), Instant::now(), error)?;
+            let work = if way.boots { console::work(&way.console) } else { Work::None };
+            extension.extend(work, Instant::now(), error)?;
         }
     };
     tokio::select! {
@@ -87,13 +90,13 @@ struct Extension {
     patience: Duration,
     /// Longer than until then no work may take.
     last: Instant,
-    /// After the works the guest gets its whole patience once: they had used it up.
-    granted: bool,
+    /// A work was under way when the deadline passed: after it the guest gets its whole patience once.
+    owed: bool,
 }
 
 impl Extension {
     fn new((deadline, patience): (Instant, Duration)) -> Extension {
-        Extension { deadline, patience, last: deadline + WORKS, granted: false }
+        Extension { deadline, patience, last: deadline + WORKS, owed: false }
     }
 
     /// Moves the deadline, which has passed with `error`, if the guest's works are the reason.
@@ -101,12 +104,12 @@ impl Extension {
         match work {
             Work::UnderWay(work) if now >= self.last => Err(too_long(work, self.patience + WORKS)),
             Work::UnderWay(_) => {
-                self.granted = false;
+                self.owed = true;
                 self.deadline = now + SLICE;
                 Ok(())
             }
-            Work::Done if !self.granted => {
-                self.granted = true;
+            Work::Done if self.owed => {
+                self.owed = false;
                 self.deadline = now + self.patience;
                 Ok(())
             }
@@ -178,6 +181,8 @@ mod tests {
         let began = Instant::now();
         let mut extension = Extension::new((began, SECOND));
         assert!(matches!(extension.extend(Work::None, began, silent()), Err(Error::Link(_))));
+        // A work that was done in time has taken none of the guest's.
+        assert!(matches!(extension.extend(Work::Done, began, silent()), Err(Error::Link(_))));
     }
 
     #[test]

@@ -64,7 +64,7 @@ impl Task {
                         None => Settings::load_or_default(&paths.settings()),
                     };
                     let instance = instance.expect(early);
-                    let way = link::way(record.instance.link, record.secret, &paths);
+                    let way = link::way(record.instance.link, record.secret, &paths, !start.adopted);
                     Product::Link(link::join(settings, instance, way, ports, patience).await?)
                 }
                 Step::Engine => {
@@ -118,7 +118,11 @@ impl Task {
                 let event = match self.gave_up(&error) {
                     Some(message) => Event::Exited(InstanceExit::GaveUp { message }),
                     None => {
-                        let blame = blame(&error, console::heard(&self.paths.console_log()));
+                        let blame = match (&error, &self.state) {
+                            // No other attempt reaches a machine whose device is gone.
+                            (Error::VsockDevice { .. }, State::Starting(start)) if start.adopted => Blame::Other,
+                            _ => blame(&error, console::heard(&self.paths.console_log())),
+                        };
                         Event::StepFailed { step, cause: error.chain(), blame }
                     }
                 };

@@ -105,6 +105,26 @@ impl Task {
         self.stop_deadline = Some(Instant::now() + patience);
     }
 
+    pub(super) async fn kill(&mut self) {
+        if let Some(instance) = self.instance.take()
+            && let Err(error) = instance.kill().await
+        {
+            tracing::warn!(%error, "the hypervisor could not be ended");
+        }
+    }
+
+    /// For a guest that is out of reach and may be up all the same.
+    pub(super) async fn end_in_order(&mut self) {
+        if let Some(instance) = &self.instance
+            && console::relay_spoke(&self.paths.console_log())
+            && matches!(timeout(PRESSING, instance.press_power_button()).await, Ok(Ok(())))
+            && timeout(STOP_DEADLINE, instance.wait()).await.is_err()
+        {
+            tracing::warn!("the guest did not end by its power button");
+        }
+        self.kill().await;
+    }
+
     pub(super) async fn stop_overdue(&mut self) {
         self.stop_deadline = None;
         self.happen(Event::StopOverdue).await;
