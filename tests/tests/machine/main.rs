@@ -5,6 +5,7 @@
 
 mod disks;
 mod faults;
+mod guest;
 mod life;
 mod outside;
 mod pulls;
@@ -50,14 +51,17 @@ fn main() -> std::process::ExitCode {
         disks::grows_when_the_setting_is_raised, disks::newer_version_is_refused, pulls::cut_by_a_killed_daemon,
         upkeep::reset_with_and_without_volumes, refusals::corrupted_image_is_healed,
     ];
+    // The same over any link.
+    let long_once = cases![false; room::engine_gives_back_what_was_removed];
     // Without a boot, or of the vsock link only.
     let cold = cases![false;
         refusals::no_qemu, refusals::old_qemu, refusals::corrupted_image, refusals::second_daemon,
         refusals::stopped_machine_says_how, refusals::bad_settings, faults::vsock_device_killed,
+        guest::is_what_the_settings_say,
     ];
     let all = std::env::var_os("BERTH_TEST_ALL").is_some();
     let mut trials = Vec::new();
-    let long = long.into_iter().filter(|_| all);
+    let long = long.into_iter().chain(long_once).filter(|_| all);
     for entry in booting.into_iter().chain(long).chain(cold) {
         let links: &[&'static str] = if all && entry.boots { &["vsock", "serial"] } else { &["vsock"] };
         for link in links {

@@ -1,10 +1,14 @@
-//! A data disk that runs full.
+//! A data disk that runs full, and what it takes of the host's.
+
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use tests::archive;
 use tests::docker::Docker;
 use tests::engine::Machine;
 use tests::registry::{Access, Registry};
+use tests::wait::until;
 
 type Result = anyhow::Result<()>;
 
@@ -67,4 +71,31 @@ pub(crate) fn full_costs_one_pull_and_nothing_else(machine: Machine) -> Result {
     ensure!(docker.ok(&["run", "--rm", "-v", "kept:/data", "busybox", "cat", "/data/file"])? == "stays");
     docker.ok(&["image", "inspect", &large])?;
     Ok(())
+}
+
+/// The bytes that the data disk takes of the host's.
+fn taken(machine: &Machine) -> anyhow::Result<u64> {
+    Ok(std::fs::metadata(machine.home().join("data/machine/disk.raw"))?.blocks() * 512)
+}
+
+/// What a container wrote and lost again is the host's once more after `trim`.
+pub(crate) fn removed_data_leaves_the_host(machine: &Machine, docker: &Docker, trim: impl Fn() -> Result) -> Result {
+    const SIZE: u64 = 200 << 20;
+    let empty = taken(machine)?;
+    let script = "dd if=/dev/urandom of=/large bs=1M count=200 && sync";
+    docker.ok(&["run", "--name", "large", "busybox", "sh", "-c", script])?;
+    let full = taken(machine)?;
+    ensure!(full >= empty + SIZE, "{empty} bytes before, {full} after");
+    docker.ok(&["rm", "large"])?;
+    until("the smaller disk", Duration::from_secs(240), || match trim().and_then(|()| taken(machine)) {
+        Ok(left) => (left + SIZE * 9 / 10 <= full).then_some(Ok(())),
+        Err(error) => Some(Err(error)),
+    })?
+}
+
+/// Without anybody's doing: soon after the engine's start, and then by the hour.
+pub(crate) fn engine_gives_back_what_was_removed(machine: Machine) -> Result {
+    machine.berth(&["up"])?;
+    let docker = Docker::new(machine.docker_host()?)?;
+    removed_data_leaves_the_host(&machine, &docker, || Ok(()))
 }

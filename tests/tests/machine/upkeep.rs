@@ -1,6 +1,7 @@
 //! The verbs that people reach for when something is to be set right: context, restart, diagnose, reset.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -38,6 +39,14 @@ pub(crate) fn context_clock_and_restart(machine: Machine) -> Result {
     ensure!(fs::read_to_string(config.join("config.json"))? == own, "the user's own configuration was changed");
     let off = clock_difference(&machine)?;
     ensure!(off <= 5, "the guest's clock is {off} s off");
+    // The host tells the time every minute.
+    machine.berth(&["shell", "date", "-s", "2001-02-03 04:05:06"])?;
+    let off = clock_difference(&machine)?;
+    ensure!(off > 800_000_000, "the guest's clock was not changed: it is {off} s off");
+    let told = "for _ in $(seq 120); do [ $(date +%Y) -eq 2001 ] || exit 0; sleep 1; done; exit 1";
+    machine.berth(&["shell", "sh", "-c", told]).context("the guest's clock is still wrong")?;
+    let off = clock_difference(&machine)?;
+    ensure!(off <= 5, "the guest's clock is {off} s off after it was set");
 
     let before = status(&machine)?["machine"]["hypervisor_pid"].as_u64().context("a running machine has a QEMU")?;
     machine.berth(&["machine", "restart"])?;
@@ -57,8 +66,13 @@ pub(crate) fn diagnose_tells_no_secret(machine: Machine) -> Result {
     let folder = machine.home().join("report");
     fs::create_dir(&folder)?;
     // Emulation alone is a notice, no failure.
-    machine.berth(&["diagnose", "--output", &folder.display().to_string()])?;
-    let archive = fs::read_dir(&folder)?.next().context("no archive was written")??.path();
+    let said = machine.berth(&["diagnose", "--json", "--output", &folder.display().to_string()])?;
+    let report: serde_json::Value = serde_json::from_str(&said).context(said.clone())?;
+    let checks = report["checks"].as_array().context(said.clone())?;
+    let whole = |check: &serde_json::Value| ["name", "verdict", "finding"].iter().all(|key| check[key].is_string());
+    ensure!(!checks.is_empty() && checks.iter().all(whole), "{said}");
+    let archive = PathBuf::from(report["archive"].as_str().context(said.clone())?);
+    ensure!(archive.parent() == Some(&folder), "{} is not in {}", archive.display(), folder.display());
     let unpacked = Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(&folder).status()?;
     ensure!(unpacked.success(), "{} does not unpack", archive.display());
     let inside = folder.join("berth-diagnose");
@@ -69,6 +83,26 @@ pub(crate) fn diagnose_tells_no_secret(machine: Machine) -> Result {
         let found = Command::new("grep").args(["-r", "-l", "-F", "-e", word]).arg(&inside).output()?;
         // grep(1): 1 is nothing found, 2 an error.
         ensure!(found.status.code() == Some(1), "{word:?} is in {}", String::from_utf8_lossy(&found.stdout));
+        ensure!(!said.contains(word), "{word:?} is in {said}");
+    }
+    logs_are_json(&machine)?;
+    // Without a daemon they are read from the files.
+    machine.berth(&["down"])?;
+    machine.berth(&["machine", "quit"])?;
+    logs_are_json(&machine)
+}
+
+/// Every line a string of its own.
+fn logs_are_json(machine: &Machine) -> Result {
+    for source in ["console", "daemon"] {
+        let plain = machine.berth(&["machine", "logs", "--source", source])?;
+        let json = machine.berth(&["machine", "logs", "--source", source, "--json"])?;
+        let lines = json.lines().map(serde_json::from_str).collect::<std::result::Result<Vec<String>, _>>()?;
+        // There may be more by the second time, and the last line may have been half written the first time.
+        let whole = plain.rfind('\n').with_context(|| format!("{source}: {plain:?}"))?;
+        let plain: Vec<&str> = plain[..=whole].lines().collect();
+        ensure!(lines.len() >= plain.len(), "{source}: {plain:?} and {lines:?}");
+        ensure!(lines.iter().zip(&plain).all(|(line, plain)| line == plain), "{source}: {plain:?} and {lines:?}");
     }
     Ok(())
 }
@@ -78,14 +112,20 @@ pub(crate) fn reset_with_and_without_volumes(machine: Machine) -> Result {
     let docker = Docker::new(machine.docker_host()?)?;
     docker.ok(&["run", "--name", "goes", "-v", "kept:/data", "busybox", "sh", "-c", "echo stays >/data/file"])?;
     docker.ok(&["network", "create", "goes"])?;
-    machine.berth(&["reset", "--yes", "--keep-volumes"])?;
-    machine.berth(&["up"])?;
+    let reset = |arguments: &[&str], phase: &str| -> Result {
+        let said = machine.berth(&[&["reset", "--yes", "--json"], arguments].concat())?;
+        let after: serde_json::Value = serde_json::from_str(&said).context(said.clone())?;
+        ensure!(after["phase"] == phase && after["failure"].is_null(), "{said}");
+        Ok(())
+    };
+    // Only a boot brings the images back that ship with the guest.
+    reset(&["--keep-volumes"], "running")?;
     ensure!(docker.ok(&["ps", "-aq"])?.is_empty(), "containers are still there");
     ensure!(docker.ok(&["network", "ls", "-q", "--filter", "name=goes"])?.is_empty(), "networks are still there");
     let path = docker.ok(&["volume", "inspect", "--format", "{{.Mountpoint}}", "kept"])?;
     ensure!(machine.berth(&["shell", "cat", &format!("{path}/file")])?.trim() == "stays");
 
-    machine.berth(&["reset", "--yes"])?;
+    reset(&[], "stopped")?;
     machine.berth(&["up"])?;
     ensure!(docker.ok(&["volume", "ls", "-q"])?.is_empty(), "volumes are still there");
     // The images that ship with the guest are there again.
