@@ -3,12 +3,12 @@
 use super::compile::{AUDIT_ARCH_I386, AUDIT_ARCH_X86_64, Abi, Program, X32_BIT, compile};
 use super::{custom_profile, default_profile, syscalls::number};
 
-const ALLOW: u32 = 0x7fff_0000;
-const EPERM: u32 = 0x0005_0001;
-const ENOSYS: u32 = 0x0005_0026;
+pub(super) const ALLOW: u32 = 0x7fff_0000;
+pub(super) const EPERM: u32 = 0x0005_0001;
+pub(super) const ENOSYS: u32 = 0x0005_0026;
 const KILL: u32 = 0x8000_0000;
 
-fn run(program: &Program, arch: u32, nr: u32, args: &[u64]) -> u32 {
+pub(super) fn run(program: &Program, arch: u32, nr: u32, args: &[u64]) -> u32 {
     let mut data = [0u8; 64];
     data[0..4].copy_from_slice(&nr.to_le_bytes());
     data[4..8].copy_from_slice(&arch.to_le_bytes());

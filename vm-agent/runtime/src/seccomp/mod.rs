@@ -3,6 +3,8 @@
 //! A profile (Docker's own format, with conditions on capabilities and architectures) becomes an OCI
 //! [`LinuxSeccomp`] for one container; that becomes a [`Program`] that the child installs.
 
+#[cfg(test)]
+mod against_dockerd;
 mod assemble;
 mod compile;
 mod default;
