@@ -25,6 +25,8 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
     pub then: Then,
+    /// What of the body behind this position waits for the word.
+    pub held: Option<(usize, tokio::sync::watch::Receiver<bool>)>,
 }
 
 /// After how many bytes of the body what happens.
@@ -54,7 +56,7 @@ const LARGE: usize = 1_000_000;
 
 impl Answer {
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Answer {
-        Answer { status, headers: Vec::new(), body: body.into(), then: Then::Complete }
+        Answer { status, headers: Vec::new(), body: body.into(), then: Then::Complete, held: None }
     }
 
     pub fn header(mut self, name: &str, value: &str) -> Answer {
@@ -64,6 +66,12 @@ impl Answer {
 
     pub fn then(mut self, then: Then) -> Answer {
         self.then = then;
+        self
+    }
+
+    /// A complete answer whose body goes on after `position` only when the channel says so.
+    pub fn held(mut self, position: usize, until: tokio::sync::watch::Receiver<bool>) -> Answer {
+        self.held = Some((position, until));
         self
     }
 }
@@ -188,6 +196,12 @@ async fn serve(
     stream.write_all(text.as_bytes()).await.ok()?;
     if request.method == "HEAD" {
         return None;
+    }
+    if let Some((position, mut until)) = answer.held {
+        let rest = answer.body.split_off(position);
+        stream.write_all(&answer.body).await.ok()?;
+        until.wait_for(|open| *open).await.ok()?;
+        answer.body = rest;
     }
     match answer.then {
         Then::Complete => stream.write_all(&answer.body).await.ok()?,
