@@ -68,6 +68,12 @@ impl Busy {
     }
 }
 
+/// Waits for what the engine answers, with a sign meanwhile.
+pub(crate) async fn answered<T>(asking: impl Future<Output = T>) -> T {
+    let _busy = Busy::begin(rust_i18n::t!("busy.answer"));
+    asking.await
+}
+
 impl Drop for Busy {
     fn drop(&mut self) {
         self.showing.abort();

@@ -213,6 +213,17 @@ pub(crate) fn waiting_shows_it(_: &Berth, _: &Case<'_>) -> Result {
         ("engine.sock", &["stats", "--no-stream"], "measuring"),
         ("engine.sock", &["run", "-d", "busybox"], "creating a container of busybox"),
         ("engine.sock", &["run", "-it", "busybox"], "creating a container of busybox"),
+        ("engine.sock", &["ps"], "waiting for the engine"),
+        ("engine.sock", &["images"], "waiting for the engine"),
+        ("engine.sock", &["inspect", "web"], "waiting for the engine"),
+        ("engine.sock", &["exec", "-it", "web", "sh"], "waiting for the engine"),
+        ("engine.sock", &["start", "-a", "web"], "waiting for the engine"),
+        ("engine.sock", &["logs", "web"], "waiting for the log of web"),
+        ("engine.sock", &["start", "web"], "starting web"),
+        ("engine.sock", &["stop", "web"], "stopping web"),
+        ("engine.sock", &["rm", "web"], "removing web"),
+        ("engine.sock", &["rmi", "web"], "removing web"),
+        ("engine.sock", &["cp", "web:/a", "b"], "copying"),
     ] {
         let alone = Berth::new(None)?;
         let run = alone.home().join("run");

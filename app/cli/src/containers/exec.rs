@@ -8,6 +8,7 @@ use super::create;
 use super::detach::DetachKeys;
 use super::streams::{Attached, End, Input, Raw, copy, follow_size};
 use crate::Failure;
+use crate::busy::answered;
 
 pub(crate) async fn exec(docker: &Docker, exec: Exec) -> Result<i32, Failure> {
     let wrong = |text| Failure::new(1, text);
@@ -27,9 +28,9 @@ pub(crate) async fn exec(docker: &Docker, exec: Exec) -> Result<i32, Failure> {
         working_dir: exec.workdir.clone(),
         detach_keys: exec.detach_keys.clone(),
     };
-    let id = docker.create_exec(&exec.container, options).await?.id;
+    let id = answered(docker.create_exec(&exec.container, options)).await?.id;
     let start = StartExecOptions { detach: exec.detach, tty: exec.tty, output_capacity: None };
-    match docker.start_exec(&id, Some(start)).await? {
+    match answered(docker.start_exec(&id, Some(start))).await? {
         StartExecResults::Detached => return Ok(0),
         StartExecResults::Attached { output, input } => {
             let raw = Raw::enter(exec.tty && exec.interactive)?;
@@ -53,6 +54,6 @@ pub(crate) async fn exec(docker: &Docker, exec: Exec) -> Result<i32, Failure> {
             }
         }
     }
-    let code = docker.inspect_exec(&id).await?.exit_code.unwrap_or(0);
+    let code = answered(docker.inspect_exec(&id)).await?.exit_code.unwrap_or(0);
     Ok(i32::try_from(code).unwrap_or(1))
 }

@@ -6,6 +6,7 @@ use super::Engine;
 use super::args::Inspect;
 use super::template::Template;
 use crate::Failure;
+use crate::busy::answered;
 
 /// What a name can name, in the order in which docker looks, and where the engine describes it.
 const KINDS: [(&str, &str, &str); 4] = [
@@ -21,7 +22,7 @@ pub(crate) async fn inspect(engine: &Engine, inspect: Inspect) -> Result<i32, Fa
     let mut found = Vec::new();
     let mut code = 0;
     for name in &inspect.names {
-        match describe(engine, name, inspect.kind.as_deref(), inspect.size).await? {
+        match answered(describe(engine, name, inspect.kind.as_deref(), inspect.size)).await? {
             Some(value) => found.push(value),
             None => {
                 let kind = inspect.kind.as_deref().unwrap_or("object");

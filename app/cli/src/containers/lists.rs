@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::args::{Images, Ps};
 use super::template::Template;
 use super::{format, options, times};
+use crate::busy::answered;
 use crate::{Failure, print_json};
 
 /// Fields of a container in a list and their headings, as docker names them.
@@ -62,7 +63,7 @@ pub(crate) async fn ps(docker: &Docker, ps: Ps) -> Result<i32, Failure> {
     // A filter on the status asks for more than what runs, as do those who want the last.
     let all = ps.all || filters.contains_key("status") || last.is_some();
     let options = ListContainersOptions { all, limit: last, size: ps.size, filters: Some(filters) };
-    let containers = docker.list_containers(Some(options)).await?;
+    let containers = answered(docker.list_containers(Some(options))).await?;
     if ps.json {
         return print_json(&containers);
     }
@@ -145,7 +146,7 @@ pub(crate) async fn images(docker: &Docker, images: Images) -> Result<i32, Failu
     };
     let template = Template::parse(images.format.as_deref().unwrap_or(plain)).map_err(wrong)?;
     let options = ListImagesOptions { all: images.all, filters: Some(filters), ..ListImagesOptions::default() };
-    let list = docker.list_images(Some(options)).await?;
+    let list = answered(docker.list_images(Some(options))).await?;
     if images.json {
         return print_json(&list);
     }

@@ -17,7 +17,7 @@ use super::format::short;
 use super::streams::{Attached, End, Input, Raw, copy, follow_size};
 use super::{create, images};
 use crate::Failure;
-use crate::busy::Busy;
+use crate::busy::{Busy, answered};
 
 /// Exit code for what goes wrong before the container's own program runs, as docker uses it.
 const ENGINE_REFUSED: i32 = 125;
@@ -76,7 +76,7 @@ impl Session {
             detach_keys: key_text,
             ..AttachContainerOptions::default()
         };
-        let attached = docker.attach_container(&id, Some(options)).await.map_err(Failure::from)?;
+        let attached = answered(docker.attach_container(&id, Some(options))).await.map_err(Failure::from)?;
         let attached = Attached { output: attached.output, input: attached.input };
         // Asked before the start, so that the exit of a short program is not missed; removal comes after it.
         let condition = if removed { "removed" } else { "next-exit" };

@@ -10,7 +10,7 @@ use super::detach::DetachKeys;
 use super::run::Session;
 use super::{options, streams, times};
 use crate::Failure;
-use crate::busy::Busy;
+use crate::busy::{Busy, answered};
 
 pub(crate) async fn start(docker: &Docker, start: Start) -> Result<i32, Failure> {
     let keys = DetachKeys::parse(start.detach_keys.as_deref()).map_err(|text| Failure::new(1, text))?;
@@ -24,7 +24,7 @@ pub(crate) async fn start(docker: &Docker, start: Start) -> Result<i32, Failure>
     let [name] = &start.containers[..] else {
         return Err(Failure::new(1, t!("start.one_at_a_time").into_owned()));
     };
-    let container = docker.inspect_container(name, None).await?;
+    let container = answered(docker.inspect_container(name, None)).await?;
     let config = container.config.unwrap_or_default();
     let tty = config.tty.unwrap_or_default();
     let session = Session {
@@ -96,7 +96,10 @@ pub(crate) async fn logs(docker: &Docker, logs: Logs) -> Result<i32, Failure> {
         tail: logs.tail,
     };
     let mut output = docker.logs(&logs.container, Some(options));
+    let mut busy = Some(Busy::begin(t!("busy.logs", name = logs.container)));
     while let Some(piece) = output.next().await {
+        // From now on the log itself says that something comes.
+        drop(busy.take());
         streams::write(piece?)?;
     }
     Ok(0)
