@@ -65,19 +65,24 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     ])
 }
 
-#[test]
-fn dependencies_point_one_way() {
+/// The crates of this tree, as cargo describes them.
+fn packages() -> Vec<serde_json::Value> {
     let out = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .current_dir(root())
         .output()
         .expect("cargo runs");
     let metadata: serde_json::Value = serde_json::from_slice(&out.stdout).expect("cargo metadata prints JSON");
-    let packages = metadata["packages"].as_array().expect("a list of packages");
+    metadata["packages"].as_array().expect("a list of packages").clone()
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let packages = packages();
     let ours: BTreeSet<&str> = packages.iter().filter_map(|package| package["name"].as_str()).collect();
     let allowed = allowed();
     let mut wrong = Vec::new();
-    for package in packages {
+    for package in &packages {
         let name = package["name"].as_str().expect("a package has a name");
         // The composition roots and the tests may use everything below them.
         let Some(may) = allowed.get(name) else { continue };
@@ -93,6 +98,89 @@ fn dependencies_point_one_way() {
         }
     }
     assert!(wrong.is_empty(), "dependencies against the direction of docs/architecture.md: {wrong:?}");
+}
+
+/// What only one part may do shows in whom it has to ask for help: `crate of others -> crates of this tree that may use it`.
+///
+/// Netlink has no entry: `network` speaks it without help, see [`what_only_one_part_may_do`].
+fn helpers() -> BTreeMap<&'static str, &'static [&'static str]> {
+    BTreeMap::from([
+        // Metadata.
+        ("redb", &["store"] as &[_]),
+        // HTTP: in the guest only `api` serves it, and `images` asks registries; outside, the daemon and its clients.
+        ("hyper", &["api", "host", "cli"]),
+        ("hyper-util", &["api", "host", "cli"]),
+        ("http-body-util", &["api", "host", "cli"]),
+        ("reqwest", &["images"]),
+        ("oci-client", &["images"]),
+        // Docker's API from outside: what `berth run` and its like are made of. The daemon passes its bytes on unread.
+        ("bollard", &["cli"]),
+        ("engine-api", &["api", "containers"]),
+        // The user's folders; `guest-image` builds the image, and keeps its downloads where the daemon finds them.
+        ("directories", &["host", "guest-image"]),
+        ("dirs", &[]),
+        // None of these is needed, and each would be a second way to what `network` does.
+        ("rtnetlink", &[]),
+        ("netlink-sys", &[]),
+        ("neli", &[]),
+        ("nftnl", &[]),
+        ("nftables", &[]),
+    ])
+}
+
+#[test]
+fn helpers_are_asked_by_their_one_part_only() {
+    let helpers = helpers();
+    let (mut wrong, mut used) = (Vec::new(), BTreeSet::new());
+    for package in packages() {
+        let name = package["name"].as_str().expect("a package has a name");
+        // Tests, and what installs and verifies, look at all sides from outside.
+        if ["tests", "installers"].contains(&name) {
+            continue;
+        }
+        for dependency in package["dependencies"].as_array().expect("a list of dependencies") {
+            let on = dependency["name"].as_str().expect("a dependency has a name");
+            let Some(may) = helpers.get(on).filter(|_| dependency["kind"].as_str() != Some("dev")) else { continue };
+            used.insert((on.to_owned(), name.to_owned()));
+            if !may.contains(&name) {
+                wrong.push(format!("{name} -> {on}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "used by others than docs/architecture.md says: {wrong:?}");
+    let allowed = helpers.iter().flat_map(|(on, may)| may.iter().map(|name| ((*on).to_owned(), (*name).to_owned())));
+    let idle: Vec<_> = allowed.filter(|pair| !used.contains(pair)).collect();
+    assert!(idle.is_empty(), "allowed and not used (any more): {idle:?}");
+}
+
+/// What needs no helper shows in the sources: `word -> files and folders in which it may be`.
+#[test]
+fn what_only_one_part_may_do() {
+    let rules: [(&str, &str, &[&str]); 3] = [
+        // Halves, so that this file does not find itself. The second place waits for the kernel's word about disks at boot,
+        // before there is an engine.
+        (concat!("NET", "LINK"), "", &["vm-agent/network/", "vm-agent/src/init/disks.rs"]),
+        // The second place looks for somebody else's program.
+        (concat!("director", "ies::"), "app/", &["app/host/src/paths.rs", "app/host/src/driver/qemu/vsock_device.rs"]),
+        (concat!("(\"BERTH_", "HOME\")"), "app/", &["app/host/src/paths.rs"]),
+    ];
+    let mut wrong = Vec::new();
+    for (word, beneath, places) in rules {
+        let mut found = BTreeSet::new();
+        for (path, text) in rust_files() {
+            let path = path.strip_prefix(root()).expect("git lists files of this tree").display().to_string();
+            // A crate's tests may set up what its product may not touch.
+            if !path.starts_with(beneath) || path.contains("/tests/") || !text.contains(word) {
+                continue;
+            }
+            match places.iter().find(|place| path.starts_with(**place)) {
+                Some(place) => drop(found.insert(*place)),
+                None => wrong.push(format!("{word} in {path}")),
+            }
+        }
+        assert_eq!(found.len(), places.len(), "{word} is only in {found:?} any more");
+    }
+    assert!(wrong.is_empty(), "done elsewhere than docs/architecture.md says: {wrong:?}");
 }
 
 #[test]
