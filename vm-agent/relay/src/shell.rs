@@ -57,7 +57,11 @@ fn program(start: &Start) -> (&str, &[String]) {
 fn spawn(start: &Start) -> io::Result<(Child, AsyncFd<OwnedFd>)> {
     let pty = openpty(&winsize(start.size), None)?;
     let (master, slave) = (pty.master, pty.slave);
-    fcntl(&master, FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
+    // The program has the terminal as its standard streams only: what it starts in the background, with streams elsewhere, must
+    // not hold the terminal, and with it the session, open.
+    for end in [&master, &slave] {
+        fcntl(end, FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
+    }
     fcntl(&master, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     let (name, arguments) = program(start);
     let mut command = Command::new(name);

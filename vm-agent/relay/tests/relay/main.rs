@@ -288,6 +288,21 @@ fn a_shell_has_a_terminal_of_the_right_size_and_its_exit_code_arrives() {
         let frame = shell::receive(&mut stream).await.unwrap();
         assert!(matches!(&frame, Some(Frame::Failed(text)) if text.starts_with("/no/such/program: ")), "{frame:?}");
 
+        // What is left running with streams of its own does not keep the session.
+        let left = "setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo $!; exit 3";
+        let mut stream = run(&["/bin/sh", "-c", left]).await;
+        let mut sleeper = String::new();
+        let code = loop {
+            match shell::receive(&mut stream).await.unwrap().expect("a last frame") {
+                Frame::Data(bytes) => sleeper.push_str(&String::from_utf8_lossy(&bytes)),
+                Frame::Exited(code) => break code,
+                other => panic!("{other:?}"),
+            }
+        };
+        let sleeper = nix::unistd::Pid::from_raw(sleeper.trim().parse().unwrap());
+        nix::sys::signal::kill(sleeper, nix::sys::signal::Signal::SIGKILL).expect("it runs on");
+        assert_eq!(code, 3);
+
         // A host that goes away takes its program with it.
         let mut stream = run(&["/bin/sh", "-c", "echo $$; exec sleep 1000"]).await;
         let Some(Frame::Data(bytes)) = shell::receive(&mut stream).await.unwrap() else { panic!("no process id") };
