@@ -1,9 +1,14 @@
 //! The contract of the link, run over every back end that works without a machine: the same list for each.
 //!
-//! The guest's end is `control`'s responder behind a fake of what the hypervisor offers (`fake`).
+//! The guest's end is `control`'s responder behind a fake of what the hypervisor offers (`fake`). The cases in `cases` are run by
+//! `real_guest.rs` too, where the guest and the hypervisor are real.
 
+#[path = "link_contract/cases.rs"]
+mod cases;
 #[path = "link_contract/fake.rs"]
 mod fake;
+#[path = "link_contract/peer.rs"]
+mod peer;
 
 use std::time::Duration;
 
@@ -13,7 +18,9 @@ use host::link::LinkError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
+use cases::{exchange, pattern};
 use fake::{Kind, Pair};
+use peer::Task;
 
 /// Longer than anything here takes on a busy machine; reached only by a hang.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -54,139 +61,47 @@ async fn within<T>(test: impl Future<Output = T>) -> T {
     timeout(PATIENCE, test).await.expect("the test hangs")
 }
 
-/// Bytes that depend on `seed` and position, so that mixed or lost ones show.
-fn pattern(seed: usize, length: usize) -> Vec<u8> {
-    (0..length)
-        .map(|at| (at.wrapping_mul(31).wrapping_add(at >> 8).wrapping_add(seed.wrapping_mul(97))) as u8)
-        .collect()
-}
-
 async fn accept(session: &Session) -> MuxStream {
     session.accept().await.expect("the session goes on").stream
 }
 
 async fn half_close_both_ways(kind: Kind) {
     let pair = Pair::new(kind).await;
-    for (opener, acceptor, port) in [(&pair.host, &pair.guest, Port::Engine), (&pair.guest, &pair.host, Port::Dial)] {
-        let mut one = opener.open(port).unwrap();
-        one.write_all(b"question").await.unwrap();
-        one.shutdown().await.unwrap();
-        let mut two = accept(acceptor).await;
-        let mut text = String::new();
-        two.read_to_string(&mut text).await.unwrap();
-        assert_eq!(text, "question");
-        // The other direction is still open, for as much as it likes.
-        let answer = pattern(1, 300_000);
-        let sent = answer.clone();
-        let writer = tokio::spawn(async move {
-            two.write_all(&sent).await.unwrap();
-            two.shutdown().await.unwrap();
-        });
-        let mut received = Vec::new();
-        one.read_to_end(&mut received).await.unwrap();
-        assert!(received == answer);
-        writer.await.unwrap();
-        assert_eq!(one.write(b"x").await.unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
+    for peer in Task::both_ways(&pair) {
+        cases::half_close(&peer).await;
     }
     pair.until_no_streams().await;
 }
 
 async fn a_dropped_stream_is_a_reset(kind: Kind) {
     let pair = Pair::new(kind).await;
-    let mut one = pair.host.open(Port::Engine).unwrap();
-    one.write_all(b"half a request").await.unwrap();
-    let mut two = accept(&pair.guest).await;
-    two.read_exact(&mut [0; 4]).await.unwrap();
-    drop(one);
-    let error = two.read_to_end(&mut Vec::new()).await.unwrap_err();
-    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
-    drop(two);
-    // Not so after an orderly end: what was written arrives although nobody holds the stream any more.
-    let mut one = pair.host.open(Port::Engine).unwrap();
-    one.write_all(&pattern(2, 60_000)).await.unwrap();
-    one.shutdown().await.unwrap();
-    drop(one);
-    let mut received = Vec::new();
-    accept(&pair.guest).await.read_to_end(&mut received).await.unwrap();
-    assert!(received == pattern(2, 60_000));
+    for peer in Task::both_ways(&pair) {
+        cases::resets(&peer).await;
+    }
     pair.until_no_streams().await;
 }
 
 async fn a_stalled_reader_stops_nobody_else(kind: Kind) {
     let pair = Pair::new(kind).await;
-    let mut stalled = pair.host.open(Port::Engine).unwrap();
-    let held = accept(&pair.guest).await;
-    // Writes until the window and the send buffer are full: then the writer waits.
-    let mut written = 0;
-    while let Ok(n) = timeout(Duration::from_millis(300), stalled.write(&[7; 16384])).await {
-        written += n.unwrap();
-        assert!(written < 1 << 20, "nothing holds the writer back");
+    for peer in Task::both_ways(&pair) {
+        cases::a_stalled_reader(&peer).await;
     }
-    let (_, host_bytes) = pair.host.load();
-    let (_, guest_bytes) = pair.guest.load();
-    assert!(host_bytes <= 128 << 10 && guest_bytes <= 128 << 10, "{host_bytes} and {guest_bytes} bytes are held");
-    let mut other = pair.host.open(Port::Engine).unwrap();
-    let mut echo = accept(&pair.guest).await;
-    tokio::spawn(async move {
-        let (mut reader, mut writer) = tokio::io::split(&mut echo);
-        tokio::io::copy(&mut reader, &mut writer).await.unwrap();
-        writer.shutdown().await.unwrap();
-    });
-    exchange(&mut other, &pattern(3, 4 << 20)).await;
-    // The stalled one lost nothing and goes on when it is read.
-    let mut held = held;
-    let mut received = vec![0; written];
-    held.read_exact(&mut received).await.unwrap();
-    assert!(received.iter().all(|byte| *byte == 7));
-    stalled.write_all(b"again").await.unwrap();
-    let mut again = [0; 5];
-    held.read_exact(&mut again).await.unwrap();
-    assert_eq!(&again, b"again");
+    pair.until_no_streams().await;
 }
 
-/// Sends everything and reads as much back, at the same time.
-async fn exchange(stream: &mut MuxStream, bytes: &[u8]) {
-    let (mut reader, mut writer) = tokio::io::split(stream);
-    let mut received = Vec::new();
-    let write = async {
-        writer.write_all(bytes).await.unwrap();
-        writer.shutdown().await.unwrap();
-    };
-    let (_, read) = tokio::join!(write, reader.read_to_end(&mut received));
-    read.unwrap();
-    assert!(received == bytes, "{} of {} bytes came back, or others", received.len(), bytes.len());
+async fn a_hundred_streams_at_once(kind: Kind) {
+    let pair = Pair::new(kind).await;
+    cases::a_hundred_streams(&Task::both_ways(&pair)).await;
+    pair.until_no_streams().await;
 }
 
 /// Echoes every stream that the other side opens.
 fn echo_all(session: Session) {
     tokio::spawn(async move {
         while let Some(incoming) = session.accept().await {
-            tokio::spawn(async move {
-                let (mut reader, mut writer) = tokio::io::split(incoming.stream);
-                if tokio::io::copy(&mut reader, &mut writer).await.is_ok() {
-                    let _ = writer.shutdown().await;
-                    // Holds the stream until the other side ended too: a drop before that is a reset.
-                    let _ = reader.read(&mut [0; 1]).await;
-                }
-            });
+            tokio::spawn(peer::echo(incoming.stream));
         }
     });
-}
-
-async fn a_hundred_streams_at_once(kind: Kind) {
-    let pair = Pair::new(kind).await;
-    echo_all(pair.guest.clone());
-    echo_all(pair.host.clone());
-    let mut tasks = tokio::task::JoinSet::new();
-    for n in 0..100 {
-        let (opener, port) = if n % 2 == 0 { (&pair.host, Port::Engine) } else { (&pair.guest, Port::Dial) };
-        let mut stream = opener.open(port).unwrap();
-        tasks.spawn(async move { exchange(&mut stream, &pattern(n, 50_000 + 977 * n)).await });
-    }
-    while let Some(done) = tasks.join_next().await {
-        done.unwrap();
-    }
-    pair.until_no_streams().await;
 }
 
 async fn sustained_traffic_both_ways(kind: Kind) {

@@ -2,6 +2,10 @@
 
 #![cfg(unix)]
 
+#[path = "link_contract/cases.rs"]
+mod cases;
+#[path = "real_guest/contract.rs"]
+mod contract;
 mod support;
 
 use std::path::PathBuf;
@@ -14,6 +18,7 @@ use host::machine::Phase;
 use host::paths::Paths;
 use host::settings::Settings;
 use support::{PATIENCE, example, http};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// The folders of one machine, removed with it.
 struct Real {
@@ -68,13 +73,17 @@ impl Real {
 
 /// What a command in the guest prints.
 async fn in_guest(client: &Client, command: &str) -> String {
-    let mut stream = client.shell().await.unwrap();
+    run_in(&mut client.shell().await.unwrap(), command).await
+}
+
+/// As [`in_guest`], over the stream of a shell.
+async fn run_in(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), command: &str) -> String {
     let argv = ["/bin/sh", "-c", command].map(str::to_owned).to_vec();
     let start = Start { argv, term: "dumb".to_owned(), size: Size { columns: 120, rows: 40 } };
-    shell::send(&mut stream, &Frame::Start(start)).await.unwrap();
+    shell::send(stream, &Frame::Start(start)).await.unwrap();
     let mut said = Vec::new();
     loop {
-        match shell::receive(&mut stream).await.unwrap() {
+        match shell::receive(stream).await.unwrap() {
             Some(Frame::Data(bytes)) => said.extend(bytes),
             Some(Frame::Exited(code)) => {
                 assert_eq!(code, 0, "{command}: {}", String::from_utf8_lossy(&said));
@@ -118,4 +127,14 @@ async fn lives_over_serial() {
 #[tokio::test]
 async fn lives_over_vsock() {
     lives("vsock").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn contract_over_serial() {
+    contract::holds_over("serial").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn contract_over_vsock() {
+    contract::holds_over("vsock").await;
 }
