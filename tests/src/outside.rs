@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use anyhow::{Context, ensure};
@@ -18,11 +18,18 @@ pub const DOMAIN: &str = "outside.example";
 /// Where all of it is.
 pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 3);
 
-/// Gives the suite's network that address, and its mounts a resolver there. Needs [`crate::sandbox::enter`] before.
+/// Gives the suite's network that address, and its mounts a resolver there, once for all cases. Needs [`crate::sandbox::enter`]
+/// before.
 ///
 /// # Errors
-/// When another name server has the address already.
+/// When it did not come up the first time.
 pub fn name_server() -> anyhow::Result<()> {
+    static STARTED: OnceLock<Result<(), String>> = OnceLock::new();
+    let started = STARTED.get_or_init(|| start_name_server().map_err(|error| format!("{error:#}")));
+    started.clone().map_err(anyhow::Error::msg)
+}
+
+fn start_name_server() -> anyhow::Result<()> {
     let added = Command::new("ip").args(["address", "replace", &format!("{ADDRESS}/32"), "dev", "lo"]).status()?;
     ensure!(added.success(), "ip address replace {ADDRESS}");
     let socket = UdpSocket::bind((ADDRESS, 53))?;

@@ -10,6 +10,8 @@ use tests::docker::Docker;
 use tests::engine::Machine;
 use tests::wait::until;
 
+use crate::life::free_port;
+
 type Result = anyhow::Result<()>;
 
 pub(crate) fn hypervisor_killed(machine: Machine) -> Result {
@@ -60,7 +62,8 @@ pub(crate) fn vsock_device_killed(machine: Machine) -> Result {
 pub(crate) fn engine_killed_after_run(machine: Machine) -> Result {
     machine.berth(&["up"])?;
     let docker = Docker::new(machine.docker_host()?)?;
-    let id = docker.ok(&["run", "-d", "-p", "18998:80", "busybox", "httpd", "-f", "-h", "/var/www"])?;
+    let port = free_port()?;
+    let id = docker.ok(&["run", "-d", "-p", &format!("{port}:80"), "busybox", "httpd", "-f", "-h", "/var/www"])?;
     // The supervisor starts the engine again, which adopts what runs. The script does not find its own command line.
     let script = "for p in /proc/[0-9]*; do \
                   case \"$(tr '\\0' ' ' <$p/cmdline 2>/dev/null)\" in *' engine --'[r]'oot='*) echo ${p#/proc/};; esac; done";
@@ -77,7 +80,7 @@ pub(crate) fn engine_killed_after_run(machine: Machine) -> Result {
     ensure!(state == "running 0", "{state}");
     let page = until("the published port", Duration::from_secs(120), || {
         let mut curl = std::process::Command::new("curl");
-        let out = curl.args(["-sf", "--max-time", "5", "http://127.0.0.1:18998/"]).output().ok()?;
+        let out = curl.args(["-sf", "--max-time", "5", &format!("http://127.0.0.1:{port}/")]).output().ok()?;
         out.status.success().then(|| String::from_utf8_lossy(&out.stdout).into_owned())
     })?;
     ensure!(page.contains("busybox"), "{page}");

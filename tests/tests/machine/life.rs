@@ -54,14 +54,21 @@ pub(crate) fn down_and_up_keeps_everything(machine: Machine) -> Result {
     Ok(())
 }
 
+/// A port of this host that nobody has: the same case runs over both links at a time.
+pub(crate) fn free_port() -> anyhow::Result<u16> {
+    Ok(std::net::TcpListener::bind((std::net::Ipv4Addr::UNSPECIFIED, 0))?.local_addr()?.port())
+}
+
 pub(crate) fn daemon_dies_and_containers_live(machine: Machine) -> Result {
     machine.berth(&["up"])?;
     let docker = Docker::new(machine.docker_host()?)?;
+    let port = free_port()?;
+    let publish = format!("{port}:80");
     docker.ok(&[
         "run",
         "-d",
         "-p",
-        "18999:80",
+        &publish,
         "--name",
         "lives",
         "busybox",
@@ -81,11 +88,9 @@ pub(crate) fn daemon_dies_and_containers_live(machine: Machine) -> Result {
     }
     let after = docker.ok(&["inspect", "--format", "{{.State.Pid}} {{.State.StartedAt}}", "lives"])?;
     ensure!(before == after, "before {before}, after {after}");
+    let url = format!("http://127.0.0.1:{port}/");
     let page = until("the published port", Duration::from_secs(120), || {
-        let out = std::process::Command::new("curl")
-            .args(["-sf", "--max-time", "5", "http://127.0.0.1:18999/"])
-            .output()
-            .ok()?;
+        let out = std::process::Command::new("curl").args(["-sf", "--max-time", "5", &url]).output().ok()?;
         out.status.success().then(|| String::from_utf8_lossy(&out.stdout).into_owned())
     })?;
     ensure!(page == "alive\n", "{page}");
