@@ -1,21 +1,21 @@
 //! The role `relay`.
 
-use std::{
-    os::fd::{AsFd, FromRawFd, OwnedFd},
-    sync::Arc,
-};
+use std::{os::fd::AsFd, sync::Arc};
 
 use anyhow::Context;
-use supervisor::protocol::{CHANNEL_FD, ShutdownMode};
+use supervisor::protocol::ShutdownMode;
 
-use crate::{handover::Handover, log, supervise::Places};
+use crate::{
+    handover::Handover,
+    log,
+    supervise::{self, Places},
+};
 
 pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     let places = Places::from_args(args)?;
     let handover = Handover::receive()?;
     log::start(handover.boot.log.as_deref());
-    // SAFETY: the supervisor put the socket there for this process, and only here it is taken.
-    let channel = unsafe { OwnedFd::from_raw_fd(CHANNEL_FD) };
+    let channel = supervise::channel();
     let power_off = move || {
         if let Err(error) = supervisor::protocol::request_shutdown(channel.as_fd(), ShutdownMode::PowerOff) {
             tracing::error!("the supervisor does not take the shutdown: {error}");

@@ -3,14 +3,17 @@
 use std::{
     fs::File,
     os::{
-        fd::{AsRawFd, OwnedFd},
+        fd::{AsRawFd, FromRawFd, OwnedFd},
         unix::process::CommandExt,
     },
     path::PathBuf,
 };
 
 use anyhow::{Context, bail};
-use supervisor::server::{self, Config, Ending, Role};
+use supervisor::{
+    protocol::CHANNEL_FD,
+    server::{self, Config, Ending, Role},
+};
 
 use crate::{handover::Handover, listener};
 
@@ -82,6 +85,15 @@ pub(crate) fn machine() -> anyhow::Result<()> {
     let places = Places::machine();
     let ending = Ending::Machine { unmount: vec![places.root.clone()] };
     run(&places, Handover::receive()?, ending)
+}
+
+/// The socket to the supervisor; only here it is taken. What this process starts must not have it: it can end the machine.
+pub(crate) fn channel() -> OwnedFd {
+    // SAFETY: the supervisor put it there for this process, and nothing else owns it.
+    unsafe {
+        libc::fcntl(CHANNEL_FD, libc::F_SETFD, libc::FD_CLOEXEC);
+        OwnedFd::from_raw_fd(CHANNEL_FD)
+    }
 }
 
 /// Runs the server over an executable that nobody can write.

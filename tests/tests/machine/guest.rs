@@ -14,6 +14,8 @@ use crate::room;
 
 type Result = anyhow::Result<()>;
 
+/// What supervisor, engine and relay may take together when they have nothing to do, in kB.
+const IDLE_KB: u64 = 20_000;
 const CPUS: &str = "1";
 const MEMORY_MIB: u64 = 900;
 
@@ -30,10 +32,13 @@ pub(crate) fn is_what_the_settings_say(machine: Machine) -> Result {
     ensure!(now["machine"]["phase"] == "running" && now["machine"]["link"] == "vsock", "{now}");
 
     ensure!(machine.berth(&["shell", "nproc"])?.trim() == CPUS);
+    let open = shell(&machine, "ls /proc/$$/fd")?;
+    ensure!(open.split_whitespace().eq(["0", "1", "2"]), "the shell has more than its own descriptors: {open}");
     let total: u64 = shell(&machine, "awk '/^MemTotal:/ { print int($2 / 1024) }' /proc/meminfo")?.parse()?;
     // The kernel keeps some of it to itself.
     ensure!((MEMORY_MIB * 3 / 4..=MEMORY_MIB).contains(&total), "{total} MiB of {MEMORY_MIB}");
 
+    idle_takes_little(&machine)?;
     let docker = Docker::new(machine.docker_host()?)?;
     agent_cannot_be_changed(&machine, &docker)?;
     free_memory_is_reported(&machine)?;
@@ -46,6 +51,17 @@ pub(crate) fn is_what_the_settings_say(machine: Machine) -> Result {
 /// What `script` prints in the guest's shell.
 fn shell(machine: &Machine, script: &str) -> anyhow::Result<String> {
     Ok(machine.berth(&["shell", "sh", "-c", script])?.trim().to_owned())
+}
+
+/// Proportional set sizes (proc(5), `smaps_rollup`) of the agent's processes: what they share counts once.
+fn idle_takes_little(machine: &Machine) -> Result {
+    let script = "for p in 1 $(pidof berth-engine) $(pidof berth-relay); do grep ^Pss: /proc/$p/smaps_rollup; done";
+    // What the start took goes back within seconds.
+    until("the agent's idle size", Duration::from_secs(60), || {
+        let sizes = shell(machine, script).ok()?;
+        let sizes: Vec<u64> = sizes.lines().filter_map(|line| line.split_whitespace().nth(1)?.parse().ok()).collect();
+        (sizes.len() == 3 && sizes.iter().sum::<u64>() <= IDLE_KB).then_some(())
+    })
 }
 
 /// `berth terminal` on a machine that is down: it boots, says so, and becomes the user's own shell with docker pointed at it.

@@ -6,13 +6,7 @@ mod names;
 mod registry;
 mod trim;
 
-use std::{
-    fs,
-    os::fd::{FromRawFd, OwnedFd},
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use containers::{Containers, Mode};
@@ -24,14 +18,14 @@ use network::Networks;
 use relay::RelayClient;
 use runtime::cgroup::Hierarchy;
 use store::{Durability, Store};
-use supervisor::{Notices, Supervisor, protocol::CHANNEL_FD};
+use supervisor::{Notices, Supervisor};
 use tokio::{net::UnixListener, sync::watch};
 use volumes::{Binds, Volumes};
 
 use crate::{
     handover::{Handover, step},
     listener, log,
-    supervise::Places,
+    supervise::{self, Places},
 };
 
 /// The relay starts beside the engine.
@@ -53,9 +47,7 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
 }
 
 async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
-    // SAFETY: the supervisor put the socket there for this process, and only here it is taken.
-    let channel = unsafe { OwnedFd::from_raw_fd(CHANNEL_FD) };
-    let (supervisor, notices) = Supervisor::from_fd(channel).await.context("the supervisor")?;
+    let (supervisor, notices) = Supervisor::from_fd(supervise::channel()).await.context("the supervisor")?;
     let relay = RelayClient::connect(&places.run.join("relay.sock"), RELAY_PATIENCE).await.context("the relay")?;
     let mut steps = vec![step("engine-started")];
     // Its writer thread inherits this one's capabilities, the reserve of the data disk among them. Nobody else needs it.
