@@ -230,11 +230,18 @@ async fn remove_without_a_store(stage: &Stage) {
     let id = stage.create(Some("keeper"), json!({"Cmd": ["true"], "Volumes": {"/kept": {}}})).await.expect("create");
     set_phase(stage, "store");
     let null = std::fs::File::open("/dev/null").expect("the null device");
+    let (store, aside) = (stage.directory.join("store.redb"), stage.directory.join("aside"));
+    let descriptor = store_fd(stage);
+    // Opened again after the failure, there is no file to open.
+    std::fs::rename(&store, &aside).expect("set aside");
+    std::fs::create_dir(&store).expect("a folder in its place");
     // SAFETY: the store's descriptor goes on being one, of a file that takes nothing.
-    assert!(unsafe { libc::dup2(null.as_raw_fd(), store_fd(stage)) } >= 0);
+    assert!(unsafe { libc::dup2(null.as_raw_fd(), descriptor) } >= 0);
     let error = stage.containers.remove(&id, RemoveOptions { force: true, volumes: true }).await.expect_err("no store");
     assert_eq!(error.kind(), Kind::System, "{error}");
     assert_eq!(stage.status("keeper").await, "created");
+    std::fs::remove_dir(&store).expect("the folder");
+    std::fs::rename(&aside, &store).expect("put back");
     die();
 }
 
