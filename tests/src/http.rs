@@ -21,12 +21,12 @@ pub struct Answer {
 pub fn request(host: &str, method: &str, path: &str, body: &str) -> anyhow::Result<Answer> {
     let socket = host.strip_prefix("unix://").context("these cases talk over a Unix socket")?;
     let mut stream = UnixStream::connect(socket)?;
-    let head = format!(
-        "{method} {path} HTTP/1.0\r\nHost: docker\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+    let request = format!(
+        "{method} {path} HTTP/1.0\r\nHost: docker\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
-    stream.write_all(head.as_bytes())?;
-    stream.write_all(body.as_bytes())?;
+    // In one piece: an engine that knows the answer from the head alone may have closed before the rest is written.
+    stream.write_all(request.as_bytes())?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);
