@@ -229,7 +229,7 @@ impl Client {
 
     async fn progress(&self, path: &str, body: Option<impl Serialize>) -> Result<StatusStream> {
         let response = self.send(Method::POST, path, body, None).await?;
-        Ok(StatusStream { body: response.into_body(), buffer: BytesMut::new() })
+        Ok(StatusStream { body: response.into_body(), buffer: BytesMut::new(), settled: false })
     }
 
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<impl Serialize>) -> Result<T> {
@@ -294,25 +294,36 @@ impl Client {
     }
 }
 
+const ENDED: &str = "the berth daemon ended before the machine had come to rest: `berth status` says what became of the machine, \
+                     `berth machine logs --source daemon` why";
+
 /// Statuses as they change.
 #[derive(Debug)]
 pub struct StatusStream {
     body: Incoming,
     buffer: BytesMut,
+    settled: bool,
 }
 
 impl StatusStream {
     /// The next status; `None` after the settled one. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`Error::Daemon`] when nothing more comes and the last one was not settled.
     pub async fn next(&mut self) -> Result<Option<MachineStatus>> {
         loop {
             if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
                 let line = self.buffer.split_to(end + 1);
-                return serde_json::from_slice(&line).map(Some).map_err(bad_answer);
+                let status: MachineStatus = serde_json::from_slice(&line).map_err(bad_answer)?;
+                self.settled = status.phase.is_settled();
+                return Ok(Some(status));
             }
             match self.body.frame().await {
                 Some(Ok(frame)) => self.buffer.extend(frame.into_data().unwrap_or_default()),
                 Some(Err(error)) => return Err(bad_answer(error)),
-                None => return Ok(None),
+                None if self.settled => return Ok(None),
+                // It ended in order, and in the middle: somebody asked it to.
+                None => return Err(Error::Daemon { message: ENDED.to_owned() }),
             }
         }
     }

@@ -40,16 +40,16 @@ fn main() -> std::process::ExitCode {
     }
     let booting = cases![true;
         life::down_and_up_keeps_everything, life::daemon_dies_and_containers_live, life::own_verbs_and_json,
-        faults::hypervisor_killed, faults::first_accelerator_hangs, faults::first_accelerator_dies,
+        faults::hypervisor_killed, faults::first_accelerator_dies,
         faults::engine_killed_after_run, disks::damaged_is_refused_and_left_alone,
         disks::broken_inside_is_refused_and_not_formatted, pulls::cut_by_a_killed_hypervisor,
         pulls::go_where_the_settings_say, outside::is_the_hosts, room::full_costs_one_pull_and_nothing_else,
         upkeep::context_clock_and_restart, upkeep::diagnose_tells_no_secret,
     ];
-    // Three boots each, or near relatives of the ones above.
+    // Three boots or half a minute of waiting each, or near relatives of the ones above.
     let long = cases![true;
         disks::grows_when_the_setting_is_raised, disks::newer_version_is_refused, pulls::cut_by_a_killed_daemon,
-        upkeep::reset_with_and_without_volumes, refusals::corrupted_image_is_healed,
+        upkeep::reset_with_and_without_volumes, refusals::corrupted_image_is_healed, faults::first_accelerator_hangs,
     ];
     // The same over any link.
     let long_once = cases![false; room::engine_gives_back_what_was_removed];
