@@ -7,6 +7,8 @@ use tests::docker::Docker;
 use tests::engine::Machine;
 use tests::wait::until;
 
+use crate::pulls::end;
+
 type Result = anyhow::Result<()>;
 
 pub(crate) fn status(machine: &Machine) -> anyhow::Result<serde_json::Value> {
@@ -77,13 +79,11 @@ pub(crate) fn daemon_dies_and_containers_live(machine: Machine) -> Result {
         "mkdir /www; echo alive >/www/index.html; httpd -f -h /www",
     ])?;
     let before = docker.ok(&["inspect", "--format", "{{.State.Pid}} {{.State.StartedAt}}", "lives"])?;
-    let pid = status(&machine)?["daemon"]["pid"].as_i64().context("the status names the daemon's process")?;
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(pid)?), nix::sys::signal::Signal::SIGKILL)?;
+    end(&status(&machine)?["daemon"]["pid"])?;
     // The next verb, whichever it is, starts a new daemon, which adopts the machine instead of booting another.
     ensure!(machine.berth(&["ps"])?.contains("lives"));
     for verb in [&["status"][..], &["version"], &["shell", "true"], &["up"]] {
-        let pid = status(&machine)?["daemon"]["pid"].as_i64().context("the status names the daemon's process")?;
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(pid)?), nix::sys::signal::Signal::SIGKILL)?;
+        end(&status(&machine)?["daemon"]["pid"])?;
         machine.berth(verb)?;
     }
     let after = docker.ok(&["inspect", "--format", "{{.State.Pid}} {{.State.StartedAt}}", "lives"])?;

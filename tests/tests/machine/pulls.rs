@@ -93,10 +93,16 @@ fn usage(docker: &Docker) -> anyhow::Result<String> {
     docker.ok(&["system", "df", "--format", "{{if eq .Type \"Images\"}}{{.TotalCount}} {{.Size}}{{end}}"])
 }
 
-fn end(pid: &serde_json::Value) -> Result {
+/// Kills a process of the machine's, and waits until it is gone: until then it may still take a connection.
+pub(crate) fn end(pid: &serde_json::Value) -> Result {
     let pid = pid.as_i64().context("the status names the process")?;
     kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGKILL)?;
-    Ok(())
+    until("the end of the killed process", Duration::from_secs(60), || {
+        // The state follows the command in parentheses (proc_pid_stat(5)); a zombie has ended.
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let state = stat.rsplit_once(") ").map_or("X", |(_, rest)| rest).chars().next();
+        matches!(state, Some('Z' | 'X')).then_some(())
+    })
 }
 
 pub(crate) fn cut_by_a_killed_hypervisor(machine: Machine) -> Result {
