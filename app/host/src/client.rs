@@ -294,7 +294,7 @@ impl Client {
     }
 }
 
-const ENDED: &str = "the berth daemon ended before the machine had come to rest: `berth status` says what became of the machine, \
+const ENDED: &str = "the berth daemon told no more of the machine before it had come to rest: `berth status` says what became of the machine, \
                      `berth machine logs --source daemon` why";
 
 /// Statuses as they change.
@@ -322,7 +322,7 @@ impl StatusStream {
                 Some(Ok(frame)) => self.buffer.extend(frame.into_data().unwrap_or_default()),
                 Some(Err(error)) => return Err(bad_answer(error)),
                 None if self.settled => return Ok(None),
-                // It ended in order, and in the middle: somebody asked it to.
+                // In order, and in the middle: the daemon was asked to end, or its task for the machine did.
                 None => return Err(Error::Daemon { message: ENDED.to_owned() }),
             }
         }
