@@ -76,6 +76,7 @@ async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
     }
     let trimming = (!places.native).then(|| tokio::spawn(trim::now_and_then(places.root.clone())));
     steps.push(step("engine"));
+    supervisor.serving().await.context("tell the supervisor")?;
     relay.engine_ready(steps).await.context("tell the relay")?;
     tracing::info!(socket = %places.socket.display(), "the engine is ready");
 

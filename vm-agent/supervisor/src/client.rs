@@ -209,6 +209,11 @@ impl Supervisor {
         done(self.ask("", Ask::Shutdown { mode }, &[]).await?)
     }
 
+    /// Clients are served: from now on an engine that ends is started again, in native mode too.
+    pub async fn serving(&self) -> Result<()> {
+        done(self.ask("", Ask::Serving, &[]).await?)
+    }
+
     /// Everything is stopped and closed. The supervisor ends all processes and the machine.
     pub async fn finished(&self) -> Result<()> {
         done(self.ask("", Ask::Finished, &[]).await?)

@@ -64,6 +64,8 @@ pub enum Ask {
     Shutdown {
         mode: ShutdownMode,
     },
+    /// From the engine: clients are served. One that ends before it said so has failed to start.
+    Serving,
     /// From the engine: every container is stopped and the store is closed. Go.
     Finished,
 }

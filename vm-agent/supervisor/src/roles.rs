@@ -33,7 +33,6 @@ pub(crate) struct Running {
     pub(crate) role: Role,
     pub(crate) state: State,
     pause: Duration,
-    starts: u32,
 }
 
 #[derive(Debug)]
@@ -50,12 +49,7 @@ pub(crate) enum State {
 
 impl Running {
     pub(crate) fn new(role: Role) -> Running {
-        Running { role, state: State::Down { until: Instant::now() }, pause: SHORTEST_PAUSE, starts: 0 }
-    }
-
-    /// Whether the process that has just ended was the first one and lived too short to have served anybody.
-    pub(crate) fn failed_at_once(&self, now: Instant) -> bool {
-        self.starts == 1 && matches!(self.state, State::Up { since, .. } if now - since < STABLE)
+        Running { role, state: State::Down { until: Instant::now() }, pause: SHORTEST_PAUSE }
     }
 
     pub(crate) fn pid(&self) -> Option<i32> {
@@ -86,7 +80,6 @@ impl Running {
         match unsafe { sys::clone3(0, None) }? {
             Cloned::Parent { pid, .. } => {
                 self.state = State::Up { pid, since: Instant::now() };
-                self.starts += 1;
                 Ok(ours)
             }
             Cloned::Child => exec_executable(executable, &args, &inherit),

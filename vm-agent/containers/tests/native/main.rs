@@ -122,7 +122,6 @@ async fn run_all(stage: &Stage, filter: Option<&str>) {
         files::mounts,
         files::shared_memory,
         many::fifty_at_once,
-        many::timing_of_true,
         // The last one: it ends this process.
         adoption::across_an_engine_restart,
     );

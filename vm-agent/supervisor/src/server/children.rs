@@ -72,9 +72,9 @@ impl Server {
             let now = Instant::now();
             if self.phase == Phase::Running
                 && i == ENGINE
+                && !self.served
                 && signal.is_none()
                 && matches!(self.ending, Ending::Return)
-                && self.roles[i].failed_at_once(now)
             {
                 self.failure = Some(Error::EngineFailed { code });
                 self.kill_all(ShutdownMode::PowerOff, now);

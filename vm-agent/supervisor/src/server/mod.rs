@@ -63,6 +63,8 @@ struct Server {
     handoff: (OwnedFd, OwnedFd),
     signals: OwnedFd,
     phase: Phase,
+    /// Whether an engine has ever served.
+    served: bool,
     /// Why the server returns, unless it was asked to.
     failure: Option<Error>,
     buffer: Vec<u8>,
@@ -72,8 +74,8 @@ struct Server {
 ///
 /// # Errors
 ///
-/// [`Error::EngineFailed`] in native mode, when the engine cannot even start for the first time: somebody waits at a terminal and
-/// can mend what it says.
+/// [`Error::EngineFailed`] in native mode, when the first engine ends by itself before it serves: somebody waits at a terminal and can
+/// mend what it says.
 pub fn run(config: Config) -> Result<()> {
     let start = |step| move |source| Error::Start { step, source };
     sys::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0).map_err(start("become subreaper"))?;
@@ -92,6 +94,7 @@ pub fn run(config: Config) -> Result<()> {
         handoff,
         signals: signal_fd().map_err(start("read signals"))?,
         phase: Phase::Running,
+        served: false,
         failure: None,
         buffer: vec![0; MAX_PACKET],
     };

@@ -67,6 +67,10 @@ impl Server {
                 self.shut_down(mode);
                 Answer::Done
             }
+            Ask::Serving => {
+                self.served = true;
+                Answer::Done
+            }
             Ask::Finished => {
                 let mode = match self.phase {
                     Phase::Draining { mode, .. } | Phase::Killing { mode, .. } => mode,

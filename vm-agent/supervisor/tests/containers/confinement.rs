@@ -111,9 +111,10 @@ pub(crate) async fn cgroup_and_device_filter(stage: &mut Stage) {
     );
     let mut container =
         stage.start_with(&s, Extras::default(), vec![("cgroup".to_owned(), dup.into())]).await.expect("starts");
-    assert_eq!(cgroup.processes().expect("pids"), [container.spawned.pid]);
     // Its own cgroup namespace hides where it is.
     let output = read_until(&mut container.stdout, "END\n");
+    // What the shell ran is over by now.
+    assert_eq!(cgroup.processes().expect("pids"), [container.spawned.pid]);
     assert!(output.contains("0::/\n"), "{output}");
     assert!(output.contains("made\n") && output.contains("read\n"), "{output}");
     assert_eq!(output.matches("Operation not permitted").count(), 2, "{output}");

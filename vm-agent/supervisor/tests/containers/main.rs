@@ -12,7 +12,6 @@ mod mounts;
 mod report;
 mod stage;
 mod terminal;
-mod timing;
 
 use std::{
     fs::File,
@@ -45,13 +44,15 @@ fn be_supervisor(filter: Option<&str>) -> ExitCode {
     let begun = Instant::now();
     let mut args = vec!["engine".to_owned(), directory.path().display().to_string()];
     args.extend(filter.map(str::to_owned));
-    server::run(Config {
+    let ended = server::run(Config {
         executable: File::open("/proc/self/exe").expect("our own executable").into(),
         engine: Role { name: "engine", args, inherit: vec![writer.into()] },
         relay: None,
         ending: Ending::Return,
-    })
-    .expect("the supervisor runs");
+    });
+    if let Err(error) = ended {
+        eprintln!("the supervisor: {error}");
+    }
     // The engine is gone and its end of the pipe with it.
     report::conclude(reader, begun)
 }
@@ -62,6 +63,7 @@ fn engine(directory: &str, filter: Option<&str>) -> ExitCode {
         // SAFETY: the supervisor put the socket there for us.
         let socket = unsafe { OwnedFd::from_raw_fd(supervisor::protocol::CHANNEL_FD) };
         let (supervisor, notices) = Supervisor::from_fd(socket).await.expect("the supervisor answers");
+        supervisor.serving().await.expect("the supervisor answers");
         let mut stage = Stage::new(supervisor, notices, directory);
         // A case that has the engine restarted finds itself here again.
         let ok = match adoption::resumed(&stage) {
@@ -124,7 +126,6 @@ async fn run_all(stage: &mut Stage, filter: Option<&str>) -> bool {
         terminal::of_an_exec,
         init::reaps_and_passes_signals,
         init::is_not_dumpable,
-        timing::of_true,
         // The last one: it ends this process.
         adoption::across_an_engine_restart,
     );
