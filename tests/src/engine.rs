@@ -224,6 +224,13 @@ impl Machine {
 }
 
 impl Machine {
+    /// What daemon and guest said last, for a case that failed.
+    pub fn log_tails(&self) -> String {
+        let logs = self.home().join("data/log");
+        let tail_of = |name: &str| format!("--- {name} ends:\n{}", tail(&logs.join(name)));
+        ["daemon.log", "console.log"].map(tail_of).join("\n")
+    }
+
     fn hypervisor(&self) -> Option<nix::unistd::Pid> {
         let out = self.command(&["status", "--json"]).output().ok()?;
         let status: serde_json::Value = serde_json::from_slice(&out.stdout).ok()?;

@@ -39,31 +39,31 @@ fn kilobytes(machine: &Machine) -> anyhow::Result<u64> {
     line.split_whitespace().nth(1).and_then(|size| size.parse().ok()).with_context(|| text.clone())
 }
 
-pub(crate) fn grows_when_the_setting_is_raised(machine: Machine) -> Result {
-    let docker = with_a_volume(&machine)?;
-    let before = kilobytes(&machine)?;
+pub(crate) fn grows_when_the_setting_is_raised(machine: &Machine) -> Result {
+    let docker = with_a_volume(machine)?;
+    let before = kilobytes(machine)?;
     machine.berth(&["down"])?;
     machine.berth(&["config", "set", "disk_gib", "3"])?;
     machine.berth(&["up"])?;
-    let after = kilobytes(&machine)?;
+    let after = kilobytes(machine)?;
     ensure!(after > 2 * before, "{before} kB before, {after} kB after");
     volume_is_whole(&docker)
 }
 
-pub(crate) fn damaged_is_refused_and_left_alone(machine: Machine) -> Result {
-    let docker = with_a_volume(&machine)?;
+pub(crate) fn damaged_is_refused_and_left_alone(machine: &Machine) -> Result {
+    let docker = with_a_volume(machine)?;
     machine.berth(&["down"])?;
     // The superblock and what follows it: nothing that a check could mend without questions.
-    let mut file = fs::File::options().read(true).write(true).open(disk(&machine))?;
+    let mut file = fs::File::options().read(true).write(true).open(disk(machine))?;
     let mut whole = vec![0; 64 << 10];
     file.read_exact(&mut whole)?;
     let scribble: Vec<u8> = (0..whole.len()).map(|at| (at % 251) as u8 | 1).collect();
     file.rewind()?;
     file.write_all(&scribble)?;
     file.sync_all()?;
-    let before = digest(&disk(&machine))?;
-    refused(&machine, &["up"], &["not a file system of ours", "`berth reset` makes a new one"])?;
-    ensure!(digest(&disk(&machine))? == before, "the damaged disk was written to");
+    let before = digest(&disk(machine))?;
+    refused(machine, &["up"], &["not a file system of ours", "`berth reset` makes a new one"])?;
+    ensure!(digest(&disk(machine))? == before, "the damaged disk was written to");
     // With its first bytes back it is what it was.
     file.rewind()?;
     file.write_all(&whole)?;
@@ -72,10 +72,10 @@ pub(crate) fn damaged_is_refused_and_left_alone(machine: Machine) -> Result {
     volume_is_whole(&docker)
 }
 
-pub(crate) fn broken_inside_is_refused_and_not_formatted(machine: Machine) -> Result {
-    with_a_volume(&machine)?;
+pub(crate) fn broken_inside_is_refused_and_not_formatted(machine: &Machine) -> Result {
+    with_a_volume(machine)?;
     machine.berth(&["down"])?;
-    let disk = disk(&machine);
+    let disk = disk(machine);
     let identity = |text: &str| text.lines().find(|line| line.starts_with("Filesystem UUID:")).map(str::to_owned);
     let before = identity(&debugfs(&disk, "stats -h")?).context("the disk has a file system")?;
     // The super block stays valid and asks for a check; the table with the root's inode makes no sense any more.
@@ -88,7 +88,7 @@ pub(crate) fn broken_inside_is_refused_and_not_formatted(machine: Machine) -> Re
     file.write_all(&[0xa5; 4096])?;
     file.sync_all()?;
     let words = ["cannot be repaired without questions (e2fsck ended with 4)", "`berth reset` makes a new one"];
-    refused(&machine, &["up"], &words)?;
+    refused(machine, &["up"], &words)?;
     ensure!(identity(&debugfs(&disk, "stats -h")?) == Some(before), "the damaged disk was formatted");
     Ok(())
 }
@@ -101,14 +101,14 @@ fn debugfs(disk: &Path, request: &str) -> anyhow::Result<String> {
     Ok(String::from_utf8(out.stdout)?)
 }
 
-pub(crate) fn newer_version_is_refused(machine: Machine) -> Result {
-    let docker = with_a_volume(&machine)?;
+pub(crate) fn newer_version_is_refused(machine: &Machine) -> Result {
+    let docker = with_a_volume(machine)?;
     machine.berth(&["shell", "sh", "-c", "echo 1000 >/var/lib/berth/version && sync"])?;
     machine.berth(&["down"])?;
-    refused(&machine, &["up"], &["1000", "newer"])?;
+    refused(machine, &["up"], &["1000", "newer"])?;
     // Whatever state the refused boot ended in: with the marker gone the disk is an ordinary one.
     let _ = machine.command(&["down"]).output()?;
-    debugfs(&disk(&machine), "rm /version")?;
+    debugfs(&disk(machine), "rm /version")?;
     machine.berth(&["up"])?;
     volume_is_whole(&docker)
 }

@@ -14,7 +14,7 @@ use crate::life::free_port;
 
 type Result = anyhow::Result<()>;
 
-pub(crate) fn hypervisor_killed(machine: Machine) -> Result {
+pub(crate) fn hypervisor_killed(machine: &Machine) -> Result {
     machine.berth(&["up"])?;
     let docker = Docker::new(machine.docker_host()?)?;
     docker.ok(&["run", "--name", "before", "busybox", "sh", "-c", "echo kept >/file"])?;
@@ -39,7 +39,7 @@ pub(crate) fn hypervisor_killed(machine: Machine) -> Result {
 }
 
 /// The machine cannot be asked to power off any more: its containers are told to end all the same.
-pub(crate) fn vsock_device_killed(machine: Machine) -> Result {
+pub(crate) fn vsock_device_killed(machine: &Machine) -> Result {
     machine.berth(&["up"])?;
     let docker = Docker::new(machine.docker_host()?)?;
     let script =
@@ -59,7 +59,7 @@ pub(crate) fn vsock_device_killed(machine: Machine) -> Result {
     Ok(())
 }
 
-pub(crate) fn engine_killed_after_run(machine: Machine) -> Result {
+pub(crate) fn engine_killed_after_run(machine: &Machine) -> Result {
     machine.berth(&["up"])?;
     let docker = Docker::new(machine.docker_host()?)?;
     let port = free_port()?;
@@ -114,8 +114,8 @@ fn falls_back(machine: &Machine, fault: &str) -> anyhow::Result<String> {
     Ok(note)
 }
 
-pub(crate) fn first_accelerator_dies(machine: Machine) -> Result {
-    let note = falls_back(&machine, "echo 'failed to set MSR' >&2; exit 1")?;
+pub(crate) fn first_accelerator_dies(machine: &Machine) -> Result {
+    let note = falls_back(machine, "echo 'failed to set MSR' >&2; exit 1")?;
     ensure!(note.contains("failed to set MSR"), "{note}");
     Ok(())
 }
@@ -136,9 +136,9 @@ const SILENT: &str = r#"
     echo hung >> "$(dirname "$0")/hung"
 "#;
 
-pub(crate) fn first_accelerator_hangs(machine: Machine) -> Result {
+pub(crate) fn first_accelerator_hangs(machine: &Machine) -> Result {
     machine.berth(&["config", "set", "boot_deadline", "30s"])?;
-    let note = falls_back(&machine, SILENT)?;
+    let note = falls_back(machine, SILENT)?;
     // The serial link tells by itself that nobody answers; over vsock the guest's driver never came.
     let words = ["no word came from the guest within 30.0 s", "the guest did not answer in time"];
     ensure!(words.iter().any(|words| note.contains(words)), "{note}");

@@ -20,29 +20,29 @@ const CPUS: &str = "1";
 const MEMORY_MIB: u64 = 900;
 
 /// One boot for all that is asked of a running guest.
-pub(crate) fn is_what_the_settings_say(machine: Machine) -> Result {
+pub(crate) fn is_what_the_settings_say(machine: &Machine) -> Result {
     let auto = |entry: &serde_json::Value| entry["name"] == "link" && entry["default"] == "auto";
     let settings: serde_json::Value = serde_json::from_str(&machine.berth(&["config", "list", "--json"])?)?;
     ensure!(settings.as_array().is_some_and(|entries| entries.iter().any(auto)), "{settings}");
     for (name, value) in [("link", "auto"), ("cpus", CPUS), ("memory_mib", &MEMORY_MIB.to_string())] {
         machine.berth(&["config", "set", name, value])?;
     }
-    terminal_boots(&machine)?;
-    let now = status(&machine)?;
+    terminal_boots(machine)?;
+    let now = status(machine)?;
     ensure!(now["machine"]["phase"] == "running" && now["machine"]["link"] == "vsock", "{now}");
 
     ensure!(machine.berth(&["shell", "nproc"])?.trim() == CPUS);
-    let open = shell(&machine, "ls /proc/$$/fd; :")?;
+    let open = shell(machine, "ls /proc/$$/fd; :")?;
     ensure!(open.split_whitespace().eq(["0", "1", "2"]), "the shell has more than its own descriptors: {open}");
-    let total: u64 = shell(&machine, "awk '/^MemTotal:/ { print int($2 / 1024) }' /proc/meminfo")?.parse()?;
+    let total: u64 = shell(machine, "awk '/^MemTotal:/ { print int($2 / 1024) }' /proc/meminfo")?.parse()?;
     // The kernel keeps some of it to itself.
     ensure!((MEMORY_MIB * 3 / 4..=MEMORY_MIB).contains(&total), "{total} MiB of {MEMORY_MIB}");
 
-    idle_takes_little(&machine)?;
+    idle_takes_little(machine)?;
     let docker = Docker::new(machine.docker_host()?)?;
-    agent_cannot_be_changed(&machine, &docker)?;
-    free_memory_is_reported(&machine)?;
-    room::removed_data_leaves_the_host(&machine, &docker, || {
+    agent_cannot_be_changed(machine, &docker)?;
+    free_memory_is_reported(machine)?;
+    room::removed_data_leaves_the_host(machine, &docker, || {
         // A removal is the file system's to give away once it is on the disk.
         machine.berth(&["shell", "sh", "-c", "sync && fstrim /var/lib/berth"]).map(drop)
     })

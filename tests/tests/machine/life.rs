@@ -17,7 +17,7 @@ pub(crate) fn status(machine: &Machine) -> anyhow::Result<serde_json::Value> {
     serde_json::from_slice(&out.stdout).with_context(|| String::from_utf8_lossy(&out.stderr).into_owned())
 }
 
-pub(crate) fn down_and_up_keeps_everything(machine: Machine) -> Result {
+pub(crate) fn down_and_up_keeps_everything(machine: &Machine) -> Result {
     machine.berth(&["up"])?;
     let docker = Docker::new(machine.docker_host()?)?;
     docker.ok(&["volume", "create", "kept"])?;
@@ -39,7 +39,7 @@ pub(crate) fn down_and_up_keeps_everything(machine: Machine) -> Result {
     docker.ok(&["kill", "halted"])?;
     docker.ok(&["wait", "halted"])?;
     machine.berth(&["down"])?;
-    ensure!(status(&machine)?["machine"]["phase"] == "stopped", "{}", status(&machine)?);
+    ensure!(status(machine)?["machine"]["phase"] == "stopped", "{}", status(machine)?);
     machine.berth(&["up"])?;
     ensure!(docker.ok(&["run", "--rm", "-v", "kept:/data", "mine:1", "cat", "/data/file"])? == "stays");
     ensure!(docker.ok(&["inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", "writer"])? == "exited 0");
@@ -61,7 +61,7 @@ pub(crate) fn free_port() -> anyhow::Result<u16> {
     Ok(std::net::TcpListener::bind((std::net::Ipv4Addr::UNSPECIFIED, 0))?.local_addr()?.port())
 }
 
-pub(crate) fn daemon_dies_and_containers_live(machine: Machine) -> Result {
+pub(crate) fn daemon_dies_and_containers_live(machine: &Machine) -> Result {
     machine.berth(&["up"])?;
     let docker = Docker::new(machine.docker_host()?)?;
     let port = free_port()?;
@@ -79,11 +79,11 @@ pub(crate) fn daemon_dies_and_containers_live(machine: Machine) -> Result {
         "mkdir /www; echo alive >/www/index.html; httpd -f -h /www",
     ])?;
     let before = docker.ok(&["inspect", "--format", "{{.State.Pid}} {{.State.StartedAt}}", "lives"])?;
-    end(&status(&machine)?["daemon"]["pid"])?;
+    end(&status(machine)?["daemon"]["pid"])?;
     // The next verb, whichever it is, starts a new daemon, which adopts the machine instead of booting another.
-    ensure!(machine.berth(&["ps"])?.contains("lives"));
+    ensure!(&machine.berth(&["ps"])?.contains("lives"));
     for verb in [&["status"][..], &["version"], &["shell", "true"], &["up"]] {
-        end(&status(&machine)?["daemon"]["pid"])?;
+        end(&status(machine)?["daemon"]["pid"])?;
         machine.berth(verb)?;
     }
     let after = docker.ok(&["inspect", "--format", "{{.State.Pid}} {{.State.StartedAt}}", "lives"])?;
@@ -97,7 +97,7 @@ pub(crate) fn daemon_dies_and_containers_live(machine: Machine) -> Result {
     Ok(())
 }
 
-pub(crate) fn own_verbs_and_json(machine: Machine) -> Result {
+pub(crate) fn own_verbs_and_json(machine: &Machine) -> Result {
     let up: serde_json::Value = serde_json::from_str(&machine.berth(&["up", "--json"])?)?;
     ensure!(up["phase"] == "running", "{up}");
     let out = machine.berth(&["run", "--rm", "hello-world"])?;
@@ -105,18 +105,18 @@ pub(crate) fn own_verbs_and_json(machine: Machine) -> Result {
     let code = machine.command(&["run", "--rm", "busybox", "sh", "-c", "exit 5"]).status()?.code();
     ensure!(code == Some(5), "{code:?}");
     machine.berth(&["run", "-d", "--name", "own", "busybox", "sleep", "1000"])?;
-    ensure!(machine.berth(&["exec", "own", "echo", "inside"])? == "inside\n");
-    ensure!(machine.berth(&["ps"])?.contains("own"));
+    ensure!(&machine.berth(&["exec", "own", "echo", "inside"])? == "inside\n");
+    ensure!(&machine.berth(&["ps"])?.contains("own"));
     let leaf = machine.home().join("leaf");
     std::fs::write(&leaf, "green")?;
     machine.berth(&["cp", &leaf.display().to_string(), "own:/tmp/leaf"])?;
-    ensure!(machine.berth(&["exec", "own", "cat", "/tmp/leaf"])? == "green");
-    ensure!(machine.berth(&["stats", "--no-stream", "own"])?.contains("own"));
+    ensure!(&machine.berth(&["exec", "own", "cat", "/tmp/leaf"])? == "green");
+    ensure!(&machine.berth(&["stats", "--no-stream", "own"])?.contains("own"));
     machine.berth(&["rm", "-f", "own"])?;
-    ensure!(machine.berth(&["images"])?.contains("hello-world"));
+    ensure!(&machine.berth(&["images"])?.contains("hello-world"));
     let shell = machine.berth(&["shell", "uname", "-n"])?;
     ensure!(!shell.trim().is_empty(), "the guest's shell said nothing");
-    shell_ends_resizes_and_speaks_json(&machine)?;
+    shell_ends_resizes_and_speaks_json(machine)?;
     for verb in [&["version", "--json"][..], &["status", "--json"], &["config", "list", "--json"], &["env", "--json"]] {
         let text = machine.berth(verb)?;
         serde_json::from_str::<serde_json::Value>(&text).with_context(|| format!("{verb:?} printed {text}"))?;

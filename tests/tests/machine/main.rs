@@ -19,7 +19,7 @@ use tests::engine::Machine;
 /// One case; it makes its machine itself, with the link that it is given.
 struct Entry {
     name: &'static str,
-    run: fn(Machine) -> anyhow::Result<()>,
+    run: fn(&Machine) -> anyhow::Result<()>,
     /// Whether the case boots the machine and so is worth repeating over the other link.
     boots: bool,
 }
@@ -73,11 +73,13 @@ fn main() -> std::process::ExitCode {
     if conclusion.has_failed() { std::process::ExitCode::FAILURE } else { std::process::ExitCode::SUCCESS }
 }
 
-fn in_own_machine(link: &str, run: fn(Machine) -> anyhow::Result<()>) -> Result<(), Failed> {
-    let prepared = Machine::new().and_then(|machine| {
+fn in_own_machine(link: &str, run: fn(&Machine) -> anyhow::Result<()>) -> Result<(), Failed> {
+    let machine = Machine::new().map_err(|error| Failed::from(format!("{error:#}")))?;
+    let prepare = || -> anyhow::Result<()> {
         machine.berth(&["config", "set", "link", link])?;
         machine.berth(&["config", "set", "docker_context", "false"])?;
-        Ok(machine)
-    });
-    prepared.and_then(run).map_err(|error| Failed::from(format!("{error:#}")))
+        Ok(())
+    };
+    // The logs go with the machine.
+    prepare().and_then(|()| run(&machine)).map_err(|error| Failed::from(format!("{error:#}\n{}", machine.log_tails())))
 }

@@ -48,7 +48,7 @@ fn pulls_go_the_hosts_way(docker: &Docker, registry: &Registry, stranger: &Regis
     Ok(())
 }
 
-pub(crate) fn is_the_hosts(machine: Machine) -> Result {
+pub(crate) fn is_the_hosts(machine: &Machine) -> Result {
     outside::name_server()?;
     let direct = format!("direct.{DOMAIN}");
     let known = Certificate::new(&[&direct, "registry.elsewhere.example"])?;

@@ -105,28 +105,28 @@ pub(crate) fn end(pid: &serde_json::Value) -> Result {
     })
 }
 
-pub(crate) fn cut_by_a_killed_hypervisor(machine: Machine) -> Result {
-    let pull = Interrupted::begin(&machine)?;
-    end(&status(&machine)?["machine"]["hypervisor_pid"])?;
+pub(crate) fn cut_by_a_killed_hypervisor(machine: &Machine) -> Result {
+    let pull = Interrupted::begin(machine)?;
+    end(&status(machine)?["machine"]["hypervisor_pid"])?;
     until("the daemon's notice", Duration::from_secs(120), || {
-        status(&machine).ok().filter(|status| status["machine"]["phase"] == "failed")
+        status(machine).ok().filter(|status| status["machine"]["phase"] == "failed")
     })?;
     machine.berth(&["up"])?;
-    pull.recover(&machine)
+    pull.recover(machine)
 }
 
-pub(crate) fn cut_by_a_killed_daemon(machine: Machine) -> Result {
-    let pull = Interrupted::begin(&machine)?;
-    let before = status(&machine)?;
+pub(crate) fn cut_by_a_killed_daemon(machine: &Machine) -> Result {
+    let pull = Interrupted::begin(machine)?;
+    let before = status(machine)?;
     end(&before["daemon"]["pid"])?;
     // The next verb adopts the machine.
     machine.berth(&["up"])?;
-    let after = status(&machine)?;
+    let after = status(machine)?;
     ensure!(after["machine"]["hypervisor_pid"] == before["machine"]["hypervisor_pid"], "{after}");
-    pull.recover(&machine)
+    pull.recover(machine)
 }
 
-pub(crate) fn go_where_the_settings_say(machine: Machine) -> Result {
+pub(crate) fn go_where_the_settings_say(machine: &Machine) -> Result {
     // Addresses of this host that are not on loopback's own net, in the suite's own network.
     let (trusted, other) = (Ipv4Addr::new(198, 51, 100, 1), Ipv4Addr::new(198, 51, 100, 2));
     for address in [trusted, other] {

@@ -22,20 +22,20 @@ pub(crate) fn refused(machine: &Machine, arguments: &[&str], words: &[&str]) -> 
     Ok(())
 }
 
-pub(crate) fn no_qemu(machine: Machine) -> Result {
+pub(crate) fn no_qemu(machine: &Machine) -> Result {
     machine.berth(&["config", "set", "qemu", "/no/such/qemu"])?;
-    refused(&machine, &["up"], &["QEMU was not found", "/no/such/qemu"])
+    refused(machine, &["up"], &["QEMU was not found", "/no/such/qemu"])
 }
 
-pub(crate) fn old_qemu(machine: Machine) -> Result {
+pub(crate) fn old_qemu(machine: &Machine) -> Result {
     let old = machine.home().join("old-qemu");
     fs::write(&old, "#!/bin/sh\necho 'QEMU emulator version 7.2.18 (Debian 1:7.2+dfsg-7)'\n")?;
     fs::set_permissions(&old, fs::Permissions::from_mode(0o755))?;
     machine.berth(&["config", "set", "qemu", &old.display().to_string()])?;
-    refused(&machine, &["up"], &["7.2.18 is too old"])
+    refused(machine, &["up"], &["7.2.18 is too old"])
 }
 
-pub(crate) fn corrupted_image(machine: Machine) -> Result {
+pub(crate) fn corrupted_image(machine: &Machine) -> Result {
     let copy = machine.home().join("image");
     fs::create_dir(&copy)?;
     for name in ["vmlinuz", "initramfs.cpio", "root.erofs", "manifest.json"] {
@@ -55,7 +55,7 @@ pub(crate) fn corrupted_image(machine: Machine) -> Result {
 }
 
 /// What the refusal above advises is done, and helps.
-pub(crate) fn corrupted_image_is_healed(machine: Machine) -> Result {
+pub(crate) fn corrupted_image_is_healed(machine: &Machine) -> Result {
     // A cache of this case's own with the downloads of the real one, and the agent of the image under test.
     let cache = machine.home().join("cache-of-images");
     fs::create_dir(&cache)?;
@@ -86,7 +86,7 @@ pub(crate) fn corrupted_image_is_healed(machine: Machine) -> Result {
     Ok(())
 }
 
-pub(crate) fn second_daemon(machine: Machine) -> Result {
+pub(crate) fn second_daemon(machine: &Machine) -> Result {
     let first = machine.command(&["daemon"]).spawn()?;
     let guard = Ended(first);
     tests::wait::until("the daemon", std::time::Duration::from_secs(120), || {
@@ -94,7 +94,7 @@ pub(crate) fn second_daemon(machine: Machine) -> Result {
         let version: serde_json::Value = serde_json::from_slice(&out.stdout).ok()?;
         version["daemon"].is_string().then_some(())
     })?;
-    refused(&machine, &["daemon"], &["another berth daemon", "is running already"])?;
+    refused(machine, &["daemon"], &["another berth daemon", "is running already"])?;
     drop(guard);
     Ok(())
 }
@@ -109,8 +109,8 @@ impl Drop for Ended {
     }
 }
 
-pub(crate) fn stopped_machine_says_how(machine: Machine) -> Result {
-    refused(&machine, &["run", "busybox"], &["not running", "berth up"])?;
+pub(crate) fn stopped_machine_says_how(machine: &Machine) -> Result {
+    refused(machine, &["run", "busybox"], &["not running", "berth up"])?;
     let mut daemon = machine.command(&["daemon"]);
     let guard = Ended(daemon.spawn()?);
     let docker = Docker::new(machine.docker_host()?)?;
@@ -122,11 +122,11 @@ pub(crate) fn stopped_machine_says_how(machine: Machine) -> Result {
     Ok(())
 }
 
-pub(crate) fn bad_settings(machine: Machine) -> Result {
-    refused(&machine, &["config", "set", "cpus", "many"], &["cpus", "many"])?;
-    refused(&machine, &["config", "set", "no_such_key", "1"], &["no_such_key"])?;
-    refused(&machine, &["config", "get", "no_such_key"], &["no_such_key"])?;
+pub(crate) fn bad_settings(machine: &Machine) -> Result {
+    refused(machine, &["config", "set", "cpus", "many"], &["cpus", "many"])?;
+    refused(machine, &["config", "set", "no_such_key", "1"], &["no_such_key"])?;
+    refused(machine, &["config", "get", "no_such_key"], &["no_such_key"])?;
     machine.berth(&["config", "set", "cpus", "1"])?;
-    ensure!(machine.berth(&["config", "get", "cpus"])? == "1\n");
+    ensure!(&machine.berth(&["config", "get", "cpus"])? == "1\n");
     Ok(())
 }

@@ -26,7 +26,7 @@ fn list(docker: &Docker) -> anyhow::Result<String> {
     docker.ok(&["images", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"])
 }
 
-pub(crate) fn full_costs_one_pull_and_nothing_else(machine: Machine) -> Result {
+pub(crate) fn full_costs_one_pull_and_nothing_else(machine: &Machine) -> Result {
     machine.berth(&["config", "set", "disk_gib", "1"])?;
     machine.berth(&["up"])?;
     let docker = Docker::new(machine.docker_host()?)?;
@@ -42,7 +42,7 @@ pub(crate) fn full_costs_one_pull_and_nothing_else(machine: Machine) -> Result {
     let before = list(&docker)?;
 
     // Not full yet, but it will not fit.
-    let most = (left(&machine)? - (LARGE as u64) / 2).to_string();
+    let most = (left(machine)? - (LARGE as u64) / 2).to_string();
     docker.ok(&["run", "--rm", "-v", "fill:/fill", "busybox", "fallocate", "-l", &most, "/fill/most"])?;
     let said = docker.run(&["pull", &large])?;
     let words = "no space left on device: remove images, or give the machine a larger disk";
@@ -53,7 +53,7 @@ pub(crate) fn full_costs_one_pull_and_nothing_else(machine: Machine) -> Result {
     let rest =
         "dd if=/dev/zero of=/fill/rest bs=64k; while dd if=/dev/zero bs=4k count=1 >>/fill/crumbs; do :; done; sync";
     docker.ok(&["run", "--rm", "-v", "fill:/fill", "busybox", "sh", "-c", rest])?;
-    ensure!(left(&machine)? < 64 << 10, "{} bytes are left", left(&machine)?);
+    ensure!(left(machine)? < 64 << 10, "{} bytes are left", left(machine)?);
     let said = docker.run(&["pull", &large])?;
     let foreseen = "no space left on device: the image needs ";
     ensure!(said.code == 1 && said.err.contains(foreseen) && said.err.contains("remove images"), "{said:?}");
@@ -94,8 +94,8 @@ pub(crate) fn removed_data_leaves_the_host(machine: &Machine, docker: &Docker, t
 }
 
 /// Without anybody's doing: soon after the engine's start, and then by the hour.
-pub(crate) fn engine_gives_back_what_was_removed(machine: Machine) -> Result {
+pub(crate) fn engine_gives_back_what_was_removed(machine: &Machine) -> Result {
     machine.berth(&["up"])?;
     let docker = Docker::new(machine.docker_host()?)?;
-    removed_data_leaves_the_host(&machine, &docker, || Ok(()))
+    removed_data_leaves_the_host(machine, &docker, || Ok(()))
 }

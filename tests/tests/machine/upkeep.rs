@@ -20,7 +20,7 @@ fn clock_difference(machine: &Machine) -> anyhow::Result<u64> {
     Ok(guest.abs_diff(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs()))
 }
 
-pub(crate) fn context_clock_and_restart(machine: Machine) -> Result {
+pub(crate) fn context_clock_and_restart(machine: &Machine) -> Result {
     let config = machine.docker_config();
     fs::create_dir(&config)?;
     let own = r#"{"currentContext":"default","detachKeys":"ctrl-q"}"#;
@@ -37,27 +37,27 @@ pub(crate) fn context_clock_and_restart(machine: Machine) -> Result {
     };
     ensure!(!by_context()?.is_empty());
     ensure!(fs::read_to_string(config.join("config.json"))? == own, "the user's own configuration was changed");
-    let off = clock_difference(&machine)?;
+    let off = clock_difference(machine)?;
     ensure!(off <= 5, "the guest's clock is {off} s off");
     // The host tells the time every minute.
     machine.berth(&["shell", "date", "-s", "2001-02-03 04:05:06"])?;
-    let off = clock_difference(&machine)?;
+    let off = clock_difference(machine)?;
     ensure!(off > 800_000_000, "the guest's clock was not changed: it is {off} s off");
     let told = "for _ in $(seq 120); do [ $(date +%Y) -eq 2001 ] || exit 0; sleep 1; done; exit 1";
     machine.berth(&["shell", "sh", "-c", told]).context("the guest's clock is still wrong")?;
-    let off = clock_difference(&machine)?;
+    let off = clock_difference(machine)?;
     ensure!(off <= 5, "the guest's clock is {off} s off after it was set");
 
-    let before = status(&machine)?["machine"]["hypervisor_pid"].as_u64().context("a running machine has a QEMU")?;
+    let before = status(machine)?["machine"]["hypervisor_pid"].as_u64().context("a running machine has a QEMU")?;
     machine.berth(&["machine", "restart"])?;
-    let after = status(&machine)?;
+    let after = status(machine)?;
     ensure!(after["machine"]["phase"] == "running", "{after}");
     ensure!(after["machine"]["hypervisor_pid"].as_u64().is_some_and(|pid| pid != before), "{after}");
     ensure!(!by_context()?.is_empty());
     Ok(())
 }
 
-pub(crate) fn diagnose_tells_no_secret(machine: Machine) -> Result {
+pub(crate) fn diagnose_tells_no_secret(machine: &Machine) -> Result {
     machine.berth(&["config", "set", "http_proxy", "http://somebody:hunter2@127.0.0.1:9"])?;
     machine.berth(&["up"])?;
     let record = fs::read(machine.home().join("data/machine/machine.json"))?;
@@ -85,11 +85,11 @@ pub(crate) fn diagnose_tells_no_secret(machine: Machine) -> Result {
         ensure!(found.status.code() == Some(1), "{word:?} is in {}", String::from_utf8_lossy(&found.stdout));
         ensure!(!said.contains(word), "{word:?} is in {said}");
     }
-    logs_are_json(&machine)?;
+    logs_are_json(machine)?;
     // Without a daemon they are read from the files.
     machine.berth(&["down"])?;
     machine.berth(&["machine", "quit"])?;
-    logs_are_json(&machine)
+    logs_are_json(machine)
 }
 
 /// Every line a string of its own.
@@ -107,7 +107,7 @@ fn logs_are_json(machine: &Machine) -> Result {
     Ok(())
 }
 
-pub(crate) fn reset_with_and_without_volumes(machine: Machine) -> Result {
+pub(crate) fn reset_with_and_without_volumes(machine: &Machine) -> Result {
     machine.berth(&["up"])?;
     let docker = Docker::new(machine.docker_host()?)?;
     docker.ok(&["run", "--name", "goes", "-v", "kept:/data", "busybox", "sh", "-c", "echo stays >/data/file"])?;
