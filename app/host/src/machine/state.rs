@@ -20,7 +20,7 @@
 //! Inside Starting the steps follow each other. When the guest does not get as far as the link for a cause that may be the
 //! accelerator's ([`Blame`]), the boot is repeated with the next one; nothing else causes that. With none left, a hypervisor
 //! that died, or an emulated guest that never spoke, is started once more. A link that fails under a guest that is up makes way
-//! for the serial one, where the user left the choice.
+//! for the serial one, where the user left the choice: that guest ends first (`ChangingLink`).
 //!
 //! A reset stops the machine, by force if nothing was heard of it yet, and erases its disk. One that keeps volumes needs the
 //! engine instead: `Running --reset--> Cleaning --cleaned--> Stopping --> Starting --> Running`; a machine that does not run is
@@ -165,6 +165,8 @@ impl std::fmt::Display for Failure {
 pub enum State {
     Stopped,
     Starting(Start),
+    /// The guest ends, to be started again at `Boot` with the other link.
+    ChangingLink(Start),
     Running {
         accelerator: Accelerator,
     },
@@ -268,8 +270,8 @@ pub enum Action {
         to: Accelerator,
         cause: String,
     },
-    /// Ends the hypervisor, after its guest if that hears its power button.
-    EndInOrder,
+    /// Lets a guest that is out of reach end by its power button; `Exited` or `StopOverdue` is to follow.
+    EndGuest,
     /// Takes the serial link from here on, and tells the user, once, why.
     ChangeLink {
         cause: String,
@@ -300,7 +302,7 @@ impl State {
     pub fn name(&self) -> &'static str {
         match self {
             State::Stopped => "stopped",
-            State::Starting(_) => "starting",
+            State::Starting(_) | State::ChangingLink(_) => "starting",
             State::Running { .. } => "running",
             State::Cleaning { .. } | State::Erasing { .. } => "being reset",
             State::Stopping { .. } => "stopping",

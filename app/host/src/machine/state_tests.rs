@@ -120,16 +120,16 @@ fn a_link_that_fails_makes_way_for_the_serial_one_once_and_for_no_other_accelera
         };
         let event = Event::StepFailed { step, cause: "the device died".to_owned(), blame: Blame::Link };
         let (state, actions) = State::Starting(start).next(&event).unwrap();
+        let change = Action::ChangeLink { cause: "the device died".to_owned() };
+        assert_eq!(actions, [Action::CancelStep, change, Action::EndGuest]);
+        // Whoever gives up meanwhile waits for the same end.
+        assert_eq!(state.next(&Event::Down).unwrap(), (State::Stopping { then: Then::Stay }, vec![]));
+        let (_, actions) = state.next(&Event::StopOverdue).unwrap();
+        assert_eq!(actions, [Action::Kill, Action::CloseHost, Action::Run(Step::Boot)]);
+        let (state, actions) = state.next(&died()).unwrap();
+        assert_eq!(actions, [Action::CloseHost, Action::Run(Step::Boot)]);
         let State::Starting(next) = &state else { panic!("{state:?}") };
         assert_eq!((next.step, next.accelerators.as_slice()), (Step::Boot, &[Kvm, Tcg][..]));
-        let expected = [
-            Action::CancelStep,
-            Action::EndInOrder,
-            Action::CloseHost,
-            Action::ChangeLink { cause: "the device died".to_owned() },
-            Action::Run(Step::Boot),
-        ];
-        assert_eq!(actions, expected);
         let event = Event::StepFailed { step: Step::Boot, cause: "again".to_owned(), blame: Blame::Link };
         assert!(matches!(state.next(&event).unwrap().0, State::Failed(_)), "there is no third link");
     }
@@ -295,7 +295,7 @@ proptest! {
                     Action::CloseHost => world.open = false,
                     Action::Clean => { world.open = true; world.cleaning = true; }
                     Action::CancelClean => world.cleaning = false,
-                    Action::PowerOff | Action::Erase | Action::Kill | Action::EndInOrder | Action::Remember(_)
+                    Action::PowerOff | Action::Erase | Action::Kill | Action::EndGuest | Action::Remember(_)
                     | Action::TellFallback { .. }
                     | Action::TellRepeat { .. } | Action::ChangeLink { .. } | Action::Forget => {}
                 }
@@ -315,7 +315,7 @@ proptest! {
                 State::Stopped => prop_assert!(!world.open && !world.busy),
                 State::Failed(failure) => prop_assert!(!world.busy && (failure.alive || !world.open)),
                 State::Unanswered { failure, .. } => prop_assert!(!world.busy && failure.alive),
-                State::Stopping { .. } => prop_assert!(!world.busy),
+                State::Stopping { .. } | State::ChangingLink(_) => prop_assert!(!world.busy),
             }
             let cleaning = matches!(next, State::Cleaning { .. });
             prop_assert_eq!(world.cleaning, cleaning);

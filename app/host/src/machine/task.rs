@@ -111,8 +111,9 @@ pub(super) async fn run(paths: Paths, mut requests: Requests, published: Publish
                 }
                 None => return,
             },
-            Some(done) = task.step.join_next() => if let Ok((step, result)) = done {
-                task.step_ended(step, result).await;
+            Some(done) = task.step.join_next() => match done {
+                Ok((step, result)) => task.step_ended(step, result).await,
+                Err(crash) => task.step_crashed(&crash).await,
             },
             exit = exit_of(task.instance.clone()) => task.exited(exit).await,
             trouble = other_trouble(task.instance.clone(), task.guest.clone(), task.trouble.clone()) => {
@@ -178,7 +179,7 @@ impl Task {
     async fn try_happen(&mut self, event: Event) -> std::result::Result<(), Refused> {
         let (next, actions) = self.state.next(&event)?;
         let before = std::mem::replace(&mut self.state, next);
-        if !matches!(self.state, State::Stopping { .. }) {
+        if !matches!(self.state, State::Stopping { .. } | State::ChangingLink(_)) {
             self.stop_deadline = None;
         }
         let stops = matches!(self.state, State::Stopping { .. }) && !matches!(before, State::Stopping { .. });
@@ -186,14 +187,15 @@ impl Task {
             // What was said about the start is over; from now on it is about the stop.
             self.forget_notes();
         }
-        if !matches!(before, State::Starting(_)) && matches!(self.state, State::Starting(_)) {
+        let goes_on = matches!(before, State::Starting(_) | State::ChangingLink(_));
+        if !goes_on && matches!(self.state, State::Starting(_)) {
             self.clock.reset(&mut self.status);
             // What is said about finding an earlier daemon's machine belongs to this start.
             if !matches!(event, Event::Adopted { .. }) {
                 self.forget_notes();
             }
         }
-        if matches!(event, Event::StopOverdue) {
+        if matches!((&before, &event), (State::Stopping { .. }, Event::StopOverdue)) {
             self.status.notes.push("the machine did not power off in time and was ended".to_owned());
         }
         self.show_state();
@@ -213,7 +215,7 @@ impl Task {
             }
             Action::PowerOff => self.power_off().await,
             Action::Kill => self.kill().await,
-            Action::EndInOrder => self.end_in_order().await,
+            Action::EndGuest => self.end_guest().await,
             Action::OpenHost => {
                 self.status.start_milliseconds = Some(self.clock.total());
                 self.images_are_renewed();

@@ -16,6 +16,7 @@ impl State {
             State::Unanswered { accelerator, .. } if *event == Event::Up => Ok(rejoin(*accelerator)),
             State::Unanswered { failure, .. } => failed_alive(failure, event),
             State::Starting(start) => starting(start, event),
+            State::ChangingLink(start) => changing_link(start, event),
             State::Running { accelerator } => running(*accelerator, event),
             State::Cleaning { accelerator } => cleaning(*accelerator, event),
             State::Stopping { then } => stopping(*then, event),
@@ -133,6 +134,38 @@ fn starting(start: &Start, event: &Event) -> Next {
     }
 }
 
+/// The guest of the link that failed is about to end.
+fn changing_link(start: &Start, event: &Event) -> Next {
+    let boot = |mut actions: Vec<Action>| {
+        actions.extend([Action::CloseHost, Action::Run(Step::Boot)]);
+        Ok((State::Starting(start.clone()), actions))
+    };
+    match event {
+        Event::Exited(_) => boot(vec![]),
+        Event::StopOverdue => boot(vec![Action::Kill]),
+        Event::Up => Ok((State::ChangingLink(start.clone()), vec![])),
+        Event::Restart => Err(Refused::Starting),
+        Event::Down => Ok((State::Stopping { then: Then::Stay }, vec![])),
+        Event::Reset { keep_volumes: true } => {
+            Ok((State::ChangingLink(Start { purpose: Purpose::Clean, ..start.clone() }), vec![]))
+        }
+        Event::Reset { keep_volumes: false } => {
+            Ok((State::Stopping { then: Then::Erase { then_start: false } }, vec![]))
+        }
+        Event::Checked { .. }
+        | Event::Done(_)
+        | Event::StepFailed { .. }
+        | Event::Refused { .. }
+        | Event::EngineCame { .. }
+        | Event::Adopted { .. }
+        | Event::Stranded { .. }
+        | Event::Cleaned
+        | Event::CleanFailed { .. }
+        | Event::Erased
+        | Event::EraseFailed { .. } => Err(Refused::Outdated),
+    }
+}
+
 /// A guest that was not heard of yet cannot be asked to stop; one that was is.
 fn give_up(start: &Start, then: Then) -> (State, Vec<Action>) {
     if start.step == Step::Engine || start.adopted {
@@ -176,8 +209,7 @@ fn step_failed(start: &Start, cause: &str, blame: Blame, alive: bool) -> (State,
         let next = Start { step: Step::Boot, other_link: false, ..start.clone() };
         let change = Action::ChangeLink { cause: cause.to_owned() };
         // That guest may be up, and its containers at work.
-        let actions = vec![Action::CancelStep, Action::EndInOrder, Action::CloseHost, change, Action::Run(Step::Boot)];
-        return (State::Starting(next), actions);
+        return (State::ChangingLink(next), vec![Action::CancelStep, change, Action::EndGuest]);
     }
     match start.accelerators.as_slice() {
         [from, to, ..] if may_be_the_accelerator => {

@@ -28,7 +28,7 @@ impl Task {
         self.status.failure = None;
         self.status.phase = match &mut self.state {
             State::Stopped => Phase::Stopped,
-            State::Starting(_) => Phase::Starting,
+            State::Starting(_) | State::ChangingLink(_) => Phase::Starting,
             State::Running { .. } => Phase::Running,
             State::Cleaning { .. } | State::Erasing { .. } => Phase::Resetting,
             State::Stopping { .. } => Phase::Stopping,
@@ -46,6 +46,7 @@ impl Task {
             State::Failed(failure) => failure.alive,
             State::Unanswered { .. }
             | State::Starting(_)
+            | State::ChangingLink(_)
             | State::Running { .. }
             | State::Cleaning { .. }
             | State::Stopping { .. } => true,

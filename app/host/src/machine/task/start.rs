@@ -157,6 +157,16 @@ impl Task {
         }
     }
 
+    /// The step will never tell an end of its own. What it was cancelled for has been seen to already.
+    pub(super) async fn step_crashed(&mut self, crash: &tokio::task::JoinError) {
+        if let (State::Starting(start), true) = (&self.state, crash.is_panic()) {
+            let step = start.step;
+            self.clock.end(&mut self.status, Progress::Failed);
+            let cause = format!("berth itself failed ({crash}): please report it");
+            self.happen(Event::StepFailed { step, cause, blame: Blame::Other }).await;
+        }
+    }
+
     /// What to try, the first one first.
     fn choose(&self, ground: &Ground) -> Vec<Accelerator> {
         if let Some(accelerator) = ground.settings.accelerator {

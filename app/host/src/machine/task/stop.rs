@@ -113,16 +113,15 @@ impl Task {
         }
     }
 
-    /// For a guest that is out of reach and may be up all the same.
-    pub(super) async fn end_in_order(&mut self) {
-        if let Some(instance) = &self.instance
-            && console::relay_spoke(&self.paths.console_log())
-            && matches!(timeout(PRESSING, instance.press_power_button()).await, Ok(Ok(())))
-            && timeout(STOP_DEADLINE, instance.wait()).await.is_err()
-        {
-            tracing::warn!("the guest did not end by its power button");
+    /// For a guest that is out of reach and may be up all the same. One that does not hear its power button yet has nothing to lose.
+    pub(super) async fn end_guest(&mut self) {
+        self.farewell.abort_all();
+        self.button_pressed = false;
+        if console::relay_spoke(&self.paths.console_log()) {
+            self.press_power_button("its link does not work").await;
+        } else {
+            self.stop_deadline = Some(Instant::now());
         }
-        self.kill().await;
     }
 
     pub(super) async fn stop_overdue(&mut self) {
