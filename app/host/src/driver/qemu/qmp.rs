@@ -2,11 +2,12 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use qapi::futures::{QapiService, QmpStreamTokio};
-use qapi::qmp;
+use qapi::qmp::{self, QmpCommand};
 use tokio::io::{ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 
@@ -39,7 +40,7 @@ type Write = QmpStreamTokio<WriteHalf<LocalStream>>;
 
 /// An open control connection. Events end when QEMU closes it.
 pub(super) struct Qmp {
-    service: QapiService<Write>,
+    service: Arc<QapiService<Write>>,
 }
 
 impl std::fmt::Debug for Qmp {
@@ -69,33 +70,45 @@ impl Qmp {
         let (service, events) = stream.into_parts();
         let (sender, receiver) = mpsc::channel(16);
         tokio::spawn(forward(events, sender));
-        Ok((Qmp { service }, receiver))
+        Ok((Qmp { service: Arc::new(service) }, receiver))
+    }
+
+    /// Runs to its end also when nobody waits any more: `qapi` takes an answer that it can give to nobody for the end of the
+    /// connection, and every event after it is lost.
+    async fn execute<C>(&self, command: C) -> io::Result<C::Ok>
+    where
+        C: QmpCommand + 'static,
+        C::Ok: Send + 'static,
+    {
+        let service = self.service.clone();
+        let answer = tokio::spawn(async move { service.execute(command).await });
+        answer.await.map_err(io::Error::other)?.map_err(io::Error::other)
     }
 
     pub(super) async fn press_power_button(&self) -> io::Result<()> {
-        self.service.execute(qmp::system_powerdown {}).await.map(drop).map_err(io::Error::other)
+        self.execute(qmp::system_powerdown {}).await.map(drop)
     }
 
     pub(super) async fn quit(&self) -> io::Result<()> {
-        self.service.execute(qmp::quit {}).await.map(drop).map_err(io::Error::other)
+        self.execute(qmp::quit {}).await.map(drop)
     }
 
     /// Lets the guest run (on).
     pub(super) async fn resume(&self) -> io::Result<()> {
-        self.service.execute(qmp::cont {}).await.map(drop).map_err(io::Error::other)
+        self.execute(qmp::cont {}).await.map(drop)
     }
 
     /// Whether the guest's driver has taken the vsock card into use. `Err` also when this QEMU does not know the question, which
     /// is not among its stable ones.
     pub(super) async fn vsock_is_used(&self) -> io::Result<bool> {
         let path = format!("/machine/peripheral/{VSOCK_ID}/virtio-backend");
-        let status = self.service.execute(qmp::x_query_virtio_status { path }).await.map_err(io::Error::other)?;
+        let status = self.execute(qmp::x_query_virtio_status { path }).await?;
         Ok(status.vhost_started)
     }
 
     /// Why execution is stopped; `None` when it is not.
     pub(super) async fn stop(&self) -> io::Result<Option<Stop>> {
-        let status = self.service.execute(qmp::query_status {}).await.map_err(io::Error::other)?;
+        let status = self.execute(qmp::query_status {}).await?;
         Ok(match status.status {
             qmp::RunState::internal_error => Some(Stop::Accelerator),
             qmp::RunState::io_error => Some(Stop::Disk),
@@ -123,5 +136,69 @@ async fn forward(
         if sender.send(event).await.is_err() {
             // Nobody listens any more; the answers to commands still pass through this stream.
         }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use serde_json::{Value, json};
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+    use tokio::net::{UnixListener, UnixStream};
+
+    use super::*;
+
+    /// The other end of the socket, which answers when it is told to.
+    struct Qemu(Lines<BufReader<UnixStream>>);
+
+    impl Qemu {
+        async fn hears(&mut self, command: &str) -> Value {
+            let line = self.0.next_line().await.unwrap().expect("the connection is open");
+            let said: Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(said["execute"], command, "{said}");
+            said["id"].clone()
+        }
+
+        async fn says(&mut self, message: Value) {
+            let stream = self.0.get_mut().get_mut();
+            stream.write_all(format!("{message}\r\n").as_bytes()).await.unwrap();
+        }
+
+        async fn accept(listener: UnixListener) -> Qemu {
+            let stream = listener.accept().await.unwrap().0;
+            let mut qemu = Qemu(BufReader::new(stream).lines());
+            let version = json!({"qemu": {"major": 10, "minor": 0, "micro": 2}, "package": ""});
+            qemu.says(json!({"QMP": {"version": version, "capabilities": ["oob"]}})).await;
+            let id = qemu.hears("qmp_capabilities").await;
+            qemu.says(json!({"return": {}, "id": id})).await;
+            qemu
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_no_longer_costs_neither_events_nor_other_answers() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("qmp.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let (connected, mut qemu) = tokio::join!(Qmp::connect(&socket), Qemu::accept(listener));
+        let (qmp, mut events) = connected.unwrap();
+        let status = |id| json!({"return": {"running": true, "singlestep": false, "status": "running"}, "id": id});
+
+        let given_up = {
+            let mut asking = Box::pin(qmp.stop());
+            tokio::select! {
+                answer = &mut asking => panic!("{answer:?}"),
+                id = qemu.hears("query-status") => id,
+            }
+        };
+        qemu.says(status(given_up)).await;
+        let timestamp = json!({"seconds": 1, "microseconds": 2});
+        qemu.says(json!({"event": "RESUME", "timestamp": timestamp})).await;
+        assert_eq!(events.recv().await, Some(Event::Resumed));
+
+        let (answer, ()) = tokio::join!(qmp.stop(), async {
+            let id = qemu.hears("query-status").await;
+            qemu.says(status(id)).await;
+        });
+        assert_eq!(answer.unwrap(), None);
     }
 }
