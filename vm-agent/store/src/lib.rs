@@ -16,6 +16,8 @@
 
 mod database;
 mod error;
+#[cfg(test)]
+mod faults;
 mod journal;
 mod schema;
 mod table;

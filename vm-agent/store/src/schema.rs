@@ -24,7 +24,13 @@ const CACHE_BYTES: usize = 2 * 1024 * 1024;
 pub(crate) fn open(path: &Path) -> Result<Database> {
     let open_error = |cause: &dyn std::fmt::Display| Error::Open { path: path.to_owned(), cause: cause.to_string() };
     let fresh = !path.exists();
-    let database = Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(|e| open_error(&e))?;
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    #[cfg(not(test))]
+    let database = builder.create(path);
+    #[cfg(test)]
+    let database = crate::faults::create(&builder, path);
+    let database = database.map_err(|e| open_error(&e))?;
     if fresh && let Some(parent) = path.parent() {
         // The file's name must survive a power cut as well as its contents.
         std::fs::File::open(parent).and_then(|dir| dir.sync_all()).map_err(|e| open_error(&e))?;

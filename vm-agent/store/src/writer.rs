@@ -209,6 +209,68 @@ fn report(flushed: Result<()>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Batch, Store};
+
+    const LIMITED: &str = "STORE_TEST_LIMITED";
+
+    /// Runs where no file may grow beyond 2 MiB: the database has its size by then, the journal has not.
+    #[tokio::test]
+    #[ignore = "part of another test"]
+    async fn child_without_room_for_its_journal() {
+        let path = std::path::PathBuf::from(std::env::var_os(LIMITED).unwrap());
+        let store = Store::open(&path).unwrap();
+        let numbers = store.table::<String>("numbers");
+        numbers.put("before", &"kept".to_owned(), Durability::Durable).await.unwrap();
+        // Written over and over: much in the journal, little in the database.
+        let mut batch = Batch::new();
+        (0..40).for_each(|_| batch.put(&numbers, "k", &"x".repeat(64 << 10)));
+        crate::faults::of(&path).writes.store(1, Ordering::SeqCst);
+        store.write(batch, Durability::Eventual).await.unwrap();
+        assert_eq!(crate::faults::of(&path).writes.load(Ordering::SeqCst), 0, "the disk failed once");
+        assert!(numbers.get("k").unwrap().is_some(), "what was answered is there");
+        assert!(numbers.get("before").unwrap().is_some());
+        println!("the child is done");
+    }
+
+    /// The journal takes no record and the flush in its place meets a failing disk: the group is not in memory any more.
+    #[test]
+    fn a_group_without_a_record_is_written_again_with_the_database_opened_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        // In units of 512 bytes; what goes beyond is an error (EFBIG) where its signal is ignored.
+        let script = "trap '' XFSZ; ulimit -f 4096; exec \"$0\" --exact \"$1\" --ignored --nocapture";
+        let output = std::process::Command::new("sh")
+            .args(["-c", script])
+            .arg(std::env::current_exe().unwrap())
+            .arg("writer::tests::child_without_room_for_its_journal")
+            .env(LIMITED, dir.path().join("store.redb"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let cause = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("the child is done"), "{said}{cause}");
+    }
+
+    /// Nobody writes: it is the reader that has the database opened anew.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_read_that_failed_fails_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.redb");
+        let large = "x".repeat(4 << 20);
+        let texts = Store::open(&path).unwrap().table::<String>("texts");
+        texts.put("k", &large, Durability::Durable).await.unwrap();
+        drop(texts);
+        let store = Store::open(&path).unwrap();
+        let texts = store.table::<String>("texts");
+        crate::faults::of(&path).reads.store(1, Ordering::SeqCst);
+        texts.get("k").unwrap_err();
+        let opened = async {
+            while store.flushes() == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), opened).await.expect("the writer was asked");
+        assert_eq!(texts.get("k").unwrap(), Some(large));
+    }
 
     #[test]
     fn what_readers_see_is_always_on_its_way_to_the_disk() {
