@@ -60,8 +60,10 @@ pub async fn run(paths: Paths) -> Result<()> {
     };
     tracing::info!(pid = std::process::id(), "the daemon listens at {}", shared.paths.control_socket().display());
     surroundings(&shared);
-    let told_to_end = async {
+    let ends = async {
         tokio::select! {
+            // The next daemon adopts the machine, as after any other death of this one.
+            () = shared.machine.gone() => tracing::error!("what owns the machine failed: the daemon ends, the machine goes on"),
             () = sys::termination() => tracing::info!("the daemon ends, the machine goes on"),
             _ = asked_to_quit.recv() => tracing::info!("the daemon was asked to end, the machine goes on"),
         }
@@ -74,7 +76,7 @@ pub async fn run(paths: Paths) -> Result<()> {
     tokio::select! {
         () = control::serve(control, shared.clone()) => {}
         () = engine::serve(engine, shared.machine.clone()) => {}
-        () = told_to_end => {}
+        () = ends => {}
     }
     drop(lock);
     Ok(())

@@ -102,6 +102,12 @@ impl Handle {
         self.forwards.borrow().clone()
     }
 
+    /// Resolves when the owning task is gone though handles are left: it panicked.
+    pub async fn gone(&self) {
+        let mut status = self.status();
+        while status.changed().await.is_ok() {}
+    }
+
     /// The status once nothing more happens by itself.
     pub async fn settled(&self) -> MachineStatus {
         let mut status = self.status.clone();
@@ -109,5 +115,24 @@ impl Handle {
             Ok(status) => status.clone(),
             Err(_) => self.status.borrow().clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_owner_that_is_gone_is_noticed() {
+        let (requests, _receiver) = mpsc::channel(1);
+        let (status_to, status) = watch::channel(MachineStatus::stopped());
+        let nobody = || watch::channel(None).1;
+        let handle =
+            Handle { requests, status, engine: nobody(), guest: nobody(), forwards: watch::channel(Vec::new()).1 };
+        let mut gone = Box::pin(handle.gone());
+        status_to.send_modify(|status| status.phase = Phase::Starting);
+        assert!(futures_util::poll!(&mut gone).is_pending());
+        drop(status_to);
+        gone.await;
     }
 }

@@ -73,8 +73,8 @@ impl Qmp {
         Ok((Qmp { service: Arc::new(service) }, receiver))
     }
 
-    /// Runs to its end also when nobody waits any more: `qapi` takes an answer that it can give to nobody for the end of the
-    /// connection, and every event after it is lost.
+    /// Runs to its end also when nobody waits any more. `qapi` takes an answer that it can give to nobody for the end of the
+    /// connection, and every event after it is lost; where this QEMU does not number its commands, the next one panics.
     async fn execute<C>(&self, command: C) -> io::Result<C::Ok>
     where
         C: QmpCommand + 'static,
@@ -163,41 +163,52 @@ mod tests {
             stream.write_all(format!("{message}\r\n").as_bytes()).await.unwrap();
         }
 
-        async fn accept(listener: UnixListener) -> Qemu {
+        async fn accept(listener: UnixListener, capabilities: Value) -> Qemu {
             let stream = listener.accept().await.unwrap().0;
             let mut qemu = Qemu(BufReader::new(stream).lines());
             let version = json!({"qemu": {"major": 10, "minor": 0, "micro": 2}, "package": ""});
-            qemu.says(json!({"QMP": {"version": version, "capabilities": ["oob"]}})).await;
+            qemu.says(json!({"QMP": {"version": version, "capabilities": capabilities}})).await;
             let id = qemu.hears("qmp_capabilities").await;
-            qemu.says(json!({"return": {}, "id": id})).await;
+            qemu.answers(id, json!({})).await;
             qemu
+        }
+
+        /// A command without a number is answered without one.
+        async fn answers(&mut self, id: Value, value: Value) {
+            self.says(if id.is_null() { json!({"return": value}) } else { json!({"return": value, "id": id}) }).await;
         }
     }
 
     #[tokio::test]
     async fn who_waits_no_longer_costs_neither_events_nor_other_answers() {
+        for capabilities in [json!([]), json!(["oob"])] {
+            given_up(capabilities).await;
+        }
+    }
+
+    async fn given_up(capabilities: Value) {
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("qmp.sock");
         let listener = UnixListener::bind(&socket).unwrap();
-        let (connected, mut qemu) = tokio::join!(Qmp::connect(&socket), Qemu::accept(listener));
+        let (connected, mut qemu) = tokio::join!(Qmp::connect(&socket), Qemu::accept(listener, capabilities));
         let (qmp, mut events) = connected.unwrap();
-        let status = |id| json!({"return": {"running": true, "singlestep": false, "status": "running"}, "id": id});
+        let status = json!({"running": true, "singlestep": false, "status": "running"});
 
-        let given_up = {
+        let unheard = {
             let mut asking = Box::pin(qmp.stop());
             tokio::select! {
                 answer = &mut asking => panic!("{answer:?}"),
                 id = qemu.hears("query-status") => id,
             }
         };
-        qemu.says(status(given_up)).await;
+        qemu.answers(unheard, status.clone()).await;
         let timestamp = json!({"seconds": 1, "microseconds": 2});
         qemu.says(json!({"event": "RESUME", "timestamp": timestamp})).await;
         assert_eq!(events.recv().await, Some(Event::Resumed));
 
         let (answer, ()) = tokio::join!(qmp.stop(), async {
             let id = qemu.hears("query-status").await;
-            qemu.says(status(id)).await;
+            qemu.answers(id, status).await;
         });
         assert_eq!(answer.unwrap(), None);
     }
