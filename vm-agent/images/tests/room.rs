@@ -2,21 +2,19 @@
 //!
 //! Needs root: a small file system, in a mount namespace of its own.
 
+#[path = "../../store/tests/room/mod.rs"]
+mod small;
 mod support;
-
-use std::process::Command;
 
 use images::{Auth, Kind, Reference, Sink};
 use support::server::{Content, Server};
 use support::{Bench, impatient, layers, open, tar};
 
-const ROOM: &str = "IMAGES_TEST_ROOM";
-
 /// Runs in the small room that the test below makes.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "part of another test"]
 async fn child_in_a_small_room() {
-    let room = std::env::var(ROOM).unwrap();
+    let room = std::env::var(small::ROOM).unwrap();
     // Packed it is small: nothing shows beforehand that it cannot fit.
     let bulk = b"a line that fills the room\n".repeat(3_000_000);
     let large = Content::image(&[tar(&[("etc/base", b"base")]), tar(&[("bulk", &bulk)])]);
@@ -53,27 +51,10 @@ async fn child_in_a_small_room() {
         assert!(bench.images.list().unwrap().is_empty());
     }
     pull("small").await.unwrap();
-    println!("the child is done");
+    println!("{}", small::DONE);
 }
 
 #[test]
 fn a_disk_that_runs_full_costs_one_pull_and_nothing_else() {
-    const NAME: &str = "a_disk_that_runs_full_costs_one_pull_and_nothing_else";
-    let dir = tempfile::tempdir().unwrap();
-    let script =
-        "mount -t tmpfs -o size=40m none \"$1\" || exit 77; \"$2\" --exact child_in_a_small_room --ignored --nocapture";
-    let output = Command::new("unshare")
-        .args(["-m", "sh", "-c", script, "sh"])
-        .arg(dir.path())
-        .arg(std::env::current_exe().unwrap())
-        .env(ROOM, dir.path())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let cause = String::from_utf8_lossy(&output.stderr);
-    if output.status.code() == Some(77) || cause.starts_with("unshare:") {
-        println!("SKIPPED: {NAME}: no mount of our own here: {}", cause.trim());
-        return;
-    }
-    assert!(output.status.success() && said.contains("the child is done"), "{said}{cause}");
+    small::run("a_disk_that_runs_full_costs_one_pull_and_nothing_else", "child_in_a_small_room", 40);
 }

@@ -1,5 +1,7 @@
 //! The store as its users see it: tables, batches, group commit, and what a kill -9 leaves.
 
+mod room;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -214,13 +216,11 @@ fn eventual_writes_reach_the_disk_by_themselves() {
     assert_eq!(things.get("late").unwrap(), Some(thing(1)));
 }
 
-const ROOM: &str = "STORE_TEST_ROOM";
-
 /// Runs in the small room that the test below makes.
 #[tokio::test]
 #[ignore = "part of another test"]
 async fn child_in_a_small_room() {
-    let room = PathBuf::from(std::env::var_os(ROOM).unwrap());
+    let room = PathBuf::from(std::env::var_os(room::ROOM).unwrap());
     let store = Store::open(&room.join("store.redb")).unwrap();
     let things = store.table::<Thing>("things");
     things.put("durable", &thing(1), Durability::Durable).await.unwrap();
@@ -245,29 +245,11 @@ async fn child_in_a_small_room() {
     drop((things, store));
     let things = Store::open(&room.join("store.redb")).unwrap().table::<Thing>("things");
     assert_eq!(things.all().unwrap(), [("durable".to_owned(), thing(1)), ("eventual".to_owned(), thing(2))]);
-    println!("the child is done");
+    println!("{}", room::DONE);
 }
 
 /// `redb` refuses every read and write after its first I/O error; the store does not.
-///
-/// Needs root: a small file system, in a mount namespace of its own.
 #[test]
 fn a_full_disk_is_got_over() {
-    let dir = tempfile::tempdir().unwrap();
-    let script =
-        "mount -t tmpfs -o size=8m none \"$1\" || exit 77; \"$2\" --exact child_in_a_small_room --ignored --nocapture";
-    let output = Command::new("unshare")
-        .args(["-m", "sh", "-c", script, "sh"])
-        .arg(dir.path())
-        .arg(std::env::current_exe().unwrap())
-        .env(ROOM, dir.path())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let cause = String::from_utf8_lossy(&output.stderr);
-    if output.status.code() == Some(77) || cause.starts_with("unshare:") {
-        println!("SKIPPED: a_full_disk_is_got_over: no mount of our own here: {}", cause.trim());
-        return;
-    }
-    assert!(output.status.success() && said.contains("the child is done"), "{said}{cause}");
+    room::run("a_full_disk_is_got_over", "child_in_a_small_room", 8);
 }
