@@ -40,12 +40,14 @@ const ENDING: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct Client {
     paths: Paths,
+    /// What is started when there is no daemon, at first or any more.
+    program: Option<PathBuf>,
 }
 
 impl Client {
     /// Fails with [`Error::NoDaemon`] when none runs.
     pub async fn connect(paths: Paths) -> Result<Client> {
-        let client = Client { paths };
+        let client = Client { paths, program: None };
         client.steady_version().await?;
         Ok(client)
     }
@@ -61,22 +63,27 @@ impl Client {
     /// A daemon whose program was replaced since it started, or is of another version, makes way for a new one, which adopts
     /// the machine.
     pub async fn connect_or_start_as(paths: Paths, program: PathBuf) -> Result<Client> {
-        let client = Client { paths };
-        match client.steady_version().await {
+        let client = Client { paths, program: Some(program.clone()) };
+        client.ready(program).await?;
+        Ok(client)
+    }
+
+    /// Until a daemon of this program answers.
+    async fn ready(&self, program: PathBuf) -> Result<()> {
+        match self.steady_version().await {
             Err(Error::NoDaemon) => {}
             Err(error) => return Err(error),
             Ok(daemon) => {
                 let ours = Program::at(program.clone());
                 let replaced = daemon.program.path == ours.path && daemon.program != ours;
                 if daemon.version == env!("CARGO_PKG_VERSION") && !replaced {
-                    return Ok(client);
+                    return Ok(());
                 }
-                client.quit().await?;
-                client.until_gone().await?;
+                self.quit().await?;
+                self.until_gone().await?;
             }
         }
-        client.start_daemon(program).await?;
-        Ok(client)
+        self.start_daemon(program).await
     }
 
     async fn start_daemon(&self, program: PathBuf) -> Result<()> {
@@ -167,8 +174,9 @@ impl Client {
         Ok(())
     }
 
+    /// Of the daemon that runs; none is started for it.
     pub async fn version(&self) -> Result<DaemonVersion> {
-        self.ask(Method::GET, "/version", None::<()>).await
+        read(accepted(self.attempt(&Outgoing::new(Method::GET, "/version", None::<()>)?).await?).await?).await
     }
 
     pub async fn status(&self) -> Result<DaemonStatus> {
@@ -207,20 +215,25 @@ impl Client {
     /// The text of a log as it comes; with `follow` it does not end.
     pub async fn logs(&self, source: LogSource, follow: bool) -> Result<TextStream> {
         let path = format!("/logs?source={}&follow={follow}", source.name());
-        let response = self.send(Method::GET, &path, None::<()>, None).await?;
+        let response = self.send(Outgoing::new(Method::GET, &path, None::<()>)?).await?;
         Ok(TextStream(response.into_body()))
     }
 
     /// A connection that carries the frames of `control::shell`; the first must be `Start`.
     pub async fn shell(&self) -> Result<ShellStream> {
-        let response = self.send(Method::POST, "/shell", None::<()>, Some(SHELL_PROTOCOL)).await?;
+        let request = Outgoing::new(Method::POST, "/shell", None::<()>)?;
+        let response = self.send(Outgoing { upgrade: Some(SHELL_PROTOCOL), ..request }).await?;
         let upgraded = hyper::upgrade::on(response).await.map_err(bad_answer)?;
         Ok(ShellStream(TokioIo::new(upgraded)))
     }
 
     /// Ends the daemon; the machine goes on.
     pub async fn quit(&self) -> Result<()> {
-        match self.ask(Method::POST, "/quit", None::<()>).await {
+        let asked = match self.attempt(&Outgoing::new(Method::POST, "/quit", None::<()>)?).await {
+            Ok(response) => accepted(response).await.map(drop),
+            Err(error) => Err(error),
+        };
+        match asked {
             // It may be gone before its answer was sent.
             Ok(()) | Err(Error::BadAnswer { .. }) => Ok(()),
             Err(error) => Err(error),
@@ -228,14 +241,12 @@ impl Client {
     }
 
     async fn progress(&self, path: &str, body: Option<impl Serialize>) -> Result<StatusStream> {
-        let response = self.send(Method::POST, path, body, None).await?;
+        let response = self.send(Outgoing::new(Method::POST, path, body)?).await?;
         Ok(StatusStream { body: response.into_body(), buffer: BytesMut::new(), settled: false })
     }
 
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<impl Serialize>) -> Result<T> {
-        let response = self.send(method, path, body, None).await?;
-        let bytes = response.into_body().collect().await.map_err(bad_answer)?.to_bytes();
-        serde_json::from_slice(&bytes).map_err(bad_answer)
+        read(self.send(Outgoing::new(method, path, body)?).await?).await
     }
 
     /// To the control socket of this session, or of the one in which the living daemon was started.
@@ -258,40 +269,76 @@ impl Client {
     }
 
     /// Sends one request; an answer that is an error becomes one.
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<impl Serialize>,
-        upgrade: Option<&str>,
-    ) -> Result<Response<Incoming>> {
+    ///
+    /// A daemon may end between two requests of one command. Where the request may be made twice, another daemon is started for it.
+    async fn send(&self, request: Outgoing) -> Result<Response<Incoming>> {
+        let unheard = match self.attempt(&request).await {
+            Ok(response) => return accepted(response).await,
+            Err(error) => error,
+        };
+        let program = self.program.clone().filter(|_| request.may_be_made_twice()).ok_or(unheard)?;
+        self.ready(program).await?;
+        accepted(self.attempt(&request).await?).await
+    }
+
+    /// Fails when no answer begins.
+    async fn attempt(&self, request: &Outgoing) -> Result<Response<Incoming>> {
         let stream = self.stream().await?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(bad_answer)?;
         tokio::spawn(connection.with_upgrades());
-        let mut request = Request::builder().method(method).uri(path).header(HOST, "berth");
-        if let Some(protocol) = upgrade {
+        sender.send_request(request.to_http()?).await.map_err(bad_answer)
+    }
+}
+
+/// One request to the daemon.
+#[derive(Debug)]
+struct Outgoing {
+    method: Method,
+    path: String,
+    body: Option<Bytes>,
+    upgrade: Option<&'static str>,
+}
+
+impl Outgoing {
+    fn new(method: Method, path: &str, body: Option<impl Serialize>) -> Result<Outgoing> {
+        let body = body.map(|body| serde_json::to_vec(&body).map(Bytes::from)).transpose().map_err(bad_answer)?;
+        Ok(Outgoing { method, path: path.to_owned(), body, upgrade: None })
+    }
+
+    /// What asks for a state, rather than for a step, is the same when it comes twice.
+    fn may_be_made_twice(&self) -> bool {
+        matches!(self.method, Method::GET | Method::PUT) || matches!(self.path.as_str(), "/up" | "/down")
+    }
+
+    fn to_http(&self) -> Result<Request<Full<Bytes>>> {
+        let mut request = Request::builder().method(self.method.clone()).uri(&self.path).header(HOST, "berth");
+        if let Some(protocol) = self.upgrade {
             request = request.header(CONNECTION, "Upgrade").header(UPGRADE, protocol);
         }
-        let bytes = match body {
-            Some(body) => {
-                request = request.header(CONTENT_TYPE, "application/json");
-                serde_json::to_vec(&body).map_err(bad_answer)?
-            }
-            None => Vec::new(),
-        };
-        let request = request.body(Full::new(Bytes::from(bytes))).map_err(bad_answer)?;
-        let response = sender.send_request(request).await.map_err(bad_answer)?;
-        let status = response.status();
-        if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(response);
+        if self.body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
         }
-        let bytes = response.into_body().collect().await.map_err(bad_answer)?.to_bytes();
-        match serde_json::from_slice::<ErrorBody>(&bytes) {
-            Ok(body) => Err(Error::Daemon { message: body.message }),
-            Err(_) => Err(Error::BadAnswer { reason: format!("status {status}") }),
-        }
+        request.body(Full::new(self.body.clone().unwrap_or_default())).map_err(bad_answer)
     }
+}
+
+/// The answer, unless it is an error.
+async fn accepted(response: Response<Incoming>) -> Result<Response<Incoming>> {
+    let status = response.status();
+    if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(response);
+    }
+    let bytes = response.into_body().collect().await.map_err(bad_answer)?.to_bytes();
+    match serde_json::from_slice::<ErrorBody>(&bytes) {
+        Ok(body) => Err(Error::Daemon { message: body.message }),
+        Err(_) => Err(Error::BadAnswer { reason: format!("status {status}") }),
+    }
+}
+
+async fn read<T: DeserializeOwned>(response: Response<Incoming>) -> Result<T> {
+    let bytes = response.into_body().collect().await.map_err(bad_answer)?.to_bytes();
+    serde_json::from_slice(&bytes).map_err(bad_answer)
 }
 
 const ENDED: &str = "the berth daemon told no more of the machine before it had come to rest: `berth status` says what became of the machine, \

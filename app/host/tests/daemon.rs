@@ -52,6 +52,20 @@ async fn a_client_starts_the_daemon_which_is_private_and_alone() {
 }
 
 #[tokio::test]
+async fn a_daemon_that_ends_between_two_requests_is_started_again() {
+    let home = Home::new("FAKE_KVM=boot");
+    let client = start(&home).await;
+    let first = client.version().await.unwrap().pid;
+    client.quit().await.unwrap();
+    eventually("the daemon is gone", async || !home.paths.control_socket().exists()).await;
+    assert!(matches!(client.version().await, Err(Error::NoDaemon)), "whoever asks for the daemon itself starts none");
+    assert_ne!(client.status().await.unwrap().daemon.pid, first);
+    client.quit().await.unwrap();
+    eventually("the daemon is gone", async || !home.paths.control_socket().exists()).await;
+    assert!(matches!(client.restart().await, Err(Error::NoDaemon)), "what may not happen twice is not repeated");
+}
+
+#[tokio::test]
 async fn settings_are_changed_over_the_socket_and_the_context_follows() {
     let home = Home::new("FAKE_KVM=boot");
     let client = start(&home).await;
