@@ -101,7 +101,7 @@ impl Client {
             command.arg("daemon").stdin(Stdio::null()).stdout(output(&file)?).stderr(output(&file)?);
             // The daemon must not hold the folder in which the user typed a command.
             command.current_dir(self.paths.data_dir());
-            sys::detach(&mut command);
+            sys::release(&mut command);
             let child = tokio::process::Command::from(command)
                 .spawn()
                 .map_err(|source| Error::Spawn { program: program.clone(), source })?;
@@ -367,8 +367,9 @@ impl StatusStream {
             }
             match self.body.frame().await {
                 Some(Ok(frame)) => self.buffer.extend(frame.into_data().unwrap_or_default()),
+                // What was said last does not change because the connection broke after it.
+                None | Some(Err(_)) if self.settled => return Ok(None),
                 Some(Err(error)) => return Err(bad_answer(error)),
-                None if self.settled => return Ok(None),
                 // In order, and in the middle: the daemon was asked to end, or its task for the machine did.
                 None => return Err(Error::Daemon { message: ENDED.to_owned() }),
             }

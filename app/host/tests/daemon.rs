@@ -44,6 +44,8 @@ async fn a_client_starts_the_daemon_which_is_private_and_alone() {
         .unwrap();
     let said = String::from_utf8(second.stderr).unwrap();
     let pid = client.version().await.unwrap().pid;
+    let process = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap());
+    assert_eq!(rustix::process::getsid(process).ok(), process, "no terminal's end reaches it");
     assert_eq!(second.status.code(), Some(1));
     assert!(said.contains(&format!("another berth daemon (process {pid}) is running already")), "{said}");
     // The first one is none the worse for it.

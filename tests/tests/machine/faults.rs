@@ -89,7 +89,7 @@ pub(crate) fn engine_killed_after_run(machine: &Machine) -> Result {
 }
 
 /// A QEMU that fails with the first accelerator in the way that `fault` says, and is the real one with any other.
-fn broken_qemu(machine: &Machine, fault: &str) -> anyhow::Result<PathBuf> {
+pub(crate) fn broken_qemu(machine: &Machine, fault: &str) -> anyhow::Result<PathBuf> {
     let path = machine.home().join("qemu-with-a-fault");
     let text = format!("#!/bin/sh\ncase \"$*\" in *'-accel kvm'*) {fault} ;; esac\nexec qemu-system-x86_64 \"$@\"\n");
     fs::write(&path, text)?;

@@ -1,5 +1,6 @@
 //! What must outlive what.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -7,6 +8,7 @@ use tests::docker::Docker;
 use tests::engine::Machine;
 use tests::wait::until;
 
+use crate::faults::broken_qemu;
 use crate::pulls::end;
 
 type Result = anyhow::Result<()>;
@@ -53,6 +55,31 @@ pub(crate) fn down_and_up_keeps_everything(machine: &Machine) -> Result {
     ensure!(docker.ok(&["inspect", "--format", "{{.State.Status}}", "halted"])? == "exited");
     // Run again, `up` has nothing to do.
     machine.berth(&["up"])?;
+    Ok(())
+}
+
+/// Who waits for a machine that somebody else stops is told so, in words and in JSON.
+pub(crate) fn another_command_decides_otherwise(machine: &Machine) -> Result {
+    let qemu = broken_qemu(machine, "echo begun >> \"$(dirname \"$0\")/begun\"; exec sleep 1000")?;
+    machine.berth(&["config", "set", "qemu", &qemu.display().to_string()])?;
+    machine.berth(&["config", "set", "accelerator_order", "kvm"])?;
+    for words in [&["up"][..], &["up", "--json"]] {
+        let starting = machine.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        until("the hypervisor starts", Duration::from_secs(60), || {
+            machine.home().join("begun").exists().then_some(())
+        })?;
+        std::fs::remove_file(machine.home().join("begun"))?;
+        machine.berth(&["down"])?;
+        let out = starting.wait_with_output()?;
+        let (said, told) = (String::from_utf8(out.stdout)?, String::from_utf8(out.stderr)?);
+        ensure!(out.status.code() == Some(1), "{words:?}: {said}{told}");
+        if words.contains(&"--json") {
+            let status: serde_json::Value = serde_json::from_str(&said)?;
+            ensure!(status["phase"] == "stopped", "{said}");
+        } else {
+            ensure!(told.contains("another command stopped the machine meanwhile: `berth up` starts it"), "{told}");
+        }
+    }
     Ok(())
 }
 

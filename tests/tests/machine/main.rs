@@ -57,7 +57,7 @@ fn main() -> std::process::ExitCode {
     let cold = cases![false;
         refusals::no_qemu, refusals::old_qemu, refusals::corrupted_image, refusals::second_daemon,
         refusals::stopped_machine_says_how, refusals::bad_settings, faults::vsock_device_killed,
-        guest::is_what_the_settings_say,
+        guest::is_what_the_settings_say, life::another_command_decides_otherwise,
     ];
     let all = std::env::var_os("BERTH_TEST_ALL").is_some();
     let mut trials = Vec::new();

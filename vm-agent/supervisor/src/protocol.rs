@@ -7,8 +7,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Raised when either side would misunderstand the other. Additions that the other side may ignore do not raise it.
-pub const VERSION: u32 = 1;
+/// Raised when either side would misunderstand the other. Additions that the other side may ignore do not raise it. 2: an engine says that
+/// it serves and waits for the answer.
+pub const VERSION: u32 = 2;
 
 /// The descriptor on which engine and relay find their socket to the supervisor.
 pub const CHANNEL_FD: i32 = 3;

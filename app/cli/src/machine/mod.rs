@@ -74,13 +74,13 @@ async fn reach_running(paths: &Paths) -> Result<Client, Failure> {
 
 pub(crate) async fn up(paths: Paths, json: Json) -> Result<i32, Failure> {
     let client = connect_or_start(paths).await?;
-    let status = progress::follow(client.up().await?, json.json).await?;
+    let status = progress::follow(client.up().await?, json.json, &[Phase::Running]).await?;
     finish(&status, json, &t!("machine.is_up", seconds = seconds(&status)))
 }
 
 pub(crate) async fn down(paths: Paths, json: Json) -> Result<i32, Failure> {
     let status = match reach(&paths).await? {
-        Some(client) => progress::follow(client.down().await?, json.json).await?,
+        Some(client) => progress::follow(client.down().await?, json.json, &[Phase::Stopped]).await?,
         None => MachineStatus::stopped(),
     };
     finish(&status, json, &t!("machine.is_down"))
@@ -91,7 +91,7 @@ pub(crate) async fn machine(paths: Paths, verb: MachineVerb) -> Result<i32, Fail
         MachineVerb::Logs { source, follow, json } => logs(paths, source, follow, json).await,
         MachineVerb::Restart(json) => {
             let client = connect_or_start(paths).await?;
-            let status = progress::follow(client.restart().await?, json.json).await?;
+            let status = progress::follow(client.restart().await?, json.json, &[Phase::Running]).await?;
             finish(&status, json, &t!("machine.is_up", seconds = seconds(&status)))
         }
         MachineVerb::Quit(json) => {
@@ -115,7 +115,9 @@ pub(crate) async fn reset(paths: Paths, args: ResetArgs) -> Result<i32, Failure>
     }
     let client = connect_or_start(paths).await?;
     let request = ResetRequest { keep_volumes: args.keep_volumes };
-    let status = progress::follow(client.reset(request).await?, args.json).await?;
+    // What is reset whole may be started again at once by somebody else; one that keeps volumes is cut off by a stop.
+    let wanted: &[Phase] = if args.keep_volumes { &[Phase::Running] } else { &[Phase::Stopped, Phase::Running] };
+    let status = progress::follow(client.reset(request).await?, args.json, wanted).await?;
     finish(&status, Json { json: args.json }, &t!("reset.done"))
 }
 

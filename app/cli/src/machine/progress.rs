@@ -10,8 +10,9 @@ use rust_i18n::t;
 
 use crate::{Failure, language, print_json};
 
-/// Shows `steps` until they settle. For programs nothing is shown, and a failure is printed as the JSON of the settled status.
-pub(super) async fn follow(mut steps: StatusStream, silent: bool) -> Result<MachineStatus, Failure> {
+/// Shows `steps` until they settle in a phase that is `wanted`: another command may ask for something else meanwhile. For programs
+/// nothing is shown, and a failure is printed as the JSON of the settled status.
+pub(super) async fn follow(mut steps: StatusStream, silent: bool, wanted: &[Phase]) -> Result<MachineStatus, Failure> {
     let bar = if silent { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
     bar.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}").expect("the template is constant"));
     bar.enable_steady_tick(Duration::from_millis(120));
@@ -26,11 +27,13 @@ pub(super) async fn follow(mut steps: StatusStream, silent: bool) -> Result<Mach
     bar.finish_and_clear();
     let last = last.ok_or_else(|| Failure::new(1, t!("machine.no_status").into_owned()))?;
     match &last.failure {
-        None => Ok(last),
-        Some(_) if silent => {
+        None if wanted.contains(&last.phase) => Ok(last),
+        _ if silent => {
             print_json(&last)?;
             Err(Failure::said(1))
         }
+        None if last.phase == Phase::Running => Err(Failure::new(1, t!("machine.started_meanwhile").into_owned())),
+        None => Err(Failure::new(1, t!("machine.stopped_meanwhile").into_owned())),
         Some(failure) => {
             let mut text = language::sentence(&failure.to_string());
             if !failure.console.is_empty() {

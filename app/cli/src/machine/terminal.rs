@@ -37,7 +37,7 @@ pub(crate) async fn terminal(paths: Paths, args: TerminalArgs) -> Result<i32, Fa
 async fn boot(paths: Paths) -> Result<(), Failure> {
     let client = connect_or_start(paths).await?;
     if client.status().await?.machine.phase != Phase::Running {
-        progress::follow(client.up().await?, false).await?;
+        progress::follow(client.up().await?, false, &[Phase::Running]).await?;
     }
     Ok(())
 }

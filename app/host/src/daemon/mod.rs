@@ -62,8 +62,8 @@ pub async fn run(paths: Paths) -> Result<()> {
     surroundings(&shared);
     let ends = async {
         tokio::select! {
-            // The next daemon adopts the machine, as after any other death of this one.
-            () = shared.machine.gone() => tracing::error!("what owns the machine failed: the daemon ends, the machine goes on"),
+            // As after any other death of this one, the next daemon adopts a machine that was up.
+            () = shared.machine.gone() => tracing::error!("what owns the machine failed: the daemon ends"),
             () = sys::termination() => tracing::info!("the daemon ends, the machine goes on"),
             _ = asked_to_quit.recv() => tracing::info!("the daemon was asked to end, the machine goes on"),
         }

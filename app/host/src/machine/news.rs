@@ -12,7 +12,7 @@ use crate::link::{Guest, GuestState};
 use crate::machine::console;
 
 /// How often the console of a guest that boots is looked at.
-const CONSOLE_LOOK: Duration = Duration::from_millis(250);
+pub(super) const CONSOLE_LOOK: Duration = Duration::from_millis(250);
 
 /// Resolves at `deadline`, never without one.
 pub(super) async fn until(deadline: Option<Instant>) {

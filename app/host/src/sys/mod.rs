@@ -128,6 +128,11 @@ pub fn detach(command: &mut std::process::Command) {
     platform::detach(command);
 }
 
+/// Arranges that a daemon of ours does not end with us; our terminal it leaves by itself ([`leave_terminal`]).
+pub fn release(command: &mut std::process::Command) {
+    platform::release(command);
+}
+
 /// Resolves when the system asks this process to end (SIGTERM, SIGINT, SIGHUP; Ctrl-C on Windows).
 pub async fn termination() {
     platform::termination().await;

@@ -143,12 +143,16 @@ pub(super) fn memory_mib() -> Option<u64> {
 }
 
 pub(super) fn leave_terminal() {
-    // Fails only for a process group's leader, which a shell made of us: then our children are in groups of their own all the same.
+    // Fails only for a process group's leader, which a shell makes of a daemon that is typed: its terminal is wanted then.
     let _ = rustix::process::setsid();
 }
 
 pub(super) fn detach(command: &mut std::process::Command) {
     command.process_group(0);
+}
+
+pub(super) fn release(_command: &mut std::process::Command) {
+    // The leader of a process group could not begin a session.
 }
 
 pub(super) async fn termination() {

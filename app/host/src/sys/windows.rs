@@ -149,6 +149,10 @@ pub(super) fn detach(command: &mut std::process::Command) {
     command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
 }
 
+pub(super) fn release(command: &mut std::process::Command) {
+    detach(command);
+}
+
 pub(super) async fn termination() {
     let _ = tokio::signal::ctrl_c().await;
 }

@@ -11,6 +11,7 @@ mod init;
 mod mounts;
 mod report;
 mod stage;
+mod start;
 mod terminal;
 
 use std::{
@@ -30,6 +31,9 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.first().map(String::as_str) {
         Some("engine") => engine(&args[1], args.get(2).map(String::as_str)),
+        Some(start::FAILS) => start::supervise(&args[1]),
+        Some(start::CRASHES) => std::process::abort(),
+        Some(start::ENDS) => ExitCode::from(7),
         // What cargo's own listing wants from a test program.
         Some("--list") => ExitCode::SUCCESS,
         filter => be_supervisor(filter.filter(|f| !f.starts_with('-'))),
@@ -101,6 +105,7 @@ async fn run_all(stage: &mut Stage, filter: Option<&str>) -> bool {
         let _ = runtime::sys::send(socket.as_fd(), br#"{"seq":999999,"ask":"finished"}"#, &[], 0);
     }));
     cases!(
+        start::of_an_engine_that_fails,
         basics::exit_codes,
         basics::environment_and_identity,
         basics::program_not_found_or_not_executable,

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use control::{LongWork, Proxies, Secret};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::driver::{Instance, LinkAddress};
 use crate::link::{self, Guest, Link, LinkError};
 use crate::machine::boot;
 use crate::machine::console::{self, Work};
+use crate::machine::news::CONSOLE_LOOK;
 use crate::paths::Paths;
 use crate::settings::Settings;
 use crate::sys::ProcessIdentity;
@@ -61,6 +63,7 @@ pub(in crate::machine) async fn join(
             Ok(Guest::connect(link_to(way.address, way.secret)?, ports, proxies, deadline).await?)
         }
     };
+    let (tell, at_work) = watch::channel(None);
     let joining = async {
         let mut extension = Extension::new(patience);
         loop {
@@ -71,15 +74,26 @@ pub(in crate::machine) async fn join(
                 Err(_) => Error::Overdue { what: SILENCE, seconds: patience.1.as_secs_f64() },
             };
             let work = if way.boots { console::work(&way.console) } else { Work::None };
-            extension.extend(work, Instant::now(), error)?;
+            extension.extend(work, *at_work.borrow(), Instant::now(), error)?;
         }
     };
     tokio::select! {
         joined = joining => joined,
+        () = works(&way, &tell) => unreachable!("it goes on for ever"),
         () = device_gone(&*instance) => {
             let said = console::last_lines(&way.device_log, 1).pop();
             Err(Error::VsockDevice { reason: said.unwrap_or_else(|| "it ended".to_owned()) })
         }
+    }
+}
+
+/// Tells when the guest was last seen at a work. Does not end.
+async fn works(way: &Way, tell: &watch::Sender<Option<Instant>>) {
+    loop {
+        if way.boots && console::work(&way.console).under_way().is_some() {
+            tell.send_replace(Some(Instant::now()));
+        }
+        sleep(CONSOLE_LOOK).await;
     }
 }
 
@@ -90,31 +104,24 @@ struct Extension {
     patience: Duration,
     /// Longer than until then no work may take.
     last: Instant,
-    /// A work was under way when the deadline passed: after it the guest gets its whole patience once.
-    owed: bool,
 }
 
 impl Extension {
     fn new((deadline, patience): (Instant, Duration)) -> Extension {
-        Extension { deadline, patience, last: deadline + WORKS, owed: false }
+        Extension { deadline, patience, last: deadline + WORKS }
     }
 
-    /// Moves the deadline, which has passed with `error`, if the guest's works are the reason.
-    fn extend(&mut self, work: Work, now: Instant, error: Error) -> Result<()> {
-        match work {
-            Work::UnderWay(work) if now >= self.last => Err(too_long(work, self.patience + WORKS)),
-            Work::UnderWay(_) => {
-                self.owed = true;
-                self.deadline = now + SLICE;
-                Ok(())
-            }
-            Work::Done if self.owed => {
-                self.owed = false;
-                self.deadline = now + self.patience;
-                Ok(())
-            }
-            Work::Done | Work::None => Err(error),
+    /// Moves the deadline, which has passed with `error`, if the guest's works are the reason: after the last of them (`at_work`: when
+    /// one was last seen) the guest has its whole patience.
+    fn extend(&mut self, work: Work, at_work: Option<Instant>, now: Instant, error: Error) -> Result<()> {
+        let after = at_work.map(|at| at + self.patience);
+        match (work, after) {
+            (Work::UnderWay(work), _) if now >= self.last => return Err(too_long(work, self.patience + WORKS)),
+            (Work::UnderWay(_), _) => self.deadline = now + SLICE,
+            (Work::Done | Work::None, Some(after)) if after > now => self.deadline = after,
+            (Work::Done | Work::None, _) => return Err(error),
         }
+        Ok(())
     }
 }
 
@@ -164,32 +171,39 @@ mod tests {
     }
 
     #[test]
-    fn a_work_moves_the_deadline_until_it_is_done_and_the_guest_had_its_time() {
+    fn after_its_works_the_guest_has_its_whole_time() {
         let began = Instant::now();
-        let mut extension = Extension::new((began + 20 * SECOND, 20 * SECOND));
-        extension.extend(CHECK, began + 20 * SECOND, silent()).unwrap();
-        assert_eq!(extension.deadline, began + 20 * SECOND + SLICE);
-        extension.extend(CHECK, began + 600 * SECOND, silent()).unwrap();
-        extension.extend(Work::Done, began + 605 * SECOND, silent()).unwrap();
-        assert_eq!(extension.deadline, began + 625 * SECOND);
-        let error = extension.extend(Work::Done, began + 625 * SECOND, silent()).unwrap_err();
+        let at = |seconds| began + seconds * SECOND;
+        let mut extension = Extension::new((at(20), 20 * SECOND));
+        extension.extend(CHECK, Some(at(20)), at(20), silent()).unwrap();
+        assert_eq!(extension.deadline, at(20) + SLICE);
+        extension.extend(CHECK, Some(at(600)), at(600), silent()).unwrap();
+        extension.extend(Work::Done, Some(at(604)), at(605), silent()).unwrap();
+        assert_eq!(extension.deadline, at(624));
+        let error = extension.extend(Work::Done, Some(at(604)), at(624), silent()).unwrap_err();
         assert!(matches!(error, Error::Link(_)), "{error}");
+
+        // Also after one that ended just before the deadline.
+        let mut extension = Extension::new((at(20), 20 * SECOND));
+        extension.extend(Work::Done, Some(at(19)), at(20), silent()).unwrap();
+        assert_eq!(extension.deadline, at(39));
     }
 
     #[test]
     fn a_guest_that_says_nothing_gets_no_more_time() {
         let began = Instant::now();
         let mut extension = Extension::new((began, SECOND));
-        assert!(matches!(extension.extend(Work::None, began, silent()), Err(Error::Link(_))));
-        // A work that was done in time has taken none of the guest's.
-        assert!(matches!(extension.extend(Work::Done, began, silent()), Err(Error::Link(_))));
+        assert!(matches!(extension.extend(Work::None, None, began, silent()), Err(Error::Link(_))));
+        // A work of its first moments has taken none of its time.
+        let before = began.checked_sub(SECOND);
+        assert!(matches!(extension.extend(Work::Done, before, began, silent()), Err(Error::Link(_))));
     }
 
     #[test]
     fn a_work_without_end_is_named() {
         let began = Instant::now();
         let mut extension = Extension::new((began, 20 * SECOND));
-        let error = extension.extend(CHECK, began + WORKS, silent()).unwrap_err().to_string();
+        let error = extension.extend(CHECK, Some(began), began + WORKS, silent()).unwrap_err().to_string();
         assert!(error.starts_with("the guest was still checking the data disk after 15 minutes: "), "{error}");
     }
 }
