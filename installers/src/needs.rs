@@ -97,6 +97,15 @@ pub fn docker_cli() -> io::Result<std::path::PathBuf> {
     Ok(debian::unpack("docker-cli", Suite::Sid, &crate::cache())?.join("usr/bin/docker"))
 }
 
+/// Docker's specification of its API (`swagger.yaml`), unpacked from Debian's newest sources of dockerd and not installed.
+///
+/// # Errors
+/// When it cannot be fetched.
+pub fn specification() -> io::Result<std::path::PathBuf> {
+    let sources = debian::unpack("golang-github-docker-docker-dev", Suite::Sid, &crate::cache())?;
+    Ok(sources.join("usr/share/gocode/src/github.com/docker/docker/api/swagger.yaml"))
+}
+
 /// Installs the vsock device process that QEMU needs where the host has no vhost-vsock; a crate, so cargo installs it.
 ///
 /// # Errors

@@ -33,12 +33,12 @@ fn verify(tally: &mut Tally, all: bool) -> io::Result<()> {
             "the end-to-end suites need root, for namespaces, mounts and networks: run `cargo verify` as root",
         ));
     }
-    let docker = step("install what the tests need", || {
+    let (docker, specification) = step("install what the tests need", || {
         needs::install_missing(needs::BUILD)?;
         needs::install_missing(needs::TEST)?;
         needs::qemu()?;
         needs::vsock_device()?;
-        needs::docker_cli()
+        Ok((needs::docker_cli()?, needs::specification()?))
     })?;
     check(tally, "formatting", cargo().args(["fmt", "--all", "--check"]))?;
     check(
@@ -52,7 +52,7 @@ fn verify(tally: &mut Tally, all: bool) -> io::Result<()> {
     let mut tests = cargo();
     // `--show-output`, since a test that could not run says so in its own output, and is counted as skipped.
     tests.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
-    tests.env("BERTH_TEST_DOCKER", docker);
+    tests.env("BERTH_TEST_DOCKER", docker).env("BERTH_TEST_SPEC", specification);
     if all {
         tests.env("BERTH_TEST_ALL", "1");
         check(tally, "reproducible image", cargo().args(["image", "--check-reproducible"]))?;

@@ -32,6 +32,11 @@ use std::sync::Arc;
 pub use facts::{Cgroups, Facts, RegistryFacts};
 pub use listener::{Listener, Stream};
 
+/// Every endpoint: its method, and its path below the version with `{name}` for what is named.
+pub fn routes() -> impl Iterator<Item = (&'static str, &'static str)> {
+    routes::TABLE.iter().map(|route| (route.method.as_str(), route.pattern))
+}
+
 /// Everything the API offers to clients.
 #[derive(Debug, Clone)]
 pub struct Services {
