@@ -101,10 +101,13 @@ pub(crate) fn typed(berth: &Berth, _: &Case<'_>) -> Result {
     terminal.type_text("berth")?;
     terminal.press("Enter")?;
     terminal.wait_for("the second question", |screen| screen.contains("Password:"))?;
-    terminal.type_text("secrex")?;
+    terminal.type_text("wrong")?;
+    terminal.press("C-u")?;
+    terminal.type_text("secrexy")?;
     terminal.press("BSpace")?;
+    terminal.press("C-h")?;
     terminal.type_text("t")?;
-    terminal.press("Enter")?;
+    terminal.press("C-j")?;
     ensure!(terminal.wait_exit()? == 0, "{}", terminal.screen());
     let screen = terminal.screen();
     ensure!(screen.contains("Login Succeeded") && !screen.contains("secre"), "{screen}");

@@ -127,12 +127,24 @@ fn keys(mut next: impl FnMut() -> std::io::Result<Event>) -> std::io::Result<Opt
         if key.kind == KeyEventKind::Release {
             continue;
         }
+        let (control, alt) = (KeyModifiers::CONTROL, KeyModifiers::ALT);
+        // Windows tells AltGr, without which some keyboards have no `@`, as both.
+        let held = match key.modifiers & (control | alt) {
+            both if cfg!(windows) && both == control | alt => KeyModifiers::NONE,
+            held => held,
+        };
         match key.code {
             KeyCode::Enter => return Ok(Some(text)),
             KeyCode::Backspace => drop(text.pop()),
-            KeyCode::Char('c' | 'd') if key.modifiers.contains(KeyModifiers::CONTROL) => return Ok(None),
-            KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => text.clear(),
-            KeyCode::Char(c) => text.push(c),
+            KeyCode::Char(c) if held == control => match c.to_ascii_lowercase() {
+                'c' | 'd' => return Ok(None),
+                // How crossterm tells the bytes 10 and 8 of a raw terminal: the end of a pasted line, the Backspace of some keyboards.
+                'j' | 'm' => return Ok(Some(text)),
+                'h' => drop(text.pop()),
+                'u' | 'w' => text.clear(),
+                _ => (),
+            },
+            KeyCode::Char(c) if held.is_empty() => text.push(c),
             _ => (),
         }
     }
@@ -209,7 +221,26 @@ mod tests {
         let enter = (KeyCode::Enter, KeyModifiers::NONE);
         let back = (KeyCode::Backspace, KeyModifiers::NONE);
         assert_eq!(typed(vec![plain('x'), back, plain('p'), plain('ä'), enter]).unwrap(), Some("pä".to_owned()));
-        assert_eq!(typed(vec![plain('x'), (KeyCode::Char('c'), KeyModifiers::CONTROL)]).unwrap(), None);
         assert!(typed(vec![plain('x')]).is_err());
+
+        let control = |c| (KeyCode::Char(c), KeyModifiers::CONTROL);
+        let alt = |c| (KeyCode::Char(c), KeyModifiers::ALT);
+        let shift = |c| (KeyCode::Char(c), KeyModifiers::SHIFT);
+        for end in ['c', 'd', 'C', 'D'] {
+            assert_eq!(typed(vec![plain('x'), control(end)]).unwrap(), None, "{end}");
+        }
+        // Bytes 8, 10 and 13 of terminals whose keys send them; a pasted line ends with byte 10.
+        assert_eq!(typed(vec![plain('p'), plain('x'), control('h'), enter]).unwrap(), Some("p".to_owned()));
+        for end in ['j', 'm'] {
+            assert_eq!(typed(vec![plain('p'), control(end), plain('x')]).unwrap(), Some("p".to_owned()), "{end}");
+        }
+        for clear in ['w', 'u'] {
+            let keys = vec![plain('x'), plain('y'), control(clear), shift('P'), enter];
+            assert_eq!(typed(keys).unwrap(), Some("P".to_owned()), "{clear}");
+        }
+        assert_eq!(typed(vec![control('a'), plain('p'), alt('b'), control('ä'), enter]).unwrap(), Some("p".to_owned()));
+        let alt_gr = (KeyCode::Char('@'), KeyModifiers::CONTROL | KeyModifiers::ALT);
+        let expect = if cfg!(windows) { "p@" } else { "p" };
+        assert_eq!(typed(vec![plain('p'), alt_gr, enter]).unwrap(), Some(expect.to_owned()));
     }
 }
