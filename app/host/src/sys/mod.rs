@@ -49,15 +49,23 @@ pub fn create_private_dir(dir: &Path) -> Result<()> {
 }
 
 /// Writes `bytes` to `path` so that readers see the old or the new file and a power cut leaves one of them;
-/// only this user can read it.
+/// only this user can read it, or the one to whom the old file belonged where the system lets us give it to them (`sudo`).
+///
+/// # Errors
+/// When it cannot be written or replaced: then the old file stays, and nothing else.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     // Two writers at once must not meet in one temporary file.
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(format!(".{}-{}.new", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
     let temporary = PathBuf::from(temporary);
-    platform::write_private(&temporary, bytes).map_err(Error::file("write", &temporary))?;
-    std::fs::rename(&temporary, path).map_err(Error::file("replace", path))?;
+    let written = platform::write_private(&temporary, bytes, path).map_err(Error::file("write", &temporary));
+    let replaced = written.and_then(|()| std::fs::rename(&temporary, path).map_err(Error::file("replace", path)));
+    if replaced.is_err() {
+        // It may hold secrets, and nobody would look for it. When it cannot be removed, or never came to be, the failure says enough.
+        let _ = std::fs::remove_file(&temporary);
+    }
+    replaced?;
     platform::sync_parent(path).map_err(Error::file("write the folder of", path))
 }
 
@@ -184,6 +192,17 @@ mod tests {
 
     /// Set in the copy of this test that only prints the roots: the environment of a running process is not changed.
     const PRINT: &str = "BERTH_TEST_PRINT_ROOTS";
+
+    #[test]
+    fn a_write_that_fails_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("f");
+        std::fs::create_dir(&target).unwrap();
+        std::fs::write(target.join("inner"), "").unwrap();
+        assert!(matches!(write_private(&target, b"secret"), Err(Error::File { action: "replace", .. })));
+        let names: Vec<_> = dir.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["f"]);
+    }
 
     #[test]
     fn the_roots_are_those_of_the_store_that_is_named() {

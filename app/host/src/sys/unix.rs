@@ -88,10 +88,22 @@ pub(super) fn create_private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-pub(super) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Writes what will take the place of `old`.
+pub(super) fn write_private(path: &Path, bytes: &[u8], old: &Path) -> io::Result<()> {
     let mut file = create_private_file(path)?;
+    keep_owner(&file, old);
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+/// Gives `file` to the owner and the group of `old`, if that is somebody else's file. Root's `sudo -E` would take it from them.
+fn keep_owner(file: &File, old: &Path) {
+    // Not followed: the link is what gets replaced.
+    let Ok(old) = std::fs::symlink_metadata(old) else { return };
+    if old.is_file() && file.metadata().is_ok_and(|new| new.uid() != old.uid()) {
+        // Only root may, and nobody can where the owner has no number in our user namespace: then it is ours, as any new file.
+        let _ = std::os::unix::fs::fchown(file, Some(old.uid()), Some(old.gid()));
+    }
 }
 
 pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
@@ -278,6 +290,27 @@ mod tests {
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(&inner, &link).unwrap();
         assert!(matches!(create_private_dir(&link), Err(Error::ForeignDirectory { .. })));
+    }
+
+    #[test]
+    fn a_file_stays_with_its_owner() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("f");
+        std::fs::write(&file, "old").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o664)).unwrap();
+        if let Err(error) = std::os::unix::fs::chown(&file, Some(12345), Some(54321)) {
+            println!("SKIPPED: a_file_stays_with_its_owner: only root can give a file away ({error})");
+            return;
+        }
+        crate::sys::write_private(&file, b"new").unwrap();
+        let metadata = std::fs::metadata(&file).unwrap();
+        assert_eq!((metadata.uid(), metadata.gid(), metadata.mode() & 0o777), (12345, 54321, 0o600));
+        assert_eq!(std::fs::read(&file).unwrap(), b"new");
+
+        // One that is there for the first time is ours.
+        let fresh = dir.path().join("fresh");
+        crate::sys::write_private(&fresh, b"new").unwrap();
+        assert_eq!(std::fs::metadata(&fresh).unwrap().uid(), rustix::process::geteuid().as_raw());
     }
 
     #[tokio::test]

@@ -108,7 +108,8 @@ pub(super) fn create_private_file(path: &Path) -> io::Result<File> {
     File::create(path)
 }
 
-pub(super) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// The folder's access list says whose a new file is, so what becomes of `_old` does not matter.
+pub(super) fn write_private(path: &Path, bytes: &[u8], _old: &Path) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(bytes)?;
     file.sync_all()
