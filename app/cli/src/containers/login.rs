@@ -8,7 +8,7 @@ use rust_i18n::t;
 use serde::Deserialize;
 
 use super::args;
-use super::credentials::{HUB, Login, Secret, Store, host_of};
+use super::credentials::{HUB, Login, Secret, Store, server_of};
 use super::engine::Engine;
 use crate::busy::Busy;
 use crate::{Failure, language};
@@ -18,7 +18,7 @@ const INTERRUPTED: i32 = 130;
 
 pub(crate) async fn login(engine: &Engine, login: args::Login) -> Result<i32, Failure> {
     let password = given_password(&login)?;
-    let server = server_of(login.server.as_deref());
+    let server = login.server.as_deref().map_or(HUB, server_of);
     let mut store = Store::of_user()?;
     if login.username.is_none()
         && password.is_none()
@@ -59,17 +59,6 @@ fn given_password(login: &args::Login) -> Result<Option<String>, Failure> {
     std::io::stdin().read_to_string(&mut text).map_err(|error| Failure::new(1, error.to_string()))?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     Ok(Some(line.strip_suffix('\r').unwrap_or(line).to_owned()))
-}
-
-/// The key of what the user named: a host, or Docker Hub's.
-fn server_of(named: Option<&str>) -> &str {
-    match named {
-        None | Some("") => HUB,
-        Some(address) => match host_of(address) {
-            "docker.io" | "index.docker.io" => HUB,
-            host => host,
-        },
-    }
 }
 
 /// What was given, and for the rest what is typed.
@@ -173,7 +162,7 @@ async fn ask(engine: &Engine, server: &str, login: Login) -> Result<(Login, Stri
 
 /// Needs no engine. Like docker's it ends well in any case, and says what could not be erased.
 pub(crate) fn logout(logout: &args::Logout) -> Result<i32, Failure> {
-    let server = server_of(logout.server.as_deref());
+    let server = logout.server.as_deref().map_or(HUB, server_of);
     let mut keys = vec![server.to_owned()];
     if server != HUB {
         // What older clients, and those who type a whole address, have kept.
@@ -197,16 +186,6 @@ mod tests {
     use crossterm::event::KeyEvent;
 
     use super::*;
-
-    #[test]
-    fn the_server_is_a_host_or_the_hub() {
-        for named in
-            [None, Some(""), Some("docker.io"), Some(HUB), Some("index.docker.io"), Some("https://index.docker.io/v1")]
-        {
-            assert_eq!(server_of(named), HUB);
-        }
-        assert_eq!(server_of(Some("https://r.example:5000/v2/")), "r.example:5000");
-    }
 
     #[test]
     fn a_password_is_typed_key_by_key() {

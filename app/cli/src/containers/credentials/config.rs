@@ -8,7 +8,8 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STAN
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Login, Secret, host_of, unreadable};
+use super::server::host_of;
+use super::{Login, Secret, unreadable};
 use crate::Failure;
 
 /// The file, read once and written as a whole.
