@@ -69,6 +69,15 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     platform::sync_parent(path).map_err(Error::file("write the folder of", path))
 }
 
+/// Locks the folder `dir` until what is returned is dropped; whoever else locks it so waits. Leaves no file behind, and needs no
+/// permission but to read, so that root's lock keeps nobody out afterwards. Blocks.
+///
+/// # Errors
+/// When there is no such folder. [`std::io::ErrorKind::Unsupported`] on Windows, where folders have no locks.
+pub fn lock_folder(dir: &Path) -> std::io::Result<std::fs::File> {
+    platform::lock_folder(dir)
+}
+
 /// Opens `path` for writing from its beginning, readable by this user only.
 pub fn create_private_file(path: &Path) -> std::io::Result<std::fs::File> {
     platform::create_private_file(path)

@@ -106,6 +106,12 @@ fn keep_owner(file: &File, old: &Path) {
     }
 }
 
+pub(super) fn lock_folder(dir: &Path) -> io::Result<File> {
+    let folder = File::open(dir)?;
+    folder.lock()?;
+    Ok(folder)
+}
+
 pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(parent) => File::open(parent)?.sync_all(),

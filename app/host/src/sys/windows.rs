@@ -115,6 +115,10 @@ pub(super) fn write_private(path: &Path, bytes: &[u8], _old: &Path) -> io::Resul
     file.sync_all()
 }
 
+pub(super) fn lock_folder(_dir: &Path) -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Folders cannot be opened for writing here; the file system's journal orders the rename.
 pub(super) fn sync_parent(_path: &Path) -> io::Result<()> {
     Ok(())

@@ -12,7 +12,7 @@ use super::server::host_of;
 use super::{Login, Secret, unreadable};
 use crate::Failure;
 
-/// The file, read once and written as a whole.
+/// The file, as it was when it was last read, and written as a whole.
 #[derive(Debug)]
 pub(super) struct Config {
     file: PathBuf,
@@ -79,15 +79,40 @@ impl Config {
                 json!({ "auth": STANDARD.encode(format!("{username}:")), "identitytoken": token })
             }
         };
-        self.auths().insert(server.to_owned(), entry);
-        self.save()
+        if let Some(folder) = self.file.parent().filter(|folder| !folder.exists()) {
+            host::sys::create_private_dir(folder)?;
+        }
+        self.change(|config| {
+            config.auths().insert(server.to_owned(), entry);
+            true
+        })
     }
 
     pub(super) fn erase(&mut self, server: &str) -> Result<(), Failure> {
-        match self.auths().remove(server) {
-            Some(_) => self.save(),
-            None => Ok(()),
+        self.change(|config| config.auths().remove(server).is_some())
+    }
+
+    /// Reads the file again: since it was read, a user was asked and a registry, and others may have changed it.
+    pub(super) fn reload(&mut self) -> Result<(), Failure> {
+        *self = Self::load(&self.file)?;
+        Ok(())
+    }
+
+    /// Changes the file as it is now, if `change` says that it did. Another berth that comes meanwhile waits.
+    fn change(&mut self, change: impl FnOnce(&mut Self) -> bool) -> Result<(), Failure> {
+        // A link to a file elsewhere stays one.
+        let file = self.file.canonicalize().unwrap_or_else(|_| self.file.clone());
+        // Where there are no such locks, a change may be lost in the moment between reading and writing, as docker's own may.
+        let _held = file.parent().and_then(|folder| host::sys::lock_folder(folder).ok());
+        self.reload()?;
+        if !change(self) {
+            return Ok(());
         }
+        let mut bytes = Vec::new();
+        let tabs = serde_json::ser::PrettyFormatter::with_indent(b"\t");
+        let mut writer = serde_json::Serializer::with_formatter(&mut bytes, tabs);
+        self.fields.serialize(&mut writer).map_err(|error| unreadable(&file, &error))?;
+        Ok(host::sys::write_private(&file, &bytes)?)
     }
 
     fn auths(&mut self) -> &mut Map<String, Value> {
@@ -97,19 +122,6 @@ impl Config {
             *auths = json!({});
         }
         auths.as_object_mut().expect("it was made one above")
-    }
-
-    fn save(&self) -> Result<(), Failure> {
-        // A link to a file elsewhere stays one.
-        let file = self.file.canonicalize().unwrap_or_else(|_| self.file.clone());
-        if let Some(folder) = file.parent().filter(|folder| !folder.exists()) {
-            host::sys::create_private_dir(folder)?;
-        }
-        let mut bytes = Vec::new();
-        let tabs = serde_json::ser::PrettyFormatter::with_indent(b"\t");
-        let mut writer = serde_json::Serializer::with_formatter(&mut bytes, tabs);
-        self.fields.serialize(&mut writer).map_err(|error| unreadable(&file, &error))?;
-        Ok(host::sys::write_private(&file, &bytes)?)
     }
 }
 

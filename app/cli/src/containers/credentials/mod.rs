@@ -82,6 +82,7 @@ impl Store {
     /// # Errors
     /// When the helper fails, or the file cannot be written.
     pub(super) fn keep(&mut self, server: &str, login: &Login) -> Result<Option<&Path>, Failure> {
+        self.config.reload()?;
         if let Some(helper) = self.helper(server) {
             helper.store(server, login)?;
             // Docker marks in the file which servers its helper knows.
@@ -95,6 +96,7 @@ impl Store {
     /// # Errors
     /// When the helper fails, or the file cannot be written.
     pub(super) fn erase(&mut self, server: &str) -> Result<(), Failure> {
+        self.config.reload()?;
         if let Some(helper) = self.helper(server) {
             helper.erase(server)?;
         }

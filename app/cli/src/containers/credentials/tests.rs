@@ -58,6 +58,44 @@ fn only_the_user_reads_the_file_and_a_link_stays_one() {
 }
 
 #[test]
+fn a_change_begins_with_what_others_wrote() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut one, mut two) = (store(dir.path(), "{}"), store(dir.path(), "{}"));
+    let jo = login("jo", Secret::Password("p".to_owned()));
+    one.keep("one.example", &jo).unwrap();
+    two.keep("two.example", &jo).unwrap();
+    one.erase("never.example").unwrap();
+    assert_eq!(one.get("two.example").unwrap(), Some(jo.clone()));
+    two.erase("one.example").unwrap();
+    one.keep("three.example", &jo).unwrap();
+    let text = std::fs::read_to_string(dir.path().join("config.json")).unwrap();
+    assert!(text.contains("two.example") && text.contains("three.example") && !text.contains("one.example"), "{text}");
+    // Not over a file that cannot be read any more.
+    std::fs::write(dir.path().join("config.json"), "{").unwrap();
+    assert!(one.keep("one.example", &jo).is_err() && one.erase("two.example").is_err());
+}
+
+#[cfg(unix)]
+#[test]
+fn changes_that_come_at_once_are_all_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config.json");
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let mut store = Store { config: Config::load(&file).unwrap() };
+            scope.spawn(move || {
+                let jo = login("jo", Secret::Password("p".to_owned()));
+                store.keep(&format!("r{number}.example"), &jo).unwrap();
+            });
+        }
+    });
+    let kept = Store { config: Config::load(&file).unwrap() };
+    for number in 0..8 {
+        assert!(kept.get(&format!("r{number}.example")).unwrap().is_some(), "{number}");
+    }
+}
+
+#[test]
 fn keys_of_older_clients_are_found() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(dir.path(), r#"{"auths":{"https://r.example/v1/":{"auth":"dTpw"}}}"#);
