@@ -11,6 +11,9 @@ use tempfile::TempDir;
 use crate::binary;
 use crate::docker::{Said, said};
 
+/// With nothing configured, a helper that is installed on this computer would be given the credentials of the tests.
+const NO_HELPER: &str = r#"{"credHelpers":{"no.example":"none"}}"#;
+
 #[derive(Debug)]
 pub struct Berth {
     program: PathBuf,
@@ -30,7 +33,10 @@ impl Berth {
             std::fs::create_dir(home.path().join("run"))?;
             std::os::unix::fs::symlink(socket, home.path().join("run/engine.sock"))?;
         }
-        Ok(Self { program: binary("berth")?, home })
+        let berth = Self { program: binary("berth")?, home };
+        std::fs::create_dir(berth.docker_config())?;
+        std::fs::write(berth.docker_config().join("config.json"), NO_HELPER)?;
+        Ok(berth)
     }
 
     /// A folder that goes with the value.

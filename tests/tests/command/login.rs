@@ -15,10 +15,10 @@ use tests::token::Tokens;
 
 type Result = anyhow::Result<()>;
 
-const CHINESE: (&str, &str) = ("LC_ALL", "zh_CN.UTF-8");
+pub(crate) const CHINESE: (&str, &str) = ("LC_ALL", "zh_CN.UTF-8");
 
 /// Of the user `berth` with the password `secret`: htpasswd -nbB berth secret
-const ACCOUNT: &str = "berth:$2y$05$5DwD8mnG2Bn4GOVTh5aV8.qSBVmeArIpt74ZYCS0dKOtfOGnYZMXq";
+pub(crate) const ACCOUNT: &str = "berth:$2y$05$5DwD8mnG2Bn4GOVTh5aV8.qSBVmeArIpt74ZYCS0dKOtfOGnYZMXq";
 
 /// `berth` with `input` on its standard input.
 fn fed(berth: &Berth, input: &str, arguments: &[&str]) -> anyhow::Result<Said> {
@@ -31,7 +31,7 @@ fn in_chinese(berth: &Berth, arguments: &[&str]) -> anyhow::Result<Said> {
     said(berth.command(arguments).env(CHINESE.0, CHINESE.1).output()?)
 }
 
-fn config(berth: &Berth) -> PathBuf {
+pub(crate) fn config(berth: &Berth) -> PathBuf {
     berth.docker_config().join("config.json")
 }
 
@@ -58,7 +58,7 @@ fn account(berth: &Berth, case: &Case<'_>, registry: &Registry) -> Result {
 
     let refused = fed(berth, "wrong", &["login", "-u", "berth", "--password-stdin", &host])?;
     ensure!(refused.code == 1 && refused.err.to_lowercase().contains("unauthorized"), "{refused:?}");
-    ensure!(!config(berth).exists(), "kept what was refused");
+    ensure!(!fs::read_to_string(config(berth))?.contains(&host), "kept what was refused");
     let empty = fed(berth, "", &["login", "-u", "berth", "--password-stdin", &host])?;
     ensure!(
         empty.code == 1 && empty.err.contains("from a non TTY device"),
@@ -114,68 +114,6 @@ pub(crate) fn typed(berth: &Berth, _: &Case<'_>) -> Result {
     Ok(())
 }
 
-pub(crate) fn helpers(berth: &Berth, case: &Case<'_>) -> Result {
-    let registry = Registry::start(Access::Password(ACCOUNT))?;
-    let host = registry.address();
-    let (folder, kept) = (berth.home().join("helpers"), berth.home().join("kept"));
-    fs::create_dir(&folder)?;
-    let script = |name: &str, text: String| -> Result {
-        let program = folder.join(format!("docker-credential-{name}"));
-        fs::write(&program, text)?;
-        Ok(fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?)
-    };
-    let kept = kept.display();
-    script(
-        "one",
-        format!(
-            "#!/bin/sh\ncase $1 in store) cat >{kept};; erase) rm {kept};; \
-             get) cat >/dev/null; cat {kept} 2>/dev/null || {{ echo credentials not found in native keychain; exit 1; }};; esac\n"
-        ),
-    )?;
-    script("broken", "#!/bin/sh\necho the vault is locked\nexit 3\n".to_owned())?;
-    let path = format!("{}:{}", folder.display(), std::env::var("PATH")?);
-    let run = |input: &str, arguments: &[&str], chinese: bool| -> anyhow::Result<Said> {
-        let mut command = berth.command(arguments);
-        command.env("PATH", &path).stdin(std::process::Stdio::piped());
-        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-        if chinese {
-            command.env(CHINESE.0, CHINESE.1);
-        }
-        let mut child = command.spawn()?;
-        child.stdin.take().context("stdin was piped")?.write_all(input.as_bytes())?;
-        said(child.wait_with_output()?)
-    };
-    fs::create_dir_all(berth.docker_config())?;
-    fs::write(config(berth), r#"{"credsStore":"one"}"#)?;
-    let reference = format!("{host}/helped{}:1", case.number());
-    case.ok(&["tag", "busybox", &reference])?;
-    let login = run("secret", &["login", "-u", "berth", "--password-stdin", &host], false)?;
-    ensure!(login.code == 0 && login.out == "Login Succeeded\n" && login.err.is_empty(), "{login:?}");
-    let secret = fs::read_to_string(berth.home().join("kept"))?;
-    ensure!(
-        secret.contains(&format!("\"ServerURL\":\"{host}\"")) && secret.contains("\"Secret\":\"secret\""),
-        "{secret}"
-    );
-    let text = fs::read_to_string(config(berth))?;
-    ensure!(text.contains(&host) && text.contains("credsStore") && !text.contains("\"auth\""), "{text}");
-    let pushed = run("", &["push", "-q", &reference], false)?;
-    ensure!(pushed.code == 0, "{pushed:?}");
-    ensure!(run("", &["logout", &host], false)?.code == 0 && !berth.home().join("kept").exists());
-
-    // One that fails is named, with its words, and nothing is asked of the registry behind its back.
-    fs::write(config(berth), format!(r#"{{"credHelpers":{{"{host}":"broken"}}}}"#))?;
-    for arguments in [&["pull", &reference][..], &["push", &reference], &["login", &host]] {
-        for (chinese, word) in [(false, "failed"), (true, "失败")] {
-            let failed = run("", arguments, chinese)?;
-            let said =
-                ["docker-credential-broken", "the vault is locked", word].iter().all(|it| failed.err.contains(it));
-            ensure!(failed.code == 1 && said, "{arguments:?}: {failed:?}");
-        }
-    }
-    case.ok(&["rmi", "-f", &reference])?;
-    Ok(())
-}
-
 pub(crate) fn refusals(berth: &Berth, case: &Case<'_>) -> Result {
     let host = case.registry.address();
     for (arguments, words, chinese) in [
@@ -189,7 +127,6 @@ pub(crate) fn refusals(berth: &Berth, case: &Case<'_>) -> Result {
         ensure!(said.code == 1 && said.err.contains(chinese), "{said:?}");
     }
     ensure!(berth.run(&["login", "-p", "x", "--password-stdin", "-u", "y", &host])?.code == 2);
-    fs::create_dir_all(berth.docker_config())?;
     fs::write(config(berth), "{")?;
     let said = berth.run(&["pull", "no.example/x"])?;
     ensure!(said.code == 1 && said.err.contains("config.json"), "{said:?}");

@@ -4,6 +4,7 @@
 //! engine instead, to prove the cases.
 
 mod cp;
+mod credentials;
 mod lists;
 mod login;
 mod run;
@@ -73,8 +74,11 @@ fn main() -> std::process::ExitCode {
         login::with_a_password,
         login::with_tokens,
         login::typed,
-        login::helpers,
         login::refusals,
+        credentials::configured,
+        credentials::installed,
+        credentials::installed_and_broken,
+        credentials::logout,
         words::chinese,
         words::completions_and_manual,
         words::json_without_a_machine,

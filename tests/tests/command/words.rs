@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 
@@ -257,7 +258,10 @@ pub(crate) fn banner(berth: &Berth, _: &Case<'_>) -> Result {
     };
     let without = banner()?;
     ensure!(!without.contains("docker --context") && without.contains("berth run --rm hello-world"), "{without}");
-    fs::write(folder.join("docker"), "")?;
+    let docker = folder.join("docker");
+    fs::write(&docker, "")?;
+    ensure!(banner()? == without, "it is no program yet");
+    fs::set_permissions(&docker, fs::Permissions::from_mode(0o755))?;
     let with = banner()?;
     ensure!(with.contains("docker --context berth"), "{with}");
     Ok(())

@@ -162,19 +162,12 @@ async fn ask(engine: &Engine, server: &str, login: Login) -> Result<(Login, Stri
 
 /// Needs no engine. Like docker's it ends well in any case, and says what could not be erased.
 pub(crate) fn logout(logout: &args::Logout) -> Result<i32, Failure> {
-    let server = logout.server.as_deref().map_or(HUB, server_of);
-    let mut keys = vec![server.to_owned()];
-    if server != HUB {
-        // What older clients, and those who type a whole address, have kept.
-        keys.extend(logout.server.clone().filter(|named| named != server));
-        keys.extend([format!("http://{server}"), format!("https://{server}")]);
-    }
+    let typed = logout.server.as_deref().unwrap_or_default();
+    let server = server_of(typed);
     println!("{}", t!("logout.removing", name = server));
-    let mut store = Store::of_user()?;
-    let failures: Vec<(&String, Failure)> =
-        keys.iter().filter_map(|key| store.erase(key).err().map(|failure| (key, failure))).collect();
-    // One of them is enough.
-    if failures.len() == keys.len() {
+    let failures = Store::of_user()?.erase(server, typed);
+    let failures = failures.unwrap_or_else(|failure| vec![(server.to_owned(), failure)]);
+    if !failures.is_empty() {
         eprintln!("{}", t!("logout.failed"));
         failures.iter().for_each(|(key, failure)| eprintln!("{key}: {failure}"));
     }

@@ -71,8 +71,7 @@ fn next_steps(docker: bool) -> [&'static str; 3] {
 }
 
 fn docker_on_path() -> bool {
-    let name = format!("docker{}", std::env::consts::EXE_SUFFIX);
-    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(&name).is_file()))
+    host::sys::in_path("docker").is_some()
 }
 
 /// The user's own shell.

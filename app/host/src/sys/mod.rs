@@ -83,6 +83,17 @@ pub fn create_private_file(path: &Path) -> std::io::Result<std::fs::File> {
     platform::create_private_file(path)
 }
 
+/// The first program of this name in `PATH`. Windows' `.exe` is no part of `name`.
+pub fn in_path(name: &str) -> Option<PathBuf> {
+    let (path, name) = (std::env::var_os("PATH")?, format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    std::env::split_paths(&path).map(|dir| dir.join(&name)).find(|file| is_executable(file))
+}
+
+/// Whether `file` is a program: a file that somebody may execute (on Windows any file).
+pub fn is_executable(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|metadata| metadata.is_file() && platform::may_be_executed(&metadata))
+}
+
 /// Bytes that this user can still write on the file system of `path`.
 pub fn free_space(path: &Path) -> Result<u64> {
     platform::free_space(path).map_err(Error::file("measure the free space of", path))

@@ -119,6 +119,10 @@ pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
     }
 }
 
+pub(super) fn may_be_executed(metadata: &Metadata) -> bool {
+    metadata.mode() & 0o111 != 0
+}
+
 pub(super) fn free_space(path: &Path) -> io::Result<u64> {
     let fs = rustix::fs::statvfs(path)?;
     Ok(fs.f_bavail.saturating_mul(fs.f_frsize))

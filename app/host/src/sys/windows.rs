@@ -124,6 +124,10 @@ pub(super) fn sync_parent(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+pub(super) fn may_be_executed(_metadata: &Metadata) -> bool {
+    true
+}
+
 pub(super) fn free_space(path: &Path) -> io::Result<u64> {
     fs4::available_space(path)
 }

@@ -1,5 +1,6 @@
 //! Docker's configuration file, as far as it is about credentials (docker/cli, `cli/config/configfile`). What else is in it stays.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -47,6 +48,30 @@ impl Config {
         helper.filter(|name| !name.is_empty())
     }
 
+    /// Whether nothing in it is about credentials (docker/cli, `ContainsAuth` in `cli/config/configfile`).
+    pub(super) fn is_bare(&self) -> bool {
+        ["credsStore", "credHelpers", "auths"].into_iter().all(|field| match self.fields.get(field) {
+            None | Some(Value::Null) => true,
+            Some(Value::String(text)) => text.is_empty(),
+            Some(Value::Object(entries)) => entries.is_empty(),
+            Some(_) => false,
+        })
+    }
+
+    /// The keys of all logins, those that helpers keep included.
+    pub(super) fn logins(&self) -> impl Iterator<Item = &str> {
+        self.keys("auths")
+    }
+
+    /// The servers that have a helper of their own.
+    pub(super) fn helped(&self) -> impl Iterator<Item = &str> {
+        self.keys("credHelpers")
+    }
+
+    fn keys(&self, field: &str) -> impl Iterator<Item = &str> {
+        self.fields.get(field).and_then(Value::as_object).into_iter().flat_map(Map::keys).map(String::as_str)
+    }
+
     pub(super) fn login(&self, server: &str) -> Result<Option<Login>, Failure> {
         let Some(auths) = self.fields.get("auths").and_then(Value::as_object) else { return Ok(None) };
         // Old clients wrote whole addresses as keys.
@@ -68,28 +93,46 @@ impl Config {
         Ok(secret.map(|secret| Login { username, secret }))
     }
 
-    /// Writes `login`, or only that there is one in a helper.
-    pub(super) fn set(&mut self, server: &str, login: Option<&Login>) -> Result<(), Failure> {
-        let entry = match login {
-            None => json!({}),
-            Some(Login { username, secret: Secret::Password(password) }) => {
-                json!({ "auth": STANDARD.encode(format!("{username}:{password}")) })
-            }
-            Some(Login { username, secret: Secret::IdentityToken(token) }) => {
-                json!({ "auth": STANDARD.encode(format!("{username}:")), "identitytoken": token })
+    /// Writes `login`.
+    pub(super) fn set(&mut self, server: &str, login: &Login) -> Result<(), Failure> {
+        let name = &login.username;
+        let entry = match &login.secret {
+            Secret::Password(password) => json!({ "auth": STANDARD.encode(format!("{name}:{password}")) }),
+            Secret::IdentityToken(token) => {
+                json!({ "auth": STANDARD.encode(format!("{name}:")), "identitytoken": token })
             }
         };
+        self.add(|config| drop(config.auths().insert(server.to_owned(), entry)))
+    }
+
+    /// Writes that `helper` has a login for `server`, and that it is the one to ask if none is named.
+    pub(super) fn mark(&mut self, server: &str, helper: &str) -> Result<(), Failure> {
+        self.add(|config| {
+            if config.is_bare() {
+                config.fields.insert("credsStore".to_owned(), helper.into());
+            }
+            config.auths().insert(server.to_owned(), json!({}));
+        })
+    }
+
+    /// Erases the logins of these keys.
+    pub(super) fn erase(&mut self, keys: &BTreeSet<String>) -> Result<(), Failure> {
+        self.change(|config| {
+            let auths = config.auths();
+            let before = auths.len();
+            auths.retain(|key, _| !keys.contains(key));
+            auths.len() < before
+        })
+    }
+
+    fn add(&mut self, add: impl FnOnce(&mut Self)) -> Result<(), Failure> {
         if let Some(folder) = self.file.parent().filter(|folder| !folder.exists()) {
             host::sys::create_private_dir(folder)?;
         }
         self.change(|config| {
-            config.auths().insert(server.to_owned(), entry);
+            add(config);
             true
         })
-    }
-
-    pub(super) fn erase(&mut self, server: &str) -> Result<(), Failure> {
-        self.change(|config| config.auths().remove(server).is_some())
     }
 
     /// Reads the file again: since it was read, a user was asked and a registry, and others may have changed it.

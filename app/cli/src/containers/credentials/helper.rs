@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use rust_i18n::t;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::{Login, Secret};
 use crate::Failure;
@@ -26,30 +27,55 @@ struct Entry {
     secret: String,
 }
 
-/// A helper that the configuration names.
-#[derive(Debug)]
+/// The program of the helper of this name.
+pub(super) fn program(name: &str) -> String {
+    format!("docker-credential-{name}")
+}
+
+/// How we know of a helper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Source {
+    /// The configuration names it.
+    Named,
+    /// It is installed, and nothing is configured.
+    Installed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Helper {
-    program: String,
-    /// Where it is named.
+    name: String,
+    source: Source,
+    /// Where it is named, or another could be.
     config: PathBuf,
 }
 
 impl Helper {
-    pub(super) fn new(name: &str, config: &Path) -> Self {
-        Self { program: format!("docker-credential-{name}"), config: config.to_owned() }
+    pub(super) fn new(name: &str, source: Source, config: &Path) -> Self {
+        Self { name: name.to_owned(), source, config: config.to_owned() }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// What it keeps for `server`.
     pub(super) fn get(&self, server: &str) -> Result<Option<Login>, Failure> {
+        match self.entry(server) {
+            Ok(login) => Ok(login),
+            // It may be one that cannot work here, such as for a desktop that is not there. Nobody chose it: docker goes on, too.
+            Err(_) if self.source == Source::Installed => Ok(None),
+            Err(answer) => Err(self.failed(&answer)),
+        }
+    }
+
+    fn entry(&self, server: &str) -> Result<Option<Login>, Answer> {
         let output = match self.call("get", server.as_bytes()) {
-            Ok(output) => output,
             Err(Answer { said, .. }) if said == NOTHING => return Ok(None),
-            Err(answer) => return Err(self.failed(&answer)),
+            output => output?,
         };
-        let entry: Entry = serde_json::from_str(&output).map_err(|error| {
-            // Not what it said: that may be the secret.
-            self.failed(&Answer { how: error.to_string(), said: String::new() })
-        })?;
+        // Not what it said: that may be the secret.
+        let unreadable = |error: serde_json::Error| Answer { how: error.to_string(), said: String::new() };
+        let entry: Entry = serde_json::from_str(&output).map_err(unreadable)?;
         if entry.username == TOKEN {
             return Ok(Some(Login { username: String::new(), secret: Secret::IdentityToken(entry.secret) }));
         }
@@ -66,12 +92,23 @@ impl Helper {
         self.call("store", &json).map(drop).map_err(|answer| self.failed(&answer))
     }
 
+    /// Ends well also when there is nothing.
     pub(super) fn erase(&self, server: &str) -> Result<(), Failure> {
-        self.call("erase", server.as_bytes()).map(drop).map_err(|answer| self.failed(&answer))
+        match self.call("erase", server.as_bytes()) {
+            Err(answer) if answer.said != NOTHING => Err(self.failed(&answer)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The servers of which it keeps something. Empty as well when it does not tell: not every helper has this verb.
+    pub(super) fn list(&self) -> Vec<String> {
+        let list: Map<String, Value> =
+            self.call("list", b"").ok().and_then(|list| serde_json::from_str(&list).ok()).unwrap_or_default();
+        list.into_iter().map(|(server, _user)| server).collect()
     }
 
     fn call(&self, verb: &str, input: &[u8]) -> Result<String, Answer> {
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new(program(&self.name));
         // What it says on standard error is for the user, such as a question for a passphrase.
         let child = command.arg(verb).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let lost = |error: std::io::Error| Answer { how: error.to_string(), said: String::new() };
@@ -87,7 +124,12 @@ impl Helper {
 
     fn failed(&self, answer: &Answer) -> Failure {
         let said = if answer.said.is_empty() { answer.how.clone() } else { format!("{}: {}", answer.how, answer.said) };
-        Failure::new(1, t!("credentials.helper", program = self.program, said = said, file = self.config.display()))
+        let (program, file) = (program(&self.name), self.config.display());
+        let message = match self.source {
+            Source::Named => t!("credentials.helper", program = program, said = said, file = file),
+            Source::Installed => t!("credentials.installed_helper", program = program, said = said, file = file),
+        };
+        Failure::new(1, message)
     }
 }
 

@@ -1,8 +1,10 @@
-//! Credentials for registries, where the docker CLI keeps them: in the helper program that its configuration names, else in the
-//! configuration file itself.
+//! Credentials for registries, where the docker CLI keeps them: in the helper program that its configuration names, or that is
+//! installed when nothing is configured, else in the configuration file itself.
 
 mod config;
+mod erase;
 mod helper;
+mod installed;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -13,7 +15,7 @@ use bollard::auth::DockerCredentials;
 use rust_i18n::t;
 
 use self::config::Config;
-use self::helper::Helper;
+use self::helper::{Helper, Source};
 pub(super) use self::server::{HUB, server_of};
 use crate::Failure;
 
@@ -55,6 +57,8 @@ impl Login {
 #[derive(Debug)]
 pub(super) struct Store {
     config: Config,
+    /// The helper to take when nothing is configured.
+    installed: Option<&'static str>,
 }
 
 impl Store {
@@ -63,13 +67,13 @@ impl Store {
     /// # Errors
     /// When the configuration cannot be read.
     pub(super) fn of_user() -> Result<Self, Failure> {
-        Ok(Self { config: Config::load(&host::paths::docker_config_file()?)? })
+        Ok(Self { config: Config::load(&host::paths::docker_config_file()?)?, installed: installed::helper() })
     }
 
     /// What is kept for `server`, a host or docker's key of it; `None` when there is nothing.
     ///
     /// # Errors
-    /// When a helper fails, or what is kept cannot be read.
+    /// When a helper that is configured fails, or what is kept cannot be read.
     pub(super) fn get(&self, server: &str) -> Result<Option<Login>, Failure> {
         match self.helper(server) {
             Some(helper) => helper.get(server),
@@ -85,26 +89,18 @@ impl Store {
         self.config.reload()?;
         if let Some(helper) = self.helper(server) {
             helper.store(server, login)?;
-            // Docker marks in the file which servers its helper knows.
-            self.config.set(server, None)?;
+            self.config.mark(server, helper.name())?;
             return Ok(None);
         }
-        self.config.set(server, Some(login))?;
+        self.config.set(server, login)?;
         Ok(Some(self.config.file()))
     }
 
-    /// # Errors
-    /// When the helper fails, or the file cannot be written.
-    pub(super) fn erase(&mut self, server: &str) -> Result<(), Failure> {
-        self.config.reload()?;
-        if let Some(helper) = self.helper(server) {
-            helper.erase(server)?;
-        }
-        self.config.erase(server)
-    }
-
-    fn helper(&self, server: &str) -> Option<Helper> {
-        self.config.helper(server).map(|name| Helper::new(name, self.config.file()))
+    /// The helper that has what is kept under `key`; `None`: the file has it.
+    fn helper(&self, key: &str) -> Option<Helper> {
+        let installed = || self.installed.filter(|_| self.config.is_bare()).map(|name| (name, Source::Installed));
+        let (name, source) = self.config.helper(key).map(|name| (name, Source::Named)).or_else(installed)?;
+        Some(Helper::new(name, source, self.config.file()))
     }
 }
 

@@ -1,10 +1,17 @@
+//! Credentials in files; those in helpers are tested with the whole command.
+
 use super::*;
 
 /// A store of its own, with this configuration.
 fn store(folder: &Path, json: &str) -> Store {
     let file = folder.join("config.json");
     std::fs::write(&file, json).unwrap();
-    Store { config: Config::load(&file).unwrap() }
+    store_of(&file)
+}
+
+/// The store of a configuration, whatever helper is installed.
+fn store_of(file: &Path) -> Store {
+    Store { config: Config::load(file).unwrap(), installed: None }
 }
 
 fn login(username: &str, secret: Secret) -> Login {
@@ -27,12 +34,12 @@ fn the_file_keeps_what_docker_would_and_everything_else_in_it() {
     assert_eq!((&json["currentContext"], &json["auths"]["old.example"]["auth"]), (&"mine".into(), &"dTpw".into()));
     assert!(text.starts_with("{\n\t\""), "{text}");
 
-    let mut again = Store { config: Config::load(&dir.path().join("config.json")).unwrap() };
+    let mut again = store_of(&dir.path().join("config.json"));
     assert_eq!(again.get("r.example").unwrap(), Some(jo));
     assert_eq!(again.get("t.example").unwrap(), Some(token));
-    again.erase("r.example").unwrap();
+    again.erase("r.example", "r.example").unwrap();
     assert_eq!(again.get("r.example").unwrap(), None);
-    again.erase("never.example").unwrap();
+    again.erase("never.example", "").unwrap();
 }
 
 #[cfg(unix)]
@@ -44,14 +51,14 @@ fn only_the_user_reads_the_file_and_a_link_stays_one() {
     std::fs::write(&real, "{}").unwrap();
     std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o644)).unwrap();
     std::os::unix::fs::symlink(&real, &link).unwrap();
-    let mut store = Store { config: Config::load(&link).unwrap() };
+    let mut store = store_of(&link);
     store.keep("r.example", &login("jo", Secret::Password("p".to_owned()))).unwrap();
     assert!(link.is_symlink());
     assert_eq!(real.metadata().unwrap().permissions().mode() & 0o777, 0o600);
 
     // There was neither folder nor file.
     let fresh = dir.path().join("new/config.json");
-    let mut store = Store { config: Config::load(&fresh).unwrap() };
+    let mut store = store_of(&fresh);
     store.keep("r.example", &login("jo", Secret::Password("p".to_owned()))).unwrap();
     assert_eq!(fresh.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(fresh.parent().unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o700);
@@ -64,15 +71,15 @@ fn a_change_begins_with_what_others_wrote() {
     let jo = login("jo", Secret::Password("p".to_owned()));
     one.keep("one.example", &jo).unwrap();
     two.keep("two.example", &jo).unwrap();
-    one.erase("never.example").unwrap();
+    one.erase("never.example", "").unwrap();
     assert_eq!(one.get("two.example").unwrap(), Some(jo.clone()));
-    two.erase("one.example").unwrap();
+    two.erase("one.example", "").unwrap();
     one.keep("three.example", &jo).unwrap();
     let text = std::fs::read_to_string(dir.path().join("config.json")).unwrap();
     assert!(text.contains("two.example") && text.contains("three.example") && !text.contains("one.example"), "{text}");
     // Not over a file that cannot be read any more.
     std::fs::write(dir.path().join("config.json"), "{").unwrap();
-    assert!(one.keep("one.example", &jo).is_err() && one.erase("two.example").is_err());
+    assert!(one.keep("one.example", &jo).is_err() && one.erase("two.example", "").is_err());
 }
 
 #[cfg(unix)]
@@ -82,14 +89,14 @@ fn changes_that_come_at_once_are_all_kept() {
     let file = dir.path().join("config.json");
     std::thread::scope(|scope| {
         for number in 0..8 {
-            let mut store = Store { config: Config::load(&file).unwrap() };
+            let mut store = store_of(&file);
             scope.spawn(move || {
                 let jo = login("jo", Secret::Password("p".to_owned()));
                 store.keep(&format!("r{number}.example"), &jo).unwrap();
             });
         }
     });
-    let kept = Store { config: Config::load(&file).unwrap() };
+    let kept = store_of(&file);
     for number in 0..8 {
         assert!(kept.get(&format!("r{number}.example")).unwrap().is_some(), "{number}");
     }
@@ -100,6 +107,25 @@ fn keys_of_older_clients_are_found() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(dir.path(), r#"{"auths":{"https://r.example/v1/":{"auth":"dTpw"}}}"#);
     assert_eq!(store.get("r.example").unwrap(), Some(login("u", Secret::Password("p".to_owned()))));
+}
+
+#[test]
+fn a_logout_leaves_no_key_of_the_registry() {
+    let dir = tempfile::tempdir().unwrap();
+    let entry = r#"{"auth":"dTpw"}"#;
+    let text = format!(
+        r#"{{"auths":{{"r.example":{entry},"http://r.example/v2/":{entry},"https://r.example/v1/":{entry},"r.example/team":{entry},
+            "r.example:5000":{entry},"https://index.docker.io/v1/":{entry},"index.docker.io":{entry},"docker.io":{entry}}}}}"#
+    );
+    let mut store = store(dir.path(), &text);
+    assert!(store.erase("r.example", "r.example").unwrap().is_empty());
+    assert_eq!(store.get("r.example").unwrap(), None);
+    assert!(store.get("r.example:5000").unwrap().is_some() && store.get(HUB).unwrap().is_some());
+    assert!(store.erase(HUB, "").unwrap().is_empty());
+    assert_eq!(store.get(HUB).unwrap(), None);
+    let text = std::fs::read_to_string(dir.path().join("config.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json, serde_json::json!({ "auths": { "r.example:5000": { "auth": "dTpw" } } }));
 }
 
 #[test]

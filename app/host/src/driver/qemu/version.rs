@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::command::Features;
+use crate::sys::in_path;
 use crate::{Error, Result};
 
 /// QEMU 7.2 sometimes miscompiles cmpxchg16b under TCG, which panics Linux 6.12.
@@ -38,17 +39,6 @@ pub(super) async fn find(configured: Option<&Path>) -> Result<Program> {
     }
     let features = Features { sandbox: ask(&path, "-help").await?.contains("\n-sandbox ") };
     Ok(Program { path, version, features })
-}
-
-/// The first executable of this name in PATH.
-pub(super) fn in_path(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| is_executable(file))
-}
-
-pub(super) fn is_executable(file: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(file).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 async fn ask(path: &Path, question: &str) -> Result<String> {

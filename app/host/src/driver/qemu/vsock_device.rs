@@ -7,9 +7,8 @@ use std::process::Stdio;
 
 use super::Started;
 use super::command::GUEST_CID;
-use super::version::{in_path, is_executable};
 use crate::driver::MachineFiles;
-use crate::sys::{self, ProcessIdentity};
+use crate::sys::{self, ProcessIdentity, in_path, is_executable};
 use crate::{Error, Result};
 
 const PROGRAM: &str = "vhost-device-vsock";
