@@ -1,0 +1,128 @@
+//! Files and folders of Linux and macOS.
+
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use crate::{Error, Result};
+
+pub(in crate::sys) fn create_private_dir(dir: &Path) -> Result<()> {
+    if let Some(parent) = dir.parent() {
+        std::fs::create_dir_all(parent).map_err(Error::file("create the folder", parent))?;
+    }
+    match DirBuilder::new().mode(0o700).create(dir) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        other => return other.map_err(Error::file("create the folder", dir)),
+    }
+    // Not followed: a symbolic link in a shared folder may be somebody else's.
+    let metadata = std::fs::symlink_metadata(dir).map_err(Error::file("read", dir))?;
+    if !metadata.is_dir() || metadata.uid() != rustix::process::getuid().as_raw() {
+        return Err(Error::ForeignDirectory { path: dir.to_path_buf() });
+    }
+    if metadata.mode() & 0o777 != 0o700 {
+        let mode = std::fs::Permissions::from_mode(0o700);
+        std::fs::set_permissions(dir, mode).map_err(Error::file("change the mode of", dir))?;
+    }
+    Ok(())
+}
+
+pub(in crate::sys) fn create_private_file(path: &Path) -> io::Result<File> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Writes what will take the place of `old`.
+pub(in crate::sys) fn write_private(path: &Path, bytes: &[u8], old: &Path) -> io::Result<()> {
+    let mut file = create_private_file(path)?;
+    keep_owner(&file, old);
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Gives `file` to the owner and the group of `old`, if that is somebody else's file. Root's `sudo -E` would take it from them.
+fn keep_owner(file: &File, old: &Path) {
+    // Not followed: the link is what gets replaced.
+    let Ok(old) = std::fs::symlink_metadata(old) else { return };
+    if old.is_file() && file.metadata().is_ok_and(|new| new.uid() != old.uid()) {
+        // Only root may, and nobody can where the owner has no number in our user namespace: then it is ours, as any new file.
+        let _ = std::os::unix::fs::fchown(file, Some(old.uid()), Some(old.gid()));
+    }
+}
+
+pub(in crate::sys) fn lock_folder(dir: &Path) -> io::Result<File> {
+    let folder = File::open(dir)?;
+    folder.lock()?;
+    Ok(folder)
+}
+
+pub(in crate::sys) fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+pub(in crate::sys) fn may_be_executed(metadata: &Metadata) -> bool {
+    metadata.mode() & 0o111 != 0
+}
+
+pub(in crate::sys) fn free_space(path: &Path) -> io::Result<u64> {
+    let fs = rustix::fs::statvfs(path)?;
+    Ok(fs.f_bavail.saturating_mul(fs.f_frsize))
+}
+
+pub(in crate::sys) fn allocated(metadata: &Metadata) -> u64 {
+    metadata.blocks() * 512
+}
+
+pub(in crate::sys) fn link_to(target: &Path, path: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(target, path)
+}
+
+pub(in crate::sys) fn inode(metadata: &Metadata) -> u64 {
+    metadata.ino()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_private_folder_is_private_and_ours() {
+        let dir = tempfile::tempdir().unwrap();
+        let inner = dir.path().join("a/b");
+        create_private_dir(&inner).unwrap();
+        std::fs::set_permissions(&inner, std::fs::Permissions::from_mode(0o755)).unwrap();
+        create_private_dir(&inner).unwrap();
+        assert_eq!(std::fs::metadata(&inner).unwrap().mode() & 0o777, 0o700);
+
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&inner, &link).unwrap();
+        assert!(matches!(create_private_dir(&link), Err(Error::ForeignDirectory { .. })));
+    }
+
+    #[test]
+    fn a_file_stays_with_its_owner() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("f");
+        std::fs::write(&file, "old").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o664)).unwrap();
+        if let Err(error) = std::os::unix::fs::chown(&file, Some(12345), Some(54321)) {
+            println!("SKIPPED: a_file_stays_with_its_owner: only root can give a file away ({error})");
+            return;
+        }
+        crate::sys::write_private(&file, b"new").unwrap();
+        let metadata = std::fs::metadata(&file).unwrap();
+        assert_eq!((metadata.uid(), metadata.gid(), metadata.mode() & 0o777), (12345, 54321, 0o600));
+        assert_eq!(std::fs::read(&file).unwrap(), b"new");
+
+        // One that is there for the first time is ours.
+        let fresh = dir.path().join("fresh");
+        crate::sys::write_private(&fresh, b"new").unwrap();
+        assert_eq!(std::fs::metadata(&fresh).unwrap().uid(), rustix::process::geteuid().as_raw());
+    }
+}
