@@ -4,6 +4,7 @@
 //! `… -- ::run_` those of one noun. With `BERTH_TEST_HOST=unix://…` they run against that engine instead, to prove the cases.
 
 mod containers;
+mod events;
 mod exec;
 mod files;
 mod images;
@@ -83,6 +84,7 @@ fn cases() -> Vec<Entry> {
         networks::shared_with_exposed_ports, networks::disabled, networks::endpoints_beside_the_mode,
         networks::connect_is_checked_at_once, networks::options_of_an_endpoint,
         terminal::interactive_shell, terminal::detach_and_attach, terminal::exec_in_a_terminal,
+        events::of_a_whole_life, events::of_health, events::of_a_slow_probe, events::of_prunes, events::of_images,
         system::version_info_ping, system::events_in_order, system::events_of_every_kind,
         system::older_clients, system::disk_usage, system::malformed_requests,
         refusals::are_dockerds, refusals::name_the_field,

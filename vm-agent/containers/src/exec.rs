@@ -5,6 +5,7 @@ use crate::attach::{keys, set_size};
 use crate::attached::Attached;
 use crate::handle::{Handle, Run};
 use crate::service::{Inner, blocking};
+use crate::signal::SIGKILL;
 use crate::state::State;
 use crate::stdio::{Endpoint, Hub, StdinWriter};
 use crate::{Containers, Error, Invalid, Result, names, spec};
@@ -13,6 +14,7 @@ use oci_spec::runtime::Process;
 use runtime::plan::fd;
 use serde_json::json;
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use supervisor::Exec as SupervisorExec;
@@ -32,6 +34,18 @@ pub(crate) struct Exec {
     pub(crate) hub: Arc<Hub>,
     pub(crate) phase: watch::Sender<Phase>,
     running: Mutex<Option<Running>>,
+    purpose: Purpose,
+    /// By [`Exec::kill`]: nobody waits for the output of what it may have left behind.
+    killed: AtomicBool,
+}
+
+/// Whom an exec is for, which decides how long it is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A client, who may ask how it ended.
+    Client,
+    /// The health check, which is told at its end; a check every second would pile them up.
+    Probe,
 }
 
 /// Where an exec is in its life.
@@ -58,8 +72,7 @@ impl Containers {
         }
         keys(Some(&config.detach_keys))?;
         refuse_unless_running(&handle)?;
-        let exec = self.inner.new_exec(handle, config)?;
-        self.inner.emit_exec(&exec, "exec_create");
+        let exec = self.inner.new_exec(handle, config, Purpose::Client)?;
         Ok(exec.id.clone())
     }
 
@@ -135,7 +148,8 @@ impl Containers {
 }
 
 impl Inner {
-    pub(crate) fn new_exec(&self, container: Arc<Handle>, config: ExecConfig) -> Result<Arc<Exec>> {
+    /// Remembers a command of a running container, and tells of it.
+    pub(crate) fn new_exec(&self, container: Arc<Handle>, config: ExecConfig, purpose: Purpose) -> Result<Arc<Exec>> {
         let id = names::new_id().map_err(Error::io("make an id"))?;
         let exec = Arc::new(Exec {
             id,
@@ -144,8 +158,11 @@ impl Inner {
             hub: Arc::new(Hub::new()),
             phase: watch::Sender::new(Phase::Created),
             running: Mutex::default(),
+            purpose,
+            killed: AtomicBool::new(false),
         });
         self.execs.add(Arc::clone(&exec));
+        self.emit_exec(&exec, "exec_create");
         Ok(exec)
     }
 
@@ -184,7 +201,7 @@ impl Inner {
                 };
                 exec.hub.close();
                 exec.phase.send_replace(Phase::Ended { code });
-                inner.execs.ended(&exec.id);
+                inner.retire_exec(&exec);
             }
             launched
         });
@@ -269,27 +286,23 @@ impl Inner {
             let mut phase = exec.phase.subscribe();
             let _ = phase.wait_for(|phase| !matches!(phase, Phase::Created | Phase::Starting)).await;
             let running = exec.running().take();
+            let drain = if exec.killed.load(Ordering::Relaxed) { Duration::ZERO } else { DRAIN };
             if let Some(Running { mut copiers, .. }) = running
-                && tokio::time::timeout(DRAIN, &mut copiers).await.is_err()
+                && tokio::time::timeout(drain, &mut copiers).await.is_err()
             {
                 copiers.abort();
             }
-            let noted = exec.phase.send_if_modified(|phase| {
-                let first = !matches!(phase, Phase::Ended { .. });
-                if first {
-                    *phase = Phase::Ended { code };
-                }
-                first
-            });
-            if noted {
-                inner.execs.ended(&exec.id);
+            // What never became the program has ended already, and as with dockerd no event says so.
+            if matches!(*exec.phase.borrow(), Phase::Running { .. }) {
+                let attributes = [("execID", exec.id.clone()), ("exitCode", code.to_string())];
+                // Before anybody can see the end and tell of what follows from it.
+                inner.emit_with(&exec.container.view().record, "exec_die", &attributes);
+                exec.phase.send_replace(Phase::Ended { code });
+                inner.retire_exec(&exec);
             }
             exec.hub.close();
             // Already done when the start failed.
             let _ = inner.services.supervisor.ack(&exec.id).await;
-            let record = &exec.container.view().record;
-            let attributes = [("execID", exec.id.clone()), ("exitCode", code.to_string())];
-            inner.emit_with(record, "exec_die", &attributes);
             if exec.container.view().run.is_none() {
                 inner.execs.remove(&exec.id);
             }
@@ -302,8 +315,18 @@ impl Inner {
         if action == "exec_detach" {
             return self.emit_with(record, action, &attributes);
         }
-        let command = exec.config.cmd.as_deref().unwrap_or_default().join(" ");
-        self.emit_with(record, &format!("{action}: {command}"), &attributes);
+        // dockerd's form: the space after the program is there without arguments, too.
+        let (program, arguments) = exec.config.cmd.as_deref().and_then(<[String]>::split_first).unzip();
+        let (program, arguments) = (program.map_or("", String::as_str), arguments.unwrap_or_default().join(" "));
+        self.emit_with(record, &format!("{action}: {program} {arguments}"), &attributes);
+    }
+
+    /// It has ended.
+    fn retire_exec(&self, exec: &Exec) {
+        match exec.purpose {
+            Purpose::Client => self.execs.ended(&exec.id),
+            Purpose::Probe => self.execs.remove(&exec.id),
+        }
     }
 }
 
@@ -317,10 +340,15 @@ impl Exec {
         }
     }
 
-    pub(crate) fn pid(&self) -> Option<i32> {
-        match *self.phase.borrow() {
-            Phase::Running { pid } => Some(pid),
-            Phase::Created | Phase::Starting | Phase::Ended { .. } => None,
+    /// Ends its process, once there is one.
+    pub(crate) async fn kill(&self) {
+        let mut phase = self.phase.subscribe();
+        let started = phase.wait_for(|phase| !matches!(phase, Phase::Created | Phase::Starting)).await;
+        let Ok(Phase::Running { pid }) = started.as_deref() else { return };
+        self.killed.store(true, Ordering::Relaxed);
+        if let Ok(pidfd) = runtime::sys::pidfd_open(*pid) {
+            // It may end at this very moment.
+            let _ = runtime::sys::pidfd_send_signal(pidfd.as_fd(), SIGKILL);
         }
     }
 

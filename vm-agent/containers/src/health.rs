@@ -74,8 +74,8 @@ impl Plan {
         let command = match test.first().map(String::as_str)? {
             "CMD" => test[1..].to_vec(),
             "CMD-SHELL" => {
-                let shell =
-                    config.shell.as_deref().map_or_else(|| vec!["/bin/sh".into(), "-c".into()], <[String]>::to_vec);
+                let shell = config.shell.as_deref().filter(|shell| !shell.is_empty());
+                let shell = shell.map_or_else(|| vec!["/bin/sh".to_owned(), "-c".to_owned()], <[String]>::to_vec);
                 shell.into_iter().chain(test[1..].iter().cloned()).collect()
             }
             _ => return None,
@@ -159,6 +159,39 @@ impl Health {
     }
 }
 
+/// As Go prints a duration, which is how dockerd's messages have it: `1.5s`, `100ms`, `1m30s`.
+pub(crate) fn go_duration(duration: Duration) -> String {
+    let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
+    let fraction = |unit: u32, name: &str| {
+        let (whole, rest) = (nanos / unit, nanos % unit);
+        let digits = unit.ilog10() as usize;
+        let rest = format!("{rest:0digits$}");
+        let rest = rest.trim_end_matches('0');
+        if digits == 0 || rest.is_empty() { format!("{whole}{name}") } else { format!("{whole}.{rest}{name}") }
+    };
+    match (seconds, nanos) {
+        (0, 0) => "0s".to_owned(),
+        (0, ..1_000) => fraction(1, "ns"),
+        (0, ..1_000_000) => fraction(1_000, "µs"),
+        (0, _) => fraction(1_000_000, "ms"),
+        (_, _) => {
+            let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+            let mut text = String::new();
+            if hours > 0 {
+                text = format!("{hours}h");
+            }
+            if hours > 0 || minutes > 0 {
+                text = format!("{text}{minutes}m");
+            }
+            let last = seconds % 60;
+            match format!("{nanos:09}").trim_end_matches('0') {
+                "" => format!("{text}{last}s"),
+                rest => format!("{text}{last}.{rest}s"),
+            }
+        }
+    }
+}
+
 fn timestamp(nanos: UnixNanos) -> Timestamp {
     Timestamp::from_nanosecond(i128::from(nanos)).unwrap_or(ZERO_TIME)
 }
@@ -183,7 +216,27 @@ mod tests {
         assert_eq!((check.interval, check.retries), (Duration::from_secs(30), 2));
         assert_eq!(plan(r#"{"Test": ["CMD", "a", "b"]}"#).expect("a check").command, ["a", "b"]);
         assert_eq!(plan(r#"{"Test": ["NONE"]}"#), None);
+        let shell = ContainerConfig {
+            healthcheck: serde_json::from_str(r#"{"Test": ["CMD-SHELL", "true"]}"#).expect("valid JSON"),
+            shell: Some(Vec::new().into()),
+            ..ContainerConfig::default()
+        };
+        assert_eq!(Plan::of(&shell).expect("a check").command, ["/bin/sh", "-c", "true"]);
         assert_eq!(plan("{}"), None);
+    }
+
+    #[test]
+    fn durations_read_as_gos() {
+        let check = |nanos, expect: &str| assert_eq!(go_duration(Duration::from_nanos(nanos)), expect);
+        check(0, "0s");
+        check(7, "7ns");
+        check(1_500, "1.5µs");
+        check(100_000_000, "100ms");
+        check(2_250_001, "2.250001ms");
+        check(1_500_000_000, "1.5s");
+        check(30_000_000_000, "30s");
+        check(90_000_000_000, "1m30s");
+        check(3_600_000_000_000, "1h0m0s");
     }
 
     #[test]

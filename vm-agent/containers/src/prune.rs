@@ -5,6 +5,7 @@ use crate::handle::Command;
 use crate::requests::RemoveOptions;
 use crate::state::State;
 use crate::{Containers, Error, Result};
+use ::events::{Event, Kind};
 use engine_api::{ContainerPruneReport, Filters};
 
 impl Containers {
@@ -30,6 +31,8 @@ impl Containers {
                 Err(error) => tracing::debug!(container = handle.id, %error, "a container was not pruned"),
             }
         }
+        let reclaimed = report.space_reclaimed.to_string();
+        self.inner.services.events.emit(Event::new(Kind::Container, "prune", "").with("reclaimed", reclaimed));
         Ok(report)
     }
 }

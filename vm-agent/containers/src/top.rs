@@ -79,8 +79,9 @@ impl Containers {
     /// `ps_args` as for ps(1): empty and `-ef`, `aux`, `-o pid,comm`; the defaults are dockerd's.
     pub async fn top(&self, id: &str, ps_args: &str) -> Result<ContainerTop> {
         let format = format(ps_args)?;
-        let run = self.inner.find(id)?.running()?;
-        blocking(move || {
+        let handle = self.inner.find(id)?;
+        let run = handle.running()?;
+        let top = blocking(move || {
             let pids = run.cgroup.processes()?;
             let machine = Arc::new(Machine::read());
             let mut processes: Vec<Process> = pids.into_iter().filter_map(Process::read).collect();
@@ -93,7 +94,9 @@ impl Containers {
                     .collect(),
             })
         })
-        .await
+        .await?;
+        self.inner.emit(&handle.view().record, "top");
+        Ok(top)
     }
 }
 

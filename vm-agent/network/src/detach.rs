@@ -67,6 +67,28 @@ impl Networks {
         let _ = unabridged(all).await;
     }
 
+    /// Tells that a container leaves all its networks, before [`Networks::detach_all`] has it leave: as with dockerd the
+    /// end of the container is told afterwards, and that need not wait for the kernel.
+    pub fn tell_leaving(&self, container_id: &str) {
+        let mut leaving = Vec::new();
+        {
+            let mut state = self.inner.state();
+            let endpoints: Vec<(String, String)> = state
+                .of_container(container_id)
+                .into_iter()
+                .map(|held| (held.endpoint.id.clone(), held.endpoint.network_id.clone()))
+                .collect();
+            for (endpoint, network) in endpoints {
+                if state.leaving.insert(endpoint) {
+                    leaving.extend(state.networks.get(&network).map(|entry| entry.network.clone()));
+                }
+            }
+        }
+        for network in leaving.iter().rev() {
+            self.inner.tell("disconnect", network, Some(container_id));
+        }
+    }
+
     /// Gives up everything an endpoint holds; its addresses and ports are free afterwards.
     pub(crate) async fn release(&self, held: &Held) -> Vec<String> {
         let e = &held.endpoint;
@@ -90,7 +112,8 @@ impl Networks {
         let network = {
             let mut state = self.inner.state();
             state.forget(&e.container_id, &e.network_id);
-            state.networks.get(&e.network_id).map(|entry| entry.network.clone())
+            let told = state.leaving.remove(&e.id);
+            state.networks.get(&e.network_id).filter(|_| !told).map(|entry| entry.network.clone())
         };
         if let Some(network) = network {
             self.inner.tell("disconnect", &network, Some(&e.container_id));

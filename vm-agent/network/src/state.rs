@@ -1,6 +1,6 @@
 //! What the engine knows of its networks, in memory: pure, guarded by one lock, never held while waiting.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -97,6 +97,8 @@ pub(crate) struct State {
     pub(crate) endpoints: BTreeMap<(String, String), Held>,
     pub(crate) ports: PortTable,
     pub(crate) next_order: u64,
+    /// Ids of the endpoints whose end is told already, though they are still held.
+    pub(crate) leaving: HashSet<String>,
 }
 
 impl State {

@@ -1,13 +1,13 @@
 //! Images that are here: list, inspect, history, tag, remove, prune.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use engine_api::image::{ImageConfig, ImageDeleteItem, ImageHistoryItem, ImageMetadata, ImagePruneReport, RootFs};
 use engine_api::inspect::DriverData;
 use engine_api::{Filters, ImageInspect, ImageSummary, Timestamp, ZERO_TIME};
 use events::{Event, Kind};
 use hyper::StatusCode;
-use images::{Reference, Removed, Summary};
+use images::{ImageId, Images, Reference, Removed, Summary};
 use serde_json::{Value, json};
 
 use super::transfer::platform_since;
@@ -221,7 +221,7 @@ pub(super) async fn tag(call: Call) -> Answer {
     let repo = call.query.get("repo").unwrap_or_default();
     let target = reference(repo, call.query.filled("tag"))?.or_latest();
     let id = call.services.images.tag(&call.name, &target).await?;
-    call.services.events.emit(event("tag", id.to_string(), target.familiar()));
+    call.services.events.emit(event(&call.services.images, "tag", id.to_string(), target.familiar()));
     reply::empty(StatusCode::CREATED)
 }
 
@@ -234,29 +234,65 @@ pub(super) fn reference(repo: &str, tag: Option<&str>) -> Result<Reference, Fail
 }
 
 pub(super) async fn remove(call: Call) -> Answer {
-    let id = call.services.images.resolve(&call.name)?.to_string();
-    let removed = call.services.images.remove(&call.name, call.query.flag("force")).await?;
-    reply::json(&report(&call.services, &removed, Some(&id)))
+    let images = &call.services.images;
+    let id = images.resolve(&call.name)?;
+    let by_id = id.to_string().starts_with(&call.name) || id.hex().starts_with(&call.name);
+    let by = if by_id { By::Id } else { By::Reference };
+    let before = labels_of_all(images)?;
+    let removed = images.remove(&call.name, call.query.flag("force")).await?;
+    reply::json(&report(&call.services, &removed, &before, by, Some(id)))
 }
 
-/// What was removed, as clients see it; each image and reference is told of as an event too. `image` is the image that the
-/// references belonged to; without it the next one deleted.
-fn report(services: &Services, removed: &[Removed], image: Option<&str>) -> Vec<ImageDeleteItem> {
+/// How the images of a removal were named.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Id,
+    Reference,
+}
+
+/// What was removed, as clients see it; of images and references events tell, too. `before` has the labels of the images, by ID;
+/// `image` is the one that the references belonged to, without it the next one deleted.
+fn report(
+    services: &Services,
+    removed: &[Removed],
+    before: &HashMap<String, Labels>,
+    by: By,
+    image: Option<ImageId>,
+) -> Vec<ImageDeleteItem> {
     let mut items = Vec::with_capacity(removed.len());
+    // Of the last tag untagged.
+    let mut repository = None;
     for (index, item) in removed.iter().enumerate() {
-        let next = removed[index..].iter().find_map(|item| match item {
-            Removed::Deleted(id) => Some(id.to_string()),
-            Removed::Untagged(_) => None,
-        });
-        let owner = image.map(str::to_owned).or(next).unwrap_or_default();
         match item {
             Removed::Untagged(name) => {
-                services.events.emit(event("untag", owner.clone(), owner));
+                let next = removed[index..].iter().find_map(|item| match item {
+                    Removed::Deleted(id) => Some(*id),
+                    Removed::Untagged(_) => None,
+                });
+                // Digests that go with the last tag of their repository go silently, as with dockerd.
+                let silent = match name.split_once('@') {
+                    Some((name, _)) => by == By::Reference && repository == Some(name),
+                    None => {
+                        repository = name.rsplit_once(':').map(|(name, _)| name);
+                        false
+                    }
+                };
+                if !silent {
+                    let owner = image.or(next).map(|id| id.to_string()).unwrap_or_default();
+                    let labels = before.get(&owner).cloned().unwrap_or_default();
+                    services
+                        .events
+                        .emit(Event::new(Kind::Image, "untag", owner.as_str()).with_all(labels).with("name", owner));
+                }
                 items.push(ImageDeleteItem { untagged: name.clone(), ..ImageDeleteItem::default() });
             }
             Removed::Deleted(id) => {
                 let id = id.to_string();
-                services.events.emit(event("delete", id.clone(), id.clone()));
+                // Layers go silently; of an image that is gone the labels are, too.
+                if before.contains_key(&id) {
+                    services.events.emit(Event::new(Kind::Image, "delete", id.as_str()).with("name", id.as_str()));
+                    repository = None;
+                }
                 items.push(ImageDeleteItem { deleted: id, ..ImageDeleteItem::default() });
             }
         }
@@ -273,8 +309,10 @@ pub(super) async fn prune(call: Call) -> Answer {
         let labels = image.labels.clone().unwrap_or_default();
         !super::labels_chosen(&filters, &labels) || until.is_some_and(|until| image.created >= until)
     };
-    let pruned = call.services.images.prune(dangling_only, keep).await?;
-    let items = report(&call.services, &pruned.removed, None);
+    let images = &call.services.images;
+    let before = labels_of_all(images)?;
+    let pruned = images.prune(dangling_only, keep).await?;
+    let items = report(&call.services, &pruned.removed, &before, By::Reference, None);
     call.services.events.emit(Event::new(Kind::Image, "prune", "").with("reclaimed", pruned.reclaimed.to_string()));
     reply::json(&ImagePruneReport {
         images_deleted: (!items.is_empty()).then_some(items),
@@ -282,8 +320,24 @@ pub(super) async fn prune(call: Call) -> Answer {
     })
 }
 
-pub(super) fn event(action: &str, actor: impl Into<String>, name: impl Into<String>) -> Event {
-    Event::new(Kind::Image, action, actor).with("name", name)
+/// Something happened to an image that is here: `actor` is its reference or ID. Its labels are told, too.
+pub(super) fn event(images: &Images, action: &str, actor: impl Into<String>, name: impl Into<String>) -> Event {
+    let actor = actor.into();
+    let labels = images.resolve(&actor).map(|id| labels(images, &id)).unwrap_or_default();
+    Event::new(Kind::Image, action, actor).with_all(labels).with("name", name)
+}
+
+type Labels = BTreeMap<String, String>;
+
+/// By image ID.
+fn labels_of_all(images: &Images) -> Result<HashMap<String, Labels>, Failure> {
+    let list = images.list()?.into_iter();
+    Ok(list.map(|image| (image.id.to_string(), image.labels.unwrap_or_default())).collect())
+}
+
+/// None when it is not there.
+fn labels(images: &Images, id: &ImageId) -> Labels {
+    images.image(id).ok().and_then(|image| image.labels()).unwrap_or_default()
 }
 
 pub(super) fn signed(bytes: u64) -> i64 {

@@ -8,6 +8,7 @@ use engine_api::network::{
     NetworkDisconnectRequest, NetworkPruneReport,
 };
 use engine_api::{Filters, NetworkCreateRequest, NetworkInspect, Timestamp, ZERO_TIME};
+use events::{Event, Kind};
 use ipnet::IpNet;
 use network::{EndpointSummary, IpamRequest, Network, NetworkCreate, Pool, PoolRequest};
 
@@ -141,6 +142,8 @@ pub(super) async fn prune(call: Call) -> Answer {
                 && until.is_none_or(|until| nanos(network.created) < until)
         })
         .await?;
+    // A network takes no room.
+    call.services.events.emit(Event::new(Kind::Network, "prune", "").with("reclaimed", "0"));
     reply::json(&NetworkPruneReport { networks_deleted: (!pruned.is_empty()).then_some(pruned) })
 }
 

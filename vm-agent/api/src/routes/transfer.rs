@@ -48,7 +48,7 @@ async fn pull(call: Call, name: &str) -> Answer {
         };
         for reference in references {
             services.images.pull(&reference, platform.as_ref(), &auth, &sink).await?;
-            services.events.emit(event("pull", reference.familiar(), reference.familiar_name()));
+            services.events.emit(event(&services.images, "pull", reference.familiar(), reference.familiar_name()));
         }
         Ok(())
     })
@@ -65,7 +65,7 @@ pub(super) async fn push(call: Call) -> Answer {
     let services = call.services;
     progress(everything, move |sink| async move {
         services.images.push(&reference, &auth, &sink).await?;
-        services.events.emit(event("push", reference.familiar(), reference.familiar_name()));
+        services.events.emit(event(&services.images, "push", reference.familiar(), reference.familiar_name()));
         Ok(())
     })
     .await
@@ -77,7 +77,7 @@ pub(super) async fn load(call: Call) -> Answer {
     let (services, archive) = call.reader();
     progress(if quiet { results } else { everything }, move |sink| async move {
         for id in services.images.load(archive, platform.as_ref(), &sink).await? {
-            services.events.emit(event("load", id.to_string(), id.to_string()));
+            services.events.emit(event(&services.images, "load", id.to_string(), id.to_string()));
         }
         Ok(())
     })
@@ -146,7 +146,7 @@ async fn save_images(call: Call, names: Vec<String>) -> Answer {
     let pieces = call.services.images.save(&names, platform.as_ref())?;
     for name in &names {
         if let Ok(id) = call.services.images.resolve(name) {
-            call.services.events.emit(event("save", id.to_string(), id.to_string()));
+            call.services.events.emit(event(&call.services.images, "save", id.to_string(), id.to_string()));
         }
     }
     reply::stream("application/x-tar", Body::stream(pieces))

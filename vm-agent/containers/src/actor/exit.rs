@@ -97,9 +97,6 @@ impl Actor {
         self.hub.end();
         let run = self.ending.take();
         self.acknowledge_later();
-        if run.is_some() {
-            self.inner.emit_mounts(&self.record, "unmount");
-        }
         let shares_memory = self.record.host.ipc_mode == "shareable";
         let (inner, id, before) = (Arc::clone(&self.inner), self.record.id.clone(), self.releasing.take());
         self.releasing = Some(tokio::spawn(async move {

@@ -62,6 +62,7 @@ impl Actor {
         }
         self.acknowledge_now().await?;
         self.take_shared_hostname();
+        self.inner.emit_mounts(&self.record, "mount");
         let (network, root, cgroup) =
             tokio::join!(self.prepare_network(), self.inner.open_root(&self.record), self.prepare_cgroup());
         let started = match (network, root, cgroup) {
@@ -84,13 +85,13 @@ impl Actor {
             Ok(started) => started,
             Err(error) => {
                 self.inner.services.networks.detach_all(&self.record.id).await;
+                self.inner.emit_mounts(&self.record, "unmount");
                 return Err(error);
             }
         };
         let process = Process { pid: run.pid, started_at: run.started_at };
         self.run = Some(Arc::new(run));
         self.streams = Some(streams);
-        self.inner.emit_mounts(&self.record, "mount");
         Ok(process)
     }
 

@@ -232,7 +232,12 @@ impl Actor {
             }
             Action::AutoRemove => {}
             Action::Persist => self.persist(Durability::Eventual).await,
-            Action::Emit("die") => self.emit_die(),
+            Action::Emit("die") => {
+                // In dockerd's order: the container has left its networks and volumes when its end is told.
+                self.inner.services.networks.tell_leaving(&self.record.id);
+                self.inner.emit_mounts(&self.record, "unmount");
+                self.emit_die();
+            }
             Action::Emit(action) => self.inner.emit(&self.record, action),
             // Done by `happen_remove`, which knows the options.
             Action::Erase => {}

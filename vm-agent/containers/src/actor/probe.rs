@@ -1,15 +1,20 @@
 //! Runs a container's health check again and again while it runs.
 
 use super::Actor;
+use crate::exec::{Exec, Purpose};
 use crate::handle::{Command, Handle, View};
-use crate::health::{Health, MAX_OUTPUT, Plan, Probe};
+use crate::health::{Health, MAX_OUTPUT, Plan, Probe, go_duration};
 use crate::logs::now;
 use crate::service::Inner;
 use crate::state::{State, UnixNanos};
 use engine_api::exec::ExecConfig;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use store::Durability;
+use tokio::task::JoinHandle;
+
+/// How long the start of a probe may take; its own time begins afterwards. As in dockerd.
+const START: Duration = Duration::from_secs(30);
 
 impl Actor {
     /// Begins to probe, when the configuration has a check. Of an earlier run nothing is remembered.
@@ -78,7 +83,8 @@ async fn probe_on(inner: Arc<Inner>, id: String, plan: Plan, started_at: UnixNan
             probing.await;
             continue;
         };
-        health.note(probe, &plan, running_for());
+        let at = Duration::from_nanos(u64::try_from(probe.start - started_at).unwrap_or(0));
+        health.note(probe, &plan, at);
         handle.tell(Command::Probed { started_at, health: health.clone() });
     }
 }
@@ -92,46 +98,70 @@ async fn probe_once(inner: &Arc<Inner>, handle: &Arc<Handle>, plan: &Plan) -> Pr
         ..ExecConfig::default()
     };
     let failed = |output: String| Probe { start, end: now(), exit_code: -1, output };
-    let exec = match inner.new_exec(Arc::clone(handle), config) {
+    let exec = match inner.new_exec(Arc::clone(handle), config, Purpose::Probe) {
         Ok(exec) => exec,
         Err(error) => return failed(error.to_string()),
     };
-    let (_, mut frames) = exec.hub.subscribe(true, true);
-    let reading = tokio::spawn(async move {
-        let mut output = Vec::new();
-        while let Some(frame) = frames.recv().await {
-            let room = MAX_OUTPUT.saturating_sub(output.len());
-            output.extend_from_slice(&frame.bytes[..frame.bytes.len().min(room)]);
-        }
-        String::from_utf8_lossy(&output).into_owned()
-    });
-    let running = async {
-        inner.run_exec(&exec, None, false).await?;
-        Ok(exec.ended().await)
-    };
-    let probe = match tokio::time::timeout(plan.timeout, running).await {
-        Ok(Ok(exit_code)) => {
-            let output = reading.await.unwrap_or_default();
-            Probe { start, end: now(), exit_code, output }
-        }
+    let output = Output::read(&exec);
+    match tokio::time::timeout(START, inner.run_exec(&exec, None, false)).await {
+        Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            let error: crate::Error = error;
-            failed(error.to_string())
+            inner.execs.remove(&exec.id);
+            return failed(error.to_string());
         }
         Err(_) => {
-            if let Some(pid) = exec.pid()
-                && let Ok(pidfd) = runtime::sys::pidfd_open(pid)
-            {
-                // It may end at this very moment.
-                let _ = runtime::sys::pidfd_send_signal(std::os::fd::AsFd::as_fd(&pidfd), crate::signal::SIGKILL);
-            }
-            failed(format!("Health check exceeded timeout ({})", seconds(plan.timeout)))
+            // It may come to life yet.
+            tokio::spawn(async move { exec.kill().await });
+            return failed(format!("timed out starting health check for container {}", handle.id));
         }
-    };
-    inner.execs.remove(&exec.id);
-    probe
+    }
+    match tokio::time::timeout(plan.timeout, exec.ended()).await {
+        Ok(exit_code) => {
+            let output = output.whole().await;
+            Probe { start, end: now(), exit_code, output }
+        }
+        Err(_) => {
+            exec.kill().await;
+            exec.ended().await;
+            let told = format!("Health check exceeded timeout ({})", go_duration(plan.timeout));
+            match output.so_far().as_str() {
+                "" => failed(told),
+                output => failed(format!("{told}: {output}")),
+            }
+        }
+    }
 }
 
-fn seconds(duration: Duration) -> String {
-    format!("{}s", duration.as_secs_f64())
+/// What a probe says, up to [`MAX_OUTPUT`].
+struct Output {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reading: JoinHandle<()>,
+}
+
+impl Output {
+    fn read(exec: &Exec) -> Output {
+        let (_, mut frames) = exec.hub.subscribe(true, true);
+        let bytes = Arc::<Mutex<Vec<u8>>>::default();
+        let kept = Arc::clone(&bytes);
+        let reading = tokio::spawn(async move {
+            while let Some(frame) = frames.recv().await {
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                let room = MAX_OUTPUT.saturating_sub(kept.len());
+                kept.extend_from_slice(&frame.bytes[..frame.bytes.len().min(room)]);
+            }
+        });
+        Output { bytes, reading }
+    }
+
+    /// What has been said until now; a process that the probe left behind may say more.
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+
+    /// Of a probe that has ended.
+    async fn whole(mut self) -> String {
+        // It ends with the streams, and panics nowhere.
+        let _ = (&mut self.reading).await;
+        self.so_far()
+    }
 }
