@@ -13,6 +13,7 @@ mod machine;
 mod networks;
 mod refusals;
 mod run;
+mod shapes;
 mod system;
 mod terminal;
 mod volumes;
@@ -87,6 +88,7 @@ fn cases() -> Vec<Entry> {
         events::of_a_whole_life, events::of_health, events::of_a_slow_probe, events::of_prunes, events::of_images,
         system::version_info_ping, system::events_in_order, system::events_of_every_kind,
         system::older_clients, system::disk_usage, system::malformed_requests,
+        shapes::are_dockerds, shapes::version_is_a_dockers,
         refusals::are_dockerds, refusals::name_the_field,
     ]);
     all.extend(cases![with_cgroups;

@@ -2,6 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+/// The dockerd whose behaviour the engine follows: what clients are told where they look for Docker's version
+/// (docs/decisions/0014-the-version-that-clients-see.md).
+pub(crate) const DOCKER_VERSION: &str = "28.5.2";
+
 /// The machine and the engine's settings, as clients see them.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
@@ -10,7 +14,7 @@ pub struct Facts {
     pub hostname: String,
     /// Where the engine keeps its data.
     pub root: PathBuf,
-    /// The engine's version: `0.1.0`.
+    /// The engine's own version: `0.1.0`.
     pub version: String,
     /// The commit it was built from; may be empty.
     pub commit: String,
@@ -80,7 +84,9 @@ impl Facts {
             storage: vec![
                 ["Backing Filesystem".to_owned(), backing_filesystem(root)],
                 ["Supports d_type".to_owned(), "true".to_owned()],
+                ["Using metacopy".to_owned(), "false".to_owned()],
                 ["Native Overlay Diff".to_owned(), "true".to_owned()],
+                ["userxattr".to_owned(), "false".to_owned()],
             ],
             security_options: vec!["name=seccomp,profile=builtin".to_owned(), "name=cgroupns".to_owned()],
             ..Self::default()

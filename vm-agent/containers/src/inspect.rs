@@ -12,6 +12,7 @@ use engine_api::host_config::{PortBinding, PortMap};
 use engine_api::inspect::DriverData;
 use engine_api::{ContainerInspect, ContainerState, EndpointSettings, Map, NetworkSettings};
 use network::Endpoint;
+use std::path::Path;
 use std::sync::Arc;
 
 impl Containers {
@@ -21,9 +22,15 @@ impl Containers {
         let record = &view.record;
         let inner = &self.inner;
         let directory = inner.directory(&record.id);
-        let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
-        let files = EtcFiles::in_directory(&directory);
-        let upper = inner.upper(&record.id);
+        // Files that the first start makes; as with dockerd they have no names before.
+        let text = |path: &Path| match record.state {
+            State::Created(None) => String::new(),
+            _ => path.to_string_lossy().into_owned(),
+        };
+        let files = match record.host.network_mode.strip_prefix("container:").map(|other| inner.find(other)) {
+            Some(Ok(other)) => EtcFiles::in_directory(&inner.directory(&other.id)),
+            Some(Err(_)) | None => EtcFiles::in_directory(&directory),
+        };
         let (size_rw, size_root_fs) = if size {
             let (rw, root) = inner.sizes(record).await?;
             (Some(rw), Some(root))
@@ -33,7 +40,6 @@ impl Containers {
         let words = command(&record.config);
         let (path, args) = words.split_first().map(|(first, rest)| (first.clone(), rest.to_vec())).unwrap_or_default();
         let execs = inner.execs.of_container(&record.id);
-        let upper_data = [("UpperDir", text(&upper.upper)), ("WorkDir", text(&upper.work))];
         Ok(ContainerInspect {
             id: record.id.clone(),
             created: rfc3339(record.created),
@@ -44,10 +50,9 @@ impl Containers {
             resolv_conf_path: text(&files.resolv_conf),
             hostname_path: text(&files.hostname),
             hosts_path: text(&files.hosts),
-            log_path: if record.host.log_config.driver == "none" {
-                String::new()
-            } else {
-                text(&directory.join("log.json"))
+            log_path: match record.host.log_config.driver.as_str() {
+                "json-file" => text(&directory.join("log.json")),
+                _ => String::new(),
             },
             name: format!("/{}", record.name),
             restart_count: i64::from(record.restart_count),
@@ -55,10 +60,7 @@ impl Containers {
             platform: "linux".to_owned(),
             exec_ids: (!execs.is_empty()).then_some(execs),
             host_config: record.host.clone(),
-            graph_driver: DriverData {
-                name: "overlay2".to_owned(),
-                data: Some(upper_data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
-            },
+            graph_driver: DriverData { name: "overlay2".to_owned(), data: Some(inner.directories(&view)) },
             size_rw,
             size_root_fs,
             mounts: inner.mounts(record),
@@ -73,6 +75,30 @@ impl Inner {
     pub(crate) fn mounts(&self, record: &Record) -> Vec<engine_api::MountPoint> {
         let volumes = &self.services.volumes;
         record.mounts.iter().filter_map(|mount| mount.report(|name| volumes.mountpoint(name))).collect()
+    }
+
+    /// What the container's root is made of, under the names of dockerd's driver. The root itself is mounted for its own
+    /// processes only: while it runs, `MergedDir` is their view of it.
+    fn directories(&self, view: &View) -> Map {
+        let record = &view.record;
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let upper = self.upper(&record.id);
+        // A layer that is missing is told of by whoever needs it.
+        let lowers =
+            self.services.layers.overlay(&record.chain, None).map(|overlay| overlay.lowers).unwrap_or_default();
+        let lowers: Vec<String> = lowers.iter().map(|path| text(path)).collect();
+        let merged = match &view.run {
+            Some(run) => format!("/proc/{}/root", run.pid),
+            None => text(&self.directory(&record.id).join("merged")),
+        };
+        let data = [
+            ("ID", record.id.clone()),
+            ("LowerDir", lowers.join(":")),
+            ("MergedDir", merged),
+            ("UpperDir", text(&upper.upper)),
+            ("WorkDir", text(&upper.work)),
+        ];
+        data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
     /// Bytes: (written by the container, with the image).

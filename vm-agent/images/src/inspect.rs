@@ -1,5 +1,6 @@
 //! `docker image inspect`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::{Image, ImageId, Images, Platform, Result};
@@ -14,6 +15,8 @@ pub struct Inspect {
     pub parent: Option<ImageId>,
     /// Nanoseconds since 1970.
     pub last_tagged: Option<i64>,
+    /// Where the layers are, the topmost first.
+    pub directories: Vec<PathBuf>,
 }
 
 impl Images {
@@ -22,12 +25,15 @@ impl Images {
         let id = self.resolve_for(name_or_id, wanted)?;
         let record = self.record(&id)?;
         let (repo_tags, repo_digests) = self.names()?.remove(&id).unwrap_or_default();
+        let image = self.image(&id)?;
+        let directories = self.inner.layers.overlay(&image.chain, None)?.lowers;
         Ok(Inspect {
-            image: self.image(&id)?,
+            image,
             repo_tags,
             repo_digests,
             parent: record.parent,
             last_tagged: record.last_tagged,
+            directories,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Images that are here: list, inspect, history, tag, remove, prune.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 
 use engine_api::image::{ImageConfig, ImageDeleteItem, ImageHistoryItem, ImageMetadata, ImagePruneReport, RootFs};
 use engine_api::inspect::DriverData;
@@ -170,7 +171,7 @@ pub(super) async fn inspect(call: Call) -> Answer {
         os_version: text("os.version"),
         size,
         virtual_size: if call.since(1, 44) { 0 } else { size },
-        graph_driver: DriverData { data: None, name: "overlay2".to_owned() },
+        graph_driver: graph_driver(&found.directories),
         root_fs: RootFs {
             kind: "layers".to_owned(),
             layers: found.image.chain.iter().map(ToString::to_string).collect(),
@@ -187,6 +188,25 @@ pub(super) async fn inspect(call: Call) -> Answer {
     let mut value = serde_json::to_value(&inspect).expect("a struct of plain fields");
     add_legacy_config(&mut value);
     reply::json(&value)
+}
+
+/// The directories of the layers under the names of dockerd's driver. `MergedDir` and `WorkDir`, which templates ask for too, are
+/// names beside the topmost layer: nothing mounts an image there, here or in dockerd.
+fn graph_driver(directories: &[PathBuf]) -> DriverData {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let data = directories.split_first().map(|(top, below)| {
+        let mut data = engine_api::Map::from([
+            ("MergedDir".to_owned(), text(&top.with_extension("merged"))),
+            ("UpperDir".to_owned(), text(top)),
+            ("WorkDir".to_owned(), text(&top.with_extension("work"))),
+        ]);
+        if !below.is_empty() {
+            let below: Vec<String> = below.iter().map(|path| text(path)).collect();
+            data.insert("LowerDir".to_owned(), below.join(":"));
+        }
+        data
+    });
+    DriverData { data, name: "overlay2".to_owned() }
 }
 
 /// Members of the image's configuration that were sent before 1.50, though they mean nothing for an image.

@@ -14,12 +14,12 @@ use super::images::{signed, summarise, users};
 use super::{Call, volumes};
 use crate::Services;
 use crate::body::Body;
-use crate::facts::RegistryFacts;
+use crate::facts::{DOCKER_VERSION, RegistryFacts};
 use crate::failure::Failure;
 use crate::reply::{self, Answer, Outcome};
 
-/// What clients call the runtime; dockerd's default name, since scripts ask for it.
-const RUNTIME: &str = "runc";
+/// What clients call the runtime, the default name first: dockerd's names, since scripts ask for them.
+const RUNTIMES: [&str; 2] = ["runc", "io.containerd.runc.v2"];
 
 pub(super) async fn ping(_call: Call) -> Answer {
     let mut response = hyper::Response::new(Body::Full("OK".into()));
@@ -49,10 +49,14 @@ pub(super) async fn version(call: Call) -> Answer {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned())),
     );
+    let own = Map::from([("GitCommit".to_owned(), facts.commit.clone())]);
     reply::json(&SystemVersion {
-        platform: PlatformName { name: "Berth".to_owned() },
-        components: vec![ComponentVersion { name: "Engine".to_owned(), version: facts.version.clone(), details }],
-        version: facts.version.clone(),
+        platform: PlatformName { name: format!("Berth {}", facts.version) },
+        components: vec![
+            ComponentVersion { name: "Engine".to_owned(), version: DOCKER_VERSION.to_owned(), details },
+            ComponentVersion { name: "Berth".to_owned(), version: facts.version.clone(), details: own },
+        ],
+        version: DOCKER_VERSION.to_owned(),
         api_version: API_VERSION.to_owned(),
         min_api_version: MIN_API_VERSION.to_owned(),
         git_commit: facts.commit.clone(),
@@ -100,7 +104,8 @@ fn gather(services: &Services) -> Result<SystemInfo, Failure> {
             volume: texts(&["local"]),
             network: texts(&["bridge", "host", "null"]),
             authorization: None,
-            log: texts(&["json-file", "local", "none"]),
+            // As with dockerd `none` is no driver.
+            log: texts(&["json-file", "local"]),
         },
         memory_limit: cgroups.memory,
         swap_limit: cgroups.swap,
@@ -138,9 +143,9 @@ fn gather(services: &Services) -> Result<SystemInfo, Failure> {
         name: facts.hostname.clone(),
         labels: Vec::new(),
         experimental_build: false,
-        server_version: facts.version.clone(),
-        runtimes: Map::from([(RUNTIME.to_owned(), runtime)]),
-        default_runtime: RUNTIME.to_owned(),
+        server_version: DOCKER_VERSION.to_owned(),
+        runtimes: RUNTIMES.iter().map(|name| ((*name).to_owned(), runtime.clone())).collect(),
+        default_runtime: RUNTIMES[0].to_owned(),
         live_restore_enabled: true,
         init_binary: "berth-agent".to_owned(),
         runc_commit: Commit { id: facts.commit.clone(), ..Commit::default() },

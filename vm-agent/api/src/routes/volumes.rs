@@ -12,7 +12,10 @@ use crate::failure::Failure;
 use crate::reply::{self, Answer};
 
 pub(super) async fn list(call: Call) -> Answer {
-    let filters = call.query.filters()?;
+    let filters = call.query.filters().map_err(|failure| Failure {
+        message: format!("error reading volume filters: {}", failure.message),
+        ..failure
+    })?;
     filters.only(&["dangling", "name", "driver", "label"])?;
     let dangling = filters.flag("dangling")?;
     let mut volumes = Vec::new();
@@ -38,8 +41,9 @@ pub(super) async fn inspect(call: Call) -> Answer {
 
 pub(super) async fn create(mut call: Call) -> Answer {
     let request: VolumeCreateRequest = call.json_or_default().await?;
-    if request.cluster_volume_spec.is_some() {
-        return Err(no_cluster("create"));
+    // Older clients know of no clusters of volumes.
+    if request.cluster_volume_spec.is_some() && call.since(1, 42) {
+        return super::swarm::inactive(call).await;
     }
     let created = call
         .services
@@ -59,14 +63,10 @@ pub(super) async fn create(mut call: Call) -> Answer {
 }
 
 pub(super) async fn update(_call: Call) -> Answer {
-    Err(no_cluster("update"))
-}
-
-fn no_cluster(action: &str) -> Failure {
-    Failure::new(
+    Err(Failure::new(
         StatusCode::SERVICE_UNAVAILABLE,
-        format!("volume {action} only valid for cluster volumes, but swarm is unavailable"),
-    )
+        "volume update only valid for cluster volumes, but swarm is unavailable",
+    ))
 }
 
 pub(super) async fn remove(call: Call) -> Answer {
