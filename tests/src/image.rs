@@ -15,6 +15,23 @@ use crate::docker::Docker;
 /// # Errors
 /// When `base` cannot be saved or the result not be loaded.
 pub fn derive(docker: &Docker, base: &str, reference: &str, config: &Value) -> anyhow::Result<()> {
+    let config = config.as_object().context("a configuration is an object")?;
+    remake(docker, base, reference, |description| {
+        for (key, value) in config {
+            description["config"][key] = value.clone();
+        }
+    })
+}
+
+/// `base` as an image that says that it is made for another processor, called `reference`.
+///
+/// # Errors
+/// When `base` cannot be saved or the result not be loaded.
+pub fn foreign(docker: &Docker, base: &str, reference: &str, architecture: &str) -> anyhow::Result<()> {
+    remake(docker, base, reference, |description| description["architecture"] = architecture.into())
+}
+
+fn remake(docker: &Docker, base: &str, reference: &str, change: impl FnOnce(&mut Value)) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let saved = dir.path().join("base.tar");
     docker.ok(&["save", "-o", &saved.display().to_string(), base])?;
@@ -28,9 +45,7 @@ pub fn derive(docker: &Docker, base: &str, reference: &str, config: &Value) -> a
     let read = |name: &str| files.get(&PathBuf::from(name)).with_context(|| format!("{base} was saved without {name}"));
     let manifest: Value = serde_json::from_slice(read("manifest.json")?)?;
     let mut description: Value = serde_json::from_slice(read(manifest[0]["Config"].as_str().context("a Config")?)?)?;
-    for (key, value) in config.as_object().context("a configuration is an object")? {
-        description["config"][key] = value.clone();
-    }
+    change(&mut description);
     let mut archive = tar::Builder::new(Vec::new());
     let mut add = |name: &str, bytes: &[u8]| append(&mut archive, name, bytes);
     let mut layers = Vec::new();

@@ -4,6 +4,7 @@
 //! `… -- ::run_` those of one noun. With `BERTH_TEST_HOST=unix://…` they run against that engine instead, to prove the cases.
 
 mod containers;
+mod creates;
 mod events;
 mod exec;
 mod files;
@@ -68,6 +69,7 @@ fn cases() -> Vec<Entry> {
         containers::lifecycle, containers::rename_and_conflict, containers::remove_running_is_refused, containers::wait_codes,
         containers::list_filters, containers::top, containers::fifty_in_parallel, containers::unknown_is_named, containers::pause,
         containers::kill_signals,
+        creates::are_dockerds, creates::of_another_platform_warn,
         exec::runs_and_returns_codes, exec::with_user_and_environment, exec::standard_input, exec::in_stopped_container, exec::detached,
         exec::privileged_keeps_the_filter,
         logs::follow_ends_with_container, logs::tail_since_timestamps, logs::order_and_bytes, logs::rotated_and_packed,

@@ -152,8 +152,6 @@ pub enum Invalid {
     Env(String),
     #[error("the working directory '{0}' is invalid, it needs to be an absolute path")]
     WorkingDir(String),
-    #[error("hostname \"{0}\" is too long (maximum 63 bytes)")]
-    Hostname(String),
     #[error("{field} in Healthcheck cannot be less than 1ms")]
     HealthDuration { field: &'static str },
     #[error("Retries in Healthcheck cannot be negative")]
@@ -206,16 +204,14 @@ pub enum Invalid {
     SecurityOption { kind: u8, option: String },
     #[error("Decoding seccomp profile failed: {0}")]
     Seccomp(String),
-    #[error("invalid ulimit type: {0}")]
-    Ulimit(String),
-    #[error("ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}")]
-    UlimitOrder { soft: i64, hard: i64 },
     #[error("error gathering device information while adding custom device \"{path}\": {reason}")]
     Device { path: String, reason: String },
     #[error("invalid device cgroup rule format: '{0}'")]
     DeviceRule(String),
     #[error("could not select device driver \"{driver}\" with capabilities: {capabilities}")]
     DeviceRequest { driver: String, capabilities: String },
+    #[error("CDI device injection failed: unresolvable CDI devices {0}")]
+    CdiDevice(String),
     #[error("{option} is not supported yet: {instead}")]
     Unsupported { option: &'static str, instead: &'static str },
     #[error("--storage-opt is supported only for overlay over xfs with 'pquota' mount option")]
@@ -226,7 +222,7 @@ pub enum Invalid {
     ExtraHost(String),
     #[error("invalid IP address in add-host: \"{0}\"")]
     ExtraHostAddress(String),
-    #[error("invalid DNS address: {0}")]
+    #[error("bad nameserver address {0}: ParseAddr(\"{0}\"): unable to parse IP")]
     Dns(String),
     #[error("unknown or invalid runtime name: {0}")]
     RuntimeName(String),
@@ -250,8 +246,6 @@ pub enum Invalid {
     /// Another container that the request needs. Not 404: that would make clients pull the image again.
     #[error("No such container: {0}")]
     OtherContainer(String),
-    #[error("no image was named")]
-    NoImage,
     #[error("the image's configuration cannot be read: {0}")]
     ImageConfig(String),
 }
@@ -266,6 +260,14 @@ impl Error {
             // As dockerd, which finds out about these only after it has begun.
             Error::Invalid(
                 Invalid::SecurityOption { .. } | Invalid::Bind(_) | Invalid::BindMount { .. } | Invalid::StorageOption,
+            ) => Kind::System,
+            // Found out by the start.
+            Error::Invalid(
+                Invalid::Device { .. }
+                | Invalid::DeviceRule(_)
+                | Invalid::DeviceRequest { .. }
+                | Invalid::CdiDevice(_)
+                | Invalid::Dns(_),
             ) => Kind::System,
             Error::Ambiguous(_) | Error::Invalid(_) | Error::StartConfig { .. } | Error::NotADirectory => Kind::Invalid,
             Error::NameTaken { .. }

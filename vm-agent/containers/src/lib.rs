@@ -42,7 +42,10 @@ mod top;
 pub use attached::{Attached, Logs, Written};
 pub use create::resources::InvalidResources;
 pub use error::{Error, Invalid, Kind, Result};
-pub use logs::{InvalidLogOption, InvalidTime, LogOptions, LogsRequest, Tail, parse_time, rfc3339, until};
+pub use logs::{
+    InvalidLogOption, InvalidLogValue, InvalidSize, InvalidTime, LogOptions, LogsRequest, Tail, parse_time, rfc3339,
+    until,
+};
 pub use requests::{
     ArchivePut, AttachRequest, Counts, ListRequest, RemoveOptions, StatsRequest, StopOptions, WaitCondition, Waited,
 };

@@ -15,6 +15,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::Table;
 
+/// dockerd's words before the reason why a log cannot be begun.
+const LOG_PREFIX: &str = "failed to create task for container: failed to initialize logging driver: ";
+
 /// The other services that containers are made of.
 #[derive(Debug, Clone)]
 pub struct Services {
@@ -179,7 +182,7 @@ impl Inner {
         slot.get(|| async move {
             let config = &record.host.log_config;
             let options = LogOptions::parse(&config.driver, &config.config.clone().unwrap_or_default())
-                .map_err(|error| Error::Invalid(error.into()))?;
+                .map_err(|error| Error::Start { message: format!("{LOG_PREFIX}{error}"), exit_code: 128 })?;
             if !options.enabled {
                 return Ok(None);
             }

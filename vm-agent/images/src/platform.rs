@@ -40,6 +40,19 @@ impl Platform {
         Platform::normal("linux", std::env::consts::ARCH, None)
     }
 
+    /// The same with the level of the x86-64 ABI that this machine's processor has.
+    pub fn detected() -> Platform {
+        Platform { variant: level_of_processor().map(str::to_owned), ..Platform::host() }
+    }
+
+    /// Whether this processor runs a program of an image by itself. An image without a variant counts as made for the
+    /// plainest processor of its architecture, and runs on every one.
+    pub fn runs(&self, os: &str, architecture: &str, variant: &str) -> bool {
+        let image = Platform::normal(os, architecture, Some(variant));
+        let same = self.os == image.os && self.architecture == image.architecture;
+        self.accepts(&image).is_some() || variant.is_empty() && same
+    }
+
     /// With the names that OCI uses.
     pub(crate) fn normal(os: &str, architecture: &str, variant: Option<&str>) -> Platform {
         let variant = variant.filter(|variant| !variant.is_empty()).map(str::to_ascii_lowercase);
@@ -98,6 +111,28 @@ impl Platform {
         let (major, minor) = variant.strip_prefix('v').map(|rest| rest.split_once('.').unwrap_or((rest, "0")))?;
         Some((major.parse().ok()?, minor.parse().ok().filter(|minor| *minor < 100)?))
     }
+}
+
+/// By the sets of instructions of the x86-64 psABI; `None` for the plainest, and for other architectures.
+#[cfg(target_arch = "x86_64")]
+fn level_of_processor() -> Option<&'static str> {
+    macro_rules! has {
+        ($($feature:tt),*) => { true $(&& std::arch::is_x86_feature_detected!($feature))* };
+    }
+    let v2 = has!("cmpxchg16b", "popcnt", "sse3", "sse4.1", "sse4.2", "ssse3");
+    let v3 = v2 && has!("avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "lzcnt", "movbe");
+    let v4 = v3 && has!("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl");
+    match (v2, v3, v4) {
+        (_, _, true) => Some("v4"),
+        (_, true, _) => Some("v3"),
+        (true, ..) => Some("v2"),
+        _ => None,
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn level_of_processor() -> Option<&'static str> {
+    None
 }
 
 impl fmt::Display for Platform {
@@ -167,6 +202,16 @@ mod tests {
             assert_eq!(ranked.iter().map(|(_, text)| *text).collect::<Vec<_>>(), theirs, "{mine}");
         }
         let v3 = Platform::parse("linux/amd64/v3").unwrap();
+        for (os, architecture, variant, runs) in [
+            ("linux", "amd64", "", true),
+            ("linux", "amd64", "v2", true),
+            ("linux", "amd64", "v4", false),
+            ("linux", "386", "", true),
+            ("linux", "arm64", "v8", false),
+            ("windows", "amd64", "", false),
+        ] {
+            assert_eq!(v3.runs(os, architecture, variant), runs, "{os} {architecture} {variant}");
+        }
         assert!(v3.accepts(&Platform::normal("linux", "amd64", Some("v2"))) > v3.accepts(&amd64));
     }
 }

@@ -272,7 +272,7 @@ fn limits(process: &Process) -> Step<()> {
         let limit = libc::rlimit { rlim_cur: *soft, rlim_max: *hard };
         // SAFETY: the limit lives through the call.
         check(unsafe { libc::setrlimit(*resource, &limit) })
-            .during(|| format!("error setting rlimit type {resource}"))?;
+            .during(|| format!("error setting rlimits for ready process: error setting rlimit type {resource}"))?;
     }
     Ok(())
 }

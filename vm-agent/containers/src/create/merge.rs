@@ -50,12 +50,6 @@ pub(crate) fn merge(config: &mut ContainerConfig, image: ContainerConfig) {
     if config.stop_signal.is_empty() {
         config.stop_signal = image.stop_signal;
     }
-    if config.shell.is_none() {
-        config.shell = image.shell;
-    }
-    if config.on_build.is_none() {
-        config.on_build = image.on_build;
-    }
 }
 
 fn merge_healthcheck(check: &mut Option<Healthcheck>, image: Option<Healthcheck>) {

@@ -49,11 +49,24 @@ impl Containers {
         // The request alone: what the image adds, such as its exposed ports, conflicts with nothing.
         validate::config(&config)?;
         validate::host(&host, &config)?;
-        let mut warnings = resources::adapt(&mut host.resources, &inner.abilities, false).map_err(Invalid::from)?;
-        let image = inner.image(&config.image, platform)?;
+        let mut warnings: Vec<String> = host
+            .mounts
+            .iter()
+            .flatten()
+            .filter(|mount| mount.kind == "image")
+            .map(|_| "Image mount is an experimental feature".to_owned())
+            .collect();
+        warnings.extend(resources::adapt(&mut host.resources, &inner.abilities, false).map_err(Invalid::from)?);
+        let platform = platform.filter(|text| !text.is_empty());
+        // Without an image the root is empty, and volumes are all that there is to run.
+        let image = match config.image.as_str() {
+            "" => None,
+            reference => Some(inner.image(reference, platform)?),
+        };
+        warnings.extend(image.as_ref().filter(|_| platform.is_none()).and_then(|image| foreign(image)));
         // Between here and the record nobody may remove the image.
-        let _hold = inner.services.images.hold(&image.id)?;
-        let image_config = match image.raw.get("config") {
+        let _hold = image.as_ref().map(|image| inner.services.images.hold(&image.id)).transpose()?;
+        let image_config = match image.as_ref().and_then(|image| image.raw.get("config")) {
             Some(value) if !value.is_null() => engine_api::decode(value.to_string().as_bytes())
                 .map_err(|error| Invalid::ImageConfig(error.to_string()))?,
             _ => ContainerConfig::default(),
@@ -77,8 +90,8 @@ impl Containers {
             id: id.clone(),
             name: name.clone(),
             created: now(),
-            image: image.id.to_string(),
-            chain: image.chain.clone(),
+            image: image.as_ref().map(|image| image.id.to_string()).unwrap_or_default(),
+            chain: image.map(|image| image.chain.clone()).unwrap_or_default(),
             config,
             host,
             endpoints,
@@ -101,11 +114,8 @@ impl Containers {
 
 impl Inner {
     fn image(&self, reference: &str, platform: Option<&str>) -> Result<Arc<Image>> {
-        if reference.is_empty() {
-            return Err(Invalid::NoImage.into());
-        }
         let images = &self.services.images;
-        let wanted = platform.filter(|text| !text.is_empty()).map(images::Platform::parse).transpose()?;
+        let wanted = platform.map(images::Platform::parse).transpose()?;
         // The client pulls the right one when it is told that this one is not there.
         let id = images.resolve_for(reference, wanted.as_ref()).map_err(|error| match error {
             images::Error::NoSuchImage(_) => {
@@ -390,6 +400,21 @@ fn inherited(mounted: &Mounted, read_only: bool) -> Option<Wanted> {
     })
 }
 
+/// The warning that an image is made for another processor, as dockerd has it.
+fn foreign(image: &Image) -> Option<String> {
+    let text = |name: &str| image.raw.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
+    let (os, architecture, variant) = (text("os"), text("architecture"), text("variant"));
+    let here = images::Platform::detected();
+    if here.runs(os, architecture, variant) {
+        return None;
+    }
+    let given = [os, architecture, variant].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join("/");
+    Some(format!(
+        "The requested image's platform ({given}) does not match the detected host platform ({here}) and no specific platform was \
+         requested"
+    ))
+}
+
 /// Fills in what dockerd fills in, so that inspect shows the same.
 fn complete(config: &mut ContainerConfig, host: &mut HostConfig, id: &str) -> Result<()> {
     if config.hostname.is_empty() {
@@ -414,6 +439,13 @@ fn complete(config: &mut ContainerConfig, host: &mut HostConfig, id: &str) -> Re
     default(&mut host.restart_policy.name, "no");
     default(&mut host.runtime, "runc");
     host.log_config.config.get_or_insert_default();
+    if host.privileged || host.ipc_mode == "host" || host.pid_mode == "host" {
+        // dockerd notes it where no SELinux is, too.
+        let options = host.security_opt.get_or_insert_default();
+        if !options.iter().any(|option| option.split('=').next() == Some("label")) {
+            options.push("label=disable".to_owned());
+        }
+    }
     if !host.privileged {
         host.masked_paths.get_or_insert_with(spec::masked_paths);
         host.readonly_paths.get_or_insert_with(spec::readonly_paths);

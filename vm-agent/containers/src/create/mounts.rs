@@ -103,9 +103,9 @@ pub(crate) fn parse_mount(mount: &Mount, mode: Mode) -> Result<Wanted, Invalid> 
         return Err(refuse("field Target must not be empty".to_owned()));
     }
     let destination = destination_of(&mount.target).map_err(|error| refuse(error.to_string()))?;
-    // All three are weaker than what every mount here gives: both sides always see the same.
-    if !matches!(mount.consistency.as_str(), "" | "default" | "consistent" | "cached" | "delegated") {
-        return Err(refuse(format!("invalid consistency mode: {}", mount.consistency)));
+    // `Consistency` may be anything, as with dockerd: here both sides of a mount always see the same.
+    if mount.image_options.is_some() && matches!(mount.kind.as_str(), "bind" | "volume" | "tmpfs") {
+        return Err(extra("ImageOptions"));
     }
     let mut wanted = Wanted {
         what: What::EngineSocket,
@@ -200,6 +200,12 @@ pub(crate) fn parse_mount(mount: &Mount, mode: Mode) -> Result<Wanted, Invalid> 
             wanted.what = What::Tmpfs { options: words, hidden: false };
         }
         "image" => {
+            if mount.bind_options.is_some() {
+                return Err(extra("BindOptions"));
+            }
+            if mount.volume_options.is_some() {
+                return Err(extra("VolumeOptions"));
+            }
             if mount.source.is_empty() {
                 return Err(refuse("field Source must not be empty".to_owned()));
             }
@@ -505,9 +511,10 @@ mod tests {
             forced("").expect_err("writable"),
             "invalid mount config for type \"bind\": mount options conflict: not ReadOnly && ReadOnlyForceRecursive"
         );
+        parse(r#"{"Type":"volume","Source":"v","Target":"/x","Consistency":"maybe"}"#).expect("any consistency");
         assert_eq!(
-            parse(r#"{"Type":"volume","Source":"v","Target":"/x","Consistency":"maybe"}"#).expect_err("consistency"),
-            "invalid mount config for type \"volume\": invalid consistency mode: maybe"
+            parse(r#"{"Type":"volume","Source":"v","Target":"/x","ImageOptions":{}}"#).expect_err("another's options"),
+            "invalid mount config for type \"volume\": field ImageOptions must not be specified"
         );
         assert_eq!(
             parse(r#"{"Type":"what","Target":"/x"}"#).expect_err("type"),

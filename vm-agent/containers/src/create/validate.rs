@@ -5,8 +5,6 @@ use crate::restart::Policy;
 use crate::{Invalid, LogOptions, signal, spec};
 use engine_api::{ContainerConfig, HostConfig};
 
-/// Bytes; the kernel's limit (`HOST_NAME_MAX`) less one, as dockerd has it.
-const MAX_HOSTNAME: usize = 63;
 /// Nanoseconds.
 const SHORTEST_PROBE: i64 = 1_000_000;
 
@@ -22,9 +20,6 @@ pub(crate) fn config(config: &ContainerConfig) -> Result<(), Invalid> {
         if variable.is_empty() || variable.starts_with('=') {
             return Err(Invalid::Env(variable.clone()));
         }
-    }
-    if config.hostname.len() > MAX_HOSTNAME {
-        return Err(Invalid::Hostname(config.hostname.clone()));
     }
     if let Some(check) = &config.healthcheck {
         for (field, value) in [
@@ -50,7 +45,7 @@ pub(crate) fn host(host: &HostConfig, config: &ContainerConfig) -> Result<(), In
     if host.auto_remove && !policy.is_none() {
         return Err(Invalid::AutoRemoveWithPolicy);
     }
-    LogOptions::parse(&host.log_config.driver, &host.log_config.config.clone().unwrap_or_default())?;
+    LogOptions::check(&host.log_config.driver, &host.log_config.config.clone().unwrap_or_default())?;
     for (port, bindings) in host.port_bindings.iter().flatten() {
         parse_port(port)?;
         for binding in bindings.iter().flatten() {
@@ -77,49 +72,11 @@ pub(crate) fn host(host: &HostConfig, config: &ContainerConfig) -> Result<(), In
     if !matches!(host.runtime.as_str(), "" | "runc" | "io.containerd.runc.v2") {
         return Err(Invalid::RuntimeName(host.runtime.clone()));
     }
-    if let Some(request) = host.resources.device_requests.iter().flatten().next() {
-        return Err(Invalid::DeviceRequest {
-            driver: request.driver.clone(),
-            capabilities: format!("{:?}", request.capabilities.clone().unwrap_or_default()).replace(['"', ','], ""),
-        });
-    }
     spec::security::capabilities(host)?;
     let options = spec::security::parse_options(host.security_opt.as_deref().unwrap_or_default())?;
     spec::security::seccomp(&options, host.privileged, &[])?;
-    for rule in host.resources.device_cgroup_rules.iter().flatten() {
-        spec::devices::parse_rule(rule)?;
-    }
-    for limit in host.resources.ulimits.iter().flatten() {
-        const NAMES: [&str; 16] = [
-            "as",
-            "core",
-            "cpu",
-            "data",
-            "fsize",
-            "locks",
-            "memlock",
-            "msgqueue",
-            "nice",
-            "nofile",
-            "nproc",
-            "rss",
-            "rtprio",
-            "rttime",
-            "sigpending",
-            "stack",
-        ];
-        if !NAMES.contains(&limit.name.as_str()) {
-            return Err(Invalid::Ulimit(limit.name.clone()));
-        }
-        if limit.hard != -1 && (limit.soft > limit.hard || limit.soft == -1) {
-            return Err(Invalid::UlimitOrder { soft: limit.soft, hard: limit.hard });
-        }
-    }
     for entry in host.extra_hosts.iter().flatten() {
         extra_host(entry)?;
-    }
-    for server in host.dns.iter().flatten() {
-        server.parse::<std::net::IpAddr>().map_err(|_| Invalid::Dns(server.clone()))?;
     }
     Ok(())
 }
@@ -215,11 +172,6 @@ mod tests {
             r#"{"Hostname": "h"}"#,
             r#"{"NetworkMode": "container:abc"}"#,
             "conflicting options: hostname and the network mode",
-        );
-        check(
-            "{}",
-            r#"{"Ulimits": [{"Name": "nofile", "Soft": 5, "Hard": 4}]}"#,
-            "ulimit soft limit must be less than or equal to hard limit: 5 > 4",
         );
     }
 }

@@ -10,7 +10,7 @@ mod split;
 mod time;
 mod writer;
 
-pub use options::{InvalidLogOption, LogOptions};
+pub use options::{InvalidLogOption, InvalidLogValue, InvalidSize, LogOptions};
 pub use reader::{LogsRequest, Tail};
 pub(crate) use reader::{Reader, read_logs};
 pub(crate) use record::encode;

@@ -2,6 +2,7 @@
 
 use crate::{Invalid, Result};
 use engine_api::HostConfig;
+use engine_api::host_config::DeviceRequest;
 use serde_json::{Value, json};
 use std::fs;
 use std::io;
@@ -27,6 +28,10 @@ fn default_rules() -> Vec<Value> {
 
 /// Looks at the machine's `/dev` for what the request names; blocking, quick.
 pub(crate) fn devices(host: &HostConfig) -> Result<Devices, Invalid> {
+    // There is no driver that could look for devices.
+    if let Some(request) = host.resources.device_requests.iter().flatten().next() {
+        return Err(refuse_request(request));
+    }
     let mappings = host.resources.devices.as_deref().unwrap_or_default();
     if host.privileged {
         let mut nodes = Vec::new();
@@ -53,6 +58,17 @@ pub(crate) fn devices(host: &HostConfig) -> Result<Devices, Invalid> {
         devices.rules.push(parse_rule(rule)?);
     }
     Ok(devices)
+}
+
+/// `--gpus` and `--device VENDOR/CLASS=NAME`.
+fn refuse_request(request: &DeviceRequest) -> Invalid {
+    if request.driver == "cdi" {
+        return Invalid::CdiDevice(request.device_ids.iter().flatten().cloned().collect::<Vec<_>>().join(", "));
+    }
+    // Go's way to print lists of lists: `[[gpu compute] [tpu]]`.
+    let groups = request.capabilities.iter().flatten();
+    let groups: Vec<String> = groups.map(|words| format!("[{}]", words.join(" "))).collect();
+    Invalid::DeviceRequest { driver: request.driver.clone(), capabilities: format!("[{}]", groups.join(" ")) }
 }
 
 type Found<'a> = dyn FnMut((&str, u32, u32), Value) + 'a;

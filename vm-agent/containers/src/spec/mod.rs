@@ -23,6 +23,30 @@ pub(crate) use user::User;
 /// What every program finds when neither image nor request names a search path.
 pub(crate) const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// runc's words around what it refuses before there is a process, as containerd and dockerd pass them on.
+const RUNTIME_PREFIX: &str =
+    "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: ";
+
+/// The kernel's (getrlimit(2)).
+const RLIMITS: [&str; 16] = [
+    "RLIMIT_AS",
+    "RLIMIT_CORE",
+    "RLIMIT_CPU",
+    "RLIMIT_DATA",
+    "RLIMIT_FSIZE",
+    "RLIMIT_LOCKS",
+    "RLIMIT_MEMLOCK",
+    "RLIMIT_MSGQUEUE",
+    "RLIMIT_NICE",
+    "RLIMIT_NOFILE",
+    "RLIMIT_NPROC",
+    "RLIMIT_RSS",
+    "RLIMIT_RTPRIO",
+    "RLIMIT_RTTIME",
+    "RLIMIT_SIGPENDING",
+    "RLIMIT_STACK",
+];
+
 /// The descriptor of a joined namespace.
 pub(crate) mod join {
     pub(crate) const PID: &str = "join.pid";
@@ -56,6 +80,11 @@ pub(crate) struct Surroundings<'a> {
 /// The specification of a container's first process, but for the system call filter, which `seccomp` keeps compiled.
 pub(crate) fn build(record: &Record, around: Surroundings<'_>) -> Result<Spec> {
     let (config, host) = (&record.config, &record.host);
+    let limits = host.resources.ulimits.iter().flatten();
+    if let Some(limit) = limits.map(rlimit_name).find(|name| !RLIMITS.contains(&name.as_str())) {
+        let message = format!("{RUNTIME_PREFIX}wrong rlimit value: {limit}");
+        return Err(Error::Start { message, exit_code: 128 });
+    }
     let options = security::parse_options(host.security_opt.as_deref().unwrap_or_default())?;
     let capabilities = security::capabilities(host)?;
     let devices = devices::devices(host)?;
@@ -114,11 +143,15 @@ pub(crate) fn rlimits(host: &HostConfig) -> Vec<Value> {
     host.resources.ulimits.iter().flatten().map(rlimit).collect()
 }
 
+fn rlimit_name(limit: &engine_api::host_config::Ulimit) -> String {
+    format!("RLIMIT_{}", limit.name.to_ascii_uppercase())
+}
+
 /// -1 is "unlimited", which the specification writes as the largest number.
 fn rlimit(limit: &engine_api::host_config::Ulimit) -> Value {
     let number = |value: i64| u64::try_from(value).unwrap_or(u64::MAX);
     json!({
-        "type": format!("RLIMIT_{}", limit.name.to_ascii_uppercase()),
+        "type": rlimit_name(limit),
         "soft": number(limit.soft), "hard": number(limit.hard),
     })
 }
