@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 
 use anyhow::{Context, ensure};
@@ -92,4 +93,52 @@ pub(crate) fn names_that_are_no_text(case: &Case<'_>) -> Result {
     case.ok(&["cp", &format!("{name}:/data"), &back.display().to_string()])?;
     ensure!(fs::read_to_string(back.join(OsStr::from_bytes(b"stra\xdfe")))? == "1\n");
     Ok(())
+}
+
+/// The engine unpacks what it is sent, however it is packed: `cp` from standard input, and `load`.
+pub(crate) fn packed_archives(case: &Case<'_>) -> Result {
+    let name = case.container("packed");
+    case.ok(&["create", "--name", &name, "busybox", "cat", "/tmp/bzip2", "/tmp/xz"])?;
+    let file = |name: &str| -> anyhow::Result<Vec<u8>> {
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_ustar();
+        header.set_mode(0o644);
+        header.set_size(name.len() as u64);
+        tar.append_data(&mut header, name, name.as_bytes())?;
+        Ok(tar.into_inner()?)
+    };
+    let into = format!("{name}:/tmp");
+    // dockerd leaves xz to a program of its machine, which need not be there.
+    let helpless = |said: &tests::docker::Said| said.err.contains("exec: \"xz\": executable file not found");
+    for (kind, packed) in [("bzip2", bzip2(&file("bzip2")?)?), ("xz", xz(&file("xz")?)?)] {
+        let said = case.fed(&packed, &["cp", "-", &into])?;
+        if helpless(&said) {
+            case.fed(&file("xz")?, &["cp", "-", &into])?;
+        } else {
+            ensure!(said.code == 0, "{kind}: {said:?}");
+        }
+    }
+    ensure!(case.ok(&["start", "-a", &name])? == "bzip2xz");
+    let dir = tempfile::tempdir()?;
+    let saved = dir.path().join("saved");
+    case.ok(&["save", "-o", &saved.display().to_string(), "busybox"])?;
+    let saved = fs::read(saved)?;
+    for packed in [bzip2(&saved)?, xz(&saved)?] {
+        let said = case.fed(&packed, &["load"])?;
+        let loaded = said.code == 0 && said.out.contains("Loaded image: busybox:latest");
+        ensure!(loaded || helpless(&said), "{said:?}");
+    }
+    Ok(())
+}
+
+fn bzip2(content: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    encoder.write_all(content)?;
+    Ok(encoder.finish()?)
+}
+
+fn xz(content: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(1))?;
+    encoder.write_all(content)?;
+    Ok(encoder.finish()?)
 }

@@ -74,7 +74,7 @@ fn cases() -> Vec<Entry> {
         exec::privileged_keeps_the_filter,
         logs::follow_ends_with_container, logs::tail_since_timestamps, logs::order_and_bytes, logs::rotated_and_packed,
         logs::attributes_by_pattern, logs::none_cannot_be_read,
-        files::copy_in_and_out, files::copy_directory_and_stopped, files::export_and_changes, files::names_that_are_no_text,
+        files::copy_in_and_out, files::copy_directory_and_stopped, files::export_and_changes, files::packed_archives, files::names_that_are_no_text,
         volumes::outlives_container, volumes::copy_up, volumes::anonymous_goes_with_rm, volumes::in_use_is_refused,
         images::pull_anonymous, images::pull_by_digest_and_list, images::pull_with_password, images::pull_with_token,
         images::push_and_pull_back,

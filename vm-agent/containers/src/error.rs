@@ -241,8 +241,6 @@ pub enum Invalid {
     #[error("cannot overwrite {} {path:?} with {}", if *directory { "directory" } else { "non-directory" },
         if *directory { "non-directory" } else { "directory" })]
     Overwrite { path: String, directory: bool },
-    #[error("{0} archives are not supported: send the archive plain, or packed with gzip or zstd")]
-    Compression(&'static str),
     /// Another container that the request needs. Not 404: that would make clients pull the image again.
     #[error("No such container: {0}")]
     OtherContainer(String),

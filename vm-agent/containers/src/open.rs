@@ -4,7 +4,7 @@ use crate::actor::{Actor, Beginning, Streams, bury, connect, kept};
 use crate::create::resources::Abilities;
 use crate::handle::{Command, Run};
 use crate::logs::now;
-use crate::record::Record;
+use crate::record::{Record, Source};
 use crate::restart::Policy;
 use crate::service::{Inner, Services, Settings, blocking};
 use crate::signal::SIGKILL;
@@ -290,17 +290,20 @@ impl Inner {
     }
 
     fn image_holders(&self) -> Vec<images::Holder> {
-        self.views()
-            .iter()
-            .filter_map(|view| {
-                Some(images::Holder {
-                    container_id: view.record.id.clone(),
-                    image: view.record.image.parse().ok()?,
-                    chain: view.record.chain.clone(),
-                    running: view.run.is_some(),
-                })
-            })
-            .collect()
+        let mut holders = Vec::new();
+        for view in self.views() {
+            let (container_id, running) = (&view.record.id, view.run.is_some());
+            let mounted = view.record.mounts.iter().filter_map(|mount| match &mount.source {
+                Source::Image { id, chain, .. } => Some((id, chain, true)),
+                Source::Bind { .. } | Source::Volume { .. } | Source::Tmpfs { .. } => None,
+            });
+            for (image, chain, mounted) in mounted.chain([(&view.record.image, &view.record.chain, false)]) {
+                let Ok(image) = image.parse() else { continue };
+                let (container_id, chain) = (container_id.clone(), chain.clone());
+                holders.push(images::Holder { container_id, image, chain, running, mounted });
+            }
+        }
+        holders
     }
 }
 

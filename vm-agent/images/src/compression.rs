@@ -1,18 +1,18 @@
-//! Compressed layers: recognised by their first bytes, whatever their media type claims, as `dockerd` does.
+//! Compressed archives: recognised by their first bytes, whatever they are called, as `dockerd` does.
 
 use std::io::{self, BufReader, Chain, Cursor, Read};
 
 /// Bytes that tell the formats apart.
 const MAGIC: usize = 6;
 
-/// How a layer is stored.
+/// How an archive is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compression {
     None,
     Gzip,
     Zstd,
-    /// A format that no registry serves to `dockerd` either; named so that the message can say which.
-    Other(&'static str),
+    Bzip2,
+    Xz,
 }
 
 impl Compression {
@@ -23,19 +23,19 @@ impl Compression {
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
             // Skippable frames, with which estargz-like zstd layers may begin.
             [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Compression::Zstd,
-            [b'B', b'Z', b'h', ..] => Compression::Other("bzip2"),
-            [0xfd, b'7', b'z', b'X', b'Z', 0x00, ..] => Compression::Other("xz"),
+            [b'B', b'Z', b'h', ..] => Compression::Bzip2,
+            [0xfd, b'7', b'z', b'X', b'Z', 0x00, ..] => Compression::Xz,
             _ => Compression::None,
         }
     }
 }
 
-/// The uncompressed bytes of `source`.
+/// The uncompressed bytes of a layer or archive: plain, gzip, zstd, bzip2 or xz, which its first bytes tell apart.
 ///
 /// # Errors
 ///
-/// Those of `source`, and `InvalidData` for a format that is not supported.
-pub(crate) fn decompress<'a>(mut source: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+/// Those of `source`, at once and while reading; `InvalidData` or the like for content that is damaged.
+pub fn decompress<'a>(mut source: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
     let mut start = vec![0; MAGIC];
     let mut filled = 0;
     while filled < MAGIC {
@@ -55,9 +55,11 @@ pub(crate) fn decompress<'a>(mut source: impl Read + Send + 'a) -> io::Result<Bo
             Box::new(BufReader::with_capacity(64 * 1024, flate2::bufread::MultiGzDecoder::new(buffered)))
         }
         Compression::Zstd => Box::new(BufReader::with_capacity(64 * 1024, zstd::Decoder::with_buffer(buffered)?)),
-        Compression::Other(name) => {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{name} compression is not supported")));
+        // Parallel compressors write several streams one after another, of both formats.
+        Compression::Bzip2 => {
+            Box::new(BufReader::with_capacity(64 * 1024, bzip2::bufread::MultiBzDecoder::new(buffered)))
         }
+        Compression::Xz => Box::new(BufReader::with_capacity(64 * 1024, lzma_rust2::XzReader::new(buffered, true))),
     })
 }
 
@@ -69,6 +71,18 @@ mod tests {
 
     fn gzip(content: &[u8]) -> Vec<u8> {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn bzip2(content: &[u8]) -> Vec<u8> {
+        let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn xz(content: &[u8]) -> Vec<u8> {
+        let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(1)).unwrap();
         encoder.write_all(content).unwrap();
         encoder.finish().unwrap()
     }
@@ -88,7 +102,11 @@ mod tests {
         assert_eq!(read(&[gzip(b"a"), gzip(b"b")].concat()).unwrap(), b"ab");
         assert_eq!(read(b"").unwrap(), b"");
         assert_eq!(read(b"ab").unwrap(), b"ab");
-        assert!(read(b"BZh91AY").unwrap_err().to_string().contains("bzip2"));
+        for bytes in [bzip2(&content), xz(&content)] {
+            assert_eq!(read(&bytes).unwrap(), content);
+            assert_eq!(read(&[bytes.clone(), bytes.clone()].concat()).unwrap(), content.repeat(2));
+            assert!(read(&bytes[..bytes.len() / 2]).is_err());
+        }
         assert!(read(&gzip(&content)[..50]).is_err());
     }
 }

@@ -167,7 +167,10 @@ pub(crate) fn layer_media_type(compression: crate::compression::Compression) -> 
     match compression {
         crate::compression::Compression::Gzip => media::OCI_LAYER_GZIP,
         crate::compression::Compression::Zstd => "application/vnd.oci.image.layer.v1.tar+zstd",
-        crate::compression::Compression::None | crate::compression::Compression::Other(_) => media::OCI_LAYER,
+        // Of the last two no registry knows; layers that came so are packed anew.
+        crate::compression::Compression::None
+        | crate::compression::Compression::Bzip2
+        | crate::compression::Compression::Xz => media::OCI_LAYER,
     }
 }
 

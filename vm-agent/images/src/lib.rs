@@ -37,6 +37,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use store::{Batch, Durability, Store, Table};
 
 pub use collect::Hold;
+pub use compression::decompress;
 pub use error::{Error, Kind};
 pub use history::HistoryEntry;
 pub use image::Image;
@@ -69,6 +70,9 @@ pub struct Holder {
     /// The layers that the container stands on, bottom first: they stay even when the image goes.
     pub chain: Vec<DiffId>,
     pub running: bool,
+    /// The container has the image among its mounts instead of standing on it: its references stay, but the image goes when it
+    /// is named by ID.
+    pub mounted: bool,
 }
 
 /// Tells who uses images.

@@ -58,10 +58,11 @@ impl Images {
                 continue;
             }
             let _commit = self.inner.commit.lock().await;
-            if self.holders().unwrap_or_default().iter().any(|holder| holder.image == summary.id) {
+            let references = self.references_of(&summary.id)?;
+            let uses = |holder: &Holder| holder.image == summary.id && !(holder.mounted && references.is_empty());
+            if self.holders().unwrap_or_default().iter().any(uses) {
                 continue;
             }
-            let references = self.references_of(&summary.id)?;
             if dangling_only && references.iter().any(|reference| reference.digest.is_none()) {
                 continue;
             }
@@ -170,7 +171,8 @@ impl Images {
 fn conflict(id: &ImageId, references: &[Reference], holders: &[Holder], force: bool, single: bool) -> Option<Error> {
     let conflict =
         |how: &str, why: String| Some(Error::Conflict(format!("unable to delete {} ({how}) - {why}", short(id))));
-    if let Some(holder) = holders.iter().find(|holder| holder.running) {
+    let mut standing = holders.iter().filter(|holder| !holder.mounted);
+    if let Some(holder) = standing.clone().find(|holder| holder.running) {
         let container = short_id(&holder.container_id);
         return conflict("cannot be forced", format!("image is being used by running container {container}"));
     }
@@ -180,7 +182,7 @@ fn conflict(id: &ImageId, references: &[Reference], holders: &[Holder], force: b
     if !references.is_empty() && !single {
         return conflict("must be forced", "image is referenced in multiple repositories".to_owned());
     }
-    let holder = holders.first()?;
+    let holder = standing.next()?;
     let container = short_id(&holder.container_id);
     conflict("must be forced", format!("image is being used by stopped container {container}"))
 }
@@ -220,7 +222,10 @@ mod tests {
     #[test]
     fn conflicts_are_worded_as_dockerd_does() {
         let id = Digest::of(b"image");
-        let holder = |running| Holder { container_id: "c".repeat(64), image: id, chain: Vec::new(), running };
+        let holder = |running| {
+            let container_id = "c".repeat(64);
+            Holder { container_id, image: id, chain: Vec::new(), running, mounted: false }
+        };
         let text = |holders: &[Holder], force| {
             conflict(&id, &references(&["a:1"]), holders, force, true).map(|e| e.to_string())
         };

@@ -8,7 +8,7 @@ use std::io::Read;
 use std::sync::{Arc, Mutex};
 
 use images::{Digest, Error, Holder, Platform, Reference, Removed};
-use support::{Bench, config, docker_archive, gzip, layers, recorder, statuses, tar};
+use support::{Bench, bzip2, config, docker_archive, docker_archive_of, gzip, layers, recorder, statuses, tar, xz};
 
 async fn collect(mut pieces: tokio::sync::mpsc::Receiver<std::io::Result<bytes::Bytes>>) -> Vec<u8> {
     let mut all = Vec::new();
@@ -260,7 +260,8 @@ async fn removal_follows_dockerds_rules() {
     let asked = Arc::clone(&holders);
     bench.images.set_holders(move || asked.lock().unwrap().clone());
     let chain = bench.images.image(&id).unwrap().chain.clone();
-    let holder = |running| Holder { container_id: "c".repeat(64), image: id, chain: chain.clone(), running };
+    let holder =
+        |running| Holder { container_id: "c".repeat(64), image: id, chain: chain.clone(), running, mounted: false };
     *holders.lock().unwrap() = vec![holder(true)];
     let error = bench.images.remove("a:1", false).await.unwrap_err().to_string();
     assert_eq!(
@@ -296,6 +297,48 @@ async fn removal_follows_dockerds_rules() {
     assert_eq!(bench.names("content/blobs/sha256"), [""; 0]);
     let error = bench.images.remove("gone", false).await.unwrap_err().to_string();
     assert_eq!(error, "No such image: gone:latest");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mounted_image_keeps_its_name_and_its_layers() {
+    let bench = Bench::new();
+    let id = bench.load(docker_archive("a:1", &layers(1000))).await.unwrap()[0];
+    let holder = Holder {
+        container_id: "c".repeat(64),
+        image: id,
+        chain: bench.images.image(&id).unwrap().chain.clone(),
+        running: true,
+        mounted: true,
+    };
+    let holders = Arc::new(Mutex::new(vec![holder]));
+    let asked = Arc::clone(&holders);
+    bench.images.set_holders(move || asked.lock().unwrap().clone());
+    let error = bench.images.remove("a:1", false).await.unwrap_err().to_string();
+    assert!(error.contains("(must force) - container cccccccccccc is using its referenced image"), "{error}");
+    assert_eq!(bench.images.prune(false, |_| false).await.unwrap().removed, []);
+    // By ID the image goes even so, as with dockerd; what the container has mounted stays.
+    let removed = bench.images.remove(&id.hex()[..12], false).await.unwrap();
+    assert_eq!(removed, [Removed::Untagged("a:1".to_owned()), Removed::Deleted(id)]);
+    assert_eq!(bench.layer_names().len(), 3);
+    holders.lock().unwrap().clear();
+    bench.images.collect().await.unwrap();
+    assert_eq!(bench.layer_names().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn archives_and_layers_come_packed_in_every_way() {
+    let plain = layers(50_000);
+    let archive = docker_archive("packed:1", &plain);
+    for pack in [bzip2, xz] {
+        let bench = Bench::new();
+        let id = bench.load(pack(&archive)).await.unwrap()[0];
+        assert_eq!(id, Digest::of(&config(&plain, "packed:1")));
+        // No registry takes such layers: they are kept as a plain one would be.
+        let other = Bench::new();
+        assert_eq!(other.load(docker_archive_of("packed:1", &plain, pack)).await.unwrap(), [id]);
+        assert_eq!(other.images.image(&id).unwrap().manifest, bench.images.image(&id).unwrap().manifest);
+        assert_eq!(other.read("packed:1", "etc/top"), "top");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -72,6 +72,7 @@ async fn blobs_are_flushed_even_when_their_layers_are_recorded() {
         image: id,
         chain: bench.images.image(&id).unwrap().chain.clone(),
         running: false,
+        mounted: false,
     }]));
     let held = Arc::clone(&holders);
     bench.images.set_holders(move || held.lock().unwrap().clone());

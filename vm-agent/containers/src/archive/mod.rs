@@ -52,7 +52,7 @@ impl Containers {
         Ok((stat, stream(move |out| get::write_tar(&place, out))))
     }
 
-    /// Unpacks a tar (plain, gzip or zstd) into the directory at `path`; the body's sender is dropped at its end.
+    /// Unpacks a tar (plain or packed, see [`images::decompress`]) into the directory at `path`; the body's sender is dropped at its end.
     pub async fn archive_put(
         &self,
         id: &str,

@@ -9,13 +9,12 @@ use crate::requests::ArchivePut;
 use crate::service::Inner;
 use crate::{Error, Invalid, Result};
 use bytes::{Buf, Bytes};
-use flate2::read::MultiGzDecoder;
 use runtime::sys;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -50,16 +49,8 @@ pub(super) fn unpack(
     } else {
         None
     };
-    let mut body = BufReader::with_capacity(64 * 1024, Body { receiver: body, rest: Bytes::new() });
     let fail = || Error::io("read the archive");
-    let magic = body.fill_buf().map_err(fail())?;
-    let plain: Box<dyn Read> = match magic {
-        [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(body)),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::Decoder::with_buffer(body).map_err(fail())?),
-        [b'B', b'Z', b'h', ..] => return Err(Invalid::Compression("bzip2").into()),
-        [0xfd, b'7', b'z', b'X', b'Z', ..] => return Err(Invalid::Compression("xz").into()),
-        _ => Box::new(body),
-    };
+    let plain = images::decompress(Body { receiver: body, rest: Bytes::new() }).map_err(fail())?;
     let mut archive = Archive::new(plain);
     // Times of directories last: what is put into them later would change them.
     let mut directories: Vec<(PathBuf, (i64, i64))> = Vec::new();
@@ -93,7 +84,7 @@ fn within(base: &Path, name: &[u8]) -> PathBuf {
 fn put_entry(
     root: BorrowedFd<'_>,
     target: &Path,
-    entry: &mut Entry<'_, Box<dyn Read>>,
+    entry: &mut Entry<'_, impl Read>,
     extensions: &Extensions,
     owner: Option<(u32, u32)>,
     options: ArchivePut,
@@ -185,12 +176,12 @@ fn by_descriptor(fd: &OwnedFd) -> PathBuf {
 }
 
 /// As fine as the archive has it.
-fn mtime(entry: &Entry<'_, Box<dyn Read>>, extensions: &Extensions) -> (i64, i64) {
+fn mtime(entry: &Entry<'_, impl Read>, extensions: &Extensions) -> (i64, i64) {
     let whole = || (i64::try_from(entry.header().mtime().unwrap_or(0)).unwrap_or(0), 0);
     extensions.mtime.unwrap_or_else(whole)
 }
 
-fn write_file(parent: &OwnedFd, name: &OsStr, mode: Mode, entry: &mut Entry<'_, Box<dyn Read>>) -> io::Result<OwnedFd> {
+fn write_file(parent: &OwnedFd, name: &OsStr, mode: Mode, entry: &mut Entry<'_, impl Read>) -> io::Result<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut file = File::from(rustix::fs::openat(parent, name, flags, mode)?);
     io::copy(entry, &mut file)?;

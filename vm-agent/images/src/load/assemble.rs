@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use layers::{DiffId, Digest};
 
 use super::archive::{Described, Parts};
-use crate::compression::Compression;
+use crate::compression::{Compression, decompress};
 use crate::content::Ingest;
 use crate::image::{Config, ImageRecord, LayerRecord, layer_media_type, short};
 use crate::manifest::{Descriptor, MAX_CONFIG, Manifest, media};
@@ -179,7 +179,8 @@ impl Images {
             limit: Limit::default(),
             progress,
         };
-        if compression != Compression::None || source.media_type.is_some() {
+        let carried = matches!(compression, Compression::Gzip | Compression::Zstd);
+        if carried || source.media_type.is_some() {
             crate::fetch::unpack(&self.inner.layers, reader, &source.diff_id)?;
             return Ok(Placed::AsItCame(compression));
         }
@@ -187,6 +188,7 @@ impl Images {
         let mut blob = self.inner.content.ingest()?;
         let mut encoder = flate2::write::GzEncoder::new(&mut blob, flate2::Compression::fast());
         let mut failed = None;
+        let reader = decompress(reader).map_err(Error::io("cannot read", &source.name))?;
         self.inner.layers.apply(Tee { reader, encoder: &mut encoder, failed: &mut failed }, &source.diff_id)?;
         encoder.finish().map_err(Error::io("cannot compress", &source.name))?;
         match failed {

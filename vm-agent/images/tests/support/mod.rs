@@ -137,6 +137,18 @@ pub fn gzip(content: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+pub fn bzip2(content: &[u8]) -> Vec<u8> {
+    let mut encoder = ::bzip2::write::BzEncoder::new(Vec::new(), ::bzip2::Compression::fast());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub fn xz(content: &[u8]) -> Vec<u8> {
+    let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(1)).unwrap();
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
 /// Bytes that do not compress, the same for the same seed.
 pub fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(2).wrapping_add(1);
@@ -169,13 +181,18 @@ pub fn config(layers: &[Vec<u8>], label: &str) -> Vec<u8> {
 
 /// A docker-archive as old clients wrote it, with plain layers.
 pub fn docker_archive(name: &str, layers: &[Vec<u8>]) -> Vec<u8> {
+    docker_archive_of(name, layers, <[u8]>::to_vec)
+}
+
+/// The same with each layer's file packed.
+pub fn docker_archive_of(name: &str, layers: &[Vec<u8>], pack: fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
     let config = config(layers, name);
     let config_name = format!("{}.json", Digest::of(&config).hex());
     let mut files: Vec<(String, Vec<u8>)> = vec![(config_name.clone(), config)];
     let mut names = Vec::new();
     for (at, layer) in layers.iter().enumerate() {
         names.push(format!("layer{at}/layer.tar"));
-        files.push((format!("layer{at}/layer.tar"), layer.clone()));
+        files.push((format!("layer{at}/layer.tar"), pack(layer)));
     }
     let tags: Vec<&str> = if name.is_empty() { Vec::new() } else { vec![name] };
     let manifest = serde_json::json!([{"Config": config_name, "RepoTags": tags, "Layers": names}]);
