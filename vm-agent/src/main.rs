@@ -13,6 +13,7 @@ mod handover;
 mod init;
 mod listener;
 mod log;
+mod mounts;
 mod native;
 mod relay;
 mod supervise;

@@ -40,7 +40,7 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     if places.socket.is_relative() {
         places.socket = std::env::current_dir().context("the current directory")?.join(&places.socket);
     }
-    own_mounts()?;
+    crate::mounts::own(&[&places.root, &places.run])?;
     let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let boot = BootInfo::native(hostname.trim(), engine).context("the secret of this run")?;
     supervise::run(&places, Handover { boot, steps: Vec::new() }, Ending::Return)
@@ -82,18 +82,6 @@ fn engine_settings(
 
 fn absolute(path: &Path) -> anyhow::Result<std::path::PathBuf> {
     path.canonicalize().with_context(|| format!("find {}", path.display()))
-}
-
-/// Nothing that the engine mounts is seen by the host, and the host's later unmounts reach us.
-fn own_mounts() -> anyhow::Result<()> {
-    runtime::sys::unshare(libc::CLONE_NEWNS).context("a mount namespace of its own")?;
-    let none = std::ptr::null();
-    // SAFETY: a constant string; only the propagation changes.
-    let done = unsafe { libc::mount(none, c"/".as_ptr(), none, libc::MS_SLAVE | libc::MS_REC, none.cast()) };
-    if done != 0 {
-        return Err(std::io::Error::last_os_error()).context("make the mounts a slave of the host's");
-    }
-    Ok(())
 }
 
 #[cfg(test)]

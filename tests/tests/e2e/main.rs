@@ -11,6 +11,7 @@ mod files;
 mod images;
 mod logs;
 mod machine;
+mod mounts;
 mod networks;
 mod refusals;
 mod run;
@@ -44,6 +45,11 @@ fn with_cgroups(kind: Kind) -> bool {
     kind.is_machine()
 }
 
+/// Where binds are of this machine.
+fn on_this_machine(kind: Kind) -> bool {
+    !kind.is_machine()
+}
+
 /// Only in the machine.
 fn in_machine(kind: Kind) -> bool {
     kind.is_machine()
@@ -74,8 +80,10 @@ fn cases() -> Vec<Entry> {
         exec::privileged_keeps_the_filter,
         logs::follow_ends_with_container, logs::tail_since_timestamps, logs::order_and_bytes, logs::rotated_and_packed,
         logs::attributes_by_pattern, logs::none_cannot_be_read,
-        files::copy_in_and_out, files::copy_directory_and_stopped, files::export_and_changes, files::packed_archives, files::names_that_are_no_text,
+        files::copy_in_and_out, files::copy_directory_and_stopped, files::export_and_changes, files::packed_archives,
+        files::names_that_are_no_text,
         volumes::outlives_container, volumes::copy_up, volumes::anonymous_goes_with_rm, volumes::in_use_is_refused,
+        volumes::mounted_once_for_all, volumes::that_cannot_be_mounted, mounts::of_an_image,
         images::pull_anonymous, images::pull_by_digest_and_list, images::pull_with_password, images::pull_with_token,
         images::push_and_pull_back,
         images::save_and_load, images::tag_and_remove, images::unknown_in_registry, images::registry_down,
@@ -95,6 +103,9 @@ fn cases() -> Vec<Entry> {
     ]);
     all.extend(cases![with_cgroups;
         run::memory_limit_kills, run::limits_are_written, system::stats,
+    ]);
+    all.extend(cases![on_this_machine;
+        mounts::pass_as_asked, mounts::around_the_engine,
     ]);
     all.extend(cases![in_machine;
         machine::kernel_is_not_the_hosts, machine::docker_socket_is_the_guests, machine::host_folder_is_refused,

@@ -113,10 +113,11 @@ fn volume_status(error: &volumes::Error) -> StatusCode {
         | Error::NameInvalid(_)
         | Error::InvalidOption { .. }
         | Error::MissingOption { .. }
+        | Error::CifsPort { .. }
         | Error::HostBind { .. }
         | Error::NoQuota { .. } => StatusCode::BAD_REQUEST,
         Error::InUse { .. } | Error::PruneRunning => StatusCode::CONFLICT,
-        Error::Io { .. } | Error::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        Error::Mount { .. } | Error::Fill(_) | Error::Io { .. } | Error::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -188,6 +188,11 @@ pub enum Invalid {
          cannot see; use a named volume (-v NAME:{1}) or docker cp"
     )]
     HostBind(String, String),
+    #[error(
+        "invalid mount config: must use either propagation mode \"rslave\" or \"rshared\" when mount source is within the \
+         daemon root, daemon root: {root:?}, bind mount source: {bind:?}, propagation: {propagation:?}"
+    )]
+    Propagation { root: PathBuf, bind: PathBuf, propagation: String },
     #[error("invalid tmpfs option \"{0}\"")]
     Tmpfs(String),
     #[error("{0}")]
@@ -332,10 +337,15 @@ fn volume_kind(error: &volumes::Error) -> Kind {
         | volumes::Error::NameInvalid(_)
         | volumes::Error::InvalidOption { .. }
         | volumes::Error::MissingOption { .. }
+        | volumes::Error::CifsPort { .. }
         | volumes::Error::HostBind { .. } => Kind::Invalid,
         volumes::Error::UnknownDriver { .. } => Kind::NotFound,
         volumes::Error::InUse { .. } | volumes::Error::PruneRunning => Kind::Conflict,
-        volumes::Error::NoQuota { .. } | volumes::Error::Io { .. } | volumes::Error::Store(_) => Kind::System,
+        volumes::Error::NoQuota { .. }
+        | volumes::Error::Mount { .. }
+        | volumes::Error::Fill(_)
+        | volumes::Error::Io { .. }
+        | volumes::Error::Store(_) => Kind::System,
     }
 }
 

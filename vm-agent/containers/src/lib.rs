@@ -24,6 +24,7 @@ mod list;
 mod logs;
 mod names;
 mod open;
+mod propagation;
 mod prune;
 mod record;
 mod requests;

@@ -100,6 +100,16 @@ impl Containers {
             // An engine that does not start would be worse than a container without its network.
             tracing::error!(%error, "the networks of running containers were not all taken over");
         }
+        let (owner, live) = (Arc::clone(&inner), adopted);
+        blocking(move || {
+            for (_, record) in &live {
+                for (volume, _) in record.volumes() {
+                    owner.services.volumes.adopt_mount(volume, &record.id);
+                }
+            }
+            Ok(owner.services.volumes.unmount_unused()?)
+        })
+        .await?;
         inner.clear_up().await;
         let weak = Arc::downgrade(&inner);
         inner

@@ -56,6 +56,9 @@ pub(crate) enum Source {
     },
     /// The layers of an image, bottom first.
     Image {
+        /// As the request named it.
+        #[serde(default)]
+        reference: String,
         id: String,
         chain: Vec<DiffId>,
         subpath: String,
@@ -125,8 +128,9 @@ impl Mounted {
                 point.driver = volumes::LOCAL.to_owned();
             }
             Source::Tmpfs { .. } => point.kind = "tmpfs".to_owned(),
-            Source::Image { id, .. } => {
+            Source::Image { reference, id, .. } => {
                 point.kind = "image".to_owned();
+                point.name = reference.clone();
                 point.source = id.clone();
             }
         }

@@ -5,6 +5,7 @@
 //! followed without `RESOLVE_IN_ROOT`.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, Write},
     os::{
@@ -26,14 +27,16 @@ use crate::{
 pub(crate) fn run(setup: &Setup, start: &Start) -> Step<()> {
     // SAFETY: integers only. Modes below are meant as they are written.
     unsafe { libc::umask(0) };
+    // Copies that stay in their mount's peer group, which nothing can join again later.
+    let mut shared = shared_binds(setup)?;
     // Unmounts of the host must reach us and none of ours may reach the host.
     propagate("/", libc::MS_SLAVE | libc::MS_REC).during(|| "make the mount tree a slave".to_owned())?;
     let root = attach_root(setup, start)?;
     let root = root.as_fd();
 
     let mut late_readonly = Vec::new();
-    for mount in &setup.mounts {
-        if let Some(fd) = attach(mount, root, start)? {
+    for (at, mount) in setup.mounts.iter().enumerate() {
+        if let Some(fd) = attach(mount, root, start, shared.remove(&at))? {
             late_readonly.push(fd);
         }
     }
@@ -65,6 +68,20 @@ pub(crate) fn run(setup: &Setup, start: &Start) -> Step<()> {
     names(setup)
 }
 
+/// The sources of the binds that are to be shared with the host, by their place in the list.
+fn shared_binds(setup: &Setup) -> Step<BTreeMap<usize, OwnedFd>> {
+    let mut trees = BTreeMap::new();
+    for (at, mount) in setup.mounts.iter().enumerate() {
+        let MountSource::Bind { path, recursive } = &mount.what else { continue };
+        if mount.options.propagation.iter().any(|flags| flags & libc::MS_SHARED != 0) {
+            let tree = sys::open_tree_clone(sys::here(), path, *recursive);
+            let step = || format!("error mounting {path:?} to rootfs at {:?}", mount.destination.display());
+            trees.insert(at, tree.during(step)?);
+        }
+    }
+    Ok(trees)
+}
+
 fn propagate(path: &str, flags: u64) -> io::Result<()> {
     let path = sys::cstring(Path::new(path))?;
     // SAFETY: only the target and the flags matter for a change of propagation (mount(2)).
@@ -83,8 +100,9 @@ fn attach_root(setup: &Setup, start: &Start) -> Step<OwnedFd> {
     Ok(root)
 }
 
-/// Attaches one mount. Answers its descriptor if it must become read-only later, when what goes below it has been made.
-fn attach(mount: &MountOp, root: BorrowedFd<'_>, start: &Start) -> Step<Option<OwnedFd>> {
+/// Attaches one mount, of which `ready` is a bind's source where that was opened before. Answers its descriptor if it must
+/// become read-only later, when what goes below it has been made.
+fn attach(mount: &MountOp, root: BorrowedFd<'_>, start: &Start, ready: Option<OwnedFd>) -> Step<Option<OwnedFd>> {
     let destination = mount.destination.display();
     let step = || match &mount.what {
         MountSource::New { fstype, .. } => format!("mount {fstype} at {destination:?}"),
@@ -109,7 +127,10 @@ fn attach(mount: &MountOp, root: BorrowedFd<'_>, start: &Start) -> Step<Option<O
             (sys::new_mount(fstype, source, &data, attributes).during(step)?, late)
         }
         MountSource::Bind { path, recursive } => {
-            let tree = sys::open_tree_clone(sys::here(), path, *recursive).during(step)?;
+            let tree = match ready {
+                Some(tree) => tree,
+                None => sys::open_tree_clone(sys::here(), path, *recursive).during(step)?,
+            };
             change(tree.as_fd(), mount).during(step)?;
             (tree, false)
         }

@@ -321,6 +321,20 @@ pub fn move_mount(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()> {
     .map(drop)
 }
 
+/// Makes the private mount `to` a member of the peer group of `from`, and a slave of whatever that is one of; `from` may be of
+/// another mount namespace (`MOVE_MOUNT_SET_GROUP`, Linux 5.15).
+pub fn join_peers(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()> {
+    const F_EMPTY_PATH: u32 = 0x04;
+    const T_EMPTY_PATH: u32 = 0x40;
+    const SET_GROUP: u32 = 0x100;
+    let flags = F_EMPTY_PATH | T_EMPTY_PATH | SET_GROUP;
+    // SAFETY: both paths are empty C strings.
+    check_long(unsafe {
+        libc::syscall(libc::SYS_move_mount, from.as_raw_fd(), c"".as_ptr(), to.as_raw_fd(), c"".as_ptr(), flags)
+    })
+    .map(drop)
+}
+
 /// mount_setattr(2) on a mount descriptor; `propagation` is one `MS_*` value without `MS_REC`, or 0.
 pub fn mount_setattr(fd: BorrowedFd<'_>, recursive: bool, set: u64, clear: u64, propagation: u64) -> io::Result<()> {
     #[repr(C)]

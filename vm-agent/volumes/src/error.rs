@@ -26,6 +26,12 @@ pub enum Error {
          containers' machine cannot see; use a volume without options (docker volume create {volume}) or docker cp"
     )]
     HostBind { volume: String, path: String },
+    #[error("error while mounting volume '{}': {reason}", path.display())]
+    Mount { path: PathBuf, reason: String },
+    #[error("failed to populate volume: {0}")]
+    Fill(Box<Error>),
+    #[error("create {volume}: port not allowed in CIFS device URL, include 'port' in 'o='")]
+    CifsPort { volume: String },
     #[error("remove {name}: volume is in use - [{}]", holders.join(", "))]
     InUse { name: String, holders: Vec<String> },
     #[error("a prune operation is already running")]

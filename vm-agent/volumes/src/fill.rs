@@ -45,6 +45,15 @@ pub(crate) fn fill(volume: &Path, from: &Path) -> io::Result<()> {
     filled
 }
 
+/// The same for what is mounted on `data`, whose file system is not ours to keep notes beside: a copy that fails leaves what it
+/// copied. Blocking; under the volume's lock.
+pub(crate) fn fill_foreign(data: &Path, from: &Path) -> io::Result<()> {
+    if fs::read_dir(data)?.next().is_some() {
+        return Ok(());
+    }
+    copy_tree(from, data)
+}
+
 /// Completes or undoes what was interrupted.
 pub(crate) fn finish(volume: &Path) -> io::Result<()> {
     let filling = volume.join(FILLING);

@@ -1,8 +1,8 @@
 //! Named and anonymous volumes: their records, their directories, and who holds them.
 //!
 //! A volume is a record in the store and a directory `<root>/<name>/_data`. Only this crate makes and removes these
-//! directories. It mounts nothing: a volume with mount options (`type`, `device`, `o`) is mounted by whoever uses it,
-//! from what [`Volume::source`] says. Events are emitted by the callers, who know why.
+//! directories, and mounts what a volume's options (`type`, `device`, `o`) say on them: see `mounting`. Events are emitted
+//! by the callers, who know why.
 //!
 //! # Crash safety
 //!
@@ -17,9 +17,11 @@
 //! A container holds the volumes it mounts from create to remove. Holders live in memory: whoever restores the
 //! containers at start holds again. A held volume is neither removed nor pruned.
 
+mod call;
 mod copy;
 mod error;
 mod fill;
+mod mounting;
 mod options;
 mod recover;
 mod size;
@@ -68,6 +70,8 @@ struct Inner {
     binds: Binds,
     table: Table<Volume>,
     holders: Mutex<BTreeMap<String, BTreeSet<String>>>,
+    /// Who uses the volumes that are mounted; see `mounting`.
+    users: Mutex<BTreeMap<String, BTreeSet<String>>>,
     /// Held over each create and remove of a name, so that a volume is never removed between a look and a hold. Names share
     /// locks by hash: creates of many volumes wait for the disk together.
     changes: [tokio::sync::Mutex<()>; LOCKS],
@@ -89,6 +93,7 @@ impl Volumes {
                 binds,
                 table,
                 holders: Mutex::default(),
+                users: Mutex::default(),
                 changes: std::array::from_fn(|_| tokio::sync::Mutex::default()),
                 pruning: tokio::sync::Mutex::default(),
             }),
@@ -141,13 +146,6 @@ impl Volumes {
         Ok(self.inner.table.all()?.into_iter().map(|(_, volume)| volume).collect())
     }
 
-    /// What is mounted for a volume; a bind that is refused here is an error.
-    pub fn source(&self, name: &str) -> Result<Source> {
-        let volume = self.inspect(name)?;
-        self.check_bind(&volume)?;
-        Ok(volume.source())
-    }
-
     fn check_bind(&self, volume: &Volume) -> Result<()> {
         match volume.source() {
             Source::Filesystem { kind, device, options }
@@ -166,11 +164,24 @@ impl Volumes {
     ///
     /// [`Error::Io`]; the volume is empty then.
     pub async fn fill(&self, name: &str, from: PathBuf) -> Result<()> {
-        let _changing = self.lock(name).await;
-        let directory = self.directory(name);
+        let (volumes, name) = (self.clone(), name.to_owned());
+        let filling = tokio::task::spawn_blocking(move || volumes.fill_now(&name, &from));
+        filling.await.expect("the copy does not panic")
+    }
+
+    fn fill_now(&self, name: &str, from: &Path) -> Result<()> {
+        const FILLER: &str = "fill";
+        let _changing = self.lock_of(name).blocking_lock();
+        let volume = self.inspect(name)?;
         let io = |source| Error::Io { action: "copy the image's content to", path: self.mountpoint(name), source };
-        let filling = tokio::task::spawn_blocking(move || fill::fill(&directory, &from));
-        filling.await.expect("the copy does not panic").map_err(io)
+        if volume.source() == Source::Directory {
+            return fill::fill(&self.directory(name), from).map_err(io);
+        }
+        self.check_bind(&volume)?;
+        let data = self.mount_locked(&volume, FILLER).map_err(|error| Error::Fill(Box::new(error)))?;
+        let filled = fill::fill_foreign(&data, from).map_err(io);
+        self.unmount_locked(name, FILLER);
+        filled
     }
 
     /// Where the volume's data is; the directory exists as long as the volume does.
@@ -225,6 +236,9 @@ impl Volumes {
             if !holders.is_empty() {
                 return Err(Error::InUse { name: name.to_owned(), holders });
             }
+            // Nobody uses it; what could not be unmounted before must go now, or stay whole.
+            self.unmount_now(name)?;
+            self.users().remove(name);
             let removed = self.set_aside(name)?;
             self.inner.table.remove(name, Durability::Durable).await?;
             removed
@@ -263,10 +277,14 @@ impl Volumes {
     }
 
     async fn lock(&self, name: &str) -> tokio::sync::MutexGuard<'_, ()> {
+        self.lock_of(name).lock().await
+    }
+
+    fn lock_of(&self, name: &str) -> &tokio::sync::Mutex<()> {
         let mut hasher = DefaultHasher::new();
         name.hash(&mut hasher);
         let index = usize::try_from(hasher.finish() % LOCKS as u64).expect("less than the number of locks");
-        self.inner.changes[index].lock().await
+        &self.inner.changes[index]
     }
 
     fn directory(&self, name: &str) -> PathBuf {
@@ -297,6 +315,10 @@ impl Volumes {
 
     fn holders(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, BTreeSet<String>>> {
         self.inner.holders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn users(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, BTreeSet<String>>> {
+        self.inner.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

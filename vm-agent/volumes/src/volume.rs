@@ -22,8 +22,8 @@ pub struct Volume {
 pub enum Source {
     /// The volume's own directory ([`crate::Volumes::mountpoint`]).
     Directory,
-    /// A file system to mount on the volume's directory first: the arguments of mount(8) `-t kind -o options device`.
-    /// A `bind` or `rbind` among the options makes a bind mount of the device path.
+    /// A file system that is mounted on the volume's directory while it is used: the arguments of mount(8)
+    /// `-t kind -o options device`.
     Filesystem { kind: String, device: String, options: String },
 }
 

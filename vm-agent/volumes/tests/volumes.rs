@@ -137,11 +137,12 @@ async fn binds_are_refused_where_paths_are_not_the_users() {
     };
     let native = open(dir.path()).await;
     native.create(bind("none", "bind")).await.unwrap();
-    assert!(native.source("shared").is_ok());
     drop(native);
     let store = store::Store::open(&dir.path().join("store.redb")).unwrap();
     let machine = Volumes::open(&dir.path().join("volumes"), &store, Binds::Refused).await.unwrap();
-    let error = machine.source("shared").unwrap_err().to_string();
+    let asked = machine.clone();
+    let mounting = tokio::task::spawn_blocking(move || asked.mount("shared", "c1"));
+    let error = mounting.await.unwrap().unwrap_err().to_string();
     assert!(
         error.contains("bind mounts of host folders need a share: /home/me is a path of your own machine"),
         "{error}"

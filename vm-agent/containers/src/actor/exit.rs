@@ -98,7 +98,8 @@ impl Actor {
         let run = self.ending.take();
         self.acknowledge_later();
         let shares_memory = self.record.host.ipc_mode == "shareable";
-        let (inner, id, before) = (Arc::clone(&self.inner), self.record.id.clone(), self.releasing.take());
+        let (inner, record, before) = (Arc::clone(&self.inner), self.record.clone(), self.releasing.take());
+        let id = record.id.clone();
         self.releasing = Some(tokio::spawn(async move {
             if let Some(before) = before {
                 // It only ends by finishing.
@@ -106,6 +107,7 @@ impl Actor {
             }
             inner.execs.forget_container(&id);
             inner.services.networks.detach_all(&id).await;
+            inner.leave_volumes(&record).await;
             if shares_memory {
                 let (owner, id) = (Arc::clone(&inner), id.clone());
                 // It only unmounts.

@@ -5,9 +5,8 @@ use super::files::EtcFiles;
 use super::networking::{NetworkMode, netns};
 use super::root::Root;
 use crate::handle::Run;
-use crate::record::{Mounted, Source};
 use crate::service::blocking;
-use crate::spec::{self, NamespaceFrom, SpecMount, SpecSource, Surroundings, join};
+use crate::spec::{self, NamespaceFrom, Surroundings, join};
 use crate::state::Process;
 use crate::stdio::{Endpoint as Pipe, Hub, LogSink, Stdin, copy_pipe, copy_terminal, pipe, watch};
 use crate::streams::Stream;
@@ -18,9 +17,7 @@ use oci_spec::runtime::Spec;
 use runtime::cgroup::Cgroup;
 use runtime::plan::fd;
 use runtime::{Extras, Outcome};
-use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use supervisor::{Spawn, Spawned, Supervisor};
 use tokio::task::JoinHandle;
@@ -86,6 +83,7 @@ impl Actor {
             Err(error) => {
                 self.inner.services.networks.detach_all(&self.record.id).await;
                 self.inner.emit_mounts(&self.record, "unmount");
+                self.inner.leave_volumes(&self.record).await;
                 return Err(error);
             }
         };
@@ -238,86 +236,6 @@ impl Actor {
         })?;
         Ok(Some(run))
     }
-
-    /// The user's mounts, with descriptors for those that are no plain path.
-    #[allow(clippy::type_complexity, reason = "three lists that belong together once")]
-    async fn resolve_mounts(&self) -> Result<(Vec<SpecMount>, Vec<(String, OwnedFd)>, BTreeMap<PathBuf, String>)> {
-        let (inner, mounts) = (Arc::clone(&self.inner), self.record.mounts.clone());
-        if mounts.is_empty() {
-            return Ok(Default::default());
-        }
-        blocking(move || {
-            let (mut list, mut fds, mut names) = (Vec::new(), Vec::new(), BTreeMap::new());
-            for mount in &mounts {
-                let (what, descriptor) = inner.resolve_mount(mount)?;
-                if let Some(descriptor) = descriptor {
-                    let name = format!("mount.{}", fds.len());
-                    names.insert(PathBuf::from(&mount.destination), name.clone());
-                    fds.push((name, descriptor));
-                }
-                list.push(SpecMount {
-                    destination: mount.destination.clone(),
-                    what,
-                    rw: mount.rw,
-                    propagation: mount.propagation.clone(),
-                    recursive_read_only: mount.recursive_read_only,
-                });
-            }
-            Ok((list, fds, names))
-        })
-        .await
-    }
-}
-
-impl crate::service::Inner {
-    pub(crate) fn resolve_mount(&self, mount: &Mounted) -> Result<(SpecSource, Option<OwnedFd>)> {
-        let text = |path: &Path| path.to_string_lossy().into_owned();
-        match &mount.source {
-            Source::Bind { path, recursive } => {
-                if std::fs::symlink_metadata(path).is_err() {
-                    // As dockerd does for -v; --mount was refused at create.
-                    std::fs::create_dir_all(path).map_err(Error::path("make the bind source", path))?;
-                }
-                Ok((SpecSource::Path { path: text(path), recursive: *recursive }, None))
-            }
-            Source::Tmpfs { options } => Ok((SpecSource::Tmpfs { options: options.clone() }, None)),
-            Source::Volume { name, subpath } => {
-                let directory = self.services.volumes.mountpoint(name);
-                if let volumes::Source::Filesystem { kind, device, options } = self.services.volumes.source(name)? {
-                    return mount_device(&kind, &device, &options);
-                }
-                if subpath.is_empty() {
-                    return Ok((SpecSource::Path { path: text(&directory), recursive: true }, None));
-                }
-                let root = std::fs::File::open(&directory).map_err(Error::path("open the volume", &directory))?;
-                Ok((SpecSource::Descriptor, Some(detach_below(root.as_fd(), subpath)?)))
-            }
-            Source::Image { chain, subpath, .. } => {
-                let layers = &self.services.layers;
-                let root = layers.mount(&layers.overlay(chain, None)?)?;
-                let mounted = if subpath.is_empty() { root } else { detach_below(root.as_fd(), subpath)? };
-                Ok((SpecSource::Descriptor, Some(mounted)))
-            }
-        }
-    }
-}
-
-/// A volume with the `local` driver's mount options (`type`, `device`, `o`).
-fn mount_device(kind: &str, device: &str, options: &str) -> Result<(SpecSource, Option<OwnedFd>)> {
-    let parsed = runtime::options::MountOptions::parse(options.split(',').filter(|word| !word.is_empty()));
-    if parsed.bind || kind == "none" {
-        return Ok((SpecSource::Path { path: device.to_owned(), recursive: parsed.recursive_bind }, None));
-    }
-    let mounted = runtime::sys::new_mount(kind, device, &parsed.data, parsed.set)
-        .map_err(Error::path("mount the volume's device", device))?;
-    Ok((SpecSource::Descriptor, Some(mounted)))
-}
-
-/// A detached mount of what is at `subpath` within `root`.
-fn detach_below(root: std::os::fd::BorrowedFd<'_>, subpath: &str) -> Result<OwnedFd> {
-    let found = runtime::sys::open_in_root(root, Path::new(subpath), libc::O_PATH | libc::O_CLOEXEC, 0)
-        .map_err(Error::path("find the subpath", subpath))?;
-    Ok(runtime::mounts::detach_fd(found.as_fd(), true)?)
 }
 
 /// Pipes for what the container wants; a terminal makes its own.

@@ -7,6 +7,7 @@ mod erase;
 mod exit;
 mod files;
 mod launch;
+mod mounts;
 mod networking;
 mod probe;
 mod root;

@@ -14,9 +14,13 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// `MOUNT_ATTR_RDONLY` of mount_setattr(2).
 const READ_ONLY: u64 = 1;
+
+/// Tells the users of volumes apart that copy out of or into a container.
+static COPIES: AtomicU64 = AtomicU64::new(0);
 
 /// What is mounted at a path of the container.
 struct Part {
@@ -28,16 +32,13 @@ struct Part {
 /// A detached mount of it; blocking.
 pub(super) fn mount(inner: &Inner, record: &Record) -> Result<OwnedFd> {
     let root = inner.mount_root(&record.chain, inner.upper(&record.id))?;
-    let mut parts = Vec::new();
-    for mount in &record.mounts {
-        let tree = match inner.resolve_mount(mount)? {
-            (_, Some(tree)) => tree,
-            (SpecSource::Path { path, recursive }, None) => runtime::mounts::detach(Path::new(&path), recursive)?,
-            // Memory that no container has.
-            (SpecSource::Tmpfs { .. } | SpecSource::Descriptor, None) => continue,
-        };
-        parts.push(Part { destination: mount.destination.clone(), tree, rw: mount.rw });
+    let user = format!("copy {}", COPIES.fetch_add(1, Ordering::Relaxed));
+    let parts = parts(inner, record, &user);
+    // What was found mounted is held by descriptors now.
+    for (volume, _) in record.volumes() {
+        inner.services.volumes.unmount(volume, &user);
     }
+    let mut parts = parts?;
     if parts.is_empty() {
         return Ok(root);
     }
@@ -46,6 +47,20 @@ pub(super) fn mount(inner: &Inner, record: &Record) -> Result<OwnedFd> {
     let place = inner.settings.root.join("containers").join(&record.id);
     let putting = std::thread::spawn(move || put_together(&root, &parts, &place));
     putting.join().unwrap_or_else(|_| Err(Error::io("put the container's root together")(io::ErrorKind::Other.into())))
+}
+
+fn parts(inner: &Inner, record: &Record, user: &str) -> Result<Vec<Part>> {
+    let mut parts = Vec::new();
+    for mount in &record.mounts {
+        let tree = match inner.resolve_mount(mount, user)? {
+            (_, Some(tree)) => tree,
+            (SpecSource::Path { path, recursive }, None) => runtime::mounts::detach(Path::new(&path), recursive)?,
+            // Memory that no container has.
+            (SpecSource::Tmpfs { .. } | SpecSource::Descriptor, None) => continue,
+        };
+        parts.push(Part { destination: mount.destination.clone(), tree, rw: mount.rw });
+    }
+    Ok(parts)
 }
 
 /// For a thread that does nothing else: it leaves the engine's mount namespace. `place` is any directory.

@@ -299,6 +299,7 @@ impl Inner {
                     let reason = format!("bind source path does not exist: {path}");
                     return Err(Invalid::Mount { kind: "bind".to_owned(), reason }.into());
                 }
+                mounted.propagation = self.settings.bind_propagation(Path::new(&path), mounted.propagation)?;
                 Source::Bind { path: path.into(), recursive }
             }
             What::Tmpfs { options, hidden } => {
@@ -308,7 +309,8 @@ impl Inner {
             What::Image { reference, subpath } => {
                 let image = self.image(&reference, None)?;
                 mounted.rw = false;
-                Source::Image { id: image.id.to_string(), chain: image.chain.clone(), subpath }
+                mounted.propagation = "rprivate".to_owned();
+                Source::Image { reference, id: image.id.to_string(), chain: image.chain.clone(), subpath }
             }
             What::Volume { name, driver, options, labels, subpath, copy } => {
                 mounted.anonymous = name.is_empty();
@@ -324,7 +326,7 @@ impl Inner {
                 if mounted.mode.is_empty() {
                     mounted.mode = "z".to_owned();
                 }
-                if copy && subpath.is_empty() && created.volume.source() == volumes::Source::Directory {
+                if copy && subpath.is_empty() {
                     copy_to = Some(name.clone());
                 }
                 Source::Volume { name, subpath }

@@ -13,6 +13,7 @@ pub(crate) struct Wanted {
     /// As written behind the second colon.
     pub(crate) mode: String,
     pub(crate) rw: bool,
+    /// Of binds; empty: the default of its source.
     pub(crate) propagation: String,
     pub(crate) recursive_read_only: bool,
 }
@@ -72,7 +73,7 @@ pub(crate) fn parse_bind(raw: &str, driver: &str, mode: Mode) -> Result<Wanted, 
     }
     if is_host_path(source) {
         let bind = bind_source(source, &wanted.destination, false, true, mode)?;
-        let propagation = flags.propagation.unwrap_or("rprivate").to_owned();
+        let propagation = flags.propagation.unwrap_or_default().to_owned();
         return Ok(Wanted { what: bind, propagation, recursive_read_only: flags.read_only, ..wanted });
     }
     let what = What::Volume {
@@ -136,8 +137,7 @@ pub(crate) fn parse_mount(mount: &Mount, mode: Mode) -> Result<Wanted, Invalid> 
                 let error = Invalid::MountPath(mount.source.clone());
                 return Err(refuse(error.to_string()));
             }
-            wanted.propagation =
-                if options.propagation.is_empty() { "rprivate".to_owned() } else { options.propagation };
+            wanted.propagation = options.propagation;
             wanted.recursive_read_only = mount.read_only && !options.read_only_non_recursive && !options.non_recursive;
             wanted.what = bind_source(
                 &mount.source,

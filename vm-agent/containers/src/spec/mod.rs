@@ -98,8 +98,11 @@ pub(crate) fn build(record: &Record, around: Surroundings<'_>) -> Result<Spec> {
         "readonlyPaths": if host.privileged { &[] } else { host.readonly_paths.as_deref().unwrap_or_default() },
         "sysctl": host.sysctls.clone().unwrap_or_default(),
     });
-    if around.mounts.iter().any(|mount| mount.propagation.ends_with("shared")) {
-        linux["rootfsPropagation"] = json!("rshared");
+    let any = |word: &str| around.mounts.iter().any(|mount| mount.propagation.ends_with(word));
+    if any("shared") {
+        linux["rootfsPropagation"] = json!("shared");
+    } else if any("slave") {
+        linux["rootfsPropagation"] = json!("rslave");
     }
     let mut document = json!({
         "ociVersion": "1.2.1",

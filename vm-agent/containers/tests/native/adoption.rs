@@ -66,7 +66,9 @@ pub(crate) async fn across_an_engine_restart(stage: &Stage) {
                   for n in $(seq 1 2000); do echo more $n; done; exit 21";
     let talker = json!({"Cmd": ["sh", "-c", script], "OpenStdin": true});
     let talker = stage.create(Some("talker"), talker).await.expect("create");
-    let mortal = json!({"Cmd": ["sh", "-c", "read line; exit 22"], "OpenStdin": true});
+    let mortal = json!({
+        "Cmd": ["sh", "-c", "read line; exit 22"], "OpenStdin": true, "HostConfig": {"Mounts": [memory("brief")]},
+    });
     let mortal = stage.create(Some("mortal"), mortal).await.expect("create");
     stage.networks.create(NetworkCreate { name: "app".to_owned(), ..NetworkCreate::default() }).await.expect("network");
     let server = json!({
@@ -82,7 +84,10 @@ pub(crate) async fn across_an_engine_restart(stage: &Stage) {
     let check = json!({
         "Test": ["CMD", "true"], "Interval": hour, "StartPeriod": hour, "StartInterval": 2_000_000, "Timeout": hour,
     });
-    let patient = json!({"Cmd": ["sleep", "100"], "Healthcheck": check});
+    let patient = json!({
+        "Cmd": ["sh", "-c", "echo written >/memory/file; exec sleep 100"], "Healthcheck": check,
+        "HostConfig": {"Mounts": [memory("lasting")]},
+    });
     let patient = stage.create(Some("patient"), patient).await.expect("create");
     for id in [&talker, &mortal, &patient] {
         stage.containers.start(id).await.expect("start");
@@ -108,6 +113,7 @@ async fn after_a_crash(stage: &Stage) {
     assert_eq!(stage.wait("mortal").await.code, 22);
     the_server_is_reached(stage).await;
     the_patient_is_as_it_was(stage).await;
+    the_volumes_are_as_they_were(stage).await;
     let mut attached = stage.containers.attach("talker", attach_all()).await.expect("attach");
     attached.stdin.as_mut().expect("stdin").write(Bytes::from_static(b"again\n")).await.expect("written");
     while attached.output.recv().await.is_some() {}
@@ -125,10 +131,37 @@ async fn after_a_crash(stage: &Stage) {
     );
     stage.containers.stop("server", StopOptions { timeout: Some(0), signal: None }).await.expect("stop");
     stage.containers.stop("patient", StopOptions { timeout: Some(0), signal: None }).await.expect("stop");
-    for name in ["talker", "mortal", "server", "patient"] {
+    stage.remove("patient").await;
+    assert!(!mounted("lasting"), "its last user ended");
+    for name in ["talker", "server"] {
         stage.remove(name).await;
     }
     passed();
+}
+
+/// A volume that is a tmpfs.
+fn memory(name: &str) -> Value {
+    let driver = json!({"Name": "local", "Options": {"type": "tmpfs", "device": "tmpfs"}});
+    json!({"Type": "volume", "Source": name, "Target": "/memory", "VolumeOptions": {"DriverConfig": driver}})
+}
+
+fn mounted(volume: &str) -> bool {
+    let table = std::fs::read_to_string("/proc/self/mountinfo").expect("the table of mounts");
+    table.contains(&format!("/{volume}/_data "))
+}
+
+/// The one whose container runs is the same for a new container; the other's container ended while there was no engine.
+async fn the_volumes_are_as_they_were(stage: &Stage) {
+    assert!(mounted("lasting"), "its user runs");
+    let reader = json!({"Cmd": ["cat", "/memory/file"], "HostConfig": {"Mounts": [memory("lasting")]}});
+    stage.create(Some("reader"), reader).await.expect("create");
+    stage.containers.start("reader").await.expect("start");
+    assert_eq!(stage.wait("reader").await.code, 0);
+    assert_eq!(stage.logs("reader").await, "written\n");
+    stage.remove("reader").await;
+    assert!(mounted("lasting"), "another user runs");
+    stage.remove("mortal").await;
+    assert!(!mounted("brief"), "its user is gone");
 }
 
 /// What was known of its health is still known, and its detached command has no stream that broke with the engine.

@@ -1,0 +1,126 @@
+//! How binds pass mounts, and mounts of images.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+use tests::case::Case;
+
+type Result = anyhow::Result<()>;
+
+/// The engine's mount namespace: the parent of a container's first process lives there.
+struct Namespace(String);
+
+impl Namespace {
+    fn of(case: &Case<'_>, container: &str) -> anyhow::Result<Self> {
+        let pid = case.ok(&["inspect", "-f", "{{.State.Pid}}", container])?;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).context("a parent")?;
+        Ok(Self(parent.trim().to_owned()))
+    }
+
+    fn sh(&self, script: &str) -> anyhow::Result<String> {
+        let out = Command::new("nsenter").args(["-t", &self.0, "-m", "sh", "-c", script]).output()?;
+        ensure!(out.status.success(), "{script}: {}", String::from_utf8_lossy(&out.stderr));
+        Ok(String::from_utf8(out.stdout)?.trim().to_owned())
+    }
+}
+
+/// A shared tmpfs in the engine's namespace, gone with this.
+struct Shared<'a> {
+    namespace: &'a Namespace,
+    path: &'a Path,
+}
+
+impl<'a> Shared<'a> {
+    fn new(namespace: &'a Namespace, path: &'a Path) -> anyhow::Result<Self> {
+        let at = path.display();
+        namespace.sh(&format!("mount -t tmpfs shared {at} && mount --make-shared {at}"))?;
+        namespace.sh(&format!("mkdir {at}/inner {at}/outer {at}/private"))?;
+        Ok(Self { namespace, path })
+    }
+}
+
+impl Drop for Shared<'_> {
+    fn drop(&mut self) {
+        let _ = self.namespace.sh(&format!("umount -R -l {}", self.path.display()));
+    }
+}
+
+pub(crate) fn pass_as_asked(case: &Case<'_>) -> Result {
+    let helper = case.container("helper");
+    case.ok(&["run", "-d", "--name", &helper, "busybox", "sleep", "1000"])?;
+    let namespace = Namespace::of(case, &helper)?;
+    let dir = tempfile::tempdir()?;
+    let at = dir.path().display().to_string();
+    for (propagation, kind) in [("rshared", "shared"), ("slave", "shared or slave")] {
+        let name = case.container(propagation);
+        case.ok(&["create", "--name", &name, "-v", &format!("{at}:/x:{propagation}"), "busybox"])?;
+        let said = case.run(&["start", &name])?;
+        let text = format!("path {at} is mounted on ");
+        let end = format!(" but it is not a {kind} mount");
+        ensure!(said.code == 1 && said.err.contains(&text) && said.err.contains(&end), "{said:?}");
+        ensure!(case.ok(&["inspect", "-f", "{{.State.ExitCode}}", &name])? == "128");
+    }
+    let shared = Shared::new(&namespace, dir.path())?;
+    let mut names = Vec::new();
+    for propagation in ["rshared", "rslave", "rprivate"] {
+        let name = case.container(&format!("all{propagation}"));
+        let bind = format!("{at}:/x:{propagation}");
+        case.ok(&["run", "-d", "--privileged", "--name", &name, "-v", &bind, "busybox", "sleep", "1000"])?;
+        names.push(name);
+    }
+    let [of_shared, of_slave, of_private] = names.as_slice() else { unreachable!("three were made") };
+    let mount = |path: &str| format!("mount -t tmpfs made {path} && touch {path}/mark");
+    case.ok(&["exec", of_shared, "sh", "-c", &mount("/x/inner")])?;
+    case.ok(&["exec", of_slave, "sh", "-c", &mount("/x/private")])?;
+    namespace.sh(&mount(&format!("{at}/outer")))?;
+    let outside = |path: &str| namespace.sh(&format!("ls {at}/{path}"));
+    let inside = |name: &str, path: &str| case.ok(&["exec", name, "ls", &format!("/x/{path}")]);
+    ensure!(outside("inner")? == "mark", "what a container mounts on a shared bind is not seen outside");
+    ensure!(outside("private")?.is_empty(), "what a container mounts on a slave is seen outside");
+    for path in ["inner", "outer"] {
+        ensure!(inside(of_shared, path)? == "mark" && inside(of_slave, path)? == "mark", "{path} is not passed on");
+        ensure!(inside(of_private, path)?.is_empty(), "{path} is passed on to a private bind");
+    }
+    namespace.sh(&format!("umount {at}/outer"))?;
+    ensure!(inside(of_slave, "outer")?.is_empty(), "an unmount is not passed on");
+    for name in &names {
+        case.ok(&["rm", "-f", name])?;
+    }
+    drop(shared);
+    Ok(())
+}
+
+/// A bind that contains the engine's own directory passes on what is unmounted there.
+pub(crate) fn around_the_engine(case: &Case<'_>) -> Result {
+    let root = case.ok(&["info", "-f", "{{.DockerRootDir}}"])?;
+    let name = case.container("around");
+    let propagation = "{{(index .Mounts 0).Propagation}}";
+    for (bind, expect) in [("/:/host", "rslave"), ("/:/host:rshared", "rshared"), ("/usr:/host", "rprivate")] {
+        case.ok(&["create", "--name", &name, "-v", bind, "busybox"])?;
+        let found = case.ok(&["inspect", "-f", propagation, &name])?;
+        ensure!(found == expect, "{bind}: {found}");
+        case.ok(&["rm", &name])?;
+    }
+    let said = case.run(&["create", "-v", &format!("{root}:/host:private"), "busybox"])?;
+    let text = format!(
+        "invalid mount config: must use either propagation mode \"rslave\" or \"rshared\" when mount source is within the \
+         daemon root, daemon root: {root:?}, bind mount source: {root:?}, propagation: \"private\""
+    );
+    ensure!(said.code == 1 && said.err.contains(&text), "{said:?}");
+    // Nobody asked for a slave: where the root is none the bind is private.
+    ensure!(case.ok(&["run", "--rm", "-v", "/:/host:ro", "busybox", "echo", "ran"])? == "ran");
+    Ok(())
+}
+
+pub(crate) fn of_an_image(case: &Case<'_>) -> Result {
+    let (image, name) = (case.image("mounted"), case.container("looks"));
+    case.ok(&["tag", "hello-world", &image])?;
+    let mount = format!("type=image,source={image},target=/image");
+    case.ok(&["run", "-d", "--name", &name, "--mount", &mount, "busybox", "sleep", "1000"])?;
+    ensure!(case.ok(&["exec", &name, "ls", "/image"])?.contains("hello"));
+    let shown = case.ok(&["inspect", "-f", "{{with index .Mounts 0}}{{.Type}} {{.Name}} {{.RW}}{{end}}", &name])?;
+    ensure!(shown == format!("image {image} false"), "{shown}");
+    Ok(())
+}

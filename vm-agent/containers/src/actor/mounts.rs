@@ -1,0 +1,108 @@
+//! The mounts of a start: where each one's content is, and volumes in use.
+
+use super::Actor;
+use crate::propagation::MountTable;
+use crate::record::{Mounted, Record, Source};
+use crate::service::blocking;
+use crate::spec::{SpecMount, SpecSource};
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+impl Actor {
+    /// The user's mounts, with descriptors for those that are no plain path.
+    #[allow(clippy::type_complexity, reason = "three lists that belong together once")]
+    pub(super) async fn resolve_mounts(
+        &self,
+    ) -> Result<(Vec<SpecMount>, Vec<(String, OwnedFd)>, BTreeMap<PathBuf, String>)> {
+        let (inner, mounts) = (Arc::clone(&self.inner), self.record.mounts.clone());
+        if mounts.is_empty() {
+            return Ok(Default::default());
+        }
+        let (user, given) = (self.record.id.clone(), self.record.host.mounts.clone().unwrap_or_default());
+        blocking(move || {
+            let (mut list, mut fds, mut names) = (Vec::new(), Vec::new(), BTreeMap::new());
+            let table = MountTable::read()?;
+            for mount in &mounts {
+                let (what, descriptor) = inner.resolve_mount(mount, &user)?;
+                if let Some(descriptor) = descriptor {
+                    let name = format!("mount.{}", fds.len());
+                    names.insert(PathBuf::from(&mount.destination), name.clone());
+                    fds.push((name, descriptor));
+                }
+                let propagation = match &mount.source {
+                    Source::Bind { path, .. } => {
+                        table.propagation(path, &mount.propagation, || inner.settings.chose(mount, path, &given))?
+                    }
+                    Source::Volume { .. } | Source::Tmpfs { .. } | Source::Image { .. } => mount.propagation.clone(),
+                };
+                list.push(SpecMount {
+                    destination: mount.destination.clone(),
+                    what,
+                    rw: mount.rw,
+                    propagation,
+                    recursive_read_only: mount.recursive_read_only,
+                });
+            }
+            Ok((list, fds, names))
+        })
+        .await
+    }
+}
+
+impl crate::service::Inner {
+    /// The volumes among a container's mounts are out of use.
+    pub(crate) async fn leave_volumes(self: &Arc<Self>, record: &Record) {
+        let names: Vec<String> = record.volumes().map(|(name, _)| name.to_owned()).collect();
+        if names.is_empty() {
+            return;
+        }
+        let (inner, user) = (Arc::clone(self), record.id.clone());
+        let left = tokio::task::spawn_blocking(move || {
+            for name in names {
+                inner.services.volumes.unmount(&name, &user);
+            }
+        });
+        if left.await.is_err() {
+            tracing::error!(container = record.id, "volumes of an ended container stay in use");
+        }
+    }
+
+    /// Where a mount's content is. A volume is in use by `user` from here on, even when this fails.
+    pub(crate) fn resolve_mount(&self, mount: &Mounted, user: &str) -> Result<(SpecSource, Option<OwnedFd>)> {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        match &mount.source {
+            Source::Bind { path, recursive } => {
+                if std::fs::symlink_metadata(path).is_err() {
+                    // As dockerd does for -v; --mount was refused at create.
+                    std::fs::create_dir_all(path).map_err(Error::path("make the bind source", path))?;
+                }
+                Ok((SpecSource::Path { path: text(path), recursive: *recursive }, None))
+            }
+            Source::Tmpfs { options } => Ok((SpecSource::Tmpfs { options: options.clone() }, None)),
+            Source::Volume { name, subpath } => {
+                let directory = self.services.volumes.mount(name, user)?;
+                if subpath.is_empty() {
+                    return Ok((SpecSource::Path { path: text(&directory), recursive: true }, None));
+                }
+                let root = std::fs::File::open(&directory).map_err(Error::path("open the volume", &directory))?;
+                Ok((SpecSource::Descriptor, Some(detach_below(root.as_fd(), subpath)?)))
+            }
+            Source::Image { chain, subpath, .. } => {
+                let layers = &self.services.layers;
+                let root = layers.mount(&layers.overlay(chain, None)?)?;
+                let mounted = if subpath.is_empty() { root } else { detach_below(root.as_fd(), subpath)? };
+                Ok((SpecSource::Descriptor, Some(mounted)))
+            }
+        }
+    }
+}
+
+/// A detached mount of what is at `subpath` within `root`.
+fn detach_below(root: std::os::fd::BorrowedFd<'_>, subpath: &str) -> Result<OwnedFd> {
+    let found = runtime::sys::open_in_root(root, Path::new(subpath), libc::O_PATH | libc::O_CLOEXEC, 0)
+        .map_err(Error::path("find the subpath", subpath))?;
+    Ok(runtime::mounts::detach_fd(found.as_fd(), true)?)
+}
