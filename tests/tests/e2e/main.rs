@@ -93,7 +93,7 @@ fn cases() -> Vec<Entry> {
         networks::ports_follow_the_networks, networks::subnet_and_address, networks::without_communication,
         networks::by_id_and_publish_all, networks::host_name_is_shared,
         networks::shared_with_exposed_ports, networks::disabled, networks::endpoints_beside_the_mode,
-        networks::connect_is_checked_at_once, networks::options_of_an_endpoint,
+        networks::connect_is_checked_at_once, networks::configurations, networks::prune_and_disconnect, networks::options_of_an_endpoint,
         terminal::interactive_shell, terminal::detach_and_attach, terminal::exec_in_a_terminal,
         events::of_a_whole_life, events::of_health, events::of_a_slow_probe, events::of_prunes, events::of_images,
         system::version_info_ping, system::events_in_order, system::events_of_every_kind,

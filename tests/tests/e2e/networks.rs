@@ -387,3 +387,52 @@ pub(crate) fn options_of_an_endpoint(case: &Case<'_>) -> Result {
     }
     Ok(())
 }
+
+/// A configuration is no network: it has no driver, stays while networks are made from it, and is never pruned.
+pub(crate) fn configurations(case: &Case<'_>) -> Result {
+    let (config, made) = (case.network("config"), case.network("made"));
+    let label = format!("of={config}");
+    case.ok(&["network", "create", "--config-only", "--label", &label, &config])?;
+    ensure!(case.ok(&["network", "inspect", "-f", "{{.Driver}}", &config])? == "null");
+    let filter = format!("label={label}");
+    ensure!(case.ok(&["network", "prune", "-f", "--filter", &filter])?.is_empty());
+    case.ok(&["network", "create", "--config-from", &config, &made])?;
+    let said = case.run(&["network", "rm", &config])?;
+    let text = format!("error while removing network: configuration network {config:?} is in use");
+    ensure!(said.code == 1 && said.err.contains(&text), "{said:?}");
+    case.ok(&["network", "rm", &made])?;
+    case.ok(&["network", "rm", &config])?;
+    Ok(())
+}
+
+/// Only a running container keeps its network; and what disconnect says of containers that are not on one.
+pub(crate) fn prune_and_disconnect(case: &Case<'_>) -> Result {
+    let (network, name, host) = (case.network("idle"), case.container("idle"), case.container("host"));
+    let label = format!("of={network}");
+    case.ok(&["network", "create", "--label", &label, &network])?;
+    case.ok(&["run", "-d", "--name", &host, "--network", "host", "busybox", "sleep", "1000"])?;
+    case.ok(&["create", "--name", &name, "busybox"])?;
+    for (network, container, text) in [
+        (network.as_str(), &host, format!("is not connected to network {network}")),
+        (&network, &name, format!("is not connected to the network {network}")),
+        (
+            "host",
+            &host,
+            "cannot disconnect container from host network - container was created in host network mode".to_owned(),
+        ),
+    ] {
+        let said = case.run(&["network", "disconnect", network, container])?;
+        ensure!(said.code == 1 && said.err.contains(&text), "{said:?}");
+    }
+    let stopped = case.container("stopped");
+    case.ok(&["create", "--name", &stopped, "--network", &network, "busybox"])?;
+    let unused = case.ok(&["network", "ls", "-q", "--no-trunc", "--filter", "dangling=true"])?;
+    let id = case.ok(&["network", "inspect", "-f", "{{.Id}}", &network])?;
+    ensure!(unused.contains(&id), "{unused}");
+    let said = case.ok(&["network", "prune", "-f", "--filter", &format!("label={label}")])?;
+    ensure!(said.ends_with(&network), "{said}");
+    let said = case.run(&["start", &stopped])?;
+    let text = format!("failed to set up container networking: network {network} not found");
+    ensure!(said.code == 1 && said.err.contains(&text), "{said:?}");
+    Ok(())
+}

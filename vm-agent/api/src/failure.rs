@@ -122,41 +122,13 @@ fn volume_status(error: &volumes::Error) -> StatusCode {
 }
 
 fn network_status(error: &network::Error) -> StatusCode {
-    use network::Error;
-    match error {
-        Error::NotFound(_) | Error::UnknownDriver(_) | Error::PoolsExhausted => StatusCode::NOT_FOUND,
-        Error::Ambiguous(..)
-        | Error::EmptyName
-        | Error::Ingress
-        | Error::InvalidConfig(_)
-        | Error::InvalidOption { .. }
-        | Error::InvalidEndpoint { .. }
-        | Error::InvalidMac(_)
-        | Error::Shared
-        | Error::HostMode
-        | Error::NoneMode
-        | Error::InvalidProtocol(_) => StatusCode::BAD_REQUEST,
-        Error::NameTaken(_) => StatusCode::CONFLICT,
-        Error::ActiveEndpoints { .. }
-        | Error::Predefined(_)
-        | Error::PredefinedName(_)
-        | Error::OnlyOne(_)
-        | Error::PoolOverlaps
-        | Error::AddressInUse
-        | Error::EndpointExists { .. }
-        | Error::InterfaceTaken(_)
-        | Error::NotConnected { .. }
-        | Error::ConfigOnly(_)
-        | Error::ForeignBridge(_) => StatusCode::FORBIDDEN,
-        Error::Undo { cause, .. } => network_status(cause),
-        Error::Stopping => StatusCode::SERVICE_UNAVAILABLE,
-        Error::NoAddress { .. }
-        | Error::Ports { .. }
-        | Error::Kernel { .. }
-        | Error::Sysctl { .. }
-        | Error::Store(_)
-        | Error::Names(_)
-        | Error::Detach { .. }
-        | Error::Forward { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+    use network::Kind;
+    match error.kind() {
+        Kind::NotFound => StatusCode::NOT_FOUND,
+        Kind::Invalid => StatusCode::BAD_REQUEST,
+        Kind::Conflict => StatusCode::CONFLICT,
+        Kind::Forbidden => StatusCode::FORBIDDEN,
+        Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::System => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

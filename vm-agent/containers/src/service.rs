@@ -229,19 +229,6 @@ impl Containers {
         }
         counts
     }
-
-    /// Names or ids of all networks that containers, running or not, are configured for.
-    pub fn networks_in_use(&self) -> Vec<String> {
-        let mut names: Vec<String> = self
-            .inner
-            .views()
-            .iter()
-            .flat_map(|view| view.record.endpoints.keys().cloned().collect::<Vec<_>>())
-            .collect();
-        names.sort();
-        names.dedup();
-        names
-    }
 }
 
 /// Runs blocking work away from the async workers. A panic in it goes on in the caller.

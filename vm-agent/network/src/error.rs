@@ -71,9 +71,24 @@ pub enum Error {
     /// 403
     #[error("endpoint with name {name} already exists in network {network}")]
     EndpointExists { name: String, network: String },
-    /// 403
+    /// 500
     #[error("container {container} is not connected to network {network}")]
     NotConnected { container: String, network: String },
+    /// 500: the same of a container that does not run.
+    #[error("container {container} is not connected to the network {network}")]
+    NotConfigured { container: String, network: String },
+    /// 404
+    #[error("endpoint {0} not found")]
+    NoEndpoint(String),
+    /// 400
+    #[error("cannot disconnect container from host network - container was created in host network mode")]
+    HostDisconnect,
+    /// 403
+    #[error("error while removing network: configuration network {0:?} is in use")]
+    ConfigInUse(String),
+    /// 409
+    #[error("a prune operation is already running")]
+    PruneRunning,
     /// 400
     #[error(
         "container sharing network namespace with another container or host cannot be connected to any other network"
@@ -144,7 +159,9 @@ impl Error {
     /// Sorts the error as dockerd does.
     pub fn kind(&self) -> Kind {
         match self {
-            Error::NotFound(_) | Error::UnknownDriver(_) | Error::PoolsExhausted => Kind::NotFound,
+            Error::NotFound(_) | Error::NoEndpoint(_) | Error::UnknownDriver(_) | Error::PoolsExhausted => {
+                Kind::NotFound
+            }
             Error::Ambiguous(..)
             | Error::EmptyName
             | Error::Ingress
@@ -155,8 +172,9 @@ impl Error {
             | Error::Shared
             | Error::HostMode
             | Error::NoneMode
+            | Error::HostDisconnect
             | Error::InvalidProtocol(_) => Kind::Invalid,
-            Error::NameTaken(_) => Kind::Conflict,
+            Error::NameTaken(_) | Error::PruneRunning => Kind::Conflict,
             Error::ActiveEndpoints { .. }
             | Error::Predefined(_)
             | Error::PredefinedName(_)
@@ -165,12 +183,14 @@ impl Error {
             | Error::AddressInUse
             | Error::EndpointExists { .. }
             | Error::InterfaceTaken(_)
-            | Error::NotConnected { .. }
             | Error::ConfigOnly(_)
+            | Error::ConfigInUse(_)
             | Error::ForeignBridge(_) => Kind::Forbidden,
             Error::Undo { cause, .. } => cause.kind(),
             Error::Stopping => Kind::Unavailable,
             Error::NoAddress { .. }
+            | Error::NotConnected { .. }
+            | Error::NotConfigured { .. }
             | Error::Ports { .. }
             | Error::Kernel { .. }
             | Error::Sysctl { .. }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use events::{Event, Kind};
 use store::Durability;
 
 use crate::create::{self, Draft, Surroundings};
@@ -114,6 +115,10 @@ impl Networks {
                 .on_network(&network.id)
                 .map(|h| format!("name:{:?} id:{:?}", h.endpoint.container_name, &h.endpoint.id[..12]))
                 .collect();
+            let configured = |other: &Entry| other.network.config_from.as_ref() == Some(&network.name);
+            if network.config_only && state.networks.values().any(configured) {
+                return Err(Error::ConfigInUse(network.name.clone()));
+            }
             if !users.is_empty() {
                 return Err(Error::ActiveEndpoints { name: network.name.clone(), endpoints: users.join(", ") });
             }
@@ -127,7 +132,9 @@ impl Networks {
             inner.state().networks.insert(id, entry);
             return Err(e.into());
         }
-        inner.tell("destroy", &entry.network, None);
+        if !entry.network.config_only {
+            inner.tell("destroy", &entry.network, None);
+        }
         let kernel = Arc::clone(&inner);
         run(move || {
             let filter = kernel.kernel.filter(&entry.elements(), &[]);
@@ -136,11 +143,12 @@ impl Networks {
         .await
     }
 
-    /// Removes every network without endpoints, except the predefined, that `wanted` accepts (filters, and networks
-    /// that stopped containers refer to, are the caller's business). Answers the names of those removed.
+    /// Removes every network without endpoints, except the predefined and configurations, that `wanted` accepts. A container
+    /// that does not run has no endpoints. Answers the names of those removed.
     pub async fn prune(&self, wanted: impl Fn(&Network) -> bool + Send) -> Result<Vec<String>> {
-        let candidates: Vec<Network> =
-            self.list().into_iter().filter(|n| !n.predefined() && n.containers.is_empty() && wanted(n)).collect();
+        let _pruning = self.inner.pruning.try_lock().map_err(|_| Error::PruneRunning)?;
+        let unused = |n: &Network| !n.predefined() && !n.config_only && n.containers.is_empty();
+        let candidates: Vec<Network> = self.list().into_iter().filter(|n| unused(n) && wanted(n)).collect();
         let mut removed = Vec::new();
         for network in candidates {
             match self.remove(&network.id).await {
@@ -150,6 +158,7 @@ impl Networks {
                 Err(e) => return Err(e),
             }
         }
+        self.inner.events.emit(Event::new(Kind::Network, "prune", "").with("reclaimed", "0"));
         Ok(removed)
     }
 }

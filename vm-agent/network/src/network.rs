@@ -98,6 +98,11 @@ impl Network {
         matches!(self.name.as_str(), "bridge" | "host" | "none")
     }
 
+    /// The driver as clients see it: a configuration has none, whatever it was made with.
+    pub fn driver_name(&self) -> &'static str {
+        if self.config_only { Driver::Null.name() } else { self.driver.name() }
+    }
+
     /// True where containers find each other by name: on every bridge but the default one.
     pub fn resolves_names(&self) -> bool {
         self.driver == Driver::Bridge && self.name != "bridge"

@@ -63,6 +63,7 @@ pub(crate) struct Inner {
     pub(crate) unique_local: Ipv6Net,
     /// Networks are made and removed one at a time: a removal must not overtake an attachment to the bridge.
     pub(crate) making: tokio::sync::Mutex<()>,
+    pub(crate) pruning: tokio::sync::Mutex<()>,
 }
 
 impl Inner {
@@ -75,7 +76,7 @@ impl Inner {
     pub(crate) fn tell(&self, action: &str, network: &Network, container: Option<&str>) {
         let event = Event::new(Kind::Network, action, network.id.as_str())
             .with("name", network.name.as_str())
-            .with("type", network.driver.name());
+            .with("type", network.driver_name());
         self.events.emit(match container {
             Some(id) => event.with("container", id),
             None => event,

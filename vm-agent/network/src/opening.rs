@@ -66,7 +66,7 @@ impl Networks {
         })
         .await?;
         let retirement = Retirement::start()?;
-        let making = tokio::sync::Mutex::new(());
+        let (making, pruning) = (tokio::sync::Mutex::new(()), tokio::sync::Mutex::new(()));
         let state = Mutex::new(state);
         Ok(Networks {
             inner: Arc::new(Inner {
@@ -81,6 +81,7 @@ impl Networks {
                 endpoints,
                 unique_local,
                 making,
+                pruning,
             }),
         })
     }

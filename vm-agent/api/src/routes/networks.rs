@@ -1,6 +1,5 @@
 //! Networks.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 
 use engine_api::network::{
@@ -19,14 +18,10 @@ use crate::reply::{self, Answer};
 pub(super) async fn list(call: Call) -> Answer {
     let filters = call.query.filters()?;
     filters.only(&["dangling", "driver", "id", "label", "name", "scope", "type"])?;
-    let dangling = filters.flag("dangling")?;
-    let used: HashSet<String> = call.services.containers.networks_in_use().into_iter().collect();
+    let dangling = dangling(&filters)?;
     let mut list = Vec::new();
     for network in call.services.networks.list() {
-        let unused = !network.predefined()
-            && network.containers.is_empty()
-            && !used.contains(&network.id)
-            && !used.contains(&network.name);
+        let unused = !network.predefined() && network.containers.is_empty();
         if chosen(&filters, &network)? && dangling.is_none_or(|wanted| wanted == unused) {
             let mut inspect = describe(network);
             // Lists tell of containers only to clients before 1.28.
@@ -39,6 +34,20 @@ pub(super) async fn list(call: Call) -> Answer {
     reply::json(&list)
 }
 
+/// dockerd reads this filter apart from all others.
+fn dangling(filters: &Filters) -> Result<Option<bool>, Failure> {
+    let values: Vec<&str> = filters.values("dangling").collect();
+    match values.as_slice() {
+        [] => Ok(None),
+        ["1" | "true"] => Ok(Some(true)),
+        ["0" | "false"] => Ok(Some(false)),
+        [_] => Err(Failure::bad_request(
+            "invalid value for filter 'dangling', must be \"true\" (or \"1\"), or \"false\" (or \"0\")",
+        )),
+        _ => Err(Failure::bad_request("got more than one value for filter key \"dangling\"")),
+    }
+}
+
 fn chosen(filters: &Filters, network: &Network) -> Result<bool, Failure> {
     for wanted in filters.values("type") {
         if !matches!(wanted, "custom" | "builtin") {
@@ -46,7 +55,7 @@ fn chosen(filters: &Filters, network: &Network) -> Result<bool, Failure> {
         }
     }
     let kind = if network.predefined() { "builtin" } else { "custom" };
-    Ok(filters.accepts("driver", network.driver.name())
+    Ok(filters.accepts("driver", network.driver_name())
         && filters.accepts("type", kind)
         && filters.accepts("scope", "local")
         && filters.any("name", |wanted| names::matches(wanted, &network.name))
@@ -55,11 +64,24 @@ fn chosen(filters: &Filters, network: &Network) -> Result<bool, Failure> {
 }
 
 pub(super) async fn inspect(call: Call) -> Answer {
+    // Nothing here has more to tell.
+    if let Some(verbose) = call.query.filled("verbose")
+        && network::parse_bool(verbose).is_none()
+    {
+        let reason = format!("strconv.ParseBool: parsing {verbose:?}: invalid syntax");
+        return Err(Failure::bad_request(format!("invalid value for verbose: {verbose}: {reason}")));
+    }
+    if call.query.filled("scope").is_some_and(|scope| scope != "local") {
+        return Err(network::Error::NotFound(call.name.clone()).into());
+    }
     reply::json(&describe(call.services.networks.inspect(&call.name)?))
 }
 
 pub(super) async fn create(mut call: Call) -> Answer {
-    let request: NetworkCreateRequest = call.json().await?;
+    let mut request: NetworkCreateRequest = call.json().await?;
+    if !call.since(1, 48) {
+        request.enable_ipv4 = None;
+    }
     let created = call.services.networks.create(translate(request)?).await?;
     reply::created(&NetworkCreateResponse { id: created.id, warning: created.warning })
 }
@@ -126,20 +148,15 @@ pub(super) async fn disconnect(mut call: Call) -> Answer {
     reply::ok()
 }
 
-/// Networks that stopped containers are configured for are in use too.
 pub(super) async fn prune(call: Call) -> Answer {
     let filters = call.query.filters()?;
     filters.only(&["label", "label!", "until"])?;
     let until = super::until(&filters)?;
-    let used: HashSet<String> = call.services.containers.networks_in_use().into_iter().collect();
     let pruned = call
         .services
         .networks
         .prune(move |network: &Network| {
-            !used.contains(&network.id)
-                && !used.contains(&network.name)
-                && super::labels_chosen(&filters, &network.labels)
-                && until.is_none_or(|until| nanos(network.created) < until)
+            super::labels_chosen(&filters, &network.labels) && until.is_none_or(|until| nanos(network.created) < until)
         })
         .await?;
     // A network takes no room.
@@ -157,7 +174,7 @@ fn describe(network: Network) -> NetworkInspect {
     NetworkInspect {
         created: Timestamp::try_from(network.created).unwrap_or(ZERO_TIME),
         scope: "local".to_owned(),
-        driver: network.driver.name().to_owned(),
+        driver: network.driver_name().to_owned(),
         enable_ipv4: network.enable_ipv4,
         enable_ipv6: network.enable_ipv6,
         ipam: Ipam {

@@ -167,9 +167,16 @@ impl Actor {
             Err(network::Error::NotFound(_)) if force => network.to_owned(),
             Err(error) => return Err(error.into()),
         };
+        if self.run.is_some() && name == "host" && NetworkMode::of(&self.record) == NetworkMode::Host {
+            return Err(network::Error::HostDisconnect.into());
+        }
         if !self.record.endpoints.contains_key(&name) {
             let container = self.record.id.clone();
-            return Err(network::Error::NotConnected { container, network: name }.into());
+            let error = match self.run {
+                Some(_) => network::Error::NotConnected { container, network: name },
+                None => network::Error::NotConfigured { container, network: name },
+            };
+            return Err(error.into());
         }
         if let Some(run) = self.run.clone() {
             self.inner.services.networks.detach(&self.record.id, &name, run.sandbox.as_ref()).await?;
@@ -286,7 +293,14 @@ impl crate::Containers {
         network: &str,
         request: engine_api::network::NetworkDisconnectRequest,
     ) -> Result<()> {
-        let handle = self.inner.find(&request.container)?;
+        let handle = match self.inner.find(&request.container) {
+            // No endpoint outlives its container here.
+            Err(Error::NoSuchContainer(name)) if request.force => {
+                self.inner.services.networks.inspect(network)?;
+                return Err(network::Error::NoEndpoint(name).into());
+            }
+            found => found?,
+        };
         let (network, force) = (network.to_owned(), request.force);
         handle.ask(|reply| crate::handle::Command::Disconnect { network, force, reply }).await
     }
