@@ -52,11 +52,12 @@ pub(crate) fn copy_directory_and_stopped(case: &Case<'_>) -> Result {
 
 pub(crate) fn export_and_changes(case: &Case<'_>) -> Result {
     let name = case.container("diff");
-    case.ok(&["run", "--name", &name, "busybox", "sh", "-c", "echo new >/added; rm /etc/group; echo x >>/etc/passwd"])?;
+    let script = "echo new >/added; rm /etc/group; echo x >>/etc/passwd";
+    case.ok(&["run", "--name", &name, "--tmpfs", "/mounted", "busybox", "sh", "-c", script])?;
     let out = case.ok(&["diff", &name])?;
     let mut lines: Vec<&str> = out.lines().collect();
     lines.sort_unstable();
-    ensure!(lines == ["A /added", "C /etc", "C /etc/passwd", "D /etc/group"], "{out}");
+    ensure!(lines == ["A /added", "A /mounted", "C /etc", "C /etc/passwd", "D /etc/group"], "{out}");
     let dir = tempfile::tempdir()?;
     let tar = dir.path().join("all.tar");
     case.ok(&["export", "-o", &tar.display().to_string(), &name])?;

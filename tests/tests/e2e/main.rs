@@ -3,12 +3,14 @@
 //! Every case runs against every engine. `cargo test -p tests --test e2e -- native::` runs those of one engine,
 //! `… -- ::run_` those of one noun. With `BERTH_TEST_HOST=unix://…` they run against that engine instead, to prove the cases.
 
+mod commit;
 mod containers;
 mod creates;
 mod events;
 mod exec;
 mod files;
 mod images;
+mod import;
 mod logs;
 mod machine;
 mod mounts;
@@ -88,6 +90,9 @@ fn cases() -> Vec<Entry> {
         images::push_and_pull_back,
         images::save_and_load, images::tag_and_remove, images::unknown_in_registry, images::registry_down,
         images::configuration_is_honoured, images::of_another_platform,
+        commit::takes_the_changes, commit::describes_the_image, commit::no_change_is_no_layer, commit::tells_what_it_does,
+        commit::travels, commit::parents,
+        import::from_standard_input, import::from_an_address, import::refusals,
         networks::publish_tcp, networks::publish_taken_port, networks::publish_udp, networks::names_on_user_network,
         networks::none_and_host_and_container, networks::bridge_reaches_neighbour,
         networks::ports_follow_the_networks, networks::subnet_and_address, networks::without_communication,

@@ -1,6 +1,8 @@
 //! One request, as handlers see it.
 
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use engine_api::ContainerCreateRequest;
@@ -9,7 +11,7 @@ use hyper::HeaderMap;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, UPGRADE};
 use serde::de::DeserializeOwned;
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 use tokio::sync::mpsc;
 use tokio_util::io::StreamReader;
 
@@ -19,6 +21,35 @@ use crate::version::ApiVersion;
 
 /// The largest JSON body that is read, bytes.
 const JSON_LIMIT: usize = 8 << 20;
+
+/// So much of an upload that nobody wants is read all the same, bytes: as Go's server, and so dockerd, does.
+const UNWANTED: u64 = 256 << 10;
+
+/// A body on its way in. What is left of it when it is dropped is taken in the background, up to a limit: a client that cannot
+/// get rid of its last bytes takes the connection for broken and never sees why it was refused.
+struct Upload(Option<Box<dyn AsyncRead + Send + Unpin>>);
+
+impl AsyncRead for Upload {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut self.0 {
+            Some(body) => Pin::new(body).poll_read(cx, buffer),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let Some(body) = self.0.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move {
+                // It may have ended, or its client may be gone.
+                let _ = tokio::io::copy(&mut body.take(UNWANTED), &mut tokio::io::sink()).await;
+            });
+        }
+    }
+}
 
 /// A request whose route was found.
 #[derive(Debug)]
@@ -112,7 +143,7 @@ impl<S> Call<S> {
                 Err(error) => Some(Err(io::Error::new(io::ErrorKind::UnexpectedEof, error))),
             })
         });
-        (self.services, StreamReader::new(pieces))
+        (self.services, Upload(Some(Box::new(StreamReader::new(pieces)))))
     }
 
     /// The body as a channel of pieces, filled as fast as it is emptied.

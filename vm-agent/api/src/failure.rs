@@ -99,6 +99,7 @@ fn image_status(error: &images::Error) -> StatusCode {
     match error.kind() {
         Kind::Invalid => StatusCode::BAD_REQUEST,
         Kind::Unauthorized => StatusCode::UNAUTHORIZED,
+        Kind::Forbidden => StatusCode::FORBIDDEN,
         Kind::NotFound => StatusCode::NOT_FOUND,
         Kind::Conflict => StatusCode::CONFLICT,
         Kind::Unavailable | Kind::NoSpace | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,

@@ -66,6 +66,8 @@ pub enum Error {
     Remove { name: String, refused: Refused },
     #[error("removal of container {0} is already in progress")]
     RemovalInProgress(String),
+    #[error("You cannot commit container {0} which is being removed")]
+    CommitRemoving(String),
     #[error("exec command {0} has already run")]
     ExecHasRun(String),
     #[error("exec command {0} is already running")]
@@ -134,6 +136,8 @@ pub enum Invalid {
     RestartPolicy(#[from] InvalidPolicy),
     #[error("can't create 'AutoRemove' container with restart policy")]
     AutoRemoveWithPolicy,
+    #[error(transparent)]
+    Change(#[from] crate::changes::InvalidChange),
     #[error(transparent)]
     Signal(#[from] InvalidSignal),
     #[error(transparent)]
@@ -283,6 +287,7 @@ impl Error {
             | Error::AttachRestarting
             | Error::Remove { .. }
             | Error::RemovalInProgress(_)
+            | Error::CommitRemoving(_)
             | Error::ExecHasRun(_)
             | Error::ExecRunning(_)
             | Error::LogsOfDead

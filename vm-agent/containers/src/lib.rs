@@ -10,6 +10,8 @@ mod actor;
 mod archive;
 mod attach;
 mod attached;
+mod changes;
+mod commit;
 mod create;
 mod error;
 mod events;
@@ -41,6 +43,7 @@ mod streams;
 mod top;
 
 pub use attached::{Attached, Logs, Written};
+pub use changes::{InvalidChange, change};
 pub use create::resources::InvalidResources;
 pub use error::{Error, Invalid, Kind, Result};
 pub use logs::{
@@ -48,7 +51,8 @@ pub use logs::{
     until,
 };
 pub use requests::{
-    ArchivePut, AttachRequest, Counts, ListRequest, RemoveOptions, StatsRequest, StopOptions, WaitCondition, Waited,
+    ArchivePut, AttachRequest, CommitRequest, Counts, ListRequest, RemoveOptions, StatsRequest, StopOptions,
+    WaitCondition, Waited,
 };
 pub use restart::InvalidPolicy;
 pub use service::{Containers, Mode, Services, Settings};

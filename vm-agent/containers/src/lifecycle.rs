@@ -228,7 +228,7 @@ fn failed_to_start(state: &State) -> bool {
 }
 
 /// A client that goes away in the middle of a stop must not leave it half done.
-async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+pub(crate) async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
     match tokio::spawn(work).await {
         Ok(result) => result,
         Err(error) => match error.try_into_panic() {

@@ -106,3 +106,20 @@ pub struct ArchivePut {
     /// Give everything to the container's own user instead of the archive's owners.
     pub copy_uid_gid: bool,
 }
+
+/// What `docker commit` asks for.
+#[derive(Debug, Clone, Default)]
+pub struct CommitRequest {
+    /// The container stands still meanwhile.
+    pub pause: bool,
+    /// The image's name.
+    pub reference: Option<images::Reference>,
+    pub author: String,
+    pub comment: String,
+    /// Instead of the container's own.
+    pub config: Option<engine_api::ContainerConfig>,
+    /// Dockerfile instructions.
+    pub changes: Vec<String>,
+    /// The engine's version, which the image tells.
+    pub engine: String,
+}

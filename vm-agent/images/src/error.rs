@@ -87,6 +87,9 @@ pub enum Error {
     /// Reading or writing the images' metadata failed.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// The archive of an import cannot be had; the text says from where and why.
+    #[error("{message}")]
+    Source { kind: Kind, message: String },
     /// Work that several callers shared failed; the text is the cause's.
     #[error("{message}")]
     Shared { kind: Kind, message: String },
@@ -99,6 +102,8 @@ pub enum Kind {
     Invalid,
     /// 401
     Unauthorized,
+    /// 403
+    Forbidden,
     /// 404
     NotFound,
     /// 409
@@ -138,7 +143,7 @@ impl Error {
             | Error::Layer(_)
             | Error::Unpack { .. }
             | Error::Store(_) => Kind::Internal,
-            Error::Shared { kind, .. } => *kind,
+            Error::Shared { kind, .. } | Error::Source { kind, .. } => *kind,
         }
     }
 

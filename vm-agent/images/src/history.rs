@@ -6,7 +6,7 @@ use crate::{ImageId, Images, Platform, Result};
 /// One step of an image's making.
 #[derive(Debug, Clone)]
 pub struct HistoryEntry {
-    /// Only the newest step has one; `docker` shows `<missing>` for the others.
+    /// The image that ended with this step, where it is here: the newest one, then its parents one after the other.
     pub id: Option<ImageId>,
     /// Seconds since 1970; 0 when the image does not say.
     pub created: i64,
@@ -39,9 +39,13 @@ impl Images {
             });
         }
         entries.reverse();
-        if let Some(newest) = entries.first_mut() {
-            newest.id = Some(id);
-            newest.tags = self.names()?.remove(&id).unwrap_or_default().0;
+        let mut names = self.names()?;
+        let mut next = Some(id);
+        for entry in &mut entries {
+            let Some(id) = next else { break };
+            entry.id = Some(id);
+            entry.tags = names.remove(&id).unwrap_or_default().0;
+            next = self.inner.images.get(&id.hex())?.and_then(|record| record.parent);
         }
         Ok(entries)
     }

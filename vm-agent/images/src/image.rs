@@ -30,9 +30,10 @@ impl Image {
         platform(&self.raw)
     }
 
-    /// When the image was made, in seconds since 1970; `None` when it does not say.
+    /// When the image was made, in nanoseconds since 1970; `None` when it does not say.
     pub fn created(&self) -> Option<i64> {
-        seconds(self.raw.get("created")?.as_str()?)
+        let created: jiff::Timestamp = self.raw.get("created")?.as_str()?.parse().ok()?;
+        i64::try_from(created.as_nanosecond()).ok()
     }
 
     /// The labels; `None` when there are none at all.

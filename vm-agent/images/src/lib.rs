@@ -14,9 +14,11 @@ mod fetch;
 mod follow;
 mod history;
 mod image;
+mod import;
 mod inspect;
 mod list;
 mod load;
+mod made;
 mod manifest;
 mod pins;
 mod platform;
@@ -41,14 +43,16 @@ pub use compression::decompress;
 pub use error::{Error, Kind};
 pub use history::HistoryEntry;
 pub use image::Image;
+pub use import::Source;
 pub use inspect::Inspect;
 pub use layers::{DiffId, Digest};
 pub use list::{DiskUsage, Summary};
+pub use made::Draft;
 pub use platform::Platform;
 pub use progress::{Detail, Progress, Sink};
 pub use reference::{DOCKER_HUB, Reference};
 pub use registry::{Auth, Patience, ProxyChoice, RegistryConfig};
-pub use remove::{Pruned, Removed};
+pub use remove::{Pruned, Removal, Removed};
 
 use content::Content;
 use fetch::Fetches;
@@ -199,7 +203,11 @@ impl Images {
         .await?;
         if let Some(known) = self.inner.images.get(&id.hex())? {
             record.last_tagged = known.last_tagged;
-            record.parent = known.parent;
+            record.parent = record.parent.or(known.parent);
+        }
+        if let Some(parent) = record.parent {
+            // Only an image that is here can have children.
+            self.record(&parent)?;
         }
         if !references.is_empty() {
             record.last_tagged = Some(image::now());

@@ -1,6 +1,6 @@
 //! `docker images` and the images' part of `docker system df`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use layers::DiffId;
 
@@ -15,13 +15,15 @@ pub struct Summary {
     pub repo_tags: Vec<String>,
     /// Familiar forms: `busybox@sha256:…`
     pub repo_digests: Vec<String>,
-    /// Seconds since 1970; 0 when the image does not say.
-    pub created: i64,
+    /// Nanoseconds since 1970; `None` when the image does not say.
+    pub created: Option<i64>,
     /// Bytes in the files of all layers.
     pub size: u64,
     /// Bytes in layers that other images have too.
     pub shared_size: u64,
     pub labels: Option<BTreeMap<String, String>>,
+    /// Other images were made from it.
+    pub has_children: bool,
 }
 
 /// Tags and digests.
@@ -31,6 +33,11 @@ impl Summary {
     /// True when no tag and no digest names the image.
     pub fn is_dangling(&self) -> bool {
         self.repo_tags.is_empty() && self.repo_digests.is_empty()
+    }
+
+    /// A step on the way to other images: nobody names it, and lists leave it out.
+    pub fn is_intermediate(&self) -> bool {
+        self.is_dangling() && self.has_children
     }
 }
 
@@ -52,6 +59,7 @@ impl Images {
                 *users.entry(layer.diff_id).or_default() += 1;
             }
         }
+        let parents: HashSet<ImageId> = records.iter().filter_map(|(_, record)| record.parent).collect();
         let mut names = self.names()?;
         let mut summaries = Vec::with_capacity(records.len());
         for (id, record) in records {
@@ -70,10 +78,11 @@ impl Images {
                 parent: record.parent,
                 repo_tags,
                 repo_digests,
-                created: image.created().unwrap_or_default(),
+                created: image.created(),
                 size: image.size,
                 shared_size: shared.map(|layer| self.inner.layers.size(layer).unwrap_or_default()).sum(),
                 labels: image.labels(),
+                has_children: parents.contains(&id),
             });
         }
         summaries.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| a.repo_tags.cmp(&b.repo_tags)));

@@ -39,7 +39,8 @@ impl Sink {
         Sink::new(drop)
     }
 
-    pub(crate) fn send(&self, progress: Progress) {
+    /// Passes a message on.
+    pub fn send(&self, progress: Progress) {
         (self.0)(progress);
     }
 

@@ -13,8 +13,18 @@ use crate::{Error, Holder, ImageId, Images, Reference, Result, Summary};
 pub enum Removed {
     /// A familiar reference.
     Untagged(String),
-    /// An image's ID, or the chain ID of a layer.
-    Deleted(Digest),
+    /// An image.
+    Deleted(ImageId),
+    /// The chain ID of a layer that went with it.
+    Layer(Digest),
+}
+
+/// How an image is removed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Removal {
+    pub force: bool,
+    /// Keep the image's ancestors that nobody names or uses any more.
+    pub keep_parents: bool,
 }
 
 /// What a prune did.
@@ -26,47 +36,82 @@ pub struct Pruned {
 }
 
 impl Images {
+    /// [`Images::remove_as`] with ancestors that nothing keeps.
+    pub async fn remove(&self, name_or_id: &str, force: bool) -> Result<Vec<Removed>> {
+        self.remove_as(name_or_id, Removal { force, keep_parents: false }).await
+    }
+
     /// Removes a reference, or an image with all its references when it is named by ID.
     ///
     /// # Errors
     ///
-    /// [`Error::Conflict`] when a container uses it, or several repositories name it, and `force` cannot or must say so.
-    pub async fn remove(&self, name_or_id: &str, force: bool) -> Result<Vec<Removed>> {
+    /// [`Error::Conflict`] when a container uses it or other images were made from it, or several repositories name it, and
+    /// `force` cannot or must say so.
+    pub async fn remove_as(&self, name_or_id: &str, removal: Removal) -> Result<Vec<Removed>> {
         let mut removed = Vec::new();
         {
             let _commit = self.inner.commit.lock().await;
             let (id, reference) = self.resolve_full(name_or_id)?;
-            let holders: Vec<Holder> =
-                self.holders().unwrap_or_default().into_iter().filter(|holder| holder.image == id).collect();
-            let references = self.references_of(&id)?;
+            let parent = self.record(&id)?.parent;
             match reference {
-                Some(reference) => {
-                    self.remove_reference(&id, &reference, references, &holders, force, &mut removed).await?;
-                }
-                None => self.remove_by_id(&id, references, &holders, force, &mut removed).await?,
+                Some(reference) => self.remove_reference(&id, &reference, removal.force, &mut removed).await?,
+                None => self.remove_by_id(&id, removal.force, &mut removed).await?,
+            }
+            if !removal.keep_parents && removed.contains(&Removed::Deleted(id)) {
+                self.remove_parents(parent, &mut removed).await?;
             }
         }
         self.collect().await?;
         Ok(removed)
     }
 
-    /// Removes dangling images, or all that no container uses; `keep` may refuse single ones (label and time filters).
+    /// Removes the ancestors, nearest first, up to one that somebody names or uses.
+    async fn remove_parents(&self, mut parent: Option<ImageId>, removed: &mut Vec<Removed>) -> Result<()> {
+        while let Some(id) = parent {
+            let need = self.need_of(&id)?;
+            if !self.references_of(&id)?.is_empty() || need.has_children || !need.holders.is_empty() {
+                break;
+            }
+            parent = self.record(&id)?.parent;
+            self.delete(&id, &[], removed).await?;
+        }
+        Ok(())
+    }
+
+    fn need_of(&self, id: &ImageId) -> Result<Need> {
+        let holders = self.holders().unwrap_or_default().into_iter().filter(|holder| holder.image == *id).collect();
+        let has_children = self.records()?.iter().any(|(_, record)| record.parent == Some(*id));
+        Ok(Need { holders, has_children })
+    }
+
+    /// Removes dangling images, or all that no container uses; `keep` may refuse single ones (label and time filters). What
+    /// other images were made from stays, unless it goes with the last of them.
     pub async fn prune(&self, dangling_only: bool, keep: impl Fn(&Summary) -> bool) -> Result<Pruned> {
         let mut pruned = Pruned::default();
         for summary in self.list()? {
-            if (dangling_only && !summary.repo_tags.is_empty()) || keep(&summary) {
+            let id = summary.id;
+            let passed_over = if dangling_only { !summary.repo_tags.is_empty() } else { summary.is_intermediate() };
+            if passed_over || keep(&summary) {
                 continue;
             }
             let _commit = self.inner.commit.lock().await;
-            let references = self.references_of(&summary.id)?;
-            let uses = |holder: &Holder| holder.image == summary.id && !(holder.mounted && references.is_empty());
-            if self.holders().unwrap_or_default().iter().any(uses) {
+            // Gone meanwhile, perhaps with its child.
+            let Some(record) = self.inner.images.get(&id.hex())? else { continue };
+            let need = self.need_of(&id)?;
+            let references = self.references_of(&id)?;
+            let is_tagged = references.iter().any(|reference| reference.digest.is_none());
+            let uses = |holder: &Holder| !(holder.mounted && references.is_empty());
+            if need.holders.iter().any(uses) || (dangling_only && is_tagged) {
                 continue;
             }
-            if dangling_only && references.iter().any(|reference| reference.digest.is_none()) {
+            if need.has_children {
+                if !dangling_only {
+                    self.untag(&references, &mut pruned.removed).await?;
+                }
                 continue;
             }
-            self.delete(&summary.id, &references, &mut pruned.removed).await?;
+            self.delete(&id, &references, &mut pruned.removed).await?;
+            self.remove_parents(record.parent, &mut pruned.removed).await?;
         }
         pruned.reclaimed = self.collect().await?;
         Ok(pruned)
@@ -76,14 +121,14 @@ impl Images {
         &self,
         id: &ImageId,
         reference: &Reference,
-        mut references: Vec<Reference>,
-        holders: &[Holder],
         force: bool,
         removed: &mut Vec<Removed>,
     ) -> Result<()> {
+        let mut references = self.references_of(id)?;
+        let need = self.need_of(id)?;
         if !force
             && is_single(&references)
-            && let Some(holder) = holders.first()
+            && let Some(holder) = need.holders.first()
         {
             return Err(Error::Conflict(format!(
                 "unable to remove repository reference {:?} (must force) - container {} is using its referenced image {}",
@@ -107,26 +152,18 @@ impl Images {
             }
         }
         if references.is_empty() {
-            match conflict(id, &gone, holders, force, true) {
-                None => return self.delete(id, &gone, removed).await,
-                // The name goes; the image stays, since a container uses it.
-                Some(_) if !holders.is_empty() => {}
-                Some(conflict) => return Err(conflict),
+            // The name goes in any case; the image stays when a container uses it, or others were made from it.
+            if conflict(id, &gone, &need, force, true).is_none() {
+                return self.delete(id, &gone, removed).await;
             }
         }
         self.untag(&gone, removed).await
     }
 
-    async fn remove_by_id(
-        &self,
-        id: &ImageId,
-        references: Vec<Reference>,
-        holders: &[Holder],
-        force: bool,
-        removed: &mut Vec<Removed>,
-    ) -> Result<()> {
+    async fn remove_by_id(&self, id: &ImageId, force: bool, removed: &mut Vec<Removed>) -> Result<()> {
+        let references = self.references_of(id)?;
         let single = is_single(&references);
-        match conflict(id, &references, holders, force, single) {
+        match conflict(id, &references, &self.need_of(id)?, force, single) {
             Some(conflict) => Err(conflict),
             None => self.delete(id, &references, removed).await,
         }
@@ -162,16 +199,28 @@ impl Images {
         }
         let chain = record.chain();
         let gone = (1..=chain.len()).rev().filter_map(|length| Digest::chain(&chain[..length]));
-        removed.extend(gone.filter(|chain| !kept.contains(chain)).map(Removed::Deleted));
+        removed.extend(gone.filter(|chain| !kept.contains(chain)).map(Removed::Layer));
         Ok(())
     }
 }
 
+/// Who else needs an image.
+#[derive(Debug, Default)]
+struct Need {
+    /// Containers.
+    holders: Vec<Holder>,
+    /// Other images were made from it.
+    has_children: bool,
+}
+
 /// What stands against deleting an image; `single` when its references may go without force.
-fn conflict(id: &ImageId, references: &[Reference], holders: &[Holder], force: bool, single: bool) -> Option<Error> {
+fn conflict(id: &ImageId, references: &[Reference], need: &Need, force: bool, single: bool) -> Option<Error> {
     let conflict =
         |how: &str, why: String| Some(Error::Conflict(format!("unable to delete {} ({how}) - {why}", short(id))));
-    let mut standing = holders.iter().filter(|holder| !holder.mounted);
+    if need.has_children {
+        return conflict("cannot be forced", "image has dependent child images".to_owned());
+    }
+    let mut standing = need.holders.iter().filter(|holder| !holder.mounted);
     if let Some(holder) = standing.clone().find(|holder| holder.running) {
         let container = short_id(&holder.container_id);
         return conflict("cannot be forced", format!("image is being used by running container {container}"));
@@ -227,7 +276,8 @@ mod tests {
             Holder { container_id, image: id, chain: Vec::new(), running, mounted: false }
         };
         let text = |holders: &[Holder], force| {
-            conflict(&id, &references(&["a:1"]), holders, force, true).map(|e| e.to_string())
+            let need = Need { holders: holders.to_vec(), has_children: false };
+            conflict(&id, &references(&["a:1"]), &need, force, true).map(|e| e.to_string())
         };
         assert_eq!(
             text(&[holder(true)], true).unwrap(),
@@ -242,7 +292,10 @@ mod tests {
                 .contains("(must be forced) - image is being used by stopped container")
         );
         assert_eq!(text(&[holder(false)], true), None);
-        let multiple = conflict(&id, &references(&["a:1", "b:1"]), &[], false, false).unwrap().to_string();
+        let multiple = conflict(&id, &references(&["a:1", "b:1"]), &Need::default(), false, false).unwrap().to_string();
         assert!(multiple.ends_with("image is referenced in multiple repositories"), "{multiple}");
+        let parent =
+            conflict(&id, &[], &Need { has_children: true, ..Need::default() }, true, false).unwrap().to_string();
+        assert!(parent.ends_with(" (cannot be forced) - image has dependent child images"), "{parent}");
     }
 }

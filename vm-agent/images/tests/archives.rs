@@ -225,7 +225,7 @@ async fn images_are_found_listed_and_told_apart() {
         assert_eq!(bench.images.resolve(name).unwrap_err().to_string(), message);
     }
     let summary = &bench.images.list().unwrap()[0];
-    assert_eq!((summary.created, summary.size), (1_714_558_831, 1008));
+    assert_eq!((summary.created.map(|created| created / 1_000_000_000), summary.size), (Some(1_714_558_831), 1008));
     assert_eq!(summary.labels.as_ref().unwrap()["label"], "busybox:1");
     let history = bench.images.history("busybox:1", None).unwrap();
     assert_eq!(history.len(), 4);
@@ -292,7 +292,7 @@ async fn removal_follows_dockerds_rules() {
     assert!(bench.images.collect().await.unwrap() > 1000);
     assert_eq!(bench.layer_names(), [chain[0].hex()]);
     let removed = bench.images.remove("base:1", false).await.unwrap();
-    assert_eq!(removed, [Removed::Untagged("base:1".to_owned()), Removed::Deleted(base), Removed::Deleted(chain[0])]);
+    assert_eq!(removed, [Removed::Untagged("base:1".to_owned()), Removed::Deleted(base), Removed::Layer(chain[0])]);
     assert_eq!(bench.layer_names(), [""; 0]);
     assert_eq!(bench.names("content/blobs/sha256"), [""; 0]);
     let error = bench.images.remove("gone", false).await.unwrap_err().to_string();

@@ -27,6 +27,7 @@ mod error;
 mod implied;
 mod metadata;
 mod names;
+mod omit;
 mod overlay;
 mod pack;
 mod remove;
@@ -37,7 +38,7 @@ mod unpack;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{Read, Write};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -187,15 +188,16 @@ impl Layers {
     ///
     /// [`Error::Read`] passes on the reader's own error; [`Error::DiffId`] when the bytes are not the promised ones.
     pub fn apply(&self, tar: impl Read, diff_id: &DiffId) -> Result<Applied> {
-        self.unpack(tar, Some(diff_id))
+        self.unpack(tar, Some(diff_id), |_| {})
     }
 
-    /// [`Layers::apply`] for a tar whose diffID nobody has promised.
-    pub fn import(&self, tar: impl Read) -> Result<Applied> {
-        self.unpack(tar, None)
+    /// [`Layers::apply`] for a tar whose diffID nobody has promised. `keep` learns it before the layer can be seen: from
+    /// then on the caller keeps it from being collected.
+    pub fn import(&self, tar: impl Read, keep: impl FnOnce(&DiffId)) -> Result<Applied> {
+        self.unpack(tar, None, keep)
     }
 
-    fn unpack(&self, tar: impl Read, expected: Option<&DiffId>) -> Result<Applied> {
+    fn unpack(&self, tar: impl Read, expected: Option<&DiffId>, keep: impl FnOnce(&DiffId)) -> Result<Applied> {
         let ingest = self.inner.disk.ingest()?;
         let mut tar = Hashed { source: tar, hasher: Sha256::new() };
         let unpacked = unpack::unpack(&mut tar, &ingest.tree())?;
@@ -206,6 +208,7 @@ impl Layers {
         let record =
             Record { size: unpacked.size, implied: unpacked.implied.iter().map(|name| names::to_text(name)).collect() };
         let size = record.size;
+        keep(&diff_id);
         let mut stale = None;
         if let Entry::Vacant(place) = self.state().layers.entry(diff_id) {
             // Garbage that was collected and not discarded yet.
@@ -341,12 +344,17 @@ impl Layers {
 
     /// Writes the tree beneath `root` (a directory or a mount) as a tar: `docker export`; blocking.
     pub fn export(root: BorrowedFd<'_>, mut out: impl Write) -> Result<()> {
-        pack::pack(root, pack::Marks::None, &mut out)
+        pack::pack(root, pack::Marks::None, &HashSet::new(), &mut out)
     }
 
-    /// Writes an upper directory as the tar of a new layer, deleted names as OCI whiteouts; blocking.
-    pub fn export_changes(upper: BorrowedFd<'_>, mut out: impl Write) -> Result<()> {
-        pack::pack(upper, pack::Marks::Whiteouts, &mut out)
+    /// Writes the upper directory above `chain` as the tar of a new layer, deleted names as OCI whiteouts; blocking.
+    ///
+    /// `foreign`: absolute paths that somebody else than the container put there. They are left out where the chain has
+    /// nothing under the name, and so are directories that changed only for their sake.
+    pub fn export_changes(&self, upper: &Path, chain: &[DiffId], foreign: &[&str], mut out: impl Write) -> Result<()> {
+        let omitted = omit::omitted(upper, &self.overlay(chain, None)?.lowers, foreign)?;
+        let upper = std::fs::File::open(upper).map_err(Error::io("cannot open", upper))?;
+        pack::pack(upper.as_fd(), pack::Marks::Whiteouts, &omitted, &mut out)
     }
 
     /// Takes every layer and chain out of sight that is in none of the chains of `keep`, and their records with `batch`.

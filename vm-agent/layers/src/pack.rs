@@ -3,7 +3,7 @@
 //! The output depends on the tree alone: names are sorted, times have whole seconds as `dockerd` writes them, and what
 //! does not fit a ustar header goes into PAX records.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -30,11 +30,12 @@ pub(crate) enum Marks {
     Whiteouts,
 }
 
-/// Writes the tree beneath `root`, without an entry for the root itself, and the end of the archive.
-pub(crate) fn pack(root: BorrowedFd<'_>, marks: Marks, out: &mut impl Write) -> Result<()> {
+/// Writes the tree beneath `root`, without an entry for the root itself and without what is in `omitted` (clean names, each
+/// with all that is beneath it), and the end of the archive.
+pub(crate) fn pack(root: BorrowedFd<'_>, marks: Marks, omitted: &HashSet<Vec<u8>>, out: &mut impl Write) -> Result<()> {
     // A mount's own descriptor may be O_PATH, which cannot be listed.
     let root = rustix::fs::openat(root, c".", directory_flags(), Mode::empty()).map_err(|e| failed(b"", e))?;
-    let mut pack = Pack { out, marks, links: HashMap::new() };
+    let mut pack = Pack { out, marks, omitted, links: HashMap::new() };
     pack.directory(b"", &root)?;
     pack.write(&[0; 2 * BLOCK])?;
     pack.out.flush().map_err(Error::io("cannot write the archive to", ""))
@@ -43,6 +44,7 @@ pub(crate) fn pack(root: BorrowedFd<'_>, marks: Marks, out: &mut impl Write) -> 
 struct Pack<'a, W> {
     out: &'a mut W,
     marks: Marks,
+    omitted: &'a HashSet<Vec<u8>>,
     /// The first name of every file that has several.
     links: HashMap<(u64, u64), Vec<u8>>,
 }
@@ -62,13 +64,17 @@ impl<W: Write> Pack<'_, W> {
         }
         children.sort();
         for child in children {
+            let inner = join(name, &child);
+            if self.omitted.contains(&inner) {
+                continue;
+            }
             let stat = match rustix::fs::statat(fd, path(&child), AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) => stat,
                 // A running container may remove files meanwhile.
                 Err(Errno::NOENT) => continue,
                 Err(e) => return Err(failed(name, e)),
             };
-            self.entry(&join(name, &child), &child, fd, &stat)?;
+            self.entry(&inner, &child, fd, &stat)?;
         }
         Ok(())
     }

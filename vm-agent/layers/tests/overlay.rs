@@ -131,7 +131,7 @@ fn paths_longer_than_the_kernel_takes_are_shortened() {
     let store = store::Store::open(&deep.join("store")).unwrap();
     let layers = Layers::open(&deep.join("layers"), &store).unwrap();
     let bytes = Tar::new().file("a", b"1").finish();
-    let a = layers.import(bytes.as_slice()).unwrap().diff_id;
+    let a = layers.import(bytes.as_slice(), |_| {}).unwrap().diff_id;
     let upper = UpperDir { upper: deep.join("upper"), work: deep.join("work") };
     layers.prepare_upper(&[a], &upper).unwrap();
     let mounted = Mounted::new(layers.mount(&layers.overlay(&[a], Some(upper)).unwrap()).unwrap());
@@ -194,11 +194,17 @@ fn changes_are_listed_as_docker_diff_does() {
     assert_eq!(changes, expected.map(|(path, kind)| (path.to_owned(), kind)).into());
     assert_eq!(Layers::upper_size(&upper.upper).unwrap(), 2 + 3 + 1);
 
-    // The upper directory as a layer of its own shows the same tree again.
+    // The upper directory as a layer of its own shows the same tree again, with what no list of changes tells of.
+    let attribute = |name: &str, key: &str, value: &[u8]| {
+        rustix::fs::setxattr(merged.join(name), key, value, rustix::fs::XattrFlags::empty()).unwrap();
+    };
+    attribute("new/file", "user.kept", b"yes");
+    attribute("quiet", "user.kept", b"yes");
+    // VFS_CAP_REVISION_2 with CAP_NET_BIND_SERVICE.
+    attribute("etc/changed", "security.capability", &[0, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     let mut layer = Vec::new();
-    let fd = std::fs::File::open(&upper.upper).unwrap();
-    Layers::export_changes(fd.as_fd(), &mut layer).unwrap();
-    let committed = bench.layers.import(layer.as_slice()).unwrap().diff_id;
+    bench.layers.export_changes(&upper.upper, &chain, &[], &mut layer).unwrap();
+    let committed = bench.layers.import(layer.as_slice(), |_| {}).unwrap().diff_id;
     let again = bench.mount(&[bottom.diff_id, committed]);
     let list = |root: &std::path::Path| {
         let mut tar = Vec::new();
@@ -206,6 +212,44 @@ fn changes_are_listed_as_docker_diff_does() {
         tar
     };
     assert_eq!(list(&again.path), list(&merged.path));
+}
+
+/// What every container gets from its engine is no change of its own, unless it had a hand in it.
+#[test]
+fn foreign_files_are_not_exported() {
+    let bench = Bench::new();
+    let bottom = bench.apply(Tar::new().dir("etc", 0o755).file("etc/hosts", b"1").dir("dev", 0o755).dir("run", 0o755));
+    let chain = [bottom.diff_id];
+    let foreign = ["/.mark", "/etc/hosts", "/etc/name", "/dev/console", "/proc", "/lib/ours", "/run/ours", "/srv/ours"];
+    let export = |change: &dyn Fn(&Mounted)| -> Vec<String> {
+        let root = tempfile::tempdir_in(bench.dir.path()).unwrap();
+        let upper = UpperDir { upper: root.path().join("upper"), work: root.path().join("work") };
+        bench.layers.prepare_upper(&chain, &upper).unwrap();
+        bench.settle(&chain);
+        let merged =
+            Mounted::new(bench.layers.mount(&bench.layers.overlay(&chain, Some(upper.clone())).unwrap()).unwrap());
+        for directory in ["proc", "lib", "srv", "srv/ours"] {
+            std::fs::create_dir(merged.join(directory)).unwrap();
+        }
+        for file in [".mark", "etc/name", "dev/console", "lib/ours", "run/ours"] {
+            std::fs::write(merged.join(file), b"").unwrap();
+        }
+        change(&merged);
+        let mut layer = Vec::new();
+        bench.layers.export_changes(&upper.upper, &chain, &foreign, &mut layer).unwrap();
+        let mut archive = tar::Archive::new(layer.as_slice());
+        let names = archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string());
+        names.collect()
+    };
+    assert_eq!(export(&|_| {}), [] as [&str; 0]);
+    let changed = export(&|merged| {
+        std::fs::write(merged.join("etc/hosts"), b"2").unwrap();
+        std::fs::write(merged.join("lib/own"), b"").unwrap();
+        std::fs::set_permissions(merged.join("run"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        std::fs::write(merged.join("srv/ours/own"), b"").unwrap();
+    });
+    assert_eq!(changed, ["etc/", "etc/hosts", "lib/", "lib/own", "run/", "srv/", "srv/ours/", "srv/ours/own"]);
+    assert_eq!(export(&|merged| std::fs::remove_file(merged.join("etc/hosts")).unwrap()), ["etc/", "etc/.wh.hosts"]);
 }
 
 #[test]
@@ -226,7 +270,7 @@ fn an_exported_tree_unpacks_to_the_same_tree() {
     let mut first = Vec::new();
     let mounted = bench.mount(&[applied.diff_id]);
     Layers::export(mounted.fd.as_fd(), &mut first).unwrap();
-    let again = bench.layers.import(first.as_slice()).unwrap();
+    let again = bench.layers.import(first.as_slice(), |_| {}).unwrap();
     let tree = bench.tree(&again.diff_id);
     let meta = std::fs::metadata(tree.join(&name)).unwrap();
     assert_eq!((meta.uid(), meta.len()), (3_000_000_000, 3));

@@ -26,11 +26,3 @@ pub(super) async fn prune(_call: Call) -> Answer {
 pub(super) async fn cancel(_call: Call) -> Answer {
     reply::no_content()
 }
-
-pub(super) async fn commit(call: Call) -> Answer {
-    let container = call.query.get("container").unwrap_or_default();
-    call.services.containers.resolve(container)?;
-    Err(Failure::not_implemented(
-        "this engine cannot commit a container to an image: use docker export, or docker cp for single files",
-    ))
-}

@@ -8,10 +8,10 @@ use engine_api::inspect::DriverData;
 use engine_api::{Filters, ImageInspect, ImageSummary, Timestamp, ZERO_TIME};
 use events::{Event, Kind};
 use hyper::StatusCode;
-use images::{ImageId, Images, Reference, Removed, Summary};
+use images::{ImageId, Images, Reference, Removal, Removed, Summary};
 use serde_json::{Value, json};
 
-use super::transfer::platform_since;
+use super::transfer::{parse_platform, platform_since};
 use super::{Call, names};
 use crate::Services;
 use crate::failure::Failure;
@@ -26,8 +26,12 @@ pub(super) async fn list(call: Call) -> Answer {
     let choice = Choice::new(&call.services, &filters)?;
     let users = users(&call.services).await?;
     let shared = call.since(1, 42) && call.query.flag("shared-size");
+    let all = call.query.flag("all");
     let mut list = Vec::new();
     for image in call.services.images.list()? {
+        if image.is_intermediate() && !all {
+            continue;
+        }
         let Some(image) = choice.apply(image) else { continue };
         let dangling = image.is_dangling();
         let mut summary = summarise(image, &users);
@@ -54,34 +58,39 @@ pub(super) async fn list(call: Call) -> Answer {
 struct Choice<'f> {
     filters: &'f Filters,
     dangling: Option<bool>,
-    /// Seconds since the epoch; images created later are left out, and so on.
+    /// Nanoseconds since the epoch; only images created before, and so on.
     before: Option<i64>,
     since: Option<i64>,
-    until: Option<i64>,
 }
 
 impl<'f> Choice<'f> {
     fn new(services: &Services, filters: &'f Filters) -> Result<Self, Failure> {
-        let created = |name: &str| -> Result<Option<i64>, Failure> {
-            let Some(image) = filters.values(name).next() else { return Ok(None) };
-            Ok(Some(created_of(services, image)?))
+        let created = |name: &str| -> Result<Vec<i64>, Failure> {
+            let times = filters.values(name).map(|image| created_of(services, image)).collect::<Result<Vec<_>, _>>()?;
+            Ok(times.into_iter().flatten().collect())
         };
+        let until = filters.values("until").map(super::point_in_time).collect::<Result<Vec<_>, _>>()?;
+        // Of several values the narrowest counts.
         Ok(Self {
             filters,
             dangling: filters.flag("dangling")?,
-            before: created("before")?,
-            since: created("since")?,
-            until: super::until(filters)?.map(|nanos| nanos.div_euclid(1_000_000_000)),
+            before: created("before")?.into_iter().chain(until).min(),
+            since: created("since")?.into_iter().max(),
         })
     }
 
     /// The image with those of its names that were asked for, or nothing.
     fn apply(&self, mut image: Summary) -> Option<Summary> {
         let labels = image.labels.clone().unwrap_or_default();
-        let chosen = self.dangling.is_none_or(|wanted| wanted == image.repo_tags.is_empty())
-            && self.before.is_none_or(|before| image.created < before)
-            && self.since.is_none_or(|since| image.created > since)
-            && self.until.is_none_or(|until| image.created < until)
+        let dangling = match self.dangling {
+            None => true,
+            Some(true) => image.repo_tags.is_empty() && !image.has_children,
+            // An image that only a digest names is neither.
+            Some(false) => !image.is_dangling(),
+        };
+        let chosen = dangling
+            && self.before.is_none_or(|before| image.created.is_some_and(|created| created < before))
+            && self.since.is_none_or(|since| image.created.is_some_and(|created| created > since))
             && self.filters.labels_match("label", &labels);
         if !chosen {
             return None;
@@ -109,10 +118,9 @@ fn named(pattern: &str, name: &str) -> bool {
         || full.is_some_and(|full| full == name || full == repository)
 }
 
-fn created_of(services: &Services, image: &str) -> Result<i64, Failure> {
+fn created_of(services: &Services, image: &str) -> Result<Option<i64>, Failure> {
     let id = services.images.resolve(image)?;
-    let summary = services.images.list()?.into_iter().find(|summary| summary.id == id);
-    Ok(summary.map_or(0, |summary| summary.created))
+    Ok(services.images.image(&id)?.created())
 }
 
 /// How many containers use each image, by image ID.
@@ -129,7 +137,7 @@ pub(super) fn summarise(image: Summary, users: &HashMap<String, i64>) -> ImageSu
     let id = image.id.to_string();
     ImageSummary {
         containers: users.get(&id).copied().unwrap_or(0),
-        created: image.created,
+        created: image.created.map_or(0, |nanos| nanos.div_euclid(1_000_000_000)),
         id,
         labels: image.labels,
         parent_id: image.parent.map(|parent| parent.to_string()).unwrap_or_default(),
@@ -160,7 +168,7 @@ pub(super) async fn inspect(call: Call) -> Answer {
         repo_tags: found.repo_tags,
         repo_digests: found.repo_digests,
         parent: found.parent.map(|parent| parent.to_string()).unwrap_or_default(),
-        comment: text("comment"),
+        comment: comment(raw),
         created: text("created"),
         docker_version: text("docker_version"),
         author: text("author"),
@@ -209,6 +217,13 @@ fn graph_driver(directories: &[PathBuf]) -> DriverData {
     DriverData { data, name: "overlay2".to_owned() }
 }
 
+/// The image's own, or else that of its last step: a commit puts it there.
+fn comment(raw: &Value) -> String {
+    let own = raw.get("comment").and_then(Value::as_str).filter(|comment| !comment.is_empty());
+    let last = || raw.get("history")?.as_array()?.last()?.get("comment")?.as_str();
+    own.or_else(last).unwrap_or_default().to_owned()
+}
+
 /// Members of the image's configuration that were sent before 1.50, though they mean nothing for an image.
 fn add_legacy_config(inspect: &mut Value) {
     let Some(config) = inspect.get_mut("Config").and_then(Value::as_object_mut) else { return };
@@ -255,11 +270,19 @@ pub(super) fn reference(repo: &str, tag: Option<&str>) -> Result<Reference, Fail
 
 pub(super) async fn remove(call: Call) -> Answer {
     let images = &call.services.images;
-    let id = images.resolve(&call.name)?;
+    let mut platforms = Vec::new();
+    if call.since(1, 50) {
+        platforms = call.query.all("platforms").map(parse_platform).collect::<Result<Vec<_>, _>>()?;
+    }
+    if platforms.len() > 1 {
+        return Err(Failure::bad_request("multiple platforms are not supported"));
+    }
+    let id = images.resolve_for(&call.name, platforms.first())?;
     let by_id = id.to_string().starts_with(&call.name) || id.hex().starts_with(&call.name);
     let by = if by_id { By::Id } else { By::Reference };
     let before = labels_of_all(images)?;
-    let removed = images.remove(&call.name, call.query.flag("force")).await?;
+    let removal = Removal { force: call.query.flag("force"), keep_parents: call.query.flag("noprune") };
+    let removed = images.remove_as(&call.name, removal).await?;
     reply::json(&report(&call.services, &removed, &before, by, Some(id)))
 }
 
@@ -287,7 +310,7 @@ fn report(
             Removed::Untagged(name) => {
                 let next = removed[index..].iter().find_map(|item| match item {
                     Removed::Deleted(id) => Some(*id),
-                    Removed::Untagged(_) => None,
+                    Removed::Untagged(_) | Removed::Layer(_) => None,
                 });
                 // Digests that go with the last tag of their repository go silently, as with dockerd.
                 let silent = match name.split_once('@') {
@@ -315,6 +338,9 @@ fn report(
                 }
                 items.push(ImageDeleteItem { deleted: id, ..ImageDeleteItem::default() });
             }
+            Removed::Layer(id) => {
+                items.push(ImageDeleteItem { deleted: id.to_string(), ..ImageDeleteItem::default() });
+            }
         }
     }
     items
@@ -324,10 +350,11 @@ pub(super) async fn prune(call: Call) -> Answer {
     let filters = call.query.filters()?;
     filters.only(&["dangling", "label", "label!", "until"])?;
     let dangling_only = filters.flag("dangling")?.unwrap_or(true);
-    let until = super::until(&filters)?.map(|nanos| nanos.div_euclid(1_000_000_000));
+    let until = super::until(&filters)?;
     let keep = move |image: &Summary| {
         let labels = image.labels.clone().unwrap_or_default();
-        !super::labels_chosen(&filters, &labels) || until.is_some_and(|until| image.created >= until)
+        !super::labels_chosen(&filters, &labels)
+            || until.is_some_and(|until| image.created.is_none_or(|created| created > until))
     };
     let images = &call.services.images;
     let before = labels_of_all(images)?;

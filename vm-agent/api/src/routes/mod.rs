@@ -2,12 +2,14 @@
 
 mod attach;
 mod build;
+mod commit;
 mod containers;
 mod create;
 mod events;
 mod exec;
 mod files;
 mod images;
+mod import;
 mod names;
 mod networks;
 mod observe;
@@ -74,7 +76,7 @@ pub(crate) static TABLE: &[Route<Services>] = &[
     route!(POST   "/containers/{name}/attach"       attach::attach),
     route!(POST   "/containers/{name}/exec"         exec::create),
     route!(DELETE "/containers/{name}"              containers::remove),
-    route!(POST   "/commit"                         build::commit),
+    route!(POST   "/commit"                         commit::commit),
 
     route!(GET    "/exec/{name}/json"               exec::inspect),
     route!(POST   "/exec/{name}/start"              exec::start),
@@ -151,8 +153,12 @@ pub(crate) static TABLE: &[Route<Services>] = &[
 
 /// The `until` filter of a prune: only what is older, nanoseconds since the epoch. A duration counts back from now.
 fn until(filters: &Filters) -> Result<Option<i64>, Failure> {
-    let Some(text) = filters.values("until").next() else { return Ok(None) };
-    ::containers::until(text).map(Some).map_err(|error| Failure::bad_request(error.to_string()))
+    filters.values("until").next().map(point_in_time).transpose()
+}
+
+/// Nanoseconds since the epoch. A duration counts back from now.
+fn point_in_time(text: &str) -> Result<i64, Failure> {
+    ::containers::until(text).map_err(|error| Failure::bad_request(error.to_string()))
 }
 
 /// The filters `label` and `label!` of a prune.

@@ -222,7 +222,8 @@ pub(super) async fn disk_usage(call: Call) -> Answer {
         let users = users(services).await?;
         let images = services.images.disk_usage()?;
         usage.layers_size = signed(images.layers_size);
-        let mut list: Vec<_> = images.images.into_iter().map(|image| summarise(image, &users)).collect();
+        let shown = images.images.into_iter().filter(|image| !image.is_intermediate());
+        let mut list: Vec<_> = shown.map(|image| summarise(image, &users)).collect();
         for image in &mut list {
             image.repo_tags = image.repo_tags.take().filter(|names| !names.is_empty());
             image.repo_digests = image.repo_digests.take().filter(|names| !names.is_empty());

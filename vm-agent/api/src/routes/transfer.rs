@@ -8,7 +8,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use engine_api::progress::ProgressDetail;
 use engine_api::registry::{AuthConfig, AuthResponse};
 use engine_api::{JsonMessage, decode};
-use hyper::HeaderMap;
+use hyper::{HeaderMap, StatusCode};
 use images::{Auth, Platform, Progress, Sink};
 use serde_json::json;
 use tokio::task::AbortHandle;
@@ -29,13 +29,19 @@ pub(super) async fn create(call: Call) -> Answer {
             let name = name.trim_end_matches(':').to_owned();
             pull(call, &name).await
         }
-        None => Err(Failure::not_implemented("this engine cannot import archives as images: use docker load")),
+        None => {
+            let platform = if call.since(1, 32) { platform(&call)? } else { None };
+            super::import::import(call, platform).await
+        }
     }
 }
 
 /// A name without tag and digest means every tag of the repository.
 async fn pull(call: Call, name: &str) -> Answer {
     let wanted = reference(name, call.query.filled("tag"))?;
+    if wanted.familiar_name() == "scratch" {
+        return Err(Failure::new(StatusCode::FORBIDDEN, "'scratch' is a reserved name"));
+    }
     let platform = platform(&call)?;
     let auth = credentials(&call.headers);
     let services = call.services;
@@ -104,7 +110,7 @@ pub(super) fn platform_since(call: &Call, minor: u32) -> Result<Option<Platform>
     call.query.filled("platform").map(parse_platform).transpose()
 }
 
-fn parse_platform(json: &str) -> Result<Platform, Failure> {
+pub(super) fn parse_platform(json: &str) -> Result<Platform, Failure> {
     let given: engine_api::image::Platform =
         decode(json.as_bytes()).map_err(|error| Failure::bad_request(format!("failed to parse platform: {error}")))?;
     let more = !given.variant.is_empty()
@@ -123,7 +129,7 @@ fn parse_platform(json: &str) -> Result<Platform, Failure> {
     }
 }
 
-fn everything(_progress: &Progress) -> bool {
+pub(super) fn everything(_progress: &Progress) -> bool {
     true
 }
 
@@ -211,9 +217,9 @@ impl Drop for Work {
 
 /// Runs work that tells of its progress. If it fails before it said anything the failure is the answer; later the failure is
 /// the last line of the stream. The work ends when the client goes.
-async fn progress<F>(wanted: fn(&Progress) -> bool, work: impl FnOnce(Sink) -> F) -> Answer
+pub(super) async fn progress<F>(wanted: fn(&Progress) -> bool, work: impl FnOnce(Sink) -> F) -> Answer
 where
-    F: Future<Output = Result<(), images::Error>> + Send + 'static,
+    F: Future<Output = Result<(), Failure>> + Send + 'static,
 {
     let backlog = Arc::new(Backlog::default());
     let lines = Arc::clone(&backlog);
@@ -223,7 +229,7 @@ where
         }
     }));
     let told = Arc::clone(&backlog);
-    let task = tokio::spawn(async move { told.end(running.await.err().map(Into::into)) });
+    let task = tokio::spawn(async move { told.end(running.await.err()) });
     let work = Work(task.abort_handle());
     let first = match backlog.next().await {
         Some(News::Failed(failure)) => return Err(failure),
@@ -251,7 +257,7 @@ fn line(progress: Progress) -> JsonMessage {
         Progress::Status { id, status, detail: None } => JsonMessage::status(id.as_deref(), status),
         Progress::Status { id, status, detail: Some(detail) } => {
             let (current, total) = (detail.current.unwrap_or(0), detail.total.unwrap_or(0));
-            JsonMessage::progress(id.as_deref().unwrap_or_default(), status, current, total)
+            JsonMessage { id, ..JsonMessage::progress("", status, current, total) }
         }
         Progress::Pushed { tag, digest, size } => JsonMessage {
             progress_detail: Some(ProgressDetail::default()),

@@ -10,6 +10,7 @@ mod place;
 mod put;
 mod whole;
 
+use crate::commit::FOREIGN;
 use crate::handle::Run;
 use crate::requests::ArchivePut;
 use crate::service::blocking;
@@ -72,9 +73,8 @@ impl Containers {
     pub async fn changes(&self, id: &str) -> Result<Vec<FilesystemChange>> {
         let record = Arc::clone(&self.inner.find(id)?.view().record);
         let (upper, layers) = (self.inner.upper(&record.id).upper, self.inner.services.layers.clone());
-        let mounted: Vec<String> = record.mounts.iter().map(|mount| mount.destination.clone()).collect();
         let changes = blocking(move || Ok(layers.changes(&upper, &record.chain)?)).await?;
-        Ok(own_changes(changes, &mounted)
+        Ok(own_changes(changes)
             .into_iter()
             .map(|change| FilesystemChange {
                 path: change.path.to_string_lossy().into_owned(),
@@ -115,27 +115,14 @@ fn bare_root(run: &Arc<Run>) -> Result<OwnedFd> {
     cloned.map_err(Error::io("look at the container's root"))
 }
 
-/// Without what the engine put there for its mounts: dockerd keeps these in a layer of their own, below the container's.
-fn own_changes(changes: Vec<layers::Change>, mounted: &[String]) -> Vec<layers::Change> {
-    const OURS: [&str; 10] = [
-        "/.dockerenv",
-        "/dev",
-        "/dev/console",
-        "/dev/pts",
-        "/dev/shm",
-        "/etc/hostname",
-        "/etc/hosts",
-        "/etc/resolv.conf",
-        "/proc",
-        "/sys",
-    ];
-    let is_ours =
-        |path: &Path| OURS.iter().any(|ours| path == Path::new(ours)) || mounted.iter().any(|m| path == Path::new(m));
-    let (hidden, shown): (Vec<_>, Vec<_>) =
-        changes.into_iter().partition(|change| change.kind == layers::ChangeKind::Added && is_ours(&change.path));
+/// Without what every container has: dockerd keeps it in a layer of its own, below the container's.
+fn own_changes(changes: Vec<layers::Change>) -> Vec<layers::Change> {
+    let is_ours = |path: &Path| FOREIGN.iter().any(|ours| path == Path::new(ours));
     let below = |list: &[layers::Change], directory: &Path| {
         list.iter().any(|change| change.path != directory && change.path.starts_with(directory))
     };
+    let ours = |change: &layers::Change| change.kind == layers::ChangeKind::Added && is_ours(&change.path);
+    let (hidden, shown): (Vec<_>, Vec<_>) = changes.into_iter().partition(ours);
     // A directory that changed only because something of ours appeared in it has not changed.
     let keep: Vec<bool> = shown
         .iter()
@@ -143,7 +130,12 @@ fn own_changes(changes: Vec<layers::Change>, mounted: &[String]) -> Vec<layers::
             change.kind != layers::ChangeKind::Modified || !below(&hidden, &change.path) || below(&shown, &change.path)
         })
         .collect();
-    shown.into_iter().zip(keep).filter_map(|(change, keep)| keep.then_some(change)).collect()
+    // Of ours, what the container put something of its own into is not only ours.
+    let entered: Vec<_> = hidden.iter().filter(|change| below(&shown, &change.path)).cloned().collect();
+    let kept = shown.into_iter().zip(keep).filter_map(|(change, keep)| keep.then_some(change));
+    let mut own: Vec<_> = kept.chain(entered).collect();
+    own.sort_by(|a, b| a.path.cmp(&b.path));
+    own
 }
 
 fn stat(place: &Place) -> Result<PathStat> {
@@ -224,9 +216,14 @@ mod tests {
             ("/tmp", modified),
             ("/tmp/file", added),
         ]);
-        let mounted = ["/srv/volume".to_owned()];
-        assert_eq!(own_changes(changes, &mounted), list(&[("/tmp", modified), ("/tmp/file", added)]));
+        // Where a volume is mounted something was made, and dockerd says so.
+        let mounted = [("/srv", modified), ("/srv/volume", added)];
+        assert_eq!(own_changes(changes), list(&[&mounted[..], &[("/tmp", modified), ("/tmp/file", added)]].concat()));
         let changes = list(&[("/etc", modified), ("/etc/hosts", added), ("/etc/own", added)]);
-        assert_eq!(own_changes(changes, &[]), list(&[("/etc", modified), ("/etc/own", added)]));
+        assert_eq!(own_changes(changes), list(&[("/etc", modified), ("/etc/own", added)]));
+        let changes = list(&[("/etc", added), ("/etc/hosts", added)]);
+        assert_eq!(own_changes(changes), []);
+        let changes = list(&[("/etc", added), ("/etc/hosts", added), ("/etc/own", added)]);
+        assert_eq!(own_changes(changes), list(&[("/etc", added), ("/etc/own", added)]));
     }
 }

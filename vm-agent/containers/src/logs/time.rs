@@ -32,7 +32,7 @@ pub fn until(text: &str) -> Result<UnixNanos, InvalidTime> {
 }
 
 /// Go's notation of durations, in nanoseconds: `1h30m`, `10s`.
-fn duration(text: &str) -> Option<i64> {
+pub(crate) fn duration(text: &str) -> Option<i64> {
     let mut total: f64 = 0.0;
     let mut rest = text;
     while !rest.is_empty() {

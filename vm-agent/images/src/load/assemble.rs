@@ -1,14 +1,14 @@
 //! Putting an image together from the files of an archive.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Seek};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use layers::{DiffId, Digest};
 
 use super::archive::{Described, Parts};
-use crate::compression::{Compression, decompress};
+use crate::compression::{Compression, Tee, decompress};
 use crate::content::Ingest;
 use crate::image::{Config, ImageRecord, LayerRecord, layer_media_type, short};
 use crate::manifest::{Descriptor, MAX_CONFIG, Manifest, media};
@@ -272,25 +272,6 @@ impl Read for Counted<'_> {
         self.position += count as u64;
         if count > 0 && (self.limit.pass() || self.position == self.total) {
             self.progress.count(&self.id, "Loading layer", self.position, self.total);
-        }
-        Ok(count)
-    }
-}
-
-/// Compresses what is read through it. A failure to write must not look like one to read.
-struct Tee<'a, R, W> {
-    reader: R,
-    encoder: &'a mut W,
-    failed: &'a mut Option<io::Error>,
-}
-
-impl<R: Read, W: Write> Read for Tee<'_, R, W> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(buffer)?;
-        if self.failed.is_none()
-            && let Err(e) = self.encoder.write_all(&buffer[..count])
-        {
-            *self.failed = Some(e);
         }
         Ok(count)
     }

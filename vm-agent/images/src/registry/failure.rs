@@ -10,6 +10,14 @@ use serde::Deserialize;
 
 use crate::{Error, Reference};
 
+/// The `host:port` that refused a connection, when that is what happened.
+pub(super) fn connection_refused(error: &reqwest::Error) -> Option<String> {
+    (error.is_connect() && io_kind(error) == Some(io::ErrorKind::ConnectionRefused)).then(|| {
+        let host = error.url().and_then(|url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)));
+        host.unwrap_or_default()
+    })
+}
+
 /// The longest error body that is read.
 const MAX_BODY: usize = 64 * 1024;
 
@@ -59,15 +67,9 @@ impl Failure {
         let mut name = method.to_ascii_lowercase();
         name[..1].make_ascii_uppercase();
         let mut reason = reason(error);
-        if error.is_connect()
-            && let Some(kind) = io_kind(error)
-            && kind == io::ErrorKind::ConnectionRefused
-        {
-            let host =
-                error.url().and_then(|url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)));
+        if let Some(host) = connection_refused(error) {
             reason = format!(
-                "dial tcp {}: connect: connection refused (is the registry running, and is this its port?)",
-                host.unwrap_or_default()
+                "dial tcp {host}: connect: connection refused (is the registry running, and is this its port?)"
             );
         } else if error.is_connect() && reason == PROXY_REFUSED {
             reason = "the proxy on the host did not lead there; the machine's console log says why".to_owned();

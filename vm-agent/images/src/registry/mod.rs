@@ -5,6 +5,7 @@
 
 mod auth;
 mod blob;
+mod download;
 mod endpoint;
 mod failure;
 mod login;

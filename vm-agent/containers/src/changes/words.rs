@@ -1,0 +1,344 @@
+//! Quotes and variables in a word, as a shell has them: `"a b"`, `$x`, `${x:-default}`, `${x%.txt}`, `${x//a/b}`.
+
+use std::iter::Peekable;
+use std::str::Chars;
+
+/// Why a word cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidWord {
+    #[error("unexpected end of statement while looking for matching {0}")]
+    Unclosed(&'static str),
+    #[error("unexpected end of statement while looking for matching {0}")]
+    Unended(char),
+    #[error("syntax error: missing '{0}'")]
+    Missing(&'static str),
+    #[error("syntax error: bad substitution")]
+    Substitution,
+    #[error("unsupported modifier ({0}) in substitution")]
+    Modifier(String),
+    #[error("{name}: {message}")]
+    Demanded { name: String, message: String },
+    #[error("invalid pattern ({pattern}) in substitution: invalid escape '\\{escaped}'")]
+    Pattern { pattern: String, escaped: char },
+}
+
+/// A word being read.
+#[derive(Debug)]
+pub(super) struct Words<'a> {
+    rest: Peekable<Chars<'a>>,
+    env: &'a [String],
+    escape: char,
+}
+
+/// What was read: the text as a whole, and the words in it.
+#[derive(Debug, Default)]
+struct Read {
+    text: String,
+    words: Vec<String>,
+    word: String,
+}
+
+impl Read {
+    /// What was quoted or escaped parts no words.
+    fn raw(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.word.push_str(text);
+    }
+
+    fn plain(&mut self, text: &str) {
+        self.text.push_str(text);
+        for c in text.chars() {
+            if !c.is_whitespace() {
+                self.word.push(c);
+            } else if !self.word.is_empty() {
+                self.words.push(std::mem::take(&mut self.word));
+            }
+        }
+    }
+}
+
+impl<'a> Words<'a> {
+    pub(super) fn new(word: &'a str, env: &'a [String], escape: char) -> Words<'a> {
+        Words { rest: word.chars().peekable(), env, escape }
+    }
+
+    /// The text with its quotes gone and its variables substituted.
+    pub(super) fn one(mut self) -> Result<String, InvalidWord> {
+        Ok(self.read(None, false)?.text)
+    }
+
+    /// The same, parted by the white space that is not quoted.
+    pub(super) fn several(mut self) -> Result<Vec<String>, InvalidWord> {
+        let mut read = self.read(None, false)?;
+        if !read.word.is_empty() {
+            read.words.push(read.word);
+        }
+        Ok(read.words)
+    }
+
+    /// Up to `stop`, which is taken too, or to the end. `keep`: escape characters stay, since a pattern is read.
+    fn read(&mut self, stop: Option<char>, keep: bool) -> Result<Read, InvalidWord> {
+        let mut read = Read::default();
+        while let Some(&c) = self.rest.peek() {
+            if Some(c) == stop {
+                self.rest.next();
+                return Ok(read);
+            }
+            match c {
+                '\'' => read.raw(&self.single_quoted()?),
+                '"' => read.raw(&self.double_quoted(keep)?),
+                '$' => {
+                    let value = self.dollar()?;
+                    read.plain(&value);
+                }
+                _ => {
+                    self.rest.next();
+                    if c != self.escape {
+                        read.plain(c.encode_utf8(&mut [0; 4]));
+                        continue;
+                    }
+                    if keep {
+                        read.raw(c.encode_utf8(&mut [0; 4]));
+                    }
+                    if let Some(escaped) = self.rest.next() {
+                        read.raw(escaped.encode_utf8(&mut [0; 4]));
+                    }
+                }
+            }
+        }
+        match stop {
+            Some(stop) => Err(InvalidWord::Unended(stop)),
+            None => Ok(read),
+        }
+    }
+
+    fn single_quoted(&mut self) -> Result<String, InvalidWord> {
+        self.rest.next();
+        let mut text = String::new();
+        for c in self.rest.by_ref() {
+            if c == '\'' {
+                return Ok(text);
+            }
+            text.push(c);
+        }
+        Err(InvalidWord::Unclosed("single-quote"))
+    }
+
+    fn double_quoted(&mut self, keep: bool) -> Result<String, InvalidWord> {
+        self.rest.next();
+        let mut text = String::new();
+        while let Some(&c) = self.rest.peek() {
+            if c == '$' {
+                text.push_str(&self.dollar()?);
+                continue;
+            }
+            self.rest.next();
+            if c == '"' {
+                return Ok(text);
+            }
+            if c != self.escape {
+                text.push(c);
+                continue;
+            }
+            if keep {
+                text.push(c);
+            }
+            match self.rest.peek().copied() {
+                // At the end of the word it means nothing.
+                None => {}
+                Some(escaped) if escaped == '"' || escaped == '$' || escaped == self.escape => {
+                    self.rest.next();
+                    text.push(escaped);
+                }
+                Some(_) => text.push(c),
+            }
+        }
+        Err(InvalidWord::Unclosed("double-quote"))
+    }
+
+    fn dollar(&mut self) -> Result<String, InvalidWord> {
+        self.rest.next();
+        if self.rest.peek() != Some(&'{') {
+            let name = self.name();
+            return Ok(if name.is_empty() { "$".to_owned() } else { self.variable(&name).unwrap_or_default() });
+        }
+        self.rest.next();
+        match self.rest.peek() {
+            None => return Err(InvalidWord::Missing("}")),
+            Some('{' | '}' | ':') => return Err(InvalidWord::Substitution),
+            Some(_) => {}
+        }
+        let name = self.name();
+        let value = self.variable(&name);
+        match self.next() {
+            '}' => Ok(value.unwrap_or_default()),
+            ':' => match self.next() {
+                modifier @ ('+' | '-' | '?') => self.choose(&name, value, modifier, true),
+                '#' => Err(InvalidWord::Modifier(":#".to_owned())),
+                '%' => Err(InvalidWord::Modifier(":%".to_owned())),
+                other => {
+                    self.argument('}', false)?;
+                    Err(InvalidWord::Modifier(format!(":{other}")))
+                }
+            },
+            modifier @ ('+' | '-' | '?') => self.choose(&name, value, modifier, false),
+            modifier @ ('#' | '%') => {
+                let pattern = self.argument('}', true)?;
+                trim(&value.unwrap_or_default(), &pattern, modifier)
+            }
+            '/' => self.replace(&value.unwrap_or_default()),
+            other => Err(InvalidWord::Modifier(other.to_string())),
+        }
+    }
+
+    /// `-` a default, `+` something instead, `?` a demand. `empty`: an empty variable counts as none.
+    fn choose(
+        &mut self,
+        name: &str,
+        value: Option<String>,
+        modifier: char,
+        empty: bool,
+    ) -> Result<String, InvalidWord> {
+        let word = self.argument('}', false)?;
+        let is_set = value.is_some();
+        let value = value.filter(|value| !empty || !value.is_empty());
+        match (modifier, value) {
+            ('-', None) => Ok(word),
+            ('+', None) => Ok(String::new()),
+            ('+', Some(_)) => Ok(word),
+            ('?', None) => {
+                let standard = if is_set { "is not allowed to be empty" } else { "is not allowed to be unset" };
+                let message = if word.is_empty() { standard.to_owned() } else { word };
+                Err(InvalidWord::Demanded { name: name.to_owned(), message })
+            }
+            (_, Some(value)) => Ok(value),
+            (other, None) => Err(InvalidWord::Modifier(other.to_string())),
+        }
+    }
+
+    /// `/pattern/replacement`, with another slash in front for all of them.
+    fn replace(&mut self, value: &str) -> Result<String, InvalidWord> {
+        let all = self.rest.next_if_eq(&'/').is_some();
+        let pattern = self.argument('/', true)?;
+        let replacement = self.argument('}', true)?;
+        let expression = expression(&pattern, true, false)?;
+        let replaced = if all {
+            expression.replace_all(value, replacement.as_str())
+        } else {
+            expression.replacen(value, 1, regex_lite::NoExpand(&replacement))
+        };
+        Ok(replaced.into_owned())
+    }
+
+    fn argument(&mut self, stop: char, keep: bool) -> Result<String, InvalidWord> {
+        match self.read(Some(stop), keep) {
+            Ok(read) => Ok(read.text),
+            Err(_) if self.rest.peek().is_none() => {
+                Err(InvalidWord::Missing(if stop == '/' { "/' in ${}" } else { "}" }))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn name(&mut self) -> String {
+        let mut name = String::new();
+        match self.rest.peek().copied() {
+            Some(c) if c.is_numeric() => {
+                while let Some(digit) = self.rest.next_if(|c| c.is_numeric()) {
+                    name.push(digit);
+                }
+            }
+            Some(c @ ('@' | '*' | '#' | '?' | '-' | '$' | '!')) => {
+                self.rest.next();
+                name.push(c);
+            }
+            _ => {
+                while let Some(c) = self.rest.next_if(|c| c.is_alphanumeric() || *c == '_') {
+                    name.push(c);
+                }
+            }
+        }
+        name
+    }
+
+    fn next(&mut self) -> char {
+        self.rest.next().unwrap_or(char::REPLACEMENT_CHARACTER)
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        let of = |variable: &&String| variable.split('=').next() == Some(name);
+        let found = self.env.iter().rfind(of)?;
+        Some(found.split_once('=').map_or_else(String::new, |(_, value)| value.to_owned()))
+    }
+}
+
+/// Without what the pattern matches at its start (`#`) or its end (`%`); the longest match when the mark is doubled.
+fn trim(value: &str, pattern: &str, mark: char) -> Result<String, InvalidWord> {
+    let (pattern, greedy) = match pattern.strip_prefix(mark) {
+        Some(rest) => (rest, true),
+        None => (pattern, false),
+    };
+    let expression = expression(pattern, greedy, true)?;
+    if mark == '#' {
+        let end = expression.find(value).map_or(0, |found| found.end());
+        return Ok(value[end..].to_owned());
+    }
+    // The shortest match at the end starts latest, the longest earliest.
+    let mut starts: Vec<usize> = value.char_indices().map(|(at, _)| at).chain([value.len()]).collect();
+    if !greedy {
+        starts.reverse();
+    }
+    let whole = self::expression(pattern, true, true)?;
+    let matches = |start: &usize| whole.find(&value[*start..]).is_some_and(|found| found.end() == value.len() - start);
+    Ok(starts.iter().find(|start| matches(start)).map_or(value, |start| &value[..*start]).to_owned())
+}
+
+/// A shell's pattern without brackets as a regular expression.
+fn expression(pattern: &str, greedy: bool, anchored: bool) -> Result<regex_lite::Regex, InvalidWord> {
+    let mut text = String::from(if anchored { "^" } else { "" });
+    let mut rest = pattern.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '*' => text.push_str(if greedy { ".*" } else { ".*?" }),
+            '?' => text.push('.'),
+            '\\' => match rest.next() {
+                // Escaped for the substitution's sake.
+                Some(escaped @ ('}' | '/')) => text.push_str(&regex_lite::escape(escaped.encode_utf8(&mut [0; 4]))),
+                Some(escaped @ ('*' | '?' | '\\')) => {
+                    text.push_str(&regex_lite::escape(escaped.encode_utf8(&mut [0; 4])));
+                }
+                other => {
+                    let escaped = other.unwrap_or(char::REPLACEMENT_CHARACTER);
+                    return Err(InvalidWord::Pattern { pattern: pattern.to_owned(), escaped });
+                }
+            },
+            c => text.push_str(&regex_lite::escape(c.encode_utf8(&mut [0; 4]))),
+        }
+    }
+    Ok(regex_lite::Regex::new(&text).expect("every special character is escaped"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_substituted_as_in_a_shell() {
+        let env = ["x=a.tar.gz".to_owned(), "e=".to_owned(), "n=1 2".to_owned()];
+        let check = |word: &str, expect: &str| {
+            let read = Words::new(word, &env, '\\').one().map_err(|error| error.to_string());
+            assert_eq!(read.as_deref(), Ok(expect), "{word}");
+        };
+        check("$x", "a.tar.gz");
+        check("${x}y$", "a.tar.gzy$");
+        check("'$x' \"$x\" \\$x", "$x a.tar.gz $x");
+        check(r#""a\"b\n""#, r#"a"b\n"#);
+        check("${none:-d}${e:-d}${e-d}${x:-d}", "dda.tar.gz");
+        check("${none:+d}${e:+d}${e+d}${x:+d}", "dd");
+        check("${x#*.}|${x##*.}|${x%.*}|${x%%.*}", "tar.gz|gz|a.tar|a");
+        check("${x/a/b}|${x//a/b}|${x/.*r/}", "b.tar.gz|b.tbr.gz|a.gz");
+        check("${none:-${x}}", "a.tar.gz");
+        let words = Words::new("$n \"$n\" z", &env, '\\').several().expect("words");
+        assert_eq!(words, ["1", "2", "1 2", "z"]);
+    }
+}

@@ -1,0 +1,108 @@
+//! `docker import`: the archive of a whole tree becomes an image of one layer.
+
+use std::io::{self, Read};
+
+use futures_util::TryStreamExt as _;
+use tokio::io::AsyncRead;
+use tokio_util::io::{StreamReader, SyncIoBridge};
+
+use crate::compression::decompress;
+use crate::progress::{Detail, Limit, Progress, Sink};
+use crate::{Draft, ImageId, Images, Platform, Result};
+
+/// Where an archive comes from, and how many bytes it has where that is known.
+pub struct Source {
+    archive: Box<dyn AsyncRead + Send + Unpin>,
+    size: u64,
+    /// Progress is told of.
+    progress: Option<Sink>,
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source").field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+impl Source {
+    /// What a client sends.
+    pub fn stream(archive: impl AsyncRead + Send + Unpin + 'static) -> Source {
+        Source { archive: Box::new(archive), size: 0, progress: None }
+    }
+}
+
+impl Images {
+    /// Begins to download `url` on the way that registries are reached; without a scheme it is `http`. Progress, to come while
+    /// the source is imported, begins with the name of the URL.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Error::Source`] when it is no URL, when nobody answers, or with the server's refusal.
+    pub async fn download(&self, url: &str, progress: &Sink) -> Result<Source> {
+        let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+        let response = self.inner.registry.download(&url).await?;
+        progress.line(format!("Downloading from {url}"));
+        let size = response.content_length().unwrap_or_default();
+        let body = StreamReader::new(Box::pin(response.bytes_stream().map_err(io::Error::other)));
+        Ok(Source { archive: Box::new(body), size, progress: Some(progress.clone()) })
+    }
+
+    /// Makes an image of one layer from an archive: plain, gzip or zstd.
+    ///
+    /// # Errors
+    ///
+    /// Those of its layer, when the archive is none.
+    pub async fn import(&self, source: Source, platform: Option<&Platform>, draft: Draft) -> Result<ImageId> {
+        let platform = platform.cloned().unwrap_or_else(Platform::host);
+        let Source { archive, size, progress } = source;
+        let counted =
+            Counted { inner: SyncIoBridge::new(archive), position: 0, size, limit: Limit::default(), progress };
+        let tree = Unpacked::Packed(Some(counted));
+        self.import_tree(tree, &platform, draft).await
+    }
+}
+
+/// The uncompressed bytes. What the compression is can only be seen where reading may block.
+enum Unpacked<R> {
+    Packed(Option<R>),
+    Plain(Box<dyn Read + Send>),
+}
+
+impl<R: Read + Send + 'static> Read for Unpacked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Unpacked::Packed(source) = self
+            && let Some(source) = source.take()
+        {
+            *self = Unpacked::Plain(decompress(source)?);
+        }
+        match self {
+            Unpacked::Plain(plain) => plain.read(buffer),
+            // An earlier read failed.
+            Unpacked::Packed(_) => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
+/// Tells how far it was read.
+struct Counted<R> {
+    inner: R,
+    position: u64,
+    size: u64,
+    limit: Limit,
+    progress: Option<Sink>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.position += count as u64;
+        if let Some(progress) = &self.progress
+            && count > 0
+            && (self.limit.pass() || self.position == self.size)
+        {
+            let detail = Detail { current: Some(self.position), total: (self.size > 0).then_some(self.size) };
+            progress.send(Progress::Status { id: None, status: "Importing".to_owned(), detail: Some(detail) });
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,122 @@
+//! Images that are made here, and their parents.
+
+mod support;
+
+use std::sync::{Arc, Mutex};
+
+use images::{Digest, Draft, Error, Holder, Images, Platform, Reference, Removal, Removed, Source};
+use support::Bench;
+
+/// A tar with one file, as a container's changes.
+fn file(name: &str, content: &str) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o644);
+    header.set_size(content.len() as u64);
+    archive.append_data(&mut header, name, content.as_bytes()).unwrap();
+    archive.into_inner().unwrap()
+}
+
+async fn imported(images: &Images, name: &str, content: &str) -> Digest {
+    let source = Source::stream(std::io::Cursor::new(file(name, content)));
+    images.import(source, Some(&Platform::parse("linux/arm64").unwrap()), Draft::default()).await.unwrap()
+}
+
+async fn derived(images: &Images, base: &Digest, tar: Vec<u8>) -> images::Result<Digest> {
+    let draft = Draft { comment: "why".to_owned(), created_by: "a command".to_owned(), ..Draft::default() };
+    let write = move |out: &mut dyn std::io::Write| {
+        // As a container's changes would fail to be read.
+        if tar.is_empty() {
+            return Err(layers::Error::Missing(Digest::of(b"gone")));
+        }
+        out.write_all(&tar).map_err(layers::Error::Read)
+    };
+    images.derive(base, draft, write).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_grows_by_a_layer_a_step() {
+    let bench = Bench::new();
+    let base = imported(&bench.images, "base", "1").await;
+    let child = derived(&bench.images, &base, file("child", "2")).await.unwrap();
+    let image = bench.images.image(&child).unwrap();
+    assert_eq!(image.chain.len(), 2);
+    assert_eq!(image.platform().to_string(), "linux/arm64");
+    assert_eq!(
+        (bench.read(&child.to_string(), "base"), bench.read(&child.to_string(), "child")),
+        ("1".into(), "2".into())
+    );
+    let history = bench.images.history(&child.to_string(), None).unwrap();
+    assert_eq!(history.iter().map(|step| step.id).collect::<Vec<_>>(), [Some(child), Some(base)]);
+    assert_eq!((history[0].comment.as_str(), history[0].created_by.as_str(), history[0].size), ("why", "a command", 1));
+    // What changes nothing has no layer.
+    let same = derived(&bench.images, &child, vec![0; 1024]).await.unwrap();
+    assert_eq!(bench.images.image(&same).unwrap().chain, image.chain);
+    assert_eq!(bench.images.history(&same.to_string(), None).unwrap()[0].size, 0);
+    // All of it is there for the next process, and nothing else.
+    let ids = [base, child, same];
+    let bench = bench.reopen();
+    for id in ids {
+        assert_eq!(bench.images.inspect(&id.to_string(), None).unwrap().image.id, id);
+    }
+    assert_eq!(bench.images.inspect(&child.to_string(), None).unwrap().parent, Some(base));
+    bench.images.collect().await.unwrap();
+    assert_eq!(bench.layer_names().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_fails_leaves_nothing() {
+    let bench = Bench::new();
+    let base = imported(&bench.images, "base", "1").await;
+    let blobs = bench.names("content/blobs/sha256");
+    let error = derived(&bench.images, &base, Vec::new()).await.unwrap_err().to_string();
+    assert!(error.contains("does not exist"), "{error}");
+    let cut = file("cut", &"x".repeat(5000))[..2000].to_vec();
+    let error = derived(&bench.images, &base, cut).await.unwrap_err().to_string();
+    assert!(error.contains("the archive is damaged"), "{error}");
+    let gone = Digest::of(b"gone");
+    assert!(matches!(derived(&bench.images, &gone, file("x", "")).await, Err(Error::NoSuchImage(_))));
+    bench.images.collect().await.unwrap();
+    assert_eq!(bench.names("content/blobs/sha256"), blobs);
+    assert_eq!((bench.layer_names().len(), bench.names("content/ingest").len()), (1, 0));
+    assert_eq!(bench.images.list().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parents_go_with_their_last_child() {
+    let bench = Bench::new();
+    let images = &bench.images;
+    let first = imported(images, "1", "1").await;
+    let second = derived(images, &first, file("2", "2")).await.unwrap();
+    let third = derived(images, &second, file("3", "3")).await.unwrap();
+    let listed = |id: &Digest| images.list().unwrap().into_iter().find(|summary| summary.id == *id).unwrap();
+    assert!(listed(&first).is_intermediate() && listed(&second).is_intermediate() && !listed(&third).is_intermediate());
+    for force in [false, true] {
+        let error = images.remove(&second.to_string(), force).await.unwrap_err().to_string();
+        assert!(error.ends_with("(cannot be forced) - image has dependent child images"), "{error}");
+    }
+    let kept =
+        images.remove_as(&third.to_string(), Removal { keep_parents: true, ..Removal::default() }).await.unwrap();
+    assert!(kept.contains(&Removed::Deleted(third)) && !kept.contains(&Removed::Deleted(second)), "{kept:?}");
+    // A name keeps a parent, and so does a container.
+    let name = Reference::parse("first:1").unwrap();
+    images.tag(&first.to_string(), &name).await.unwrap();
+    let removed = images.remove(&second.to_string(), false).await.unwrap();
+    assert!(removed.contains(&Removed::Deleted(second)) && !removed.contains(&Removed::Deleted(first)), "{removed:?}");
+    let second = derived(images, &first, file("2", "2")).await.unwrap();
+    assert_eq!(images.remove("first:1", false).await.unwrap(), [Removed::Untagged("first:1".to_owned())]);
+    let chain = images.image(&first).unwrap().chain.clone();
+    let holder = Holder { container_id: "c".repeat(64), image: first, chain, running: false, mounted: false };
+    let holders = Arc::new(Mutex::new(vec![holder]));
+    let asked = Arc::clone(&holders);
+    images.set_holders(move || asked.lock().unwrap().clone());
+    let pruned = images.prune(true, |_| false).await.unwrap();
+    assert!(pruned.removed.contains(&Removed::Deleted(second)) && !pruned.removed.contains(&Removed::Deleted(first)));
+    holders.lock().unwrap().clear();
+    // With nobody left a prune takes the whole line.
+    let second = derived(images, &first, file("2", "2")).await.unwrap();
+    let pruned = images.prune(true, |_| false).await.unwrap();
+    let deleted: Vec<_> = pruned.removed.iter().filter(|line| matches!(line, Removed::Deleted(_))).collect();
+    assert_eq!(deleted, [&Removed::Deleted(second), &Removed::Deleted(first)]);
+    assert!(images.list().unwrap().is_empty() && bench.layer_names().is_empty());
+}
