@@ -19,11 +19,13 @@ mod facts;
 mod failure;
 mod hijack;
 mod listener;
+mod path;
 mod query;
 mod reply;
 mod router;
 mod routes;
 mod server;
+mod strconv;
 mod version;
 
 use std::future::Future;

@@ -6,16 +6,18 @@ use engine_api::ErrorBody;
 use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, SERVER};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use crate::body::Body;
 use crate::call::Call;
 use crate::failure::Failure;
+use crate::path;
 use crate::query::Query;
 use crate::reply::{self, Answer, Outcome};
-use crate::version;
+use crate::version::{self, Refused};
 
-/// One line of the route table. The pattern may have one `{name}`, which stands for one character or more, slashes included.
+/// One line of the route table. The pattern may have one `{name}`, which stands for anything, slashes included, or several
+/// `{id}`, each of which stands for one part of a path.
 pub(crate) struct Route<S> {
     pub(crate) method: Method,
     pub(crate) pattern: &'static str,
@@ -48,41 +50,43 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
 
     /// Serves one request. Requests that change something are carried to their end even when the client goes away.
     pub(crate) fn route(&self, request: Request<Incoming>) -> impl Future<Output = Outcome> + Send + use<S> {
-        let prepared = self.prepare(request);
+        let found = self.prepare(request);
         let server = self.server;
         async move {
+            let prepared = match found {
+                Ok(prepared) => prepared,
+                Err(nowhere) => return Outcome::Reply(*nowhere),
+            };
             let mut outcome = match prepared {
                 Ok((handler, call, changes)) => {
                     let answer = if changes { to_the_end(handler(call)).await } else { handler(call).await };
                     answer.unwrap_or_else(|failure| Outcome::Reply(error(&failure)))
                 }
-                Err(response) => Outcome::Reply(*response),
+                Err(refused) => Outcome::Reply(refusal(&refused)),
             };
             if let Outcome::Reply(response) = &mut outcome {
-                let headers = response.headers_mut();
-                headers.insert(SERVER, server.clone());
-                headers
-                    .insert(HeaderName::from_static("api-version"), HeaderValue::from_static(engine_api::API_VERSION));
-                headers.insert(HeaderName::from_static("docker-experimental"), HeaderValue::from_static("false"));
-                headers.insert(HeaderName::from_static("ostype"), HeaderValue::from_static("linux"));
+                standard_headers(response.headers_mut(), server);
             }
             outcome
         }
     }
 
-    /// Finds handler and parameters, or the refusal.
-    fn prepare(&self, request: Request<Incoming>) -> Result<Prepared<S>, Box<Response<Body>>> {
+    /// Finds the handler, and what it gets or why its version is not spoken; without a handler that response.
+    fn prepare(&self, request: Request<Incoming>) -> Result<Result<Prepared<S>, Refused>, Box<Response<Body>>> {
         let (head, body) = request.into_parts();
         let path = percent_encoding::percent_decode_str(head.uri.path())
             .decode_utf8()
             .map_err(|_| Box::new(error(&Failure::bad_request("the path is not UTF-8"))))?;
-        let (version, path) = version::split(&path).map_err(|refused| match refused {
-            version::Refused::TooOld(_) => Box::new(plain(StatusCode::BAD_REQUEST, &refused.to_string())),
-            version::Refused::TooNew(_) => Box::new(error(&Failure::bad_request(refused.to_string()))),
-            version::Refused::Malformed => Box::new(error(&Failure::page_not_found())),
-        })?;
+        if let Some(cleaned) = path::cleaned(&path) {
+            return Err(Box::new(path::moved(&cleaned, head.uri.query())));
+        }
+        let (version, path) = version::split(&path);
         let (route, name) =
             find(self.table, &head.method, path).ok_or_else(|| Box::new(error(&Failure::page_not_found())))?;
+        let version = match version::check(version) {
+            Ok(version) => version,
+            Err(refused) => return Ok(Err(refused)),
+        };
         let changes = head.method != Method::GET && head.method != Method::HEAD;
         let call = Call {
             services: self.services.clone(),
@@ -92,8 +96,16 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
             headers: head.headers,
             body,
         };
-        Ok((route.handler, call, changes))
+        Ok(Ok((route.handler, call, changes)))
     }
+}
+
+/// What every response has that a route gave.
+fn standard_headers(headers: &mut HeaderMap, server: &'static HeaderValue) {
+    headers.insert(SERVER, server.clone());
+    headers.insert(HeaderName::from_static("api-version"), HeaderValue::from_static(engine_api::API_VERSION));
+    headers.insert(HeaderName::from_static("docker-experimental"), HeaderValue::from_static("false"));
+    headers.insert(HeaderName::from_static("ostype"), HeaderValue::from_static("linux"));
 }
 
 /// Runs a handler on a task of its own, which goes on when this future is dropped.
@@ -117,12 +129,37 @@ pub(crate) fn find<'t, 'p, S>(
 }
 
 fn matches<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
+    if pattern.contains(ID) {
+        return parts_match(pattern, path);
+    }
     match pattern.split_once("{name}") {
         None => (pattern == path).then_some(""),
-        Some((before, after)) => {
-            let name = path.strip_prefix(before)?.strip_suffix(after)?;
-            (!name.is_empty()).then_some(name)
+        Some((before, after)) => path.strip_prefix(before)?.strip_suffix(after),
+    }
+}
+
+const ID: &str = "{id}";
+
+/// Part by part; answers what stands for the first `{id}`.
+fn parts_match<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
+    let mut parts = path.split('/');
+    let mut first = None;
+    for wanted in pattern.split('/') {
+        let part = parts.next()?;
+        if wanted == ID && !part.is_empty() {
+            first = first.or(Some(part));
+        } else if wanted != part {
+            return None;
         }
+    }
+    first.filter(|_| parts.next().is_none())
+}
+
+/// The response to a client of another version; those older than JSON errors get text.
+fn refusal(refused: &Refused) -> Response<Body> {
+    match refused {
+        Refused::TooOld(_) => plain(StatusCode::BAD_REQUEST, &refused.to_string()),
+        Refused::TooNew(_) => error(&Failure::bad_request(refused.to_string())),
     }
 }
 
@@ -160,10 +197,23 @@ mod tests {
         let check = |pattern, path, expect| assert_eq!(matches(pattern, path), expect, "{pattern} {path}");
         check("/images/{name}/json", "/images/localhost:5000/team/app:1/json", Some("localhost:5000/team/app:1"));
         check("/images/{name}/json", "/images/json", None);
-        check("/containers/{name}/json", "/containers//web/json", Some("/web"));
         check("/images/{name}", "/images/a/b", Some("a/b"));
-        check("/images/{name}", "/images/", None);
+        check("/images/{name}", "/images/", Some(""));
+        check("/images/{name}", "/images", None);
         check("/info", "/info", Some(""));
         check("/info", "/info/", None);
+    }
+
+    #[test]
+    fn ids_have_none() {
+        let check = |pattern, path, expect| assert_eq!(matches(pattern, path), expect, "{pattern} {path}");
+        check("/nodes/{id}", "/nodes/a", Some("a"));
+        check("/nodes/{id}", "/nodes/", None);
+        check("/nodes/{id}", "/nodes/a/b", None);
+        check("/nodes/{id}", "/other/a", None);
+        check("/nodes/{id}/update", "/nodes/a/update", Some("a"));
+        check("/nodes/{id}/update", "/nodes/a", None);
+        check("/x/{id}/y/{id}", "/x/a/y/b", Some("a"));
+        check("/x/{id}/y/{id}", "/x/a/y/", None);
     }
 }

@@ -32,6 +32,8 @@ impl FromStr for ApiVersion {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (major, minor) = text.split_once('.').unwrap_or((text, "0"));
+        // `1.2.3` is as new as `1.2`.
+        let minor = minor.split('.').next().unwrap_or_default();
         Ok(Self { major: major.parse()?, minor: minor.parse()? })
     }
 }
@@ -47,8 +49,6 @@ impl fmt::Display for ApiVersion {
 pub(crate) enum Refused {
     TooOld(String),
     TooNew(String),
-    /// Not a version at all: such a path does not exist.
-    Malformed,
 }
 
 impl fmt::Display for Refused {
@@ -61,22 +61,23 @@ impl fmt::Display for Refused {
             Refused::TooNew(version) => {
                 write!(f, "client version {version} is too new. Maximum supported API version is {API_VERSION}")
             }
-            Refused::Malformed => f.write_str("page not found"),
         }
     }
 }
 
-/// Splits `/v1.51/containers/json` into the version and the rest; a path without a prefix is of the newest version.
-pub(crate) fn split(path: &str) -> Result<(ApiVersion, &str), Refused> {
-    let Some((text, rest)) = prefix(path) else { return Ok((ApiVersion::newest(), path)) };
-    let version: ApiVersion = text.parse().map_err(|_| Refused::Malformed)?;
-    if version < ApiVersion::oldest() {
-        return Err(Refused::TooOld(text.to_owned()));
+/// Splits `/v1.51/containers/json` into the version and the rest; most paths need no version.
+pub(crate) fn split(path: &str) -> (Option<&str>, &str) {
+    prefix(path).map_or((None, path), |(text, rest)| (Some(text), rest))
+}
+
+/// The version that a path's prefix asks for, when it is spoken here; without a prefix the newest.
+pub(crate) fn check(text: Option<&str>) -> Result<ApiVersion, Refused> {
+    let Some(text) = text else { return Ok(ApiVersion::newest()) };
+    match text.parse::<ApiVersion>() {
+        Ok(version) if version > ApiVersion::newest() => Err(Refused::TooNew(text.to_owned())),
+        Ok(version) if version >= ApiVersion::oldest() => Ok(version),
+        Ok(_) | Err(_) => Err(Refused::TooOld(text.to_owned())),
     }
-    if version > ApiVersion::newest() {
-        return Err(Refused::TooNew(text.to_owned()));
-    }
-    Ok((version, rest))
 }
 
 /// `/v` followed by digits and dots, up to the next slash.
@@ -95,27 +96,29 @@ mod tests {
     #[test]
     fn prefixes_are_split_off() {
         let check = |path, version: (u32, u32), rest| {
-            assert_eq!(split(path), Ok((ApiVersion::new(version.0, version.1), rest)), "{path}");
+            let (text, found) = split(path);
+            assert_eq!((check(text), found), (Ok(ApiVersion::new(version.0, version.1)), rest), "{path}");
         };
         check("/v1.24/version", (1, 24), "/version");
         check("/v1.51/", (1, 51), "/");
+        check("/v1.30.5/version", (1, 30), "/version");
         check("/version", (1, 51), "/version");
         check("/volumes/v1.20", (1, 51), "/volumes/v1.20");
         check("/vx/version", (1, 51), "/vx/version");
+        check("/v/version", (1, 51), "/v/version");
     }
 
     #[test]
     fn refusals_are_dockerds() {
-        let check = |path, text: &str| assert_eq!(split(path).expect_err(path).to_string(), text);
-        check(
-            "/v1.23/version",
-            "client version 1.23 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version",
-        );
-        check(
-            "/v1/version",
-            "client version 1 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version",
-        );
-        check("/v1.52/x", "client version 1.52 is too new. Maximum supported API version is 1.51");
-        check("/v1.2.3/x", "page not found");
+        let check = |text, expect: &str| assert_eq!(check(Some(text)).expect_err(text).to_string(), expect);
+        let too_old = |version| {
+            format!(
+                "client version {version} is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version"
+            )
+        };
+        for version in ["1.23", "1", "1.2.3", "1."] {
+            check(version, &too_old(version));
+        }
+        check("1.52", "client version 1.52 is too new. Maximum supported API version is 1.51");
     }
 }

@@ -22,7 +22,15 @@ pub enum DecodeError {
 
 /// Parses one JSON value into `T`. As in Go's decoder nulls in objects count as absent, and members may be in any case.
 pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
-    decode_value(parse_object(body)?)
+    let value = parse_object(body)?;
+    // serde would take a list for the members in their order.
+    if value.is_array() && !names::members::<T>().is_empty() {
+        return Err(DecodeError::Field {
+            path: ".".to_owned(),
+            cause: "invalid type: sequence, expected an object".to_owned(),
+        });
+    }
+    decode_value(value)
 }
 
 /// [`decode`] for a value that is parsed already.
@@ -165,6 +173,8 @@ mod tests {
         check("  \n", "EOF");
         check("{", "invalid JSON: EOF");
         check("{}{}", "unexpected content after JSON");
+        check("[]", "invalid type: sequence");
+        check(r#"["a"]"#, "invalid type: sequence");
         check(r#"{"Name": 3}"#, "field Name: invalid type: integer `3`, expected a string");
         check(r#"{"Labels": {"a": 1}}"#, "field Labels.a");
     }

@@ -24,6 +24,7 @@ pub mod progress;
 pub mod registry;
 pub mod stats;
 pub mod str_slice;
+pub mod swarm;
 pub mod system;
 pub mod volume;
 

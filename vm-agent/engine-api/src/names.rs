@@ -16,6 +16,10 @@ use crate::network::{
     ConfigReference, EndpointIpamConfig, Ipam, IpamConfig, NetworkConnectRequest, NetworkDisconnectRequest,
 };
 use crate::registry::AuthConfig;
+use crate::swarm::{
+    NodeSpec, PluginPrivilege, SecretSpec, ServiceSpec, SwarmInitRequest, SwarmJoinRequest, SwarmSpec,
+    SwarmUnlockRequest,
+};
 use crate::{
     ContainerConfig, EndpointSettings, ExecConfig, ExecStartRequest, Healthcheck, HostConfig, Map, Mount,
     NetworkCreateRequest, NetworkingConfig, Resources, VolumeCreateRequest,
@@ -53,10 +57,18 @@ fn all() -> Vec<&'static str> {
         members::<NetworkCreateRequest>(),
         members::<NetworkDisconnectRequest>(),
         members::<NetworkingConfig>(),
+        members::<NodeSpec>(),
         members::<Platform>(),
+        members::<PluginPrivilege>(),
         members::<PortBinding>(),
         members::<Resources>(),
         members::<RestartPolicy>(),
+        members::<SecretSpec>(),
+        members::<ServiceSpec>(),
+        members::<SwarmInitRequest>(),
+        members::<SwarmJoinRequest>(),
+        members::<SwarmSpec>(),
+        members::<SwarmUnlockRequest>(),
         members::<ThrottleDevice>(),
         members::<TmpfsOptions>(),
         members::<Ulimit>(),
@@ -92,7 +104,7 @@ fn of_host_config() -> Vec<&'static str> {
 }
 
 /// The members that a struct without a flattened part asks for.
-fn members<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
+pub(crate) fn members<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
     let mut found: &[&str] = &[];
     // Ends at once: the probe has nothing to give.
     let _ = T::deserialize(Probe(&mut found));

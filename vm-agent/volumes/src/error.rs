@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// A failure of a volume operation.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("get {0}: no such volume")]
+    #[error("get{gap}{0}: no such volume", gap = if .0.is_empty() { "" } else { " " })]
     NotFound(String),
     #[error("create {0}: volume name is too short, names should be at least two alphanumeric characters")]
     NameTooShort(String),

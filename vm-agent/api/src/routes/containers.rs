@@ -2,8 +2,9 @@
 
 use containers::{ListRequest, RemoveOptions, Signal, StopOptions, WaitCondition};
 use engine_api::{ContainerUpdateRequest, ContainerWaitResponse, container::WaitError};
+use hyper::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 
-use super::Call;
+use super::{Call, checkpoints};
 use crate::failure::Failure;
 use crate::reply::{self, Answer};
 
@@ -35,8 +36,21 @@ pub(super) async fn inspect(call: Call) -> Answer {
 }
 
 pub(super) async fn start(call: Call) -> Answer {
+    no_start_body(&call)?;
+    checkpoints::refuse_start(&call).await?;
     call.services.containers.start(&call.name).await?;
     reply::no_content()
+}
+
+/// A host configuration came with the start before API 1.24. A small body is let through, as old clients send `{}` or `null`.
+fn no_start_body(call: &Call) -> Result<(), Failure> {
+    let length = call.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > 7) || call.headers.contains_key(TRANSFER_ENCODING) {
+        return Err(Failure::bad_request(
+            "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24",
+        ));
+    }
+    Ok(())
 }
 
 pub(super) async fn stop(call: Call) -> Answer {
@@ -121,6 +135,9 @@ pub(super) async fn wait(call: Call) -> Answer {
 }
 
 pub(super) async fn remove(call: Call) -> Answer {
+    if call.name.is_empty() {
+        return Err(Failure::bad_request("invalid name or ID supplied: \"\""));
+    }
     if call.query.flag("link") {
         return Err(Failure::bad_request(
             "links are not available in this engine: containers of one network find each other by name",

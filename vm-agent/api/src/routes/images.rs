@@ -269,6 +269,9 @@ pub(super) fn reference(repo: &str, tag: Option<&str>) -> Result<Reference, Fail
 }
 
 pub(super) async fn remove(call: Call) -> Answer {
+    if call.name.is_empty() {
+        return Err(Failure::bad_request("image name cannot be blank"));
+    }
     let images = &call.services.images;
     let mut platforms = Vec::new();
     if call.since(1, 50) {

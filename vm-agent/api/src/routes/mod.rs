@@ -2,6 +2,7 @@
 
 mod attach;
 mod build;
+mod checkpoints;
 mod commit;
 mod containers;
 mod create;
@@ -13,6 +14,7 @@ mod import;
 mod names;
 mod networks;
 mod observe;
+mod plugins;
 mod swarm;
 mod system;
 mod transfer;
@@ -75,6 +77,9 @@ pub(crate) static TABLE: &[Route<Services>] = &[
     route!(POST   "/containers/{name}/wait"         containers::wait),
     route!(POST   "/containers/{name}/attach"       attach::attach),
     route!(POST   "/containers/{name}/exec"         exec::create),
+    route!(GET    "/containers/{name}/checkpoints"  checkpoints::experimental),
+    route!(POST   "/containers/{name}/checkpoints"  checkpoints::experimental),
+    route!(DELETE "/containers/{id}/checkpoints/{id}" checkpoints::experimental),
     route!(DELETE "/containers/{name}"              containers::remove),
     route!(POST   "/commit"                         commit::commit),
 
@@ -118,37 +123,50 @@ pub(crate) static TABLE: &[Route<Services>] = &[
     route!(POST   "/session"                        build::session),
     route!(POST   "/grpc"                           build::session),
 
-    route!(GET    "/plugins"                        swarm::plugins),
-    route!(GET    "/plugins/privileges"             swarm::no_plugins),
-    route!(POST   "/plugins/pull"                   swarm::no_plugins),
-    route!(POST   "/plugins/create"                 swarm::no_plugins),
-    route!(GET    "/plugins/{name}/json"            swarm::plugin),
-    route!(DELETE "/plugins/{name}"                 swarm::plugin),
-    route!(POST   "/plugins/{name}"                 swarm::plugin),
-    route!(POST   "/swarm/leave"                    swarm::leave),
-    route!(POST   "/swarm/init"                     swarm::no_swarm),
-    route!(POST   "/swarm/join"                     swarm::no_swarm),
+    route!(GET    "/plugins"                        plugins::list),
+    route!(GET    "/plugins/privileges"             plugins::privileges),
+    route!(POST   "/plugins/pull"                   plugins::pull),
+    route!(POST   "/plugins/create"                 plugins::create),
+    route!(GET    "/plugins/{name}/json"            plugins::named),
+    route!(POST   "/plugins/{name}/enable"          plugins::enable),
+    route!(POST   "/plugins/{name}/disable"         plugins::named),
+    route!(POST   "/plugins/{name}/push"            plugins::named),
+    route!(POST   "/plugins/{name}/upgrade"         plugins::upgrade),
+    route!(POST   "/plugins/{name}/set"             plugins::set),
+    route!(DELETE "/plugins/{name}"                 plugins::named),
+
     route!(GET    "/swarm"                          swarm::inactive),
     route!(GET    "/swarm/unlockkey"                swarm::inactive),
-    route!(POST   "/swarm/{name}"                   swarm::inactive),
-    route!(GET    "/nodes"                          swarm::inactive),
-    route!(GET    "/nodes/{name}"                   swarm::inactive),
-    route!(POST   "/nodes/{name}"                   swarm::inactive),
-    route!(DELETE "/nodes/{name}"                   swarm::inactive),
-    route!(GET    "/services"                       swarm::inactive),
-    route!(GET    "/services/{name}"                swarm::inactive),
-    route!(POST   "/services/{name}"                swarm::inactive),
-    route!(DELETE "/services/{name}"                swarm::inactive),
-    route!(GET    "/tasks"                          swarm::inactive),
-    route!(GET    "/tasks/{name}"                   swarm::inactive),
-    route!(GET    "/secrets"                        swarm::inactive),
-    route!(GET    "/secrets/{name}"                 swarm::inactive),
-    route!(POST   "/secrets/{name}"                 swarm::inactive),
-    route!(DELETE "/secrets/{name}"                 swarm::inactive),
-    route!(GET    "/configs"                        swarm::inactive),
-    route!(GET    "/configs/{name}"                 swarm::inactive),
-    route!(POST   "/configs/{name}"                 swarm::inactive),
-    route!(DELETE "/configs/{name}"                 swarm::inactive),
+    route!(POST   "/swarm/init"                     swarm::init),
+    route!(POST   "/swarm/join"                     swarm::join),
+    route!(POST   "/swarm/leave"                    swarm::leave),
+    route!(POST   "/swarm/update"                   swarm::update),
+    route!(POST   "/swarm/unlock"                   swarm::unlock),
+    route!(GET    "/nodes"                          swarm::list),
+    route!(GET    "/nodes/{id}"                     swarm::inactive),
+    route!(POST   "/nodes/{id}/update"              swarm::update_node),
+    route!(DELETE "/nodes/{id}"                     swarm::inactive),
+    route!(GET    "/services"                       swarm::services),
+    route!(GET    "/services/{id}"                  swarm::service),
+    route!(GET    "/services/{id}/logs"             swarm::logs),
+    route!(POST   "/services/create"                swarm::create_service),
+    route!(POST   "/services/{id}/update"           swarm::update_service),
+    route!(DELETE "/services/{id}"                  swarm::inactive),
+    route!(GET    "/tasks"                          swarm::list),
+    route!(GET    "/tasks/{id}"                     swarm::inactive),
+    route!(GET    "/tasks/{id}/logs"                swarm::logs),
+    route!(GET    "/secrets"                        swarm::list),
+    route!(GET    "/secrets/{id}"                   swarm::inactive),
+    route!(POST   "/secrets/create"                 swarm::create_secret),
+    route!(POST   "/secrets/{id}/update"            swarm::update_secret),
+    route!(DELETE "/secrets/{id}"                   swarm::inactive),
+    route!(GET    "/configs"                        swarm::list),
+    route!(GET    "/configs/{id}"                   swarm::inactive),
+    route!(POST   "/configs/create"                 swarm::create_config),
+    route!(POST   "/configs/{id}/update"            swarm::update_config),
+    route!(DELETE "/configs/{id}"                   swarm::inactive),
+
+    route!(OPTIONS "/{name}"                        system::options),
 ];
 
 /// The `until` filter of a prune: only what is older, nanoseconds since the epoch. A duration counts back from now.
@@ -168,45 +186,4 @@ fn labels_chosen(filters: &Filters, labels: &Map) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::router::find;
-
-    #[test]
-    fn fixed_paths_win_over_names() {
-        let check = |method: Method, path: &str, expect: &str, name: &str| {
-            let (route, found) = find(TABLE, &method, path).unwrap_or_else(|| panic!("{path}"));
-            assert_eq!((route.pattern, found), (expect, name), "{path}");
-        };
-        check(Method::GET, "/images/get", "/images/get", "");
-        check(Method::GET, "/images/a/b:1/get", "/images/{name}/get", "a/b:1");
-        check(Method::GET, "/containers/json", "/containers/json", "");
-        check(Method::POST, "/containers/create", "/containers/create", "");
-        check(Method::POST, "/swarm/leave", "/swarm/leave", "");
-        check(Method::DELETE, "/images/localhost:5000/x", "/images/{name}", "localhost:5000/x");
-        check(Method::GET, "/volumes/v1.20", "/volumes/{name}", "v1.20");
-    }
-
-    #[test]
-    fn unknown_endpoints_are_not_found() {
-        for (method, path) in [
-            (Method::GET, "/nosuch"),
-            (Method::PUT, "/containers/json"),
-            (Method::GET, "/"),
-            (Method::POST, "/_ping"),
-            (Method::POST, "/version"),
-            (Method::GET, "/auth"),
-        ] {
-            assert!(find(TABLE, &method, path).is_none(), "{method} {path}");
-        }
-    }
-
-    #[test]
-    fn every_route_can_be_reached() {
-        for route in TABLE {
-            let path = route.pattern.replace("{name}", "some/name:1");
-            let (found, _) = find(TABLE, &route.method, &path).expect(route.pattern);
-            assert_eq!(found.pattern, route.pattern);
-        }
-    }
-}
+mod tests;

@@ -33,6 +33,11 @@ pub(super) async fn ping(_call: Call) -> Answer {
     Ok(Outcome::Reply(response))
 }
 
+/// Any path at all.
+pub(super) async fn options(_call: Call) -> Answer {
+    reply::ok()
+}
+
 pub(super) async fn version(call: Call) -> Answer {
     let facts = &call.services.facts;
     let details = Map::from(

@@ -1,0 +1,110 @@
+//! Plugins, none of which can be installed here: the answers of a dockerd that has none. Requests are checked first, as
+//! dockerd does.
+
+use engine_api::swarm::PluginPrivilege;
+use hyper::StatusCode;
+use images::Reference;
+
+use super::Call;
+use crate::failure::Failure;
+use crate::reply::{self, Answer};
+use crate::strconv;
+
+pub(super) async fn list(call: Call) -> Answer {
+    let filters = call.query.filters()?;
+    filters.only(&["enabled", "capability"])?;
+    filters.flag("enabled")?;
+    let none: [(); 0] = [];
+    reply::json(&none)
+}
+
+/// Every request that only names a plugin.
+pub(super) async fn named(call: Call) -> Answer {
+    Err(unknown(&call.name))
+}
+
+fn unknown(name: &str) -> Failure {
+    Failure::new(StatusCode::NOT_FOUND, format!("plugin {name:?} not found"))
+}
+
+pub(super) async fn enable(call: Call) -> Answer {
+    strconv::atoi(call.query.get("timeout").unwrap_or_default())
+        .map_err(|error| Failure::internal(error.to_string()))?;
+    Err(unknown(&call.name))
+}
+
+pub(super) async fn set(mut call: Call) -> Answer {
+    let _: Vec<String> = call.json_or_default().await?;
+    Err(unknown(&call.name))
+}
+
+pub(super) async fn upgrade(mut call: Call) -> Answer {
+    let _: Vec<PluginPrivilege> = call.json_or_default().await?;
+    let remote = remote(&call)?;
+    Err(unknown(&local_name(&remote, &call.name)?))
+}
+
+pub(super) async fn privileges(call: Call) -> Answer {
+    remote(&call)?;
+    Err(unavailable())
+}
+
+pub(super) async fn pull(mut call: Call) -> Answer {
+    let _: Vec<PluginPrivilege> = call.json_or_default().await?;
+    let remote = remote(&call)?;
+    local_name(&remote, call.query.get("name").unwrap_or_default())?;
+    Err(unavailable())
+}
+
+pub(super) async fn create(call: Call) -> Answer {
+    let name = call.query.get("name").unwrap_or_default();
+    parse(name).map_err(|failure| failure.prefixed(&format!("failed to parse reference {name}: ")))?;
+    Err(unavailable())
+}
+
+fn unavailable() -> Failure {
+    Failure::not_implemented("plugins are not available in this engine")
+}
+
+/// The plugin in a registry that the request is about.
+fn remote(call: &Call) -> Result<Reference, Failure> {
+    Ok(parse(call.query.get("remote").unwrap_or_default())?.or_latest())
+}
+
+/// dockerd answers 500 to a bad reference here.
+fn parse(text: &str) -> Result<Reference, Failure> {
+    Reference::parse(text).map_err(|error| Failure::internal(error.to_string()))
+}
+
+/// What a plugin is called here: as in its registry unless the request says otherwise.
+fn local_name(remote: &Reference, wanted: &str) -> Result<String, Failure> {
+    if wanted.is_empty() {
+        let tagged = Reference { digest: None, ..remote.clone() };
+        return Ok(tagged.or_latest().familiar());
+    }
+    let wanted = parse(wanted)?;
+    if wanted.digest.is_some() {
+        return Err(Failure::internal("cannot use digest in plugin tag"));
+    }
+    Ok(wanted.or_latest().familiar())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plugins_are_named_after_their_reference() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let check = |remote: &str, wanted: &str, expect: Result<&str, &str>| {
+            let remote = Reference::parse(remote).expect(remote).or_latest();
+            let name = local_name(&remote, wanted).map_err(|failure| failure.message);
+            assert_eq!(name.as_deref().map_err(String::as_str), expect, "{remote} {wanted}");
+        };
+        check("a/b", "", Ok("a/b:latest"));
+        check(&format!("a/b:1@{digest}"), "", Ok("a/b:1"));
+        check(&format!("a/b@{digest}"), "", Ok("a/b:latest"));
+        check("a/b:2", "x", Ok("x:latest"));
+        check("a/b", &format!("x@{digest}"), Err("cannot use digest in plugin tag"));
+    }
+}
