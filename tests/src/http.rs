@@ -14,6 +14,20 @@ pub struct Answer {
     pub body: String,
 }
 
+/// What comes before the body of an answer, with the empty line; no byte more is read.
+///
+/// # Errors
+/// When the connection breaks.
+pub fn head(stream: &mut impl Read) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).with_context(|| format!("after {:?}", String::from_utf8_lossy(&bytes)))?;
+        bytes.extend(byte);
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// Sends `body` as JSON to `host` (`unix://…`) on a connection of its own. HTTP/1.0, so that no answer comes in chunks.
 ///
 /// # Errors

@@ -5,7 +5,7 @@
 //! - [`berth`] runs the `berth` command against an engine without a machine;
 //! - [`case`] is what one test case gets: an engine, names of its own, and clean-up;
 //! - [`fixture`] compiles small programs, [`mod@image`] and [`archive`] make small images;
-//! - [`http`] sends what the CLI never sends;
+//! - [`http`] sends what the CLI never sends, [`websocket`] attaches as browsers do;
 //! - [`registry`] is a real registry, [`token`] the service that some registries send their clients to, [`gate`] a way to one that
 //!   closes in the middle of a pull;
 //! - [`outside`] is what lies beyond the machine: names, a page, certificates, a proxy;
@@ -26,6 +26,7 @@ pub mod sandbox;
 pub mod terminal;
 pub mod token;
 pub mod wait;
+pub mod websocket;
 
 use std::path::PathBuf;
 

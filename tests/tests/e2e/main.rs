@@ -3,6 +3,7 @@
 //! Every case runs against every engine. `cargo test -p tests --test e2e -- native::` runs those of one engine,
 //! `… -- ::run_` those of one noun. With `BERTH_TEST_HOST=unix://…` they run against that engine instead, to prove the cases.
 
+mod attach;
 mod commit;
 mod containers;
 mod creates;
@@ -105,6 +106,9 @@ fn cases() -> Vec<Entry> {
         system::older_clients, system::disk_usage, system::malformed_requests,
         shapes::are_dockerds, shapes::version_is_a_dockers,
         refusals::are_dockerds, refusals::name_the_field,
+        attach::websocket_carries_both_ways, attach::websocket_tells_old_clients_in_text, attach::websocket_detaches,
+        attach::websocket_distrusts_bare_frames, attach::failures_come_as_text, attach::streams_have_dockerds_heads,
+        attach::the_end_of_input_ends_the_session,
     ]);
     all.extend(cases![with_cgroups;
         run::memory_limit_kills, run::limits_are_written, system::stats,

@@ -1,7 +1,8 @@
-//! Connections that stop speaking HTTP: attach and exec.
+//! Connections that stop speaking HTTP: attach, over a websocket or not, and exec.
 
 use std::io::Cursor;
 
+use crate::failure::Failure;
 use crate::listener::Stream;
 use bytes::Bytes;
 use containers::{Attached, Frame, Written};
@@ -18,15 +19,14 @@ const INPUT: usize = 16 * 1024;
 
 /// What a handler does with a connection once the response head is out.
 pub(crate) struct Hijack {
-    /// The client asked for an upgrade: answered by 101; old clients get a 200 and the same bytes after it.
-    pub(crate) upgrade: bool,
-    pub(crate) content_type: &'static str,
+    /// The head of the response and the empty line after it.
+    pub(crate) head: String,
     pub(crate) run: Box<dyn FnOnce(Connection) -> BoxFuture<'static, ()> + Send>,
 }
 
 impl std::fmt::Debug for Hijack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hijack").field("upgrade", &self.upgrade).finish_non_exhaustive()
+        f.debug_struct("Hijack").field("head", &self.head).finish_non_exhaustive()
     }
 }
 
@@ -38,7 +38,37 @@ pub(crate) struct Connection {
     pub(crate) gone: BoxFuture<'static, ()>,
 }
 
+/// The head of a raw stream: 101 to a client that asked for an upgrade; old clients get 200, and the same bytes after it.
+/// `more` are headers, each with the end of its line.
+pub(crate) fn stream_head(upgrade: bool, content_type: &str, more: &str) -> String {
+    if upgrade {
+        format!(
+            "HTTP/1.1 101 UPGRADED\r\nContent-Type: {content_type}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n{more}\r\n"
+        )
+    } else {
+        format!("HTTP/1.1 200 OK\r\nContent-Type: {RAW_STREAM}\r\n{more}\r\n")
+    }
+}
+
 impl Hijack {
+    /// Says no more than this, and closes the connection.
+    pub(crate) fn last_words(text: String) -> Self {
+        let run = |mut connection: Connection| -> BoxFuture<'static, ()> {
+            Box::pin(async move {
+                // An error means that the client is gone already.
+                let _ = connection.writer.shutdown().await;
+            })
+        };
+        Self { head: text, run: Box::new(run) }
+    }
+
+    /// A failure as dockerd tells it to a client that wants a stream: as text in a response that ends with the connection.
+    pub(crate) fn failed(failure: &Failure) -> Self {
+        let (code, reason) = (failure.status.as_u16(), failure.status.canonical_reason().unwrap_or_default());
+        let text = &failure.message;
+        Self::last_words(format!("HTTP/1.1 {code} {reason}\r\nContent-Type: {RAW_STREAM}\r\n\r\n{text}\r\n"))
+    }
+
     /// Sends the head, then hands the connection to the handler. `early` is what the client sent behind its request.
     pub(crate) async fn take_over<S>(self, stream: S, early: Bytes)
     where
@@ -46,15 +76,7 @@ impl Hijack {
     {
         let gone = stream.gone();
         let (reader, mut writer) = tokio::io::split(stream);
-        let head = if self.upgrade {
-            format!(
-                "HTTP/1.1 101 UPGRADED\r\nContent-Type: {}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n",
-                self.content_type
-            )
-        } else {
-            format!("HTTP/1.1 200 OK\r\nContent-Type: {}\r\n\r\n", self.content_type)
-        };
-        if writer.write_all(head.as_bytes()).await.is_err() || writer.flush().await.is_err() {
+        if writer.write_all(self.head.as_bytes()).await.is_err() || writer.flush().await.is_err() {
             return;
         }
         let reader = Cursor::new(early).chain(reader);
@@ -62,11 +84,11 @@ impl Hijack {
     }
 }
 
-/// Carries an attached client until the process's output ends, the client detaches, or the connection breaks. The
-/// client may close its direction first: that ends the process's input, not the session.
+/// Carries an attached client until the process's output ends, the client detaches, or the connection breaks. When the
+/// client closes its direction first, that ends the session or only the process's input: [`Attached::ends_with_input`].
 pub(crate) async fn session(connection: Connection, attached: Attached) {
     let Connection { reader, mut writer, mut gone } = connection;
-    let Attached { tty, mut output, stdin } = attached;
+    let Attached { tty, mut output, stdin, ends_with_input } = attached;
     let input = input(reader, stdin);
     tokio::pin!(input);
     let mut input_open = true;
@@ -81,6 +103,7 @@ pub(crate) async fn session(connection: Connection, attached: Attached) {
                 None => break,
             },
             end = &mut input, if input_open => match end {
+                InputEnd::Closed if ends_with_input => break,
                 InputEnd::Closed => input_open = false,
                 InputEnd::Detached => break,
                 InputEnd::Broken => return,
@@ -101,7 +124,8 @@ pub(crate) async fn complain(mut connection: Connection, message: String, tty: b
     }
 }
 
-enum InputEnd {
+/// How a client's direction ended.
+pub(crate) enum InputEnd {
     Broken,
     Closed,
     Detached,

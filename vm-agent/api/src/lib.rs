@@ -27,6 +27,7 @@ mod routes;
 mod server;
 mod strconv;
 mod version;
+mod websocket;
 
 use std::future::Future;
 use std::sync::Arc;

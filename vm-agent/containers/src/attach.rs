@@ -1,7 +1,7 @@
 //! attach, logs and resize.
 
 use crate::attached::{Attached, Logs};
-use crate::handle::Run;
+use crate::handle::{Handle, Run};
 use crate::logs::{LogsRequest, read_logs};
 use crate::requests::AttachRequest;
 use crate::service::blocking;
@@ -15,16 +15,15 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 impl Containers {
+    /// Whether [`Containers::attach`] would be refused.
+    pub fn check_attach(&self, id: &str, request: &AttachRequest) -> Result<()> {
+        self.attachable(id, request).map(drop)
+    }
+
     /// Joins a client to the container's streams, before its start or while it runs.
     pub async fn attach(&self, id: &str, request: AttachRequest) -> Result<Attached> {
-        let keys = keys(request.detach_keys.as_deref())?;
-        let handle = self.inner.find(id)?;
+        let (handle, keys) = self.attachable(id, &request)?;
         let view = handle.view();
-        match view.record.state {
-            State::Paused(_) => return Err(Error::AttachPaused),
-            State::Restarting(_) => return Err(Error::AttachRestarting),
-            State::Created(_) | State::Starting(_) | State::Running(_) | State::Exited(_) | State::Removing(_) => {}
-        }
         let config = &view.record.config;
         let tty = config.tty;
         let (client, live) = handle.hub.subscribe(request.stdout, request.stderr);
@@ -47,7 +46,20 @@ impl Containers {
             handle.hub.unsubscribe(client);
         }
         self.inner.emit(&view.record, "attach");
-        Ok(Attached { tty, output, stdin })
+        let ends_with_input = request.stdin && (tty || !config.stdin_once);
+        Ok(Attached { tty, output, stdin, ends_with_input })
+    }
+
+    fn attachable(&self, id: &str, request: &AttachRequest) -> Result<(Arc<Handle>, DetachKeys)> {
+        let keys = keys(request.detach_keys.as_deref())
+            .map_err(|_| Invalid::AttachKeys(request.detach_keys.clone().unwrap_or_default()))?;
+        let handle = self.inner.find(id)?;
+        match handle.view().record.state {
+            State::Paused(_) => return Err(Error::AttachPaused(id.to_owned())),
+            State::Restarting(_) => return Err(Error::AttachRestarting(id.to_owned())),
+            State::Created(_) | State::Starting(_) | State::Running(_) | State::Exited(_) | State::Removing(_) => {}
+        }
+        Ok((handle, keys))
     }
 
     /// Reads the container's log; the receiver ends when there is nothing more.

@@ -23,6 +23,8 @@ pub struct Attached {
     pub output: mpsc::Receiver<Frame>,
     /// Where the client's bytes go, when it asked for stdin and there is one. Drop it for "end of input".
     pub stdin: Option<StdinWriter>,
+    /// The session is over when the client closes its direction: nothing can follow, unless the process's input ends with it.
+    pub ends_with_input: bool,
 }
 
 /// What became of some bytes of input.

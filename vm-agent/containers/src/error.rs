@@ -58,10 +58,10 @@ pub enum Error {
     ExecPaused(String),
     #[error("Container {0} is restarting, wait until the container is running")]
     Restarting(String),
-    #[error("You cannot attach to a paused container, unpause it first")]
-    AttachPaused,
-    #[error("You cannot attach to a restarting container, wait until it is running")]
-    AttachRestarting,
+    #[error("container {0} is paused, unpause the container before attach")]
+    AttachPaused(String),
+    #[error("container {0} is restarting, wait until the container is running")]
+    AttachRestarting(String),
     #[error("cannot remove container \"{name}\": {refused}")]
     Remove { name: String, refused: Refused },
     #[error("removal of container {0} is already in progress")]
@@ -150,6 +150,8 @@ pub enum Invalid {
     WaitCondition(String),
     #[error("You must choose at least one stream")]
     NoStream,
+    #[error("Invalid detach keys ({0}) provided")]
+    AttachKeys(String),
     #[error("Invalid escape keys ({0}) provided")]
     DetachKeys(String),
     #[error("invalid environment variable: {0}")]
@@ -283,8 +285,8 @@ impl Error {
             | Error::AlreadyPaused(_)
             | Error::ExecPaused(_)
             | Error::Restarting(_)
-            | Error::AttachPaused
-            | Error::AttachRestarting
+            | Error::AttachPaused(_)
+            | Error::AttachRestarting(_)
             | Error::Remove { .. }
             | Error::RemovalInProgress(_)
             | Error::CommitRemoving(_)

@@ -93,7 +93,7 @@ impl Containers {
                 inner.emit_exec(&detached, "exec_detach")
             })
         });
-        Ok(Some(Attached { tty: config.tty, output, stdin }))
+        Ok(Some(Attached { tty: config.tty, output, stdin, ends_with_input: false }))
     }
 
     pub fn exec_inspect(&self, exec: &str) -> Result<ExecInspect> {

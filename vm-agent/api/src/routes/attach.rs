@@ -3,28 +3,47 @@
 use containers::AttachRequest;
 
 use super::Call;
-use crate::failure::Failure;
-use crate::hijack::{self, Hijack, RAW_STREAM};
+use crate::hijack::{self, Hijack};
 use crate::reply::{Answer, Outcome};
+use crate::websocket;
 
 pub(super) async fn attach(call: Call) -> Answer {
-    let request = AttachRequest {
-        stdin: call.query.flag("stdin"),
-        stdout: call.query.flag("stdout"),
-        stderr: call.query.flag("stderr"),
-        logs: call.query.flag("logs"),
-        stream: call.query.flag("stream"),
-        detach_keys: call.query.filled("detachKeys").map(str::to_owned),
+    let request = streams(&call, false);
+    let attached = match call.services.containers.attach(&call.name, request).await {
+        Ok(attached) => attached,
+        Err(error) => return Ok(Outcome::Hijack(Hijack::failed(&error.into()))),
     };
-    let attached = call.services.containers.attach(&call.name, request).await?;
-    let upgrade = call.wants_upgrade();
     Ok(Outcome::Hijack(Hijack {
-        upgrade,
-        content_type: if upgrade { call.stream_type(attached.tty) } else { RAW_STREAM },
+        head: hijack::stream_head(call.wants_upgrade(), call.stream_type(attached.tty), ""),
         run: Box::new(move |connection| Box::pin(hijack::session(connection, attached))),
     }))
 }
 
-pub(super) async fn websocket(_call: Call) -> Answer {
-    Err(Failure::not_implemented("attaching over a websocket is not available: use POST /containers/{id}/attach"))
+/// The same over a websocket, whose frames hold the bytes of both output streams as they come. They are binary since 1.28.
+pub(super) async fn websocket(call: Call) -> Answer {
+    let request = streams(&call, !call.since(1, 42));
+    // What is wrong with the container comes before what is wrong with the handshake.
+    call.services.containers.check_attach(&call.name, &request)?;
+    let head = match websocket::handshake(&call.headers) {
+        Ok(head) => head,
+        Err(refusal) => return Ok(Outcome::Hijack(Hijack::last_words(refusal))),
+    };
+    let attached = call.services.containers.attach(&call.name, request).await?;
+    let binary = call.since(1, 28);
+    Ok(Outcome::Hijack(Hijack {
+        head,
+        run: Box::new(move |connection| Box::pin(websocket::session(connection, attached, binary))),
+    }))
+}
+
+/// `all`: the three streams, whatever the query says of them.
+fn streams(call: &Call, all: bool) -> AttachRequest {
+    AttachRequest {
+        stdin: all || call.query.flag("stdin"),
+        stdout: all || call.query.flag("stdout"),
+        stderr: all || call.query.flag("stderr"),
+        logs: call.query.flag("logs"),
+        stream: call.query.flag("stream"),
+        detach_keys: call.query.filled("detachKeys").map(str::to_owned),
+    }
 }

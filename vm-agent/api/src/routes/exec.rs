@@ -1,11 +1,11 @@
 //! Commands in running containers.
 
 use containers::Error;
-use engine_api::{ExecConfig, ExecStartRequest, IdResponse};
+use engine_api::{API_VERSION, ExecConfig, ExecStartRequest, IdResponse};
 
 use super::Call;
 use super::containers::terminal_size;
-use crate::hijack::{self, Hijack, RAW_STREAM};
+use crate::hijack::{self, Hijack};
 use crate::reply::{self, Answer, Outcome};
 
 pub(super) async fn create(mut call: Call) -> Answer {
@@ -21,7 +21,7 @@ pub(super) async fn inspect(call: Call) -> Answer {
     reply::json(&call.services.containers.exec_inspect(&call.name)?)
 }
 
-/// A command that cannot be started is told of on the stream, and by the exit code of the exec: the client has its
+/// A command that cannot be started, or not again, is told of on the stream, and by the exit code of the exec: the client has its
 /// connection by then (as in dockerd).
 pub(super) async fn start(mut call: Call) -> Answer {
     let mut request: ExecStartRequest = call.json().await?;
@@ -30,19 +30,24 @@ pub(super) async fn start(mut call: Call) -> Answer {
     }
     let (detach, tty) = (request.detach, request.tty);
     let upgrade = call.wants_upgrade();
-    let content_type = if upgrade { call.stream_type(tty) } else { RAW_STREAM };
+    // dockerd repeats them here, unlike in an attach.
+    let standard = format!(
+        "Api-Version: {API_VERSION}\r\nDocker-Experimental: false\r\nOstype: linux\r\nServer: {}\r\n",
+        super::SERVER.to_str().unwrap_or_default()
+    );
+    let head = hijack::stream_head(upgrade, call.stream_type(tty), &standard);
     match call.services.containers.exec_start(&call.name, request).await {
         Ok(None) => reply::ok(),
         Ok(Some(attached)) => Ok(Outcome::Hijack(Hijack {
-            upgrade,
-            content_type,
+            head,
             run: Box::new(move |connection| Box::pin(hijack::session(connection, attached))),
         })),
-        Err(error @ (Error::StartConfig { .. } | Error::Start { .. })) if !detach => {
+        Err(
+            error @ (Error::StartConfig { .. } | Error::Start { .. } | Error::ExecHasRun(_) | Error::ExecRunning(_)),
+        ) if !detach => {
             let message = error.to_string();
             Ok(Outcome::Hijack(Hijack {
-                upgrade,
-                content_type,
+                head,
                 run: Box::new(move |connection| Box::pin(hijack::complain(connection, message, tty))),
             }))
         }

@@ -53,10 +53,9 @@ async fn create(mut call: Call<State>) -> Answer {
 
 /// Sends back what it gets, in upper case, until the client closes its direction; then says goodbye.
 async fn echo(call: Call<State>) -> Answer {
-    let upgrade = call.wants_upgrade();
+    let head = crate::hijack::stream_head(call.wants_upgrade(), crate::hijack::RAW_STREAM, "");
     Ok(Outcome::Hijack(Hijack {
-        upgrade,
-        content_type: "application/vnd.docker.raw-stream",
+        head,
         run: Box::new(|Connection { mut reader, mut writer, gone: _ }| {
             Box::pin(async move {
                 let mut text = String::new();
