@@ -103,7 +103,7 @@ fn cases() -> Vec<Entry> {
         terminal::interactive_shell, terminal::detach_and_attach, terminal::exec_in_a_terminal,
         events::of_a_whole_life, events::of_health, events::of_a_slow_probe, events::of_prunes, events::of_images,
         system::version_info_ping, system::events_in_order, system::events_of_every_kind,
-        system::older_clients, system::disk_usage, system::malformed_requests,
+        system::older_clients, system::older_clients_bind_shallowly, system::disk_usage, system::malformed_requests,
         shapes::are_dockerds, shapes::version_is_a_dockers,
         refusals::are_dockerds, refusals::name_the_field,
         attach::websocket_carries_both_ways, attach::websocket_tells_old_clients_in_text, attach::websocket_detaches,

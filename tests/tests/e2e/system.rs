@@ -141,6 +141,20 @@ pub(crate) fn older_clients(case: &Case<'_>) -> Result {
     Ok(())
 }
 
+/// What is mounted beneath a read-only bind is so too since 1.44, and was not before.
+pub(crate) fn older_clients_bind_shallowly(case: &Case<'_>) -> Result {
+    for (version, expect) in [("1.43", "rw"), ("1.44", "ro")] {
+        for bind in [["-v", "/dev:/x:ro"], ["--mount", "type=bind,source=/dev,target=/x,readonly"]] {
+            let script = "grep ' /x/pts ' /proc/self/mountinfo | cut -d ' ' -f 6 | cut -d , -f 1 | sort -u";
+            let arguments = [&["run", "--rm"], &bind[..], &["busybox", "sh", "-c", script]].concat();
+            let out = case.command(&arguments).env("DOCKER_API_VERSION", version).output()?;
+            let (text, err) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+            ensure!(text.trim() == expect, "{version} {bind:?}: {text}{err}");
+        }
+    }
+    Ok(())
+}
+
 pub(crate) fn disk_usage(case: &Case<'_>) -> Result {
     let (name, volume) = (case.container("heavy"), case.volume("heavy"));
     let script = "head -c 3000000 /dev/zero >/own; head -c 5000000 /dev/zero >/v/file";

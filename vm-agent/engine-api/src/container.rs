@@ -80,6 +80,9 @@ pub struct ContainerCreateRequest {
     pub host_config: Option<HostConfig>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub networking_config: Option<NetworkingConfig>,
+    /// Not on the wire: read-only binds leave what is mounted beneath them writable, as clients before 1.44 expect.
+    #[serde(skip)]
+    pub read_only_non_recursive: bool,
 }
 
 impl ContainerCreateRequest {

@@ -38,7 +38,7 @@ impl Containers {
         platform: Option<&str>,
     ) -> Result<ContainerCreateResponse> {
         let inner = &self.inner;
-        let ContainerCreateRequest { mut config, host_config, networking_config } = request;
+        let ContainerCreateRequest { mut config, host_config, networking_config, read_only_non_recursive } = request;
         let mut host = host_config.unwrap_or_default();
         let name = name.map(|name| name.strip_prefix('/').unwrap_or(name)).filter(|name| !name.is_empty());
         if let Some(name) = name
@@ -79,7 +79,7 @@ impl Containers {
         if host.network_mode == "host" && host.port_bindings.as_ref().is_some_and(|ports| !ports.is_empty()) {
             warnings.push("Published ports are discarded when using host network mode".to_owned());
         }
-        let wanted = wanted_mounts(&config, &host, inner)?;
+        let wanted = wanted_mounts(&config, &host, read_only_non_recursive, inner)?;
         inner.resolve_shared(&mut host)?;
         let endpoints = inner.endpoints(&config, &mut host, networking_config)?;
         warnings.extend(promises::check(&config, &host, &endpoints)?);
@@ -337,7 +337,8 @@ impl Inner {
 }
 
 /// All mounts in dockerd's order of precedence: those of other containers, `-v`, `--mount`, `--tmpfs`, the image's volumes.
-fn wanted_mounts(config: &ContainerConfig, host: &HostConfig, inner: &Inner) -> Result<Vec<Wanted>> {
+/// `shallow`: what the request makes read-only does not make what is mounted beneath it so.
+fn wanted_mounts(config: &ContainerConfig, host: &HostConfig, shallow: bool, inner: &Inner) -> Result<Vec<Wanted>> {
     let mode = inner.settings.mode;
     let mut given: Vec<Wanted> = Vec::new();
     for raw in host.binds.iter().flatten() {
@@ -346,6 +347,7 @@ fn wanted_mounts(config: &ContainerConfig, host: &HostConfig, inner: &Inner) -> 
     for mount in host.mounts.iter().flatten() {
         given.push(mounts::parse_mount(mount, mode)?);
     }
+    given.iter_mut().for_each(|wanted| wanted.recursive_read_only &= !shallow);
     for (path, options) in host.tmpfs.iter().flatten() {
         given.push(mounts::parse_tmpfs(path, options)?);
     }
