@@ -12,6 +12,7 @@ mod exec;
 mod files;
 mod images;
 mod import;
+mod links;
 mod logs;
 mod machine;
 mod mounts;
@@ -100,6 +101,8 @@ fn cases() -> Vec<Entry> {
         networks::by_id_and_publish_all, networks::host_name_is_shared,
         networks::shared_with_exposed_ports, networks::disabled, networks::endpoints_beside_the_mode,
         networks::connect_is_checked_at_once, networks::configurations, networks::prune_and_disconnect, networks::options_of_an_endpoint,
+        links::on_the_default_bridge, links::follow_their_containers, links::are_refused_and_removed,
+        links::on_a_network_of_ones_own,
         terminal::interactive_shell, terminal::detach_and_attach, terminal::exec_in_a_terminal,
         events::of_a_whole_life, events::of_health, events::of_a_slow_probe, events::of_prunes, events::of_images,
         system::version_info_ping, system::events_in_order, system::events_of_every_kind,

@@ -258,13 +258,12 @@ pub(crate) fn masked_paths(case: &Case<'_>) -> Result {
 /// Says the refusals of options that have no effect here.
 pub(crate) fn options_without_effect(case: &Case<'_>) -> Result {
     for (options, text) in [
-        (&["--link", "other"][..], "--link is not supported yet"),
-        (&["--cgroup-parent", "/mine"], "--cgroup-parent is not supported yet"),
+        (&["--cgroup-parent", "/mine"][..], "--cgroup-parent is not supported yet"),
         (&["--storage-opt", "size=1G"], "--storage-opt is supported only for overlay over xfs"),
         (&["--isolation", "hyperv"], "invalid isolation (hyperv)"),
         (&["--cpu-rt-runtime", "1000"], "kernel does not support CPU real-time scheduler"),
     ] {
-        // Of the links and the parent the reference thinks otherwise.
+        // Of the parent the reference thinks otherwise.
         if case.kind == Kind::Reference && text.contains("not supported yet") {
             continue;
         }

@@ -90,6 +90,8 @@ pub enum Error {
     Start { message: String, exit_code: i32 },
     #[error("failed to set up container networking: {0}")]
     Networking(#[source] network::Error),
+    #[error("failed to set up container networking: {0}")]
+    NetworkingLink(#[source] Invalid),
     #[error(transparent)]
     Network(#[from] network::Error),
     #[error(transparent)]
@@ -117,6 +119,14 @@ pub enum Error {
     PruneRunning,
     #[error("the engine is stopping")]
     Stopping,
+    #[error("Cannot link to a non running container: /{child} AS {link}")]
+    LinkNotRunning { child: String, link: String },
+    #[error("container {0} not attached to default bridge network")]
+    LinkElsewhere(String),
+    #[error("Conflict, cannot remove the default link name of the container")]
+    DefaultName,
+    #[error("Cannot get parent {parent} for link name {link}")]
+    LinkParent { parent: String, link: String },
 }
 
 /// A request that can never be served as it is.
@@ -239,6 +249,12 @@ pub enum Invalid {
     RuntimeName(String),
     #[error("conflicting options: {0}")]
     Conflict(&'static str),
+    #[error("empty string specified for links")]
+    EmptyLink,
+    #[error("bad format for links: {0}")]
+    Link(String),
+    #[error("could not get container for {name}: {reason}")]
+    LinkTarget { name: String, reason: String },
     #[error("invalid config for network {network}: {reason}")]
     Endpoint { network: String, reason: Box<network::Error> },
     #[error("invalid config for network {0}: EndpointsConfig is nil")]
@@ -259,6 +275,12 @@ pub enum Invalid {
     ImageConfig(String),
 }
 
+impl Invalid {
+    /// What a container in the host's own network conflicts with, on either end of a link.
+    pub(crate) const HOST_LINKS: &'static str =
+        "host type networking can't be used with links. This would result in undefined behavior";
+}
+
 impl Error {
     /// The class that decides the HTTP status.
     pub fn kind(&self) -> Kind {
@@ -268,7 +290,12 @@ impl Error {
             }
             // As dockerd, which finds out about these only after it has begun.
             Error::Invalid(
-                Invalid::SecurityOption { .. } | Invalid::Bind(_) | Invalid::BindMount { .. } | Invalid::StorageOption,
+                Invalid::SecurityOption { .. }
+                | Invalid::Bind(_)
+                | Invalid::BindMount { .. }
+                | Invalid::StorageOption
+                | Invalid::EmptyLink
+                | Invalid::Link(_),
             ) => Kind::System,
             // Found out by the start.
             Error::Invalid(
@@ -309,6 +336,11 @@ impl Error {
             | Error::Path { .. }
             | Error::Io { .. }
             | Error::KillTimeout
+            | Error::NetworkingLink(_)
+            | Error::LinkNotRunning { .. }
+            | Error::LinkElsewhere(_)
+            | Error::DefaultName
+            | Error::LinkParent { .. }
             | Error::Stopping => Kind::System,
             Error::Networking(cause) | Error::Network(cause) => network_kind(cause),
             Error::Image(cause) => image_kind(cause),

@@ -31,6 +31,8 @@ pub(crate) struct Exec {
     pub(crate) id: String,
     pub(crate) container: Arc<Handle>,
     config: ExecConfig,
+    /// Variables that tell of the container's links.
+    links: Vec<String>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) phase: watch::Sender<Phase>,
     running: Mutex<Option<Running>>,
@@ -150,11 +152,13 @@ impl Containers {
 impl Inner {
     /// Remembers a command of a running container, and tells of it.
     pub(crate) fn new_exec(&self, container: Arc<Handle>, config: ExecConfig, purpose: Purpose) -> Result<Arc<Exec>> {
+        let links = self.link_environment(&container.view().record)?;
         let id = names::new_id().map_err(Error::io("make an id"))?;
         let exec = Arc::new(Exec {
             id,
             container,
             config,
+            links,
             hub: Arc::new(Hub::new()),
             phase: watch::Sender::new(Phase::Created),
             running: Mutex::default(),
@@ -230,6 +234,7 @@ impl Inner {
         if config.tty {
             env.push("TERM=xterm".to_owned());
         }
+        env.extend_from_slice(&exec.links);
         spec::override_env(&mut env, record.config.env.as_deref().unwrap_or_default());
         spec::override_env(&mut env, config.env.as_deref().unwrap_or_default());
         spec::default_home(&mut env, &user.home);

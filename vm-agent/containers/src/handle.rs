@@ -82,6 +82,16 @@ pub(crate) enum Command {
         name: String,
         reply: Reply<()>,
     },
+    /// A container that this one has a link to runs now.
+    Linked {
+        child: String,
+        reply: Reply<()>,
+    },
+    Unlink {
+        /// What follows this container's name in the link's.
+        alias: String,
+        reply: Reply<()>,
+    },
     Update {
         request: Box<ContainerUpdateRequest>,
         reply: Reply<ContainerUpdateResponse>,

@@ -10,7 +10,7 @@ use crate::state::{Exit, State};
 use crate::{Containers, Result};
 use engine_api::host_config::{PortBinding, PortMap};
 use engine_api::inspect::DriverData;
-use engine_api::{ContainerInspect, ContainerState, EndpointSettings, Map, NetworkSettings};
+use engine_api::{ContainerInspect, ContainerState, EndpointSettings, HostConfig, Map, NetworkSettings};
 use network::Endpoint;
 use std::path::Path;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ impl Containers {
             driver: "overlay2".to_owned(),
             platform: "linux".to_owned(),
             exec_ids: (!execs.is_empty()).then_some(execs),
-            host_config: record.host.clone(),
+            host_config: HostConfig { links: inner.shown_links(record), ..record.host.clone() },
             graph_driver: DriverData { name: "overlay2".to_owned(), data: Some(inner.directories(&view)) },
             size_rw,
             size_root_fs,

@@ -22,6 +22,7 @@ mod handle;
 mod health;
 mod inspect;
 mod lifecycle;
+mod links;
 mod list;
 mod logs;
 mod names;

@@ -139,7 +139,10 @@ impl Containers {
         let (inner, name) = (Arc::clone(&self.inner), name.to_owned());
         to_the_end(async move {
             let renamed = handle.ask(|reply| Command::Rename { name: name.clone(), reply }).await;
-            inner.release_name(if renamed.is_ok() { &old } else { &name });
+            match renamed {
+                Ok(()) => inner.renamed(&old, &name),
+                Err(_) => inner.release_name(&name),
+            }
             renamed
         })
         .await

@@ -24,8 +24,14 @@ impl Containers {
         let chosen: Vec<Arc<View>> =
             views.into_iter().filter(|view| selection.takes(&self.inner, view)).take(limit).collect();
         let mut list = Vec::with_capacity(chosen.len());
+        let mut further_names = self.inner.names_by_links();
         for view in chosen {
             let mut summary = self.summary(&view);
+            summary
+                .names
+                .extend(further_names.remove(&view.record.id).into_iter().flatten().map(|name| format!("/{name}")));
+            // As in dockerd.
+            summary.names.sort();
             if request.size {
                 (summary.size_rw, summary.size_root_fs) = self.inner.sizes(&view.record).await?;
             }

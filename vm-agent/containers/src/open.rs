@@ -17,12 +17,16 @@ use runtime::plan::fd;
 use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 use store::Durability;
 use supervisor::{Entry, Notice, Notices};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// The exit code of a container whose end nobody saw: the machine went down under it. As in dockerd.
 const LOST: i32 = 255;
+/// How long the start of a container waits for those that its links lead to.
+const LINKED: Duration = Duration::from_secs(5);
 
 impl Containers {
     /// Opens the recorded containers, adopts those that still run, and starts those whose restart policy says so.
@@ -96,6 +100,9 @@ impl Containers {
                 exits.push(exit);
             }
         }
+        for view in inner.views() {
+            inner.name_links(&view.record);
+        }
         if let Err(error) = inner.attach_adopted(&adopted).await {
             // An engine that does not start would be worse than a container without its network.
             tracing::error!(%error, "the networks of running containers were not all taken over");
@@ -153,9 +160,18 @@ impl Containers {
         }
     }
 
-    /// Starts and removes what should run or be gone.
+    /// Starts and removes what should run or be gone. A container with links waits for those that they lead to, as long as
+    /// dockerd does.
     fn resume(&self, ids: Vec<String>) {
+        // Dropped when the start has come to its end, whichever that is.
+        let mut starting: HashMap<String, watch::Sender<()>> = HashMap::new();
+        for id in &ids {
+            starting.insert(id.clone(), watch::Sender::new(()));
+        }
+        let ends: HashMap<String, watch::Receiver<()>> =
+            starting.iter().map(|(id, sender)| (id.clone(), sender.subscribe())).collect();
         for id in ids {
+            let started = starting.remove(&id);
             let Some(handle) = self.inner.by_id(&id) else { continue };
             let record = Arc::clone(&handle.view().record);
             let State::Exited(exit) = &record.state else { continue };
@@ -168,7 +184,17 @@ impl Containers {
             };
             let containers = self.clone();
             if again {
+                let linked: Vec<_> = record.links.iter().filter_map(|link| ends.get(&link.child).cloned()).collect();
                 tokio::spawn(async move {
+                    let all = async {
+                        for mut linked in linked {
+                            // The sender only goes.
+                            let _ = linked.changed().await;
+                        }
+                    };
+                    // Without them the start fails by itself.
+                    let _ = tokio::time::timeout(LINKED, all).await;
+                    let _started = started;
                     if let Err(error) = containers.start(&id).await {
                         tracing::warn!(container = id, %error, "a container could not be started again");
                     }

@@ -1,6 +1,7 @@
 //! What is remembered of a container: one record in the store.
 
 use crate::health::Judgement;
+use crate::links::Link;
 use crate::state::{State, UnixNanos};
 use engine_api::{ContainerConfig, EndpointSettings, HostConfig, Map, MountPoint};
 use layers::DiffId;
@@ -25,6 +26,9 @@ pub(crate) struct Record {
     pub(crate) host: HostConfig,
     /// Networks to join, as asked for, by name or id; empty for `host`, `none` and `container:`.
     pub(crate) endpoints: Map<EndpointSettings>,
+    /// On the default bridge; those of a user-defined network are its endpoint's.
+    #[serde(default)]
+    pub(crate) links: Vec<Link>,
     pub(crate) mounts: Vec<Mounted>,
     pub(crate) state: State,
     #[serde(default)]

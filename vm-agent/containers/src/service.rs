@@ -10,7 +10,7 @@ use crate::state::State;
 use crate::stdio::LogSink;
 use crate::{Counts, Error, LogOptions, Result};
 use runtime::cgroup::Hierarchy;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::Table;
@@ -149,11 +149,14 @@ impl Inner {
         self.index().by_id.insert(handle.id.clone(), handle);
     }
 
-    /// Forgets a removed container and frees its name.
+    /// Forgets a removed container and frees its names, and those that its links gave to others.
     pub(crate) fn forget(&self, id: &str) {
         let mut index = self.index();
         index.by_id.remove(id);
-        index.names.retain(|_, holder| holder != id);
+        let own =
+            |(name, holder): (&String, &String)| (holder == id && !name.contains('/')).then(|| format!("{name}/"));
+        let own: Vec<String> = index.names.iter().filter_map(own).collect();
+        index.names.retain(|name, holder| holder != id && !own.iter().any(|own| name.starts_with(own)));
         drop(index);
         self.logs().remove(id);
     }
@@ -173,6 +176,46 @@ impl Inner {
 
     pub(crate) fn release_name(&self, name: &str) {
         self.index().names.remove(name);
+    }
+
+    /// Frees `old`, which is `new` by now, and renames the links of the container that was called so.
+    pub(crate) fn renamed(&self, old: &str, new: &str) {
+        let mut index = self.index();
+        index.names.remove(old);
+        let prefix = format!("{old}/");
+        let moved: Vec<(String, String)> = index.names.extract_if(|name, _| name.starts_with(&prefix)).collect();
+        index.names.extend(moved.into_iter().map(|(name, child)| (format!("{new}/{}", &name[prefix.len()..]), child)));
+    }
+
+    /// Gives the containers that `record` has links to their further names: `parent/alias`.
+    pub(crate) fn name_links(&self, record: &Record) {
+        let mut index = self.index();
+        for link in &record.links {
+            if index.by_id.contains_key(&link.child) {
+                index.names.insert(format!("{}/{}", record.name, link.alias), link.child.clone());
+            }
+        }
+    }
+
+    /// The containers with links to this one.
+    pub(crate) fn linked_to(&self, child: &str) -> Vec<Arc<Handle>> {
+        let index = self.index();
+        let parents: BTreeSet<&str> = index
+            .names
+            .iter()
+            .filter(|(_, holder)| *holder == child)
+            .filter_map(|(name, _)| name.split_once('/').map(|(parent, _)| parent))
+            .collect();
+        parents.into_iter().filter_map(|parent| index.by_id.get(index.names.get(parent)?).cloned()).collect()
+    }
+
+    /// Names that containers have by the links of others, sorted, by container.
+    pub(crate) fn names_by_links(&self) -> HashMap<String, BTreeSet<String>> {
+        let mut names: HashMap<String, BTreeSet<String>> = HashMap::new();
+        for (name, id) in self.index().names.iter().filter(|(name, _)| name.contains('/')) {
+            names.entry(id.clone()).or_default().insert(name.clone());
+        }
+        names
     }
 
     /// The container's log; `None` when its driver keeps nothing.

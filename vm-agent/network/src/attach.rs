@@ -15,8 +15,8 @@ use crate::ports::host_addresses;
 use crate::sandbox::{kernel, run};
 use crate::state::Held;
 use crate::{
-    Binding, Endpoint, Error, ForwardError, ForwardId, NameChange, PortBinding, PortRequest, Published, Result,
-    Sandbox, dns,
+    Binding, Endpoint, Error, ForwardError, ForwardId, NameChange, NameLink, PortBinding, PortRequest, Published,
+    Result, Sandbox, dns,
 };
 
 /// Something done for an endpoint, to be undone when a later step fails or the container leaves.
@@ -325,14 +325,19 @@ impl Inner {
         let endpoints = state.of_container(container);
         let dns = endpoints.first().map_or(&[][..], |h| &h.dns);
         let upstream = dns.iter().map(|ip| SocketAddr::new(*ip, 53)).collect();
-        let networks = endpoints.iter().filter_map(|h| state.networks.get(&h.endpoint.network_id));
-        let (mut ids, mut external) = (Vec::new(), false);
-        for entry in networks {
+        let (mut ids, mut links, mut external) = (Vec::new(), Vec::new(), false);
+        for held in &endpoints {
+            let Some(entry) = state.networks.get(&held.endpoint.network_id) else { continue };
             external |= !entry.network.internal;
             if entry.network.resolves_names() {
                 ids.push(entry.network.id.clone());
+                links.extend(held.links.iter().map(|(name, alias)| NameLink {
+                    network: entry.network.id.clone(),
+                    alias: alias.to_lowercase(),
+                    name: name.to_lowercase(),
+                }));
             }
         }
-        Resolver { sandbox: container.to_owned(), networks: ids, upstream, external }
+        Resolver { sandbox: container.to_owned(), networks: ids, upstream, external, links }
     }
 }

@@ -41,6 +41,8 @@ pub struct EndpointRequest<'a> {
     pub sandbox: Option<&'a Sandbox>,
     /// Names on this network beside the container's own and its short id.
     pub aliases: Vec<String>,
+    /// (name, alias): the container's own names for others on this network; without effect where names are not resolved.
+    pub links: Vec<(String, String)>,
     pub ipv4: Option<Ipv4Addr>,
     pub ipv6: Option<Ipv6Addr>,
     pub mac: Option<[u8; 6]>,

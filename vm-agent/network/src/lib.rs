@@ -41,7 +41,7 @@ pub use endpoint::{Attachment, Endpoint, EndpointRequest, PortBinding, PortReque
 pub use error::{Error, Kind, PortError, Result};
 pub use files::{HostsFile, ResolvConf};
 pub use forward::{Binding, ForwardError, ForwardId, Forwarder, Protocol, Published};
-pub use names::{EndpointNames, NameChange, NameError, NameService, NameSockets, Resolver};
+pub use names::{EndpointNames, NameChange, NameError, NameLink, NameService, NameSockets, Resolver};
 pub use network::{Driver, EndpointSummary, Ipam, Network, Pool, Scope};
 pub use networks::{Created, Networks, Settings};
 pub use options::parse_bool;

@@ -30,6 +30,19 @@ pub struct Resolver {
     pub upstream: Vec<SocketAddr>,
     /// False on a sandbox that is only on internal networks: names outside answer SERVFAIL, as dockerd does.
     pub external: bool,
+    /// Names that this sandbox alone has for others on its networks.
+    pub links: Vec<NameLink>,
+}
+
+/// A sandbox's own name for an endpoint of one of its networks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NameLink {
+    /// The network's id.
+    pub network: String,
+    /// Lower case.
+    pub alias: String,
+    /// What the endpoint is called on the network, lower case. While nobody has the name, nobody has the alias.
+    pub name: String,
 }
 
 /// What one endpoint is called on its network.

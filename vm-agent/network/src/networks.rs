@@ -109,6 +109,7 @@ impl Networks {
             hostname: request.hostname,
             network: request.network,
             aliases: request.aliases,
+            links: request.links,
             ipv4: request.ipv4,
             ipv6: request.ipv6,
             mac: request.mac,

@@ -19,6 +19,7 @@ pub(crate) struct Wanted {
     pub(crate) hostname: String,
     pub(crate) network: String,
     pub(crate) aliases: Vec<String>,
+    pub(crate) links: Vec<(String, String)>,
     pub(crate) ipv4: Option<Ipv4Addr>,
     pub(crate) ipv6: Option<Ipv6Addr>,
     pub(crate) mac: Option<[u8; 6]>,
@@ -125,7 +126,13 @@ impl State {
             ports: Vec::new(),
             options: wanted.options,
         };
-        let held = Held { endpoint: endpoint.clone(), forwards: Vec::new(), dns: wanted.dns, order: self.next_order };
+        let held = Held {
+            endpoint: endpoint.clone(),
+            forwards: Vec::new(),
+            dns: wanted.dns,
+            links: wanted.links,
+            order: self.next_order,
+        };
         self.next_order += 1;
         self.endpoints.insert((wanted.container_id.clone(), network.id.clone()), held);
 
@@ -297,6 +304,7 @@ mod tests {
             hostname: "host".into(),
             network: "app".into(),
             aliases: vec!["alias".into(), "host".into()],
+            links: Vec::new(),
             ipv4: None,
             ipv6: None,
             mac: None,

@@ -55,6 +55,9 @@ pub(crate) struct Held {
     pub(crate) forwards: Vec<Published>,
     /// The container's `--dns`.
     pub(crate) dns: Vec<IpAddr>,
+    /// (name, alias): the container's own names for others on the network.
+    #[serde(default)]
+    pub(crate) links: Vec<(String, String)>,
     /// Endpoints of a container are listed in this order.
     pub(crate) order: u64,
 }

@@ -31,7 +31,7 @@ mod transport;
 pub use client::RelayClient;
 pub use error::{Error, Result};
 pub use options::Options;
-pub use protocol::{EndpointNames, NameChange, Resolver};
+pub use protocol::{EndpointNames, NameChange, NameLink, Resolver};
 
 use std::convert::Infallible;
 

@@ -17,8 +17,12 @@ impl RelayNames {
 
 impl NameService for RelayNames {
     fn serve(&self, resolver: Resolver, sockets: Option<NameSockets>) -> BoxFuture<'_, Result<(), NameError>> {
-        let Resolver { sandbox, networks, upstream, external } = resolver;
-        let resolver = relay::Resolver { sandbox, networks, upstream, external, extra: Vec::new() };
+        let Resolver { sandbox, networks, upstream, external, links } = resolver;
+        let links = links
+            .into_iter()
+            .map(|network::NameLink { network, alias, name }| relay::NameLink { network, alias, name })
+            .collect();
+        let resolver = relay::Resolver { sandbox, networks, upstream, external, links };
         let sockets = sockets.map(|sockets| (sockets.udp, sockets.tcp));
         Box::pin(async move { self.relay.serve(resolver, sockets).await.map_err(failed) })
     }

@@ -139,9 +139,8 @@ pub(super) async fn remove(call: Call) -> Answer {
         return Err(Failure::bad_request("invalid name or ID supplied: \"\""));
     }
     if call.query.flag("link") {
-        return Err(Failure::bad_request(
-            "links are not available in this engine: containers of one network find each other by name",
-        ));
+        call.services.containers.remove_link(&call.name).await?;
+        return reply::no_content();
     }
     let options = RemoveOptions { force: call.query.flag("force"), volumes: call.query.flag("v") };
     call.services.containers.remove(&call.name, options).await?;

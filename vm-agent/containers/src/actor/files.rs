@@ -52,12 +52,14 @@ impl Actor {
         let servers = dns_servers(record)?;
         let engine_resolv = self.inner.settings.resolv_conf.clone();
         let addresses: Vec<IpAddr> = endpoints.iter().flat_map(addresses_of).collect();
+        let mut extra = self.extra_hosts()?;
+        extra.extend(self.inner.link_hosts(record));
         let hosts = HostsFile {
             hostname,
             domainname: &record.config.domainname,
             ipv6: host_network || endpoints.iter().any(|endpoint| endpoint.ipv6.is_some()),
             addresses,
-            extra: self.extra_hosts()?,
+            extra,
         }
         .render();
         // As dockerd: a container in the machine's own network sees the machine's own file, plus what it asked for.

@@ -171,6 +171,7 @@ impl Actor {
             pid: from(&record.host.pid_mode, &pid, join::PID),
             ipc: from(&record.host.ipc_mode, &ipc, join::IPC),
             hostname: &record.config.hostname,
+            links: &self.inner.link_environment(record)?,
             console: (record.host.console_size[0], record.host.console_size[1]),
         };
         let init = record.host.init == Some(true) && around.pid == NamespaceFrom::New;

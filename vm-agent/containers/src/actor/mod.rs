@@ -7,6 +7,7 @@ mod erase;
 mod exit;
 mod files;
 mod launch;
+mod links;
 mod mounts;
 mod networking;
 mod probe;
@@ -144,6 +145,11 @@ impl Actor {
             Command::Unpause(reply) => answer(reply, self.pause(Event::Unpause).await),
             Command::Remove { options, reply } => self.remove(options, reply).await,
             Command::Rename { name, reply } => answer(reply, self.rename(name).await),
+            Command::Linked { child, reply } => {
+                self.renew_link(&child).await;
+                answer(reply, Ok(()));
+            }
+            Command::Unlink { alias, reply } => answer(reply, self.unlink(&alias).await),
             Command::Update { request, reply } => answer(reply, self.update(*request).await),
             Command::Connect { network, settings, reply } => answer(reply, self.connect(network, *settings).await),
             Command::Disconnect { network, force, reply } => answer(reply, self.disconnect(&network, force).await),
@@ -213,6 +219,7 @@ impl Actor {
                 };
                 Box::pin(self.happen(event)).await.expect("a launch ends in one of its two events");
                 if matches!(self.record.state, State::Running(_)) {
+                    self.inner.tell_linked(&self.record.id).await;
                     self.start_probing();
                 }
             }

@@ -4,6 +4,7 @@ use super::Actor;
 use super::files::dns_servers;
 use super::launch::endpoint_settings;
 use crate::create::promises;
+use crate::links::endpoint_links;
 use crate::record::Record;
 use crate::{Error, Invalid, Result};
 use engine_api::EndpointSettings;
@@ -48,7 +49,10 @@ impl Actor {
                 Ok(endpoint) => endpoints.push(endpoint),
                 Err(error) => {
                     self.inner.services.networks.detach_all(&self.record.id).await;
-                    return Err(error);
+                    return Err(match error {
+                        Error::Invalid(error @ (Invalid::EmptyLink | Invalid::Link(_))) => Error::NetworkingLink(error),
+                        error => error,
+                    });
                 }
             }
         }
@@ -105,6 +109,7 @@ impl Actor {
             network: name.to_owned(),
             sandbox,
             aliases: settings.aliases.clone().unwrap_or_default(),
+            links: endpoint_links(settings)?,
             ipv4: understood.ipv4,
             ipv6: understood.ipv6,
             mac: understood.mac,

@@ -83,6 +83,8 @@ impl Containers {
         inner.resolve_shared(&mut host)?;
         let endpoints = inner.endpoints(&config, &mut host, networking_config)?;
         warnings.extend(promises::check(&config, &host, &endpoints)?);
+        let links = inner.links(&host)?;
+        host.links = None;
         let id = names::new_id().map_err(Error::io("make an id"))?;
         let name = inner.new_name(name, &id)?;
         complete(&mut config, &mut host, &id)?;
@@ -95,6 +97,7 @@ impl Containers {
             config,
             host,
             endpoints,
+            links,
             mounts: Vec::new(),
             state: State::Created(None),
             restart_count: 0,
@@ -231,6 +234,7 @@ impl Inner {
         self.table.put(&record.id, &record, Durability::Durable).await?;
         let handle = Actor::spawn(Arc::clone(self), record.clone(), Arc::new(Hub::new()), Beginning::default());
         self.add(handle);
+        self.name_links(&record);
         self.emit(&record, "create");
         Ok(())
     }

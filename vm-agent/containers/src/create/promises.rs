@@ -16,7 +16,6 @@ pub(crate) fn check(
     portable(config)?;
     let HostConfig {
         // Refused here, or worth a warning.
-        links,
         storage_opt,
         userns_mode,
         isolation,
@@ -31,6 +30,7 @@ pub(crate) fn check(
         annotations: _,
         // Have an effect; their values are checked by `validate` and by the modules that carry them out.
         binds: _,
+        links: _,
         network_mode: _,
         port_bindings: _,
         restart_policy: _,
@@ -62,9 +62,6 @@ pub(crate) fn check(
         readonly_paths: _,
         init: _,
     } = host;
-    if links.as_ref().is_some_and(|links| !links.is_empty()) {
-        return Err(LINK);
-    }
     if storage_opt.as_ref().is_some_and(|options| !options.is_empty()) {
         return Err(Invalid::StorageOption);
     }
@@ -122,16 +119,13 @@ fn portable(config: &ContainerConfig) -> Result<(), Invalid> {
     Ok(())
 }
 
-const LINK: Invalid =
-    Invalid::Unsupported { option: "--link", instead: "join both containers to a user-defined network" };
-
 /// The same for one network's part, at create and at `network connect`.
 pub(crate) fn endpoint(settings: &EndpointSettings) -> Result<(), Invalid> {
     let EndpointSettings {
-        links,
         ipam_config,
         // Have an effect, or are refused by the network where they cannot have one.
         aliases: _,
+        links: _,
         mac_address: _,
         driver_opts: _,
         gw_priority: _,
@@ -146,9 +140,6 @@ pub(crate) fn endpoint(settings: &EndpointSettings) -> Result<(), Invalid> {
         global_ipv6_prefix_len: _,
         dns_names: _,
     } = settings;
-    if links.as_ref().is_some_and(|links| !links.is_empty()) {
-        return Err(LINK);
-    }
     if let Some(EndpointIpamConfig { link_local_ips, ipv4_address: _, ipv6_address: _ }) = ipam_config
         && link_local_ips.as_ref().is_some_and(|list| !list.is_empty())
     {
@@ -230,7 +221,6 @@ mod tests {
     #[test]
     fn what_would_be_ignored_is_refused() {
         for (host, text) in [
-            (r#"{"Links": ["a:b"]}"#, "--link is not supported yet: join both containers to a user-defined network"),
             (r#"{"CgroupParent": "/x"}"#, "--cgroup-parent is not supported yet: leave it out"),
             (
                 r#"{"StorageOpt": {"size": "1G"}}"#,
@@ -242,15 +232,9 @@ mod tests {
         ] {
             assert_eq!(check(host, "{}"), Err(text.to_owned()), "{host}");
         }
-        for (settings, text) in [
-            (r#"{"Links": ["a"]}"#, "--link is not supported yet: join both containers to a user-defined network"),
-            (
-                r#"{"IPAMConfig": {"LinkLocalIPs": ["169.254.1.1"]}}"#,
-                "--link-local-ip is not supported yet: use --ip with a subnet of your own",
-            ),
-        ] {
-            assert_eq!(check("{}", settings), Err(text.to_owned()), "{settings}");
-        }
+        let settings = r#"{"IPAMConfig": {"LinkLocalIPs": ["169.254.1.1"]}}"#;
+        let text = "--link-local-ip is not supported yet: use --ip with a subnet of your own";
+        assert_eq!(check("{}", settings), Err(text.to_owned()));
     }
 
     #[test]

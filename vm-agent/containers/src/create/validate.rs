@@ -107,9 +107,7 @@ fn network_conflicts(host: &HostConfig, config: &ContainerConfig) -> Result<(), 
         return Err(Invalid::NetworkContainer);
     }
     if host.network_mode == "host" && given(&host.links) {
-        return Err(Invalid::Conflict(
-            "host type networking can't be used with links. This would result in undefined behavior",
-        ));
+        return Err(Invalid::Conflict(Invalid::HOST_LINKS));
     }
     if host.uts_mode == "host" && !config.hostname.is_empty() {
         return Err(Invalid::Conflict("hostname and the UTS mode"));

@@ -73,6 +73,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) pid: NamespaceFrom,
     pub(crate) ipc: NamespaceFrom,
     pub(crate) hostname: &'a str,
+    /// Variables that tell of the container's links.
+    pub(crate) links: &'a [String],
     /// Rows and columns of the client's terminal, 0 for unknown.
     pub(crate) console: (u32, u32),
 }
@@ -127,7 +129,7 @@ fn process(record: &Record, around: &Surroundings<'_>, capabilities: &[String], 
         "terminal": config.tty,
         "user": {"uid": around.user.uid, "gid": around.user.gid, "additionalGids": around.user.groups},
         "args": crate::create::merge::command(config),
-        "env": environment(record, around.hostname, &around.user.home),
+        "env": environment(record, around.hostname, &around.user.home, around.links),
         "cwd": if config.working_dir.is_empty() { "/" } else { &config.working_dir },
         "capabilities": {"bounding": capabilities, "effective": capabilities, "permitted": capabilities},
         "rlimits": rlimits(host),
@@ -159,13 +161,14 @@ fn rlimit(limit: &engine_api::host_config::Ulimit) -> Value {
     })
 }
 
-/// The default path, HOSTNAME and TERM, overridden by the configuration; HOME when nobody set it (runc does that).
-fn environment(record: &Record, hostname: &str, home: &str) -> Vec<String> {
+/// The default path, HOSTNAME, TERM and what tells of links, overridden by the configuration; HOME when nobody set it (runc does that).
+fn environment(record: &Record, hostname: &str, home: &str, links: &[String]) -> Vec<String> {
     let config = &record.config;
     let mut env = vec![DEFAULT_PATH.to_owned(), format!("HOSTNAME={hostname}")];
     if config.tty {
         env.push("TERM=xterm".to_owned());
     }
+    env.extend_from_slice(links);
     override_env(&mut env, config.env.as_deref().unwrap_or_default());
     default_home(&mut env, home);
     env
@@ -279,6 +282,7 @@ mod tests {
             config: serde_json::from_str(config).expect("valid JSON"),
             host,
             endpoints: engine_api::Map::new(),
+            links: Vec::new(),
             mounts: Vec::new(),
             state: State::Created(None),
             restart_count: 0,
@@ -296,6 +300,7 @@ mod tests {
             pid: NamespaceFrom::New,
             ipc: NamespaceFrom::New,
             hostname: "0123456789ab",
+            links: &[],
             console: (0, 0),
         };
         let spec = build(&record(config, host), around).expect("a valid record");

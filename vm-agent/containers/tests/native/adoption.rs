@@ -89,7 +89,9 @@ pub(crate) async fn across_an_engine_restart(stage: &Stage) {
         "HostConfig": {"Mounts": [memory("lasting")]},
     });
     let patient = stage.create(Some("patient"), patient).await.expect("create");
-    for id in [&talker, &mortal, &patient] {
+    let linker = json!({"Cmd": ["sleep", "100"], "HostConfig": {"Links": ["patient:db"]}});
+    let linker = stage.create(Some("linker"), linker).await.expect("create");
+    for id in [&talker, &mortal, &patient, &linker] {
         stage.containers.start(id).await.expect("start");
     }
     stage.await_log(&talker, "line 2000\n").await;
@@ -130,10 +132,12 @@ async fn after_a_crash(stage: &Stage) {
         log.get(log.len().saturating_sub(80)..).unwrap_or("")
     );
     stage.containers.stop("server", StopOptions { timeout: Some(0), signal: None }).await.expect("stop");
+    the_link_leads_on(stage).await;
     stage.containers.stop("patient", StopOptions { timeout: Some(0), signal: None }).await.expect("stop");
+    stage.containers.stop("linker", StopOptions { timeout: Some(0), signal: None }).await.expect("stop");
     stage.remove("patient").await;
     assert!(!mounted("lasting"), "its last user ended");
-    for name in ["talker", "server"] {
+    for name in ["talker", "server", "linker"] {
         stage.remove(name).await;
     }
     passed();
@@ -191,6 +195,26 @@ async fn the_server_is_reached(stage: &Stage) {
     let names = stage.outside.names.lock().expect("no panic").clone();
     assert!(names.values().any(|names| names.names.contains(&"server".to_owned())), "{names:?}");
     assert!(stage.outside.served.lock().expect("no panic").contains(&inspect.id));
+}
+
+/// By its name, and in the hosts file when the container that it leads to starts anew.
+async fn the_link_leads_on(stage: &Stage) {
+    let patient = stage.containers.inspect("linker/db", false).await.expect("inspect").id;
+    assert_eq!(patient, stage.containers.resolve("patient").expect("there"));
+    let hosts = stage.containers.inspect("linker", false).await.expect("inspect").hosts_path;
+    let stale = std::fs::read_to_string(&hosts).expect("read").lines().map(stale).collect::<String>();
+    std::fs::write(&hosts, stale).expect("written");
+    stage.containers.restart("patient", StopOptions { timeout: Some(0), signal: None }).await.expect("restart");
+    let address = stage.containers.inspect("patient", false).await.expect("inspect").network_settings.ip_address;
+    let hosts = std::fs::read_to_string(&hosts).expect("read");
+    assert!(hosts.lines().any(|line| line.starts_with(&format!("{address}\tdb "))), "{address} {hosts}");
+}
+
+fn stale(line: &str) -> String {
+    match line.split_once("\tdb ") {
+        Some((_, names)) => format!("10.0.0.1\tdb {names}\n"),
+        None => format!("{line}\n"),
+    }
 }
 
 /// Two containers that lack what the next engine needs of them.

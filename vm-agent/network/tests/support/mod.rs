@@ -287,6 +287,7 @@ pub(crate) fn request<'a>(
         network: network.to_owned(),
         sandbox: Some(sandbox),
         aliases: Vec::new(),
+        links: Vec::new(),
         ipv4: None,
         ipv6: None,
         mac: None,

@@ -134,7 +134,7 @@ mod tests {
             networks: vec!["n".to_owned()],
             upstream: Vec::new(),
             external: true,
-            extra: Vec::new(),
+            links: Vec::new(),
         };
         (table, resolver)
     }

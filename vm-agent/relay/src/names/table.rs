@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::protocol::{EndpointNames, NameChange, Resolver};
+use crate::protocol::{EndpointNames, NameChange, NameLink, Resolver};
 
 #[derive(Debug, Default)]
 pub(super) struct Table {
@@ -32,26 +32,34 @@ impl Table {
     /// The addresses of `name` (lower case, no dot at its end) as the sandbox of `resolver` sees it; `None` if it is no
     /// container's. Sorted, so that whoever rotates them does it evenly.
     pub(super) fn addresses(&self, resolver: &Resolver, name: &str) -> Option<Vec<IpAddr>> {
-        let extra: Vec<IpAddr> = resolver
-            .extra
-            .iter()
-            .filter(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, address)| *address)
-            .collect();
-        if !extra.is_empty() {
-            return Some(extra);
-        }
-        resolver.networks.iter().find_map(|network| {
-            let endpoints = self.networks.get(network)?;
-            let mut found: Vec<IpAddr> = endpoints
-                .values()
-                .filter(|endpoint| endpoint.answers_to(name))
-                .flat_map(|endpoint| endpoint.addresses.iter().copied())
-                .collect();
-            found.sort_unstable();
-            found.dedup();
-            (!found.is_empty()).then_some(found)
+        // As in dockerd: the sandbox's own names first, on whichever of its networks; a name that is one of them means
+        // nothing else on that network.
+        let linked = resolver.networks.iter().find_map(|network| {
+            self.links(resolver, network, name).find_map(|link| self.on_network(network, &link.name))
+        });
+        linked.or_else(|| {
+            let mut others =
+                resolver.networks.iter().filter(|network| self.links(resolver, network, name).next().is_none());
+            others.find_map(|network| self.on_network(network, name))
         })
+    }
+
+    /// The sandbox's own meanings of `name` on the network.
+    fn links<'a>(&self, resolver: &'a Resolver, network: &str, name: &str) -> impl Iterator<Item = &'a NameLink> {
+        let endpoint = self.networks.get(network).and_then(|endpoints| endpoints.values().next());
+        let bare = endpoint.and_then(|endpoint| without(name, &endpoint.network_name));
+        resolver
+            .links
+            .iter()
+            .filter(move |link| link.network == network && (link.alias == name || Some(link.alias.as_str()) == bare))
+    }
+
+    fn on_network(&self, network: &str, name: &str) -> Option<Vec<IpAddr>> {
+        let endpoints = self.networks.get(network)?.values().filter(|endpoint| endpoint.answers_to(name));
+        let mut found: Vec<IpAddr> = endpoints.flat_map(|endpoint| endpoint.addresses.iter().copied()).collect();
+        found.sort_unstable();
+        found.dedup();
+        (!found.is_empty()).then_some(found)
     }
 
     /// The name of the endpoint with this address, with its network's.
@@ -64,9 +72,14 @@ impl Table {
 
 impl EndpointNames {
     fn answers_to(&self, name: &str) -> bool {
-        let bare = name.strip_suffix(&self.network_name.to_ascii_lowercase()).and_then(|name| name.strip_suffix('.'));
+        let bare = without(name, &self.network_name);
         self.names.iter().any(|known| known == name || Some(known.as_str()) == bare)
     }
+}
+
+/// `web` of `web.network`.
+fn without<'a>(name: &'a str, network_name: &str) -> Option<&'a str> {
+    name.strip_suffix(&network_name.to_ascii_lowercase()).and_then(|name| name.strip_suffix('.'))
 }
 
 #[cfg(test)]
@@ -89,7 +102,7 @@ mod tests {
             networks: networks.iter().map(ToString::to_string).collect(),
             upstream: Vec::new(),
             external: true,
-            extra: vec![("Db".to_owned(), "10.9.9.9".parse().unwrap())],
+            links: Vec::new(),
         }
     }
 
@@ -114,9 +127,36 @@ mod tests {
         assert_eq!(text(&["a"], "other"), None);
         assert_eq!(text(&["a"], "w.a-name").unwrap(), ["10.0.0.1"]);
         assert_eq!(text(&["a"], "w.b-name"), None);
-        assert_eq!(text(&[], "db").unwrap(), ["10.9.9.9"]);
         assert_eq!(table.reverse(&resolver(&["a"]), "10.0.0.1".parse().unwrap()).unwrap(), "web.a-name");
         assert_eq!(table.reverse(&resolver(&["a"]), "10.1.0.3".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn a_link_is_a_name_of_one_sandbox_on_one_network() {
+        let mut table = Table::default();
+        table.apply(put("a", "1", &["web"], "10.0.0.1"));
+        table.apply(put("b", "2", &["web"], "10.1.0.2"));
+        table.apply(put("b", "3", &["cache"], "10.1.0.3"));
+        let link = |network: &str, alias: &str, name: &str| NameLink {
+            network: network.to_owned(),
+            alias: alias.to_owned(),
+            name: name.to_owned(),
+        };
+        let links =
+            vec![link("b", "db", "web"), link("b", "cache", "web"), link("a", "late", "later"), link("a", "web", "x")];
+        let resolver = Resolver { links, ..resolver(&["a", "b"]) };
+        let text = |table: &Table, name: &str| {
+            table.addresses(&resolver, name).map(|found| found.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(text(&table, "db").unwrap(), ["10.1.0.2"]);
+        assert_eq!(text(&table, "db.b-name").unwrap(), ["10.1.0.2"]);
+        assert_eq!(text(&table, "db.a-name"), None);
+        // A link hides the endpoint that is really called so, on its network.
+        assert_eq!(text(&table, "cache").unwrap(), ["10.1.0.2"]);
+        assert_eq!(text(&table, "web").unwrap(), ["10.1.0.2"]);
+        assert_eq!(text(&table, "late"), None);
+        table.apply(put("a", "4", &["later"], "10.0.0.4"));
+        assert_eq!(text(&table, "late").unwrap(), ["10.0.0.4"]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ fn resolver(external: bool) -> Resolver {
         networks: vec!["n".to_owned()],
         upstream: Vec::new(),
         external,
-        extra: Vec::new(),
+        links: Vec::new(),
     }
 }
 

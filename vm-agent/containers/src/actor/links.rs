@@ -1,0 +1,83 @@
+//! Changes of a container's links while it is there.
+
+use super::{Actor, EtcFiles};
+use crate::handle::Command;
+use crate::links::{renewed, without};
+use crate::service::{Inner, blocking};
+use crate::{Error, Result};
+use std::sync::Arc;
+use store::Durability;
+
+impl Actor {
+    /// A linked container runs anew: its address in our hosts file is another now.
+    pub(super) async fn renew_link(&self, child: &str) {
+        let addresses = self.inner.link_addresses(child);
+        let of_child = self.record.links.iter().filter(|link| link.child == child);
+        let aliases: Vec<String> = of_child.map(|link| link.host().to_owned()).collect();
+        let edited =
+            self.edit_hosts(move |hosts| aliases.iter().fold(hosts, |hosts, alias| renewed(&hosts, alias, &addresses)));
+        if let Err(error) = edited.await {
+            tracing::warn!(container = self.record.id, child, %error, "a linked container's new address is not known");
+        }
+    }
+
+    /// Drops the link; the child loses that name.
+    pub(super) async fn unlink(&mut self, alias: &str) -> Result<()> {
+        let Some(at) = self.record.links.iter().position(|link| link.alias == alias) else { return Ok(()) };
+        let link = self.record.links.remove(at);
+        if let Err(error) = self.inner.table.put(&self.record.id, &self.record, Durability::Durable).await {
+            self.record.links.insert(at, link);
+            return Err(error.into());
+        }
+        self.inner.release_name(&format!("{}/{alias}", self.record.name));
+        self.publish();
+        self.edit_hosts(move |hosts| without(&hosts, link.host())).await
+    }
+
+    /// Rewrites the hosts file of a running container in place: it has it mounted.
+    async fn edit_hosts(&self, edit: impl FnOnce(String) -> String + Send + 'static) -> Result<()> {
+        if self.run.is_none() {
+            // The next start writes it.
+            return Ok(());
+        }
+        let path = EtcFiles::in_directory(&self.inner.directory(&self.record.id)).hosts;
+        blocking(move || {
+            let hosts = std::fs::read_to_string(&path).map_err(Error::path("read", &path))?;
+            let edited = edit(hosts.clone());
+            if edited != hosts {
+                std::fs::write(&path, edited).map_err(Error::path("write", path))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Inner {
+    /// Tells the containers with links to this one that it runs, and where. Links lead from newer containers to older ones,
+    /// so nobody here waits for somebody who waits for it.
+    pub(super) async fn tell_linked(self: &Arc<Self>, child: &str) {
+        for parent in self.linked_to(child) {
+            let child = child.to_owned();
+            // One that was removed meanwhile needs no address.
+            let _ = parent.ask(|reply| Command::Linked { child, reply }).await;
+        }
+    }
+}
+
+impl crate::Containers {
+    /// `docker rm --link`: `parent/alias`.
+    ///
+    /// # Errors
+    /// dockerd's where that is not the name of a link.
+    pub async fn remove_link(&self, name: &str) -> Result<()> {
+        self.inner.find(name)?;
+        let bare = name.strip_prefix('/').unwrap_or(name);
+        let Some((parent, alias)) = bare.split_once('/') else { return Err(Error::DefaultName) };
+        let Ok(handle) = self.inner.find(parent) else {
+            return Err(Error::LinkParent { parent: format!("/{parent}"), link: format!("/{bare}") });
+        };
+        let alias = alias.to_owned();
+        handle.ask(|reply| Command::Unlink { alias, reply }).await
+    }
+}
