@@ -22,6 +22,7 @@ mod run;
 mod shapes;
 mod system;
 mod terminal;
+mod update;
 mod volumes;
 
 use std::sync::{Arc, OnceLock};
@@ -77,10 +78,11 @@ fn cases() -> Vec<Entry> {
         run::removes_itself_when_it_cannot_start, run::restart_policy, run::labels, run::stop_signal,
         run::entrypoint, run::seccomp_profile_of_a_file,
         containers::lifecycle, containers::rename_and_conflict, containers::remove_running_is_refused, containers::wait_codes,
-        containers::list_filters, containers::top, containers::fifty_in_parallel, containers::unknown_is_named, containers::pause,
+        containers::list_filters, containers::list_filters_by_place,
+        containers::prune_is_told, containers::top, containers::fifty_in_parallel, containers::unknown_is_named, containers::pause,
         containers::kill_signals,
         creates::are_dockerds, creates::of_another_platform_warn,
-        exec::runs_and_returns_codes, exec::with_user_and_environment, exec::standard_input, exec::in_stopped_container, exec::detached,
+        exec::runs_and_returns_codes, exec::with_user_and_environment, exec::standard_input, exec::in_stopped_container, exec::unknown_user_is_told_at_once, exec::detached,
         exec::privileged_keeps_the_filter,
         logs::follow_ends_with_container, logs::tail_since_timestamps, logs::order_and_bytes, logs::rotated_and_packed,
         logs::attributes_by_pattern, logs::none_cannot_be_read,
@@ -103,6 +105,7 @@ fn cases() -> Vec<Entry> {
         networks::connect_is_checked_at_once, networks::configurations, networks::prune_and_disconnect, networks::options_of_an_endpoint,
         links::on_the_default_bridge, links::follow_their_containers, links::are_refused_and_removed,
         links::on_a_network_of_ones_own,
+        update::conflicts_are_refused, update::of_processes_and_by_version,
         terminal::interactive_shell, terminal::detach_and_attach, terminal::exec_in_a_terminal,
         events::of_a_whole_life, events::of_health, events::of_a_slow_probe, events::of_prunes, events::of_images,
         system::version_info_ping, system::events_in_order, system::events_of_every_kind,

@@ -89,7 +89,7 @@ impl Containers {
     }
 
     /// Sets the size of the container's terminal, in characters.
-    pub async fn resize(&self, id: &str, rows: u16, columns: u16) -> Result<()> {
+    pub async fn resize(&self, id: &str, rows: u32, columns: u32) -> Result<()> {
         let handle = self.inner.find(id)?;
         let run: Arc<Run> = handle.running()?;
         if let Some(terminal) = &run.terminal {
@@ -102,8 +102,10 @@ impl Containers {
 }
 
 /// TIOCSWINSZ on the master; the kernel sends SIGWINCH.
-pub(crate) fn set_size(terminal: &Endpoint, rows: u16, columns: u16) -> Result<()> {
-    let size = rustix::termios::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+pub(crate) fn set_size(terminal: &Endpoint, rows: u32, columns: u32) -> Result<()> {
+    // As dockerd: what a terminal cannot be is cut off, not refused.
+    let low = |number: u32| u16::try_from(number & 0xffff).unwrap_or(u16::MAX);
+    let size = rustix::termios::Winsize { ws_row: low(rows), ws_col: low(columns), ws_xpixel: 0, ws_ypixel: 0 };
     rustix::termios::tcsetwinsize(terminal.shared().as_fd(), size)
         .map_err(|error| Error::io("resize the terminal")(error.into()))
 }

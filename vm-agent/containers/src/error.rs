@@ -115,6 +115,12 @@ pub enum Error {
     Io { what: &'static str, source: io::Error },
     #[error("tried to kill container, but did not receive an exit event")]
     KillTimeout,
+    #[error("Cannot update container {id}: {cause}")]
+    Update { id: String, cause: Box<Error> },
+    #[error("{0}")]
+    UpdateConflict(&'static str),
+    #[error("timeout waiting for exec session ready")]
+    ExecNotReady,
     #[error("a prune operation is already running")]
     PruneRunning,
     #[error("the engine is stopping")]
@@ -156,6 +162,19 @@ pub enum Invalid {
     Time(#[from] InvalidTime),
     #[error(transparent)]
     Filter(#[from] engine_api::filters::FilterError),
+    #[error("invalid filter '{name}={value}': {reason}")]
+    ListFilter { name: &'static str, value: String, reason: String },
+    #[error("{}", match reason {
+        None => format!("filter for '{name}' should not contain ':': {value}"),
+        Some(reason) => format!("error while looking up for {name} {value}: {reason}"),
+    })]
+    PortFilter { name: &'static str, value: String, reason: Option<String> },
+    #[error("more than one until filter specified")]
+    SeveralUntil,
+    #[error("failed to parse value as time or duration: \"{0}\"")]
+    Until(String),
+    #[error("{0}")]
+    ExecUser(String),
     #[error("invalid condition: \"{0}\"")]
     WaitCondition(String),
     #[error("You must choose at least one stream")]
@@ -295,7 +314,8 @@ impl Error {
                 | Invalid::BindMount { .. }
                 | Invalid::StorageOption
                 | Invalid::EmptyLink
-                | Invalid::Link(_),
+                | Invalid::Link(_)
+                | Invalid::PortFilter { .. },
             ) => Kind::System,
             // Found out by the start.
             Error::Invalid(
@@ -321,7 +341,8 @@ impl Error {
             | Error::ExecRunning(_)
             | Error::LogsOfDead
             | Error::PruneRunning => Kind::Conflict,
-            Error::Rename(cause) => cause.kind(),
+            Error::UpdateConflict(_) => Kind::Conflict,
+            Error::Rename(cause) | Error::Update { cause, .. } => cause.kind(),
             Error::Refused(Refused::AlreadyRunning | Refused::AlreadyStopped) => Kind::NotModified,
             Error::Refused(_) => Kind::Conflict,
             Error::LogsNotReadable => Kind::NotImplemented,
@@ -336,6 +357,7 @@ impl Error {
             | Error::Path { .. }
             | Error::Io { .. }
             | Error::KillTimeout
+            | Error::ExecNotReady
             | Error::NetworkingLink(_)
             | Error::LinkNotRunning { .. }
             | Error::LinkElsewhere(_)

@@ -4,8 +4,10 @@ use crate::actor::{Streams, await_start, connect, look_up, standard_streams};
 use crate::attach::{keys, set_size};
 use crate::attached::Attached;
 use crate::handle::{Handle, Run};
+use crate::record::Record;
 use crate::service::{Inner, blocking};
 use crate::signal::SIGKILL;
+use crate::spec::User;
 use crate::state::State;
 use crate::stdio::{Endpoint, Hub, StdinWriter};
 use crate::{Containers, Error, Invalid, Result, names, spec};
@@ -22,6 +24,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 const EXEC_PREFIX: &str = "OCI runtime exec failed: exec failed: unable to start container process: ";
+/// How long the size of a command's terminal may wait for the command.
+const START: Duration = Duration::from_secs(10);
 /// How long the output of an ended command may take to arrive.
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -73,7 +77,15 @@ impl Containers {
             return Err(Invalid::NoExecCommand.into());
         }
         keys(Some(&config.detach_keys))?;
-        refuse_unless_running(&handle)?;
+        let run = refuse_unless_running(&handle)?;
+        let record = Arc::clone(&handle.view().record);
+        if !config.user.is_empty() {
+            // Looked up again when it starts: the files may have changed.
+            look_up_user(&run, &record, &config).await.map_err(|error| match error {
+                Error::Start { message, .. } => Invalid::ExecUser(message).into(),
+                other => other,
+            })?;
+        }
         let exec = self.inner.new_exec(handle, config, Purpose::Client)?;
         Ok(exec.id.clone())
     }
@@ -133,13 +145,13 @@ impl Containers {
     }
 
     /// Sets the size of the command's terminal, in characters.
-    pub async fn exec_resize(&self, exec: &str, rows: u16, columns: u16) -> Result<()> {
+    pub async fn exec_resize(&self, exec: &str, rows: u32, columns: u32) -> Result<()> {
         let exec = self.inner.execs.find(exec)?;
         // The client asks as soon as it is attached, which may be before the terminal is there.
         let mut phase = exec.phase.subscribe();
         let started = phase.wait_for(|phase| !matches!(phase, Phase::Created | Phase::Starting));
-        if tokio::time::timeout(DRAIN, started).await.is_err() {
-            return Err(Error::NotRunning(exec.id.clone()));
+        if tokio::time::timeout(START, started).await.is_err() {
+            return Err(Error::ExecNotReady);
         }
         let terminal = exec.running().as_ref().and_then(|running| running.terminal.clone());
         match terminal {
@@ -221,10 +233,7 @@ impl Inner {
     ) -> Result<()> {
         let record = Arc::clone(&exec.container.view().record);
         let config = &exec.config;
-        let (root, specification) =
-            (Arc::clone(run), if config.user.is_empty() { record.config.user.clone() } else { config.user.clone() });
-        let groups = record.host.group_add.clone().unwrap_or_default();
-        let user = blocking(move || look_up(root.root.as_fd(), &specification, &groups)).await?;
+        let user = look_up_user(run, &record, config).await?;
         let capabilities = if config.privileged {
             runtime::capabilities::all().map(|name| format!("CAP_{name}")).collect()
         } else {
@@ -382,6 +391,14 @@ fn exec_streams(config: &ExecConfig, detached: bool) -> Result<Streams> {
         theirs.push((name.to_owned(), null.into()));
     }
     Ok(streams)
+}
+
+/// Who the command is in the container: its own user, else the container's.
+async fn look_up_user(run: &Arc<Run>, record: &Record, config: &ExecConfig) -> Result<User> {
+    let specification = [&config.user, &record.config.user].into_iter().find(|user| !user.is_empty()).cloned();
+    let specification = specification.unwrap_or_default();
+    let (run, groups) = (Arc::clone(run), record.host.group_add.clone().unwrap_or_default());
+    blocking(move || look_up(run.root.as_fd(), &specification, &groups)).await
 }
 
 fn refuse_unless_running(handle: &Handle) -> Result<Arc<Run>> {

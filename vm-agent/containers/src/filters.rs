@@ -1,16 +1,14 @@
 //! Which containers a list or a prune means: dockerd's filters.
 
-use crate::actor::parse_port;
 use crate::handle::View;
+use crate::list::ports;
 use crate::record::Source;
 use crate::requests::ListRequest;
 use crate::service::Inner;
 use crate::state::{State, UnixNanos};
 use crate::{Error, Invalid, Result};
 use engine_api::Filters;
-use engine_api::filters::FilterError;
 use layers::DiffId;
-use network::Protocol;
 use regex_lite::Regex;
 
 const KNOWN: [&str; 15] = [
@@ -31,7 +29,7 @@ const KNOWN: [&str; 15] = [
     "volume",
 ];
 const STATES: [&str; 7] = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
-const HEALTH: [&str; 4] = ["starting", "healthy", "unhealthy", "none"];
+const HEALTH: [&str; 4] = ["none", "starting", "healthy", "unhealthy"];
 
 /// A parsed list request.
 #[derive(Debug)]
@@ -39,9 +37,11 @@ pub(crate) struct Selection {
     filters: Filters,
     all: bool,
     limited: bool,
-    names: Vec<Regex>,
-    ids: Vec<Regex>,
+    names: Option<Vec<Regex>>,
+    ids: Option<Vec<String>>,
     exited: Vec<i32>,
+    /// There are none.
+    tasks_only: bool,
     before: Option<UnixNanos>,
     since: Option<UnixNanos>,
     /// (image id, layers) of `ancestor`.
@@ -50,35 +50,40 @@ pub(crate) struct Selection {
     expose: Vec<Ports>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Ports {
     first: u16,
     last: u16,
-    protocol: Protocol,
+    /// As written: one that does not exist matches nothing.
+    protocol: String,
 }
 
 impl Selection {
     pub(crate) fn new(inner: &Inner, request: &ListRequest) -> Result<Selection> {
         let filters = &request.filters;
-        let bad = |name: &str, value: &str| -> Error {
-            let error = FilterError::Value { name: name.to_owned(), value: value.to_owned() };
-            Invalid::Filter(error).into()
+        let bad = |name: &'static str, value: &str, reason: String| -> Error {
+            Invalid::ListFilter { name, value: value.to_owned(), reason }.into()
         };
         filters.only(&KNOWN).map_err(Invalid::Filter)?;
-        for (name, known) in [("status", &STATES[..]), ("health", &HEALTH[..])] {
+        for (name, what, known) in [("status", "state", &STATES[..]), ("health", "health", &HEALTH[..])] {
             if let Some(value) = filters.values(name).find(|value| !known.contains(value)) {
-                return Err(bad(name, value));
+                let reason = format!("invalid value for {what} ({value}): must be one of {}", known.join(", "));
+                return Err(bad(name, value, reason));
             }
         }
         let exited = filters
             .values("exited")
-            .map(|value| value.parse().map_err(|_| bad("exited", value)))
+            .map(|value| {
+                let reason = || format!("strconv.Atoi: parsing \"{value}\": invalid syntax");
+                value.parse().map_err(|_| bad("exited", value, reason()))
+            })
             .collect::<Result<_>>()?;
+        let tasks_only = filters.flag("is-task").map_err(Invalid::Filter)? == Some(true);
         // The newest of several `before` and `since` decides, as in dockerd.
         let mut bounds = [None, None];
         for (bound, name) in bounds.iter_mut().zip(["before", "since"]) {
             for value in filters.values(name) {
-                *bound = (*bound).max(Some(inner.find(value)?.view().record.created));
+                *bound = (*bound).max(Some(inner.find_whole(value)?.view().record.created));
             }
         }
         let ancestors = filters.contains("ancestor").then(|| {
@@ -92,13 +97,18 @@ impl Selection {
                 .collect()
         });
         let ports = |name: &'static str| -> Result<Vec<Ports>> {
-            filters.values(name).map(|value| parse_ports(value).ok_or_else(|| bad(name, value))).collect()
+            let parse = |value: &str| {
+                parse_ports(value)
+                    .map_err(|reason| Invalid::PortFilter { name, value: value.to_owned(), reason }.into())
+            };
+            filters.values(name).map(parse).collect()
         };
         Ok(Selection {
-            all: request.all || filters.contains("status") || filters.contains("exited"),
+            all: request.all || filters.values("status").next().is_some(),
             limited: request.limit > 0,
+            tasks_only,
             names: patterns(filters, "name"),
-            ids: patterns(filters, "id"),
+            ids: given(filters, "id").then(|| filters.values("id").filter_map(|id| inner.id_of_prefix(id)).collect()),
             exited,
             before: bounds[0],
             since: bounds[1],
@@ -113,13 +123,13 @@ impl Selection {
         let record = &view.record;
         let filters = &self.filters;
         (self.all || self.limited || record.state.counts_as_running())
-            && matches(&self.ids, &[&record.id])
-            && matches(&self.names, &[&record.name, &format!("/{}", record.name)])
+            && !self.tasks_only
+            && self.ids.as_ref().is_none_or(|ids| ids.contains(&record.id))
+            && self.names.as_ref().is_none_or(|names| matches(names, &[&record.name, &format!("/{}", record.name)]))
             && filters.labels_match("label", record.labels())
             && filters.accepts("status", record.state.status())
             && (self.exited.is_empty() || self.has_exited(&record.state))
             && filters.accepts("health", view.health.as_ref().map_or("none", |health| health.status.name()))
-            && filters.values("is-task").all(|value| matches!(value, "0" | "false"))
             && self.before.is_none_or(|before| record.created < before)
             && self.since.is_none_or(|since| record.created > since)
             && self.ancestors.as_ref().is_none_or(|list| {
@@ -127,14 +137,18 @@ impl Selection {
                     .any(|(id, chain)| *id == record.image || (!chain.is_empty() && record.chain.starts_with(chain)))
             })
             && filters.any("volume", |wanted| {
-                record.mounts.iter().any(|mount| {
-                    let named = matches!(&mount.source, Source::Volume { name, .. } if name == wanted);
-                    named || mount.destination == wanted
+                record.mounts.iter().filter(|mount| !mount.hidden).any(|mount| {
+                    let source = match &mount.source {
+                        Source::Volume { name, .. } => name == wanted,
+                        Source::Bind { path, .. } => path.as_os_str() == wanted,
+                        Source::Image { id, .. } => id == wanted,
+                        Source::Tmpfs { .. } => false,
+                    };
+                    source || mount.destination == wanted
                 })
             })
             && (!filters.contains("network") || self.on_network(inner, view))
-            && (self.publish.is_empty() || self.publishes(inner, view))
-            && (self.expose.is_empty() || self.exposes(view))
+            && (self.publish.is_empty() && self.expose.is_empty() || self.has_port(inner, view))
     }
 
     /// A container that never ran has not exited with 0.
@@ -145,55 +159,63 @@ impl Selection {
     fn on_network(&self, inner: &Inner, view: &View) -> bool {
         let networks = inner.networks(view);
         self.filters.any("network", |wanted| {
-            networks.iter().any(|(name, settings)| name == wanted || settings.network_id == wanted)
+            networks.iter().any(|(name, settings)| name == wanted || settings.network_id.starts_with(wanted))
         })
     }
 
-    fn publishes(&self, inner: &Inner, view: &View) -> bool {
-        let bound = inner.ports(view);
-        let published =
-            bound.iter().filter(|(_, bindings)| bindings.is_some()).filter_map(|(port, _)| parse_port(port).ok());
-        any_within(&self.publish, published)
-    }
-
-    fn exposes(&self, view: &View) -> bool {
-        let exposed = view.record.config.exposed_ports.iter().flatten().filter_map(|(port, _)| parse_port(port).ok());
-        any_within(&self.expose, exposed)
+    /// Either is enough: a port of the host's in `publish`, or one of the container's in `expose`.
+    fn has_port(&self, inner: &Inner, view: &View) -> bool {
+        let within = |ranges: &[Ports], port: u16, protocol: &str| {
+            ranges.iter().any(|range| range.protocol == protocol && (range.first..=range.last).contains(&port))
+        };
+        ports(&inner.ports(view)).iter().any(|port| {
+            within(&self.publish, port.public_port, &port.protocol)
+                || within(&self.expose, port.private_port, &port.protocol)
+        })
     }
 }
 
-fn any_within(wanted: &[Ports], mut ports: impl Iterator<Item = (u16, Protocol)>) -> bool {
-    ports.any(|(port, protocol)| {
-        wanted.iter().any(|range| range.protocol == protocol && (range.first..=range.last).contains(&port))
-    })
-}
-
-/// `80`, `80/udp`, `8000-8010/tcp`.
-fn parse_ports(text: &str) -> Option<Ports> {
+/// `80`, `80/udp`, `8000-8010/tcp`; in Go's words what is wrong with another, `None` for a colon.
+fn parse_ports(text: &str) -> Result<Ports, Option<String>> {
+    if text.contains(':') {
+        return Err(None);
+    }
     let (numbers, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let number = |text: &str| -> Result<u16, Option<String>> {
+        text.parse().map_err(|_| {
+            let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            let reason = if digits { "value out of range" } else { "invalid syntax" };
+            Some(format!("strconv.ParseUint: parsing \"{text}\": {reason}"))
+        })
+    };
     let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
-    let (first, last) = (first.parse().ok()?, last.parse().ok()?);
-    Some(Ports { first, last, protocol: protocol.parse().ok()? })
+    let (first, last) = (number(first)?, number(last)?);
+    if first > last {
+        return Err(Some(format!("Invalid range specified for the Port: {numbers}")));
+    }
+    Ok(Ports { first, last, protocol: protocol.to_owned() })
 }
 
-/// Values are regular expressions; what is none is taken literally.
-fn patterns(filters: &Filters, name: &str) -> Vec<Regex> {
-    filters
-        .values(name)
-        .filter_map(|value| Regex::new(value).or_else(|_| Regex::new(&regex_lite::escape(value))).ok())
-        .collect()
+fn given(filters: &Filters, name: &str) -> bool {
+    filters.values(name).next().is_some()
+}
+
+/// Values are regular expressions; what is none matches nothing.
+fn patterns(filters: &Filters, name: &str) -> Option<Vec<Regex>> {
+    given(filters, name).then(|| filters.values(name).filter_map(|value| Regex::new(value).ok()).collect())
 }
 
 fn matches(patterns: &[Regex], texts: &[&str]) -> bool {
-    patterns.is_empty() || patterns.iter().any(|pattern| texts.iter().any(|text| pattern.is_match(text)))
+    patterns.iter().any(|pattern| texts.iter().any(|text| pattern.is_match(text)))
 }
 
 /// What a prune may take: `label`, `label!` and `until`.
 pub(crate) fn prunable(filters: &Filters) -> Result<impl Fn(&View) -> bool + use<'_>> {
     filters.only(&["label", "label!", "until"]).map_err(Invalid::Filter)?;
-    let mut until = None;
-    for value in filters.values("until") {
-        until = Some(parse_until(value)?);
+    let mut given = filters.values("until");
+    let until = given.next().map(parse_until).transpose()?;
+    if given.next().is_some() {
+        return Err(Invalid::SeveralUntil.into());
     }
     Ok(move |view: &View| {
         let record = &view.record;
@@ -203,8 +225,7 @@ pub(crate) fn prunable(filters: &Filters) -> Result<impl Fn(&View) -> bool + use
 }
 
 fn parse_until(text: &str) -> Result<UnixNanos, Invalid> {
-    crate::logs::until(text)
-        .map_err(|_| Invalid::Filter(FilterError::Value { name: "until".to_owned(), value: text.to_owned() }))
+    crate::logs::until(text).map_err(|_| Invalid::Until(text.to_owned()))
 }
 
 #[cfg(test)]
@@ -213,9 +234,17 @@ mod tests {
 
     #[test]
     fn ports_and_times() {
-        assert_eq!(parse_ports("80"), Some(Ports { first: 80, last: 80, protocol: Protocol::Tcp }));
-        assert_eq!(parse_ports("10-20/udp"), Some(Ports { first: 10, last: 20, protocol: Protocol::Udp }));
-        assert_eq!(parse_ports("x"), None);
+        let range = |first, last, protocol: &str| Ok(Ports { first, last, protocol: protocol.to_owned() });
+        assert_eq!(parse_ports("80"), range(80, 80, "tcp"));
+        assert_eq!(parse_ports("10-20/udp"), range(10, 20, "udp"));
+        for (text, reason) in [
+            ("x", "strconv.ParseUint: parsing \"x\": invalid syntax"),
+            ("1-70000", "strconv.ParseUint: parsing \"70000\": value out of range"),
+            ("9-8", "Invalid range specified for the Port: 9-8"),
+        ] {
+            assert_eq!(parse_ports(text), Err(Some(reason.to_owned())));
+        }
+        assert_eq!(parse_ports("a:b"), Err(None));
         let hour_ago = parse_until("1h").expect("a duration");
         let difference = crate::logs::now() - hour_ago;
         assert!((3_600_000_000_000..3_601_000_000_000).contains(&difference));
@@ -226,9 +255,9 @@ mod tests {
     #[test]
     fn names_are_patterns() {
         let filters = Filters::default().with("name", "^web").with("name", "d(b");
-        let patterns = patterns(&filters, "name");
+        let patterns = patterns(&filters, "name").expect("given");
         assert!(matches(&patterns, &["web1", "/web1"]));
-        assert!(matches(&patterns, &["d(b"]));
+        assert!(!matches(&patterns, &["d(b"]));
         assert!(!matches(&patterns, &["my-web", "/my-web"]));
     }
 }

@@ -7,7 +7,7 @@ use crate::signal::Signal;
 use crate::state::UnixNanos;
 use crate::stdio::{Endpoint, Hub, LogSink};
 use crate::{Error, Result};
-use engine_api::{ContainerUpdateRequest, ContainerUpdateResponse, EndpointSettings};
+use engine_api::{ContainerUpdateRequest, EndpointSettings};
 use network::Sandbox;
 use runtime::cgroup::Cgroup;
 use runtime::seccomp::Program;
@@ -94,7 +94,7 @@ pub(crate) enum Command {
     },
     Update {
         request: Box<ContainerUpdateRequest>,
-        reply: Reply<ContainerUpdateResponse>,
+        reply: Reply<()>,
     },
     Connect {
         network: String,

@@ -1,5 +1,6 @@
 //! start, stop, restart, kill, pause, unpause, wait, remove, rename, update, shutdown: asked of a container's task.
 
+use crate::actor::checked;
 use crate::handle::{Command, Handle};
 use crate::requests::{RemoveOptions, StopOptions, WaitCondition, Waited};
 use crate::service::Inner;
@@ -148,9 +149,11 @@ impl Containers {
         .await
     }
 
-    pub async fn update(&self, id: &str, request: ContainerUpdateRequest) -> Result<ContainerUpdateResponse> {
+    pub async fn update(&self, id: &str, mut request: ContainerUpdateRequest) -> Result<ContainerUpdateResponse> {
+        let warnings = checked(&mut request, &self.inner.abilities)?;
         let handle = self.inner.find(id)?;
-        handle.ask(|reply| Command::Update { request: Box::new(request), reply }).await
+        handle.ask(|reply| Command::Update { request: Box::new(request), reply }).await?;
+        Ok(ContainerUpdateResponse { warnings: (!warnings.is_empty()).then_some(warnings) })
     }
 
     /// Stops every container, each with its own signal and time: the machine is about to power off. Nothing starts any

@@ -81,7 +81,7 @@ fn command_line(record: &Record) -> String {
     words.join(" ")
 }
 
-fn ports(map: &PortMap) -> Vec<Port> {
+pub(crate) fn ports(map: &PortMap) -> Vec<Port> {
     let mut list = Vec::new();
     for (port, bindings) in map {
         let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));

@@ -132,6 +132,23 @@ impl Inner {
         }
     }
 
+    /// By full id or name, no part of an id.
+    pub(crate) fn find_whole(&self, name: &str) -> Result<Arc<Handle>> {
+        let index = self.index();
+        let id = index.names.get(name.strip_prefix('/').unwrap_or(name)).map_or(name, String::as_str);
+        index.by_id.get(id).cloned().ok_or_else(|| Error::NoSuchContainer(name.to_owned()))
+    }
+
+    /// The id that alone begins so.
+    pub(crate) fn id_of_prefix(&self, prefix: &str) -> Option<String> {
+        let index = self.index();
+        let mut matching = index.by_id.range(prefix.to_owned()..).take_while(|(id, _)| id.starts_with(prefix));
+        match (matching.next(), matching.next()) {
+            (Some((id, _)), None) if !prefix.is_empty() => Some(id.clone()),
+            _ => None,
+        }
+    }
+
     /// By full id only.
     pub(crate) fn by_id(&self, id: &str) -> Option<Arc<Handle>> {
         self.index().by_id.get(id).cloned()

@@ -101,14 +101,16 @@ impl Filters {
     /// A filter that is true or false: `1`, `true`, `0`, `false`.
     pub fn flag(&self, name: &str) -> Result<Option<bool>, FilterError> {
         let mut flag = None;
+        let all = || self.values(name).collect::<Vec<_>>().join(" ");
+        let wrong = || FilterError::Value { name: name.to_owned(), value: all() };
         for value in self.values(name) {
             let parsed = match value {
                 "1" | "true" => true,
                 "0" | "false" => false,
-                _ => return Err(FilterError::Value { name: name.to_owned(), value: value.to_owned() }),
+                _ => return Err(wrong()),
             };
             if flag.is_some_and(|before| before != parsed) {
-                return Err(FilterError::Value { name: name.to_owned(), value: value.to_owned() });
+                return Err(wrong());
             }
             flag = Some(parsed);
         }

@@ -99,7 +99,16 @@ pub(super) async fn rename(call: Call) -> Answer {
 }
 
 pub(super) async fn update(mut call: Call) -> Answer {
-    let request = ContainerUpdateRequest::decode(&call.json_bytes().await?)?;
+    let mut request = ContainerUpdateRequest::decode(&call.json_bytes().await?)?;
+    let resources = &mut request.resources;
+    if call.since(1, 42) {
+        resources.kernel_memory = 0;
+    }
+    resources.pids_limit = match resources.pids_limit {
+        _ if !call.since(1, 40) => None,
+        Some(limit) if limit <= 0 => Some(0),
+        limit => limit,
+    };
     reply::json(&call.services.containers.update(&call.name, request).await?)
 }
 
@@ -110,11 +119,12 @@ pub(super) async fn resize(call: Call) -> Answer {
 }
 
 /// Rows and columns.
-pub(super) fn terminal_size(call: &Call) -> Result<(u16, u16), Failure> {
+pub(super) fn terminal_size(call: &Call) -> Result<(u32, u32), Failure> {
     let size = |name: &str, what: &str| {
         let text = call.query.get(name).unwrap_or_default();
-        text.parse::<u16>()
-            .map_err(|_| Failure::bad_request(format!("invalid resize {what} \"{text}\": invalid syntax")))
+        let number = text.parse::<i128>().map_err(|_| "invalid syntax");
+        let size = number.and_then(|number| u32::try_from(number).map_err(|_| "value out of range"));
+        size.map_err(|reason| Failure::bad_request(format!("invalid resize {what} \"{text}\": {reason}")))
     };
     Ok((size("h", "height")?, size("w", "width")?))
 }

@@ -4,13 +4,14 @@ use super::Actor;
 use super::files::EtcFiles;
 use super::networking::{NetworkMode, netns};
 use super::root::Root;
+use crate::create::resources::adapt;
 use crate::handle::Run;
 use crate::service::blocking;
 use crate::spec::{self, NamespaceFrom, Surroundings, join};
 use crate::state::Process;
 use crate::stdio::{Endpoint as Pipe, Hub, LogSink, Stdin, copy_pipe, copy_terminal, pipe, watch};
 use crate::streams::Stream;
-use crate::{Error, Result};
+use crate::{Error, Invalid, Result};
 use engine_api::EndpointSettings;
 use network::{Endpoint, Sandbox};
 use oci_spec::runtime::Spec;
@@ -124,7 +125,10 @@ impl Actor {
 
     async fn prepare_cgroup(&self) -> Result<Arc<Cgroup>> {
         let inner = Arc::clone(&self.inner);
-        let (id, limits, host) = (self.record.id.clone(), self.record.host.resources.clone(), self.record.host.clone());
+        let (id, host) = (self.record.id.clone(), self.record.host.clone());
+        let mut limits = host.resources.clone();
+        // An update looks at what it changes only: together the limits may make no sense.
+        adapt(&mut limits, &inner.abilities, false).map_err(Invalid::from)?;
         blocking(move || {
             let mut resources = spec::resources(&limits)?;
             resources["devices"] = spec::devices::devices(&host)?.rules.into();

@@ -154,8 +154,8 @@ fn memory(
     if r.oom_kill_disable.take() == Some(true) {
         warn(warnings, "Your kernel does not support OomKillDisable. OomKillDisable discarded.");
     }
-    // As dockerd: a memory limit without a swap limit allows as much swap again.
-    if r.memory > 0 && r.memory_swap == 0 {
+    // As dockerd, which leaves an update as it is: a memory limit without a swap limit allows as much swap again.
+    if r.memory > 0 && r.memory_swap == 0 && !update {
         r.memory_swap = r.memory.saturating_mul(2);
     }
     Ok(())

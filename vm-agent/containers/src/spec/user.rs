@@ -86,10 +86,8 @@ fn find_group(text: &str, file: &str) -> Result<u32, UnknownUser> {
 
 /// `None` when it is a name.
 fn number(text: &str) -> Result<Option<u32>, UnknownUser> {
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Ok(None);
-    }
-    text.parse().ok().filter(|id: &u32| *id <= i32::MAX as u32).map(Some).ok_or(UnknownUser::Range)
+    let Ok(number) = text.parse::<i64>() else { return Ok(None) };
+    u32::try_from(number).ok().filter(|id| *id <= i32::MAX as u32).map(Some).ok_or(UnknownUser::Range)
 }
 
 /// passwd(5): `name:password:UID:GID:GECOS:directory:shell`.
