@@ -71,11 +71,16 @@ fn what_is_judged_has_a_route() {
     }
 }
 
+/// What the reference answered.
+fn recorded(file: &str) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(workspace().join("tests/fixtures").join(file)).expect("recordings");
+    serde_json::from_str(&text).expect("JSON")
+}
+
 /// A refusal is the reference's own: it is among the recordings that the end-to-end suite plays against the engine.
 #[test]
 fn what_is_refused_is_refused_with_recorded_words() {
-    let text = std::fs::read_to_string(workspace().join("tests/fixtures/refusals.json")).expect("recordings");
-    let recordings: Vec<serde_json::Value> = serde_json::from_str(&text).expect("JSON");
+    let recordings: Vec<serde_json::Value> = ["refusals.json", "creates.json"].into_iter().flat_map(recorded).collect();
     let judgements = Judgements::read();
     for (what, judgement) in judgements.endpoints.iter().chain(&judgements.fields) {
         let Judgement::Refused { refused, because } = judgement else { continue };

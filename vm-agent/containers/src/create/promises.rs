@@ -17,13 +17,15 @@ pub(crate) fn check(
     let HostConfig {
         // Refused here, or worth a warning.
         storage_opt,
-        userns_mode,
         isolation,
-        cgroup,
         // Looked at by `LogOptions` and by `spec::security`; profiles and labels that the kernel does not know are nothing to it.
         log_config: _,
         security_opt: _,
         resources,
+        // Without remapped user ids no value of it means anything, and any is taken, as by dockerd.
+        userns_mode: _,
+        // Of an engine long gone: dockerd keeps it and does nothing.
+        cgroup: _,
         // The client's own affair.
         container_id_file: _,
         // Shown by inspect and list, which is all that they promise.
@@ -65,14 +67,8 @@ pub(crate) fn check(
     if storage_opt.as_ref().is_some_and(|options| !options.is_empty()) {
         return Err(Invalid::StorageOption);
     }
-    if !matches!(userns_mode.as_str(), "" | "host") {
-        return Err(Invalid::Mode { mode: "user namespace", value: userns_mode.clone() });
-    }
     if !matches!(isolation.to_ascii_lowercase().as_str(), "" | "default") {
         return Err(Invalid::Isolation(isolation.clone()));
-    }
-    if !cgroup.is_empty() {
-        return Err(Invalid::Unsupported { option: "Cgroup", instead: "leave it out" });
     }
     for settings in endpoints.values() {
         endpoint(settings)?;
@@ -226,9 +222,7 @@ mod tests {
                 r#"{"StorageOpt": {"size": "1G"}}"#,
                 "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
             ),
-            (r#"{"UsernsMode": "private"}"#, "invalid user namespace mode: private"),
             (r#"{"Isolation": "hyperv"}"#, "invalid isolation (hyperv): linux only supports 'default'"),
-            (r#"{"Cgroup": "container:x"}"#, "Cgroup is not supported yet: leave it out"),
         ] {
             assert_eq!(check(host, "{}"), Err(text.to_owned()), "{host}");
         }
