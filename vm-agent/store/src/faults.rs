@@ -15,6 +15,8 @@ use redb::{BackendError, Builder, Database, DatabaseError, StorageBackend};
 pub(crate) struct Faults {
     pub(crate) reads: AtomicUsize,
     pub(crate) writes: AtomicUsize,
+    /// How many of the next syncs panic.
+    pub(crate) panics: AtomicUsize,
 }
 
 static DISKS: Mutex<Option<HashMap<PathBuf, Arc<Faults>>>> = Mutex::new(None);
@@ -59,6 +61,7 @@ impl StorageBackend for Disk {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        check(&self.faults.panics).expect("no fault");
         self.file.sync_data()
     }
 

@@ -12,13 +12,17 @@
 //! batch is atomic. After a killed process every resolved write is there; after a power cut the files hold a prefix of the
 //! committed transactions.
 //!
-//! After an I/O error the file is opened anew and the writes that met it are tried once more; only then their callers are told.
+//! After an I/O error the file is opened anew and the writes that met it are tried once more; only then their callers are told. While
+//! it does not open, readers and writers are refused, and it is tried again every two seconds. A flush that fails is tried again too, at
+//! first after [`FLUSH_WITHIN`], in the end every eight seconds.
 
+mod commit;
 mod database;
 mod error;
 #[cfg(test)]
 mod faults;
 mod journal;
+mod pace;
 mod schema;
 mod table;
 mod writer;
@@ -27,9 +31,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use error::Error;
+pub use pace::FLUSH_WITHIN;
 pub use schema::SCHEMA_VERSION;
 pub use table::{Batch, Table};
-pub use writer::FLUSH_WITHIN;
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -65,7 +69,8 @@ impl Store {
     pub fn open(path: &Path) -> Result<Store> {
         let (database, journal) = database::Shared::open(path)?;
         let database = Arc::new(database);
-        let writer = writer::Writer::start(Arc::clone(&database), journal)
+        let committer = commit::Committer::new(Arc::clone(&database), journal);
+        let writer = writer::Writer::start(committer)
             .map_err(|e| Error::Open { path: path.to_owned(), cause: e.to_string() })?;
         Ok(Store { inner: Arc::new(Inner { database, writer }) })
     }
