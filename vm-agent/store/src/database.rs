@@ -1,13 +1,15 @@
 //! The open database file, which is opened again after an I/O error.
 //!
 //! `redb` takes the first I/O error, a full disk's say, for the last word: from then on every read and write of that `Database`
-//! fails. A disk may recover, so the file is closed, opened as after a crash, and the journal replayed.
+//! fails. A disk may recover, so the file is closed, opened as after a crash, and the journal replayed. What happens to the file
+//! when it was a sync that failed, [`disk`](crate::disk) says.
 
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use redb::Database;
 
+use crate::disk::Trust;
 use crate::journal::Journal;
 use crate::{Error, Result, schema};
 
@@ -15,6 +17,7 @@ use crate::{Error, Result, schema};
 #[derive(Debug)]
 pub(crate) struct Shared {
     path: PathBuf,
+    trust: Arc<Trust>,
     state: RwLock<Result<Database>>,
 }
 
@@ -32,8 +35,9 @@ impl std::ops::Deref for Open<'_> {
 impl Shared {
     /// Opens the file and the journal beside it.
     pub(crate) fn open(path: &Path) -> Result<(Shared, Journal)> {
-        let (database, journal) = open(path)?;
-        Ok((Shared { path: path.to_owned(), state: RwLock::new(Ok(database)) }, journal))
+        let trust = Arc::new(Trust::of(path));
+        let (database, journal) = open(path, &trust)?;
+        Ok((Shared { path: path.to_owned(), trust, state: RwLock::new(Ok(database)) }, journal))
     }
 
     /// The database, or why it could not be opened again.
@@ -52,7 +56,7 @@ impl Shared {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         // First the lock on the file has to go.
         *state = Err(Error::Closed);
-        match open(&self.path) {
+        match open(&self.path, &self.trust) {
             Ok((database, journal)) => {
                 *state = Ok(database);
                 Ok(journal)
@@ -65,8 +69,8 @@ impl Shared {
     }
 }
 
-fn open(path: &Path) -> Result<(Database, Journal)> {
-    let database = schema::open(path)?;
+fn open(path: &Path, trust: &Arc<Trust>) -> Result<(Database, Journal)> {
+    let database = schema::open(path, trust)?;
     let journal = Journal::open(path, &database)?;
     Ok((database, journal))
 }

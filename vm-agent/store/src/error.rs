@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// A failure of the metadata store. A batch that failed is kept as a whole or not at all.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// Another process has the file open, or it is damaged or unreadable.
+    /// Another process has the file open, or it is damaged or unreadable, or its disk does not take it anew after a failed `fsync`.
     #[error("cannot open the metadata store {path}: {cause}")]
     Open { path: PathBuf, cause: String },
     /// The file was written by a newer agent. It is left as it is.

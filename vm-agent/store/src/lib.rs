@@ -14,10 +14,13 @@
 //!
 //! After an I/O error the file is opened anew and the writes that met it are tried once more; only then their callers are told. While
 //! it does not open, readers and writers are refused, and it is tried again every two seconds. A flush that fails is tried again too, at
-//! first after [`FLUSH_WITHIN`], in the end every eight seconds.
+//! first after [`FLUSH_WITHIN`], in the end every eight seconds. When the error was a failed `fsync`, the kernel may have pages that no later
+//! `fsync` writes: then opening begins with writing and syncing the whole file, by the next process if this one ends before it could.
+//! So no answer is built on what a power cut may take.
 
 mod commit;
 mod database;
+mod disk;
 mod error;
 #[cfg(test)]
 mod faults;

@@ -1,9 +1,11 @@
 //! The file's schema version: checked and migrated before anything else is read.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use redb::{Database, ReadableDatabase, TableDefinition, TableError};
 
+use crate::disk::{self, Trust};
 use crate::{Error, Result};
 
 /// The schema version that this agent writes. Raise it together with a new entry in [`MIGRATIONS`].
@@ -17,20 +19,11 @@ type Migration = fn(&redb::WriteTransaction) -> Result<(), redb::Error>;
 const META: TableDefinition<'_, &str, u32> = TableDefinition::new("meta");
 const VERSION_KEY: &str = "schema-version";
 
-/// Pages kept in memory. The whole file is a few megabytes and the kernel caches it as well.
-const CACHE_BYTES: usize = 2 * 1024 * 1024;
-
 /// Opens or makes the file and brings it to [`SCHEMA_VERSION`].
-pub(crate) fn open(path: &Path) -> Result<Database> {
+pub(crate) fn open(path: &Path, trust: &Arc<Trust>) -> Result<Database> {
     let open_error = |cause: &dyn std::fmt::Display| Error::Open { path: path.to_owned(), cause: cause.to_string() };
     let fresh = !path.exists();
-    let mut builder = Database::builder();
-    builder.set_cache_size(CACHE_BYTES);
-    #[cfg(not(test))]
-    let database = builder.create(path);
-    #[cfg(test)]
-    let database = crate::faults::create(&builder, path);
-    let database = database.map_err(|e| open_error(&e))?;
+    let database = disk::open(path, trust).map_err(|e| open_error(&e))?;
     if fresh && let Some(parent) = path.parent() {
         // The file's name must survive a power cut as well as its contents.
         std::fs::File::open(parent).and_then(|dir| dir.sync_all()).map_err(|e| open_error(&e))?;
@@ -91,7 +84,7 @@ mod tests {
         let path = dir.path().join("store.redb");
         set_version(&path, SCHEMA_VERSION + 6);
         let before = std::fs::read(&path).unwrap();
-        let message = open(&path).unwrap_err().to_string();
+        let message = open(&path, &Arc::new(Trust::of(&path))).unwrap_err().to_string();
         assert!(message.contains(&format!("schema version {}", SCHEMA_VERSION + 6)), "{message}");
         assert!(message.contains(&format!("up to version {SCHEMA_VERSION}")), "{message}");
         assert_eq!(version(&Database::create(&path).unwrap()).unwrap(), Some(SCHEMA_VERSION + 6));

@@ -120,3 +120,43 @@ fn run(mut committer: Committer, inbox: &Receiver<Request>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Store;
+    use crate::faults::{self, Arrives};
+
+    #[tokio::test]
+    async fn a_database_that_does_not_open_is_tried_now_and_then_and_refuses_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.redb");
+        let store = Store::open(&path).unwrap();
+        let texts = store.table::<String>("texts");
+        texts.put("k", &"kept".to_owned(), Durability::Durable).await.unwrap();
+        let flushes = store.flushes();
+        let disk = faults::of(&path);
+        disk.fail_syncs(0..1000, Arrives::Nothing);
+        let start = Instant::now();
+        texts.put("k", &"lost".to_owned(), Durability::Durable).await.unwrap_err();
+        let synced = disk.synced();
+        for durability in [Durability::Durable, Durability::Eventual] {
+            let error = texts.put("k", &"refused".to_owned(), durability).await.unwrap_err();
+            assert!(matches!(error, Error::Open { .. }), "{error}");
+        }
+        let read = texts.get("k").unwrap_err();
+        let tried = disk.synced() - synced;
+        // A machine that was held up has tried again by then.
+        assert!(tried == 0 || start.elapsed() >= REOPEN_EVERY, "tried {tried} times");
+        assert!(matches!(read, Error::Open { .. }), "{read}");
+        disk.fail_syncs([], Arrives::Everything);
+        let opened = async {
+            while store.flushes() == flushes {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), opened).await.expect("it is tried without a caller");
+        texts.put("k", &"again".to_owned(), Durability::Durable).await.unwrap();
+        assert_eq!(texts.get("k").unwrap(), Some("again".to_owned()));
+    }
+}
