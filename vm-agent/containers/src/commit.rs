@@ -6,7 +6,7 @@ use crate::handle::{Command, Handle};
 use crate::lifecycle::to_the_end;
 use crate::record::Record;
 use crate::requests::CommitRequest;
-use crate::service::Inner;
+use crate::service::{Inner, blocking};
 use crate::state::State;
 use crate::{Containers, Error, Invalid, Result};
 use ::events::{Event, Kind};
@@ -63,7 +63,9 @@ impl Inner {
     async fn commit(&self, handle: &Handle, request: CommitRequest) -> Result<ImageId> {
         let record = Arc::clone(&handle.view().record);
         let CommitRequest { reference, author, comment, config, changes, engine, .. } = request;
-        let config = configuration(config, &changes, &record)?;
+        let of = Arc::clone(&record);
+        // The client's changes take as long as they are complicated.
+        let config = blocking(move || configuration(config, &changes, &of)).await?;
         let labels = config.labels.clone().unwrap_or_default();
         let base = record.image.parse().map_err(|_| Error::NoSuchImage(record.image.clone()))?;
         let json = |config: &ContainerConfig| serde_json::to_value(config).expect("a struct of plain fields");

@@ -23,8 +23,14 @@ pub(super) async fn import(call: Call, platform: Option<Platform>) -> Answer {
         if platform.as_ref().is_some_and(|platform| platform.os != "linux") {
             return Err(Failure::bad_request("operating system is not supported"));
         }
-        let mut config = ContainerConfig::default();
-        change(&mut config, &changes).map_err(|error| Failure::bad_request(error.to_string()))?;
+        let changed = move || {
+            let mut config = ContainerConfig::default();
+            change(&mut config, &changes).map(|()| config)
+        };
+        // The client's changes take as long as they are complicated.
+        let config =
+            tokio::task::spawn_blocking(changed).await.map_err(|error| Failure::internal(error.to_string()))?;
+        let config = config.map_err(|error| Failure::bad_request(error.to_string()))?;
         let json = |config: &ContainerConfig| serde_json::to_value(config).expect("a struct of plain fields");
         let draft = Draft {
             comment,

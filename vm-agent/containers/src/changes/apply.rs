@@ -1,6 +1,7 @@
 //! A configuration after an instruction.
 
 use super::InvalidChange;
+use super::budget::Budget;
 use super::instruction::{Change, Command};
 use super::words::Words;
 use engine_api::{ContainerConfig, StrSlice};
@@ -15,11 +16,14 @@ pub(super) fn apply(
     change: Change,
     escape: char,
     command_set: &mut bool,
+    budget: &Budget,
 ) -> Result<(), InvalidChange> {
-    // As the configuration was before this instruction.
-    let env = config.env.clone().unwrap_or_default();
+    // As it was before this instruction. It is put back at the end: a copy for each of many instructions would take long.
+    let mut variables = config.env.take();
+    let env = variables.as_deref().unwrap_or_default();
     let expand = |word: &str| -> Result<String, InvalidChange> {
-        Words::new(word, &env, escape).one().map_err(|reason| InvalidChange::Word { word: word.to_owned(), reason })
+        let read = Words::new(word, env, escape, budget).one();
+        read.map_err(|reason| InvalidChange::Word { word: word.to_owned(), reason })
     };
     match change {
         Change::Cmd(command) => {
@@ -41,7 +45,7 @@ pub(super) fn apply(
         }
         Change::Env(pairs) => {
             let pairs = expand_pairs(pairs, expand)?;
-            let env = config.env.get_or_insert_default();
+            let env = variables.get_or_insert_default();
             for (name, value) in pairs {
                 let variable = format!("{name}={value}");
                 match env.iter_mut().find(|other| other.split('=').next() == Some(name.as_str())) {
@@ -54,9 +58,11 @@ pub(super) fn apply(
         Change::Expose(ports) => {
             let mut exposed = Vec::new();
             for port in ports {
-                let words = Words::new(&port, &env, escape).several();
+                let words = Words::new(&port, env, escape, budget).several();
                 for word in words.map_err(|reason| InvalidChange::Word { word: port.clone(), reason })? {
-                    exposed.extend(expand_port(&word)?);
+                    let ports = expand_port(&word)?;
+                    budget.grow(ports.len()).map_err(|reason| InvalidChange::Word { word: port.clone(), reason })?;
+                    exposed.extend(ports);
                 }
             }
             let set = config.exposed_ports.get_or_insert_default();
@@ -89,6 +95,7 @@ pub(super) fn apply(
             config.working_dir = join(&config.working_dir, &directory);
         }
     }
+    config.env = variables;
     Ok(())
 }
 

@@ -1,11 +1,14 @@
 //! Dockerfile instructions as `docker commit --change` and `docker import --change` take them.
 //!
-//! `lines` finds the instructions in the text, `instruction` says what each means, `words` substitutes variables, and `apply`
-//! changes a configuration. Pure. Grammar and texts are those of BuildKit's Dockerfile frontend, which dockerd calls for this.
+//! `lines` finds the instructions in the text, `instruction` says what each means, `words` substitutes variables (`pattern`
+//! searches in them, `budget` bounds both), and `apply` changes a configuration. Pure. Grammar and texts are those of BuildKit's
+//! Dockerfile frontend, which dockerd calls for this.
 
 mod apply;
+mod budget;
 mod instruction;
 mod lines;
+mod pattern;
 mod words;
 
 use engine_api::ContainerConfig;
@@ -87,9 +90,9 @@ pub fn change(config: &mut ContainerConfig, changes: &[String]) -> Result<(), In
         return Err(InvalidChange::NotAChange(other.name.clone()));
     }
     let parsed = instructions.iter().map(instruction::Change::new).collect::<Result<Vec<_>, _>>()?;
-    let mut command_set = false;
+    let (mut command_set, budget) = (false, budget::Budget::new());
     for change in parsed {
-        apply::apply(config, change, escape, &mut command_set)?;
+        apply::apply(config, change, escape, &mut command_set, &budget)?;
     }
     Ok(())
 }
@@ -155,6 +158,38 @@ mod tests {
         );
         check("{}", &["HEALTHCHECK CMD [\"a\"]"], r#"{"Healthcheck": {"Test": ["CMD", "a"]}}"#);
         check("{}", &["HEALTHCHECK none"], r#"{"Healthcheck": {"Test": ["NONE"]}}"#);
+    }
+
+    /// None of them takes the stack, the memory or more than a moment.
+    #[test]
+    fn no_text_asks_for_too_much() {
+        let refused = |before: &str, change: &str, text: &str| {
+            let error = after(before, &[change]).expect_err("refused");
+            assert!(error.ends_with(text), "{}", &error[error.len().saturating_sub(200)..]);
+        };
+        let nested = "substitutions are nested more than 64 deep";
+        refused("{}", &format!("LABEL a={}", "${a-".repeat(20_000)), nested);
+        refused("{}", &format!("LABEL a={}x{}", "${a-".repeat(65), "}".repeat(65)), nested);
+        check("{}", &[&format!("LABEL a={}x{}", "${a-".repeat(64), "}".repeat(64))], r#"{"Labels": {"a": "x"}}"#);
+        check(
+            "{}",
+            &[&format!("LABEL a={}", "${a-x}".repeat(1000))],
+            &format!(r#"{{"Labels": {{"a": "{}"}}}}"#, "x".repeat(1000)),
+        );
+        let long = "a".repeat(500_000);
+        let env = |value: &str| format!(r#"{{"Env": ["A={value}"]}}"#);
+        let (text, pattern) = ("text of the substitutions is too large", "pattern of the substitutions is too large");
+        for operation in ["#", "%", "%%", "/", "//"] {
+            let end = if operation.starts_with('/') { "/b" } else { "" };
+            refused(&env("b"), &format!("LABEL a=${{A{operation}{long}{end}}}"), pattern);
+            refused(&env(&long), &format!("LABEL a=${{A{operation}*b*b*b*b*b*b*b*b*b*b*b*b*b*b*b*b*b{end}}}"), pattern);
+        }
+        refused(&env(&long[..1000]), &format!("LABEL a=${{A//a/{}}}", &long[..2000]), text);
+        refused(&env(&long[..1000]), &format!("LABEL a=${{A//*/'{}'}}", "$0".repeat(2000)), text);
+        refused(&env("aaaaaaaa"), &"ENV A=$A$A\n".repeat(100), text);
+        let each: String = (0..100).map(|name| format!("ENV B{name}=$A\n")).collect();
+        refused(&env(&long[..20_000]), &each, text);
+        refused("{}", &format!("EXPOSE{}", " 0-65535".repeat(20_000)), text);
     }
 
     #[test]

@@ -1,7 +1,12 @@
 //! Quotes and variables in a word, as a shell has them: `"a b"`, `$x`, `${x:-default}`, `${x%.txt}`, `${x//a/b}`.
 
+use super::budget::Budget;
+use super::pattern;
 use std::iter::Peekable;
 use std::str::Chars;
+
+/// Substitutions within one another; each takes some of the stack.
+const NESTED: usize = 64;
 
 /// Why a word cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +25,10 @@ pub enum InvalidWord {
     Demanded { name: String, message: String },
     #[error("invalid pattern ({pattern}) in substitution: invalid escape '\\{escaped}'")]
     Pattern { pattern: String, escaped: char },
+    #[error("substitutions are nested more than {NESTED} deep")]
+    Nested,
+    #[error("{0} of the substitutions is too large")]
+    Large(&'static str),
 }
 
 /// A word being read.
@@ -28,6 +37,9 @@ pub(super) struct Words<'a> {
     rest: Peekable<Chars<'a>>,
     env: &'a [String],
     escape: char,
+    budget: &'a Budget,
+    /// How many substitutions are open.
+    depth: usize,
 }
 
 /// What was read: the text as a whole, and the words in it.
@@ -58,8 +70,8 @@ impl Read {
 }
 
 impl<'a> Words<'a> {
-    pub(super) fn new(word: &'a str, env: &'a [String], escape: char) -> Words<'a> {
-        Words { rest: word.chars().peekable(), env, escape }
+    pub(super) fn new(word: &'a str, env: &'a [String], escape: char, budget: &'a Budget) -> Words<'a> {
+        Words { rest: word.chars().peekable(), env, escape, budget, depth: 0 }
     }
 
     /// The text with its quotes gone and its variables substituted.
@@ -160,16 +172,27 @@ impl<'a> Words<'a> {
         self.rest.next();
         if self.rest.peek() != Some(&'{') {
             let name = self.name();
-            return Ok(if name.is_empty() { "$".to_owned() } else { self.variable(&name).unwrap_or_default() });
+            return Ok(if name.is_empty() { "$".to_owned() } else { self.variable(&name)?.unwrap_or_default() });
         }
         self.rest.next();
+        if self.depth == NESTED {
+            return Err(InvalidWord::Nested);
+        }
+        self.depth += 1;
+        let value = self.braced();
+        self.depth -= 1;
+        value
+    }
+
+    /// From behind `${`.
+    fn braced(&mut self) -> Result<String, InvalidWord> {
         match self.rest.peek() {
             None => return Err(InvalidWord::Missing("}")),
             Some('{' | '}' | ':') => return Err(InvalidWord::Substitution),
             Some(_) => {}
         }
         let name = self.name();
-        let value = self.variable(&name);
+        let value = self.variable(&name)?;
         match self.next() {
             '}' => Ok(value.unwrap_or_default()),
             ':' => match self.next() {
@@ -184,7 +207,7 @@ impl<'a> Words<'a> {
             modifier @ ('+' | '-' | '?') => self.choose(&name, value, modifier, false),
             modifier @ ('#' | '%') => {
                 let pattern = self.argument('}', true)?;
-                trim(&value.unwrap_or_default(), &pattern, modifier)
+                pattern::trim(&value.unwrap_or_default(), &pattern, modifier, self.budget)
             }
             '/' => self.replace(&value.unwrap_or_default()),
             other => Err(InvalidWord::Modifier(other.to_string())),
@@ -221,18 +244,13 @@ impl<'a> Words<'a> {
         let all = self.rest.next_if_eq(&'/').is_some();
         let pattern = self.argument('/', true)?;
         let replacement = self.argument('}', true)?;
-        let expression = expression(&pattern, true, false)?;
-        let replaced = if all {
-            expression.replace_all(value, replacement.as_str())
-        } else {
-            expression.replacen(value, 1, regex_lite::NoExpand(&replacement))
-        };
-        Ok(replaced.into_owned())
+        pattern::replace(value, &pattern, &replacement, all, self.budget)
     }
 
     fn argument(&mut self, stop: char, keep: bool) -> Result<String, InvalidWord> {
         match self.read(Some(stop), keep) {
             Ok(read) => Ok(read.text),
+            Err(error @ (InvalidWord::Nested | InvalidWord::Large(_))) => Err(error),
             Err(_) if self.rest.peek().is_none() => {
                 Err(InvalidWord::Missing(if stop == '/' { "/' in ${}" } else { "}" }))
             }
@@ -265,57 +283,13 @@ impl<'a> Words<'a> {
         self.rest.next().unwrap_or(char::REPLACEMENT_CHARACTER)
     }
 
-    fn variable(&self, name: &str) -> Option<String> {
+    fn variable(&self, name: &str) -> Result<Option<String>, InvalidWord> {
         let of = |variable: &&String| variable.split('=').next() == Some(name);
-        let found = self.env.iter().rfind(of)?;
-        Some(found.split_once('=').map_or_else(String::new, |(_, value)| value.to_owned()))
+        let Some(found) = self.env.iter().rfind(of) else { return Ok(None) };
+        let value = found.split_once('=').map_or("", |(_, value)| value);
+        self.budget.grow(value.len())?;
+        Ok(Some(value.to_owned()))
     }
-}
-
-/// Without what the pattern matches at its start (`#`) or its end (`%`); the longest match when the mark is doubled.
-fn trim(value: &str, pattern: &str, mark: char) -> Result<String, InvalidWord> {
-    let (pattern, greedy) = match pattern.strip_prefix(mark) {
-        Some(rest) => (rest, true),
-        None => (pattern, false),
-    };
-    let expression = expression(pattern, greedy, true)?;
-    if mark == '#' {
-        let end = expression.find(value).map_or(0, |found| found.end());
-        return Ok(value[end..].to_owned());
-    }
-    // The shortest match at the end starts latest, the longest earliest.
-    let mut starts: Vec<usize> = value.char_indices().map(|(at, _)| at).chain([value.len()]).collect();
-    if !greedy {
-        starts.reverse();
-    }
-    let whole = self::expression(pattern, true, true)?;
-    let matches = |start: &usize| whole.find(&value[*start..]).is_some_and(|found| found.end() == value.len() - start);
-    Ok(starts.iter().find(|start| matches(start)).map_or(value, |start| &value[..*start]).to_owned())
-}
-
-/// A shell's pattern without brackets as a regular expression.
-fn expression(pattern: &str, greedy: bool, anchored: bool) -> Result<regex_lite::Regex, InvalidWord> {
-    let mut text = String::from(if anchored { "^" } else { "" });
-    let mut rest = pattern.chars().peekable();
-    while let Some(c) = rest.next() {
-        match c {
-            '*' => text.push_str(if greedy { ".*" } else { ".*?" }),
-            '?' => text.push('.'),
-            '\\' => match rest.next() {
-                // Escaped for the substitution's sake.
-                Some(escaped @ ('}' | '/')) => text.push_str(&regex_lite::escape(escaped.encode_utf8(&mut [0; 4]))),
-                Some(escaped @ ('*' | '?' | '\\')) => {
-                    text.push_str(&regex_lite::escape(escaped.encode_utf8(&mut [0; 4])));
-                }
-                other => {
-                    let escaped = other.unwrap_or(char::REPLACEMENT_CHARACTER);
-                    return Err(InvalidWord::Pattern { pattern: pattern.to_owned(), escaped });
-                }
-            },
-            c => text.push_str(&regex_lite::escape(c.encode_utf8(&mut [0; 4]))),
-        }
-    }
-    Ok(regex_lite::Regex::new(&text).expect("every special character is escaped"))
 }
 
 #[cfg(test)]
@@ -325,8 +299,9 @@ mod tests {
     #[test]
     fn variables_are_substituted_as_in_a_shell() {
         let env = ["x=a.tar.gz".to_owned(), "e=".to_owned(), "n=1 2".to_owned()];
+        let budget = Budget::new();
         let check = |word: &str, expect: &str| {
-            let read = Words::new(word, &env, '\\').one().map_err(|error| error.to_string());
+            let read = Words::new(word, &env, '\\', &budget).one().map_err(|error| error.to_string());
             assert_eq!(read.as_deref(), Ok(expect), "{word}");
         };
         check("$x", "a.tar.gz");
@@ -338,7 +313,8 @@ mod tests {
         check("${x#*.}|${x##*.}|${x%.*}|${x%%.*}", "tar.gz|gz|a.tar|a");
         check("${x/a/b}|${x//a/b}|${x/.*r/}", "b.tar.gz|b.tbr.gz|a.gz");
         check("${none:-${x}}", "a.tar.gz");
-        let words = Words::new("$n \"$n\" z", &env, '\\').several().expect("words");
+        check("${x%?*z}|${x%%t?r*}|${x%none}|${x//a/<'$0'>}", "a.tar.|a.|a.tar.gz|<a>.t<a>r.gz");
+        let words = Words::new("$n \"$n\" z", &env, '\\', &budget).several().expect("words");
         assert_eq!(words, ["1", "2", "1 2", "z"]);
     }
 }
