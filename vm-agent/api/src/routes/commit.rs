@@ -45,16 +45,41 @@ fn configuration(body: &[u8]) -> Result<Option<ContainerConfig>, Failure> {
 
 /// The name that a new image gets, from `repo` and `tag`; none without `repo`.
 pub(super) fn repository_and_tag(call: &Call) -> Result<Option<Reference>, Failure> {
-    let Some(repository) = call.query.filled("repo") else { return Ok(None) };
+    let repository = call.query.filled("repo");
+    repository.map(|repository| reference(repository, call.query.filled("tag"))).transpose()
+}
+
+fn reference(repository: &str, tag: Option<&str>) -> Result<Reference, Failure> {
     let reference = Reference::parse(repository)?;
     if reference.digest.is_some() {
         return Err(Failure::bad_request("cannot import digest reference"));
     }
-    match call.query.filled("tag") {
-        None => Ok(Some(reference.or_latest())),
-        Some(tag) => match Reference::parse(&format!("{}:{tag}", reference.familiar_name())) {
-            Ok(tagged) => Ok(Some(tagged)),
-            Err(_) => Err(Failure::bad_request("invalid tag format")),
-        },
+    let Some(tag) = tag else { return Ok(reference.or_latest()) };
+    let tagged = reference.with_tag(tag);
+    // In one text with the name, a slash would make the tag a part of it, and an `@` begin a digest.
+    match Reference::parse(&tagged.familiar()) {
+        Ok(parsed) if parsed == tagged => Ok(tagged),
+        Ok(_) | Err(_) => Err(Failure::bad_request("invalid tag format")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Recorded from dockerd 28.5.2.
+    #[test]
+    fn a_tag_is_nothing_else() {
+        let named = |repository: &str, tag: &str| {
+            let named = reference(repository, Some(tag)).map(|reference| reference.familiar());
+            named.map_err(|failure| failure.message)
+        };
+        let digest = format!("sha256:{}", "0".repeat(64));
+        for tag in ["5000/x", &format!("1@{digest}"), &digest, ".bad"] {
+            assert_eq!(named("localhost", tag), Err("invalid tag format".to_owned()), "{tag}");
+        }
+        assert_eq!(named(&format!("x@{digest}"), "1"), Err("cannot import digest reference".to_owned()));
+        assert_eq!(named("x:1", "2"), Ok("x:2".to_owned()));
+        assert_eq!(named("localhost:5000/x", "1"), Ok("localhost:5000/x:1".to_owned()));
     }
 }
