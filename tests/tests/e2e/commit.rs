@@ -274,3 +274,30 @@ pub(crate) fn parents(case: &Case<'_>) -> Result {
     case.ok(&["rmi", &first])?;
     Ok(())
 }
+
+/// A container without an image has an image of its own changes.
+pub(crate) fn without_an_image(case: &Case<'_>) -> Result {
+    let (name, image) = (case.container("bare"), case.image("bare:1"));
+    let body = r#"{"Image": "", "Cmd": ["true"]}"#;
+    let answer = request(case.host(), "POST", &format!("/v1.51/containers/create?name={name}"), body)?;
+    ensure!(answer.status == 201, "{answer:?}");
+    case.ok(&["commit", &name, &image])?;
+    let inspect = json(case, &format!("/images/{image}/json"))?;
+    ensure!(inspect["Parent"] == "" && inspect["RootFS"]["Layers"].is_null(), "{inspect}");
+    ensure!(inspect["Config"]["Cmd"] == serde_json::json!(["true"]) && inspect["Os"] == "linux", "{inspect}");
+    ensure!(case.ok(&["history", "--format", "{{.CreatedBy}}", &image])? == "true");
+    Ok(())
+}
+
+/// A tag is not read as a part of the name, nor as a digest.
+pub(crate) fn bad_tags_are_refused(case: &Case<'_>) -> Result {
+    let name = case.container("tagged");
+    case.ok(&["create", "--name", &name, "busybox"])?;
+    for tag in ["5000/x".to_owned(), format!("1@sha256:{}", "0".repeat(64))] {
+        for path in [format!("commit?container={name}"), "images/create?fromSrc=-".to_owned()] {
+            let answer = request(case.host(), "POST", &format!("/v1.51/{path}&repo=localhost&tag={tag}"), "")?;
+            ensure!(answer.status == 400 && answer.body.contains("invalid tag format"), "{path} {tag}: {answer:?}");
+        }
+    }
+    Ok(())
+}

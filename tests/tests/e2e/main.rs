@@ -95,7 +95,7 @@ fn cases() -> Vec<Entry> {
         images::save_and_load, images::tag_and_remove, images::unknown_in_registry, images::registry_down,
         images::configuration_is_honoured, images::of_another_platform,
         commit::takes_the_changes, commit::describes_the_image, commit::no_change_is_no_layer, commit::tells_what_it_does,
-        commit::travels, commit::parents,
+        commit::travels, commit::parents, commit::without_an_image, commit::bad_tags_are_refused,
         import::from_standard_input, import::from_an_address, import::refusals,
         networks::publish_tcp, networks::publish_taken_port, networks::publish_udp, networks::names_on_user_network,
         networks::none_and_host_and_container, networks::bridge_reaches_neighbour,

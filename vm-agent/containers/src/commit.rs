@@ -67,7 +67,11 @@ impl Inner {
         // The client's changes take as long as they are complicated.
         let config = blocking(move || configuration(config, &changes, &of)).await?;
         let labels = config.labels.clone().unwrap_or_default();
-        let base = record.image.parse().map_err(|_| Error::NoSuchImage(record.image.clone()))?;
+        let base = match record.image.as_str() {
+            // Made without an image.
+            "" => None,
+            id => Some(id.parse().map_err(|_| Error::NoSuchImage(record.image.clone()))?),
+        };
         let json = |config: &ContainerConfig| serde_json::to_value(config).expect("a struct of plain fields");
         let draft = Draft {
             author,
@@ -81,7 +85,7 @@ impl Inner {
         let (layers, upper, chain) = (self.services.layers.clone(), self.upper(&record.id).upper, record.chain.clone());
         let write = move |out: &mut dyn std::io::Write| layers.export_changes(&upper, &chain, &FOREIGN, out);
         let images = &self.services.images;
-        let id = images.derive(&base, draft, write).await?;
+        let id = images.derive(base.as_ref(), draft, write).await?;
         let name = id.to_string();
         let tell = |action: &str, reference: &str| {
             let event = Event::new(Kind::Image, action, name.as_str())

@@ -29,27 +29,31 @@ pub struct Draft {
 }
 
 impl Images {
-    /// Makes an image on top of `base` from what `changes` writes: a tar with OCI whiteouts. One without entries adds no layer.
+    /// Makes an image on top of `base`, or of nothing, from what `changes` writes: a tar with OCI whiteouts. One without entries
+    /// adds no layer.
     ///
     /// # Errors
     ///
     /// [`Error::NoSuchImage`] when `base` is gone; those of `changes`.
     pub async fn derive(
         &self,
-        base: &ImageId,
+        base: Option<&ImageId>,
         draft: Draft,
         changes: impl FnOnce(&mut dyn Write) -> layers::Result<()> + Send + 'static,
     ) -> Result<ImageId> {
         let pin = self.inner.pins.pin();
-        let (image, record) = {
-            // Nothing is collected between reading the record and pinning what it needs.
-            let _commit = self.inner.commit.lock().await;
-            let record = self.record(base)?;
-            pin.chain(&record.chain());
-            for layer in &record.layers {
-                pin.blob(layer.blob.digest);
+        let (raw, mut chain) = match base {
+            None => (Value::Null, Vec::new()),
+            Some(base) => {
+                // Nothing is collected between reading the record and pinning what it needs.
+                let _commit = self.inner.commit.lock().await;
+                let record = self.record(base)?;
+                pin.chain(&record.chain());
+                for layer in &record.layers {
+                    pin.blob(layer.blob.digest);
+                }
+                (self.image(base)?.raw.clone(), record.layers)
             }
-            (self.image(base)?, record)
         };
         let images = self.clone();
         let written = blocking(move || {
@@ -59,19 +63,18 @@ impl Images {
         let (layer, pin) = written.await.inspect_err(|_| self.collect_later())?;
         let created = jiff::Timestamp::now().to_string();
         let mut step = step(&created, &draft);
-        let mut chain = record.layers;
         let is_empty = is_empty(&layer.diff_id);
         if is_empty {
             step.insert("empty_layer".to_owned(), Value::Bool(true));
         } else {
             chain.push(layer);
         }
-        let mut history = match image.raw.get("history") {
+        let mut history = match raw.get("history") {
             Some(Value::Array(steps)) => steps.clone(),
             _ => Vec::new(),
         };
         history.push(Value::Object(step));
-        let text = |key| image.raw.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+        let text = |key| raw.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
         // As the base says it, not as it is understood.
         let platform = Platform {
             os: text("os").unwrap_or_else(|| "linux".to_owned()),
@@ -80,11 +83,11 @@ impl Images {
         };
         let mut config = describe(&created, &draft, &platform, &chain, history);
         for key in ["os.version", "os.features"] {
-            if let Some(value) = image.raw.get(key) {
+            if let Some(value) = raw.get(key) {
                 config.insert(key.to_owned(), value.clone());
             }
         }
-        let id = self.record_made(Value::Object(config), chain, Some(*base), pin).await?;
+        let id = self.record_made(Value::Object(config), chain, base.copied(), pin).await?;
         // The layer was written, but no image has it.
         if is_empty && let Err(e) = self.collect().await {
             tracing::warn!("collecting unused layers: {e}");

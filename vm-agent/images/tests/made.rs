@@ -23,6 +23,10 @@ async fn imported(images: &Images, name: &str, content: &str) -> Digest {
 }
 
 async fn derived(images: &Images, base: &Digest, tar: Vec<u8>) -> images::Result<Digest> {
+    derived_from(images, Some(base), tar).await
+}
+
+async fn derived_from(images: &Images, base: Option<&Digest>, tar: Vec<u8>) -> images::Result<Digest> {
     let draft = Draft { comment: "why".to_owned(), created_by: "a command".to_owned(), ..Draft::default() };
     let write = move |out: &mut dyn std::io::Write| {
         // As a container's changes would fail to be read.
@@ -62,6 +66,21 @@ async fn an_image_grows_by_a_layer_a_step() {
     assert_eq!(bench.images.inspect(&child.to_string(), None).unwrap().parent, Some(base));
     bench.images.collect().await.unwrap();
     assert_eq!(bench.layer_names().len(), 2);
+}
+
+/// As dockerd commits a container without an image.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_can_begin_with_nothing() {
+    let bench = Bench::new();
+    let empty = derived_from(&bench.images, None, vec![0; 1024]).await.unwrap();
+    let made = derived_from(&bench.images, None, file("made", "1")).await.unwrap();
+    for (id, layers) in [(empty, 0), (made, 1)] {
+        let found = bench.images.inspect(&id.to_string(), None).unwrap();
+        assert_eq!((found.parent, found.image.chain.len()), (None, layers));
+        assert_eq!(found.image.platform().to_string(), Platform::host().to_string());
+        assert_eq!(bench.images.history(&id.to_string(), None).unwrap().len(), 1);
+    }
+    assert_eq!(bench.read(&made.to_string(), "made"), "1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
