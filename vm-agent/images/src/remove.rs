@@ -11,8 +11,8 @@ use crate::{Error, Holder, ImageId, Images, Reference, Result, Summary};
 /// One line of what `docker rmi` prints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Removed {
-    /// A familiar reference.
-    Untagged(String),
+    /// A familiar reference, and the image that it named.
+    Untagged(String, ImageId),
     /// An image.
     Deleted(ImageId),
     /// The chain ID of a layer that went with it.
@@ -106,7 +106,7 @@ impl Images {
             }
             if need.has_children {
                 if !dangling_only {
-                    self.untag(&references, &mut pruned.removed).await?;
+                    self.untag(&id, &references, &mut pruned.removed).await?;
                 }
                 continue;
             }
@@ -157,7 +157,7 @@ impl Images {
                 return self.delete(id, &gone, removed).await;
             }
         }
-        self.untag(&gone, removed).await
+        self.untag(id, &gone, removed).await
     }
 
     async fn remove_by_id(&self, id: &ImageId, force: bool, removed: &mut Vec<Removed>) -> Result<()> {
@@ -169,13 +169,13 @@ impl Images {
         }
     }
 
-    async fn untag(&self, references: &[Reference], removed: &mut Vec<Removed>) -> Result<()> {
+    async fn untag(&self, id: &ImageId, references: &[Reference], removed: &mut Vec<Removed>) -> Result<()> {
         let mut batch = Batch::new();
         for reference in references {
             batch.remove(&self.inner.references, &reference.to_string());
         }
         self.inner.store.write(batch, Durability::Durable).await?;
-        removed.extend(references.iter().map(|reference| Removed::Untagged(reference.familiar())));
+        removed.extend(references.iter().map(|reference| Removed::Untagged(reference.familiar(), *id)));
         Ok(())
     }
 
@@ -189,7 +189,7 @@ impl Images {
         batch.remove(&self.inner.images, &id.hex());
         self.inner.store.write(batch, Durability::Durable).await?;
         self.known().remove(id);
-        removed.extend(references.iter().map(|reference| Removed::Untagged(reference.familiar())));
+        removed.extend(references.iter().map(|reference| Removed::Untagged(reference.familiar(), *id)));
         removed.push(Removed::Deleted(*id));
         let mut kept: HashSet<Digest> = HashSet::new();
         let others = self.records()?.into_iter().map(|(_, record)| record.chain());

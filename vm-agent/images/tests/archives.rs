@@ -254,7 +254,7 @@ async fn removal_follows_dockerds_rules() {
         error,
         format!("conflict: unable to delete {short} (must be forced) - image is referenced in multiple repositories")
     );
-    assert_eq!(bench.images.remove("b:1", false).await.unwrap(), [Removed::Untagged("b:1".to_owned())]);
+    assert_eq!(bench.images.remove("b:1", false).await.unwrap(), [Removed::Untagged("b:1".to_owned(), id)]);
 
     let holders: Arc<Mutex<Vec<Holder>>> = Arc::default();
     let asked = Arc::clone(&holders);
@@ -278,7 +278,7 @@ async fn removal_follows_dockerds_rules() {
         )
     );
     // By name and by force the name goes and the image stays for its container.
-    assert_eq!(bench.images.remove("a:1", true).await.unwrap(), [Removed::Untagged("a:1".to_owned())]);
+    assert_eq!(bench.images.remove("a:1", true).await.unwrap(), [Removed::Untagged("a:1".to_owned(), id)]);
     assert!(bench.images.image(&id).is_ok());
     *holders.lock().unwrap() = vec![holder(false)];
     let error = bench.images.remove(short, false).await.unwrap_err().to_string();
@@ -292,7 +292,10 @@ async fn removal_follows_dockerds_rules() {
     assert!(bench.images.collect().await.unwrap() > 1000);
     assert_eq!(bench.layer_names(), [chain[0].hex()]);
     let removed = bench.images.remove("base:1", false).await.unwrap();
-    assert_eq!(removed, [Removed::Untagged("base:1".to_owned()), Removed::Deleted(base), Removed::Layer(chain[0])]);
+    assert_eq!(
+        removed,
+        [Removed::Untagged("base:1".to_owned(), base), Removed::Deleted(base), Removed::Layer(chain[0])]
+    );
     assert_eq!(bench.layer_names(), [""; 0]);
     assert_eq!(bench.names("content/blobs/sha256"), [""; 0]);
     let error = bench.images.remove("gone", false).await.unwrap_err().to_string();
@@ -318,7 +321,7 @@ async fn a_mounted_image_keeps_its_name_and_its_layers() {
     assert_eq!(bench.images.prune(false, |_| false).await.unwrap().removed, []);
     // By ID the image goes even so, as with dockerd; what the container has mounted stays.
     let removed = bench.images.remove(&id.hex()[..12], false).await.unwrap();
-    assert_eq!(removed, [Removed::Untagged("a:1".to_owned()), Removed::Deleted(id)]);
+    assert_eq!(removed, [Removed::Untagged("a:1".to_owned(), id), Removed::Deleted(id)]);
     assert_eq!(bench.layer_names().len(), 3);
     holders.lock().unwrap().clear();
     bench.images.collect().await.unwrap();
@@ -356,7 +359,7 @@ async fn pruning_takes_what_is_not_used() {
     assert_eq!(bench.images.list().unwrap().len(), 1);
     let pruned = bench.images.prune(false, |_| false).await.unwrap();
     assert!(pruned.removed.contains(&Removed::Deleted(new)));
-    assert!(pruned.removed.contains(&Removed::Untagged("app:1".to_owned())));
+    assert!(pruned.removed.contains(&Removed::Untagged("app:1".to_owned(), new)));
     assert!(bench.images.list().unwrap().is_empty());
 }
 

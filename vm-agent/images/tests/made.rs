@@ -123,7 +123,11 @@ async fn parents_go_with_their_last_child() {
     let removed = images.remove(&second.to_string(), false).await.unwrap();
     assert!(removed.contains(&Removed::Deleted(second)) && !removed.contains(&Removed::Deleted(first)), "{removed:?}");
     let second = derived(images, &first, file("2", "2")).await.unwrap();
-    assert_eq!(images.remove("first:1", false).await.unwrap(), [Removed::Untagged("first:1".to_owned())]);
+    assert_eq!(images.remove("first:1", false).await.unwrap(), [Removed::Untagged("first:1".to_owned(), first)]);
+    // A prune of all takes no more than the name of what others were made from.
+    images.tag(&first.to_string(), &name).await.unwrap();
+    let pruned = images.prune(false, |summary| summary.id == second).await.unwrap();
+    assert_eq!(pruned.removed, [Removed::Untagged("first:1".to_owned(), first)]);
     let chain = images.image(&first).unwrap().chain.clone();
     let holder = Holder { container_id: "c".repeat(64), image: first, chain, running: false, mounted: false };
     let holders = Arc::new(Mutex::new(vec![holder]));

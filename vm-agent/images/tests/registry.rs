@@ -174,6 +174,6 @@ async fn many_pulls_of_one_image_share_the_work() {
     assert_eq!(bench.names("layers/ingest").len(), 0);
     assert_eq!(bench.names("content/ingest").len(), 0);
     let removed = bench.images.remove(&name, false).await.unwrap();
-    assert_eq!(removed[0], Removed::Untagged(name.clone()));
+    assert_eq!(removed[0], Removed::Untagged(name.clone(), id));
     assert_eq!(removed.iter().filter(|line| matches!(line, Removed::Deleted(_) | Removed::Layer(_))).count(), 4);
 }

@@ -286,7 +286,7 @@ pub(super) async fn remove(call: Call) -> Answer {
     let before = labels_of_all(images)?;
     let removal = Removal { force: call.query.flag("force"), keep_parents: call.query.flag("noprune") };
     let removed = images.remove_as(&call.name, removal).await?;
-    reply::json(&report(&call.services, &removed, &before, by, Some(id)))
+    reply::json(&report(&call.services, &removed, &before, by))
 }
 
 /// How the images of a removal were named.
@@ -296,35 +296,24 @@ enum By {
     Reference,
 }
 
-/// What was removed, as clients see it; of images and references events tell, too. `before` has the labels of the images, by ID;
-/// `image` is the one that the references belonged to, without it the next one deleted.
-fn report(
-    services: &Services,
-    removed: &[Removed],
-    before: &HashMap<String, Labels>,
-    by: By,
-    image: Option<ImageId>,
-) -> Vec<ImageDeleteItem> {
+/// What was removed, as clients see it; of images and references events tell, too. `before` has the labels of the images, by ID.
+fn report(services: &Services, removed: &[Removed], before: &HashMap<String, Labels>, by: By) -> Vec<ImageDeleteItem> {
     let mut items = Vec::with_capacity(removed.len());
-    // Of the last tag untagged.
+    // Of the last tag untagged, with its image.
     let mut repository = None;
-    for (index, item) in removed.iter().enumerate() {
+    for item in removed {
         match item {
-            Removed::Untagged(name) => {
-                let next = removed[index..].iter().find_map(|item| match item {
-                    Removed::Deleted(id) => Some(*id),
-                    Removed::Untagged(_) | Removed::Layer(_) => None,
-                });
+            Removed::Untagged(name, image) => {
                 // Digests that go with the last tag of their repository go silently, as with dockerd.
                 let silent = match name.split_once('@') {
-                    Some((name, _)) => by == By::Reference && repository == Some(name),
+                    Some((name, _)) => by == By::Reference && repository == Some((image, name)),
                     None => {
-                        repository = name.rsplit_once(':').map(|(name, _)| name);
+                        repository = name.rsplit_once(':').map(|(name, _)| (image, name));
                         false
                     }
                 };
                 if !silent {
-                    let owner = image.or(next).map(|id| id.to_string()).unwrap_or_default();
+                    let owner = image.to_string();
                     let labels = before.get(&owner).cloned().unwrap_or_default();
                     services
                         .events
@@ -337,7 +326,6 @@ fn report(
                 // Layers go silently; of an image that is gone the labels are, too.
                 if before.contains_key(&id) {
                     services.events.emit(Event::new(Kind::Image, "delete", id.as_str()).with("name", id.as_str()));
-                    repository = None;
                 }
                 items.push(ImageDeleteItem { deleted: id, ..ImageDeleteItem::default() });
             }
@@ -362,7 +350,7 @@ pub(super) async fn prune(call: Call) -> Answer {
     let images = &call.services.images;
     let before = labels_of_all(images)?;
     let pruned = images.prune(dangling_only, keep).await?;
-    let items = report(&call.services, &pruned.removed, &before, By::Reference, None);
+    let items = report(&call.services, &pruned.removed, &before, By::Reference);
     call.services.events.emit(Event::new(Kind::Image, "prune", "").with("reclaimed", pruned.reclaimed.to_string()));
     reply::json(&ImagePruneReport {
         images_deleted: (!items.is_empty()).then_some(items),
