@@ -136,13 +136,19 @@ pub(crate) fn from_an_address(case: &Case<'_>) -> Result {
     Ok(())
 }
 
-/// A failure after the first line comes within the stream.
+/// A failure after the first line comes within the stream, and nothing is made.
 pub(crate) fn refusals(case: &Case<'_>) -> Result {
-    let said = case.fed(b"this is no archive", &["import", "-"])?;
-    ensure!(said.code == 1 && !said.err.is_empty(), "{said:?}");
-    let said = case.fed(b"", &["import", "-c", "RUN x", "-"])?;
-    ensure!(said.code == 1 && said.err.contains("RUN is not a valid change command"), "{said:?}");
-    let said = case.fed(b"", &["import", "--platform", "windows/amd64", "-"])?;
-    ensure!(said.code == 1 && said.err.contains("operating system is not supported"), "{said:?}");
+    let image = case.image("refused:1");
+    // An archive that is none has ended too early for dockerd.
+    for (archive, arguments, texts) in [
+        (&b"this is no archive"[..], &[][..], &["the archive is damaged", "unexpected EOF"][..]),
+        (b"", &["-c", "RUN x"], &["RUN is not a valid change command"]),
+        (b"", &["--platform", "windows/amd64"], &["operating system is not supported"]),
+    ] {
+        let said = case.fed(archive, &[&["import"], arguments, &["-", &image]].concat())?;
+        ensure!(said.code == 1 && texts.iter().any(|text| said.err.contains(text)), "{said:?}");
+        let answer = request(case.host(), "GET", &format!("/v1.51/images/{image}/json"), "")?;
+        ensure!(answer.status == 404, "{arguments:?}: {answer:?}");
+    }
     Ok(())
 }
