@@ -109,7 +109,7 @@ fn cases() -> Vec<Entry> {
         terminal::interactive_shell, terminal::detach_and_attach, terminal::exec_in_a_terminal,
         events::of_a_whole_life, events::of_health, events::of_a_slow_probe, events::of_prunes, events::of_images,
         system::version_info_ping, system::events_in_order, system::events_of_every_kind,
-        system::older_clients, system::older_clients_bind_shallowly, system::disk_usage, system::malformed_requests,
+        system::older_clients, system::disk_usage, system::malformed_requests,
         shapes::are_dockerds, shapes::version_is_a_dockers,
         refusals::are_dockerds, refusals::name_the_field,
         attach::websocket_carries_both_ways, attach::websocket_tells_old_clients_in_text, attach::websocket_detaches,
@@ -120,7 +120,7 @@ fn cases() -> Vec<Entry> {
         run::memory_limit_kills, run::limits_are_written, system::stats,
     ]);
     all.extend(cases![on_this_machine;
-        mounts::pass_as_asked, mounts::around_the_engine,
+        mounts::pass_as_asked, mounts::around_the_engine, system::older_clients_bind_shallowly,
     ]);
     all.extend(cases![in_machine;
         machine::kernel_is_not_the_hosts, machine::docker_socket_is_the_guests, machine::host_folder_is_refused,

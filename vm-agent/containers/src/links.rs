@@ -223,17 +223,23 @@ fn last_part(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// A hosts file in which the lines of the link called `alias` have the child's new addresses. Everything else stays, what the
-/// container wrote itself too.
-pub(crate) fn renewed(hosts: &str, alias: &str, addresses: &[IpAddr]) -> String {
-    lines(hosts, |line, names| {
+/// A hosts file in which the link of these `names`, its alias first, has that address. A line that it had for the family keeps its
+/// names; everything else stays, what the container wrote itself too.
+pub(crate) fn renewed(hosts: &str, names: &str, address: IpAddr) -> String {
+    let alias = names.split_whitespace().next().unwrap_or_default();
+    let mut found = false;
+    let mut text = lines(hosts, |line, names| {
         let old = line.split_whitespace().next().and_then(|address| address.parse::<IpAddr>().ok());
-        let new = addresses.iter().find(|new| old.is_some_and(|old| old.is_ipv4() == new.is_ipv4()));
-        match new {
-            Some(address) if is_of(alias, names) => Some(format!("{address}\t{names}")),
-            Some(_) | None => Some(line.to_owned()),
+        if !is_of(alias, names) || old.is_none_or(|old| old.is_ipv4() != address.is_ipv4()) {
+            return Some(line.to_owned());
         }
-    })
+        found = true;
+        Some(format!("{address}\t{names}"))
+    });
+    if !found {
+        text.push_str(&format!("{address}\t{names}\n"));
+    }
+    text
 }
 
 /// A hosts file without the lines of the link called `alias`.
@@ -315,12 +321,13 @@ mod tests {
     fn a_hosts_file_follows_its_links() {
         let hosts =
             "127.0.0.1\tlocalhost\n172.17.0.2\tdb host child\nfd00::2\tdb host child\n172.17.0.2\tdb2 db\n# mine";
-        let addresses = ["172.17.0.9".parse().expect("an address"), "fd00::9".parse().expect("an address")];
+        let renew = |hosts: &str, address: &str| renewed(hosts, "db host", address.parse().expect("an address"));
         assert_eq!(
-            renewed(hosts, "db", &addresses),
+            renew(&renew(hosts, "172.17.0.9"), "fd00::9"),
             "127.0.0.1\tlocalhost\n172.17.0.9\tdb host child\nfd00::9\tdb host child\n172.17.0.2\tdb2 db\n# mine\n"
         );
-        assert_eq!(renewed(hosts, "db", &addresses[..1]).matches("fd00::2\tdb").count(), 1);
+        // Its lines are gone when the file was written anew while the child did not run.
+        assert_eq!(renew("127.0.0.1\tlocalhost", "172.17.0.9"), "127.0.0.1\tlocalhost\n172.17.0.9\tdb host\n");
         assert_eq!(without(hosts, "db"), "127.0.0.1\tlocalhost\n172.17.0.2\tdb2 db\n# mine\n");
     }
 }

@@ -8,7 +8,8 @@ use crate::record::Mounted;
 use crate::service::Settings;
 use crate::{Error, Invalid, Result};
 use engine_api::Mount;
-use std::path::{Path, PathBuf};
+use runtime::mount_table::{self, MountPoint};
+use std::path::Path;
 
 /// The words for each kind of propagation.
 const SHARED: [&str; 2] = ["shared", "rshared"];
@@ -17,32 +18,13 @@ const SLAVE: [&str; 2] = ["slave", "rslave"];
 /// The mounts of the engine's namespace.
 #[derive(Debug)]
 pub(crate) struct MountTable {
-    entries: Vec<Entry>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    point: PathBuf,
-    shared: bool,
-    slave: bool,
+    entries: Vec<MountPoint>,
 }
 
 impl MountTable {
     pub(crate) fn read() -> Result<MountTable> {
-        let path = "/proc/self/mountinfo";
-        Ok(MountTable::parse(&std::fs::read(path).map_err(Error::path("read", path))?))
-    }
-
-    /// proc_pid_mountinfo(5): `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`.
-    fn parse(text: &[u8]) -> MountTable {
-        let entries = text.split(|byte| *byte == b'\n').filter_map(|line| {
-            let mut words = line.split(|byte| *byte == b' ');
-            let point = unescape(words.nth(4)?);
-            let optional: Vec<&[u8]> = words.skip(1).take_while(|word| *word != b"-").collect();
-            let has = |prefix: &[u8]| optional.iter().any(|word| word.starts_with(prefix));
-            Some(Entry { point, shared: has(b"shared:"), slave: has(b"master:") })
-        });
-        MountTable { entries: entries.collect() }
+        let entries = mount_table::read().map_err(Error::io("read the table of mounts"))?;
+        Ok(MountTable { entries })
     }
 
     /// The propagation that a bind of `source` gets when it is to have `wanted`. Where `chosen` says no, what is impossible
@@ -106,28 +88,6 @@ impl Settings {
     }
 }
 
-/// `\040` and the like are bytes.
-fn unescape(word: &[u8]) -> PathBuf {
-    use std::os::unix::ffi::OsStringExt as _;
-
-    let mut bytes = Vec::with_capacity(word.len());
-    let mut rest = word;
-    while let Some((first, after)) = rest.split_first() {
-        let octal = after.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
-        match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[3..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    std::ffi::OsString::from_vec(bytes).into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,7 +108,7 @@ mod tests {
             line("/slave", "master:7 "),
             line("/a\\040b", "shared:9 master:2 "),
         ];
-        let table = MountTable::parse(text.concat().as_bytes());
+        let table = MountTable { entries: mount_table::parse(text.concat().as_bytes()) };
         let judge = |name: &str, wanted: &str, chosen| {
             table.propagation(&base.join(name), wanted, || chosen).map_err(|error| error.to_string())
         };

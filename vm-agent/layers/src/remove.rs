@@ -12,7 +12,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::names::path;
@@ -92,7 +92,8 @@ fn clear(top: &OwnedFd, moved: &mut u64) -> Result<(), Errno> {
             }
             continue;
         }
-        match rustix::fs::openat(&level.fd, path(name), directory_flags(), Mode::empty()) {
+        // Never into what somebody mounted there.
+        match rustix::fs::openat2(&level.fd, path(name), directory_flags(), Mode::empty(), ResolveFlags::NO_XDEV) {
             Ok(fd) if depth < LEVELS => levels.push(Level::new(fd, name)?),
             Ok(_) => move_up(level.fd.as_fd(), name, top.as_fd(), moved)?,
             Err(Errno::NOENT) => {}

@@ -155,9 +155,10 @@ impl Networks {
                 Ok(()) => removed.push(network.name),
                 // Somebody was faster: attached to it, or removed it.
                 Err(Error::ActiveEndpoints { .. } | Error::NotFound(_)) => {}
-                Err(e) => return Err(e),
+                Err(error) => tracing::warn!(network = network.name, "network not pruned: {error}"),
             }
         }
+        // A network takes no room.
         self.inner.events.emit(Event::new(Kind::Network, "prune", "").with("reclaimed", "0"));
         Ok(removed)
     }

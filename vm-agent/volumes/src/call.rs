@@ -68,7 +68,7 @@ impl Call {
         }
         if !self.data.is_empty() {
             let hidden = |word: &str| match word.split_once('=') {
-                Some(("password", _)) => "password=********".to_owned(),
+                Some((key @ ("password" | "password2" | "pass"), _)) => format!("{key}=********"),
                 Some(_) | None => word.to_owned(),
             };
             let data: Vec<String> = self.data.split(',').map(hidden).collect();

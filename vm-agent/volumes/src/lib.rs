@@ -178,6 +178,10 @@ impl Volumes {
             return fill::fill(&self.directory(name), from).map_err(io);
         }
         self.check_bind(&volume)?;
+        // Whoever has it mounted could lay links where the copy is about to write, and has seen it empty.
+        if self.users().get(name).is_some_and(|users| !users.is_empty()) {
+            return Ok(());
+        }
         let data = self.mount_locked(&volume, FILLER).map_err(|error| Error::Fill(Box::new(error)))?;
         let filled = fill::fill_foreign(&data, from).map_err(io);
         self.unmount_locked(name, FILLER);
@@ -237,7 +241,9 @@ impl Volumes {
                 return Err(Error::InUse { name: name.to_owned(), holders });
             }
             // Nobody uses it; what could not be unmounted before must go now, or stay whole.
-            self.unmount_now(name)?;
+            let (volumes, mounted) = (self.clone(), name.to_owned());
+            let unmounting = tokio::task::spawn_blocking(move || volumes.unmount_now(&mounted));
+            unmounting.await.expect("unmounting does not panic")?;
             self.users().remove(name);
             let removed = self.set_aside(name)?;
             self.inner.table.remove(name, Durability::Durable).await?;

@@ -6,8 +6,8 @@
 
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags};
-use rustix::mount::{MountFlags, UnmountFlags};
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 
 use crate::call::{BIND, Call, look_up};
 use crate::{Error, Result, Source, Volume, Volumes};
@@ -53,8 +53,8 @@ impl Volumes {
     pub(crate) fn mount_locked(&self, volume: &Volume, user: &str) -> Result<std::path::PathBuf> {
         let path = self.mountpoint(&volume.name);
         let Source::Filesystem { kind, device, options } = volume.source() else { return Ok(path) };
-        if !is_mounted(&path) {
-            let failed = |reason: String| Error::Mount { path: path.clone(), reason };
+        let failed = |reason: String| Error::Mount { path: path.clone(), reason };
+        if !is_mounted(&path).map_err(|error| failed(error.to_string()))? {
             let call = Call::new(&kind, &device, &options, look_up)
                 .map_err(|reason| failed(format!("error resolving passed in network volume address: {reason}")))?;
             perform(&call, &path).map_err(|error| {
@@ -81,21 +81,32 @@ impl Volumes {
         }
     }
 
-    /// Unmounts in any case. A volume that stays mounted must not be removed: that would empty what is mounted.
+    /// Unmounts in any case. A volume that stays mounted must not be removed: that would empty what is mounted. Blocking.
     pub(crate) fn unmount_now(&self, name: &str) -> Result<()> {
         let path = self.mountpoint(name);
-        if !is_mounted(&path) {
-            return Ok(());
-        }
-        let unmounted = rustix::mount::unmount(&path, UnmountFlags::DETACH);
-        unmounted.map_err(|error| Error::Io { action: "unmount", path, source: error.into() })
+        unmount_all(&path).map_err(|source| Error::Io { action: "unmount", path, source })
     }
 }
 
-/// Whether something is mounted right there (statx(2), `STATX_ATTR_MOUNT_ROOT`, Linux 5.8).
-fn is_mounted(path: &Path) -> bool {
-    let look = rustix::fs::statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty());
-    look.is_ok_and(|stat| stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+/// Unmounts all that is mounted right at `path`, which is nothing more then. Asks no server: one that is away must not keep a
+/// mount that would then be taken for an empty directory.
+pub(crate) fn unmount_all(path: &Path) -> std::io::Result<()> {
+    loop {
+        // What a bind's source has mounted below it stays with the source (mount_namespaces(7)). Fails where nothing is mounted,
+        // and for what nobody can look at any more; the kernel's next answer tells them apart.
+        let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+        let _ = rustix::mount::mount_change(path, private);
+        match rustix::mount::unmount(path, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
+            Ok(()) => {}
+            Err(Errno::INVAL | Errno::NOENT) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Whether something is mounted right there.
+pub(crate) fn is_mounted(path: &Path) -> std::io::Result<bool> {
+    Ok(runtime::mount_table::read()?.iter().any(|mount| mount.point == path))
 }
 
 fn perform(call: &Call, path: &Path) -> rustix::io::Result<()> {
@@ -104,7 +115,7 @@ fn perform(call: &Call, path: &Path) -> rustix::io::Result<()> {
     let changed = change(call, path);
     if changed.is_err() {
         // Half of what was asked for is nothing that anybody wants.
-        let _ = rustix::mount::unmount(path, UnmountFlags::DETACH);
+        let _ = unmount_all(path);
     }
     changed
 }

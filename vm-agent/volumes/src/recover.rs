@@ -5,6 +5,7 @@ use std::path::Path;
 
 use store::{Durability, Table};
 
+use crate::mounting::{is_mounted, unmount_all};
 use crate::{Error, Result, Volume, delete_tree, make_directory, now, volume};
 
 /// The prefix of directories on their way out; no volume's name can start with a dot.
@@ -35,13 +36,23 @@ pub(crate) async fn recover(root: &Path, table: &Table<Volume>) -> Result<()> {
                 table.remove(removed, Durability::Durable).await?;
                 known.remove(removed);
             }
-            delete_tree(entry.path()).await?;
+            // Its removal may have been cut off with something mounted there, which is not ours to empty.
+            let data = entry.path().join("_data");
+            match unmount_all(&data) {
+                Ok(()) => delete_tree(entry.path()).await?,
+                Err(error) => tracing::warn!(path = %data.display(), "a removed volume stays mounted: {error}"),
+            }
         } else if !known.contains(name) && volume::check_name(name).is_ok() {
             adopt(&entry.path(), name, table).await?;
         }
     }
     for name in known {
-        make_directory(&root.join(&name).join("_data"))?;
+        let data = root.join(&name).join("_data");
+        // What is mounted there may not answer, and is none of ours to finish.
+        if is_mounted(&data).map_err(io)? {
+            continue;
+        }
+        make_directory(&data)?;
         let finished = crate::fill::finish(&root.join(&name));
         finished.map_err(|source| Error::Io { action: "finish the first copy to", path: root.join(name), source })?;
     }

@@ -52,7 +52,8 @@ pub fn create_private_dir(dir: &Path) -> Result<()> {
 /// only this user can read it, or the one to whom the old file belonged where the system lets us give it to them (`sudo`).
 ///
 /// # Errors
-/// When it cannot be written or replaced: then the old file stays, and nothing else.
+/// When it cannot be written or replaced: then the old file stays, and nothing else. When its folder cannot be flushed the new one is
+/// there, and may not outlive a power cut.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     // Two writers at once must not meet in one temporary file.
     static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -86,7 +87,11 @@ pub fn create_private_file(path: &Path) -> std::io::Result<std::fs::File> {
 /// The first program of this name in `PATH`. Windows' `.exe` is no part of `name`.
 pub fn in_path(name: &str) -> Option<PathBuf> {
     let (path, name) = (std::env::var_os("PATH")?, format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    std::env::split_paths(&path).map(|dir| dir.join(&name)).find(|file| is_executable(file))
+    // An empty one would mean the current folder, whose programs are anybody's.
+    std::env::split_paths(&path)
+        .filter(|dir| dir.is_absolute())
+        .map(|dir| dir.join(&name))
+        .find(|file| is_executable(file))
 }
 
 /// Whether `file` is a program: a file that somebody may execute (on Windows any file).

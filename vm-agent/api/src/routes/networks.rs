@@ -7,7 +7,6 @@ use engine_api::network::{
     NetworkDisconnectRequest, NetworkPruneReport,
 };
 use engine_api::{Filters, NetworkCreateRequest, NetworkInspect, Timestamp, ZERO_TIME};
-use events::{Event, Kind};
 use ipnet::IpNet;
 use network::{EndpointSummary, IpamRequest, Network, NetworkCreate, Pool, PoolRequest};
 
@@ -159,8 +158,6 @@ pub(super) async fn prune(call: Call) -> Answer {
             super::labels_chosen(&filters, &network.labels) && until.is_none_or(|until| nanos(network.created) < until)
         })
         .await?;
-    // A network takes no room.
-    call.services.events.emit(Event::new(Kind::Network, "prune", "").with("reclaimed", "0"));
     reply::json(&NetworkPruneReport { networks_deleted: (!pruned.is_empty()).then_some(pruned) })
 }
 

@@ -8,14 +8,19 @@ use crate::{Error, Result};
 use std::sync::Arc;
 use store::Durability;
 
+/// The longest hosts file that is edited, in bytes.
+const HOSTS_MAX: u64 = 1 << 20;
+
 impl Actor {
     /// A linked container runs anew: its address in our hosts file is another now.
     pub(super) async fn renew_link(&self, child: &str) {
-        let addresses = self.inner.link_addresses(child);
         let of_child = self.record.links.iter().filter(|link| link.child == child);
-        let aliases: Vec<String> = of_child.map(|link| link.host().to_owned()).collect();
-        let edited =
-            self.edit_hosts(move |hosts| aliases.iter().fold(hosts, |hosts, alias| renewed(&hosts, alias, &addresses)));
+        let aliases: Vec<&str> = of_child.map(|link| link.host()).collect();
+        let mut wanted = self.inner.link_hosts(&self.record);
+        wanted.retain(|(names, _)| names.split_whitespace().next().is_some_and(|alias| aliases.contains(&alias)));
+        let edited = self.edit_hosts(move |hosts| {
+            wanted.iter().fold(hosts, |hosts, (names, address)| renewed(&hosts, names, *address))
+        });
         if let Err(error) = edited.await {
             tracing::warn!(container = self.record.id, child, %error, "a linked container's new address is not known");
         }
@@ -42,6 +47,12 @@ impl Actor {
         }
         let path = EtcFiles::in_directory(&self.inner.directory(&self.record.id)).hosts;
         blocking(move || {
+            // The container may have made it as large as it likes.
+            let size = std::fs::symlink_metadata(&path).map_err(Error::path("look at", &path))?.len();
+            if size > HOSTS_MAX {
+                let large = std::io::Error::other("it is larger than any hosts file");
+                return Err(Error::path("read", &path)(large));
+            }
             let hosts = std::fs::read_to_string(&path).map_err(Error::path("read", &path))?;
             let edited = edit(hosts.clone());
             if edited != hosts {

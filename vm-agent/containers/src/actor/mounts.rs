@@ -6,7 +6,10 @@ use crate::record::{Mounted, Record, Source};
 use crate::service::blocking;
 use crate::spec::{SpecMount, SpecSource};
 use crate::{Error, Result};
+use runtime::sys;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -93,16 +96,38 @@ impl crate::service::Inner {
             Source::Image { chain, subpath, .. } => {
                 let layers = &self.services.layers;
                 let root = layers.mount(&layers.overlay(chain, None)?)?;
-                let mounted = if subpath.is_empty() { root } else { detach_below(root.as_fd(), subpath)? };
+                if subpath.is_empty() {
+                    return Ok((SpecSource::Descriptor, Some(root)));
+                }
+                // Before Linux 6.15 only what is mounted in the caller's namespace can be cloned (open_tree(2)): it is for a moment.
+                let (subpath, place) = (subpath.clone(), self.settings.root.clone());
+                let apart = std::thread::spawn(move || {
+                    mount_apart(&root, &place)?;
+                    detach_below(root.as_fd(), &subpath)
+                });
+                let mounted = apart
+                    .join()
+                    .unwrap_or_else(|_| Err(Error::io("mount a part of an image")(io::ErrorKind::Other.into())))?;
                 Ok((SpecSource::Descriptor, Some(mounted)))
             }
         }
     }
 }
 
+/// Mounts `root` in a mount namespace of this thread's own, which must do nothing else. `place` is any directory.
+pub(crate) fn mount_apart(root: &OwnedFd, place: &Path) -> Result<()> {
+    let fail = || Error::io("mount in a namespace of its own");
+    sys::unshare(libc::CLONE_FS | libc::CLONE_NEWNS).map_err(fail())?;
+    // Nothing of this may show anywhere else.
+    let top = File::open("/").map_err(fail())?;
+    sys::mount_setattr(top.as_fd(), true, 0, 0, libc::MS_PRIVATE).map_err(fail())?;
+    let place = File::open(place).map_err(fail())?;
+    sys::move_mount(root.as_fd(), place.as_fd()).map_err(fail())
+}
+
 /// A detached mount of what is at `subpath` within `root`.
 fn detach_below(root: std::os::fd::BorrowedFd<'_>, subpath: &str) -> Result<OwnedFd> {
-    let found = runtime::sys::open_in_root(root, Path::new(subpath), libc::O_PATH | libc::O_CLOEXEC, 0)
+    let found = sys::open_in_root(root, Path::new(subpath), libc::O_PATH | libc::O_CLOEXEC, 0)
         .map_err(Error::path("find the subpath", subpath))?;
     Ok(runtime::mounts::detach_fd(found.as_fd(), true)?)
 }

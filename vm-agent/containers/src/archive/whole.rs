@@ -3,14 +3,13 @@
 //! A mount can only be put onto another within a mount namespace. A thread of its own makes one, puts everything together
 //! there, takes a detached copy of the whole tree out, and ends; the namespace and its names end with it.
 
-use crate::actor::make_directory;
+use crate::actor::{make_directory, mount_apart};
 use crate::record::Record;
 use crate::service::Inner;
 use crate::spec::SpecSource;
 use crate::{Error, Result};
 use runtime::sys;
 use rustix::fs::{FileType, Mode, OFlags};
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -58,6 +57,9 @@ fn parts(inner: &Inner, record: &Record, user: &str) -> Result<Vec<Part>> {
             // Memory that no container has.
             (SpecSource::Tmpfs { .. } | SpecSource::Descriptor, None) => continue,
         };
+        // Of the group of its source, what is put onto it would be mounted there as well.
+        sys::mount_setattr(tree.as_fd(), true, 0, 0, libc::MS_PRIVATE)
+            .map_err(Error::path("take apart", &mount.destination))?;
         parts.push(Part { destination: mount.destination.clone(), tree, rw: mount.rw });
     }
     Ok(parts)
@@ -66,12 +68,7 @@ fn parts(inner: &Inner, record: &Record, user: &str) -> Result<Vec<Part>> {
 /// For a thread that does nothing else: it leaves the engine's mount namespace. `place` is any directory.
 fn put_together(root: &OwnedFd, parts: &[Part], place: &Path) -> Result<OwnedFd> {
     let fail = || Error::io("put the container's root together");
-    sys::unshare(libc::CLONE_FS | libc::CLONE_NEWNS).map_err(fail())?;
-    // Nothing of this may show anywhere else.
-    let top = File::open("/").map_err(fail())?;
-    sys::mount_setattr(top.as_fd(), true, 0, 0, libc::MS_PRIVATE).map_err(fail())?;
-    let place = File::open(place).map_err(fail())?;
-    sys::move_mount(root.as_fd(), place.as_fd()).map_err(fail())?;
+    mount_apart(root, place)?;
     for part in parts {
         let onto = mountpoint(root.as_fd(), part)?;
         sys::move_mount(part.tree.as_fd(), onto.as_fd()).map_err(Error::path("mount", &part.destination))?;
