@@ -4,6 +4,8 @@ use std::io::{self, BufReader, Chain, Cursor, Read, Write};
 
 /// Bytes that tell the formats apart.
 const MAGIC: usize = 6;
+/// KiB that unpacking xz may take; `xz -9` needs 64 MiB, and a header of a few bytes can ask for 4 GiB.
+const XZ_MEMORY: u32 = 256 * 1024;
 
 /// How an archive is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +61,10 @@ pub fn decompress<'a>(mut source: impl Read + Send + 'a) -> io::Result<Box<dyn R
         Compression::Bzip2 => {
             Box::new(BufReader::with_capacity(64 * 1024, bzip2::bufread::MultiBzDecoder::new(buffered)))
         }
-        Compression::Xz => Box::new(BufReader::with_capacity(64 * 1024, lzma_rust2::XzReader::new(buffered, true))),
+        Compression::Xz => {
+            let reader = lzma_rust2::XzReader::new_mem_limit(buffered, true, XZ_MEMORY);
+            Box::new(BufReader::with_capacity(64 * 1024, reader))
+        }
     })
 }
 
@@ -125,5 +130,26 @@ mod tests {
             assert!(read(&bytes[..bytes.len() / 2]).is_err());
         }
         assert!(read(&gzip(&content)[..50]).is_err());
+    }
+
+    /// The same stream with another dictionary size in its block's header (The .xz File Format, sections 3.1 and 5.3.1).
+    fn with_dictionary(mut stream: Vec<u8>, bits: u8) -> Vec<u8> {
+        const HEADER: usize = 12;
+        let checksum = HEADER + usize::from(stream[HEADER]) * 4;
+        let filter = stream[HEADER..checksum].windows(2).position(|bytes| bytes == [0x21, 1]).unwrap();
+        stream[HEADER + filter + 2] = bits;
+        let mut crc = flate2::Crc::new();
+        crc.update(&stream[HEADER..checksum]);
+        stream[checksum..checksum + 4].copy_from_slice(&crc.sum().to_le_bytes());
+        stream
+    }
+
+    #[test]
+    fn an_xz_header_cannot_ask_for_all_memory() {
+        let stream = xz(b"hello");
+        // 64 MiB as of `xz -9`, and 4 GiB.
+        assert_eq!(read(&with_dictionary(stream.clone(), 28)).unwrap(), b"hello");
+        let error = read(&with_dictionary(stream, 40)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::OutOfMemory, "{error}");
     }
 }
