@@ -2,7 +2,7 @@
 
 use crate::changes::change;
 use crate::create::merge::merge;
-use crate::handle::{Command, Handle};
+use crate::handle::{Command, Handle, View};
 use crate::lifecycle::to_the_end;
 use crate::record::Record;
 use crate::requests::CommitRequest;
@@ -42,8 +42,7 @@ impl Containers {
         let inner = Arc::clone(&self.inner);
         // A client that goes away must not leave it paused.
         to_the_end(async move {
-            let state = &handle.view().record.state;
-            if matches!(state, State::Removing(_)) {
+            if is_going(&handle.view()) {
                 return Err(Error::CommitRemoving(handle.id.clone()));
             }
             // One that does not run needs no pause.
@@ -83,9 +82,20 @@ impl Inner {
             container_config: json(&record.config),
         };
         let (layers, upper, chain) = (self.services.layers.clone(), self.upper(&record.id).upper, record.chain.clone());
-        let write = move |out: &mut dyn std::io::Write| layers.export_changes(&upper, &chain, &FOREIGN, out);
+        let watch = handle.watch();
+        let write = move |out: &mut dyn std::io::Write| {
+            layers.export_changes(&upper, &chain, &FOREIGN, out)?;
+            // The files of a removed one vanish while they are read. It counts as removed before they do.
+            match is_going(&watch.borrow()) {
+                false => Ok(()),
+                true => Err(layers::Error::Read(std::io::Error::other("the container is being removed"))),
+            }
+        };
         let images = &self.services.images;
-        let id = images.derive(base.as_ref(), draft, write).await?;
+        let id = images.derive(base.as_ref(), draft, write).await.map_err(|error| match is_going(&handle.view()) {
+            true => Error::CommitRemoving(record.id.clone()),
+            false => error.into(),
+        })?;
         let name = id.to_string();
         let tell = |action: &str, reference: &str| {
             let event = Event::new(Kind::Image, action, name.as_str())
@@ -104,6 +114,11 @@ impl Inner {
         self.emit_with(&record, "commit", &attributes);
         Ok(id)
     }
+}
+
+/// What the container has is being deleted, or is about to be.
+fn is_going(view: &View) -> bool {
+    view.gone || matches!(view.record.state, State::Removing(_))
 }
 
 /// The image's configuration: the request's, or else the container's, with the changes; the container's fills the gaps.

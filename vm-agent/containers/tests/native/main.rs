@@ -5,6 +5,7 @@
 
 mod adoption;
 mod basics;
+mod commit;
 mod exec;
 mod files;
 mod lifecycle;
@@ -98,6 +99,7 @@ async fn run_all(stage: &Stage, filter: Option<&str>) {
         basics::identity_and_environment,
         basics::networks,
         basics::list_and_inspect,
+        commit::removed_meanwhile,
         streams::stdin_to_the_end,
         streams::a_terminal,
         streams::follow_logs,
