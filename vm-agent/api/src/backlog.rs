@@ -80,8 +80,8 @@ impl Backlog {
 fn counts_alike(old: &Progress, new: &Progress) -> bool {
     match (old, new) {
         (
-            Progress::Status { id: Some(old_id), status: old_status, detail: Some(old_detail) },
-            Progress::Status { id: Some(id), status, detail: Some(detail) },
+            Progress::Status { id: old_id, status: old_status, detail: Some(old_detail) },
+            Progress::Status { id, status, detail: Some(detail) },
         ) => old_id == id && old_status == status && old_detail.current.is_some() && detail.current.is_some(),
         _ => false,
     }
@@ -92,9 +92,10 @@ mod tests {
     use super::*;
     use images::Detail;
 
+    /// Without an object if `id` is empty.
     fn count(id: &str, status: &str, current: u64) -> Progress {
         let detail = Some(Detail { current: Some(current), ..Detail::default() });
-        Progress::Status { id: Some(id.to_owned()), status: status.to_owned(), detail }
+        Progress::Status { id: (!id.is_empty()).then(|| id.to_owned()), status: status.to_owned(), detail }
     }
 
     fn text(id: &str, status: &str) -> Progress {
@@ -107,6 +108,7 @@ mod tests {
         for number in 0..1_000_000 {
             backlog.push(count("a", "Downloading", number));
             backlog.push(count("b", "Downloading", number));
+            backlog.push(count("", "Importing", number));
         }
         backlog.push(text("a", "Pull complete"));
         backlog.push(text("a", "Pull complete"));
@@ -128,6 +130,7 @@ mod tests {
             [
                 ("a", "Downloading", Some(999_999)),
                 ("b", "Downloading", Some(999_999)),
+                ("", "Importing", Some(999_999)),
                 ("a", "Pull complete", None),
                 ("a", "Pull complete", None),
                 ("a", "Extracting", Some(7)),
