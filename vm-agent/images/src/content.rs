@@ -199,9 +199,13 @@ impl Ingest {
         std::fs::read(&self.path).map_err(Error::io("cannot read", &self.path))
     }
 
-    /// Gives the blob its name.
+    /// Gives the blob its name. One that is here already stays as it is: it may be recorded and flushed, which these bytes
+    /// are not.
     pub(crate) fn commit(self) -> Result<Digest> {
         let digest = self.digest();
+        if self.content.contains(&digest, self.size) {
+            return Ok(digest);
+        }
         let target = self.content.path(&digest);
         std::fs::rename(&self.path, &target).map_err(Error::io("cannot make", target))?;
         Ok(digest)

@@ -143,3 +143,25 @@ async fn parents_go_with_their_last_child() {
     assert_eq!(deleted, [&Removed::Deleted(second), &Removed::Deleted(first)]);
     assert!(images.list().unwrap().is_empty() && bench.layer_names().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blob_that_is_here_stays() {
+    use std::os::unix::fs::MetadataExt;
+    let bench = Bench::new();
+    let inodes = || {
+        let blobs = bench.names("content/blobs/sha256").into_iter().map(|name| {
+            let path = bench.dir.path().join("content/blobs/sha256").join(&name);
+            (name, std::fs::metadata(path).unwrap().ino())
+        });
+        blobs.collect::<Vec<_>>()
+    };
+    let base = imported(&bench.images, "base", "1").await;
+    derived(&bench.images, &base, file("child", "2")).await.unwrap();
+    let before = inodes();
+    let again = imported(&bench.images, "base", "1").await;
+    derived(&bench.images, &again, file("child", "2")).await.unwrap();
+    // New images, of the same layers.
+    let after = inodes();
+    assert!(after.len() > before.len() && before.iter().all(|blob| after.contains(blob)), "{before:?} {after:?}");
+    assert!(bench.names("content/ingest").is_empty());
+}
