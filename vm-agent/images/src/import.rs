@@ -8,6 +8,7 @@ use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use crate::compression::decompress;
 use crate::progress::{Detail, Limit, Progress, Sink};
+use crate::registry::without_password;
 use crate::{Draft, ImageId, Images, Platform, Result};
 
 /// Where an archive comes from, and how many bytes it has where that is known.
@@ -41,7 +42,7 @@ impl Images {
     pub async fn download(&self, url: &str, progress: &Sink) -> Result<Source> {
         let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let response = self.inner.registry.download(&url).await?;
-        progress.line(format!("Downloading from {url}"));
+        progress.line(format!("Downloading from {}", without_password(&url)));
         let size = response.content_length().unwrap_or_default();
         let body = StreamReader::new(Box::pin(response.bytes_stream().map_err(io::Error::other)));
         Ok(Source { archive: Box::new(body), size, progress: Some(progress.clone()) })

@@ -51,7 +51,7 @@ pub use made::Draft;
 pub use platform::Platform;
 pub use progress::{Detail, Progress, Sink};
 pub use reference::{DOCKER_HUB, Reference};
-pub use registry::{Auth, Patience, ProxyChoice, RegistryConfig};
+pub use registry::{Auth, Patience, ProxyChoice, RegistryConfig, without_password};
 pub use remove::{Pruned, Removal, Removed};
 
 use content::Content;

@@ -5,7 +5,8 @@ mod support;
 use std::sync::{Arc, Mutex};
 
 use images::{Digest, Draft, Error, Holder, Images, Platform, Reference, Removal, Removed, Source};
-use support::Bench;
+use support::server::{Answer, Server};
+use support::{Bench, recorder, statuses};
 
 /// A tar with one file, as a container's changes.
 fn file(name: &str, content: &str) -> Vec<u8> {
@@ -164,4 +165,30 @@ async fn a_blob_that_is_here_stays() {
     let after = inodes();
     assert!(after.len() > before.len() && before.iter().all(|blob| after.contains(blob)), "{before:?} {after:?}");
     assert!(bench.names("content/ingest").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn passwords_of_urls_are_not_told() {
+    let bench = Bench::new();
+    let content = file("base", "1");
+    let server = Server::start(move |request| match request.path.as_str() {
+        "/tree" => Answer::new(200, content.clone()),
+        _ => Answer::new(404, "no such file"),
+    })
+    .await;
+    let (sink, told) = recorder();
+    let url = |path: &str| format!("http://user:secret@{}/{path}", server.address);
+    bench.images.download(&url("tree"), &sink).await.unwrap();
+    assert_eq!(statuses(&told), [format!("Downloading from http://user:***@{}/tree", server.address)]);
+    // It is used all the same.
+    assert_eq!(server.seen.lock().unwrap()[0].headers["authorization"], "Basic dXNlcjpzZWNyZXQ=");
+    let missing = bench.images.download(&url("missing"), &sink).await.unwrap_err().to_string();
+    assert!(missing.contains("user:***@") && missing.contains("404"), "{missing}");
+    // Nobody listens on port 1.
+    for url in
+        ["http://user:secret@127.0.0.1:1/", "user:secret@127.0.0.1:1/", "ftp://user:secret@host/", "http://u:secret@:/"]
+    {
+        let error = bench.images.download(url, &sink).await.unwrap_err().to_string();
+        assert!(!error.contains("secret") && error.contains(":***@"), "{error}");
+    }
 }

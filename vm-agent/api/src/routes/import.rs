@@ -2,7 +2,7 @@
 
 use containers::change;
 use engine_api::ContainerConfig;
-use images::{Draft, Platform, Progress, Source};
+use images::{Draft, Platform, Progress, Source, without_password};
 
 use super::Call;
 use super::commit::repository_and_tag;
@@ -15,7 +15,10 @@ use crate::reply::Answer;
 pub(super) async fn import(call: Call, platform: Option<Platform>) -> Answer {
     let reference = repository_and_tag(&call)?;
     let from = call.query.get("fromSrc").unwrap_or_default().to_owned();
-    let comment = call.query.filled("message").map_or_else(|| format!("Imported from {from}"), str::to_owned);
+    let comment = call
+        .query
+        .filled("message")
+        .map_or_else(|| format!("Imported from {}", without_password(&from)), str::to_owned);
     let changes: Vec<String> = call.query.all("changes").map(str::to_owned).collect();
     let (services, body) = call.reader();
     progress(everything, move |sink| async move {

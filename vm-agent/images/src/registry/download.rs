@@ -12,16 +12,17 @@ const MAX_BODY: usize = 64 * 1024;
 impl Registry {
     /// The answer to a GET, when it is a success.
     pub(crate) async fn download(&self, url: &str) -> Result<Response> {
+        let shown = without_password(url);
         let failed =
-            |reason: &str| Error::Source { kind: Kind::Unavailable, message: format!("Get \"{url}\": {reason}") };
+            |reason: &str| Error::Source { kind: Kind::Unavailable, message: format!("Get \"{shown}\": {reason}") };
         let parsed = match Url::parse(url) {
             Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => parsed,
             Ok(parsed) => return Err(failed(&format!("unsupported protocol scheme \"{}\"", parsed.scheme()))),
             Err(e) if e.to_string() == "empty host" => {
-                let message = format!("Get \"{}\": http: no Host in request URL", url.trim_end_matches('/'));
+                let message = format!("Get \"{}\": http: no Host in request URL", shown.trim_end_matches('/'));
                 return Err(Error::Source { kind: Kind::Unavailable, message });
             }
-            Err(e) => return Err(Error::Source { kind: Kind::Invalid, message: format!("parse \"{url}\": {e}") }),
+            Err(e) => return Err(Error::Source { kind: Kind::Invalid, message: format!("parse \"{shown}\": {e}") }),
         };
         let answer = self.inner.strict.ordinary.get(parsed).send().await;
         let mut response = answer.map_err(|e| match connection_refused(&e) {
@@ -48,6 +49,48 @@ impl Registry {
             404 => Kind::NotFound,
             _ => Kind::Unavailable,
         };
-        Err(Error::Source { kind, message: format!("failed to GET {url} with status {status}: {}", body.trim()) })
+        Err(Error::Source { kind, message: format!("failed to GET {shown} with status {status}: {}", body.trim()) })
+    }
+}
+
+/// The URL as it may be shown and kept: with `***` for a password, as Go's HTTP client writes it. Without a scheme it is `http`.
+pub fn without_password(url: &str) -> String {
+    const HTTP: &str = "http://";
+    let Some(scheme) = url.find("://") else {
+        return without_password(&format!("{HTTP}{url}")).split_off(HTTP.len());
+    };
+    let start = url.len() - url[scheme + 1..].trim_start_matches(['/', '\\']).len();
+    // Where the host ends cannot be told in what is no URL: a password may have a slash in it.
+    let end = match Url::parse(url) {
+        Ok(_) => url[start..].find(['/', '\\', '?', '#']).map_or(url.len(), |length| start + length),
+        Err(_) => url.len(),
+    };
+    let authority = &url[start..end];
+    match authority.rfind('@').map(|at| (authority[..at].find(':'), at)) {
+        Some((Some(colon), at)) => format!("{}:***{}", &url[..start + colon], &url[start + at..]),
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        for (url, shown) in [
+            ("http://host/a:b@c", "http://host/a:b@c"),
+            ("http://user@host:80/?a=b:c@d", "http://user@host:80/?a=b:c@d"),
+            ("http://user:secret@host:80/a@b", "http://user:***@host:80/a@b"),
+            ("http://:secret@host", "http://:***@host"),
+            ("https://user:sec@ret@host/", "https://user:***@host/"),
+            ("http:///user:secret@host/", "http:///user:***@host/"),
+            ("http://user:sec/ret@host/", "http://user:***@host/"),
+            ("user:secret@host/a", "user:***@host/a"),
+            ("host/a", "host/a"),
+            ("", ""),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
     }
 }

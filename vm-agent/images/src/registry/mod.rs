@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use auth::Auth;
+pub use download::without_password;
 pub(crate) use endpoint::Endpoint;
 pub(crate) use manifest::RemoteManifest;
 pub(crate) use session::{Action, Session};
