@@ -1,9 +1,13 @@
 //! `docker import`: the archive of a whole tree becomes an image of one layer.
 
+use std::convert::Infallible;
 use std::io::{self, Read};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use futures_util::TryStreamExt as _;
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::sync::oneshot;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use crate::compression::decompress;
@@ -48,7 +52,7 @@ impl Images {
         Ok(Source { archive: Box::new(body), size, progress: Some(progress.clone()) })
     }
 
-    /// Makes an image of one layer from an archive: plain, gzip or zstd.
+    /// Makes an image of one layer from an archive: plain, gzip or zstd. Who drops the future ends the reading of the archive.
     ///
     /// # Errors
     ///
@@ -56,10 +60,29 @@ impl Images {
     pub async fn import(&self, source: Source, platform: Option<&Platform>, draft: Draft) -> Result<ImageId> {
         let platform = platform.cloned().unwrap_or_else(Platform::host);
         let Source { archive, size, progress } = source;
-        let counted =
-            Counted { inner: SyncIoBridge::new(archive), position: 0, size, limit: Limit::default(), progress };
+        // Lives as long as this future.
+        let (_waiting, gone) = oneshot::channel();
+        let archive = SyncIoBridge::new(Wanted { archive, gone: Some(gone) });
+        let counted = Counted { inner: archive, position: 0, size, limit: Limit::default(), progress };
         let tree = Unpacked::Packed(Some(counted));
         self.import_tree(tree, &platform, draft).await
+    }
+}
+
+/// Fails when nobody waits for the image any more: a server may send for ever, or never again.
+struct Wanted<R> {
+    archive: R,
+    /// `None` afterwards.
+    gone: Option<oneshot::Receiver<Infallible>>,
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Wanted<R> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.gone.as_mut().is_none_or(|gone| Pin::new(gone).poll(cx).is_ready()) {
+            self.gone = None;
+            return Poll::Ready(Err(io::Error::other("nobody waits for the image any more")));
+        }
+        Pin::new(&mut self.archive).poll_read(cx, buffer)
     }
 }
 

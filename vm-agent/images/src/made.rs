@@ -57,10 +57,12 @@ impl Images {
         };
         let images = self.clone();
         let written = blocking(move || {
-            let layer = images.write_layer(changes, &pin)?;
-            Ok((layer, pin))
+            let making = Making { images, pin: Some(pin) };
+            let layer = making.images.write_layer(changes, making.pin())?;
+            Ok((layer, making))
         });
-        let (layer, pin) = written.await.inspect_err(|_| self.collect_later())?;
+        let (layer, making) = written.await?;
+        let pin = making.done();
         let created = jiff::Timestamp::now().to_string();
         let mut step = step(&created, &draft);
         let is_empty = is_empty(&layer.diff_id);
@@ -105,10 +107,12 @@ impl Images {
         let pin = self.inner.pins.pin();
         let images = self.clone();
         let placed = blocking(move || {
-            let layer = images.place(tree, &pin)?;
-            Ok((layer, pin))
+            let making = Making { images, pin: Some(pin) };
+            let layer = making.images.place(tree, making.pin())?;
+            Ok((layer, making))
         });
-        let (layer, pin) = placed.await.inspect_err(|_| self.collect_later())?;
+        let (layer, making) = placed.await?;
+        let pin = making.done();
         let created = jiff::Timestamp::now().to_string();
         let chain = vec![layer];
         let history = vec![Value::Object(step(&created, &draft))];
@@ -189,6 +193,32 @@ impl Images {
         drop(pin);
         recorded.inspect_err(|_| self.collect_later())?;
         Ok(id)
+    }
+}
+
+/// A layer in the making. What it left is collected when it fails, or ends after everybody has given it up.
+struct Making {
+    images: Images,
+    /// `None` when somebody took the layer.
+    pin: Option<Pin>,
+}
+
+impl Making {
+    fn pin(&self) -> &Pin {
+        self.pin.as_ref().expect("taken by `done` only")
+    }
+
+    fn done(mut self) -> Pin {
+        self.pin.take().expect("taken here only")
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        // Before the collection, which it would hinder.
+        if self.pin.take().is_some() {
+            self.images.collect_later();
+        }
     }
 }
 

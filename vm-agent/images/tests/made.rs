@@ -4,7 +4,7 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 
-use images::{Digest, Draft, Error, Holder, Images, Platform, Reference, Removal, Removed, Source};
+use images::{Digest, Draft, Error, Holder, Images, Platform, Reference, Removal, Removed, Sink, Source};
 use support::server::{Answer, Server};
 use support::{Bench, recorder, statuses};
 
@@ -191,4 +191,54 @@ async fn passwords_of_urls_are_not_told() {
         let error = bench.images.download(url, &sink).await.unwrap_err().to_string();
         assert!(!error.contains("secret") && error.contains(":***@"), "{error}");
     }
+}
+
+/// Answers one request with a tree that does not end, until the client hangs up.
+async fn endless(listener: tokio::net::TcpListener, well_begun: tokio::sync::oneshot::Sender<()>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (mut client, _) = listener.accept().await.unwrap();
+    assert!(client.read(&mut [0; 4096]).await.unwrap() > 0);
+    let mut header = tar::Header::new_gnu();
+    header.set_path("endless").unwrap();
+    header.set_mode(0o644);
+    header.set_size(1 << 40);
+    header.set_cksum();
+    client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+    client.write_all(header.as_bytes()).await.unwrap();
+    let mut well_begun = Some(well_begun);
+    for sent in 0.. {
+        if client.write_all(&[0; 64 * 1024]).await.is_err() {
+            return;
+        }
+        // More than all buffers on the way.
+        if sent == 500
+            && let Some(well_begun) = well_begun.take()
+        {
+            well_begun.send(()).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_ends_with_who_waits_for_it() {
+    let bench = Bench::new();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = listener.local_addr().unwrap().to_string();
+    let (well_begun, begun) = tokio::sync::oneshot::channel();
+    let server = tokio::spawn(endless(listener, well_begun));
+    let images = bench.images.clone();
+    let import = tokio::spawn(async move {
+        let source = images.download(&url, &Sink::silent()).await.unwrap();
+        images.import(source, None, Draft::default()).await
+    });
+    begun.await.unwrap();
+    assert_eq!((bench.names("layers/ingest").len(), bench.names("content/ingest").len()), (1, 1));
+    import.abort();
+    server.await.unwrap();
+    // The thread that read has hung up and cleans up now.
+    while !(bench.names("layers/ingest").is_empty() && bench.names("content/ingest").is_empty()) {
+        tokio::task::yield_now().await;
+    }
+    bench.images.collect().await.unwrap();
+    assert!(bench.layer_names().is_empty() && bench.names("content/blobs/sha256").is_empty());
 }
