@@ -46,7 +46,7 @@ impl Containers {
                 return Err(Error::CommitRemoving(handle.id.clone()));
             }
             // One that does not run needs no pause.
-            let paused = request.pause && handle.ask(Command::Pause).await.is_ok();
+            let paused = request.pause && handle.ask(Command::Hold).await.is_ok();
             let made = inner.commit(&handle, request).await;
             if paused && let Err(error) = handle.ask(Command::Unpause).await {
                 // It ended, or somebody else was faster.

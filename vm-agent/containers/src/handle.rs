@@ -73,6 +73,8 @@ pub(crate) enum Command {
     /// A restart is under way: do not remove the container between its runs.
     Restarting(bool),
     Pause(Reply<()>),
+    /// A pause that does not outlive the engine: for a commit.
+    Hold(Reply<()>),
     Unpause(Reply<()>),
     Remove {
         options: RemoveOptions,

@@ -75,6 +75,7 @@ impl Containers {
                         if record.state.process().is_none() {
                             record.state = State::Running(process);
                         }
+                        correct(&mut record, &run, process);
                         adopted.push((Arc::clone(&run), record.clone()));
                         beginning.adopted = Some((run, streams));
                     }
@@ -341,6 +342,21 @@ impl Inner {
         }
         holders
     }
+}
+
+/// Whether it is paused is what the kernel says: the last pause or its end may not have been written down any more.
+fn correct(record: &mut Record, run: &Run, process: Process) {
+    let asked = run.cgroup.read("cgroup.freeze").map(|value| value.is_some_and(|value| value.trim() == "1"));
+    let thawed = match asked {
+        Ok(true) if record.held => run.cgroup.freeze(false).map(|()| true),
+        asked => asked.map(|frozen| !frozen),
+    };
+    match thawed {
+        Ok(true) => record.state = State::Running(process),
+        Ok(false) => record.state = State::Paused(process),
+        Err(error) => tracing::error!(container = record.id, %error, "cannot tell whether a container is paused"),
+    }
+    record.held = false;
 }
 
 /// It was running when the machine went down.

@@ -39,6 +39,9 @@ pub(crate) struct Record {
     /// What the probes of the last run said; of another run than the present one it says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) health: Option<Judgement>,
+    /// It is paused for a commit, not by the user: the next engine, which knows nothing of the commit, lets it go on.
+    #[serde(default)]
+    pub(crate) held: bool,
 }
 
 /// Where a mount's content comes from.

@@ -144,6 +144,7 @@ impl Actor {
             }
             Command::Restarting(under_way) => self.restarting = under_way,
             Command::Pause(reply) => answer(reply, self.pause(Event::Pause).await),
+            Command::Hold(reply) => answer(reply, self.hold().await),
             Command::Unpause(reply) => answer(reply, self.pause(Event::Unpause).await),
             Command::Remove { options, reply } => self.remove(options, reply).await,
             Command::Rename { name, reply } => answer(reply, self.rename(name).await),
@@ -199,6 +200,7 @@ impl Actor {
         let (state, actions) = self.record.state.next(&event)?;
         let shown = !matches!(state, State::Starting(_));
         self.record.state = state;
+        self.record.held &= matches!(self.record.state, State::Paused(_));
         if shown {
             self.publish();
         }
@@ -302,6 +304,15 @@ impl Actor {
             Ok(_) => {}
         }
         self.happen(event).await.map_err(Error::Refused)
+    }
+
+    async fn hold(&mut self) -> Result<()> {
+        if matches!(self.record.state, State::Running(_)) {
+            self.record.held = true;
+            // Before it freezes: nobody else would ever thaw it.
+            self.persist(Durability::Durable).await;
+        }
+        self.pause(Event::Pause).await
     }
 
     /// The kernel freezes within milliseconds; a container stuck in the kernel may take longer and is frozen then.

@@ -103,6 +103,7 @@ impl Containers {
             restart_count: 0,
             stopped_by_user: false,
             health: None,
+            held: false,
         };
         let mut made = Vec::new();
         match inner.make(record, wanted, &mut made).await {

@@ -288,6 +288,7 @@ mod tests {
             restart_count: 0,
             stopped_by_user: false,
             health: None,
+            held: false,
         }
     }
 

@@ -4,7 +4,7 @@
 use crate::report::{begin, passed};
 use crate::stage::{Stage, attach_all};
 use bytes::Bytes;
-use containers::{Kind, RemoveOptions, StopOptions};
+use containers::{CommitRequest, Kind, RemoveOptions, StopOptions};
 use engine_api::ExecStartRequest;
 use network::NetworkCreate;
 use serde_json::{Value, json};
@@ -39,6 +39,12 @@ pub(crate) async fn resume(stage: &Stage, phase: &str) {
         "store" => {
             begin("adoption::a_removal_without_a_store_removes_nothing");
             nothing_was_removed(stage).await;
+            begin("adoption::pauses");
+            leave_paused(stage).await;
+        }
+        "pauses" => {
+            begin("adoption::pauses");
+            pauses_are_as_they_were(stage).await;
         }
         other => panic!("unknown phase {other}"),
     }
@@ -318,4 +324,41 @@ async fn nothing_was_removed(stage: &Stage) {
     stage.remove("keeper").await;
     assert!(!volume.exists());
     passed();
+}
+
+/// One that the user paused, and one that is in the middle of a commit.
+async fn leave_paused(stage: &Stage) {
+    for name in ["paused", "committed"] {
+        // So large that the commit takes a while.
+        let script = "dd if=/dev/null of=/a bs=1M seek=256 count=0 && echo ready && sleep 100";
+        let request = json!({"Cmd": ["sh", "-c", script]});
+        stage.create(Some(name), request).await.expect("create");
+        stage.containers.start(name).await.expect("start");
+        stage.await_log(name, "ready").await;
+    }
+    set_phase(stage, "pauses");
+    let (containers, committed) = (stage.containers.clone(), stage.containers.resolve("committed").expect("known"));
+    tokio::spawn(async move {
+        let commit = CommitRequest { pause: true, ..CommitRequest::default() };
+        containers.commit("committed", commit).await
+    });
+    stage.await_event(&committed, "pause").await;
+    stage.containers.pause("paused").await.expect("pause");
+    die();
+}
+
+async fn pauses_are_as_they_were(stage: &Stage) {
+    assert_eq!((stage.status("paused").await.as_str(), frozen(stage, "paused").await), ("paused", true));
+    assert_eq!((stage.status("committed").await.as_str(), frozen(stage, "committed").await), ("running", false));
+    for name in ["paused", "committed"] {
+        stage.remove(name).await;
+    }
+    passed();
+}
+
+/// What the kernel says.
+async fn frozen(stage: &Stage, name: &str) -> bool {
+    let id = stage.containers.resolve(name).expect("known");
+    let cgroup = crate::stage::hierarchy().adopt(&id).expect("its cgroup");
+    cgroup.read("cgroup.freeze").expect("readable").expect("of version 2").trim() == "1"
 }

@@ -51,8 +51,12 @@ fn cgroup() -> String {
 }
 
 /// Removes what the last containers' background work had not removed when the engine ended.
+pub(crate) fn hierarchy() -> runtime::cgroup::Hierarchy {
+    runtime::cgroup::Hierarchy::prepare(&cgroup()).expect("a cgroup2 tree")
+}
+
 pub(crate) fn remove_cgroup() {
-    let hierarchy = runtime::cgroup::Hierarchy::prepare(&cgroup()).expect("a cgroup2 tree");
+    let hierarchy = hierarchy();
     for name in hierarchy.list().expect("the test's own cgroups") {
         hierarchy.adopt(&name).and_then(|cgroup| cgroup.remove()).expect("nothing lives in it");
     }
