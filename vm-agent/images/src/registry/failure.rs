@@ -12,7 +12,9 @@ use crate::{Error, Reference};
 
 /// The `host:port` that refused a connection, when that is what happened.
 pub(super) fn connection_refused(error: &reqwest::Error) -> Option<String> {
-    (error.is_connect() && io_kind(error) == Some(io::ErrorKind::ConnectionRefused)).then(|| {
+    // Through the relay it comes as SOCKS reply 5 (RFC 1928, section 6), in the HTTP client's words.
+    let relayed = reason(error).ends_with("SOCKS error: connection refused");
+    (error.is_connect() && (relayed || io_kind(error) == Some(io::ErrorKind::ConnectionRefused))).then(|| {
         let host = error.url().and_then(|url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)));
         host.unwrap_or_default()
     })
