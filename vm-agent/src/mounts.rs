@@ -11,7 +11,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use runtime::{mount_table, sys};
+use layers::mount_table;
+use runtime::sys;
 
 /// Leaves the host's mount namespace for one like that; `directories` (resolved) are the engine's own.
 pub(crate) fn own(directories: &[&Path]) -> anyhow::Result<()> {

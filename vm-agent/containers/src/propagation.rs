@@ -8,7 +8,7 @@ use crate::record::Mounted;
 use crate::service::Settings;
 use crate::{Error, Invalid, Result};
 use engine_api::Mount;
-use runtime::mount_table::{self, MountPoint};
+use layers::mount_table::{self, MountPoint};
 use std::path::Path;
 
 /// The words for each kind of propagation.

@@ -26,6 +26,7 @@ mod disk;
 mod error;
 mod implied;
 mod metadata;
+pub mod mount_table;
 mod names;
 mod omit;
 mod overlay;

@@ -13,7 +13,6 @@ pub mod device_filter;
 mod error;
 mod exec_path;
 mod init;
-pub mod mount_table;
 pub mod mounts;
 pub mod options;
 pub mod plan;

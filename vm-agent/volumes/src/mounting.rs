@@ -106,7 +106,7 @@ pub(crate) fn unmount_all(path: &Path) -> std::io::Result<()> {
 
 /// Whether something is mounted right there.
 pub(crate) fn is_mounted(path: &Path) -> std::io::Result<bool> {
-    Ok(runtime::mount_table::read()?.iter().any(|mount| mount.point == path))
+    Ok(layers::mount_table::read()?.iter().any(|mount| mount.point == path))
 }
 
 fn perform(call: &Call, path: &Path) -> rustix::io::Result<()> {
