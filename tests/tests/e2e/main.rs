@@ -120,7 +120,7 @@ fn cases() -> Vec<Entry> {
         run::memory_limit_kills, run::limits_are_written, system::stats,
     ]);
     all.extend(cases![on_this_machine;
-        mounts::pass_as_asked, mounts::around_the_engine, system::older_clients_bind_shallowly,
+        mounts::pass_as_asked, mounts::a_copy_leaves_none, mounts::around_the_engine, system::older_clients_bind_shallowly,
     ]);
     all.extend(cases![in_machine;
         machine::kernel_is_not_the_hosts, machine::docker_socket_is_the_guests, machine::host_folder_is_refused,

@@ -92,6 +92,25 @@ pub(crate) fn pass_as_asked(case: &Case<'_>) -> Result {
     Ok(())
 }
 
+/// A copy out of a stopped container puts its mounts together somewhere else: nothing of that shows at their sources.
+pub(crate) fn a_copy_leaves_none(case: &Case<'_>) -> Result {
+    let (helper, name, volume) = (case.container("helper"), case.container("stopped"), case.volume("nested"));
+    case.ok(&["run", "-d", "--name", &helper, "busybox", "sleep", "1000"])?;
+    let namespace = Namespace::of(case, &helper)?;
+    let dir = tempfile::tempdir()?;
+    let at = dir.path().display().to_string();
+    let shared = Shared::new(&namespace, dir.path())?;
+    let (bind, nested) = (format!("{at}:/data"), format!("{volume}:/data/inner"));
+    case.ok(&["create", "--name", &name, "-v", &bind, "-v", &nested, "busybox"])?;
+    let mounts = || namespace.sh(&format!("grep -c ' {at}' /proc/self/mountinfo"));
+    let before = mounts()?;
+    case.ok(&["cp", &format!("{name}:/data"), "-"])?;
+    ensure!(mounts()? == before, "{before} mounts before, {} after", mounts()?);
+    case.ok(&["rm", "-f", &name, &helper])?;
+    drop(shared);
+    Ok(())
+}
+
 /// A bind that contains the engine's own directory passes on what is unmounted there.
 pub(crate) fn around_the_engine(case: &Case<'_>) -> Result {
     let root = case.ok(&["info", "-f", "{{.DockerRootDir}}"])?;

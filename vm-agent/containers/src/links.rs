@@ -281,16 +281,18 @@ mod tests {
         let ports = ["53/udp", "81/tcp", "80/tcp", "8080/tcp", "8081"];
         let told = environment("d-b", "/web/d-b", "172.17.0.2", ports.into_iter(), &env);
         let mut wanted = vec!["D_B_PORT=tcp://172.17.0.2:80".to_owned()];
-        let mut each = |port: &str, protocol: &str| {
+        let each = |port: &str, protocol: &str| {
             let name = format!("D_B_PORT_{port}_{}", protocol.to_uppercase());
-            wanted.push(format!("{name}={protocol}://172.17.0.2:{port}"));
-            wanted.push(format!("{name}_ADDR=172.17.0.2"));
-            wanted.push(format!("{name}_PORT={port}"));
-            wanted.push(format!("{name}_PROTO={protocol}"));
+            [
+                format!("{name}={protocol}://172.17.0.2:{port}"),
+                format!("{name}_ADDR=172.17.0.2"),
+                format!("{name}_PORT={port}"),
+                format!("{name}_PROTO={protocol}"),
+            ]
         };
-        each("80", "tcp");
-        each("81", "tcp");
-        each("8080", "tcp");
+        wanted.extend(each("80", "tcp"));
+        wanted.extend(each("81", "tcp"));
+        wanted.extend(each("8080", "tcp"));
         let range = |first: &str, last: &str| {
             vec![
                 format!("D_B_PORT_{first}_TCP_START=tcp://172.17.0.2:{first}"),
@@ -300,15 +302,8 @@ mod tests {
             ]
         };
         wanted.extend(range("80", "81"));
-        let mut each = |port: &str, protocol: &str| {
-            let name = format!("D_B_PORT_{port}_{}", protocol.to_uppercase());
-            wanted.push(format!("{name}={protocol}://172.17.0.2:{port}"));
-            wanted.push(format!("{name}_ADDR=172.17.0.2"));
-            wanted.push(format!("{name}_PORT={port}"));
-            wanted.push(format!("{name}_PROTO={protocol}"));
-        };
-        each("8081", "tcp");
-        each("53", "udp");
+        wanted.extend(each("8081", "tcp"));
+        wanted.extend(each("53", "udp"));
         wanted.extend(range("8080", "8081"));
         for last in ["D_B_NAME=/web/d-b", "D_B_ENV_FOO=bar", "D_B_ENV_EMPTY="] {
             wanted.push(last.to_owned());

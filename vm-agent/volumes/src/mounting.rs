@@ -105,7 +105,7 @@ pub(crate) fn unmount_all(path: &Path) -> std::io::Result<()> {
 }
 
 /// Whether something is mounted right there.
-pub(crate) fn is_mounted(path: &Path) -> std::io::Result<bool> {
+fn is_mounted(path: &Path) -> std::io::Result<bool> {
     Ok(layers::mount_table::read()?.iter().any(|mount| mount.point == path))
 }
 
