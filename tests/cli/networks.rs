@@ -4,13 +4,17 @@ use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use tests::case::Case;
-use tests::engine::Kind;
-use tests::http::{Answer, request};
 use tests::wait::until;
 
+use crate::suite::{Entry, cases, everywhere};
+
 type Result = anyhow::Result<()>;
+
+pub(crate) fn cases() -> Vec<Entry> {
+    cases![everywhere; publish_tcp, publish_taken_port, publish_udp, names_on_user_network, none_and_host_and_container, bridge_reaches_neighbour, ports_follow_the_networks, subnet_and_address, without_communication, by_id_and_publish_all, host_name_is_shared, connect_is_checked_at_once, options_of_an_endpoint, configurations, prune_and_disconnect]
+}
 
 fn get(url: &str) -> Option<String> {
     let out = Command::new("curl").args(["--silent", "--fail", "--max-time", "5", url]).output().ok()?;
@@ -238,84 +242,6 @@ pub(crate) fn host_name_is_shared(case: &Case<'_>) -> Result {
     let mode = format!("container:{name}");
     let out = case.ok(&["run", "--rm", "--network", &mode, "busybox", "sh", "-c", "hostname; grep pear /etc/hosts"])?;
     ensure!(out.lines().next() == Some("pear") && out.lines().count() == 2, "{out}");
-    Ok(())
-}
-
-/// What the docker CLI never sends: a create with `body`, then a start.
-fn create_and_start(case: &Case<'_>, name: &str, body: &serde_json::Value) -> anyhow::Result<(Answer, Option<Answer>)> {
-    let path = format!("/v1.51/containers/create?name={name}");
-    let created = request(case.host(), "POST", &path, &body.to_string())?;
-    if created.status != 201 {
-        return Ok((created, None));
-    }
-    let started = request(case.host(), "POST", &format!("/v1.51/containers/{name}/start"), "")?;
-    Ok((created, Some(started)))
-}
-
-fn networks_of(case: &Case<'_>, name: &str) -> anyhow::Result<String> {
-    let format = "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}";
-    Ok(case.ok(&["inspect", "--format", format, name])?.trim().to_owned())
-}
-
-pub(crate) fn shared_with_exposed_ports(case: &Case<'_>) -> Result {
-    let (image, owner) = (case.image("exposing:1"), case.container("owner"));
-    let config = serde_json::json!({ "ExposedPorts": { "80/tcp": {} } });
-    tests::image::derive(case.docker, "busybox", &image, &config)?;
-    case.ok(&["run", "-d", "--name", &owner, "busybox", "sleep", "1000"])?;
-    let mode = format!("container:{owner}");
-    case.ok(&["run", "--rm", "--network", &mode, &image, "true"])?;
-    // What the request itself exposes is another matter.
-    let said = case.run(&["run", "--rm", "--network", &mode, "--expose", "81", &image, "true"])?;
-    ensure!(said.code == 125 && said.err.contains("port exposing and the container type network mode"), "{said:?}");
-    Ok(())
-}
-
-pub(crate) fn disabled(case: &Case<'_>) -> Result {
-    for mode in ["", "host"] {
-        let name = case.container("disabled");
-        let body = serde_json::json!({
-            "Image": "busybox", "Cmd": ["sleep", "1000"], "NetworkDisabled": true, "HostConfig": { "NetworkMode": mode },
-        });
-        let (created, started) = create_and_start(case, &name, &body)?;
-        ensure!(started.as_ref().is_some_and(|answer| answer.status == 204), "{created:?} {started:?}");
-        ensure!(case.ok(&["exec", &name, "ls", "/sys/class/net"])? == "lo");
-        ensure!(networks_of(case, &name)?.is_empty(), "{}", networks_of(case, &name)?);
-        let said = case.run(&["network", "connect", "bridge", &name])?;
-        ensure!(said.code == 1, "{said:?}");
-        case.ok(&["rm", "-f", &name])?;
-    }
-    Ok(())
-}
-
-pub(crate) fn endpoints_beside_the_mode(case: &Case<'_>) -> Result {
-    let network = case.network("beside");
-    case.ok(&["network", "create", &network])?;
-    for (mode, also, status, words) in [
-        ("host", Some("host"), 400, "container sharing network namespace with another container or host cannot be"),
-        ("none", Some("none"), 400, "multiple networks with one of the networks in private (none) mode"),
-        // Where only others are named they are all there is.
-        ("none", None, 204, ""),
-        ("", None, 204, ""),
-    ] {
-        // dockerd joins in any order, so that now and then it stumbles over something else, or does not notice.
-        if case.kind == Kind::Reference && also.is_some() {
-            continue;
-        }
-        let name = case.container("beside");
-        let mut endpoints = serde_json::Map::from_iter([(network.clone(), serde_json::json!({}))]);
-        endpoints.extend(also.map(|also| (also.to_owned(), serde_json::json!({}))));
-        let body = serde_json::json!({
-            "Image": "busybox", "Cmd": ["sleep", "1000"], "HostConfig": { "NetworkMode": mode },
-            "NetworkingConfig": { "EndpointsConfig": endpoints },
-        });
-        let (created, started) = create_and_start(case, &name, &body)?;
-        let started = started.with_context(|| created.body.clone())?;
-        ensure!(started.status == status && started.body.contains(words), "{mode} {also:?}: {started:?}");
-        if status == 204 {
-            ensure!(networks_of(case, &name)? == network, "{mode}: {}", networks_of(case, &name)?);
-        }
-        case.ok(&["rm", "-f", &name])?;
-    }
     Ok(())
 }
 

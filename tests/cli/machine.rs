@@ -3,7 +3,13 @@
 use anyhow::ensure;
 use tests::case::Case;
 
+use crate::suite::{Entry, cases, in_machine};
+
 type Result = anyhow::Result<()>;
+
+pub(crate) fn cases() -> Vec<Entry> {
+    cases![in_machine; kernel_is_not_the_hosts, docker_socket_is_the_guests, host_folder_is_refused]
+}
 
 pub(crate) fn kernel_is_not_the_hosts(case: &Case<'_>) -> Result {
     let host = nix::sys::utsname::uname()?.release().to_string_lossy().into_owned();

@@ -5,11 +5,18 @@ use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
+
+use crate::suite::{Entry, cases, everywhere};
+
 use serde_json::Value;
 use tests::case::Case;
 use tests::http::request;
 
 type Result = anyhow::Result<()>;
+
+pub(crate) fn cases() -> Vec<Entry> {
+    cases![everywhere; from_standard_input, from_an_address, refusals]
+}
 
 /// The tree of a busybox container.
 fn tree(case: &Case<'_>) -> anyhow::Result<Vec<u8>> {

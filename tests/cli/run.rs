@@ -4,7 +4,13 @@ use anyhow::ensure;
 use tests::case::Case;
 use tests::engine::Kind;
 
+use crate::suite::{Entry, cases, everywhere, with_cgroups};
+
 type Result = anyhow::Result<()>;
+
+pub(crate) fn cases() -> Vec<Entry> {
+    [cases![everywhere; hello_world, passes_exit_code, unknown_command_is_127, directory_as_command_is_126, unknown_image_is_125, reads_standard_input, keeps_streams_apart, environment_user_and_directory, hostname_and_name, read_only_root, tmpfs, add_host_and_dns, ulimit_and_sysctl, capabilities, init_reaps, no_new_privileges, masked_paths, options_without_effect, device_filter, vsock_is_refused, privileged_sees_devices, device, removes_itself, removes_itself_when_it_cannot_start, restart_policy, labels, stop_signal, entrypoint, seccomp_profile_of_a_file], cases![with_cgroups; memory_limit_kills, limits_are_written]].concat()
+}
 
 pub(crate) fn hello_world(case: &Case<'_>) -> Result {
     let out = case.ok(&["run", "--rm", "hello-world"])?;

@@ -10,12 +10,22 @@ use tests::engine::Kind;
 use tests::http::{head, request};
 use tests::websocket::WebSocket;
 
+use crate::suite::{Entry, cases, everywhere};
+
 type Result = anyhow::Result<()>;
 
+pub(crate) fn cases() -> Vec<Entry> {
+    cases![everywhere; websocket_carries_both_ways, websocket_tells_old_clients_in_text, websocket_detaches, websocket_distrusts_bare_frames, failures_come_as_text, streams_have_dockerds_heads, the_end_of_input_ends_the_session]
+}
+
 const TEXT: u8 = 1;
+
 const BINARY: u8 = 2;
+
 const CLOSE: u8 = 8;
+
 const PING: u8 = 9;
+
 const PONG: u8 = 10;
 
 /// A container that waits for `docker start`.

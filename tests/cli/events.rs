@@ -3,11 +3,18 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+
+use crate::suite::{Entry, cases, everywhere};
+
 use serde_json::{Value, json};
 use tests::case::Case;
 use tests::wait::until;
 
 type Result = anyhow::Result<()>;
+
+pub(crate) fn cases() -> Vec<Entry> {
+    cases![everywhere; of_a_whole_life, of_health, of_a_slow_probe, of_prunes, of_images]
+}
 
 /// The engine's own clock: the host's may be some milliseconds off.
 fn now(case: &Case<'_>) -> anyhow::Result<String> {

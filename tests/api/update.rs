@@ -1,11 +1,18 @@
 //! Changing a container's limits and restart policy, and what becomes of what contradicts them.
 
 use anyhow::ensure;
+
+use crate::suite::{Entry, cases, everywhere};
+
 use serde_json::{Value, json};
 use tests::case::Case;
 use tests::http::request;
 
 type Result = anyhow::Result<()>;
+
+pub(crate) fn cases() -> Vec<Entry> {
+    cases![everywhere; conflicts_are_refused, of_processes_and_by_version]
+}
 
 fn create(case: &Case<'_>, name: &str, host: &Value) -> anyhow::Result<String> {
     let body = json!({"Image": "busybox", "Cmd": ["sleep", "1000"], "HostConfig": host}).to_string();

@@ -3,7 +3,13 @@
 use anyhow::ensure;
 use tests::case::Case;
 
+use crate::suite::{Entry, cases, everywhere};
+
 type Result = anyhow::Result<()>;
+
+pub(crate) fn cases() -> Vec<Entry> {
+    cases![everywhere; outlives_container, copy_up, anonymous_goes_with_rm, in_use_is_refused, mounted_once_for_all, that_cannot_be_mounted]
+}
 
 pub(crate) fn outlives_container(case: &Case<'_>) -> Result {
     let volume = case.volume("kept");

@@ -2,11 +2,18 @@
 //! warns of (`fixtures/creates.json`, recorded). Against the reference dockerd itself this proves the recording.
 
 use anyhow::{Context, ensure};
+
+use crate::suite::{Entry, cases, everywhere};
+
 use serde_json::{Value, json};
 use tests::case::Case;
 use tests::http::{Answer, request};
 
 type Result = anyhow::Result<()>;
+
+pub(crate) fn cases() -> Vec<Entry> {
+    cases![everywhere; are_dockerds, of_another_platform_warn]
+}
 
 /// Folders of the host are refused in the machine, for a reason of our own.
 fn needs_a_folder(body: &Value) -> bool {
@@ -14,7 +21,7 @@ fn needs_a_folder(body: &Value) -> bool {
 }
 
 pub(crate) fn are_dockerds(case: &Case<'_>) -> Result {
-    let recorded: Vec<Value> = serde_json::from_str(include_str!("../../fixtures/creates.json"))?;
+    let recorded: Vec<Value> = serde_json::from_str(include_str!("../fixtures/creates.json"))?;
     ensure!(recorded.len() >= 50, "the recording has {} requests", recorded.len());
     let name = case.container("edge");
     let mut differences = Vec::new();

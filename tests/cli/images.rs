@@ -10,7 +10,13 @@ use tests::registry::{Access, Registry};
 use tests::token::Tokens;
 use tests::wait::until;
 
+use crate::suite::{Entry, cases, everywhere};
+
 type Result = anyhow::Result<()>;
+
+pub(crate) fn cases() -> Vec<Entry> {
+    cases![everywhere; pull_anonymous, pull_by_digest_and_list, pull_with_password, pull_with_token, push_and_pull_back, configuration_is_honoured, save_and_load, tag_and_remove, unknown_in_registry, registry_down]
+}
 
 /// Pushes busybox under a name of the case's own and removes the local tag; the reference to pull.
 fn pushed(case: &Case<'_>, host: &str, name: &str) -> anyhow::Result<String> {
@@ -186,46 +192,5 @@ pub(crate) fn registry_down(case: &Case<'_>) -> Result {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
     let said = case.run(&["pull", &format!("127.0.0.1:{port}/busybox")])?;
     ensure!(said.code == 1 && said.err.contains("connection refused"), "{said:?}");
-    Ok(())
-}
-
-pub(crate) fn of_another_platform(case: &Case<'_>) -> Result {
-    let reference = case.image("platform:1");
-    case.ok(&["tag", "busybox", &reference])?;
-    let architecture = case.ok(&["image", "inspect", "--format", "{{.Architecture}}", &reference])?;
-    let mine = format!("%7B%22os%22:%22linux%22,%22architecture%22:%22{architecture}%22%7D");
-    let other = "%7B%22os%22:%22linux%22,%22architecture%22:%22s390x%22%7D";
-    let mismatch = format!(
-        "image with reference {reference} was found but its platform (linux/{architecture}) does not match the specified \
-         platform (linux/s390x)"
-    );
-    for (method, path, status, words) in [
-        ("GET", "json", 404, mismatch.as_str()),
-        ("GET", "history", 404, &mismatch),
-        ("POST", "push", 404, &mismatch),
-        ("GET", "get", 500, "no suitable export target found for platform linux/s390x"),
-    ] {
-        let ask = |platform: &str| {
-            let path = format!("/v1.51/images/{reference}/{path}?platform={platform}");
-            tests::http::request(case.host(), method, &path, "")
-        };
-        let answer = ask(other)?;
-        ensure!(answer.status == status && answer.body.contains(words), "{path}: {} {}", answer.status, answer.body);
-        if method == "GET" {
-            ensure!(ask(&mine)?.status == 200, "{path}");
-        }
-        let answer = ask("%7B%22os%22:%22linux%22%7D")?;
-        ensure!(answer.status == 400 && answer.body.contains("both OS and Architecture must be provided"), "{path}");
-    }
-    // Without a tag it is `latest` that is looked at, though all would be pushed.
-    let repository = reference.split_once(':').map_or(reference.as_str(), |(name, _)| name);
-    let path = format!("/v1.51/images/{repository}/push?platform={other}");
-    let answer = tests::http::request(case.host(), "POST", &path, "")?;
-    let words = format!("No such image: {repository}:latest");
-    ensure!(answer.status == 404 && answer.body.contains(&words), "{} {}", answer.status, answer.body);
-    let said = case.run(&["save", "--platform", "linux/s390x", &reference])?;
-    ensure!(said.code == 1 && said.err.contains("no suitable export target found"), "{}", said.err);
-    let said = case.run(&["create", "--platform", "linux/s390x", "--pull", "never", &reference])?;
-    ensure!(said.code == 1 && said.err.contains(&mismatch), "{said:?}");
     Ok(())
 }

@@ -1,11 +1,18 @@
 //! `docker commit`: images from containers, and what they were made from.
 
 use anyhow::{Context, ensure};
+
+use crate::suite::{Entry, cases, everywhere};
+
 use serde_json::Value;
 use tests::case::Case;
 use tests::http::request;
 
 type Result = anyhow::Result<()>;
+
+pub(crate) fn cases() -> Vec<Entry> {
+    cases![everywhere; takes_the_changes, describes_the_image, no_change_is_no_layer, tells_what_it_does, travels, parents, without_an_image, bad_tags_are_refused]
+}
 
 fn json(case: &Case<'_>, path: &str) -> anyhow::Result<Value> {
     let answer = request(case.host(), "GET", &format!("/v1.51{path}"), "")?;

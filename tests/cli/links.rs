@@ -1,11 +1,18 @@
 //! Links: `--link` on the default bridge and on networks of one's own.
 
 use anyhow::ensure;
+
+use crate::suite::{Entry, cases, everywhere};
+
 use serde_json::Value;
 use tests::case::Case;
 use tests::http::request;
 
 type Result = anyhow::Result<()>;
+
+pub(crate) fn cases() -> Vec<Entry> {
+    cases![everywhere; on_the_default_bridge, follow_their_containers, are_refused_and_removed, on_a_network_of_ones_own]
+}
 
 /// Starts an idle container.
 fn idle(case: &Case<'_>, name: &str, options: &[&str]) -> anyhow::Result<String> {

@@ -2,12 +2,19 @@
 //! of dockerd 28.5.2 (`fixtures/shapes.json`, recorded). Against the reference dockerd itself this proves the recording.
 
 use anyhow::{Context, ensure};
+
+use crate::suite::{Entry, cases, everywhere};
+
 use serde_json::{Map, Value, json};
 use tests::case::Case;
 use tests::engine::Kind;
 use tests::http::request;
 
 type Result = anyhow::Result<()>;
+
+pub(crate) fn cases() -> Vec<Entry> {
+    cases![everywhere; are_dockerds, version_is_a_dockers]
+}
 
 /// Members whose keys are data.
 const MAPS: [&str; 8] =
@@ -24,7 +31,7 @@ const DEVIATIONS: [(&str, &str); 6] = [
 ];
 
 pub(crate) fn are_dockerds(case: &Case<'_>) -> Result {
-    let recorded: Value = serde_json::from_str(include_str!("../../fixtures/shapes.json"))?;
+    let recorded: Value = serde_json::from_str(include_str!("../fixtures/shapes.json"))?;
     let (name, volume) = (case.container("shape"), case.volume("shape"));
     let mut answers = Map::new();
     let mut note = |what: &str, answer: Value| answers.insert(what.to_owned(), shape(&answer, ""));

@@ -2,6 +2,13 @@
 //! the same text where it is Docker's own and clients read it. Against the reference dockerd itself this proves the recording.
 
 use anyhow::{Context, ensure};
+
+use crate::suite::{Entry, cases, everywhere};
+
+pub(crate) fn cases() -> Vec<Entry> {
+    cases![everywhere; are_dockerds, name_the_field]
+}
+
 use serde_json::Value;
 use tests::case::Case;
 use tests::engine::Kind;
@@ -11,7 +18,7 @@ use tests::http::{Answer, request};
 const DEVIATIONS: [(&str, &str, u16, &str, &str); 0] = [];
 
 pub(crate) fn are_dockerds(case: &Case<'_>) -> anyhow::Result<()> {
-    let recorded: Vec<Value> = serde_json::from_str(include_str!("../../fixtures/refusals.json"))?;
+    let recorded: Vec<Value> = serde_json::from_str(include_str!("../fixtures/refusals.json"))?;
     ensure!(recorded.len() >= 200, "the recording has {} requests", recorded.len());
     let mut unused: Vec<&str> = DEVIATIONS.iter().map(|deviation| deviation.0).collect();
     let mut differences = Vec::new();

@@ -4,7 +4,13 @@ use anyhow::ensure;
 use tests::case::Case;
 use tests::terminal::Terminal;
 
+use crate::suite::{Entry, cases, everywhere};
+
 type Result = anyhow::Result<()>;
+
+pub(crate) fn cases() -> Vec<Entry> {
+    cases![everywhere; interactive_shell, detach_and_attach, exec_in_a_terminal]
+}
 
 pub(crate) fn interactive_shell(case: &Case<'_>) -> Result {
     let terminal = Terminal::open(&case.command(["run", "-it", "--rm", "busybox", "sh"]))?;

@@ -8,7 +8,13 @@ use std::os::unix::ffi::OsStrExt;
 use anyhow::{Context, ensure};
 use tests::case::Case;
 
+use crate::suite::{Entry, cases, everywhere};
+
 type Result = anyhow::Result<()>;
+
+pub(crate) fn cases() -> Vec<Entry> {
+    cases![everywhere; copy_in_and_out, copy_directory_and_stopped, export_and_changes, names_that_are_no_text, packed_archives]
+}
 
 pub(crate) fn copy_in_and_out(case: &Case<'_>) -> Result {
     let name = case.container("cp");

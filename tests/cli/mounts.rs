@@ -6,7 +6,14 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 use tests::case::Case;
 
+use crate::suite::{Entry, cases, everywhere, on_this_machine};
+
 type Result = anyhow::Result<()>;
+
+pub(crate) fn cases() -> Vec<Entry> {
+    [cases![everywhere; of_an_image], cases![on_this_machine; pass_as_asked, a_copy_leaves_none, around_the_engine]]
+        .concat()
+}
 
 /// The engine's mount namespace: the parent of a container's first process lives there.
 struct Namespace(String);

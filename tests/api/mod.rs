@@ -1,0 +1,34 @@
+//! Plain requests: what the docker CLI never sends, and how the answers look on the wire.
+
+mod attach;
+mod commit;
+mod containers;
+mod creates;
+mod exec;
+mod images;
+mod logs;
+mod networks;
+mod refusals;
+mod shapes;
+mod system;
+mod update;
+
+use crate::suite::Entry;
+
+pub(crate) fn cases() -> Vec<Entry> {
+    [
+        attach::cases(),
+        commit::cases(),
+        containers::cases(),
+        creates::cases(),
+        exec::cases(),
+        images::cases(),
+        logs::cases(),
+        networks::cases(),
+        refusals::cases(),
+        shapes::cases(),
+        system::cases(),
+        update::cases(),
+    ]
+    .concat()
+}

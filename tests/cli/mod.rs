@@ -1,0 +1,40 @@
+//! The stock docker CLI, by noun.
+
+mod containers;
+mod events;
+mod exec;
+mod files;
+mod images;
+mod import;
+mod links;
+mod logs;
+mod machine;
+mod mounts;
+mod networks;
+mod run;
+mod system;
+mod terminal;
+mod volumes;
+
+use crate::suite::Entry;
+
+pub(crate) fn cases() -> Vec<Entry> {
+    [
+        containers::cases(),
+        events::cases(),
+        exec::cases(),
+        files::cases(),
+        images::cases(),
+        import::cases(),
+        links::cases(),
+        logs::cases(),
+        machine::cases(),
+        mounts::cases(),
+        networks::cases(),
+        run::cases(),
+        system::cases(),
+        terminal::cases(),
+        volumes::cases(),
+    ]
+    .concat()
+}

@@ -1,0 +1,62 @@
+//! End to end: the stock docker CLI (`cli/`) and plain requests (`api/`) against the engine, natively and in the machine over each link.
+//!
+//! Every case runs against every engine. `cargo test -p tests --test e2e -- native::` runs those of one engine,
+//! `… -- cli::run` those of one noun. With `BERTH_TEST_HOST=unix://…` they run against that engine instead, to prove the cases.
+
+mod api;
+mod cli;
+mod suite;
+
+use std::sync::{Arc, OnceLock};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use tests::case::Case;
+use tests::engine::{Engine, Kind};
+use tests::registry::{Access, Registry};
+
+/// A started engine, or why it did not start; shared by the cases of one kind.
+type Shared = Arc<OnceLock<Result<Engine, String>>>;
+
+fn main() -> std::process::ExitCode {
+    let arguments = Arguments::from_args();
+    let reference = std::env::var_os("BERTH_TEST_HOST").is_some();
+    // A reference engine lives where its caller put it, and so do the ports that it publishes.
+    if !arguments.list
+        && !reference
+        && let Err(error) = tests::sandbox::enter()
+    {
+        eprintln!("the end-to-end suites need root: {error:#}");
+        return std::process::ExitCode::FAILURE;
+    }
+    let mut kinds = vec![Kind::Native, Kind::Vsock, Kind::Serial];
+    if reference {
+        kinds = vec![Kind::Reference];
+    }
+    let registry: Arc<OnceLock<Result<Registry, String>>> = Arc::default();
+    let engines: Vec<(Kind, Shared)> = kinds.iter().map(|kind| (*kind, Shared::default())).collect();
+    let mut trials = Vec::new();
+    for (kind, engine) in &engines {
+        for entry in api::cases().into_iter().chain(cli::cases()).filter(|entry| (entry.on)(*kind)) {
+            let (kind, engine, registry) = (*kind, engine.clone(), registry.clone());
+            let run = move || run_case(&entry, kind, &engine, &registry);
+            trials.push(Trial::test(format!("{kind}::{}", entry.name), run));
+        }
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    drop(engines);
+    drop(registry);
+    if conclusion.has_failed() { std::process::ExitCode::FAILURE } else { std::process::ExitCode::SUCCESS }
+}
+
+fn run_case(
+    entry: &suite::Entry,
+    kind: Kind,
+    engine: &OnceLock<Result<Engine, String>>,
+    registry: &OnceLock<Result<Registry, String>>,
+) -> Result<(), Failed> {
+    let engine = engine.get_or_init(|| Engine::start(kind).map_err(|error| format!("{error:#}"))).as_ref()?;
+    let registry =
+        registry.get_or_init(|| Registry::start(Access::Anonymous).map_err(|error| format!("{error:#}"))).as_ref()?;
+    let result = (entry.run)(&Case::new(&engine.docker, kind, registry));
+    result.map_err(|error| Failed::from(format!("{error:#}\n--- the engine's log ends:\n{}", engine.log())))
+}
