@@ -31,6 +31,11 @@ pub(crate) fn in_machine(kind: Kind) -> bool {
     kind.is_machine()
 }
 
+/// In the long run (`cargo verify --all`) only, and over one link: what it carries is large.
+pub(crate) fn in_the_long_run(kind: Kind) -> bool {
+    std::env::var_os("BERTH_TEST_ALL").is_some() && kind != Kind::Serial
+}
+
 /// Lists functions of the module that calls it as cases.
 macro_rules! cases {
     ($on:expr; $($name:ident),* $(,)?) => {

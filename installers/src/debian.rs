@@ -132,9 +132,44 @@ fn newest_folder(home: &Path) -> Option<PathBuf> {
         .map(|entry| entry.path())
 }
 
+/// Unpacks `package` of `suite`, made for `architecture` (`i386`), into `folder`.
+///
+/// # Errors
+/// When it cannot be downloaded; `folder` is then as it was.
+pub fn unpack_for(package: &str, architecture: &str, suite: Suite, folder: &Path) -> io::Result<()> {
+    let mut options = options_at(suite, &format!("{}-{architecture}", suite.newest()), Some(architecture))?;
+    // What is installed here is of this machine's architecture, and of no meaning for another's packages.
+    options.extend(["-o".to_owned(), "Dir::State::status=/dev/null".to_owned()]);
+    let fresh = fresh_beside(folder)?;
+    let mut apt = apt_get(Rights::of_this_process(), &["download", "-q", package]);
+    apt.current_dir(&fresh).args(&options);
+    follow(apt, &say("downloading %{package}", &[("package", package)]))?;
+    for deb in fs::read_dir(&fresh)?.filter_map(Result::ok).map(|entry| entry.path()) {
+        let mut dpkg = Command::new("dpkg-deb");
+        dpkg.arg("-x").arg(&deb).arg(&fresh);
+        follow(dpkg, &say("unpacking %{package}", &[("package", package)]))?;
+        fs::remove_file(deb)?;
+    }
+    fs::rename(fresh, folder)
+}
+
+/// An empty folder that can be renamed to `folder`.
+fn fresh_beside(folder: &Path) -> io::Result<PathBuf> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let fresh = folder.with_file_name(format!(".unpacking-{name}-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&fresh);
+    fs::create_dir_all(&fresh)?;
+    Ok(fresh)
+}
+
 /// The apt options that make it read `suite` and nothing else; refreshes its lists.
 fn options_for(suite: Suite) -> io::Result<Vec<String>> {
-    let home = crate::cache().join("apt").join(suite.newest());
+    options_at(suite, suite.newest(), None)
+}
+
+/// Likewise for packages of another architecture, with lists in the folder `home` of the cache.
+fn options_at(suite: Suite, home: &str, architecture: Option<&str>) -> io::Result<Vec<String>> {
+    let home = crate::cache().join("apt").join(home);
     let lists = home.join("lists");
     fs::create_dir_all(lists.join("partial"))?;
     let mirror = mirror()?;
@@ -154,6 +189,8 @@ fn options_for(suite: Suite) -> io::Result<Vec<String>> {
         "Acquire::Languages=none".into(),
     ]
     .into_iter()
+    .chain(architecture.map(|name| format!("APT::Architecture={name}")))
+    .chain(architecture.map(|name| format!("APT::Architectures::={name}")))
     .flat_map(|option| ["-o".to_owned(), option])
     .collect();
     let mut update = apt_get(Rights::of_this_process(), &["update", "-q"]);
@@ -163,7 +200,10 @@ fn options_for(suite: Suite) -> io::Result<Vec<String>> {
 }
 
 /// The Debian mirror that this machine's own sources name (one-line or deb822 style).
-fn mirror() -> io::Result<String> {
+///
+/// # Errors
+/// When they name none.
+pub fn mirror() -> io::Result<String> {
     let mut files = vec![PathBuf::from("/etc/apt/sources.list")];
     if let Ok(entries) = fs::read_dir("/etc/apt/sources.list.d") {
         files.extend(entries.filter_map(Result::ok).map(|entry| entry.path()));

@@ -13,6 +13,7 @@ pub mod needs;
 pub mod step;
 pub mod tally;
 pub mod words;
+pub mod workloads;
 
 use std::path::PathBuf;
 

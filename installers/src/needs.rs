@@ -43,6 +43,9 @@ pub const TEST: &[Need] = &[
     need("libc6-dev-i386", "a 32-bit program for the seccomp tests"),
 ];
 
+/// Needed by the heavy workloads of `--all` only.
+pub const WORKLOADS: &[Need] = &[need("debootstrap", "makes the Debian that runs in a container")];
+
 /// The oldest QEMU that boots kernel 6.12 reliably: 7.2 has a TCG fault around cmpxchg16b.
 pub const QEMU_MINIMUM: u32 = 8;
 
@@ -146,7 +149,7 @@ mod tests {
 
     #[test]
     fn every_need_has_a_reason_and_is_named_once() {
-        let all: Vec<&Need> = BUILD.iter().chain(TEST).collect();
+        let all: Vec<&Need> = BUILD.iter().chain(TEST).chain(WORKLOADS).collect();
         for need in &all {
             assert!(!need.reason.is_empty(), "{} needs a reason", need.package);
             assert_eq!(all.iter().filter(|other| other.package == need.package).count(), 1, "{}", need.package);

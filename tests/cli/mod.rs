@@ -15,6 +15,7 @@ mod run;
 mod system;
 mod terminal;
 mod volumes;
+mod workloads;
 
 use crate::suite::Entry;
 
@@ -35,6 +36,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         system::cases(),
         terminal::cases(),
         volumes::cases(),
+        workloads::cases(),
     ]
     .concat()
 }

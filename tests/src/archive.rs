@@ -53,7 +53,7 @@ pub fn file(name: &str, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// Never in memory; what `tar` reports.
-pub(crate) fn append(archive: &mut tar::Builder<Vec<u8>>, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+pub fn append(archive: &mut tar::Builder<Vec<u8>>, name: &str, bytes: &[u8]) -> std::io::Result<()> {
     let mut header = tar::Header::new_gnu();
     header.set_mode(0o644);
     header.set_size(bytes.len() as u64);

@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode};
 
 use installers::step::{step, watch};
 use installers::tally::Tally;
-use installers::{debian, needs};
+use installers::{debian, needs, workloads};
 
 fn main() -> ExitCode {
     let mut tally = Tally::default();
@@ -56,7 +56,11 @@ fn verify(tally: &mut Tally, all: bool) -> io::Result<()> {
     tests.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
     tests.env("BERTH_TEST_DOCKER", docker).envs(specification.map(|file| ("BERTH_TEST_SPEC", file)));
     if all {
-        tests.env("BERTH_TEST_ALL", "1");
+        let workloads = step("install what the heavy workloads need", || {
+            needs::install_missing(needs::WORKLOADS)?;
+            workloads::prepare()
+        })?;
+        tests.env("BERTH_TEST_ALL", "1").env("BERTH_TEST_WORKLOADS", workloads.folder());
         check(tally, "reproducible image", cargo().args(["image", "--check-reproducible"]))?;
     }
     step("tests", || {

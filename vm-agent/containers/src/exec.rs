@@ -9,7 +9,7 @@ use crate::service::{Inner, blocking};
 use crate::signal::SIGKILL;
 use crate::spec::User;
 use crate::state::State;
-use crate::stdio::{Endpoint, Hub, StdinWriter};
+use crate::stdio::{Copiers, Endpoint, Hub, StdinWriter};
 use crate::{Containers, Error, Invalid, Result, names, spec};
 use engine_api::exec::{ExecConfig, ExecInspect, ExecProcessConfig, ExecStartRequest};
 use oci_spec::runtime::Process;
@@ -21,7 +21,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use supervisor::Exec as SupervisorExec;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 const EXEC_PREFIX: &str = "OCI runtime exec failed: exec failed: unable to start container process: ";
 /// How long the size of a command's terminal may wait for the command.
@@ -66,7 +65,7 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 struct Running {
     terminal: Option<Arc<Endpoint>>,
-    copiers: JoinHandle<()>,
+    copiers: Copiers,
 }
 
 impl Containers {
@@ -301,10 +300,8 @@ impl Inner {
             let _ = phase.wait_for(|phase| !matches!(phase, Phase::Created | Phase::Starting)).await;
             let running = exec.running().take();
             let drain = if exec.killed.load(Ordering::Relaxed) { Duration::ZERO } else { DRAIN };
-            if let Some(Running { mut copiers, .. }) = running
-                && tokio::time::timeout(drain, &mut copiers).await.is_err()
-            {
-                copiers.abort();
+            if let Some(Running { copiers, .. }) = running {
+                copiers.finish(drain).await;
             }
             // What never became the program has ended already, and as with dockerd no event says so.
             if matches!(*exec.phase.borrow(), Phase::Running { .. }) {

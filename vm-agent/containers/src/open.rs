@@ -9,7 +9,7 @@ use crate::restart::Policy;
 use crate::service::{Inner, Services, Settings, blocking};
 use crate::signal::SIGKILL;
 use crate::state::{Exit, Process, State};
-use crate::stdio::Hub;
+use crate::stdio::{Copiers, Hub};
 use crate::{Containers, Error, RemoveOptions, Result};
 use network::{Attachment, Sandbox};
 use runtime::cgroup::Hierarchy;
@@ -21,7 +21,6 @@ use std::time::Duration;
 use store::Durability;
 use supervisor::{Entry, Notice, Notices};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 /// The exit code of a container whose end nobody saw: the machine went down under it. As in dockerd.
 const LOST: i32 = 255;
@@ -214,7 +213,7 @@ impl Containers {
 
 impl Inner {
     /// Makes the run of a container whose process lives (or whose end was not acknowledged) from what the supervisor kept.
-    async fn adopt(&self, record: &Record, entry: Entry, hub: &Arc<Hub>) -> Result<(Arc<Run>, JoinHandle<()>)> {
+    async fn adopt(&self, record: &Record, entry: Entry, hub: &Arc<Hub>) -> Result<(Arc<Run>, Copiers)> {
         let mut fds: HashMap<String, OwnedFd> = entry.fds.into_iter().collect();
         let mut take = |name: &str| fds.remove(name);
         let missing = |what| Error::Io { what, source: std::io::ErrorKind::NotFound.into() };

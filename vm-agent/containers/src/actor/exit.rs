@@ -74,10 +74,8 @@ impl Actor {
 
     /// Waits for the last output, then ends logs and clients.
     async fn drain(&mut self) {
-        if let Some(mut streams) = self.streams.take()
-            && tokio::time::timeout(DRAIN, &mut streams).await.is_err()
-        {
-            streams.abort();
+        if let Some(streams) = self.streams.take() {
+            streams.finish(DRAIN).await;
         }
         match self.inner.log(&self.record).await {
             Ok(Some(log)) => {

@@ -9,7 +9,7 @@ use crate::handle::Run;
 use crate::service::blocking;
 use crate::spec::{self, NamespaceFrom, Surroundings, join};
 use crate::state::Process;
-use crate::stdio::{Endpoint as Pipe, Hub, LogSink, Stdin, copy_pipe, copy_terminal, pipe, watch};
+use crate::stdio::{Copiers, Endpoint as Pipe, Hub, LogSink, Stdin, copy_pipe, copy_terminal, pipe, watch};
 use crate::streams::Stream;
 use crate::{Error, Invalid, Result};
 use engine_api::EndpointSettings;
@@ -21,7 +21,6 @@ use runtime::{Extras, Outcome};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use supervisor::{Spawn, Spawned, Supervisor};
-use tokio::task::JoinHandle;
 
 /// Names under which the supervisor keeps our ends of a container's streams.
 pub(crate) mod kept {
@@ -154,7 +153,7 @@ impl Actor {
         .await
     }
 
-    async fn begin(&self, network: Networking, root: Root, cgroup: Arc<Cgroup>) -> Result<(Run, JoinHandle<()>)> {
+    async fn begin(&self, network: Networking, root: Root, cgroup: Arc<Cgroup>) -> Result<(Run, Copiers)> {
         let record = &self.record;
         let (mut mounts, mut fds, mount_fds) = self.resolve_mounts().await?;
         mounts.extend(network.files.mounts(record));
@@ -328,7 +327,7 @@ fn start_error(prefix: &str, failure: &runtime::Failure) -> Error {
 /// A process's streams, being copied.
 pub(crate) struct Connected {
     pub(crate) terminal: Option<Arc<Pipe>>,
-    pub(crate) copiers: JoinHandle<()>,
+    pub(crate) copiers: Copiers,
 }
 
 /// Connects a process's streams to its log and its clients.
@@ -351,7 +350,8 @@ pub(crate) fn connect(
         });
         let terminal = endpoint(master)?;
         hub.set_stdin(Stdin::Open { to: Arc::clone(&terminal), release: None });
-        let copiers = tokio::spawn(copy_terminal(Arc::clone(&terminal), log, Arc::clone(hub)));
+        let from = Arc::clone(&terminal);
+        let copiers = Copiers::start(|ended| copy_terminal(from, log, Arc::clone(hub), ended));
         return Ok(Connected { terminal: Some(terminal), copiers });
     }
     match streams.stdin {
@@ -375,7 +375,8 @@ pub(crate) fn connect(
         }
     }
     let hub = Arc::clone(hub);
-    let copiers = tokio::spawn(async move {
+    // A pipe ends by itself, with its last writer.
+    let copiers = Copiers::start(|_ended| async move {
         let mut tasks = tokio::task::JoinSet::new();
         for (stream, from) in sides {
             tasks.spawn(copy_pipe(from, stream, log.clone(), Arc::clone(&hub)));

@@ -23,7 +23,7 @@ use crate::restart::{Backoff, Policy};
 use crate::service::Inner;
 use crate::signal::{SIGKILL, Signal};
 use crate::state::{Action, Event, Exit, Failure, Refused, State};
-use crate::stdio::Hub;
+use crate::stdio::{Copiers, Hub};
 use crate::{Error, Result};
 use std::sync::Arc;
 use std::task::Poll;
@@ -51,7 +51,7 @@ pub(crate) struct Actor {
     /// The run that just ended, until `release` has taken it.
     ending: Option<Arc<Run>>,
     /// Copies the run's output until its pipes end.
-    streams: Option<JoinHandle<()>>,
+    streams: Option<Copiers>,
     health: Option<Arc<Health>>,
     prober: Option<AbortHandle>,
     exits: u64,
@@ -77,7 +77,7 @@ pub(crate) struct Actor {
 #[derive(Debug, Default)]
 pub(crate) struct Beginning {
     /// A run that an earlier engine started, with the task that copies its output.
-    pub(crate) adopted: Option<(Arc<Run>, JoinHandle<()>)>,
+    pub(crate) adopted: Option<(Arc<Run>, Copiers)>,
 }
 
 impl Actor {

@@ -8,12 +8,13 @@
 
 mod copier;
 mod detach;
+mod hangup;
 mod hub;
 mod pipe;
 mod sink;
 mod stdin;
 
-pub(crate) use copier::{copy_pipe, copy_terminal};
+pub(crate) use copier::{Copiers, copy_pipe, copy_terminal};
 pub(crate) use detach::{DetachKeys, parse as parse_detach_keys};
 pub(crate) use hub::{Hub, Stdin};
 pub(crate) use pipe::{Endpoint, pipe, watch};

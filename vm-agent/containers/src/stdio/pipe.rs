@@ -1,5 +1,7 @@
 //! Pipes and terminals as the async side sees them.
 
+use super::hangup::Edges;
+use rustix::event::epoll::EventFlags;
 use rustix::pipe::PipeFlags;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -46,12 +48,19 @@ impl Endpoint {
 
     /// Writes all of `bytes`, waiting for room.
     pub(crate) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        let mut edges = None;
         while !bytes.is_empty() {
             let mut guard = self.fd.writable().await?;
+            let hung_up = guard.ready().is_write_closed();
             match guard.try_io(|fd| rustix::io::write(fd.get_ref(), bytes).map_err(io::Error::from)) {
                 Ok(Ok(count)) => bytes = &bytes[count..],
                 Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(Err(error)) => return Err(error),
+                // The reactor would call a terminal that hung up ready for ever.
+                Err(_would_block) if hung_up => match &edges {
+                    None => edges = Some(Edges::new(self.shared(), EventFlags::OUT)?),
+                    Some(edges) => edges.next().await?,
+                },
                 Err(_would_block) => {}
             }
         }
