@@ -278,7 +278,7 @@ impl Inner {
         let request = SupervisorExec { id: exec.id.clone(), plan, target, fds, keep: Vec::new(), status: theirs };
         let spawned = supervisor.exec(request).await.map_err(Error::Supervisor)?;
         let terminal = await_start(supervisor, &exec.id, status, &spawned, EXEC_PREFIX).await?;
-        let connected = connect(&exec.hub, supervisor, &exec.id, streams, terminal, None)?;
+        let connected = connect(&exec.hub, supervisor, &exec.id, streams, terminal, None).await?;
         *exec.running() = Some(Running { terminal: connected.terminal, copiers: connected.copiers });
         exec.phase.send_if_modified(|phase| {
             let starting = *phase == Phase::Starting;

@@ -55,7 +55,7 @@ impl Containers {
                 _ => String::new(),
             },
             name: format!("/{}", record.name),
-            restart_count: i64::from(record.restart_count),
+            restart_count: i64::from(record.backoff.count),
             driver: "overlay2".to_owned(),
             platform: "linux".to_owned(),
             exec_ids: (!execs.is_empty()).then_some(execs),

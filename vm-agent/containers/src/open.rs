@@ -180,7 +180,9 @@ impl Containers {
                 Policy::No => false,
                 Policy::Always => true,
                 Policy::UnlessStopped => !record.stopped_by_user,
-                Policy::OnFailure(_) => exit.code != 0 && !record.stopped_by_user,
+                Policy::OnFailure(limit) => {
+                    exit.code != 0 && !record.stopped_by_user && record.backoff.tries_left(limit)
+                }
             };
             let containers = self.clone();
             if again {
@@ -234,7 +236,7 @@ impl Inner {
         if let Some(log) = &log {
             log.begin();
         }
-        let connected = connect(hub, &self.services.supervisor, &record.id, streams, terminal, log)?;
+        let connected = connect(hub, &self.services.supervisor, &record.id, streams, terminal, log).await?;
         let run = Run {
             pid: entry.info.pid,
             started_at: entry.info.started_at,
@@ -364,9 +366,9 @@ fn lose(record: &mut Record) {
         State::Running(process) | State::Paused(process) => {
             Exit { code: LOST, started_at: process.started_at, finished_at: now(), ..Exit::default() }
         }
-        State::Restarting(exit) => exit.clone(),
         State::Starting(_) | State::Removing(_) => record.state.last_exit(),
-        State::Created(_) | State::Exited(_) => return,
+        // Its task goes on with the delay.
+        State::Created(_) | State::Exited(_) | State::Restarting(_) => return,
     };
     record.state = State::Exited(exit);
 }

@@ -2,6 +2,7 @@
 
 use crate::health::Judgement;
 use crate::links::Link;
+use crate::restart::Backoff;
 use crate::state::{State, UnixNanos};
 use engine_api::{ContainerConfig, EndpointSettings, HostConfig, Map, MountPoint};
 use layers::DiffId;
@@ -32,7 +33,7 @@ pub(crate) struct Record {
     pub(crate) mounts: Vec<Mounted>,
     pub(crate) state: State,
     #[serde(default)]
-    pub(crate) restart_count: u32,
+    pub(crate) backoff: Backoff,
     /// The user stopped it: `unless-stopped` does not start it with the engine.
     #[serde(default)]
     pub(crate) stopped_by_user: bool,

@@ -3,6 +3,7 @@
 //! The back-off is dockerd's: it doubles from 100 ms to a minute and starts over after a run of ten seconds.
 
 use crate::state::Verdict;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 const FIRST_DELAY: Duration = Duration::from_millis(100);
@@ -59,20 +60,16 @@ impl Policy {
     }
 }
 
-/// Remembers how long the next delay is.
-#[derive(Debug, Clone, Default)]
+/// What a policy looks back on. It is stored with the container: an engine that dies must not begin anew.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Backoff {
+    /// The delay before the last restart.
     last: Option<Duration>,
     /// Restarts since the last start by a user.
-    count: u32,
+    pub(crate) count: u32,
 }
 
 impl Backoff {
-    /// A user's start: everything begins anew.
-    pub(crate) fn reset(&mut self) {
-        *self = Backoff::default();
-    }
-
     /// What to do after an exit with `code` of a run that lasted `ran`.
     pub(crate) fn verdict(&mut self, policy: Policy, code: i32, stopped_by_user: bool, ran: Duration) -> Verdict {
         if stopped_by_user {
@@ -81,7 +78,7 @@ impl Backoff {
         let again = match policy {
             Policy::No => false,
             Policy::Always | Policy::UnlessStopped => true,
-            Policy::OnFailure(limit) => code != 0 && (limit == 0 || self.count < limit),
+            Policy::OnFailure(limit) => code != 0 && self.tries_left(limit),
         };
         if !again {
             return Verdict::Stay;
@@ -93,6 +90,16 @@ impl Backoff {
         self.last = Some(delay);
         self.count += 1;
         Verdict::RestartAfter(delay)
+    }
+
+    /// What is left of the delay of a container that ended so long ago.
+    pub(crate) fn remaining(&self, ended_ago: Duration) -> Duration {
+        self.last.unwrap_or_default().saturating_sub(ended_ago)
+    }
+
+    /// Whether a limit of restarts (0: none) is not reached.
+    pub(crate) fn tries_left(&self, limit: u32) -> bool {
+        limit == 0 || self.count < limit
     }
 }
 
@@ -133,14 +140,26 @@ mod tests {
     }
 
     #[test]
+    fn a_delay_goes_on_where_an_engine_left_it() {
+        let mut backoff = Backoff::default();
+        for _ in 0..3 {
+            backoff.verdict(Policy::Always, 1, false, SHORT);
+        }
+        let stored = serde_json::to_string(&backoff).expect("JSON");
+        let mut stored: Backoff = serde_json::from_str(&stored).expect("the same");
+        assert_eq!(stored.remaining(Duration::from_millis(150)), Duration::from_millis(250));
+        assert_eq!(stored.remaining(Duration::from_secs(9)), Duration::ZERO);
+        assert_eq!(delay(stored.verdict(Policy::Always, 1, false, SHORT)), Some(800));
+    }
+
+    #[test]
     fn on_failure_counts_and_a_user_stop_is_final() {
         let mut backoff = Backoff::default();
         assert_eq!(delay(backoff.verdict(Policy::OnFailure(2), 0, false, SHORT)), None);
         assert!(delay(backoff.verdict(Policy::OnFailure(2), 1, false, SHORT)).is_some());
         assert!(delay(backoff.verdict(Policy::OnFailure(2), 1, false, SHORT)).is_some());
         assert_eq!(delay(backoff.verdict(Policy::OnFailure(2), 1, false, SHORT)), None);
-        backoff.reset();
-        assert!(delay(backoff.verdict(Policy::OnFailure(2), 1, false, SHORT)).is_some());
+        assert!(!backoff.tries_left(2) && backoff.tries_left(3) && backoff.tries_left(0));
         assert_eq!(delay(backoff.verdict(Policy::Always, 1, true, SHORT)), None);
     }
 }

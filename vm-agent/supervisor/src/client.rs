@@ -68,6 +68,8 @@ pub struct Helper {
 #[derive(Debug)]
 pub struct Spawned {
     pub pid: i32,
+    /// Nanoseconds since 1970, by the supervisor's clock: the next engine reads the same.
+    pub started_at: i64,
     pub pidfd: OwnedFd,
 }
 
@@ -140,7 +142,7 @@ impl Supervisor {
         };
         let (answer, mut received) = self.ask(&id, ask, &all).await?;
         match (answer, received.pop()) {
-            (Answer::Spawned { pid }, Some(pidfd)) => Ok(Spawned { pid, pidfd }),
+            (Answer::Spawned { pid, started_at }, Some(pidfd)) => Ok(Spawned { pid, started_at, pidfd }),
             (other, _) => Err(unexpected(&other)),
         }
     }
@@ -157,7 +159,7 @@ impl Supervisor {
         let ask = Ask::Helper { id: id.clone(), argv, env };
         let (answer, mut fds) = self.ask(&id, ask, &[stdin.as_fd(), stdout.as_fd(), stderr.as_fd()]).await?;
         match (answer, fds.pop()) {
-            (Answer::Spawned { pid }, Some(pidfd)) => Ok(Spawned { pid, pidfd }),
+            (Answer::Spawned { pid, started_at }, Some(pidfd)) => Ok(Spawned { pid, started_at, pidfd }),
             (other, _) => Err(unexpected(&other)),
         }
     }

@@ -8,8 +8,8 @@
 use serde::{Deserialize, Serialize};
 
 /// Raised when either side would misunderstand the other. Additions that the other side may ignore do not raise it. 2: an engine says that
-/// it serves and waits for the answer.
-pub const VERSION: u32 = 2;
+/// it serves and waits for the answer. 3: when a process was made is part of the answer.
+pub const VERSION: u32 = 3;
 
 /// The descriptor on which engine and relay find their socket to the supervisor.
 pub const CHANNEL_FD: i32 = 3;
@@ -93,6 +93,8 @@ pub enum Answer {
     /// With the pidfd.
     Spawned {
         pid: i32,
+        /// Nanoseconds since 1970, as a list tells it later.
+        started_at: i64,
     },
     Done,
     /// One of a list; descriptors: the pidfd (named `pidfd`) and the kept ones.

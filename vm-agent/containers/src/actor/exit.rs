@@ -45,7 +45,7 @@ impl Actor {
         let ran = Duration::from_nanos(u64::try_from(at.saturating_sub(started_at)).unwrap_or(0));
         let policy = if self.removals.is_empty() { self.policy() } else { Policy::No };
         let stopped = self.record.stopped_by_user || self.restarting || self.closing;
-        let verdict = self.backoff.verdict(policy, code, stopped, ran);
+        let verdict = self.record.backoff.verdict(policy, code, stopped, ran);
         if let Some(health) = &mut self.health {
             Arc::make_mut(health).failing_streak = 0;
         }

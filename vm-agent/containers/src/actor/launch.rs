@@ -211,15 +211,14 @@ impl Actor {
         let supervisor = &self.inner.services.supervisor;
         let spawn = Spawn { id: record.id.clone(), plan, fds, keep, status: theirs };
         let spawned = supervisor.spawn(spawn).await.map_err(Error::Supervisor)?;
-        let started_at = crate::logs::now();
         let terminal = await_start(supervisor, &record.id, status, &spawned, START_PREFIX).await?;
         if let Some(log) = &log {
             log.begin();
         }
-        let connected = connect(&self.hub, supervisor, &record.id, streams, terminal, log)?;
+        let connected = connect(&self.hub, supervisor, &record.id, streams, terminal, log).await?;
         let run = Run {
             pid: spawned.pid,
-            started_at,
+            started_at: spawned.started_at,
             pidfd: spawned.pidfd,
             root: root.fd,
             sandbox: network.sandbox,
@@ -331,7 +330,7 @@ pub(crate) struct Connected {
 }
 
 /// Connects a process's streams to its log and its clients.
-pub(crate) fn connect(
+pub(crate) async fn connect(
     hub: &Arc<Hub>,
     supervisor: &Supervisor,
     id: &str,
@@ -341,13 +340,10 @@ pub(crate) fn connect(
 ) -> Result<Connected> {
     let endpoint = |fd: OwnedFd| Pipe::new(fd).map(Arc::new).map_err(Error::io("watch a container's stream"));
     if let Some(master) = terminal {
-        let held = master.try_clone().map_err(Error::io("duplicate a terminal"))?;
-        let (keeper, owner) = (supervisor.clone(), id.to_owned());
-        tokio::spawn(async move {
-            if let Err(error) = keeper.hold(&owner, kept::TERMINAL, held.as_fd()).await {
-                tracing::warn!(container = owner, %error, "the terminal would not survive a restart of the engine");
-            }
-        });
+        // Before anybody hears of the start: with its terminal's last master the process would lose its life.
+        if let Err(error) = supervisor.hold(id, kept::TERMINAL, master.as_fd()).await {
+            tracing::warn!(container = id, %error, "the terminal would not survive a restart of the engine");
+        }
         let terminal = endpoint(master)?;
         hub.set_stdin(Stdin::Open { to: Arc::clone(&terminal), release: None });
         let from = Arc::clone(&terminal);

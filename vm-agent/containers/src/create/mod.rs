@@ -100,7 +100,7 @@ impl Containers {
             links,
             mounts: Vec::new(),
             state: State::Created(None),
-            restart_count: 0,
+            backoff: crate::restart::Backoff::default(),
             stopped_by_user: false,
             health: None,
             held: false,

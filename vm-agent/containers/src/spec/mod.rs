@@ -285,7 +285,7 @@ mod tests {
             links: Vec::new(),
             mounts: Vec::new(),
             state: State::Created(None),
-            restart_count: 0,
+            backoff: crate::restart::Backoff::default(),
             stopped_by_user: false,
             health: None,
             held: false,

@@ -99,9 +99,10 @@ impl Server {
                 continue;
             };
             let Some(Pending { seq, id, keep }) = self.pending.remove(&by) else { continue };
-            self.reply(seq, Answer::Spawned { pid }, &[pidfd.as_fd()]);
+            let started_at = clock();
+            self.reply(seq, Answer::Spawned { pid, started_at }, &[pidfd.as_fd()]);
             let reaped = is_reaped(&pidfd);
-            self.entries.insert(id, Entry { pid, pidfd: Some(pidfd), started_at: clock(), exit: None, fds: keep });
+            self.entries.insert(id, Entry { pid, pidfd: Some(pidfd), started_at, exit: None, fds: keep });
             if reaped {
                 // Killed with its container before we heard of it, and taken for an orphan.
                 self.ended(pid, 128 + libc::SIGKILL, Some(libc::SIGKILL));

@@ -124,8 +124,9 @@ impl Server {
                 if intermediate {
                     self.pending.insert(pid, Pending { seq, id, keep });
                 } else {
-                    self.reply(seq, Answer::Spawned { pid }, &[pidfd.as_fd()]);
-                    let entry = Entry { pid, pidfd: Some(pidfd), started_at: clock(), exit: None, fds: keep };
+                    let started_at = clock();
+                    self.reply(seq, Answer::Spawned { pid, started_at }, &[pidfd.as_fd()]);
+                    let entry = Entry { pid, pidfd: Some(pidfd), started_at, exit: None, fds: keep };
                     self.entries.insert(id, entry);
                 }
                 None
@@ -152,8 +153,9 @@ impl Server {
             Err(e) => Some(Failed::Clone { errno: e.raw_os_error().unwrap_or(0) }),
             Ok(Cloned::Child) => roles::exec_helper(argv, env, stdio),
             Ok(Cloned::Parent { pid, pidfd }) => {
-                self.reply(seq, Answer::Spawned { pid }, &[pidfd.as_fd()]);
-                let entry = Entry { pid, pidfd: Some(pidfd), started_at: clock(), exit: None, fds: Vec::new() };
+                let started_at = clock();
+                self.reply(seq, Answer::Spawned { pid, started_at }, &[pidfd.as_fd()]);
+                let entry = Entry { pid, pidfd: Some(pidfd), started_at, exit: None, fds: Vec::new() };
                 self.entries.insert(id, entry);
                 None
             }
