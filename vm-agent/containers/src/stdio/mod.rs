@@ -11,6 +11,7 @@ mod detach;
 mod hangup;
 mod hub;
 mod pipe;
+mod rest;
 mod sink;
 mod stdin;
 

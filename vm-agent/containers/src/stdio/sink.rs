@@ -1,10 +1,9 @@
 //! Where a container's output is logged.
 
+use super::rest::Rest;
 use crate::logs::{LogFile, LogOptions, LogsRequest, Progress, Reader, Splitter, encode, now, rfc3339};
 use crate::streams::Stream;
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
@@ -28,8 +27,7 @@ struct Inner {
 /// The unfinished line of one stream; also on disk, so that an engine that is killed does not lose it.
 #[derive(Debug)]
 struct Line {
-    path: PathBuf,
-    file: Option<File>,
+    rest: Rest,
     splitter: Splitter,
 }
 
@@ -38,7 +36,7 @@ impl LogSink {
     pub(crate) fn open(dir: &Path, options: &LogOptions, attrs: String) -> io::Result<LogSink> {
         let path = dir.join("log.json");
         let file = LogFile::open(&path, options)?;
-        let (stdout, stderr) = (Line::open(dir.join("stdout.rest"))?, Line::open(dir.join("stderr.rest"))?);
+        let (stdout, stderr) = (Line::open(dir.join("stdout.part"))?, Line::open(dir.join("stderr.part"))?);
         Ok(LogSink { path, inner: Mutex::new(Inner { file, attrs, stdout, stderr }) })
     }
 
@@ -92,38 +90,13 @@ impl LogSink {
 
 impl Line {
     fn open(path: PathBuf) -> io::Result<Line> {
-        match std::fs::read(&path) {
-            Ok(rest) => {
-                let file = OpenOptions::new().write(true).open(&path)?;
-                Ok(Line { path, file: Some(file), splitter: Splitter::with_rest(rest) })
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Ok(Line { path, file: None, splitter: Splitter::default() })
-            }
-            Err(error) => Err(error),
-        }
+        let (rest, line) = Rest::open(path)?;
+        Ok(Line { rest, splitter: Splitter::with_rest(line) })
     }
 
-    /// Brings the file in line with the splitter. It exists only while there is an unfinished line.
+    /// Brings the disk in line with the splitter.
     fn save(&mut self) -> io::Result<()> {
-        let rest = self.splitter.rest();
-        match &self.file {
-            None if rest.is_empty() => Ok(()),
-            Some(_) if rest.is_empty() => {
-                self.file = None;
-                std::fs::remove_file(&self.path)
-            }
-            Some(file) => {
-                file.write_all_at(rest, 0)?;
-                file.set_len(rest.len() as u64)
-            }
-            None => {
-                let file = File::create(&self.path)?;
-                file.write_all_at(rest, 0)?;
-                self.file = Some(file);
-                Ok(())
-            }
-        }
+        self.rest.save(self.splitter.rest())
     }
 }
 
@@ -151,7 +124,7 @@ mod tests {
             })
             .collect();
         assert_eq!(logs, ["whole\n", "unfinished\n", "last"]);
-        assert!(!dir.path().join("stdout.rest").exists());
-        assert!(!dir.path().join("stderr.rest").exists());
+        assert!(!dir.path().join("stdout.part").exists());
+        assert!(!dir.path().join("stderr.part").exists());
     }
 }
