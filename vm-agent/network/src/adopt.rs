@@ -45,8 +45,8 @@ impl Networks {
         collected.and(forwards).and(names)
     }
 
-    /// Tells a name service everything again, and makes the sockets of the given sandboxes anew: for a restarted
-    /// service that lost its sockets.
+    /// Tells a name service everything again, and makes the sockets of those of the given sandboxes anew that it does not have: a
+    /// restarted service lost them.
     pub async fn replay_names(&self, running: Vec<Attachment<'_>>) -> Result<()> {
         let changes = {
             let state = self.inner.state();
@@ -72,6 +72,11 @@ impl Networks {
     }
 
     async fn serve_again(&self, resolver: Resolver, sandbox: Sandbox) -> Result<()> {
+        // A service that lived through the engine's end keeps its sockets: others would refuse what is being asked just now, and
+        // conntrack would lead its repetitions to the closed ones.
+        if self.inner.names.serve(resolver.clone(), None).await.is_ok() {
+            return Ok(());
+        }
         let sockets = run(move || dns::open(&sandbox)).await?;
         Ok(self.inner.names.serve(resolver, Some(sockets)).await?)
     }

@@ -290,9 +290,11 @@ impl Forwarder for Outside {
 impl NameService for Outside {
     fn serve(&self, resolver: Resolver, sockets: Option<NameSockets>) -> BoxFuture<'_, Result<(), NameError>> {
         Box::pin(async move {
-            if sockets.is_some() {
-                self.served.lock().expect("no panic").insert(resolver.sandbox);
+            let mut served = self.served.lock().expect("no panic");
+            if sockets.is_none() && !served.contains(&resolver.sandbox) {
+                return Err(NameError("the sandbox has no sockets".to_owned()));
             }
+            served.insert(resolver.sandbox);
             Ok(())
         })
     }

@@ -213,7 +213,8 @@ impl NameService for Names {
         Box::pin(async move {
             let mut served = self.served.lock().unwrap();
             let old = served.remove(&resolver.sandbox).and_then(|(_, sockets)| sockets);
-            served.insert(resolver.sandbox.clone(), (resolver, sockets.or(old)));
+            let sockets = sockets.or(old).ok_or_else(|| NameError("the sandbox has no sockets".to_owned()))?;
+            served.insert(resolver.sandbox.clone(), (resolver, Some(sockets)));
             Ok(())
         })
     }
