@@ -1,5 +1,6 @@
 //! Plain requests: what the docker CLI never sends, and how the answers look on the wire.
 
+mod archive;
 mod attach;
 mod commit;
 mod containers;
@@ -17,6 +18,7 @@ use crate::suite::Entry;
 
 pub(crate) fn cases() -> Vec<Entry> {
     [
+        archive::cases(),
         attach::cases(),
         commit::cases(),
         containers::cases(),

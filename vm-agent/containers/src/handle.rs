@@ -23,7 +23,12 @@ pub(crate) struct Handle {
     view: watch::Receiver<Arc<View>>,
     /// Attached clients.
     pub(crate) hub: Arc<Hub>,
+    pub(crate) root: RootLock,
 }
+
+/// Held by whoever uses a mount of the container's root that is not its run's. A second overlay over the same directories clears the
+/// first one's working directory, after which nothing of an image can be changed through the first.
+pub(crate) type RootLock = Arc<tokio::sync::Mutex<()>>;
 
 /// A consistent picture of a container; a new one is published with every change.
 #[derive(Debug, Clone)]
@@ -134,12 +139,22 @@ impl Handle {
         view: watch::Receiver<Arc<View>>,
         hub: Arc<Hub>,
     ) -> Handle {
-        Handle { id, commands, view, hub }
+        Handle { id, commands, view, hub, root: RootLock::default() }
     }
 
     /// The container as it is now.
     pub(crate) fn view(&self) -> Arc<View> {
         Arc::clone(&self.view.borrow())
+    }
+
+    /// The container as it is when its root is free, and what keeps it free; a run's root may be read by anybody.
+    pub(crate) async fn view_alone(&self, writes: bool) -> (Arc<View>, Option<tokio::sync::OwnedMutexGuard<()>>) {
+        let view = self.view();
+        if view.run.is_some() && !writes {
+            return (view, None);
+        }
+        let alone = Arc::clone(&self.root).lock_owned().await;
+        (self.view(), Some(alone))
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<Arc<View>> {

@@ -52,6 +52,7 @@ impl Actor {
         self.publish();
         self.inner.emit(&self.record, "destroy");
         let (releasing, directory) = (self.releasing.take(), self.inner.directory(&id));
+        let root = Arc::clone(&self.root);
         if let Some(later) = self.unacknowledged.take() {
             later.abort();
         }
@@ -63,6 +64,7 @@ impl Actor {
                 // It only ends by finishing.
                 let _ = releasing.await;
             }
+            let _alone = root.lock_owned().await;
             inner.delete_directory(directory).await;
         });
         Ok(())

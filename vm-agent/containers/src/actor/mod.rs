@@ -15,7 +15,7 @@ mod root;
 mod shm;
 mod update;
 
-use crate::handle::{Command, Handle, Reply, Run, View};
+use crate::handle::{Command, Handle, Reply, RootLock, Run, View};
 use crate::health::Health;
 use crate::record::Record;
 use crate::requests::RemoveOptions;
@@ -45,6 +45,7 @@ pub(crate) struct Actor {
     record: Record,
     publisher: watch::Sender<Arc<View>>,
     hub: Arc<Hub>,
+    root: RootLock,
     /// For timers and probes; weak, so that a forgotten container's task ends.
     me: mpsc::WeakUnboundedSender<Command>,
     run: Option<Arc<Run>>,
@@ -55,7 +56,6 @@ pub(crate) struct Actor {
     health: Option<Arc<Health>>,
     prober: Option<AbortHandle>,
     exits: u64,
-    backoff: Backoff,
     /// Numbers restart timers: one that was cancelled may have fired already.
     round: u64,
     timer: Option<AbortHandle>,
@@ -97,6 +97,7 @@ impl Actor {
             record,
             publisher,
             hub,
+            root: Arc::clone(&handle.root),
             me,
             run,
             ending: None,
@@ -104,7 +105,6 @@ impl Actor {
             health: None,
             prober: None,
             exits: 0,
-            backoff: Backoff::default(),
             round: 0,
             timer: None,
             releasing: None,
@@ -117,6 +117,11 @@ impl Actor {
         };
         if actor.run.is_some() {
             actor.start_probing();
+        }
+        if let State::Restarting(exit) = &actor.record.state {
+            // An earlier engine died before the delay had passed.
+            let ago = Duration::from_nanos(u64::try_from(crate::logs::now() - exit.finished_at).unwrap_or(0));
+            actor.schedule_restart(actor.record.backoff.remaining(ago));
         }
         tokio::spawn(actor.live(commands));
         handle
@@ -175,12 +180,11 @@ impl Actor {
         if self.closing {
             return Err(Error::Stopping);
         }
-        let before = (self.record.stopped_by_user, self.record.restart_count);
-        self.backoff.reset();
+        let before = (self.record.stopped_by_user, self.record.backoff);
         self.record.stopped_by_user = false;
-        self.record.restart_count = 0;
+        self.record.backoff = Backoff::default();
         if let Err(refused) = self.happen(Event::Start).await {
-            (self.record.stopped_by_user, self.record.restart_count) = before;
+            (self.record.stopped_by_user, self.record.backoff) = before;
             return Err(Error::Refused(refused));
         }
         match self.start_error.take() {
@@ -213,6 +217,8 @@ impl Actor {
     async fn perform(&mut self, action: Action) {
         match action {
             Action::Launch => {
+                // Until everybody sees the run: a copy into the container that began before it has to end.
+                let alone = Arc::clone(&self.root).lock_owned().await;
                 let event = match self.launch().await {
                     Ok(process) => Event::Launched(process),
                     Err(error) => {
@@ -222,6 +228,7 @@ impl Actor {
                     }
                 };
                 Box::pin(self.happen(event)).await.expect("a launch ends in one of its two events");
+                drop(alone);
                 if matches!(self.record.state, State::Running(_)) {
                     self.inner.tell_linked(&self.record.id).await;
                     self.start_probing();
@@ -330,8 +337,6 @@ impl Actor {
     }
 
     fn schedule_restart(&mut self, delay: Duration) {
-        self.record.restart_count += 1;
-        self.publish();
         self.round += 1;
         let (me, round) = (self.me.clone(), self.round);
         let timer = tokio::spawn(async move {

@@ -31,8 +31,10 @@ const CHUNK: usize = 64 * 1024;
 impl Containers {
     /// What is at `path`; a link is reported as itself, with where it leads.
     pub async fn archive_stat(&self, id: &str, path: &str) -> Result<PathStat> {
-        let (inner, view, path) = (Arc::clone(&self.inner), self.inner.find(id)?.view(), path.to_owned());
+        let (inner, path) = (Arc::clone(&self.inner), path.to_owned());
+        let (view, alone) = self.inner.find(id)?.view_alone(false).await;
         blocking(move || {
+            let _alone = alone;
             let place = Place::find(&inner, &view, &path)?;
             stat(&place)
         })
@@ -42,7 +44,8 @@ impl Containers {
     /// The file or tree at `path` as a tar whose first entry is its last component.
     pub async fn archive_get(&self, id: &str, path: &str) -> Result<(PathStat, mpsc::Receiver<io::Result<Bytes>>)> {
         let handle = self.inner.find(id)?;
-        let (inner, view, path) = (Arc::clone(&self.inner), handle.view(), path.to_owned());
+        let (inner, path) = (Arc::clone(&self.inner), path.to_owned());
+        let (view, alone) = handle.view_alone(false).await;
         let record = Arc::clone(&view.record);
         let (stat, place) = blocking(move || {
             let place = Place::find(&inner, &view, &path)?;
@@ -50,7 +53,11 @@ impl Containers {
         })
         .await?;
         self.inner.emit(&record, "archive-path");
-        Ok((stat, stream(move |out| get::write_tar(&place, out))))
+        let write = move |out: &mut Chunks| {
+            let _alone = alone;
+            get::write_tar(&place, out)
+        };
+        Ok((stat, stream(write)))
     }
 
     /// Unpacks a tar (plain or packed, see [`images::decompress`]) into the directory at `path`; the body's sender is dropped at its end.
@@ -62,9 +69,14 @@ impl Containers {
         options: ArchivePut,
     ) -> Result<()> {
         let handle = self.inner.find(id)?;
-        let (inner, view, path) = (Arc::clone(&self.inner), handle.view(), path.to_owned());
+        let (inner, path) = (Arc::clone(&self.inner), path.to_owned());
+        let (view, alone) = handle.view_alone(true).await;
         let record = Arc::clone(&view.record);
-        blocking(move || put::unpack(&inner, &view, &path, body, options)).await?;
+        blocking(move || {
+            let _alone = alone;
+            put::unpack(&inner, &view, &path, body, options)
+        })
+        .await?;
         self.inner.emit(&record, "extract-to-dir");
         Ok(())
     }
@@ -89,7 +101,7 @@ impl Containers {
 
     /// The whole root as a tar, without what is mounted in it.
     pub async fn export(&self, id: &str) -> Result<mpsc::Receiver<io::Result<Bytes>>> {
-        let view = self.inner.find(id)?.view();
+        let (view, alone) = self.inner.find(id)?.view_alone(false).await;
         let (record, inner) = (Arc::clone(&view.record), Arc::clone(&self.inner));
         let (chain, upper) = (record.chain.clone(), self.inner.upper(&record.id));
         let root = blocking(move || match &view.run {
@@ -98,7 +110,11 @@ impl Containers {
         })
         .await?;
         self.inner.emit(&record, "export");
-        Ok(stream(move |out| layers::Layers::export(root.as_fd(), out).map_err(io::Error::other)))
+        let write = move |out: &mut Chunks| {
+            let _alone = alone;
+            layers::Layers::export(root.as_fd(), out).map_err(io::Error::other)
+        };
+        Ok(stream(write))
     }
 }
 

@@ -1,0 +1,64 @@
+//! Files of containers as archives.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use tests::case::Case;
+use tests::http::request;
+
+use crate::suite::{Entry, cases, everywhere};
+
+type Result = anyhow::Result<()>;
+
+pub(crate) fn cases() -> Vec<Entry> {
+    cases![everywhere; a_copy_that_takes_long_is_not_spoiled_by_another_or_a_start]
+}
+
+/// Each of the three needs the root of a container that does not run; a second mount of it would break the first.
+pub(crate) fn a_copy_that_takes_long_is_not_spoiled_by_another_or_a_start(case: &Case<'_>) -> Result {
+    let name = case.container("copied-into");
+    case.ok(&["create", "--name", &name, "busybox", "sleep", "1000"])?;
+    // Directories of the image: with the first change in it each is copied into the container's own layer.
+    let mut archive = tar::Builder::new(Vec::new());
+    for directory in ["root", "etc", "var"] {
+        tests::archive::append(&mut archive, &format!("{directory}/long"), &[b'x'; 4096])?;
+    }
+    let archive = archive.into_inner()?;
+    let mut slow = UnixStream::connect(case.host().strip_prefix("unix://").context("a Unix socket")?)?;
+    write!(slow, "PUT /v1.51/containers/{name}/archive?path=/ HTTP/1.0\r\nContent-Length: {}\r\n\r\n", archive.len())?;
+    // The first file and no more.
+    let half = 512 + 4096;
+    slow.write_all(&archive[..half])?;
+    let (done, others) = mpsc::channel();
+    for (method, path) in [("PUT", "archive?path=/usr"), ("POST", "start")] {
+        let (host, path) = (case.host().to_owned(), format!("/v1.51/containers/{name}/{path}"));
+        let other = String::from_utf8(tests::archive::file("other", b"quick")?)?;
+        let done = done.clone();
+        std::thread::spawn(move || {
+            let body = if method == "PUT" { other } else { String::new() };
+            // Nobody listens any more after a failure.
+            let _ = done.send(request(&host, method, &path, &body));
+        });
+    }
+    // Where they do not wait for the slow one they are done by now; where they do, this costs a moment.
+    let first = others.recv_timeout(Duration::from_millis(700));
+    slow.write_all(&archive[half..])?;
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer)?;
+    ensure!(answer.starts_with("HTTP/1.0 200") || answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let first = first.or_else(|_| others.recv())??;
+    for answer in [first, others.recv()??] {
+        ensure!(answer.status == 200 || answer.status == 204, "{} {}", answer.status, answer.body);
+    }
+    case.ok(&[
+        "exec",
+        &name,
+        "sh",
+        "-c",
+        "cat /root/long /etc/long /var/long /usr/other >/dev/null && touch /bin/new",
+    ])?;
+    Ok(())
+}
