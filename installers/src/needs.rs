@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::debian::{self, Suite};
+use crate::step::follow;
 use crate::words::say;
 
 /// One Debian package and the reason it is installed.
@@ -41,6 +42,7 @@ pub const TEST: &[Need] = &[
     need("openssl", "signs the tokens of the registry that wants some"),
     need("procps", "process lists"),
     need("libc6-dev-i386", "a 32-bit program for the seccomp tests"),
+    need("python3-venv", "a place for schemathesis, which makes up requests"),
 ];
 
 /// Needed by the heavy workloads of `--all` only.
@@ -107,6 +109,30 @@ pub fn docker_cli() -> io::Result<std::path::PathBuf> {
 pub fn specification() -> io::Result<std::path::PathBuf> {
     let sources = debian::unpack("golang-github-docker-docker-dev", Suite::Sid, &crate::cache())?;
     Ok(sources.join("usr/share/gocode/src/github.com/docker/docker/api/swagger.yaml"))
+}
+
+/// schemathesis, which makes up requests from that specification: from PyPI, in the versions that the tests name, in an environment of
+/// its own below the cache.
+///
+/// # Errors
+/// When it is not there and cannot be fetched.
+pub fn schemathesis() -> io::Result<std::path::PathBuf> {
+    let versions = crate::workspace().join("tests/endurance/fuzz/requirements.txt");
+    let home = crate::cache().join("python/schemathesis");
+    let (program, installed) = (home.join("bin/schemathesis"), home.join("requirements.txt"));
+    let wanted = std::fs::read(&versions)?;
+    // Written last: an installation that was cut off is begun again.
+    if std::fs::read(&installed).is_ok_and(|installed| installed == wanted) {
+        return Ok(program);
+    }
+    let mut make = Command::new("python3");
+    make.args(["-m", "venv", "--clear"]).arg(&home);
+    follow(make, "making an environment for schemathesis")?;
+    let mut pip = Command::new(home.join("bin/pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(&versions);
+    follow(pip, "installing schemathesis")?;
+    std::fs::write(installed, wanted)?;
+    Ok(program)
 }
 
 /// Installs the vsock device process that QEMU needs where the host has no vhost-vsock; a crate, so cargo installs it.

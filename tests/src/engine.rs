@@ -129,6 +129,27 @@ impl Engine {
         }
     }
 
+    /// A shell's command line where the engine runs, and the supervisor's process id there; `None` for a reference.
+    pub(crate) fn shell(&self, script: &str) -> Option<(Command, u32)> {
+        match &self.running {
+            Running::Agent { process, .. } => {
+                let mut command = Command::new("sh");
+                command.args(["-c", script]);
+                Some((command, process.id()))
+            }
+            Running::Machine(machine) => Some((machine.command(&["shell", "sh", "-c", script]), 1)),
+            Running::Elsewhere => None,
+        }
+    }
+
+    /// Where a native engine keeps everything.
+    pub fn home(&self) -> Option<&Path> {
+        match &self.running {
+            Running::Agent { home, .. } => Some(home.path()),
+            Running::Machine(_) | Running::Elsewhere => None,
+        }
+    }
+
     /// The log of a native engine, or of the machine.
     pub fn log(&self) -> String {
         match &self.running {

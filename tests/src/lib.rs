@@ -1,6 +1,7 @@
 //! The harness of the end-to-end suites: engines to test, the stock docker CLI, a registry, a terminal.
 //!
 //! - [`engine`] starts what is under test: the engine natively, the machine over each link, or a reference engine given by the caller;
+//! - [`roles`] finds and kills the processes that the engine consists of;
 //! - [`docker`] runs the unmodified docker CLI against it;
 //! - [`berth`] runs the `berth` command against an engine without a machine;
 //! - [`case`] is what one test case gets: an engine, names of its own, and clean-up;
@@ -21,7 +22,9 @@ pub mod gate;
 pub mod http;
 pub mod image;
 pub mod outside;
+pub mod random;
 pub mod registry;
+pub mod roles;
 pub mod sandbox;
 pub mod terminal;
 pub mod token;

@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
-/// Moves this process, which must still have one thread, into fresh network and mount namespaces with loopback up.
+/// Moves this thread, and what it starts from now on, into fresh network and mount namespaces with loopback up.
 ///
 /// # Errors
 /// Needs root (or CAP_SYS_ADMIN).

@@ -33,14 +33,15 @@ fn verify(tally: &mut Tally, all: bool) -> io::Result<()> {
             "the end-to-end suites need root, for namespaces, mounts and networks: run `cargo verify` as root",
         ));
     }
-    let (docker, specification) = step("install what the tests need", || {
+    let (docker, specification, schemathesis) = step("install what the tests need", || {
         needs::install_missing(needs::BUILD)?;
         needs::install_missing(needs::TEST)?;
         needs::qemu()?;
         needs::vsock_device()?;
-        // Only the tests of the coverage page need it, and say so when they are skipped.
+        // Only the tests of the coverage page and the made-up requests need these, and say so when they are skipped.
         let specification = needs::specification().inspect_err(|error| eprintln!("    no specification: {error}"));
-        Ok((needs::docker_cli()?, specification.ok()))
+        let schemathesis = needs::schemathesis().inspect_err(|error| eprintln!("    no schemathesis: {error}"));
+        Ok((needs::docker_cli()?, specification.ok(), schemathesis.ok()))
     })?;
     check(tally, "formatting", cargo().args(["fmt", "--all", "--check"]))?;
     check(
@@ -55,6 +56,7 @@ fn verify(tally: &mut Tally, all: bool) -> io::Result<()> {
     // `--show-output`, since a test that could not run says so in its own output, and is counted as skipped.
     tests.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
     tests.env("BERTH_TEST_DOCKER", docker).envs(specification.map(|file| ("BERTH_TEST_SPEC", file)));
+    tests.envs(schemathesis.map(|program| ("BERTH_TEST_SCHEMATHESIS", program)));
     if all {
         let workloads = step("install what the heavy workloads need", || {
             needs::install_missing(needs::WORKLOADS)?;

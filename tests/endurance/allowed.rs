@@ -1,0 +1,41 @@
+//! Server's errors that are dockerd's own for the same requests, each asked of dockerd 28.5.2.
+
+/// One of them.
+struct Own {
+    /// What the path has.
+    path: &'static str,
+    status: u16,
+    /// What the text has.
+    words: &'static str,
+}
+
+const fn own(path: &'static str, status: u16, words: &'static str) -> Own {
+    Own { path, status, words }
+}
+
+const OWN: &[Own] = &[
+    // dockerd gives these errors no kind, so that they come out as the server's.
+    own("/unpause", 500, "is not paused"),
+    own("/disconnect", 500, "is not connected to "),
+    own("/containers/", 500, "Conflict, cannot remove the default link name of the container"),
+    own("/plugins/", 500, "invalid reference format"),
+    own("/plugins/", 500, "strconv.Atoi: parsing"),
+    own("/logs", 500, "Bad parameters: you must choose at least one stream"),
+    // Neither `fromImage` nor `fromSrc`, or a source that is no address; a registry that cannot be reached, or cannot be one.
+    own("/images/create", 500, r#"Get \"http"#),
+    own("/auth", 500, r#"Get \"http"#),
+    // Swarm is off.
+    own("/", 503, "This node is not a swarm manager"),
+    own("/swarm/leave", 503, "This node is not part of a swarm"),
+    own("/volumes/", 503, "volume update only valid for cluster volumes, but swarm is unavailable"),
+    // Not dockerd's words: what docs/api-coverage.md calls refused.
+    own("/build", 501, "this engine cannot build images"),
+    own("/session", 501, "this engine cannot build images"),
+    own("/distribution/", 501, "this engine cannot describe an image without pulling it"),
+    own("/images/search", 501, "this engine cannot search a registry"),
+];
+
+/// Whether dockerd gives that answer, too.
+pub(crate) fn is_dockerds(path: &str, status: u16, text: &str) -> bool {
+    OWN.iter().any(|own| path.contains(own.path) && status == own.status && text.contains(own.words))
+}

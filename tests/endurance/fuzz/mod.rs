@@ -1,0 +1,86 @@
+//! schemathesis makes up requests from Docker's specification of its API, valid ones and others. No answer is a server's error of the engine's own
+//! making, every request is answered, and nothing crashes.
+//!
+//! `BERTH_TEST_SCHEMATHESIS` and `BERTH_TEST_SPEC` name the program and the specification; `cargo verify` fetches both.
+
+mod proxy;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, ensure};
+use tests::engine::Engine;
+use tests::random::Random;
+
+use crate::{Result, allowed, is_long};
+use proxy::Proxy;
+
+/// Half of the requests meet containers, images, networks and volumes that are there.
+pub(crate) fn odd_requests(engine: &Engine) -> Result {
+    let (Some(program), Some(specification)) =
+        (std::env::var_os("BERTH_TEST_SCHEMATHESIS"), std::env::var_os("BERTH_TEST_SPEC").map(PathBuf::from))
+    else {
+        println!("SKIPPED: fuzz::odd_requests: schemathesis or the specification of Docker's API is not here");
+        return Ok(());
+    };
+    let before = engine.roles()?;
+    set_up(engine)?;
+    let proxy = Proxy::start(engine.docker.host())?;
+    let seed = if is_long() { Random::seed() } else { 1 };
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("endurance/fuzz");
+    let work = tempfile::tempdir()?;
+    let mut command = Command::new(program);
+    command
+        .current_dir(work.path())
+        .env("SCHEMATHESIS_HOOKS", "hooks")
+        .env("PYTHONPATH", &here)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .arg("run")
+        .arg(&specification)
+        .args(["--url", &format!("http://127.0.0.1:{}/v1.51", proxy.port())])
+        .args(["--checks", "not_a_server_error", "--continue-on-failure", "--no-shrink"])
+        .args(["--suppress-health-check", "all", "--request-timeout", "60", "--warnings", "off"])
+        .args(["--seed", &seed.to_string()]);
+    if is_long() {
+        command.args(["--phases", "examples,coverage,fuzzing", "--max-examples", "200", "--workers", "2"]);
+    } else {
+        command.args(["--phases", "fuzzing", "--max-examples", "4", "--workers", "2"]);
+    }
+    let out = command.stdin(Stdio::null()).output().context("schemathesis")?;
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    // 1: it found something; what, is judged here.
+    let ran = out.status.code().is_some_and(|code| code <= 1);
+    ensure!(ran, "schemathesis: {}: {said}{}", out.status, String::from_utf8_lossy(&out.stderr));
+    let seen = proxy.end();
+    ensure!(seen.answers > 300, "only {} requests were made: {said}", seen.answers);
+    let strange: Vec<String> = seen
+        .strange
+        .iter()
+        .filter(|strange| !allowed::is_dockerds(&strange.path, strange.status, &strange.text))
+        .map(ToString::to_string)
+        .collect();
+    ensure!(
+        strange.is_empty(),
+        "BERTH_TEST_SEED={seed}: {} of {} answers:\n{}",
+        strange.len(),
+        seen.answers,
+        strange.join("\n")
+    );
+    let after = engine.roles()?;
+    ensure!(before == after, "a process was started again: {before:?}, {after:?}");
+    ensure!(!engine.log().contains("panicked at"), "something panicked");
+    Ok(())
+}
+
+/// What the hooks let requests meet.
+fn set_up(engine: &Engine) -> Result {
+    let docker = &engine.docker;
+    for number in 0..4 {
+        let name = format!("fuzz-{number}");
+        docker.ok(&["run", "-d", "--name", &name, "busybox", "sleep", "1000"])?;
+    }
+    docker.ok(&["tag", "busybox", "fuzz:1"])?;
+    docker.ok(&["network", "create", "fuzz-net"])?;
+    docker.ok(&["volume", "create", "fuzz-volume"])?;
+    Ok(())
+}

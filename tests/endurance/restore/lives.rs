@@ -1,0 +1,130 @@
+//! Twenty containers live through the deaths of the engine.
+
+use std::io::{Read, Write};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use tests::docker::Docker;
+use tests::engine::Engine;
+use tests::terminal::Terminal;
+use tests::wait::until;
+
+use super::bytes::{Talk, repeats};
+use super::stage::Stage;
+use crate::{Result, is_long};
+
+pub(crate) fn everything_lives_on(engine: &Engine) -> Result {
+    let docker = &engine.docker;
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+    let stage = Stage::set(docker, port)?;
+    let mut talk = Vec::new();
+    // An answer proves that the server listens.
+    until("the echo", Duration::from_secs(60), || {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        stream.write_all(b"x").ok()?;
+        stream.read_exact(&mut [0]).ok()
+    })?;
+    talk.push(Talk::begin(port)?);
+    let cuts = if is_long() { 50 } else { 3 };
+    for cut in 0..cuts {
+        let clients = [
+            begun(docker, &["attach", "--no-stdin", "writer-1"])?,
+            begun(docker, &["attach", "cat"])?,
+            begun(docker, &["exec", "-i", "worker", "cat"])?,
+            begun(docker, &["logs", "-f", "writer-2"])?,
+            begun(docker, &["events"])?,
+        ];
+        let name = format!("mortal-{cut}");
+        let (pid, waiting) = stage.mortal(&name)?;
+        // Every other time a container ends while there is no engine.
+        let meanwhile = format!("kill -TERM {pid}; while kill -0 {pid} 2>/dev/null; do :; done");
+        engine.kill_engine(if cut % 2 == 0 { &meanwhile } else { "" })?;
+        if cut % 2 == 1 {
+            docker.ok(&["kill", "-s", "TERM", &name])?;
+        }
+        ensure!(docker.ok(&["wait", &name])? == "44", "the exit code of a container that ended meanwhile");
+        docker.ok(&["rm", &name])?;
+        stage.lives().with_context(|| format!("after cut {cut}"))?;
+        let waits = ("wait", waiting);
+        for (what, client) in clients.into_iter().chain([waits]) {
+            broken(client).with_context(|| format!("docker {what}"))?;
+        }
+        talk.push(Talk::begin(port)?);
+    }
+    for talk in talk {
+        ensure!(talk.end()? > 0, "a connection carried nothing");
+    }
+    let looked = docker.ok(&["logs", "resolver"])?;
+    ensure!(looked.is_empty(), "a name was not found: {looked}");
+    for name in ["writer-1", "writer-2", "writer-3", "pieces-1", "pieces-2"] {
+        let (written, logged) = stage.stop_writer(name)?;
+        repeats(&logged, &written, cuts).with_context(|| format!("the log of {name}"))?;
+    }
+    policies_hold(&stage, engine, cuts as u64)?;
+    what_lived_is_of_use(&stage, engine)
+}
+
+/// A client whose input stays open and whose output nobody reads.
+fn begun<'a>(docker: &Docker, words: &[&'a str]) -> anyhow::Result<(&'a str, Child)> {
+    let mut command = docker.command(words);
+    Ok((words[0], command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?))
+}
+
+/// A client of the dead engine ends, by itself.
+fn broken(mut client: Child) -> Result {
+    drop(client.stdin.take());
+    let ended = until("the end of a client", Duration::from_secs(60), || client.try_wait().ok().flatten());
+    if ended.is_err() {
+        client.kill()?;
+    }
+    ended?;
+    Ok(())
+}
+
+/// `always` goes on with its delays; `on-failure:3` was started four times, whoever counted.
+fn policies_hold(stage: &Stage<'_>, engine: &Engine, cuts: u64) -> Result {
+    until("the end of the tries", Duration::from_secs(60), || {
+        stage.restarts("thrice").ok().filter(|(status, _)| status == "exited")
+    })?;
+    ensure!(stage.restarts("thrice")?.1 == 3, "{:?}", stage.restarts("thrice")?);
+    ensure!(stage.runs("thrice")? == 4, "it ran {} times", stage.runs("thrice")?);
+    let (status, count) = stage.restarts("always")?;
+    ensure!(["restarting", "running"].contains(&status.as_str()), "always: {status}");
+    engine.docker.ok(&["stop", "always"])?;
+    let runs = stage.runs("always")?;
+    // A start that a dying engine did not write down is counted by nobody.
+    ensure!(count < runs && runs <= count + 2 + cuts, "{runs} runs, {count} restarts");
+    ensure!(stage.restarts("always")?.0 == "exited");
+    Ok(())
+}
+
+/// New clients find everything as it was.
+fn what_lived_is_of_use(stage: &Stage<'_>, engine: &Engine) -> Result {
+    let docker = &engine.docker;
+    let count = stage.count()?;
+    until("the detached command goes on", Duration::from_secs(60), || stage.count().ok().filter(|now| *now > count))?;
+    let mut cat = docker.piped(&["attach", "cat"])?;
+    let mut stdin = cat.stdin.take().context("stdin was piped")?;
+    stdin.write_all(b"to and fro\n")?;
+    let mut back = [0; 11];
+    cat.stdout.as_mut().context("stdout was piped")?.read_exact(&mut back)?;
+    ensure!(&back == b"to and fro\n", "{:?}", String::from_utf8_lossy(&back));
+    drop(stdin);
+    cat.wait()?;
+    let terminal = Terminal::open(&docker.command(["attach", "terminal"]))?;
+    terminal.type_text("echo al''ive; exit 7")?;
+    terminal.press("Enter")?;
+    terminal.wait_for("the shell's answer", |screen| screen.contains("alive"))?;
+    ensure!(docker.ok(&["wait", "terminal"])? == "7");
+    docker.ok(&["unpause", "paused"])?;
+    let probed = || docker.ok(&["inspect", "--format", "{{json .State.Health.Log}}", "healthy"]);
+    until("a probe by this engine", Duration::from_secs(60), || probed().ok().filter(|log| log.contains("ExitCode")))?;
+    let names = docker.ok(&["ps", "-aq"])?;
+    let names: Vec<&str> = names.lines().collect();
+    ensure!(names.len() == 19, "{names:?}");
+    docker.ok(&[&["rm", "-f"], &names[..]].concat())?;
+    docker.ok(&["network", "rm", "names"])?;
+    Ok(())
+}
