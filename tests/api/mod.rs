@@ -10,6 +10,7 @@ mod images;
 mod logs;
 mod networks;
 mod refusals;
+pub(crate) mod registries;
 mod shapes;
 mod system;
 mod update;
@@ -28,6 +29,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         logs::cases(),
         networks::cases(),
         refusals::cases(),
+        registries::cases(),
         shapes::cases(),
         system::cases(),
         update::cases(),

@@ -12,6 +12,7 @@ mod machine;
 mod mounts;
 mod networks;
 mod run;
+mod search;
 mod system;
 mod terminal;
 mod volumes;
@@ -33,6 +34,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         mounts::cases(),
         networks::cases(),
         run::cases(),
+        search::cases(),
         system::cases(),
         terminal::cases(),
         volumes::cases(),

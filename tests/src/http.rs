@@ -33,10 +33,25 @@ pub fn head(stream: &mut impl Read) -> anyhow::Result<String> {
 /// # Errors
 /// When the engine cannot be reached or does not speak HTTP.
 pub fn request(host: &str, method: &str, path: &str, body: &str) -> anyhow::Result<Answer> {
+    request_with(host, method, path, &[], body)
+}
+
+/// As [`request`], with more headers.
+///
+/// # Errors
+/// As there.
+pub fn request_with(
+    host: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> anyhow::Result<Answer> {
     let socket = host.strip_prefix("unix://").context("these cases talk over a Unix socket")?;
     let mut stream = UnixStream::connect(socket)?;
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let request = format!(
-        "{method} {path} HTTP/1.0\r\nHost: docker\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        "{method} {path} HTTP/1.0\r\nHost: docker\r\n{headers}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
     // In one piece: an engine that knows the answer from the head alone may have closed before the rest is written.

@@ -9,6 +9,7 @@
 //! - [`http`] sends what the CLI never sends, [`websocket`] attaches as browsers do;
 //! - [`registry`] is a real registry, [`token`] the service that some registries send their clients to, [`gate`] a way to one that
 //!   closes in the middle of a pull;
+//! - [`index`] is what `docker search` asks;
 //! - [`outside`] is what lies beyond the machine: names, a page, certificates, a proxy;
 //! - [`terminal`] is a real terminal; [`sandbox`] a network of the run's own.
 
@@ -21,6 +22,7 @@ pub mod fixture;
 pub mod gate;
 pub mod http;
 pub mod image;
+pub mod index;
 pub mod outside;
 pub mod random;
 pub mod registry;

@@ -1,11 +1,14 @@
 //! Debian's `docker-registry`: anonymous, with a password, or with tokens.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use crate::outside::Certificate;
@@ -114,10 +117,64 @@ impl Registry {
         self.address
     }
 
+    /// Puts a blob into a repository and returns its digest.
+    ///
+    /// # Errors
+    /// When the registry does not take it.
+    pub fn put_blob(&self, repository: &str, content: &[u8]) -> anyhow::Result<String> {
+        let digest = sha256(content);
+        let begun = self.exchange("POST", &format!("/v2/{repository}/blobs/uploads/"), "text/plain", b"")?;
+        let location = begun.lines().find_map(|line| line.strip_prefix("Location: ")).context("no location")?;
+        let target = location.trim_start_matches(&format!("http://{}", self.address));
+        let separator = if target.contains('?') { '&' } else { '?' };
+        let target = format!("{target}{separator}digest={digest}");
+        self.exchange("PUT", &target, "application/octet-stream", content)?;
+        Ok(digest)
+    }
+
+    /// Puts a manifest or an index under a tag and returns its digest.
+    ///
+    /// # Errors
+    /// When the registry does not take it: everything that it names must be there.
+    pub fn put_manifest(
+        &self,
+        repository: &str,
+        tag: &str,
+        media_type: &str,
+        content: &Value,
+    ) -> anyhow::Result<String> {
+        let content = content.to_string();
+        self.exchange("PUT", &format!("/v2/{repository}/manifests/{tag}"), media_type, content.as_bytes())?;
+        Ok(sha256(content.as_bytes()))
+    }
+
+    /// The head of the answer, which must be a success.
+    fn exchange(&self, method: &str, target: &str, content_type: &str, body: &[u8]) -> anyhow::Result<String> {
+        let mut stream = TcpStream::connect(self.address)?;
+        let head = format!(
+            "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: {content_type}\r\n\
+             Content-Length: {}\r\n\r\n",
+            self.address,
+            body.len()
+        );
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(body)?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        ensure!(answer.starts_with("HTTP/1.1 2"), "{method} {target}: {answer}");
+        Ok(answer)
+    }
+
     /// `localhost:PORT`: the same registry under the name that people type.
     pub fn localhost(&self) -> String {
         format!("localhost:{}", self.address.port())
     }
+}
+
+fn sha256(content: &[u8]) -> String {
+    let hex: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
 }
 
 impl Drop for Registry {

@@ -102,6 +102,7 @@ fn image_status(error: &images::Error) -> StatusCode {
         Kind::Forbidden => StatusCode::FORBIDDEN,
         Kind::NotFound => StatusCode::NOT_FOUND,
         Kind::Conflict => StatusCode::CONFLICT,
+        Kind::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         Kind::Unavailable | Kind::NoSpace | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -47,5 +47,18 @@ pub struct AuthResponse {
 #[serde(default, rename_all = "PascalCase")]
 pub struct DistributionInspect {
     pub descriptor: crate::image::Descriptor,
-    pub platforms: Vec<crate::image::Platform>,
+    /// `None` where the manifest does not say.
+    pub platforms: Option<Vec<crate::image::Platform>>,
+}
+
+/// One of the answers to `GET /images/search`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SearchResult {
+    pub star_count: i64,
+    pub is_official: bool,
+    pub name: String,
+    /// Always false: nothing knows it any more.
+    pub is_automated: bool,
+    pub description: String,
 }

@@ -1,5 +1,6 @@
 //! What can go wrong with images. Where clients read the text it is `dockerd`'s.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 
@@ -9,8 +10,8 @@ use layers::Digest;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A name that is no reference.
-    #[error("invalid reference format{0}")]
-    InvalidReference(&'static str),
+    #[error("{0}")]
+    InvalidReference(Cow<'static, str>),
     /// A platform that is not `os[/architecture[/variant]]`.
     #[error("{0:?} is an invalid platform: it must be os/architecture or os/architecture/variant")]
     InvalidPlatform(String),
@@ -90,6 +91,12 @@ pub enum Error {
     /// The archive of an import cannot be had; the text says from where and why.
     #[error("{message}")]
     Source { kind: Kind, message: String },
+    /// An index cannot be searched; the text says why.
+    #[error("{message}")]
+    Search { kind: Kind, message: String },
+    /// What is in a registry cannot be told; the text is its reason.
+    #[error("{message}")]
+    Remote { kind: Kind, message: String },
     /// Work that several callers shared failed; the text is the cause's.
     #[error("{message}")]
     Shared { kind: Kind, message: String },
@@ -108,6 +115,8 @@ pub enum Kind {
     NotFound,
     /// 409
     Conflict,
+    /// 429
+    TooManyRequests,
     /// 500: the registry's fault or the network's.
     Unavailable,
     /// 507 in spirit; dockerd answers 500.
@@ -143,7 +152,10 @@ impl Error {
             | Error::Layer(_)
             | Error::Unpack { .. }
             | Error::Store(_) => Kind::Internal,
-            Error::Shared { kind, .. } | Error::Source { kind, .. } => *kind,
+            Error::Shared { kind, .. }
+            | Error::Source { kind, .. }
+            | Error::Search { kind, .. }
+            | Error::Remote { kind, .. } => *kind,
         }
     }
 

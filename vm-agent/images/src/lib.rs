@@ -27,6 +27,7 @@ mod pull;
 mod push;
 mod reference;
 mod registry;
+mod remote;
 mod remove;
 mod resolve;
 mod save;
@@ -51,7 +52,8 @@ pub use made::Draft;
 pub use platform::Platform;
 pub use progress::{Detail, Progress, Sink};
 pub use reference::{DOCKER_HUB, Reference};
-pub use registry::{Auth, Patience, ProxyChoice, RegistryConfig, without_password};
+pub use registry::{Auth, Patience, ProxyChoice, RegistryConfig, SearchResult, without_password};
+pub use remote::{Described, DescribedPlatform, RemotePlugin};
 pub use remove::{Pruned, Removal, Removed};
 
 use content::Content;

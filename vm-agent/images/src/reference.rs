@@ -40,10 +40,12 @@ impl Reference {
     /// [`Error::InvalidReference`] with `dockerd`'s words.
     pub fn parse(text: &str) -> Result<Reference> {
         if Digest::from_hex(text).is_some() {
-            return Err(Error::InvalidReference(": cannot specify 64-byte hexadecimal strings"));
+            let text = format!("invalid repository name ({text}), cannot specify 64-byte hexadecimal strings");
+            return Err(Error::InvalidReference(text.into()));
         }
+        let invalid = || Error::InvalidReference("invalid reference format".into());
         let (name, digest) = match text.split_once('@') {
-            Some((name, digest)) => (name, Some(digest.parse::<Digest>().map_err(|_| Error::InvalidReference(""))?)),
+            Some((name, digest)) => (name, Some(digest.parse::<Digest>().map_err(|_| invalid())?)),
             None => (text, None),
         };
         let (domain, remainder) = split_domain(name);
@@ -52,13 +54,14 @@ impl Reference {
             None => (remainder.as_str(), None),
         };
         if path.chars().any(|c| c.is_ascii_uppercase()) {
-            return Err(Error::InvalidReference(": repository name must be lowercase"));
+            let text = format!("invalid reference format: repository name ({path}) must be lowercase");
+            return Err(Error::InvalidReference(text.into()));
         }
         if !is_domain(&domain) || !is_path(path) || tag.is_some_and(|tag| !is_tag(tag)) {
-            return Err(Error::InvalidReference(""));
+            return Err(invalid());
         }
         if domain.len() + 1 + path.len() > MAX_NAME {
-            return Err(Error::InvalidReference(": repository name must not be more than 255 characters"));
+            return Err(Error::InvalidReference("repository name must not be more than 255 characters".into()));
         }
         Ok(Reference { domain, path: path.to_owned(), tag: tag.map(str::to_owned), digest })
     }

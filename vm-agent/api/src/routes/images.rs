@@ -11,6 +11,7 @@ use hyper::StatusCode;
 use images::{ImageId, Images, Reference, Removal, Removed, Summary};
 use serde_json::{Value, json};
 
+use super::commit::repository_and_tag;
 use super::transfer::{parse_platform, platform_since};
 use super::{Call, names};
 use crate::Services;
@@ -253,8 +254,11 @@ pub(super) async fn history(call: Call) -> Answer {
 }
 
 pub(super) async fn tag(call: Call) -> Answer {
-    let repo = call.query.get("repo").unwrap_or_default();
-    let target = reference(repo, call.query.filled("tag"))?.or_latest();
+    // dockerd finds no words for a tag without a name.
+    let Some(target) = repository_and_tag(&call)? else { return reply::ok() };
+    if target.familiar_name() == "sha256" {
+        return Err(Failure::bad_request("refusing to create an ambiguous tag using digest algorithm as name"));
+    }
     let id = call.services.images.tag(&call.name, &target).await?;
     call.services.events.emit(event(&call.services.images, "tag", id.to_string(), target.familiar()));
     reply::empty(StatusCode::CREATED)
@@ -263,9 +267,14 @@ pub(super) async fn tag(call: Call) -> Answer {
 /// A repository with a tag or digest beside it, which replaces one in the name.
 pub(super) fn reference(repo: &str, tag: Option<&str>) -> Result<Reference, Failure> {
     let Some(tag) = tag else { return Ok(Reference::parse(repo)?) };
-    let name = Reference::parse(repo)?.familiar_name();
+    let name = Reference::parse(repo)?;
     let separator = if tag.contains(':') { '@' } else { ':' };
-    Ok(Reference::parse(&format!("{name}{separator}{tag}"))?)
+    let named = Reference::parse(&format!("{}{separator}{tag}", name.familiar_name()))?;
+    // In one text with the name, a slash would make the tag a part of it.
+    if named.name() != name.name() {
+        return Err(Failure::bad_request("invalid tag format"));
+    }
+    Ok(named)
 }
 
 pub(super) async fn remove(call: Call) -> Answer {

@@ -15,6 +15,7 @@ mod names;
 mod networks;
 mod observe;
 mod plugins;
+mod registry;
 mod swarm;
 mod system;
 mod transfer;
@@ -88,7 +89,7 @@ pub(crate) static TABLE: &[Route<Services>] = &[
     route!(POST   "/exec/{name}/resize"             exec::resize),
 
     route!(GET    "/images/json"                    images::list),
-    route!(GET    "/images/search"                  transfer::search),
+    route!(GET    "/images/search"                  registry::search),
     route!(GET    "/images/get"                     transfer::save_many),
     route!(POST   "/images/create"                  transfer::create),
     route!(POST   "/images/load"                    transfer::load),
@@ -99,7 +100,7 @@ pub(crate) static TABLE: &[Route<Services>] = &[
     route!(POST   "/images/{name}/push"             transfer::push),
     route!(POST   "/images/{name}/tag"              images::tag),
     route!(DELETE "/images/{name}"                  images::remove),
-    route!(GET    "/distribution/{name}/json"       transfer::distribution),
+    route!(GET    "/distribution/{name}/json"       registry::distribution),
 
     route!(GET    "/networks"                       networks::list),
     route!(GET    "/networks/"                      networks::list),

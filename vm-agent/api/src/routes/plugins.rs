@@ -3,11 +3,13 @@
 
 use engine_api::swarm::PluginPrivilege;
 use hyper::StatusCode;
-use images::Reference;
+use hyper::header::HeaderValue;
+use images::{Progress, Reference, RemotePlugin};
 
 use super::Call;
+use super::transfer::{credentials, everything, progress};
 use crate::failure::Failure;
-use crate::reply::{self, Answer};
+use crate::reply::{self, Answer, Outcome};
 use crate::strconv;
 
 pub(super) async fn list(call: Call) -> Answer {
@@ -44,26 +46,77 @@ pub(super) async fn upgrade(mut call: Call) -> Answer {
     Err(unknown(&local_name(&remote, &call.name)?))
 }
 
+/// What a plugin would be allowed. dockerd has no words for a registry that does not answer: it tells of none.
 pub(super) async fn privileges(call: Call) -> Answer {
-    remote(&call)?;
-    Err(unavailable())
+    let remote = remote(&call)?;
+    match call.services.images.remote_plugin(&remote, &credentials(&call.headers)).await {
+        Ok(RemotePlugin { is_plugin: true, .. }) => Err(unavailable()),
+        Ok(RemotePlugin { is_plugin: false, .. }) => {
+            let named = remote.digest.map_or_else(|| remote.clone(), |digest| remote.with_digest(digest));
+            Err(Failure::internal(format!("did not find plugin config for specified reference {named}")))
+        }
+        Err(error) => {
+            tracing::debug!("looking for the plugin {remote}: {error}");
+            let none: [(); 0] = [];
+            reply::json(&none)
+        }
+    }
 }
 
 pub(super) async fn pull(mut call: Call) -> Answer {
     let _: Vec<PluginPrivilege> = call.json_or_default().await?;
     let remote = remote(&call)?;
-    local_name(&remote, call.query.get("name").unwrap_or_default())?;
-    Err(unavailable())
+    let name = local_name(&remote, call.query.get("name").unwrap_or_default())?;
+    let auth = credentials(&call.headers);
+    let services = call.services;
+    let answer = progress(everything, move |sink| async move {
+        // With a digest the tag does not count.
+        let remote = remote.digest.map_or_else(|| remote.clone(), |digest| remote.with_digest(digest));
+        let found = services.images.remote_plugin(&remote, &auth).await.map_err(|error| unresolved(&remote, &error))?;
+        if found.is_plugin {
+            return Err(unavailable());
+        }
+        let id = remote.tag.clone().unwrap_or_else(|| remote.to_string());
+        let say = |id, status| sink.send(Progress::Status { id, status, detail: None });
+        say(Some(id), format!("Pulling from {}", remote.familiar_name()));
+        say(None, format!("Digest: {}", found.digest));
+        // dockerd fetches the layers, too, before it looks for what tells a plugin from an image.
+        Err(Failure::internal("fetched plugin image but plugin config is missing"))
+    })
+    .await?;
+    match (answer, HeaderValue::from_str(&name)) {
+        (Outcome::Reply(mut response), Ok(name)) => {
+            response.headers_mut().insert("docker-plugin-name", name);
+            Ok(Outcome::Reply(response))
+        }
+        (answer, _) => Ok(answer),
+    }
+}
+
+fn unresolved(remote: &Reference, error: &images::Error) -> Failure {
+    match error.kind() {
+        images::Kind::NotFound => {
+            Failure::new(StatusCode::NOT_FOUND, format!("error resolving plugin reference: {remote}: not found"))
+        }
+        _ => Failure::internal(format!("error resolving plugin reference: {error}")),
+    }
 }
 
 pub(super) async fn create(call: Call) -> Answer {
     let name = call.query.get("name").unwrap_or_default();
-    parse(name).map_err(|failure| failure.prefixed(&format!("failed to parse reference {name}: ")))?;
+    let name = parse(name).map_err(|failure| failure.prefixed(&format!("failed to parse reference {name}: ")))?;
+    if name.digest.is_some() {
+        return Err(Failure::internal("canonical references are not permitted"));
+    }
     Err(unavailable())
 }
 
+/// dockerd's words where it has no plugins, and why we have none.
 fn unavailable() -> Failure {
-    Failure::not_implemented("plugins are not available in this engine")
+    Failure::not_implemented(
+        "plugins are not supported on this platform: this engine runs no code of others beside itself, use its own drivers for \
+         volumes, networks and logs",
+    )
 }
 
 /// The plugin in a registry that the request is about.

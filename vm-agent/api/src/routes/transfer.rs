@@ -166,17 +166,9 @@ pub(super) async fn auth(mut call: Call) -> Answer {
     reply::json(&AuthResponse { identity_token: token.unwrap_or_default(), status: "Login Succeeded".to_owned() })
 }
 
-pub(super) async fn search(_call: Call) -> Answer {
-    Err(Failure::not_implemented("this engine cannot search a registry: look on the registry's own pages"))
-}
-
-pub(super) async fn distribution(_call: Call) -> Answer {
-    Err(Failure::not_implemented("this engine cannot describe an image without pulling it: use docker pull"))
-}
-
 /// The header `X-Registry-Auth`: JSON in base64, with either alphabet, padded or not. One that cannot be read counts as absent, as
 /// in dockerd.
-fn credentials(headers: &HeaderMap) -> Auth {
+pub(super) fn credentials(headers: &HeaderMap) -> Auth {
     let Some(header) = headers.get("x-registry-auth") else { return Auth::Anonymous };
     let text: String = header.to_str().unwrap_or_default().replace('+', "-").replace('/', "_");
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);

@@ -8,7 +8,7 @@ use oci_client::errors::{OciEnvelope, OciError, OciErrorCode};
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
-use crate::{Error, Reference};
+use crate::{Error, Kind, Reference};
 
 /// The `host:port` that refused a connection, when that is what happened.
 pub(super) fn connection_refused(error: &reqwest::Error) -> Option<String> {
@@ -165,6 +165,29 @@ impl Failure {
             Failure::NoCredentials(_) => Error::Unavailable(text),
             _ => self.into_error(),
         }
+    }
+
+    /// As `GET /distribution` reports it: with the registry's own status.
+    pub(crate) fn into_remote_error(self) -> Error {
+        let kind = match &self {
+            Failure::Status { status, .. } => match *status {
+                StatusCode::UNAUTHORIZED => Kind::Unauthorized,
+                StatusCode::FORBIDDEN => Kind::Forbidden,
+                StatusCode::NOT_FOUND => Kind::NotFound,
+                StatusCode::TOO_MANY_REQUESTS => Kind::TooManyRequests,
+                _ => Kind::Unavailable,
+            },
+            Failure::Protocol(_) => Kind::Internal,
+            Failure::NoAnswer(_) | Failure::BrokeOff(_) | Failure::NoCredentials(_) => Kind::Unavailable,
+        };
+        let message = match &self {
+            // What most registries say themselves.
+            Failure::Status { status: StatusCode::NOT_FOUND, code, .. } if code.is_empty() => {
+                "manifest unknown: manifest unknown".to_owned()
+            }
+            _ => self.text(),
+        };
+        Error::Remote { kind, message }
     }
 
     /// As `docker push` and `docker login` report it.

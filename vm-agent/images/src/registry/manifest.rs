@@ -92,7 +92,7 @@ fn next_page(url: &str, link: &str) -> Option<String> {
     Some(reqwest::Url::parse(url).ok()?.join(target).ok()?.to_string())
 }
 
-async fn read(mut response: Response, url: &str) -> Result<Vec<u8>, Failure> {
+pub(super) async fn read(mut response: Response, url: &str) -> Result<Vec<u8>, Failure> {
     let mut content = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|e| Failure::body(url, &e))? {
         content.extend_from_slice(&chunk);

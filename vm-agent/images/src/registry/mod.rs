@@ -10,6 +10,7 @@ mod endpoint;
 mod failure;
 mod login;
 mod manifest;
+mod search;
 mod session;
 mod tls;
 mod upload;
@@ -21,7 +22,9 @@ use std::time::Duration;
 pub use auth::Auth;
 pub use download::without_password;
 pub(crate) use endpoint::Endpoint;
+pub(crate) use failure::Failure;
 pub(crate) use manifest::RemoteManifest;
+pub use search::SearchResult;
 pub(crate) use session::{Action, Session};
 pub(crate) use upload::{Meter, Uploaded};
 
