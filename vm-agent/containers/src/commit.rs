@@ -80,6 +80,7 @@ impl Inner {
             config: json(&config),
             container: Some(record.id.clone()),
             container_config: json(&record.config),
+            reference: reference.clone(),
         };
         let (layers, upper, chain) = (self.services.layers.clone(), self.upper(&record.id).upper, record.chain.clone());
         let watch = handle.watch();
@@ -106,7 +107,6 @@ impl Inner {
         tell("create", &name);
         let mut image_ref = String::new();
         if let Some(reference) = reference {
-            images.tag(&name, &reference).await?;
             image_ref = reference.or_latest().familiar();
             tell("tag", &image_ref);
         }

@@ -50,6 +50,24 @@ pub struct DiskUsage {
 }
 
 impl Images {
+    /// These images and all that were made from them here, however many steps ago.
+    pub fn with_children(&self, images: impl IntoIterator<Item = ImageId>) -> Result<HashSet<ImageId>> {
+        let mut children: HashMap<ImageId, Vec<ImageId>> = HashMap::new();
+        for (id, record) in self.records()? {
+            if let Some(parent) = record.parent {
+                children.entry(parent).or_default().push(id);
+            }
+        }
+        let mut found = HashSet::new();
+        let mut next: Vec<ImageId> = images.into_iter().collect();
+        while let Some(id) = next.pop() {
+            if found.insert(id) {
+                next.extend(children.get(&id).into_iter().flatten());
+            }
+        }
+        Ok(found)
+    }
+
     /// Every image, the newest first.
     pub fn list(&self) -> Result<Vec<Summary>> {
         let records = self.records()?;

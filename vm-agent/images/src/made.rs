@@ -9,7 +9,7 @@ use crate::compression::{Compression, Tee};
 use crate::image::{ImageRecord, LayerRecord, layer_media_type};
 use crate::manifest::{Descriptor, Manifest, media};
 use crate::pins::Pin;
-use crate::{Error, ImageId, Images, Platform, Result, blocking};
+use crate::{Error, ImageId, Images, Platform, Reference, Result, blocking};
 
 /// What a new image says about itself, beside its layers.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +26,8 @@ pub struct Draft {
     pub container: Option<String>,
     /// That container's configuration.
     pub container_config: Value,
+    /// The name that it gets, `:latest` without a tag, in the step that records it: one without could be pruned in between.
+    pub reference: Option<Reference>,
 }
 
 impl Images {
@@ -89,7 +91,7 @@ impl Images {
                 config.insert(key.to_owned(), value.clone());
             }
         }
-        let id = self.record_made(Value::Object(config), chain, base.copied(), pin).await?;
+        let id = self.record_made(Value::Object(config), chain, base.copied(), draft.reference, pin).await?;
         // The layer was written, but no image has it.
         if is_empty && let Err(e) = self.collect().await {
             tracing::warn!("collecting unused layers: {e}");
@@ -120,7 +122,7 @@ impl Images {
         if !draft.comment.is_empty() {
             config.insert("comment".to_owned(), Value::String(draft.comment.clone()));
         }
-        self.record_made(Value::Object(config), chain, None, pin).await
+        self.record_made(Value::Object(config), chain, None, draft.reference, pin).await
     }
 
     /// Runs `changes` beside the unpacking of what it writes.
@@ -165,8 +167,13 @@ impl Images {
         config: Value,
         layers: Vec<LayerRecord>,
         parent: Option<ImageId>,
+        reference: Option<Reference>,
         pin: Pin,
     ) -> Result<ImageId> {
+        if reference.as_ref().is_some_and(|reference| reference.digest.is_some()) {
+            return Err(Error::TagWithDigest);
+        }
+        let references: Vec<Reference> = reference.into_iter().map(Reference::or_latest).collect();
         let content = config.to_string().into_bytes();
         let id = Digest::of(&content);
         let manifest = Manifest {
@@ -189,7 +196,7 @@ impl Images {
             parent,
             last_tagged: None,
         };
-        let recorded = self.commit(id, record, &[], &pin).await;
+        let recorded = self.commit(id, record, &references, &pin).await;
         drop(pin);
         recorded.inspect_err(|_| self.collect_later())?;
         Ok(id)

@@ -242,3 +242,22 @@ async fn an_import_ends_with_who_waits_for_it() {
     bench.images.collect().await.unwrap();
     assert!(bench.layer_names().is_empty() && bench.names("content/blobs/sha256").is_empty());
 }
+
+/// What has no name is pruned: an image that is to have one has it in the step that records it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_has_its_name_from_its_first_moment() {
+    let bench = Bench::new();
+    let name = Reference::parse("made").unwrap();
+    let draft = || Draft { reference: Some(name.clone()), ..Draft::default() };
+    let source = Source::stream(std::io::Cursor::new(file("base", "1")));
+    let base = bench.images.import(source, None, draft()).await.unwrap();
+    assert_eq!(bench.images.resolve("made:latest").unwrap(), base);
+    let tar = file("child", "2");
+    let write = move |out: &mut dyn std::io::Write| out.write_all(&tar).map_err(layers::Error::Read);
+    let child = bench.images.derive(Some(&base), draft(), write).await.unwrap();
+    assert_eq!(bench.images.resolve("made:latest").unwrap(), child);
+    let digest = Reference::parse(&format!("made@{child}")).unwrap();
+    let draft = Draft { reference: Some(digest), ..Draft::default() };
+    let refused = bench.images.derive(Some(&base), draft, |_: &mut dyn std::io::Write| Ok(())).await.unwrap_err();
+    assert!(matches!(refused, Error::TagWithDigest), "{refused}");
+}

@@ -40,12 +40,12 @@ pub(super) async fn import(call: Call, platform: Option<Platform>) -> Answer {
             engine: services.facts.version.clone(),
             config: json(&config),
             container_config: json(&ContainerConfig::default()),
+            reference: reference.clone(),
             ..Draft::default()
         };
         let id = services.images.import(source, platform.as_ref(), draft).await?.to_string();
         let happened = |action: &str, name: &str| event(&services.images, action, id.as_str(), name);
         if let Some(reference) = reference {
-            services.images.tag(&id, &reference).await?;
             services.events.emit(happened("tag", &reference.familiar()));
         }
         services.events.emit(happened("import", &id));
