@@ -211,6 +211,16 @@ pub(crate) fn travels(case: &Case<'_>) -> Result {
     let reference = format!("{}/travel{}:1", case.registry.address(), case.number());
     case.ok(&["run", "--name", &name, "busybox", "sh", "-c", "echo inside >/new; rm /etc/group"])?;
     let id = case.ok(&["commit", &name, &reference])?;
+    // What `ancestor` means is said by parents, not by layers.
+    let descends = |from: &str| -> anyhow::Result<bool> {
+        let child = case.container("descendant");
+        case.ok(&["create", "--name", &child, &reference])?;
+        let found =
+            case.ok(&["ps", "-aq", "--filter", &format!("ancestor={from}"), "--filter", &format!("name={child}$")])?;
+        case.ok(&["rm", &child])?;
+        Ok(!found.is_empty())
+    };
+    ensure!(descends("busybox")? && descends(&reference)?, "a committed image has its base among its ancestors");
     let out = case.ok(&["push", &reference])?;
     ensure!(out.contains("Pushed") && out.contains("1: digest: sha256:"), "{out}");
     let dir = tempfile::tempdir()?;
@@ -225,6 +235,7 @@ pub(crate) fn travels(case: &Case<'_>) -> Result {
     ensure!(case.ok(&["inspect", "--format", "{{.Id}}", &reference])? == id);
     // What came from a registry has no parent here.
     ensure!(case.ok(&["inspect", "--format", "{{.Parent}}", &reference])?.is_empty());
+    ensure!(!descends("busybox")? && descends(&reference)?, "a pulled image has no ancestors here");
     case.ok(&["rmi", &reference])?;
     case.ok(&["load", "-q", "-i", &file])?;
     ensure!(case.ok(&["run", "--rm", &loaded, "sh", "-c", look])? == "inside\nnone");

@@ -1,5 +1,7 @@
 //! Links: `--link` on the default bridge and on networks of one's own.
 
+use std::time::Duration;
+
 use anyhow::ensure;
 
 use crate::suite::{Entry, cases, everywhere};
@@ -7,6 +9,7 @@ use crate::suite::{Entry, cases, everywhere};
 use serde_json::Value;
 use tests::case::Case;
 use tests::http::request;
+use tests::wait::until;
 
 type Result = anyhow::Result<()>;
 
@@ -104,9 +107,13 @@ pub(crate) fn follow_their_containers(case: &Case<'_>) -> Result {
     case.ok(&["start", &child])?;
     let after = address(case, &child)?;
     ensure!(before != after, "{before} {after}");
-    let hosts = case.ok(&["exec", &parent, "cat", "/etc/hosts"])?;
     let line = format!("{after}\tdb {} {child}", &id[..12]);
-    ensure!(hosts.lines().any(|known| known == line) && hosts.contains("10.1.2.3 mine"), "{hosts}");
+    // The child does not wait until its parents know.
+    let hosts = until("the child's new address", Duration::from_secs(60), || {
+        let hosts = case.ok(&["exec", &parent, "cat", "/etc/hosts"]);
+        hosts.map(|hosts| hosts.lines().any(|known| known == line).then_some(hosts)).transpose()
+    })??;
+    ensure!(hosts.contains("10.1.2.3 mine"), "{hosts}");
     ensure!(!hosts.lines().any(|line| line.starts_with(&format!("{before}\t"))), "{hosts}");
 
     let (child2, parent2) = (case.container("child2"), case.container("parent2"));

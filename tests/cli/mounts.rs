@@ -11,8 +11,11 @@ use crate::suite::{Entry, cases, everywhere, on_this_machine};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    [cases![everywhere; of_an_image], cases![on_this_machine; pass_as_asked, a_copy_leaves_none, around_the_engine]]
-        .concat()
+    [
+        cases![everywhere; of_an_image, none_over_a_file],
+        cases![on_this_machine; pass_as_asked, a_copy_leaves_none, around_the_engine],
+    ]
+    .concat()
 }
 
 /// The engine's mount namespace: the parent of a container's first process lives there.
@@ -137,6 +140,18 @@ pub(crate) fn around_the_engine(case: &Case<'_>) -> Result {
     ensure!(said.code == 1 && said.err.contains(&text), "{said:?}");
     // Nobody asked for a slave: where the root is none the bind is private.
     ensure!(case.ok(&["run", "--rm", "-v", "/:/host:ro", "busybox", "echo", "ran"])? == "ran");
+    Ok(())
+}
+
+/// A volume of the configuration needs a folder, or nothing, where it comes.
+pub(crate) fn none_over_a_file(case: &Case<'_>) -> Result {
+    let name = case.container("over");
+    let said = case.run(&["create", "--name", &name, "-v", "/etc/passwd", "busybox"])?;
+    let words = "cannot mount volume over existing file, file exists ";
+    ensure!(said.code == 1 && said.err.contains(words) && said.err.contains("/etc/passwd"), "{said:?}");
+    ensure!(case.run(&["inspect", &name])?.code == 1, "the container is there");
+    case.ok(&["create", "--name", &name, "-v", "/etc", "-v", "/absent/folder", "busybox"])?;
+    case.ok(&["rm", "-v", &name])?;
     Ok(())
 }
 

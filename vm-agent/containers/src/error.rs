@@ -133,6 +133,8 @@ pub enum Error {
     DefaultName,
     #[error("Cannot get parent {parent} for link name {link}")]
     LinkParent { parent: String, link: String },
+    #[error("cannot mount volume over existing file, file exists {0}")]
+    VolumeOverFile(String),
 }
 
 /// A request that can never be served as it is.
@@ -363,6 +365,7 @@ impl Error {
             | Error::LinkElsewhere(_)
             | Error::DefaultName
             | Error::LinkParent { .. }
+            | Error::VolumeOverFile(_)
             | Error::Stopping => Kind::System,
             Error::Networking(cause) | Error::Network(cause) => network_kind(cause),
             Error::Image(cause) => image_kind(cause),

@@ -8,8 +8,8 @@ use crate::service::Inner;
 use crate::state::{State, UnixNanos};
 use crate::{Error, Invalid, Result};
 use engine_api::Filters;
-use layers::DiffId;
 use regex_lite::Regex;
+use std::collections::HashSet;
 
 const KNOWN: [&str; 15] = [
     "ancestor",
@@ -44,8 +44,8 @@ pub(crate) struct Selection {
     tasks_only: bool,
     before: Option<UnixNanos>,
     since: Option<UnixNanos>,
-    /// (image id, layers) of `ancestor`.
-    ancestors: Option<Vec<(String, Vec<DiffId>)>>,
+    /// The images that `ancestor` names, and those that were made from them here.
+    ancestors: Option<HashSet<String>>,
     publish: Vec<Ports>,
     expose: Vec<Ports>,
 }
@@ -88,13 +88,9 @@ impl Selection {
         }
         let ancestors = filters.contains("ancestor").then(|| {
             let images = &inner.services.images;
-            filters
-                .values("ancestor")
-                .filter_map(|name| {
-                    let id = images.resolve(name).ok()?;
-                    Some((id.to_string(), images.image(&id).ok()?.chain.clone()))
-                })
-                .collect()
+            // One that is not here has none.
+            let ids = filters.values("ancestor").filter_map(|name| images.resolve(name).ok());
+            Ok::<_, Error>(images.with_children(ids)?.iter().map(ToString::to_string).collect())
         });
         let ports = |name: &'static str| -> Result<Vec<Ports>> {
             let parse = |value: &str| {
@@ -112,7 +108,7 @@ impl Selection {
             exited,
             before: bounds[0],
             since: bounds[1],
-            ancestors,
+            ancestors: ancestors.transpose()?,
             publish: ports("publish")?,
             expose: ports("expose")?,
             filters: filters.clone(),
@@ -132,10 +128,7 @@ impl Selection {
             && filters.accepts("health", view.health.as_ref().map_or("none", |health| health.status.name()))
             && self.before.is_none_or(|before| record.created < before)
             && self.since.is_none_or(|since| record.created > since)
-            && self.ancestors.as_ref().is_none_or(|list| {
-                list.iter()
-                    .any(|(id, chain)| *id == record.image || (!chain.is_empty() && record.chain.starts_with(chain)))
-            })
+            && self.ancestors.as_ref().is_none_or(|images| images.contains(&record.image))
             && filters.any("volume", |wanted| {
                 record.mounts.iter().filter(|mount| !mount.hidden).any(|mount| {
                     let source = match &mount.source {

@@ -92,7 +92,6 @@ pub(crate) enum Command {
     /// A container that this one has a link to runs now.
     Linked {
         child: String,
-        reply: Reply<()>,
     },
     Unlink {
         /// What follows this container's name in the link's.

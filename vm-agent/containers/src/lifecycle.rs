@@ -129,24 +129,11 @@ impl Containers {
             return Err(Invalid::EmptyName.into());
         }
         let handle = self.inner.find(id)?;
-        let old = handle.view().record.name.clone();
-        if old == name {
-            return Err(Invalid::SameName.into());
-        }
         if !names::is_valid(name) {
             return Err(Error::Rename(Box::new(Invalid::Name(name.to_owned()).into())));
         }
-        self.inner.reserve_name(name, &handle.id).map_err(|error| Error::Rename(Box::new(error)))?;
-        let (inner, name) = (Arc::clone(&self.inner), name.to_owned());
-        to_the_end(async move {
-            let renamed = handle.ask(|reply| Command::Rename { name: name.clone(), reply }).await;
-            match renamed {
-                Ok(()) => inner.renamed(&old, &name),
-                Err(_) => inner.release_name(&name),
-            }
-            renamed
-        })
-        .await
+        let name = name.to_owned();
+        to_the_end(async move { handle.ask(|reply| Command::Rename { name, reply }).await }).await
     }
 
     pub async fn update(&self, id: &str, mut request: ContainerUpdateRequest) -> Result<ContainerUpdateResponse> {

@@ -5,7 +5,6 @@ use crate::handle::Command;
 use crate::links::{renewed, without};
 use crate::service::{Inner, blocking};
 use crate::{Error, Result};
-use std::sync::Arc;
 use store::Durability;
 
 /// The longest hosts file that is edited, in bytes.
@@ -65,13 +64,11 @@ impl Actor {
 }
 
 impl Inner {
-    /// Tells the containers with links to this one that it runs, and where. Links lead from newer containers to older ones,
-    /// so nobody here waits for somebody who waits for it.
-    pub(super) async fn tell_linked(self: &Arc<Self>, child: &str) {
+    /// Tells the containers with links to this one that it runs, and where. It does not wait until they know it: one of them may
+    /// be held up for as long as its disk or its network is. One that was removed meanwhile needs no address.
+    pub(super) fn tell_linked(&self, child: &str) {
         for parent in self.linked_to(child) {
-            let child = child.to_owned();
-            // One that was removed meanwhile needs no address.
-            let _ = parent.ask(|reply| Command::Linked { child, reply }).await;
+            parent.tell(Command::Linked { child: child.to_owned() });
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::service::Inner;
 use crate::signal::{SIGKILL, Signal};
 use crate::state::{Action, Event, Exit, Failure, Refused, State};
 use crate::stdio::{Copiers, Hub};
-use crate::{Error, Result};
+use crate::{Error, Invalid, Result};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -153,10 +153,7 @@ impl Actor {
             Command::Unpause(reply) => answer(reply, self.pause(Event::Unpause).await),
             Command::Remove { options, reply } => self.remove(options, reply).await,
             Command::Rename { name, reply } => answer(reply, self.rename(name).await),
-            Command::Linked { child, reply } => {
-                self.renew_link(&child).await;
-                answer(reply, Ok(()));
-            }
+            Command::Linked { child } => self.renew_link(&child).await,
             Command::Unlink { alias, reply } => answer(reply, self.unlink(&alias).await),
             Command::Update { request, reply } => answer(reply, self.update(*request).await),
             Command::Connect { network, settings, reply } => answer(reply, self.connect(network, *settings).await),
@@ -230,7 +227,7 @@ impl Actor {
                 Box::pin(self.happen(event)).await.expect("a launch ends in one of its two events");
                 drop(alone);
                 if matches!(self.record.state, State::Running(_)) {
-                    self.inner.tell_linked(&self.record.id).await;
+                    self.inner.tell_linked(&self.record.id);
                     self.start_probing();
                 }
             }
@@ -349,12 +346,19 @@ impl Actor {
         self.timer = Some(timer.abort_handle());
     }
 
+    /// The index of names changes here too: one rename after another, and none of a container that is gone.
     async fn rename(&mut self, name: String) -> Result<()> {
+        if self.record.name == name {
+            return Err(Invalid::SameName.into());
+        }
+        self.inner.reserve_name(&name, &self.record.id).map_err(|error| Error::Rename(Box::new(error)))?;
         let old = std::mem::replace(&mut self.record.name, name);
         if let Err(error) = self.inner.table.put(&self.record.id, &self.record, Durability::Durable).await {
-            self.record.name = old;
+            let name = std::mem::replace(&mut self.record.name, old);
+            self.inner.release_name(&name);
             return Err(error.into());
         }
+        self.inner.renamed(&old, &self.record.name);
         if let Err(error) = self.inner.services.networks.rename(&self.record.id, &self.record.name).await {
             tracing::warn!(container = self.record.id, %error, "the new name is not known on the container's networks");
         }

@@ -234,8 +234,9 @@ impl Inner {
         }
         self.table.put(&record.id, &record, Durability::Durable).await?;
         let handle = Actor::spawn(Arc::clone(self), record.clone(), Arc::new(Hub::new()), Beginning::default());
-        self.add(handle);
+        // While nobody can rename it.
         self.name_links(&record);
+        self.add(handle);
         self.emit(&record, "create");
         Ok(())
     }
@@ -249,6 +250,12 @@ impl Inner {
             let source = match runtime::sys::open_in_root(root.as_fd(), Path::new(&destination), flags, 0) {
                 Ok(source) => source,
                 Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                    let flags = libc::O_PATH | libc::O_CLOEXEC;
+                    let is_file = runtime::sys::open_in_root(root.as_fd(), Path::new(&destination), flags, 0).is_ok();
+                    // dockerd looks at the volumes of the configuration only; what else is in the way fails at the start.
+                    if is_file && of_configuration(record, &destination) {
+                        return Err(Error::VolumeOverFile(destination));
+                    }
                     continue;
                 }
                 Err(error) => return Err(Error::path("read the image's content of", destination)(error)),
@@ -380,6 +387,13 @@ fn wanted_mounts(config: &ContainerConfig, host: &HostConfig, shallow: bool, inn
         }
     }
     Ok(list)
+}
+
+/// Whether the image's `VOLUME` or a `-v` without a source, and no other mount, put a volume there.
+fn of_configuration(record: &Record, destination: &str) -> bool {
+    let mounted = record.mounts.iter().find(|mounted| mounted.destination == destination);
+    let mut wanted = record.config.volumes.iter().flatten().filter_map(|(path, _)| mounts::anonymous(path).ok());
+    mounted.is_some_and(|mounted| mounted.anonymous) && wanted.any(|wanted| wanted.destination == destination)
 }
 
 /// A mount of another container; tmpfs mounts are not shared.

@@ -192,3 +192,62 @@ pub(crate) async fn health(stage: &Stage) {
     stage.remove(&neighbour).await;
     stage.remove(&id).await;
 }
+
+/// Whichever comes first, and whoever is removed meanwhile: a name is its container's or free.
+pub(crate) async fn renames_at_once(stage: &Stage) {
+    for round in 0..20 {
+        let names: Vec<String> = ["one", "two", "three"].iter().map(|name| format!("{name}-{round}")).collect();
+        let id = stage.create(Some(&names[0]), json!({"Cmd": ["true"]})).await.expect("create");
+        let (first, second) =
+            tokio::join!(stage.containers.rename(&id, &names[1]), stage.containers.rename(&id, &names[2]));
+        first.expect("rename");
+        second.expect("rename");
+        let name = stage.containers.inspect(&id, false).await.expect("inspect").name;
+        let (own, free): (Vec<_>, Vec<_>) = names.iter().partition(|known| name == format!("/{known}"));
+        assert_eq!((own.len(), free.len()), (1, 2), "{name}");
+        for name in free {
+            let other = stage.create(Some(name), json!({"Cmd": ["true"]})).await.expect("the name is free");
+            stage.remove(&other).await;
+        }
+        // The same name twice: one of them is told that it is the container's already.
+        let (first, second) =
+            tokio::join!(stage.containers.rename(&id, &names[0]), stage.containers.rename(&id, &names[0]));
+        assert!(first.is_ok() || second.is_ok());
+        assert_eq!(stage.containers.inspect(&names[0], false).await.expect("by its name").id, id);
+        let options = RemoveOptions { force: true, volumes: true };
+        let (_, removed) = tokio::join!(stage.containers.rename(&id, &names[1]), stage.containers.remove(&id, options));
+        removed.expect("remove");
+        for name in &names {
+            let other = stage.create(Some(name), json!({"Cmd": ["true"]})).await.expect("the name is free");
+            stage.remove(&other).await;
+        }
+    }
+}
+
+/// A container that others have links to starts although one of them is held up: its hosts file is a pipe that nobody writes.
+pub(crate) async fn a_start_waits_for_no_parent(stage: &Stage) {
+    let child = stage.create(Some("linked"), json!({"Cmd": ["sleep", "100"]})).await.expect("create");
+    stage.containers.start(&child).await.expect("start");
+    let request = json!({"Cmd": ["sleep", "100"], "HostConfig": {"Links": ["linked:db"]}});
+    let parent = stage.create(None, request).await.expect("create");
+    stage.containers.start(&parent).await.expect("start");
+    let inspected = stage.containers.inspect(&parent, false).await.expect("inspect");
+    let hosts = std::path::PathBuf::from(inspected.hosts_path);
+    std::fs::remove_file(&hosts).expect("the hosts file is there");
+    assert!(std::process::Command::new("mkfifo").arg(&hosts).status().expect("mkfifo runs").success());
+    let options = StopOptions { timeout: Some(0), signal: None };
+    let restart = stage.containers.restart(&child, options);
+    tokio::time::timeout(std::time::Duration::from_secs(60), restart)
+        .await
+        .expect("it waits for nobody")
+        .expect("restart");
+    // The parent reads the pipe to its end, and then writes what it should have.
+    let freed = tokio::task::spawn_blocking(move || {
+        drop(std::fs::OpenOptions::new().write(true).open(&hosts)?);
+        std::fs::read_to_string(&hosts)
+    });
+    let written = freed.await.expect("no panic").expect("the parent reads and writes");
+    assert!(written.contains("\tdb "), "{written:?}");
+    stage.remove(&parent).await;
+    stage.remove(&child).await;
+}

@@ -105,6 +105,8 @@ async fn run_all(stage: &Stage, filter: Option<&str>) {
         streams::follow_logs,
         streams::auto_remove,
         lifecycle::stop_and_kill,
+        lifecycle::renames_at_once,
+        lifecycle::a_start_waits_for_no_parent,
         lifecycle::stop_during_a_start,
         lifecycle::ports_after_a_stop,
         lifecycle::signals_that_do_not_stop,
