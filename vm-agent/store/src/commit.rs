@@ -22,6 +22,8 @@ pub(crate) struct Committer {
     failing: bool,
     /// The journal takes no records, and the log has that.
     recordless: bool,
+    /// The last transaction ended nobody knows where: the next one begins with a database that is opened again.
+    broken_off: bool,
 }
 
 /// What became of a group of writes.
@@ -35,7 +37,7 @@ pub(crate) struct Outcome {
 
 impl Committer {
     pub(crate) fn new(database: Arc<Shared>, journal: Journal) -> Committer {
-        Committer { database, journal, flushes: Arc::default(), failing: false, recordless: false }
+        Committer { database, journal, flushes: Arc::default(), failing: false, recordless: false, broken_off: false }
     }
 
     /// The counter of transactions that reached the disk.
@@ -51,6 +53,11 @@ impl Committer {
     /// Why the database is not open, when it could not be opened again. The next write tries that.
     pub(crate) fn closed(&self) -> Option<Error> {
         self.database.get().err()
+    }
+
+    /// Tells that a panic ended a write.
+    pub(crate) fn broke_off(&mut self) {
+        self.broken_off = true;
     }
 
     /// One transaction with the whole group: flushed, or in memory and in the journal.
@@ -88,9 +95,10 @@ impl Committer {
     fn commit(&mut self, group: &[&Operation], durable: bool) -> Result<()> {
         let mut again = true;
         loop {
-            if self.closed().is_some() {
+            if self.broken_off || self.closed().is_some() {
                 again = false;
                 self.reopen()?;
+                self.broken_off = false;
             }
             // The guard goes before the database can be opened again.
             let tried = {

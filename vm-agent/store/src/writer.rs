@@ -1,5 +1,6 @@
 //! The writer thread: it takes what callers want written and answers them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -7,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::commit::Committer;
-use crate::pace::Pace;
+use crate::commit::{Committer, Outcome};
+use crate::pace::{Flush, Pace};
 use crate::{Durability, Error, Result};
 
 /// Pause between attempts to open a database that could not be opened again.
@@ -90,7 +91,7 @@ fn run(mut committer: Committer, inbox: &Receiver<Request>) {
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 if pace.at.is_some()
-                    && let Err(error) = committer.write(&[], true).result
+                    && let Err(error) = write(&mut committer, &[], true).result
                 {
                     tracing::error!(%error, "the metadata store ends without a last flush");
                 }
@@ -103,10 +104,21 @@ fn run(mut committer: Committer, inbox: &Receiver<Request>) {
             // The time is not here yet at which it is opened again.
             Some(error) if !due => Err(error),
             _ => {
-                let durable = due || group.iter().any(|request| request.durability == Durability::Durable);
-                let operations: Vec<_> = group.iter().flat_map(|request| &request.operations).collect();
-                let outcome = committer.write(&operations, durable);
+                let durable = due || group.iter().any(Request::is_durable);
+                let outcome = write(&mut committer, &group, durable);
                 pace = pace.after(outcome.visible, outcome.flush, Instant::now());
+                if outcome.result.is_err() && durable {
+                    // What was to be in memory only is not told of the disk.
+                    let (durable, eventual) = group.into_iter().partition(Request::is_durable);
+                    group = durable;
+                    if committer.closed().is_none() {
+                        let alone = write(&mut committer, &eventual, false);
+                        pace = pace.after(alone.visible, alone.flush, Instant::now());
+                        answer(eventual, &alone.result);
+                    } else {
+                        answer(eventual, &outcome.result);
+                    }
+                }
                 if committer.closed().is_some() {
                     // Readers wait for it as well.
                     pace.at = Some(Instant::now() + REOPEN_EVERY);
@@ -114,10 +126,31 @@ fn run(mut committer: Committer, inbox: &Receiver<Request>) {
                 outcome.result
             }
         };
-        for request in group {
-            // A caller that went away does not want the answer.
-            let _ = request.done.send(result.clone());
-        }
+        answer(group, &result);
+    }
+}
+
+impl Request {
+    fn is_durable(&self) -> bool {
+        self.durability == Durability::Durable
+    }
+}
+
+/// A panic is one group's failure: whoever writes later finds a store that works, since it is opened again first.
+fn write(committer: &mut Committer, group: &[Request], durable: bool) -> Outcome {
+    let operations: Vec<_> = group.iter().flat_map(|request| &request.operations).collect();
+    catch_unwind(AssertUnwindSafe(|| committer.write(&operations, durable))).unwrap_or_else(|_| {
+        tracing::error!("the writer of the metadata store panicked; the store is opened again");
+        committer.broke_off();
+        let cause = "the writer panicked".to_owned();
+        Outcome { result: Err(Error::Write { cause }), visible: false, flush: Flush::Failed }
+    })
+}
+
+fn answer(group: Vec<Request>, result: &Result<()>) {
+    for request in group {
+        // A caller that went away does not want the answer.
+        let _ = request.done.send(result.clone());
     }
 }
 
@@ -126,6 +159,55 @@ mod tests {
     use super::*;
     use crate::Store;
     use crate::faults::{self, Arrives};
+
+    #[tokio::test]
+    async fn a_panic_is_the_failure_of_one_group() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.redb");
+        let store = Store::open(&path).unwrap();
+        let texts = store.table::<String>("texts");
+        texts.put("k", &"kept".to_owned(), Durability::Durable).await.unwrap();
+        for _ in 0..2 {
+            faults::of(&path).panics.store(1, std::sync::atomic::Ordering::SeqCst);
+            let error = texts.put("k", &"lost".to_owned(), Durability::Durable).await.unwrap_err();
+            assert!(error.to_string().contains("panicked"), "{error}");
+            texts.put("e", &"eventual".to_owned(), Durability::Eventual).await.unwrap();
+            texts.put("k", &"written".to_owned(), Durability::Durable).await.unwrap();
+            assert_eq!(texts.get("k").unwrap(), Some("written".to_owned()));
+            assert_eq!(texts.get("e").unwrap(), Some("eventual".to_owned()));
+        }
+    }
+
+    /// All are in the inbox when the writer looks. The durable one fails when its second try does, whichever sync that is.
+    #[test]
+    fn an_eventual_write_is_not_told_of_anothers_failed_flush() {
+        let mut failed = 0;
+        for second in 1..12 {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("store.redb");
+            let (database, journal) = crate::database::Shared::open(&path).unwrap();
+            let committer = Committer::new(Arc::new(database), journal);
+            let (requests, inbox) = mpsc::channel();
+            let submit = |key: &str, durability| {
+                let (done, receiver) = oneshot::channel();
+                let operation = Operation { table: "texts", key: key.to_owned(), value: Some(b"1".to_vec()) };
+                requests.send(Request { operations: vec![operation], durability, done }).unwrap();
+                receiver
+            };
+            faults::of(&path).fail_syncs([0, second], Arrives::Everything);
+            let eventual = [submit("a", Durability::Eventual), submit("c", Durability::Eventual)];
+            let durable = submit("b", Durability::Durable);
+            drop(requests);
+            run(committer, &inbox);
+            // Without an open database nothing can be written.
+            let Err(Error::Write { .. }) = durable.blocking_recv().unwrap() else { continue };
+            failed += 1;
+            for answer in eventual {
+                answer.blocking_recv().unwrap().unwrap();
+            }
+        }
+        assert!(failed > 0, "no second try met a sync that fails");
+    }
 
     #[tokio::test]
     async fn a_database_that_does_not_open_is_tried_now_and_then_and_refuses_meanwhile() {
