@@ -111,8 +111,7 @@ impl Networks {
         let failures = self.undo(done).await;
         let network = {
             let mut state = self.inner.state();
-            state.forget(&e.container_id, &e.network_id);
-            let told = state.leaving.remove(&e.id);
+            let told = state.leave(held);
             state.networks.get(&e.network_id).filter(|_| !told).map(|entry| entry.network.clone())
         };
         if let Some(network) = network {

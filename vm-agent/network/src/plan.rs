@@ -356,6 +356,28 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_leaves_once_however_many_release_it() {
+        let mut state = state_with(network(&["10.1.0.0/24"]));
+        let attach = |state: &mut State| {
+            state.plan_attach(wanted("1"), drawn()).unwrap();
+            state.endpoints.values().next().unwrap().clone()
+        };
+        let held = attach(&mut state);
+        assert!(!state.leave(&held), "the first to release it tells");
+        assert!(state.leave(&held), "the second does not");
+        // Told before it left: at the end of its container.
+        let held = attach(&mut state);
+        assert!(state.leaving.insert(held.endpoint.id.clone()));
+        assert!(state.leave(&held) && state.leave(&held));
+        assert!(state.leaving.is_empty());
+        // Whoever is late leaves what came after alone.
+        let mut late = attach(&mut state);
+        late.endpoint.id = "earlier".to_owned();
+        assert!(state.leave(&late));
+        assert_eq!(state.endpoints.len(), 1);
+    }
+
+    #[test]
     fn an_endpoint_of_an_earlier_engine_keeps_its_address() {
         let mut first = state_with(network(&["10.1.0.0/24", "fd00::/64"]));
         first.plan_attach(wanted("c"), drawn()).unwrap();

@@ -180,6 +180,19 @@ impl State {
         Some(held)
     }
 
+    /// [`State::forget`] for an endpoint that was released, and whether somebody has told, or will tell, that it left. Two may release
+    /// the same one: its container ends while a disconnect waits for the host to close its ports. By then another endpoint may be
+    /// in its place.
+    pub(crate) fn leave(&mut self, released: &Held) -> bool {
+        let e = &released.endpoint;
+        let key = (e.container_id.clone(), e.network_id.clone());
+        if self.endpoints.get(&key).is_none_or(|held| held.endpoint.id != e.id) {
+            return true;
+        }
+        self.forget(&e.container_id, &e.network_id);
+        self.leaving.remove(&e.id)
+    }
+
     /// Takes an endpoint of an earlier engine back in; false when its network is gone or its address taken.
     pub(crate) fn restore(&mut self, held: Held) -> bool {
         let e = &held.endpoint;

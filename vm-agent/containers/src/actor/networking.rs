@@ -183,12 +183,18 @@ impl Actor {
             };
             return Err(error.into());
         }
+        let mut left = Ok(());
         if let Some(run) = self.run.clone() {
-            self.inner.services.networks.detach(&self.record.id, &name, run.sandbox.as_ref()).await?;
+            left = self.inner.services.networks.detach(&self.record.id, &name, run.sandbox.as_ref()).await;
+        }
+        // It has left, and that was told; only something of it stayed.
+        if !matches!(left, Ok(()) | Err(network::Error::Detach { .. })) {
+            return Ok(left?);
         }
         self.record.endpoints.remove(&name);
         let published = self.publish_again().await;
         self.networks_changed().await?;
+        left?;
         published
     }
 
