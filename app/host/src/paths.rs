@@ -125,7 +125,7 @@ impl Paths {
     pub fn settings(&self) -> PathBuf {
         self.config.join("settings.toml")
     }
-    /// Held locked by whoever changes the settings.
+    /// Held locked by whoever changes the settings, where folders have no locks.
     pub fn settings_lock(&self) -> PathBuf {
         self.config.join("settings.lock")
     }

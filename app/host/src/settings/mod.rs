@@ -181,8 +181,14 @@ impl Settings {
     pub fn change(paths: &Paths, name: &str, value: Option<&str>) -> Result<Settings> {
         let (file, lock) = (paths.settings(), paths.settings_lock());
         std::fs::create_dir_all(paths.config_dir()).map_err(Error::file("create the folder", paths.config_dir()))?;
-        let held = File::options().create(true).append(true).open(&lock).map_err(Error::file("open", &lock))?;
-        held.lock().map_err(Error::file("lock", &lock))?;
+        let _held = match sys::lock_folder(paths.config_dir()) {
+            Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {
+                let held = File::options().create(true).append(true).open(&lock).map_err(Error::file("open", &lock))?;
+                held.lock().map_err(Error::file("lock", &lock))?;
+                held
+            }
+            held => held.map_err(Error::file("lock the folder", paths.config_dir()))?,
+        };
         let mut settings = Settings::load(&file)?;
         match value {
             Some(value) => settings.set(name, value)?,
@@ -332,6 +338,23 @@ mod tests {
                 assert_eq!(settings.get(name).unwrap(), *value, "round {round}");
             }
         }
+    }
+
+    /// Root's change (`sudo -E`) leaves nothing that keeps the user from the next one.
+    #[cfg(unix)]
+    #[test]
+    fn a_change_leaves_nothing_of_ones_own_in_anothers_folder() {
+        use std::os::unix::fs::{MetadataExt, chown};
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::below(dir.path()).unwrap();
+        std::fs::create_dir_all(paths.config_dir()).unwrap();
+        // Only root can give files away; for others the folder is their own.
+        let _ = chown(paths.config_dir(), Some(4321), Some(4321));
+        let owner = std::fs::metadata(paths.config_dir()).unwrap().uid();
+        Settings::change(&paths, "disk_gib", Some("100")).unwrap();
+        let files: Vec<_> = std::fs::read_dir(paths.config_dir()).unwrap().map(|entry| entry.unwrap()).collect();
+        assert_eq!(files.iter().map(std::fs::DirEntry::path).collect::<Vec<_>>(), [paths.settings()]);
+        assert_eq!(files[0].metadata().unwrap().uid(), owner);
     }
 
     #[test]

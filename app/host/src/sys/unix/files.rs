@@ -43,11 +43,16 @@ pub(in crate::sys) fn write_private(path: &Path, bytes: &[u8], old: &Path) -> io
     file.sync_all()
 }
 
-/// Gives `file` to the owner and the group of `old`, if that is somebody else's file. Root's `sudo -E` would take it from them.
+/// Gives `file` to the owner and the group of `old`, if that is somebody else's file, or of its folder where there is none. Root's
+/// `sudo -E` would take it from them.
 fn keep_owner(file: &File, old: &Path) {
     // Not followed: the link is what gets replaced.
-    let Ok(old) = std::fs::symlink_metadata(old) else { return };
-    if old.is_file() && file.metadata().is_ok_and(|new| new.uid() != old.uid()) {
+    let known = std::fs::symlink_metadata(old).or_else(|error| match (error.kind(), old.parent()) {
+        (io::ErrorKind::NotFound, Some(folder)) => std::fs::metadata(folder),
+        _ => Err(error),
+    });
+    let Ok(old) = known else { return };
+    if (old.is_file() || old.is_dir()) && file.metadata().is_ok_and(|new| new.uid() != old.uid()) {
         // Only root may, and nobody can where the owner has no number in our user namespace: then it is ours, as any new file.
         let _ = std::os::unix::fs::fchown(file, Some(old.uid()), Some(old.gid()));
     }
