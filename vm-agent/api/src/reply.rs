@@ -23,6 +23,21 @@ pub(crate) enum Outcome {
 /// What handlers return.
 pub(crate) type Answer = Result<Outcome, Failure>;
 
+/// In the extensions of a response that has no end of its own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Endless;
+
+/// A stream that goes on for as long as its client listens: the end of the client's input, which is all that is seen of a client that
+/// went away, ends it if `endless`. What ends by itself is sent whole even to a client that has nothing more to say.
+pub(crate) fn ends_with_client(answer: Answer, endless: bool) -> Answer {
+    answer.map(|mut outcome| {
+        if let (Outcome::Reply(response), true) = (&mut outcome, endless) {
+            response.extensions_mut().insert(Endless);
+        }
+        outcome
+    })
+}
+
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// 200 with a JSON body.

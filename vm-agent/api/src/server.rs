@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use crate::body::Body;
 use crate::hijack::Hijack;
 use crate::listener::{Listener, Stream};
-use crate::reply::Outcome;
+use crate::reply::{Endless, Outcome};
 use crate::router::Router;
 
 /// The most that a request's head may take, bytes.
@@ -75,21 +75,29 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let (hijack, mut hijacked) = mpsc::channel::<Hijack>(1);
-    let service = service_fn(move |request: Request<Incoming>| answer(router.route(request), hijack.clone()));
+    let mut silent = stream.silent();
+    // Whether the latest response has no end of its own.
+    let (endless, mut is_endless) = watch::channel(false);
+    let endless = Arc::new(endless);
+    let service = service_fn(move |request: Request<Incoming>| {
+        endless.send_replace(false);
+        answer(router.route(request), hijack.clone(), Arc::clone(&endless))
+    });
     let mut http = http1::Builder::new()
         .max_buf_size(HEAD_LIMIT)
         // As Go writes them: scripts compare.
         .title_case_headers(true)
-        // Clients of the half-closed kind are those of hijacked connections, which hyper has left by then; for all
-        // others the end of input means that the client is gone and its request is to be dropped.
-        .half_close(false)
+        // `docker system dial-stdio` ends its direction with its standard input, and reads on.
+        .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
     let mut ending = false;
     loop {
+        let ends_with_client = *is_endless.borrow_and_update();
         tokio::select! {
             biased;
             taken = hijacked.recv() => {
                 let Some(taken) = taken else { return };
+                drop(silent);
                 let parts = http.into_parts();
                 return taken.take_over(parts.io.into_inner(), parts.read_buf).await;
             }
@@ -99,6 +107,9 @@ where
                 }
                 return;
             }
+            () = &mut silent, if ends_with_client => return,
+            // The service, and with it the sender, goes with `http` only.
+            _ = is_endless.changed() => {}
             _ = end.changed(), if !ending => {
                 ending = true;
                 std::pin::Pin::new(&mut http).graceful_shutdown();
@@ -111,9 +122,15 @@ where
 async fn answer(
     outcome: impl Future<Output = Outcome>,
     hijack: mpsc::Sender<Hijack>,
+    endless: Arc<watch::Sender<bool>>,
 ) -> Result<Response<Body>, Infallible> {
     match outcome.await {
-        Outcome::Reply(response) => Ok(response),
+        Outcome::Reply(response) => {
+            if response.extensions().get::<Endless>().is_some() {
+                endless.send_replace(true);
+            }
+            Ok(response)
+        }
         Outcome::Hijack(taken) => {
             // One request at a time is served, and the receiver lives as long as the connection.
             let _ = hijack.send(taken).await;

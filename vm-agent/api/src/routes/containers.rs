@@ -133,7 +133,7 @@ pub(super) fn terminal_size(call: &Call) -> Result<(u32, u32), Failure> {
 pub(super) async fn wait(call: Call) -> Answer {
     let condition: WaitCondition = call.query.get("condition").unwrap_or_default().parse()?;
     let waiting = call.services.containers.wait(&call.name, condition)?;
-    reply::json_lines(move |sender| async move {
+    let answer = reply::json_lines(move |sender| async move {
         let waited = waiting.await;
         // The other conditions are asked for by whoever is about to start it: the start itself tells them why it failed.
         let tells = condition == WaitCondition::NotRunning && !waited.error.is_empty();
@@ -141,7 +141,8 @@ pub(super) async fn wait(call: Call) -> Answer {
         let response = ContainerWaitResponse { status_code: i64::from(waited.code), error };
         // An error means that the client has gone.
         let _ = sender.send(Ok(reply::line(&response))).await;
-    })
+    });
+    reply::ends_with_client(answer, true)
 }
 
 pub(super) async fn remove(call: Call) -> Answer {

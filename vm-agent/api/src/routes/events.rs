@@ -31,7 +31,7 @@ pub(super) async fn events(call: Call) -> Answer {
     let wanted = move |event: &Event| {
         filter.matches(event) && (image_create || event.kind != Kind::Image || event.action != "create")
     };
-    reply::json_lines(move |sender| async move {
+    let answer = reply::json_lines(move |sender| async move {
         let stream = async {
             let past = until.is_some_and(|until| until <= now());
             loop {
@@ -50,7 +50,8 @@ pub(super) async fn events(call: Call) -> Answer {
             }
             Some(_) | None => stream.await,
         }
-    })
+    });
+    reply::ends_with_client(answer, until.is_none())
 }
 
 fn now() -> i64 {

@@ -22,8 +22,9 @@ pub(super) async fn logs(call: Call) -> Answer {
         until: query.time("until")?,
         tail: Tail::parse(query.get("tail").unwrap_or_default()),
     };
+    let follow = request.follow;
     let logs = call.services.containers.logs(&call.name, request).await?;
-    reply::frames(call.stream_type(logs.tty), logs.tty, logs.frames)
+    reply::ends_with_client(reply::frames(call.stream_type(logs.tty), logs.tty, logs.frames), follow)
 }
 
 pub(super) async fn top(call: Call) -> Answer {
@@ -39,12 +40,14 @@ pub(super) async fn stats(call: Call) -> Answer {
     if request.stream && request.one_shot {
         return Err(Failure::bad_request("cannot have stream=true and one-shot=true"));
     }
+    let endless = request.stream;
     let mut samples = call.services.containers.stats(&call.name, request).await?;
-    reply::json_lines(move |sender| async move {
+    let stream = reply::json_lines(move |sender| async move {
         while let Some(sample) = samples.recv().await {
             if sender.send(Ok(reply::line(&sample))).await.is_err() {
                 return;
             }
         }
-    })
+    });
+    reply::ends_with_client(stream, endless)
 }

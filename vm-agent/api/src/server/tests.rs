@@ -1,4 +1,4 @@
-//! Connections over an in-memory listener, with handlers of the tests' own.
+//! Connections over a listener of the test's own, with handlers of the tests' own.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,7 +8,8 @@ use hyper::client::conn::http1 as client;
 use hyper::header::HeaderValue;
 use hyper::{Method, StatusCode};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
 use tokio::sync::{Notify, oneshot};
 
 use super::*;
@@ -40,6 +41,7 @@ static TABLE: &[Route<State>] = &[
     Route { method: Method::POST, pattern: "/things/echo", handler: |call| Box::pin(echo(call)) },
     Route { method: Method::POST, pattern: "/things/change", handler: |call| Box::pin(change(call)) },
     Route { method: Method::GET, pattern: "/things/stream", handler: |call| Box::pin(stream(call)) },
+    Route { method: Method::GET, pattern: "/things/long", handler: |call| Box::pin(long(call)) },
 ];
 
 async fn name(call: Call<State>) -> Answer {
@@ -85,26 +87,35 @@ async fn stream(call: Call<State>) -> Answer {
         }
     }
     let ended = Ended(call.services);
-    reply::json_lines(move |sender| async move {
+    let answer = reply::json_lines(move |sender| async move {
         let _ended = ended;
         sender.send(Ok(reply::line(&"first"))).await.expect("sent");
         std::future::pending::<()>().await;
+    });
+    reply::ends_with_client(answer, true)
+}
+
+/// More than a socket's buffers hold, in pieces.
+async fn long(call: Call<State>) -> Answer {
+    drop(call);
+    reply::json_lines(|sender| async move {
+        for _ in 0..LONG {
+            if sender.send(Ok(reply::line(&"x".repeat(1000)))).await.is_err() {
+                return;
+            }
+        }
     })
 }
 
-/// Connections that the test makes.
-struct Memory(mpsc::Receiver<DuplexStream>);
+const LONG: usize = 2000;
 
-impl Stream for DuplexStream {
-    fn gone(&self) -> futures_util::future::BoxFuture<'static, ()> {
-        Box::pin(std::future::pending())
-    }
-}
+/// Connections that the test makes.
+struct Memory(mpsc::Receiver<UnixStream>);
 
 impl Listener for Memory {
-    type Stream = DuplexStream;
+    type Stream = UnixStream;
 
-    async fn accept(&mut self) -> io::Result<DuplexStream> {
+    async fn accept(&mut self) -> io::Result<UnixStream> {
         match self.0.recv().await {
             Some(stream) => Ok(stream),
             None => std::future::pending().await,
@@ -113,7 +124,7 @@ impl Listener for Memory {
 }
 
 struct Fixture {
-    connect: mpsc::Sender<DuplexStream>,
+    connect: mpsc::Sender<UnixStream>,
     probe: State,
     shutdown: Option<oneshot::Sender<()>>,
     server: tokio::task::JoinHandle<io::Result<()>>,
@@ -132,8 +143,8 @@ impl Fixture {
         Self { connect, probe, shutdown: Some(shutdown), server }
     }
 
-    async fn stream(&self) -> DuplexStream {
-        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    async fn stream(&self) -> UnixStream {
+        let (ours, theirs) = UnixStream::pair().expect("a pair");
         self.connect.send(theirs).await.expect("the server accepts");
         ours
     }
@@ -270,6 +281,41 @@ async fn a_stream_ends_with_its_client() {
         assert_ne!(stream.read_buf(&mut seen).await.expect("read"), 0, "the stream goes on");
     }
     drop(stream);
+    fixture.probe.stream_ended.notified().await;
+}
+
+#[tokio::test]
+async fn a_client_with_nothing_more_to_say_gets_its_whole_answer() {
+    let fixture = Fixture::start();
+    let mut stream = fixture.stream().await;
+    stream.write_all(b"GET /things/long HTTP/1.1\r\nHost: d\r\n\r\n").await.expect("written");
+    stream.shutdown().await.expect("half-closed");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("read to the end");
+    assert_eq!(answer.matches(&"x".repeat(1000)).count(), LONG);
+    assert!(answer.ends_with("\r\n0\r\n\r\n"), "the end of the body is there");
+
+    // An answer that takes its time.
+    let mut stream = fixture.stream().await;
+    stream.write_all(b"POST /things/change HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\n\r\n").await.expect("written");
+    stream.shutdown().await.expect("half-closed");
+    while fixture.probe.changed.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    fixture.probe.change_may_end.notify_one();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("read to the end");
+    assert!(answer.starts_with("HTTP/1.1 204 No Content\r\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_endless_stream_ends_with_its_clients_input() {
+    let fixture = Fixture::start();
+    let mut stream = fixture.stream().await;
+    stream.write_all(b"GET /things/stream HTTP/1.1\r\nHost: d\r\n\r\n").await.expect("written");
+    stream.shutdown().await.expect("half-closed");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("read to the end");
     fixture.probe.stream_ended.notified().await;
 }
 
