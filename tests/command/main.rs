@@ -9,6 +9,7 @@ mod lists;
 mod login;
 mod run;
 mod stats;
+mod tls;
 mod words;
 
 use std::sync::{Arc, OnceLock};
@@ -79,6 +80,8 @@ fn main() -> std::process::ExitCode {
         credentials::installed,
         credentials::installed_and_broken,
         credentials::logout,
+        tls::made_shown_and_pointed_at,
+        tls::refusals,
         words::chinese,
         words::completions_and_manual,
         words::json_without_a_machine,

@@ -1,10 +1,13 @@
 //! What can be typed: the verbs of `berth` and their options.
 
+mod tls;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::containers::args as container;
+pub(crate) use tls::{TlsEnvArgs, TlsVerb};
 
 /// A small Linux machine on this computer, with containers in it.
 #[derive(Debug, Parser)]
@@ -40,6 +43,9 @@ pub(crate) enum Verb {
     /// Read and change settings
     #[command(subcommand)]
     Config(ConfigVerb),
+    /// Make the certificates that let other computers use the engine
+    #[command(subcommand)]
+    Tls(TlsVerb),
     /// Print the completion script for a shell
     Completions {
         /// The shell
@@ -102,6 +108,7 @@ impl Verb {
             Verb::Machine(MachineVerb::Restart(json) | MachineVerb::Quit(json)) => json.json,
             Verb::Config(ConfigVerb::Get { json, .. } | ConfigVerb::Set { json, .. }) => *json,
             Verb::Config(ConfigVerb::List(json)) => json.json,
+            Verb::Tls(verb) => verb.wants_json(),
             Verb::Ps(args) => args.json,
             Verb::Images(args) => args.json,
             Verb::Stats(args) => args.json,

@@ -10,6 +10,7 @@ mod failure;
 mod language;
 mod machine;
 mod manual;
+mod tls;
 
 rust_i18n::i18n!("locales", fallback = "en");
 
@@ -93,6 +94,7 @@ async fn perform(verb: Verb) -> Result<i32, Failure> {
         Verb::Terminal(args) => machine::terminal(paths, args).await,
         Verb::Env(args) => machine::env(&paths, &args),
         Verb::Config(verb) => machine::config(paths, verb).await,
+        Verb::Tls(verb) => tls::tls(&paths, &verb),
         Verb::Daemon => daemon(paths).await,
         Verb::Run(run) => containers::run(&engine().await?, *run).await,
         Verb::Ps(ps) => containers::ps(&engine().await?, ps).await,

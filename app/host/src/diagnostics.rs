@@ -11,6 +11,7 @@ use crate::machine::Phase;
 use crate::machine::record::AcceleratorMemory;
 use crate::paths::{self, Paths};
 use crate::settings::{Accelerator, Settings};
+use crate::tls::{self, Security};
 use crate::{Error, Result, context, driver, image, sys};
 
 pub use archive::archive;
@@ -63,6 +64,7 @@ pub async fn checks(paths: &Paths) -> Vec<Check> {
     checks.push(guest_image(paths.clone()).await);
     checks.push(room(paths));
     checks.push(docker_context(paths, &settings));
+    checks.extend(over_tcp(paths, &settings));
     checks.push(daemon(paths).await);
     checks
 }
@@ -151,6 +153,23 @@ fn docker_context(paths: &Paths, settings: &Settings) -> Check {
         (false, true, _) => Check::new("docker context", Verdict::Notice, "there, though the setting says no"),
         (false, false, _) => Check::new("docker context", Verdict::Good, "none, as the setting says"),
     }
+}
+
+/// Where the engine is offered over TCP, and whether the certificates for that will do.
+fn over_tcp(paths: &Paths, settings: &Settings) -> Vec<Check> {
+    let check = |verdict, finding| Check::new("TCP", verdict, finding);
+    if settings.listen.is_empty() {
+        return vec![check(Verdict::Good, "not offered: `berth config set listen` would".to_owned())];
+    }
+    if settings.listen.iter().any(|address| address.is_tls())
+        && let Err(error) = Security::new(paths).config()
+    {
+        return vec![check(Verdict::Bad, error.chain())];
+    }
+    let addresses: Vec<String> = settings.listen.iter().map(ToString::to_string).collect();
+    let mut checks = vec![check(Verdict::Good, addresses.join(", "))];
+    checks.extend(tls::warnings(paths).into_iter().map(|warning| check(Verdict::Notice, warning)));
+    checks
 }
 
 async fn daemon(paths: &Paths) -> Check {

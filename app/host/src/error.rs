@@ -27,6 +27,36 @@ pub enum Error {
     ForeignSocket { path: PathBuf },
     #[error("there is no setting `{name}`: `berth config list` shows them all")]
     UnknownSetting { name: String },
+    #[error("there are no certificates in {folder}: make them with `berth tls create`")]
+    NoCertificates { folder: PathBuf },
+    #[error(
+        "{path} is there, and with a new authority every client would need new files: `berth tls renew` keeps it, `berth tls create --force` replaces it"
+    )]
+    CertificatesExist { path: PathBuf },
+    #[error(
+        "{path} cannot be used: {reason}; `berth tls renew` makes new certificates, `berth tls create --force` a new authority too"
+    )]
+    BadCertificate { path: PathBuf, reason: String },
+    #[error(
+        "{path} can be read by other users of this computer, so nothing is served with it: run `chmod 600 {path}`, and if somebody may have read it `berth tls create --force`"
+    )]
+    OpenKey { path: PathBuf },
+    #[error(
+        "`{name}` is no name of a server: it must be a host's name such as box.example or *.example, or an address"
+    )]
+    ServerName { name: String },
+    #[error(
+        "`{name}` is no name for a client: up to 64 letters, digits, `.`, `_` and `-`, and no `.` at the beginning"
+    )]
+    ClientName { name: String },
+    #[error("the client {name} has its files in {folder}: `berth tls client {name} --force` makes new ones")]
+    ClientExists { name: String, folder: PathBuf },
+    #[error("cannot listen at {address}, where `berth config set listen` wants the engine")]
+    Listen {
+        address: String,
+        #[source]
+        source: io::Error,
+    },
     #[error("bad value `{value}` for {name}: {expected}")]
     BadSetting { name: &'static str, value: String, expected: String },
     #[error("{path} is not readable as settings: {reason}; correct the line or remove the file")]

@@ -5,6 +5,7 @@
 //! - [`machine`] is one virtual machine: a pure state machine and the one task that owns it.
 //! - [`link`] carries byte streams between host and guest; [`ports`] and [`daemon`] put them on the host's sockets.
 //! - [`client`] is how the command line and the window talk to the daemon.
+//! - [`tls`] makes the certificates of the engine over TCP.
 //! - [`context`] and [`diagnostics`] are what surrounds them.
 //!
 //! Invariants: only `paths` names files; only `driver` and `sys` know the platform; the host keeps no container state.
@@ -25,6 +26,7 @@ pub mod paths;
 pub mod ports;
 pub mod settings;
 pub mod sys;
+pub mod tls;
 pub mod whereabouts;
 
 pub use control::shell;

@@ -129,6 +129,18 @@ impl Paths {
     pub fn settings_lock(&self) -> PathBuf {
         self.config.join("settings.lock")
     }
+    /// Mode 0700: the certificates of the engine over TCP, named as docker-machine named its own.
+    pub fn tls_dir(&self) -> PathBuf {
+        self.config.join("tls")
+    }
+    /// Held locked by whoever makes certificates.
+    pub fn tls_lock(&self) -> PathBuf {
+        self.config.join("tls.lock")
+    }
+    /// What other clients than this computer's are given: a folder of three files for each.
+    pub fn tls_clients_dir(&self) -> PathBuf {
+        self.tls_dir().join("clients")
+    }
     /// Mode 0700: the data disk, the state file with the per-boot secret.
     pub fn machine_dir(&self) -> PathBuf {
         self.data.join("machine")

@@ -6,41 +6,66 @@ use host::paths::Paths;
 use crate::args::{EnvArgs, ShellKind};
 use crate::{Failure, print_json};
 
+/// A variable and what it is to be.
+#[derive(Debug)]
+pub(crate) struct Variable {
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
+}
+
+impl Variable {
+    pub(crate) fn new(name: &'static str, value: String) -> Self {
+        Self { name, value }
+    }
+}
+
 pub(crate) fn env(paths: &Paths, args: &EnvArgs) -> Result<i32, Failure> {
     let value = context::docker_host(&paths.engine_socket());
     if args.json {
         return print_json(&serde_json::json!({ "DOCKER_HOST": value }));
     }
     let shell = args.shell.unwrap_or_else(own_shell);
-    print!("{}", lines(shell, &value, args.unset));
+    print!("{}", shell_lines("berth env", shell, &[Variable::new("DOCKER_HOST", value)], args.unset));
     Ok(0)
 }
 
-/// What `shell` must evaluate, ending in a comment that says how.
-fn lines(shell: ShellKind, value: &str, unset: bool) -> String {
+/// What would lead docker elsewhere, or have it speak TLS to a socket.
+const IN_THE_WAY: [&str; 3] = ["DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"];
+
+/// What `shell` must evaluate so that docker goes where `variables` say, or no longer does; ends in a comment that says how. `verb`: the
+/// command that prints them.
+pub(crate) fn shell_lines(verb: &str, shell: ShellKind, variables: &[Variable], unset: bool) -> String {
+    let mut text = String::new();
+    for variable in variables {
+        text.push_str(&if unset { without(shell, variable.name) } else { with(shell, variable) });
+    }
+    let theirs = |name: &&str| !unset && variables.iter().all(|variable| variable.name != *name);
+    text.extend(IN_THE_WAY.iter().filter(|name| theirs(name)).map(|name| without(shell, name)));
+    let verb = if unset { format!("{verb} --unset") } else { verb.to_owned() };
+    text + &match shell {
+        ShellKind::Sh => format!("# run: eval \"$({verb})\"\n"),
+        ShellKind::Fish => format!("# run: {verb} | source\n"),
+        ShellKind::Powershell => format!("# run: {verb} | Out-String | Invoke-Expression\n"),
+        ShellKind::Cmd => format!("REM run: FOR /f \"tokens=*\" %i IN ('{verb}') DO @%i\r\n"),
+    }
+}
+
+fn with(shell: ShellKind, Variable { name, value }: &Variable) -> String {
     let value = quoted(shell, value);
-    match (shell, unset) {
-        (ShellKind::Sh, false) => {
-            format!("export DOCKER_HOST={value}\nunset DOCKER_CONTEXT\n# run: eval \"$(berth env)\"\n")
-        }
-        (ShellKind::Sh, true) => "unset DOCKER_HOST\n# run: eval \"$(berth env --unset)\"\n".to_owned(),
-        (ShellKind::Fish, false) => {
-            format!("set -gx DOCKER_HOST {value}\nset -e DOCKER_CONTEXT\n# run: berth env | source\n")
-        }
-        (ShellKind::Fish, true) => "set -e DOCKER_HOST\n# run: berth env --unset | source\n".to_owned(),
-        (ShellKind::Powershell, false) => {
-            format!("$Env:DOCKER_HOST = {value}\n# run: berth env | Out-String | Invoke-Expression\n")
-        }
-        (ShellKind::Powershell, true) => {
-            "Remove-Item Env:DOCKER_HOST -ErrorAction SilentlyContinue\n# run: berth env --unset | Out-String | Invoke-Expression\n"
-                .to_owned()
-        }
-        (ShellKind::Cmd, false) => {
-            format!("SET \"DOCKER_HOST={value}\"\r\nREM run: FOR /f \"tokens=*\" %i IN ('berth env') DO @%i\r\n")
-        }
-        (ShellKind::Cmd, true) => {
-            "SET DOCKER_HOST=\r\nREM run: FOR /f \"tokens=*\" %i IN ('berth env --unset') DO @%i\r\n".to_owned()
-        }
+    match shell {
+        ShellKind::Sh => format!("export {name}={value}\n"),
+        ShellKind::Fish => format!("set -gx {name} {value}\n"),
+        ShellKind::Powershell => format!("$Env:{name} = {value}\n"),
+        ShellKind::Cmd => format!("SET \"{name}={value}\"\r\n"),
+    }
+}
+
+fn without(shell: ShellKind, name: &str) -> String {
+    match shell {
+        ShellKind::Sh => format!("unset {name}\n"),
+        ShellKind::Fish => format!("set -e {name}\n"),
+        ShellKind::Powershell => format!("Remove-Item Env:{name} -ErrorAction SilentlyContinue\n"),
+        ShellKind::Cmd => format!("SET {name}=\r\n"),
     }
 }
 
@@ -66,7 +91,7 @@ fn is_powershell_quote(c: char) -> bool {
 }
 
 /// The shell that the caller most likely uses, from `$SHELL`.
-pub(super) fn own_shell() -> ShellKind {
+pub(crate) fn own_shell() -> ShellKind {
     let shell = std::env::var("SHELL").unwrap_or_default();
     match shell.rsplit('/').next() {
         Some("fish") => ShellKind::Fish,
@@ -79,6 +104,10 @@ pub(super) fn own_shell() -> ShellKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn lines(shell: ShellKind, value: &str, unset: bool) -> String {
+        shell_lines("berth env", shell, &[Variable::new("DOCKER_HOST", value.to_owned())], unset)
+    }
 
     /// A path with whatever a folder's name can hold.
     const NASTY: &str = "unix:///it's \"my\" $HOME `id` \\ ’s & 100%/engine.sock";
@@ -112,6 +141,20 @@ mod tests {
             assert!(lines(shell, "value", false).contains("value"));
             assert!(!lines(shell, "value", true).contains("value"));
         }
+    }
+
+    #[test]
+    fn what_would_be_in_the_way_is_unset() {
+        let text = lines(ShellKind::Sh, "unix:///s", false);
+        let script = format!("{text}echo \"$DOCKER_HOST|$DOCKER_CONTEXT$DOCKER_TLS_VERIFY$DOCKER_CERT_PATH|\"");
+        let mut sh = std::process::Command::new("sh");
+        let out = sh.args(["-c", &script]).envs(IN_THE_WAY.map(|name| (name, "x"))).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&out.stdout), "unix:///s||\n");
+
+        let variables = [Variable::new("DOCKER_TLS_VERIFY", "1".to_owned())];
+        let text = shell_lines("berth tls env", ShellKind::Sh, &variables, false);
+        assert!(text.starts_with("export DOCKER_TLS_VERIFY='1'\nunset DOCKER_CONTEXT\n"), "{text}");
+        assert!(!text.contains("unset DOCKER_TLS_VERIFY"), "{text}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod terminal;
 
 pub(crate) use config::config;
 pub(crate) use diagnose::diagnose;
-pub(crate) use env::env;
+pub(crate) use env::{Variable, env, own_shell, shell_lines};
 pub(crate) use logs::logs;
 pub(crate) use shell::shell;
 pub(crate) use status::{status, version};

@@ -67,6 +67,9 @@ fn print(status: &DaemonStatus) {
         line("disk", format!("{:.1} / {:.1} GiB", gib(used), gib(guest.disk_total)));
     }
     line("socket", status.engine_socket.display().to_string());
+    for address in &status.listening {
+        line("address", address.clone());
+    }
     for forward in &status.forwards {
         line("port", forward.to_string());
     }

@@ -28,6 +28,8 @@ pub(crate) async fn terminal(paths: Paths, args: TerminalArgs) -> Result<i32, Fa
     let mut shell = Command::new(program());
     if booted.is_ok() {
         shell.env("DOCKER_HOST", context::docker_host(&paths.engine_socket())).env_remove("DOCKER_CONTEXT");
+        // For addresses, not for sockets.
+        shell.env_remove("DOCKER_TLS_VERIFY").env_remove("DOCKER_CERT_PATH");
     }
     shell.env("BERTH_TERMINAL", "1");
     let status = shell.status().map_err(|error| Failure::new(1, format!("{}: {error}", program())))?;

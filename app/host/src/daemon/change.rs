@@ -6,6 +6,7 @@ use crate::Result;
 use crate::machine::record::AcceleratorMemory;
 use crate::paths::Paths;
 use crate::settings::{Entry, Settings};
+use crate::tls::Security;
 
 /// Changes the setting `name` while no daemon runs; `None` takes it back to its default.
 ///
@@ -14,6 +15,10 @@ use crate::settings::{Entry, Settings};
 pub fn change_setting(paths: &Paths, name: &str, value: Option<&str>) -> Result<Entry> {
     paths.create()?;
     let settings = Settings::change(paths, name, value)?;
+    if name == "listen" && settings.listen.iter().any(|address| address.is_tls()) {
+        // The next daemon would only say it in its status.
+        Security::new(paths).config()?;
+    }
     let unattended = WellKnown::new(paths);
     follow(paths, &settings, name, || unattended.leave())
 }

@@ -60,7 +60,11 @@ async fn answer(request: Request<Incoming>, shared: Shared) -> Response<Body> {
     let result = match (method, path.as_str()) {
         (Method::GET, "/version") => json(&version(&shared)),
         (Method::GET, "/status") => json(&status(&shared).await),
-        (Method::POST, "/up") => change(&shared, machine::Request::Up).await,
+        (Method::POST, "/up") => {
+            // An address that this computer did not have when the daemon began it may have now. What fails is in the notes.
+            let _ = shared.tcp.follow_settings().await;
+            change(&shared, machine::Request::Up).await
+        }
         (Method::POST, "/down") => change(&shared, machine::Request::Down).await,
         (Method::POST, "/restart") => change(&shared, machine::Request::Restart).await,
         (Method::POST, "/reset") => reset_machine(request, &shared).await,
@@ -103,6 +107,7 @@ async fn status(shared: &Shared) -> DaemonStatus {
         daemon: version(shared),
         daemon_started_at: shared.started_at,
         engine_socket: shared.paths.engine_socket(),
+        listening: shared.tcp.addresses(),
         machine,
         guest: shared.machine.guest_status().await,
         forwards: shared.machine.forwards(),
@@ -112,6 +117,7 @@ async fn status(shared: &Shared) -> DaemonStatus {
 /// The machine's status with what the daemon itself has to say.
 fn with_notes(shared: &Shared, mut machine: MachineStatus) -> MachineStatus {
     machine.notes.extend(shared.well_known.note());
+    machine.notes.extend(shared.tcp.notes());
     machine
 }
 
@@ -150,7 +156,11 @@ async fn change_setting(request: Request<Incoming>, shared: &Shared) -> Result<R
     let change: SettingChange = body(request).await?;
     let (paths, name, value) = (shared.paths.clone(), change.name.clone(), change.value);
     let settings = machine::blocking(move || Settings::change(&paths, &name, value.as_deref())).await?;
-    json(&change::follow(&shared.paths, &settings, &change.name, || shared.well_known.follow_settings())?)
+    let entry = change::follow(&shared.paths, &settings, &change.name, || shared.well_known.follow_settings())?;
+    if change.name == "listen" {
+        shared.tcp.follow_settings().await?;
+    }
+    json(&entry)
 }
 
 async fn send_logs(query: &str, shared: &Shared) -> Result<Response<Body>> {

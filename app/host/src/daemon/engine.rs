@@ -6,11 +6,11 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::protocol::ErrorBody;
 use crate::machine::{Handle, MachineStatus, Phase};
-use crate::sys::{LocalListener, LocalStream};
+use crate::sys::LocalListener;
 
 /// A head that is longer or slower than this is not one of a docker client.
 const HEAD_LIMIT: usize = 64 << 10;
@@ -36,7 +36,8 @@ pub(super) async fn serve(mut listener: LocalListener, machine: Handle) {
     }
 }
 
-async fn relay(mut client: LocalStream, machine: &Handle) -> io::Result<()> {
+/// Serves one client, wherever it came from. Each direction ends by itself: a client that has said everything still gets its answer.
+pub(super) async fn relay(mut client: impl AsyncRead + AsyncWrite + Unpin, machine: &Handle) -> io::Result<()> {
     let stream = match machine.engine() {
         Some(guest) => guest.connect_engine().await.ok(),
         None => None,
@@ -53,7 +54,7 @@ async fn relay(mut client: LocalStream, machine: &Handle) -> io::Result<()> {
 }
 
 /// Reads up to the empty line that ends a request's head.
-async fn read_head(client: &mut LocalStream) -> io::Result<()> {
+async fn read_head(client: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
     let mut head = Vec::new();
     while !head.windows(4).any(|window| window == b"\r\n\r\n") {
         if head.len() > HEAD_LIMIT || client.read_buf(&mut head).await? == 0 {

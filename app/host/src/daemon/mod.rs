@@ -8,6 +8,7 @@ mod engine;
 mod lock;
 mod logs;
 pub mod protocol;
+mod tcp;
 mod well_known;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ pub use self::change::change_setting;
 use self::lock::Lock;
 pub(crate) use self::lock::lives;
 use self::protocol::Program;
+use self::tcp::Tcp;
 use self::well_known::WellKnown;
 use crate::machine::Handle;
 use crate::paths::Paths;
@@ -36,6 +38,7 @@ pub(crate) struct Shared {
     /// Seconds since 1970 UTC.
     started_at: u64,
     well_known: WellKnown,
+    tcp: Tcp,
     quit: tokio::sync::mpsc::Sender<()>,
 }
 
@@ -50,8 +53,10 @@ pub async fn run(paths: Paths) -> Result<()> {
     Whereabouts::note(&paths)?;
     let (quit, mut asked_to_quit) = tokio::sync::mpsc::channel(1);
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let machine = Handle::spawn(paths.clone());
     let shared = Shared {
-        machine: Handle::spawn(paths.clone()),
+        tcp: Tcp::new(&paths, machine.clone()),
+        machine,
         program: Program::at(std::env::current_exe().unwrap_or_default()),
         started_at: since.as_secs(),
         well_known: WellKnown::new(&paths),
@@ -59,7 +64,7 @@ pub async fn run(paths: Paths) -> Result<()> {
         quit,
     };
     tracing::info!(pid = std::process::id(), "the daemon listens at {}", shared.paths.control_socket().display());
-    surroundings(&shared);
+    surroundings(&shared).await;
     let ends = async {
         tokio::select! {
             // As after any other death of this one, the next daemon adopts a machine that was up.
@@ -82,13 +87,16 @@ pub async fn run(paths: Paths) -> Result<()> {
     Ok(())
 }
 
-/// The docker context and docker's own path, as the settings want it. A failure is no reason to have no engine.
-fn surroundings(shared: &Shared) {
+/// The docker context, docker's own path and ports, as the settings want them. A failure is no reason to have no engine.
+async fn surroundings(shared: &Shared) {
     if let Err(error) = keep_context(&shared.paths) {
         tracing::warn!(error = %error.chain(), "the docker context");
     }
     if let Err(error) = shared.well_known.follow_settings() {
         tracing::warn!(error = %error.chain(), "docker's own path");
+    }
+    if let Err(error) = shared.tcp.follow_settings().await {
+        tracing::warn!(error = %error.chain(), "the engine over TCP");
     }
 }
 

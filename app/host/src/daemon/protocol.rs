@@ -57,6 +57,9 @@ pub struct DaemonStatus {
     /// Seconds since 1970 UTC.
     pub daemon_started_at: u64,
     pub engine_socket: PathBuf,
+    /// Where the engine is offered over TCP, as `tcp://ADDRESS:PORT`.
+    #[serde(default)]
+    pub listening: Vec<String>,
     pub machine: MachineStatus,
     /// What the guest says about itself; absent while there is no link to it.
     pub guest: Option<control::message::Status>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use control::address::{is_mirror, is_registry};
 use control::proxy::{Proxy, mask_credentials};
 
-use super::{Accelerator, LinkChoice, Takes, Values};
+use super::{Accelerator, Address, LinkChoice, Takes, Values};
 use crate::sys::HostFacts;
 
 type Parse = fn(&mut Values, &str, &HostFacts) -> Result<(), String>;
@@ -299,6 +299,20 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Switch,
         parse: |values, text, _| switch(text).map(|on| values.var_run_docker_sock = on),
         show: |values| values.var_run_docker_sock.to_string(),
+    },
+    Key {
+        name: "listen",
+        description: "Where the engine is offered besides its socket, as tcp://ADDRESS[:PORT] separated by commas; clients need a \
+                      certificate of `berth tls create`, and the port is 2376 when none is given. Without TLS it can only be \
+                      tcp://127.0.0.1:2375. Empty: nowhere.",
+        takes: Takes::AtOnce,
+        may_be_empty: true,
+        kind: Kind::List,
+        parse: |values, text, _| {
+            values.listen = items(text).map(|item| item.parse()).collect::<Result<_, String>>()?;
+            Ok(())
+        },
+        show: |values| values.listen.iter().map(Address::to_string).collect::<Vec<_>>().join(","),
     },
     Key {
         name: "locale",

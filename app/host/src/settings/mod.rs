@@ -3,6 +3,7 @@
 //! The file holds only what the user set, so a default that follows the host keeps following it. Every value, from the
 //! file or from the command line, passes the one parser of its key in [`keys`].
 
+mod address;
 mod keys;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::paths::Paths;
 use crate::sys::{self, HostFacts};
 use crate::{Error, Result};
+pub use address::Address;
 use keys::{KEYS, Key};
 
 /// How host and guest are joined.
@@ -80,6 +82,8 @@ pub struct Values {
     pub agent_log: String,
     pub docker_context: bool,
     pub var_run_docker_sock: bool,
+    /// Where the engine is offered over TCP.
+    pub listen: Vec<Address>,
     pub locale: String,
 }
 
@@ -103,6 +107,7 @@ impl Values {
             agent_log: String::new(),
             docker_context: true,
             var_run_docker_sock: false,
+            listen: Vec::new(),
             locale: "auto".to_owned(),
         }
     }

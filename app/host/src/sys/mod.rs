@@ -130,6 +130,16 @@ pub fn kernel_release() -> String {
     platform::kernel_release()
 }
 
+/// What this computer calls itself; `localhost` when it does not say.
+pub fn host_name() -> String {
+    platform::host_name().filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())
+}
+
+/// Whether only this user, or root, can read `path` and change who can. On Windows the folder's access list decides: always.
+pub fn is_private(path: &Path) -> std::io::Result<bool> {
+    platform::is_private(path)
+}
+
 /// Certificates (PEM) of the authorities that this host trusts: those of its own store, or what `SSL_CERT_FILE` and
 /// `SSL_CERT_DIR` name instead. Empty when it has none.
 pub fn trusted_roots() -> String {

@@ -14,8 +14,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::ProcessIdentity;
 pub(super) use files::{
-    allocated, create_private_dir, create_private_file, free_space, inode, link_to, lock_folder, may_be_executed,
-    sync_parent, write_private,
+    allocated, create_private_dir, create_private_file, free_space, inode, is_private, link_to, lock_folder,
+    may_be_executed, sync_parent, write_private,
 };
 
 pub type LocalStream = UnixStream;
@@ -73,6 +73,10 @@ pub(super) fn nobody_listens(path: &Path) -> bool {
 
 pub(super) fn kernel_release() -> String {
     rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+pub(super) fn host_name() -> Option<String> {
+    rustix::system::uname().nodename().to_str().ok().map(str::to_owned)
 }
 
 #[cfg(target_os = "linux")]

@@ -146,6 +146,14 @@ pub(super) fn memory_mib() -> Option<u64> {
     Some(String::from_utf8(out.stdout).ok()?.trim().parse::<u64>().ok()? >> 20)
 }
 
+pub(super) fn host_name() -> Option<String> {
+    std::env::var("COMPUTERNAME").ok()
+}
+
+pub(super) fn is_private(path: &Path) -> io::Result<bool> {
+    std::fs::metadata(path).map(|_| true)
+}
+
 pub(super) fn kernel_release() -> String {
     let out = std::process::Command::new("cmd").args(["/c", "ver"]).output();
     out.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned()).unwrap_or_default()

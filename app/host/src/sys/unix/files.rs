@@ -71,6 +71,12 @@ pub(in crate::sys) fn sync_parent(path: &Path) -> io::Result<()> {
     }
 }
 
+pub(in crate::sys) fn is_private(path: &Path) -> io::Result<bool> {
+    let metadata = std::fs::metadata(path)?;
+    let ours = metadata.uid() == rustix::process::geteuid().as_raw() || metadata.uid() == 0;
+    Ok(ours && metadata.mode() & 0o077 == 0)
+}
+
 pub(in crate::sys) fn may_be_executed(metadata: &Metadata) -> bool {
     metadata.mode() & 0o111 != 0
 }

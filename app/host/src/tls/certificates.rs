@@ -1,0 +1,220 @@
+//! The files: made, renewed, listed. Nothing that exists is replaced unless that was asked for by name.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::authority::{self, Pair, Purpose, is_name};
+use super::known::{Known, Role};
+use super::{CA, CA_KEY, CLIENT_CERTIFICATE, CLIENT_KEY, SERVER_CERTIFICATE, SERVER_KEY};
+use crate::paths::Paths;
+use crate::settings::Settings;
+use crate::{Error, Result, sys};
+
+/// An authority is good for ten years: all clients get new files with the next one.
+const AUTHORITY_DAYS: u16 = 3650;
+/// What this computer's own client is called.
+const OWN_CLIENT: &str = "client";
+
+/// How long what is signed is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetime {
+    pub days: u16,
+}
+
+impl Default for Lifetime {
+    /// The longest that some systems accept from a server.
+    fn default() -> Self {
+        Lifetime { days: 825 }
+    }
+}
+
+/// The certificates of one user. Everything here blocks.
+#[derive(Debug, Clone)]
+pub struct Certificates {
+    paths: Paths,
+}
+
+impl Certificates {
+    pub fn of(paths: &Paths) -> Certificates {
+        Certificates { paths: paths.clone() }
+    }
+
+    /// Where they are; `DOCKER_CERT_PATH` for this computer.
+    pub fn folder(&self) -> PathBuf {
+        self.paths.tls_dir()
+    }
+
+    /// `DOCKER_CERT_PATH` for the client of this name.
+    pub fn client_folder(&self, name: &str) -> PathBuf {
+        self.paths.tls_clients_dir().join(name)
+    }
+
+    pub fn exist(&self) -> bool {
+        self.file(CA).exists()
+    }
+
+    /// Makes an authority, a server's certificate for `names` and all that this computer is known by, and a client's.
+    ///
+    /// # Errors
+    /// [`Error::CertificatesExist`] unless `replace`; when a name is none, or a file cannot be written.
+    pub fn create(&self, names: &[String], lifetime: Lifetime, replace: bool) -> Result<()> {
+        check(names)?;
+        let _held = self.hold()?;
+        for file in [self.file(CA), self.file(CA_KEY)] {
+            if file.exists() && !replace {
+                return Err(Error::CertificatesExist { path: file });
+            }
+        }
+        let name = format!("Berth of {}", sys::host_name());
+        let authority = authority::authority(&name, AUTHORITY_DAYS).map_err(|error| self.failed(CA, &error))?;
+        let clients = self.paths.tls_clients_dir();
+        if clients.exists() {
+            // Of the authority before, whom nobody trusts any more.
+            std::fs::remove_dir_all(&clients).map_err(Error::file("remove", &clients))?;
+        }
+        self.write(CA_KEY, &authority.key)?;
+        self.write(CA, &authority.certificate)?;
+        self.sign_both(&authority, self.own_names().into_iter().chain(names.iter().cloned()).collect(), lifetime)
+    }
+
+    /// New certificates and keys for the server and this computer's client, of the same authority. The server keeps the names that it
+    /// has and gets `names`.
+    ///
+    /// # Errors
+    /// When there is no authority, a name is none, or a file cannot be written.
+    pub fn renew(&self, names: &[String], lifetime: Lifetime) -> Result<()> {
+        check(names)?;
+        let _held = self.hold()?;
+        let authority = self.authority()?;
+        // One that is damaged had names too, but nobody knows them.
+        let kept = Known::read(Role::Server, &self.file(SERVER_CERTIFICATE)).map(|known| known.names);
+        let kept = kept.unwrap_or_default().into_iter().chain(self.own_names());
+        self.sign_both(&authority, kept.chain(names.iter().cloned()).collect(), lifetime)
+    }
+
+    /// Makes what another client needs, in a folder of its own: `ca.pem`, `cert.pem`, `key.pem`.
+    ///
+    /// # Errors
+    /// When there is no authority, the name can be no folder's, a client of that name exists and is not to be replaced, or a file
+    /// cannot be written.
+    pub fn client(&self, name: &str, lifetime: Lifetime, replace: bool) -> Result<PathBuf> {
+        let good = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if name.is_empty() || name.starts_with('.') || name.len() > 64 || !name.chars().all(good) {
+            return Err(Error::ClientName { name: name.escape_default().to_string() });
+        }
+        let _held = self.hold()?;
+        let authority = self.authority()?;
+        let folder = self.client_folder(name);
+        if folder.exists() && !replace {
+            return Err(Error::ClientExists { name: name.to_owned(), folder });
+        }
+        let pair = authority::signed(&authority, Purpose::Client, name, &[], lifetime.days);
+        let pair = pair.map_err(|error| self.failed(CA, &error))?;
+        sys::create_private_dir(&self.paths.tls_clients_dir())?;
+        sys::create_private_dir(&folder)?;
+        for (file, text) in
+            [(CLIENT_KEY, &pair.key), (CLIENT_CERTIFICATE, &pair.certificate), (CA, &authority.certificate)]
+        {
+            sys::write_private(&folder.join(file), text.as_bytes())?;
+        }
+        Ok(folder)
+    }
+
+    /// All certificates: the authority's, the server's, this computer's client, then the other clients by name.
+    ///
+    /// # Errors
+    /// [`Error::NoCertificates`], or when one is unreadable.
+    pub fn list(&self) -> Result<Vec<Known>> {
+        if !self.exist() {
+            return Err(Error::NoCertificates { folder: self.folder() });
+        }
+        let mut all = vec![Known::read(Role::Authority, &self.file(CA))?];
+        all.push(Known::read(Role::Server, &self.file(SERVER_CERTIFICATE))?);
+        all.push(Known::read(Role::Client, &self.file(CLIENT_CERTIFICATE))?);
+        let clients = self.paths.tls_clients_dir();
+        let mut folders = match std::fs::read_dir(&clients) {
+            Ok(entries) => entries
+                .map(|entry| entry.map(|entry| entry.path()))
+                .collect::<std::io::Result<Vec<_>>>()
+                .map_err(Error::file("read", &clients))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(source) => return Err(Error::File { action: "read", path: clients, source }),
+        };
+        folders.sort();
+        for folder in folders {
+            all.push(Known::read(Role::Client, &folder.join(CLIENT_CERTIFICATE))?);
+        }
+        Ok(all)
+    }
+
+    /// Names by which clients may know this computer without being told.
+    fn own_names(&self) -> Vec<String> {
+        let mut names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+        names.extend(Some(sys::host_name()).filter(|name| is_name(name)));
+        let settings = Settings::load_or_default(&self.paths.settings());
+        let addresses = settings.listen.iter().map(|address| address.socket().ip());
+        names.extend(addresses.filter(|ip| !ip.is_unspecified()).map(|ip| ip.to_string()));
+        names
+    }
+
+    fn sign_both(&self, authority: &Pair, names: Vec<String>, lifetime: Lifetime) -> Result<()> {
+        let mut once = Vec::new();
+        for name in names {
+            if !once.contains(&name) {
+                once.push(name);
+            }
+        }
+        let failed = |error| self.failed(CA, &error);
+        let host = sys::host_name();
+        let server = authority::signed(authority, Purpose::Server, &host, &once, lifetime.days).map_err(failed)?;
+        let client = authority::signed(authority, Purpose::Client, OWN_CLIENT, &[], lifetime.days).map_err(failed)?;
+        self.write(SERVER_KEY, &server.key)?;
+        self.write(SERVER_CERTIFICATE, &server.certificate)?;
+        self.write(CLIENT_KEY, &client.key)?;
+        self.write(CLIENT_CERTIFICATE, &client.certificate)
+    }
+
+    fn authority(&self) -> Result<Pair> {
+        if !self.exist() {
+            return Err(Error::NoCertificates { folder: self.folder() });
+        }
+        let read = |name: &str| {
+            let file = self.file(name);
+            std::fs::read_to_string(&file).map_err(Error::file("read", &file))
+        };
+        Ok(Pair { certificate: read(CA)?, key: read(CA_KEY)? })
+    }
+
+    /// Makes the folder and waits for whoever makes certificates already.
+    fn hold(&self) -> Result<File> {
+        sys::create_private_dir(&self.folder())?;
+        let lock = self.paths.tls_lock();
+        let held = File::options().create(true).append(true).open(&lock).map_err(Error::file("open", &lock))?;
+        held.lock().map_err(Error::file("lock", &lock))?;
+        Ok(held)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<()> {
+        sys::write_private(&self.file(name), text.as_bytes())
+    }
+
+    fn failed(&self, name: &str, error: &rcgen::Error) -> Error {
+        Error::BadCertificate { path: self.file(name), reason: error.to_string() }
+    }
+}
+
+fn check(names: &[String]) -> Result<()> {
+    match names.iter().find(|name| !is_name(name)) {
+        Some(name) => Err(Error::ServerName { name: name.escape_default().to_string() }),
+        None => Ok(()),
+    }
+}
+
+/// For errors about one of the files that serve.
+pub(super) fn serving(folder: &Path) -> [PathBuf; 3] {
+    [CA, SERVER_CERTIFICATE, SERVER_KEY].map(|name| folder.join(name))
+}

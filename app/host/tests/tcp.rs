@@ -1,0 +1,280 @@
+//! The engine over TCP: who is let in, what all others get to know, and that settings and certificates are in force at once.
+
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use host::client::Client;
+use host::tls::{Certificates, Lifetime};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use support::{Home, PATIENCE, daemon};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+/// Loopback has many addresses: each test has one with docker's ports free, and others while this process lasts.
+fn address() -> String {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let [high, low] = (std::process::id() as u16).to_be_bytes();
+    format!("127.{high}.{low}.{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn certificates(home: &Home, address: &str) -> Certificates {
+    let certificates = Certificates::of(&home.paths);
+    certificates.create(&[address.to_owned()], Lifetime::default(), false).unwrap();
+    certificates
+}
+
+/// What a client brings.
+#[derive(Clone)]
+struct Papers {
+    ca: PathBuf,
+    /// Certificate and key.
+    own: Option<(PathBuf, PathBuf)>,
+    version: &'static SupportedProtocolVersion,
+}
+
+impl Papers {
+    fn of(folder: &Path) -> Papers {
+        let own = Some((folder.join("cert.pem"), folder.join("key.pem")));
+        Papers { ca: folder.join("ca.pem"), own, version: &TLS13 }
+    }
+
+    fn connector(&self) -> TlsConnector {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(&self.ca).unwrap()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_protocol_versions(&[self.version])
+            .unwrap()
+            .with_root_certificates(roots);
+        TlsConnector::from(Arc::new(match &self.own {
+            None => config.with_no_client_auth(),
+            Some((certificate, key)) => {
+                let chain = vec![CertificateDer::from_pem_file(certificate).unwrap()];
+                config.with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(key).unwrap()).unwrap()
+            }
+        }))
+    }
+
+    /// The whole answer to one request; the client says at once that it has nothing more to say.
+    async fn ask(&self, address: &str) -> io::Result<String> {
+        let stream = TcpStream::connect((address, 2376)).await?;
+        let name = ServerName::try_from(address.to_owned()).unwrap();
+        let asking = async {
+            let mut stream = self.connector().connect(name, stream).await?;
+            stream.write_all(b"GET /_ping HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").await?;
+            stream.shutdown().await?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await?;
+            Ok(answer)
+        };
+        tokio::time::timeout(PATIENCE, asking).await.expect("an answer in time")
+    }
+}
+
+async fn plain(address: &str, port: u16, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect((address, port)).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("an answer in time").unwrap();
+    answer
+}
+
+const PING: &[u8] = b"GET /_ping HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
+
+/// A client's certificate of this authority, as `berth` would not make it.
+fn forged(certificates: &Certificates, into: &Path, change: impl FnOnce(&mut CertificateParams)) -> Papers {
+    let read = |name: &str| std::fs::read_to_string(certificates.folder().join(name)).unwrap();
+    let issuer = Issuer::from_ca_cert_pem(&read("ca.pem"), KeyPair::from_pem(&read("ca-key.pem")).unwrap()).unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    change(&mut params);
+    let key = KeyPair::generate().unwrap();
+    std::fs::write(into.join("cert.pem"), params.signed_by(&key, &issuer).unwrap().pem()).unwrap();
+    std::fs::write(into.join("key.pem"), key.serialize_pem()).unwrap();
+    std::fs::write(into.join("ca.pem"), read("ca.pem")).unwrap();
+    Papers::of(into)
+}
+
+#[tokio::test]
+async fn only_a_certificate_of_ours_lets_in() {
+    let (home, address) = (Home::new("FAKE_KVM=boot"), address());
+    let certificates = certificates(&home, &address);
+    home.set(&[("listen", &format!("tcp://{address}"))]);
+    let _daemon = daemon(&home).await;
+    let client = Client::connect(home.paths.clone()).await.unwrap();
+    assert_eq!(client.status().await.unwrap().listening, [format!("tcp://{address}:2376")]);
+
+    let ours = Papers::of(&certificates.folder());
+    let stopped = ours.ask(&address).await.unwrap();
+    assert!(stopped.starts_with("HTTP/1.1 503 ") && stopped.contains("`berth up`"), "{stopped}");
+    client.up().await.unwrap().settled().await.unwrap();
+    for version in [&TLS13, &TLS12] {
+        let answer = Papers { version, ..ours.clone() }.ask(&address).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("OK"), "{answer}");
+    }
+    let laptop = certificates.client("laptop", Lifetime::default(), false).unwrap();
+    assert!(Papers::of(&laptop).ask(&address).await.unwrap().starts_with("HTTP/1.1 200 OK"));
+
+    let refused = async |papers: Papers| papers.ask(&address).await.unwrap_err().to_string();
+    let said = refused(Papers { own: None, ..ours.clone() }).await;
+    assert!(said.contains("CertificateRequired"), "{said}");
+
+    let other = Home::new("FAKE_KVM=boot");
+    let others = Certificates::of(&other.paths);
+    others.create(&[], Lifetime::default(), false).unwrap();
+    let theirs = Papers { ca: ours.ca.clone(), ..Papers::of(&others.folder()) };
+    let said = refused(theirs).await;
+    assert!(said.contains("UnknownCA") || said.contains("DecryptError"), "{said}");
+    let said = refused(Papers::of(&others.folder())).await;
+    assert!(said.contains("UnknownIssuer") || said.contains("BadSignature"), "the client sees through us: {said}");
+
+    let dir = tempfile::tempdir().unwrap();
+    let expired = forged(&certificates, dir.path(), |params| params.not_after = rcgen::date_time_ymd(2020, 1, 1));
+    let said = refused(expired).await;
+    assert!(said.contains("CertificateExpired"), "{said}");
+    let servers = forged(&certificates, dir.path(), |params| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    });
+    refused(servers).await;
+
+    let answer = plain(&address, 2376, PING).await;
+    assert_eq!(answer, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n");
+    client.down().await.unwrap().settled().await.unwrap();
+    client.quit().await.unwrap();
+}
+
+#[tokio::test]
+async fn settings_and_certificates_are_in_force_at_once() {
+    let (home, one, other) = (Home::new("FAKE_KVM=boot"), address(), address());
+    let daemon = daemon(&home).await;
+    let client = Client::connect(home.paths.clone()).await.unwrap();
+    let tls = format!("tcp://{one}:2376");
+
+    let error = client.set("listen", Some(&tls)).await.unwrap_err().to_string();
+    assert!(error.contains("make them with `berth tls create`"), "{error}");
+    let status = client.status().await.unwrap();
+    assert!(status.machine.notes.iter().any(|note| note.contains("`berth tls create`")), "{status:?}");
+    assert_eq!(status.listening, [""; 0]);
+    let error = client.set("listen", Some("tcp://0.0.0.0:2375")).await.unwrap_err().to_string();
+    assert!(error.contains("`tcp://0.0.0.0:2375` would make everybody who reaches it root"), "{error}");
+
+    let certificates = certificates(&home, &one);
+    let both = format!("{tls},tcp://{other}:2375");
+    client.set("listen", Some(&both)).await.unwrap();
+    assert_eq!(client.status().await.unwrap().listening.join(","), both);
+    let ours = Papers::of(&certificates.folder());
+    assert!(ours.ask(&one).await.unwrap().starts_with("HTTP/1.1 503 "));
+    assert!(plain(&other, 2375, PING).await.starts_with("HTTP/1.1 503 "));
+
+    // The key's mode alone changes.
+    let key = certificates.folder().join("server-key.pem");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    ours.ask(&one).await.unwrap_err();
+    let error = client.set("listen", Some(&format!("{both},tcp://{other}:2376"))).await.unwrap_err().to_string();
+    assert!(error.contains("server-key.pem can be read by other users"), "{error}");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    ours.ask(&one).await.unwrap();
+
+    let before = certificates.list().unwrap();
+    certificates.renew(&[other.clone()], Lifetime { days: 3 }).unwrap();
+    ours.ask(&one).await.unwrap();
+    let notes = client.status().await.unwrap().machine.notes;
+    let soon = notes.iter().filter(|note| note.contains("expires within 3 days: `berth tls renew`")).count();
+    assert_eq!(soon, 2, "the server's and our client's: {notes:?}");
+    let after = certificates.list().unwrap();
+    assert_eq!(before[0], after[0], "the authority stays");
+    assert!(after[1].names.contains(&one) && after[1].names.contains(&other), "{after:?}");
+
+    // Another program has the one address, which keeps nobody from the other.
+    let third = address();
+    let taken = std::net::TcpListener::bind((third.as_str(), 2376)).unwrap();
+    let error = client.set("listen", Some(&format!("tcp://{third},tcp://{other}:2376"))).await.unwrap_err().to_string();
+    assert!(error.contains(&format!("cannot listen at tcp://{third}:2376")), "{error}");
+    ours.ask(&other).await.unwrap();
+    assert!(TcpStream::connect((one.as_str(), 2376)).await.is_err(), "nobody listens where it is not wanted");
+    assert!(TcpStream::connect((other.as_str(), 2375)).await.is_err());
+    drop(taken);
+    client.up().await.unwrap().settled().await.unwrap();
+    assert_eq!(client.status().await.unwrap().listening.len(), 2, "tried again at the start");
+    client.set("listen", None).await.unwrap();
+    assert!(TcpStream::connect((other.as_str(), 2376)).await.is_err());
+    client.down().await.unwrap().settled().await.unwrap();
+    client.quit().await.unwrap();
+    drop(daemon);
+}
+
+#[tokio::test]
+async fn a_crowd_of_strangers_keeps_nobody_out() {
+    let (home, address) = (Home::new("FAKE_KVM=boot"), address());
+    let certificates = certificates(&home, &address);
+    home.set(&[("listen", &format!("tcp://{address}"))]);
+    let _daemon = daemon(&home).await;
+    let mut crowd = Vec::new();
+    for number in 0..400 {
+        let mut stranger = TcpStream::connect((address.as_str(), 2376)).await.unwrap();
+        if number % 2 == 0 {
+            // The beginning of a record, and no more.
+            stranger.write_all(&[22, 3, 1]).await.unwrap();
+        }
+        crowd.push(stranger);
+    }
+    let answer = Papers::of(&certificates.folder()).ask(&address).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    // Those who came first gave way.
+    assert_eq!(crowd[0].read(&mut [0; 8]).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn nothing_is_replaced_unasked_and_all_is_private() {
+    let home = Home::new("FAKE_KVM=boot");
+    let certificates = Certificates::of(&home.paths);
+    assert!(certificates.list().unwrap_err().to_string().contains("`berth tls create`"));
+    assert!(certificates.renew(&[], Lifetime::default()).unwrap_err().to_string().contains("`berth tls create`"));
+    certificates.create(&["box.example".to_owned()], Lifetime::default(), false).unwrap();
+    certificates.client("ci", Lifetime::default(), false).unwrap();
+    let all = certificates.list().unwrap();
+    let error = certificates.create(&[], Lifetime::default(), false).unwrap_err().to_string();
+    assert!(error.contains("ca.pem is there") && error.contains("--force"), "{error}");
+    let error = certificates.client("ci", Lifetime::default(), false).unwrap_err().to_string();
+    assert!(error.contains("`berth tls client ci --force`"), "{error}");
+    for bad in ["", "..", ".x", "a/b", "a\\b", "ü", "a b"] {
+        let error = certificates.client(bad, Lifetime::default(), false).unwrap_err().to_string();
+        assert!(error.contains("is no name for a client"), "{bad}: {error}");
+    }
+    let error = certificates.renew(&["a b".to_owned()], Lifetime::default()).unwrap_err().to_string();
+    assert!(error.contains("`a b` is no name of a server"), "{error}");
+    assert_eq!(certificates.list().unwrap(), all);
+    let roles: Vec<&str> = all.iter().map(|known| known.name.as_str()).collect();
+    assert_eq!(roles[2..], ["client", "ci"]);
+    for name in ["localhost", "127.0.0.1", "::1", "box.example"] {
+        assert!(all[1].names.iter().any(|known| known == name), "{name} in {:?}", all[1].names);
+    }
+
+    let mut folders = vec![certificates.folder()];
+    while let Some(folder) = folders.pop() {
+        assert_eq!(std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700, "{}", folder.display());
+        for entry in folder.read_dir().unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
+        }
+    }
+    certificates.create(&[], Lifetime::default(), true).unwrap();
+    let anew = certificates.list().unwrap();
+    assert_eq!(anew.len(), 3, "the other clients are of the authority that is gone");
+    assert_ne!(anew[0].sha256, all[0].sha256);
+}
