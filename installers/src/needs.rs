@@ -41,6 +41,8 @@ pub const TEST: &[Need] = &[
     need("e2fsprogs", "file systems for full-disk tests"),
     need("openssl", "signs the tokens of the registry that wants some"),
     need("procps", "process lists"),
+    need("openssh-client", "reaches an engine over ssh, as docker does"),
+    need("libwrap0", "a library of the SSH server that the tests start"),
     need("libc6-dev-i386", "a 32-bit program for the seccomp tests"),
     need("python3-venv", "a place for schemathesis, which makes up requests"),
 ];
@@ -100,6 +102,14 @@ pub fn docker_cli() -> io::Result<std::path::PathBuf> {
         }
     }
     Ok(debian::unpack("docker-cli", Suite::Sid, &crate::cache())?.join("usr/bin/docker"))
+}
+
+/// Debian's SSH server, unpacked and not installed: nothing of it runs but while a test does.
+///
+/// # Errors
+/// When it cannot be fetched.
+pub fn sshd() -> io::Result<std::path::PathBuf> {
+    Ok(debian::unpack("openssh-server", Suite::Backports, &crate::cache())?.join("usr/sbin/sshd"))
 }
 
 /// Docker's specification of its API (`swagger.yaml`), unpacked from Debian's newest sources of dockerd and not installed.

@@ -11,6 +11,7 @@ mod logs;
 mod machine;
 mod mounts;
 mod networks;
+mod remote;
 mod run;
 mod search;
 mod system;
@@ -33,6 +34,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         machine::cases(),
         mounts::cases(),
         networks::cases(),
+        remote::cases(),
         run::cases(),
         search::cases(),
         system::cases(),

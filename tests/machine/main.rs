@@ -10,6 +10,7 @@ mod life;
 mod outside;
 mod pulls;
 mod refusals;
+mod remote;
 mod room;
 mod upkeep;
 
@@ -43,7 +44,7 @@ fn main() -> std::process::ExitCode {
         faults::hypervisor_killed, faults::first_accelerator_dies,
         faults::engine_killed_after_run, disks::damaged_is_refused_and_left_alone,
         disks::broken_inside_is_refused_and_not_formatted, pulls::cut_by_a_killed_hypervisor,
-        pulls::go_where_the_settings_say, outside::is_the_hosts, room::full_costs_one_pull_and_nothing_else,
+        pulls::go_where_the_settings_say, outside::is_the_hosts, remote::over_tls, room::full_costs_one_pull_and_nothing_else,
         upkeep::context_clock_and_restart, upkeep::diagnose_tells_no_secret,
     ];
     // Three boots or half a minute of waiting each, or near relatives of the ones above.

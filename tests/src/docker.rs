@@ -1,6 +1,6 @@
 //! The stock docker CLI, unmodified, pointed at the engine under test.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -14,6 +14,7 @@ pub struct Docker {
     program: PathBuf,
     host: String,
     config: TempDir,
+    variables: Vec<(String, OsString)>,
 }
 
 /// What a command printed, and its exit code.
@@ -29,7 +30,14 @@ impl Docker {
     /// When no configuration folder can be made.
     pub fn new(host: impl Into<String>) -> anyhow::Result<Self> {
         let program = std::env::var_os("BERTH_TEST_DOCKER").map_or_else(|| "docker".into(), PathBuf::from);
-        Ok(Self { program, host: host.into(), config: tempfile::tempdir()? })
+        Ok(Self { program, host: host.into(), config: tempfile::tempdir()?, variables: Vec::new() })
+    }
+
+    /// With one more environment variable.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.variables.push((name.to_owned(), value.into()));
+        self
     }
 
     pub fn host(&self) -> &str {
@@ -44,7 +52,7 @@ impl Docker {
     pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(&self.program);
         command.args(arguments).env("DOCKER_HOST", &self.host).env("DOCKER_CONFIG", self.config.path());
-        command.env_remove("DOCKER_CONTEXT").stdin(Stdio::null());
+        command.env_remove("DOCKER_CONTEXT").envs(self.variables.iter().cloned()).stdin(Stdio::null());
         command
     }
 

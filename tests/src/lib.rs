@@ -11,6 +11,7 @@
 //!   closes in the middle of a pull;
 //! - [`index`] is what `docker search` asks;
 //! - [`outside`] is what lies beyond the machine: names, a page, certificates, a proxy;
+//! - [`sshd`] is a way to an engine over ssh, [`remote`] what must work over any way;
 //! - [`terminal`] is a real terminal; [`sandbox`] a network of the run's own.
 
 pub mod archive;
@@ -26,8 +27,10 @@ pub mod index;
 pub mod outside;
 pub mod random;
 pub mod registry;
+pub mod remote;
 pub mod roles;
 pub mod sandbox;
+pub mod sshd;
 pub mod terminal;
 pub mod token;
 pub mod wait;

@@ -33,15 +33,18 @@ fn verify(tally: &mut Tally, all: bool) -> io::Result<()> {
             "the end-to-end suites need root, for namespaces, mounts and networks: run `cargo verify` as root",
         ));
     }
-    let (docker, specification, schemathesis) = step("install what the tests need", || {
+    let there = step("install what the tests need", || {
         needs::install_missing(needs::BUILD)?;
         needs::install_missing(needs::TEST)?;
         needs::qemu()?;
         needs::vsock_device()?;
+        let mut there = vec![("BERTH_TEST_DOCKER", needs::docker_cli()?), ("BERTH_TEST_SSHD", needs::sshd()?)];
         // Only the tests of the coverage page and the made-up requests need these, and say so when they are skipped.
         let specification = needs::specification().inspect_err(|error| eprintln!("    no specification: {error}"));
+        there.extend(specification.ok().map(|file| ("BERTH_TEST_SPEC", file)));
         let schemathesis = needs::schemathesis().inspect_err(|error| eprintln!("    no schemathesis: {error}"));
-        Ok((needs::docker_cli()?, specification.ok(), schemathesis.ok()))
+        there.extend(schemathesis.ok().map(|program| ("BERTH_TEST_SCHEMATHESIS", program)));
+        Ok(there)
     })?;
     check(tally, "formatting", cargo().args(["fmt", "--all", "--check"]))?;
     check(
@@ -55,8 +58,7 @@ fn verify(tally: &mut Tally, all: bool) -> io::Result<()> {
     let mut tests = cargo();
     // `--show-output`, since a test that could not run says so in its own output, and is counted as skipped.
     tests.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
-    tests.env("BERTH_TEST_DOCKER", docker).envs(specification.map(|file| ("BERTH_TEST_SPEC", file)));
-    tests.envs(schemathesis.map(|program| ("BERTH_TEST_SCHEMATHESIS", program)));
+    tests.envs(there);
     if all {
         let workloads = step("install what the heavy workloads need", || {
             needs::install_missing(needs::WORKLOADS)?;

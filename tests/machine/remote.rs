@@ -1,0 +1,99 @@
+//! The machine's engine over TCP with TLS, by `berth tls` and the setting `listen`.
+
+use std::process::Command;
+
+use anyhow::ensure;
+use tests::docker::Docker;
+use tests::engine::Machine;
+use tests::outside::Certificate;
+use tests::remote::exercise;
+
+type Result = anyhow::Result<()>;
+
+pub(crate) fn over_tls(machine: &Machine) -> Result {
+    let early = machine.command(&["config", "set", "listen", "tcp://0.0.0.0"]).output()?;
+    let early = String::from_utf8_lossy(&early.stderr).into_owned();
+    ensure!(early.contains("make them with `berth tls create`"), "{early}");
+    machine.berth(&["tls", "create", "--san", "box.example"])?;
+    machine.berth(&["up"])?;
+    machine.berth(&["config", "set", "listen", "tcp://0.0.0.0,tcp://127.0.0.1:2375"])?;
+    let status = machine.berth(&["status"])?;
+    ensure!(status.contains("tcp://0.0.0.0:2376") && status.contains("tcp://127.0.0.1:2375"), "{status}");
+
+    let tls = machine.home().join("config/tls");
+    let secure = |folder: &std::path::Path| -> anyhow::Result<Docker> {
+        Ok(Docker::new("tcp://127.0.0.1:2376")?.with("DOCKER_TLS_VERIFY", "1").with("DOCKER_CERT_PATH", folder))
+    };
+    let docker = secure(&tls)?;
+    docker.ok(&["version"])?;
+    exercise(&docker, "over-tls")?;
+    // By options instead of variables.
+    let plain = Docker::new("tcp://127.0.0.1:2375")?;
+    plain.ok(&["version"])?;
+    let file = |name: &str| tls.join(name).display().to_string();
+    let options =
+        ["--tlsverify", "--tlscacert", &file("ca.pem"), "--tlscert", &file("cert.pem"), "--tlskey", &file("key.pem")];
+    let by_options = Docker::new("unix:///nowhere")?;
+    by_options.ok(&[&["-H", "tcp://127.0.0.1:2376"][..], &options, &["ps"]].concat())?;
+    contexts(&tls)?;
+    by_env(machine, &docker)?;
+    refusals(machine, &secure)
+}
+
+fn contexts(tls: &std::path::Path) -> Result {
+    let docker = Docker::new("")?;
+    let endpoint = format!("host=tcp://127.0.0.1:2376,ca={0}/ca.pem,cert={0}/cert.pem,key={0}/key.pem", tls.display());
+    docker.ok(&["context", "create", "far", "--docker", &endpoint])?;
+    docker.ok(&["--context", "far", "ps"])?;
+    Ok(())
+}
+
+/// What `berth tls env` says is what docker takes.
+fn by_env(machine: &Machine, docker: &Docker) -> Result {
+    let lines = machine.berth(&["tls", "env", "--shell", "sh"])?;
+    let script = format!("{lines}\nexec \"$1\" version --format '{{{{.Server.Version}}}}'");
+    let out = Command::new("sh").args(["-c", &script, "sh"]).arg(docker.program()).output()?;
+    ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    Ok(())
+}
+
+/// What docker tells whoever is not let in.
+fn refusals(machine: &Machine, secure: &dyn Fn(&std::path::Path) -> anyhow::Result<Docker>) -> Result {
+    let tls = machine.home().join("config/tls");
+    let says = |docker: &Docker, words: &str| -> Result {
+        for _ in 0..5 {
+            let said = docker.run(&["ps"])?;
+            ensure!(said.code == 1 && said.err.contains(words), "not `{words}`: {said:?}");
+        }
+        Ok(())
+    };
+    says(&Docker::new("tcp://127.0.0.1:2376")?, "Client sent an HTTP request to an HTTPS server.")?;
+    let nobody = tempfile::tempdir()?;
+    std::fs::copy(tls.join("ca.pem"), nobody.path().join("ca.pem"))?;
+    let options = |extra: &[&str]| -> anyhow::Result<tests::docker::Said> {
+        let ca = nobody.path().join("ca.pem").display().to_string();
+        let all = [&["-H", "tcp://127.0.0.1:2376", "--tlsverify", "--tlscacert", &ca][..], extra, &["ps"]].concat();
+        Docker::new("")?.run(&all)
+    };
+    let said = options(&[])?;
+    ensure!(said.code == 1 && said.err.contains("certificate required"), "{said:?}");
+    // A certificate of an authority of its own.
+    let stranger = Certificate::new(&["stranger.example"])?;
+    let file = |name: &str| stranger.folder().join(name).display().to_string();
+    let said = options(&["--tlscert", &file("certificate.pem"), "--tlskey", &file("key.pem")])?;
+    ensure!(said.code == 1 && said.err.contains("remote error: tls: "), "{said:?}");
+
+    // The authority is replaced: old clients do not know the new server, nor it them.
+    let old = machine.berth(&["tls", "client", "laptop"])?;
+    let old = std::path::PathBuf::from(old.trim());
+    secure(&old)?.ok(&["ps"])?;
+    let kept = tempfile::tempdir()?;
+    for name in ["ca.pem", "cert.pem", "key.pem"] {
+        std::fs::copy(old.join(name), kept.path().join(name))?;
+    }
+    machine.berth(&["tls", "create", "--force"])?;
+    says(&secure(kept.path())?, "x509: certificate signed by unknown authority")?;
+    secure(&tls)?.ok(&["ps"])?;
+    machine.berth(&["config", "set", "listen", ""])?;
+    says(&secure(&tls)?, "Cannot connect to the Docker daemon")
+}
