@@ -1,5 +1,6 @@
 //! The stock docker CLI, by noun.
 
+mod bridges;
 mod containers;
 mod events;
 mod exec;
@@ -10,6 +11,7 @@ mod links;
 mod logs;
 mod machine;
 mod mounts;
+mod neighbours;
 mod networks;
 mod remote;
 mod run;
@@ -23,6 +25,7 @@ use crate::suite::Entry;
 
 pub(crate) fn cases() -> Vec<Entry> {
     [
+        bridges::cases(),
         containers::cases(),
         events::cases(),
         exec::cases(),
@@ -33,6 +36,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         logs::cases(),
         machine::cases(),
         mounts::cases(),
+        neighbours::cases(),
         networks::cases(),
         remote::cases(),
         run::cases(),

@@ -16,7 +16,7 @@ pub(crate) fn cases() -> Vec<Entry> {
     cases![everywhere; publish_tcp, publish_taken_port, publish_udp, names_on_user_network, none_and_host_and_container, bridge_reaches_neighbour, ports_follow_the_networks, subnet_and_address, without_communication, by_id_and_publish_all, host_name_is_shared, connect_is_checked_at_once, options_of_an_endpoint, configurations, prune_and_disconnect]
 }
 
-fn get(url: &str) -> Option<String> {
+pub(super) fn get(url: &str) -> Option<String> {
     let out = Command::new("curl").args(["--silent", "--fail", "--max-time", "5", url]).output().ok()?;
     out.status.success().then(|| String::from_utf8_lossy(&out.stdout).into_owned())
 }
@@ -150,7 +150,7 @@ pub(crate) fn bridge_reaches_neighbour(case: &Case<'_>) -> Result {
 }
 
 /// Answers every request with one line.
-fn httpd<'a>(case: &Case<'_>, name: &'a str, options: &[&'a str]) -> Result {
+pub(super) fn httpd<'a>(case: &Case<'_>, name: &'a str, options: &[&'a str]) -> Result {
     let mut arguments = vec!["run", "-d", "--name", name];
     arguments.extend(options);
     let script = "mkdir /www; echo served >/www/index.html; httpd -f -h /www";

@@ -1,15 +1,18 @@
 //! `docker run` and its options.
 
+use std::time::Duration;
+
 use anyhow::ensure;
 use tests::case::Case;
 use tests::engine::Kind;
+use tests::wait::until;
 
 use crate::suite::{Entry, cases, everywhere, with_cgroups};
 
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    [cases![everywhere; hello_world, passes_exit_code, unknown_command_is_127, directory_as_command_is_126, unknown_image_is_125, reads_standard_input, keeps_streams_apart, environment_user_and_directory, hostname_and_name, read_only_root, tmpfs, add_host_and_dns, ulimit_and_sysctl, capabilities, init_reaps, no_new_privileges, masked_paths, options_without_effect, device_filter, vsock_is_refused, privileged_sees_devices, device, removes_itself, removes_itself_when_it_cannot_start, restart_policy, labels, stop_signal, entrypoint, seccomp_profile_of_a_file], cases![with_cgroups; memory_limit_kills, limits_are_written]].concat()
+    [cases![everywhere; hello_world, passes_exit_code, unknown_command_is_127, directory_as_command_is_126, unknown_image_is_125, reads_standard_input, keeps_streams_apart, environment_user_and_directory, hostname_and_name, read_only_root, tmpfs, add_host_and_dns, ulimit_and_sysctl, capabilities, init_reaps, no_new_privileges, masked_paths, options_without_effect, device_filter, vsock_is_refused, privileged_sees_devices, device, removes_itself, removes_itself_when_it_cannot_start, restart_policy, labels, stop_signal, entrypoint, seccomp_profile_of_a_file], cases![everywhere; cgroup_parent], cases![with_cgroups; memory_limit_kills, limits_are_written, limits_below_a_parent]].concat()
 }
 
 pub(crate) fn hello_world(case: &Case<'_>) -> Result {
@@ -264,15 +267,10 @@ pub(crate) fn masked_paths(case: &Case<'_>) -> Result {
 /// Says the refusals of options that have no effect here.
 pub(crate) fn options_without_effect(case: &Case<'_>) -> Result {
     for (options, text) in [
-        (&["--cgroup-parent", "/mine"][..], "--cgroup-parent is not supported yet"),
-        (&["--storage-opt", "size=1G"], "--storage-opt is supported only for overlay over xfs"),
+        (&["--storage-opt", "size=1G"][..], "--storage-opt is supported only for overlay over xfs"),
         (&["--isolation", "hyperv"], "invalid isolation (hyperv)"),
         (&["--cpu-rt-runtime", "1000"], "kernel does not support CPU real-time scheduler"),
     ] {
-        // Of the parent the reference thinks otherwise.
-        if case.kind == Kind::Reference && text.contains("not supported yet") {
-            continue;
-        }
         let mut arguments = vec!["create"];
         arguments.extend(options);
         arguments.push("busybox");
@@ -281,6 +279,64 @@ pub(crate) fn options_without_effect(case: &Case<'_>) -> Result {
     }
     let said = case.run(&["run", "--rm", "--network-alias", "web", "busybox", "true"])?;
     ensure!(said.code == 125 && said.err.contains("for user-defined networks"), "{said:?}");
+    Ok(())
+}
+
+/// The container's cgroup is below the parent, as dockerd's driver for cgroupfs has it; what was made for it goes with it.
+pub(crate) fn cgroup_parent(case: &Case<'_>) -> Result {
+    let parent = format!("t{}-parent", case.number());
+    for (given, path) in
+        [(format!("/{parent}/inner"), format!("/{parent}/inner")), (parent.clone(), format!("/{parent}"))]
+    {
+        let (name, beside) = (case.container("parent"), case.container("beside"));
+        for name in [&name, &beside] {
+            let run = ["run", "-d", "--cgroupns", "host", "--cgroup-parent", &given, "--name", name];
+            case.ok(&[&run[..], &["busybox", "sleep", "1000"]].concat())?;
+            let id = case.ok(&["inspect", "-f", "{{.Id}}", name])?;
+            let seen = case.ok(&["exec", name, "cat", "/proc/self/cgroup"])?;
+            ensure!(seen.lines().any(|line| line == format!("0::{path}/{id}")), "{given}: {seen}");
+            ensure!(case.ok(&["inspect", "-f", "{{.HostConfig.CgroupParent}}", name])? == given);
+        }
+        case.ok(&["rm", "-f", &name])?;
+        // Its neighbour lives on, can be stopped and frozen, and comes back to the same place.
+        case.ok(&["pause", &beside])?;
+        case.ok(&["unpause", &beside])?;
+        case.ok(&["restart", "-t", "0", &beside])?;
+        let seen = case.ok(&["exec", &beside, "cat", "/proc/self/cgroup"])?;
+        ensure!(seen.contains(&format!("0::{path}/")), "{seen}");
+        case.ok(&["rm", "-f", &beside])?;
+        // dockerd leaves the parents behind.
+        if case.kind != Kind::Reference {
+            until("the parents' end", Duration::from_secs(60), || {
+                let list =
+                    ["run", "--rm", "--cgroupns", "host", "busybox", "ls", "/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+                case.run(&list).ok().filter(|said| !said.out.contains(&parent))
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// The limits of a container and of its parent hold both, and one parent holds for all that is in it.
+pub(crate) fn limits_below_a_parent(case: &Case<'_>) -> Result {
+    let (parent, name, boss) = (format!("t{}-limits", case.number()), case.container("limits"), case.container("boss"));
+    let run = ["run", "-d", "--name", &name, "--cgroup-parent", &parent, "-m", "64m", "--pids-limit", "50"];
+    case.ok(&[&run[..], &["busybox", "sleep", "1000"]].concat())?;
+    let read = "cd /sys/fs/cgroup; cat memory.max pids.max";
+    ensure!(case.ok(&["exec", &name, "sh", "-c", read])? == "67108864\n50");
+    let run = ["run", "-d", "--name", &boss, "--privileged", "--cgroupns", "host", "busybox", "sleep", "1000"];
+    case.ok(&run)?;
+    let limit = format!("echo 3 >/sys/fs/cgroup/{parent}/pids.max");
+    case.ok(&["exec", &boss, "sh", "-c", &limit])?;
+    let many = "for i in 1 2 3 4 5; do sleep 5 & done";
+    for name in [name.clone(), case.container("second")] {
+        let run = ["run", "--rm", "--name", &name, "--cgroup-parent", &parent, "busybox", "sh", "-c", many];
+        let said = match name.ends_with("second") {
+            true => case.run(&run)?,
+            false => case.run(&["exec", &name, "sh", "-c", many])?,
+        };
+        ensure!(said.err.contains("can't fork"), "{name}: {said:?}");
+    }
     Ok(())
 }
 

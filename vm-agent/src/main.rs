@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         _ => {
             eprintln!(
                 "usage: berth-agent native --root DIR --run DIR [--socket PATH] [--registry-mirror URL]... \
-                 [--insecure-registry HOST[:PORT]|CIDR]... | version"
+                 [--insecure-registry HOST[:PORT]|CIDR]... [--icc=false] | version"
             );
             return ExitCode::from(2);
         }

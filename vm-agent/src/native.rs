@@ -1,7 +1,7 @@
 //! The role `native`: supervisor, engine and relay as root on a Linux host.
 //!
-//! `--registry-mirror URL` and `--insecure-registry HOST[:PORT]|CIDR`, each as often as needed, are dockerd's; proxies come from
-//! the environment, as dockerd's do.
+//! `--registry-mirror URL` and `--insecure-registry HOST[:PORT]|CIDR`, each as often as needed, and `--icc=false` are dockerd's;
+//! proxies come from the environment, as dockerd's do.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -61,6 +61,13 @@ fn engine_settings(
             Some((key, value)) => (key, Some(value.to_owned())),
             None => (word.as_str(), None),
         };
+        if key == "--icc" {
+            let value = inline.as_deref().unwrap_or("true");
+            let icc =
+                network::parse_bool(value).with_context(|| format!("{key}: {value:?} is neither true nor false"))?;
+            settings.without_icc = !icc;
+            continue;
+        }
         if !matches!(key, "--registry-mirror" | "--insecure-registry") {
             rest.push(word.clone());
             continue;
@@ -104,11 +111,13 @@ mod tests {
             "--run",
             "/x",
             "--insecure-registry=10.0.0.0/8",
+            "--icc=false",
         ];
         let (settings, rest) = read(&words, Some("http://proxy:3128")).unwrap();
         assert_eq!(settings.mirrors["docker.io"], ["https://a.example", "http://b.example:5000"]);
         assert_eq!(settings.insecure_registries, ["10.0.0.0/8"]);
         assert_eq!(settings.proxies.https.as_deref(), Some("http://proxy:3128"));
+        assert!(settings.without_icc);
         assert_eq!(rest, ["--root=/r", "--run", "/x"]);
     }
 
@@ -117,6 +126,7 @@ mod tests {
         for (words, proxy, said) in [
             (&["--registry-mirror", "ftp://a"][..], None, "\"ftp://a\" is no mirror"),
             (&["--insecure-registry=10.0.0.0/33"], None, "\"10.0.0.0/33\" is no registry"),
+            (&["--icc=maybe"], None, "--icc: \"maybe\" is neither true nor false"),
             (&["--insecure-registry"], None, "--insecure-registry needs a value"),
             (&[], Some("https://u:hunter2@p"), "wants TLS on the way to the proxy"),
         ] {

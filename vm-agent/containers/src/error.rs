@@ -254,8 +254,6 @@ pub enum Invalid {
     DeviceRequest { driver: String, capabilities: String },
     #[error("CDI device injection failed: unresolvable CDI devices {0}")]
     CdiDevice(String),
-    #[error("{option} is not supported yet: {instead}")]
-    Unsupported { option: &'static str, instead: &'static str },
     #[error("--storage-opt is supported only for overlay over xfs with 'pquota' mount option")]
     StorageOption,
     #[error("invalid isolation ({0}): linux only supports 'default'")]

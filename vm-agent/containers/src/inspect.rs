@@ -173,11 +173,16 @@ impl Inner {
                     .entry(key)
                     .or_default()
                     .get_or_insert_default()
-                    .push(PortBinding { host_ip: bound.host_ip.to_string(), host_port: bound.host_port.to_string() });
+                    .push(PortBinding { host_ip: bound.host_ip.to_string(), host_port: shown_port(bound.host_port) });
             }
         }
         ports
     }
+}
+
+/// A port of a routed network has none of the machine's.
+fn shown_port(port: u16) -> String {
+    if port == 0 { String::new() } else { port.to_string() }
 }
 
 fn live_settings(configured: &EndpointSettings, endpoint: &Endpoint) -> EndpointSettings {

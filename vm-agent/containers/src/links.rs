@@ -4,14 +4,16 @@
 //! The container that has the link is its parent, as in dockerd, the one that it leads to its child. A link is a name of the
 //! child, too: `/parent/alias`. On user-defined networks a link is nothing but a name there, see [`endpoint_links`].
 
+use crate::actor::parse_port;
 use crate::handle::Handle;
 use crate::record::Record;
 use crate::service::Inner;
 use crate::{Error, Invalid, Result};
 use engine_api::{EndpointSettings, HostConfig};
+use network::Protocol;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddrV4};
 use std::sync::Arc;
 
 /// The only network whose containers can be linked.
@@ -143,6 +145,21 @@ impl Inner {
         };
         let (four, six) = (endpoint.ipv4, endpoint.ipv6);
         four.map(|(ip, _)| ip.into()).into_iter().chain(six.map(|(ip, _)| ip.into())).collect()
+    }
+
+    /// What a container's links open to it where containers may not talk to each other: the exposed ports of the others.
+    pub(crate) fn link_ports(&self, record: &Record) -> Vec<(Protocol, SocketAddrV4)> {
+        let mut ports = Vec::new();
+        for link in &record.links {
+            let Some(child) = self.by_id(&link.child).map(|child| child.view()) else { continue };
+            for address in self.link_addresses(&link.child) {
+                let IpAddr::V4(ip) = address else { continue };
+                let exposed = child.record.config.exposed_ports.iter().flatten().map(|(port, _)| port);
+                let parsed = exposed.filter_map(|port| parse_port(port).ok());
+                ports.extend(parsed.map(|(port, protocol)| (protocol, SocketAddrV4::new(ip, port))));
+            }
+        }
+        ports
     }
 
     /// `HostConfig.Links` as inspect shows it: `/child:/parent/alias`.

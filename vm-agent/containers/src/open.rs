@@ -80,7 +80,7 @@ impl Containers {
                     }
                     Err(error) => {
                         tracing::error!(container = id, %error, "a running container cannot be taken over and is ended");
-                        let code = inner.end(&id, pidfd, ended.take()).await;
+                        let code = inner.end(&record, pidfd, ended.take()).await;
                         record.state = State::Exited(Exit {
                             code,
                             started_at: process.started_at,
@@ -243,7 +243,7 @@ impl Inner {
             pidfd,
             root,
             sandbox,
-            cgroup: Arc::new(self.hierarchy.create(&record.id)?),
+            cgroup: Arc::new(self.hierarchy.create(&record.host.resources.cgroup_parent, &record.id)?),
             terminal: connected.terminal,
             seccomp: self.filters.of(record)?,
         };
@@ -251,8 +251,9 @@ impl Inner {
     }
 
     /// Ends a container that cannot be taken over, so that its id is free for its restart policy; answers the exit code.
-    async fn end(&self, id: &str, pidfd: Option<OwnedFd>, exit: Option<supervisor::Exit>) -> i32 {
-        let killed = match self.hierarchy.adopt(id) {
+    async fn end(&self, record: &Record, pidfd: Option<OwnedFd>, exit: Option<supervisor::Exit>) -> i32 {
+        let id = record.id.as_str();
+        let killed = match self.hierarchy.adopt(&record.host.resources.cgroup_parent, id) {
             Ok(cgroup) => cgroup.kill(),
             Err(error) => Err(error),
         };
@@ -297,8 +298,15 @@ impl Inner {
     /// Directories and cgroups of containers that are not recorded: a crash came between two steps.
     async fn clear_up(self: &Arc<Self>) {
         let known: HashSet<String> = self.all().iter().map(|handle| handle.id.clone()).collect();
+        let views = self.views();
         let running: HashSet<String> =
-            self.all().iter().filter(|handle| handle.view().run.is_some()).map(|handle| handle.id.clone()).collect();
+            views.iter().filter(|view| view.run.is_some()).map(|view| view.record.id.clone()).collect();
+        // Below a parent of the user's choice only what is recorded can be found.
+        let elsewhere: Vec<(String, String)> = views
+            .iter()
+            .map(|view| (view.record.host.resources.cgroup_parent.clone(), view.record.id.clone()))
+            .filter(|(parent, id)| !parent.is_empty() && !running.contains(id))
+            .collect();
         let inner = Arc::clone(self);
         let cleared = blocking(move || {
             let directory = inner.settings.root.join("containers");
@@ -312,12 +320,18 @@ impl Inner {
                     tracing::warn!(directory = name, %error, "an orphaned container directory stays behind");
                 }
             }
-            for name in inner.hierarchy.list()? {
-                if running.contains(&name) || name.len() != 64 {
-                    continue;
-                }
-                if let Err(error) = inner.hierarchy.adopt(&name).and_then(|cgroup| cgroup.remove()) {
+            let usual = inner.hierarchy.list()?.into_iter();
+            let orphans = usual.filter(|name| !running.contains(name) && name.len() == 64);
+            for name in orphans {
+                if let Err(error) = inner.hierarchy.adopt("", &name).and_then(|cgroup| cgroup.remove()) {
                     tracing::warn!(cgroup = name, %error, "an orphaned cgroup stays behind");
+                }
+            }
+            for (parent, name) in elsewhere {
+                // Usually there is none.
+                let Ok(cgroup) = inner.hierarchy.adopt(&parent, &name) else { continue };
+                if let Err(error) = cgroup.remove() {
+                    tracing::warn!(cgroup = name, parent, %error, "an orphaned cgroup stays behind");
                 }
             }
             Ok(())

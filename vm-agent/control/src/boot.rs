@@ -120,6 +120,8 @@ pub struct EngineSettings {
     pub ca_pem: Option<String>,
     /// Load the images that ship with the machine though they were loaded before: they went with a reset.
     pub renew_images: bool,
+    /// Containers of the default bridge may not talk to each other, but for links (dockerd's `--icc=false`).
+    pub without_icc: bool,
 }
 
 #[cfg(test)]

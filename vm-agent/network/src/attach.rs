@@ -11,12 +11,12 @@ use crate::error::PortError;
 use crate::names::Resolver;
 use crate::networks::{Inner, Networks, random, random_id};
 use crate::plan::{Drawn, Plan, Wanted};
-use crate::ports::host_addresses;
+use crate::ports::{Group, Place};
 use crate::sandbox::{kernel, run};
 use crate::state::Held;
 use crate::{
-    Binding, Endpoint, Error, ForwardError, ForwardId, NameChange, NameLink, PortBinding, PortRequest, Published,
-    Result, Sandbox, dns,
+    Binding, Endpoint, Error, ForwardError, ForwardId, NameChange, NameLink, PortBinding, Protocol, Published, Result,
+    Sandbox, dns,
 };
 
 /// Something done for an endpoint, to be undone when a later step fails or the container leaves.
@@ -27,6 +27,11 @@ pub(crate) enum Done {
     /// The same, to a sandbox whose last process has ended: cut off at once, removed soon.
     Left(String),
     Opened(Published),
+    /// A port is open at the container's own address, once the packet filter knows.
+    Routed {
+        endpoint: String,
+        opened: (Protocol, SocketAddr),
+    },
     /// The published ports of the endpoint are in the packet filter.
     Filtered(Box<Held>),
     /// The endpoint's names are known on its network.
@@ -130,43 +135,43 @@ impl Networks {
         Ok(())
     }
 
-    async fn publish_one(&self, plan: &Plan, port: &PortRequest, done: &mut Vec<Done>) -> Result<(), PortError> {
+    async fn publish_one(&self, plan: &Plan, group: &Group, done: &mut Vec<Done>) -> Result<(), PortError> {
         let endpoint = &plan.endpoint;
-        let Some(v4) = endpoint.ipv4.map(|(ip, _)| IpAddr::V4(ip)).or(endpoint.ipv6.map(|(ip, _)| ip.into())) else {
+        let (routed, listening): (Vec<Place>, Vec<Place>) = group.places.iter().partition(|place| place.routed);
+        for place in routed {
+            let opened = (group.protocol, SocketAddr::new(place.target, group.container_port));
+            self.keep_routed(endpoint, opened, place.host_ip);
+            done.push(Done::Routed { endpoint: endpoint.id.clone(), opened });
+        }
+        if listening.is_empty() {
             return Ok(());
-        };
-        let addresses = host_addresses(port, plan.host_binding, self.inner.settings.publish_ipv6);
+        }
+        let addresses: Vec<IpAddr> = listening.iter().map(|place| place.host_ip).collect();
         let mut refused = Vec::new();
         'port: loop {
-            let host_port = self.inner.state().ports.take(port, &addresses, &refused)?;
+            let host_port = self.inner.state().ports.take(group.protocol, group.host_ports, &addresses, &refused)?;
             let opened_before = done.len();
             let mut failure = None;
-            for ip in &addresses {
-                // An IPv6 listener leads to the container's IPv6 address where it has one.
-                let target = match (ip, endpoint.ipv6) {
-                    (IpAddr::V6(_), Some((v6, _))) => IpAddr::V6(v6),
-                    _ => v4,
-                };
+            for place in &listening {
+                let ip = place.host_ip;
                 let published = Published {
-                    id: ForwardId(format!("{}-{host_port}-{}-{ip}", &endpoint.id[..16], port.protocol)),
-                    protocol: port.protocol,
-                    host_ip: *ip,
+                    id: ForwardId(format!("{}-{host_port}-{}-{ip}", &endpoint.id[..16], group.protocol)),
+                    protocol: group.protocol,
+                    host_ip: ip,
                     host_port,
-                    target: SocketAddr::new(target, port.container_port),
+                    target: SocketAddr::new(place.target, group.container_port),
                 };
                 match self.inner.forwarder.open(&published).await {
                     Ok(Binding { .. }) => {
                         self.keep(endpoint, &published);
                         done.push(Done::Opened(published));
                     }
-                    // A machine without IPv6; nobody asked for it by name.
-                    Err(ForwardError::NoAddress | ForwardError::Unsupported(_))
-                        if ip.is_ipv6() && port.host_ip.is_none() && addresses.len() > 1 =>
-                    {
-                        self.inner.state().ports.release(port.protocol, *ip, host_port);
+                    // A machine without IPv6.
+                    Err(ForwardError::NoAddress | ForwardError::Unsupported(_)) if place.optional => {
+                        self.inner.state().ports.release(group.protocol, ip, host_port);
                     }
                     Err(e) => {
-                        failure = Some((*ip, published, e));
+                        failure = Some((ip, published, e));
                         break;
                     }
                 }
@@ -183,20 +188,34 @@ impl Networks {
                 .collect();
             self.undo(opened).await;
             for address in addresses.iter().filter(|a| !kept.contains(a)) {
-                self.inner.state().ports.release(port.protocol, *address, host_port);
+                self.inner.state().ports.release(group.protocol, *address, host_port);
             }
-            let may_try_another = port.host_ports.is_none_or(|(first, last)| first != last);
+            let may_try_another = group.host_ports.is_none_or(|(first, last)| first != last);
             if error == ForwardError::InUse && may_try_another && refused.len() < 512 {
                 refused.push(host_port);
                 continue 'port;
             }
-            return Err(PortError::Host {
-                ip,
-                port: host_port,
-                target: published.target.to_string(),
-                protocol: port.protocol,
-                source: error,
+            return Err(match error {
+                ForwardError::Unsupported(_) => PortError::NoProtocol { ip, port: host_port },
+                source => PortError::Host {
+                    ip,
+                    port: host_port,
+                    target: published.target.to_string(),
+                    protocol: group.protocol,
+                    source,
+                },
             });
+        }
+    }
+
+    /// The endpoint holds a port that is open at its own address from now on.
+    fn keep_routed(&self, endpoint: &Endpoint, opened: (Protocol, SocketAddr), host_ip: IpAddr) {
+        let mut state = self.inner.state();
+        let key = (endpoint.container_id.clone(), endpoint.network_id.clone());
+        if let Some(held) = state.endpoints.get_mut(&key) {
+            let (protocol, container_port) = (opened.0, opened.1.port());
+            held.endpoint.ports.push(PortBinding { protocol, container_port, host_ip, host_port: 0 });
+            held.opened.push(opened);
         }
     }
 
@@ -242,6 +261,10 @@ impl Networks {
                 Done::Wired(link) => self.remove_link(link).await,
                 Done::Left(link) => self.cut(link).await,
                 Done::Opened(published) => self.close(&published).await,
+                Done::Routed { endpoint, opened } => {
+                    self.forget_routed(&endpoint, opened);
+                    Ok(())
+                }
                 Done::Filtered(held) => {
                     let inner = Arc::clone(&self.inner);
                     run(move || inner.kernel.publish(&held, false)).await
@@ -281,6 +304,16 @@ impl Networks {
             true => Ok(()),
             // Not a port of a bridge any more: the slow way.
             false => self.remove_link(link).await,
+        }
+    }
+
+    fn forget_routed(&self, endpoint: &str, opened: (Protocol, SocketAddr)) {
+        let mut state = self.inner.state();
+        for held in state.endpoints.values_mut().filter(|held| held.endpoint.id == endpoint) {
+            held.opened.retain(|other| *other != opened);
+            held.endpoint.ports.retain(|port| {
+                port.host_port != 0 || (port.protocol, port.container_port) != (opened.0, opened.1.port())
+            });
         }
     }
 

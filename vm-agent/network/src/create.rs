@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use ipnet::{IpNet, Ipv6Net};
 
 use crate::ipam::{Allocator, choose_subnet, default_pools, overlap, unique_local_subnets};
-use crate::options::BridgeOptions;
+use crate::options::{BridgeOptions, GatewayMode, families};
 use crate::{Driver, Error, Ipam, IpamRequest, Network, NetworkCreate, Pool, PoolRequest, Result, Scope};
 
 /// What is there already, as far as a new network must avoid it.
@@ -29,16 +29,14 @@ pub(crate) struct Draft {
 }
 
 /// Makes a bridge network of the request. Names were checked before.
-pub(crate) fn draft(request: NetworkCreate, id: String, around: &Surroundings) -> Result<Draft> {
+pub(crate) fn draft(mut request: NetworkCreate, id: String, around: &Surroundings) -> Result<Draft> {
     let driver = match request.driver.as_str() {
         "" | "bridge" => Driver::Bridge,
         "host" => return Err(Error::OnlyOne("host")),
         "null" => return Err(Error::OnlyOne("null")),
         other => return Err(Error::UnknownDriver(other.to_owned())),
     };
-    BridgeOptions::parse(&request.options)?;
-    let enable_ipv4 = request.enable_ipv4.unwrap_or(true);
-    let enable_ipv6 = request.enable_ipv6.unwrap_or(false);
+    let [enable_ipv4, enable_ipv6] = families(&mut request)?;
     if !matches!(request.ipam.driver.as_str(), "" | "default") {
         return Err(Error::UnknownDriver(request.ipam.driver));
     }
@@ -47,6 +45,14 @@ pub(crate) fn draft(request: NetworkCreate, id: String, around: &Surroundings) -
         let config = request.ipam.config.iter().filter_map(|p| Some(as_asked(p, p.subnet?))).collect();
         let network = network(&request, id, driver, enable_ipv4, enable_ipv6, config);
         return Ok(Draft { network, allocators: Vec::new() });
+    }
+
+    let options = BridgeOptions::parse(&request.options)?;
+    if options.modes.contains(&GatewayMode::Isolated) && !request.internal {
+        return Err(Error::IsolatedOutside);
+    }
+    if !enable_ipv4 && !enable_ipv6 {
+        return Err(Error::NoFamily);
     }
 
     let mut used = around.pools.clone();
@@ -69,13 +75,14 @@ pub(crate) fn draft(request: NetworkCreate, id: String, around: &Surroundings) -
             pools.push(Pool { user_defined: false, ..as_asked(&PoolRequest::default(), subnet) });
         }
     }
-    let allocators = pools.iter_mut().map(reserve).collect::<Result<_>>()?;
+    let internal = request.internal;
+    let allocators = pools.iter_mut().map(|pool| reserve(pool, &options, internal)).collect::<Result<_>>()?;
     Ok(Draft { network: network(&request, id, driver, enable_ipv4, enable_ipv6, pools), allocators })
 }
 
 /// Makes the allocator of a stored or drafted pool and takes what nobody may have; without a gateway, the first free
-/// address becomes it.
-pub(crate) fn reserve(pool: &mut Pool) -> Result<Allocator> {
+/// address becomes it, unless the network has none.
+pub(crate) fn reserve(pool: &mut Pool, options: &BridgeOptions, internal: bool) -> Result<Allocator> {
     let mut allocator = Allocator::new(pool.subnet, pool.ip_range);
     let refused = |ip: IpAddr| Error::InvalidConfig(vec![format!("address {ip} of {} cannot be used", pool.subnet)]);
     for ip in pool.aux_addresses.values() {
@@ -83,6 +90,7 @@ pub(crate) fn reserve(pool: &mut Pool) -> Result<Allocator> {
     }
     match pool.gateway {
         Some(gateway) => allocator.take(gateway).map_err(|_| refused(gateway))?,
+        None if options.without_gateway(pool.subnet.addr().is_ipv6(), internal) => {}
         None => pool.gateway = Some(allocator.take_any().map_err(|_| refused(pool.subnet.addr()))?),
     }
     Ok(allocator)

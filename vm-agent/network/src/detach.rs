@@ -108,7 +108,8 @@ impl Networks {
             }
         }
         done.push(Done::Recorded { endpoint: e.id.clone() });
-        let failures = self.undo(done).await;
+        let mut failures = self.undo(done).await;
+        failures.extend(self.shut_links_to(e).await.err().map(|error| error.to_string()));
         let network = {
             let mut state = self.inner.state();
             let told = state.leave(held);

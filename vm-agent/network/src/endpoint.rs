@@ -23,7 +23,9 @@ pub struct PortRequest {
 pub struct PortBinding {
     pub protocol: Protocol,
     pub container_port: u16,
+    /// Unspecified where the network is routed.
     pub host_ip: IpAddr,
+    /// 0 where the network is routed: the port is open at the container's own address.
     pub host_port: u16,
 }
 
@@ -46,6 +48,8 @@ pub struct EndpointRequest<'a> {
     pub ipv4: Option<Ipv4Addr>,
     pub ipv6: Option<Ipv6Addr>,
     pub mac: Option<[u8; 6]>,
+    /// Link-local addresses that the interface has as well.
+    pub link_local: Vec<IpAddr>,
     /// Ports to publish: give them with one network only, the one that provides the default route.
     pub ports: Vec<PortRequest>,
     /// Where names are looked up that are not on the container's networks (`--dns`); empty: the engine's own way.

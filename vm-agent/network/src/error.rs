@@ -53,6 +53,24 @@ pub enum Error {
     /// 400
     #[error("{option}: invalid value {value:?}: {expected}")]
     InvalidOption { option: String, value: String, expected: &'static str },
+    /// 400; the reason in Go's words.
+    #[error("failed to parse {option} value: {value} ({reason})")]
+    OptionValue { option: String, value: String, reason: String },
+    /// 400
+    #[error("driver-opt {0:?} is not a valid bool")]
+    OptionSwitch(&'static str),
+    /// 400
+    #[error("invalid MTU number: {0}")]
+    NegativeMtu(i64),
+    /// 500
+    #[error("gateway mode 'isolated' can only be used for an internal network")]
+    IsolatedOutside,
+    /// 400
+    #[error("IPv4 or IPv6 must be enabled")]
+    NoFamily,
+    /// 400
+    #[error("invalid link local IP address: {0}")]
+    NotLinkLocal(IpAddr),
     /// 403
     #[error("Address already in use")]
     AddressInUse,
@@ -167,6 +185,11 @@ impl Error {
             | Error::Ingress
             | Error::InvalidConfig(_)
             | Error::InvalidOption { .. }
+            | Error::OptionValue { .. }
+            | Error::OptionSwitch(_)
+            | Error::NegativeMtu(_)
+            | Error::NoFamily
+            | Error::NotLinkLocal(_)
             | Error::InvalidEndpoint { .. }
             | Error::InvalidMac(_)
             | Error::Shared
@@ -189,6 +212,7 @@ impl Error {
             Error::Undo { cause, .. } => cause.kind(),
             Error::Stopping => Kind::Unavailable,
             Error::NoAddress { .. }
+            | Error::IsolatedOutside
             | Error::NotConnected { .. }
             | Error::NotConfigured { .. }
             | Error::Ports { .. }
@@ -211,6 +235,9 @@ pub enum PortError {
     /// The machine refused; `target` is the container's `address:port`.
     #[error("failed to bind host port for {}:{port}:{target}/{protocol}: {source}", bracketed(*ip))]
     Host { ip: IpAddr, port: u16, target: String, protocol: Protocol, source: ForwardError },
+    /// The machine's kernel does not know SCTP.
+    #[error("error starting userland proxy: failed to listen on {}:{port}: protocol not supported", bracketed(*ip))]
+    NoProtocol { ip: IpAddr, port: u16 },
     #[error("all ports are allocated")]
     Exhausted,
 }

@@ -69,8 +69,8 @@ impl Kernel {
     pub(crate) fn ensure_bridge(&self, entry: &Entry) -> Result<()> {
         let Some(name) = entry.bridge() else { return Ok(()) };
         let pools = &entry.network.ipam.config;
-        let wanted: Vec<IpNet> =
-            pools.iter().filter_map(|p| IpNet::new(p.gateway?, p.subnet.prefix_len()).ok()).collect();
+        let own = pools.iter().filter(|p| entry.options.has_address(p.subnet.addr().is_ipv6()));
+        let wanted: Vec<IpNet> = own.filter_map(|p| IpNet::new(p.gateway?, p.subnet.prefix_len()).ok()).collect();
         let spec = BridgeSpec {
             mac: bridge_mac(&wanted, &entry.network.id),
             mtu: entry.options.mtu,
@@ -83,13 +83,15 @@ impl Kernel {
                 route.adjust_bridge(&spec).map_err(kernel("adjust the bridge"))?;
             }
             // A bridge that the user made for this network by hand may carry `bridge.name`; one with another owner not.
+            // It is not marked as ours, and stays when the network goes.
             Some(link)
                 if link.kind == "bridge"
                     && link.alias.is_empty()
                     && entry.options.name.is_some()
                     && !entry.network.predefined() =>
             {
-                route.adjust_bridge(&spec).map_err(kernel("adjust the bridge"))?;
+                let unmarked = BridgeSpec { alias: String::new(), ..spec };
+                route.adjust_bridge(&unmarked).map_err(kernel("adjust the bridge"))?;
             }
             Some(_) => return Err(Error::ForeignBridge(name)),
             None => {
@@ -104,8 +106,9 @@ impl Kernel {
         let Some(link) = link else { return Err(Error::ForeignBridge(name)) };
         let present = route.addresses().map_err(kernel("list addresses"))?;
         let link_local = |net: &IpNet| matches!(net, IpNet::V6(v6) if v6.addr().segments()[0] & 0xffc0 == 0xfe80);
-        for (_, old) in present.iter().filter(|(i, net)| *i == link.index && !wanted.contains(net) && !link_local(net))
-        {
+        // Where the gateway's address is not ours to give, the addresses that are there are somebody else's.
+        let stays = |net: &IpNet| link_local(net) || (entry.options.inhibit_ipv4 && matches!(net, IpNet::V4(_)));
+        for (_, old) in present.iter().filter(|(i, net)| *i == link.index && !wanted.contains(net) && !stays(net)) {
             route.remove_address(link.index, old).map_err(kernel("remove an address of the bridge"))?;
         }
         let missing = wanted.into_iter().filter(|net| !present.contains(&(link.index, *net))).collect();
@@ -121,11 +124,14 @@ impl Kernel {
         Ok(link.filter(|l| l.kind == "bridge").map(|l| l.index))
     }
 
-    /// Removes a network's bridge.
+    /// Removes a network's bridge, unless the user made it.
     pub(crate) fn remove_bridge(&self, entry: &Entry) -> Result<()> {
-        match entry.bridge() {
-            Some(name) => self.route().remove(&name).map_err(kernel("remove the bridge")),
-            None => Ok(()),
+        let Some(name) = entry.bridge() else { return Ok(()) };
+        let mut route = self.route();
+        let link = route.link(&name).map_err(kernel("look for the bridge"))?;
+        match link.is_some_and(|link| link.alias.starts_with(ALIAS)) {
+            true => route.remove(&name).map_err(kernel("remove the bridge")),
+            false => Ok(()),
         }
     }
 

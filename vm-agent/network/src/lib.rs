@@ -18,6 +18,7 @@ mod forward;
 mod ipam;
 mod kernel;
 mod link;
+mod links;
 mod making;
 mod names;
 mod netlink;

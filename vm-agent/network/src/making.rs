@@ -49,7 +49,7 @@ impl Networks {
                 unique_local: inner.unique_local,
             };
             let Draft { network, allocators } = create::draft(request, random_id(), &around)?;
-            let options = BridgeOptions::parse(&network.options)?;
+            let options = BridgeOptions::of(&network)?;
             let entry = Entry { network, allocators, options };
             let same_bridge = |e: &Entry| e.bridge().is_some() && e.bridge() == entry.bridge();
             if let Some(name) = state.networks.values().find(|e| same_bridge(e)).and_then(Entry::bridge) {

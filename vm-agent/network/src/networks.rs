@@ -26,13 +26,15 @@ pub struct Settings {
     pub host_gateway: Option<IpAddr>,
     /// Also listen on `::` for a port published without an address.
     pub publish_ipv6: bool,
+    /// Containers of the default bridge may talk to each other.
+    pub icc: bool,
     /// Link name of the default bridge.
     pub bridge: String,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { host_gateway: None, publish_ipv6: true, bridge: "docker0".into() }
+        Settings { host_gateway: None, publish_ipv6: true, icc: true, bridge: "docker0".into() }
     }
 }
 
@@ -113,6 +115,7 @@ impl Networks {
             ipv4: request.ipv4,
             ipv6: request.ipv6,
             mac: request.mac,
+            link_local: request.link_local,
             ports: request.ports,
             dns: request.dns,
             gateway_priority: request.gateway_priority,

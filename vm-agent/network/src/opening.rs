@@ -14,6 +14,7 @@ use crate::kernel::Kernel;
 use crate::link::Route;
 use crate::networks::{Inner, random, random_id};
 use crate::options::{self, BridgeOptions};
+use crate::ports::{self, PortTable};
 use crate::retire::Retirement;
 use crate::sandbox::run;
 use crate::state::{Entry, Held, State};
@@ -32,13 +33,19 @@ impl Networks {
         let networks = store.table::<Network>("networks");
         let endpoints = store.table::<Held>("endpoints");
         let unique_local = unique_local(&store).await?;
-        let mut state = State::default();
+        let ports = PortTable::new(ports::ephemeral());
+        let mut state = State { ports, publish_ipv6: settings.publish_ipv6, ..State::default() };
         let mut stored = networks.all()?.into_iter().map(|(_, network)| network).collect::<Vec<_>>();
         let fresh = predefined(&stored, &settings)?;
         for network in &fresh {
             networks.put(&network.id, network, Durability::Durable).await?;
         }
         stored.extend(fresh);
+        for network in stored.iter_mut().filter(|network| network.name == "bridge") {
+            if options::let_talk(&mut network.options, settings.icc) {
+                networks.put(&network.id, network, Durability::Durable).await?;
+            }
+        }
         for network in stored {
             let entry = entry(network)?;
             state.networks.insert(entry.network.id.clone(), entry);
@@ -89,10 +96,11 @@ impl Networks {
 
 /// A stored network with its allocators.
 fn entry(mut network: Network) -> Result<Entry> {
-    let options = BridgeOptions::parse(&network.options)?;
+    let (options, internal) = (BridgeOptions::of(&network)?, network.internal);
+    let pools = network.ipam.config.iter_mut();
     let allocators = match network.config_only {
         true => Vec::new(),
-        false => network.ipam.config.iter_mut().map(create::reserve).collect::<Result<_>>()?,
+        false => pools.map(|pool| create::reserve(pool, &options, internal)).collect::<Result<_>>()?,
     };
     Ok(Entry { network, allocators, options })
 }
@@ -129,7 +137,7 @@ fn predefined(stored: &[Network], settings: &Settings) -> Result<Vec<Network>> {
             let subnet = choose_subnet(default_pools(), &used).ok_or(Error::PoolsExhausted)?;
             let mut pool =
                 Pool { subnet, ip_range: None, gateway: None, aux_addresses: BTreeMap::new(), user_defined: false };
-            create::reserve(&mut pool)?;
+            create::reserve(&mut pool, &BridgeOptions::default(), false)?;
             network.ipam.config.push(pool);
         }
         missing.push(network);

@@ -7,6 +7,8 @@ use ipnet::IpNet;
 
 use crate::ipam::Taken;
 use crate::link::Addressing;
+use crate::options::GatewayMode;
+use crate::ports::{Group, Reach, groups};
 use crate::state::{Entry, Held, State, release};
 use crate::wish::{Sysctl, sysctls, wanted_interface};
 use crate::{Driver, Endpoint, EndpointWish, Error, Network, PortRequest, Result};
@@ -23,6 +25,7 @@ pub(crate) struct Wanted {
     pub(crate) ipv4: Option<Ipv4Addr>,
     pub(crate) ipv6: Option<Ipv6Addr>,
     pub(crate) mac: Option<[u8; 6]>,
+    pub(crate) link_local: Vec<IpAddr>,
     pub(crate) ports: Vec<PortRequest>,
     pub(crate) dns: Vec<IpAddr>,
     pub(crate) gateway_priority: i64,
@@ -35,9 +38,7 @@ pub(crate) struct Plan {
     pub(crate) endpoint: Endpoint,
     /// `None` on `host` and `none`.
     pub(crate) wire: Option<Wire>,
-    pub(crate) ports: Vec<PortRequest>,
-    /// Where ports go that name no host address.
-    pub(crate) host_binding: Option<IpAddr>,
+    pub(crate) ports: Vec<Group>,
     pub(crate) names: bool,
 }
 
@@ -70,6 +71,7 @@ impl State {
         let network = entry.network.clone();
         check(entry, &wanted)?;
         self.check_neighbours(&network, &wanted)?;
+        let link_local = wanted.link_local.iter().map(|ip| link_local(*ip)).collect::<Result<Vec<_>>>()?;
         let (bridge, options) = (entry.bridge(), entry.options.clone());
         let interface = match &bridge {
             Some(_) => self.interface(&wanted, &options.prefix)?,
@@ -131,6 +133,9 @@ impl State {
             forwards: Vec::new(),
             dns: wanted.dns,
             links: wanted.links,
+            opened: Vec::new(),
+            trusted: options.trusted,
+            linked: Vec::new(),
             order: self.next_order,
         };
         self.next_order += 1;
@@ -140,7 +145,7 @@ impl State {
         let sysctls = sysctls(&endpoint.options).unwrap_or_default();
         let wire = bridge.map(|bridge| {
             let mut addressing = Addressing {
-                addresses: [ipv4, ipv6].into_iter().flatten().map(|(net, _)| net).collect(),
+                addresses: [ipv4, ipv6].into_iter().flatten().map(|(net, _)| net).chain(link_local).collect(),
                 gateways: Vec::new(),
             };
             for ipv6 in [false, true] {
@@ -153,7 +158,21 @@ impl State {
             Wire { bridge, mtu: options.mtu, isolated: !options.icc, addressing, sysctls }
         });
         let names = network.resolves_names();
-        Ok(Plan { endpoint, wire, ports: wanted.ports, host_binding: options.host_binding, names })
+        let ports = self.groups(&endpoint, &wanted.ports);
+        Ok(Plan { endpoint, wire, ports, names })
+    }
+
+    /// The ports of an endpoint as they are to be opened.
+    pub(crate) fn groups(&self, endpoint: &Endpoint, ports: &[PortRequest]) -> Vec<Group> {
+        let Some(entry) = self.networks.get(&endpoint.network_id) else { return Vec::new() };
+        let reach = Reach {
+            ipv4: endpoint.ipv4.map(|(ip, _)| ip),
+            ipv6: endpoint.ipv6.map(|(ip, _)| ip),
+            binding: entry.options.host_binding,
+            routed: entry.options.modes.map(|mode| mode == GatewayMode::Routed),
+            on_ipv6: self.publish_ipv6,
+        };
+        groups(ports, reach)
     }
 
     fn check_neighbours(&self, network: &Network, wanted: &Wanted) -> Result<()> {
@@ -199,6 +218,7 @@ fn check(entry: &Entry, wanted: &Wanted) -> Result<()> {
         ipv4: text(wanted.ipv4.map(IpAddr::V4)),
         ipv6: text(wanted.ipv6.map(IpAddr::V6)),
         mac: String::new(),
+        link_local: Vec::new(),
         aliases: wanted.aliases.clone(),
         options: wanted.options.clone(),
     };
@@ -251,6 +271,18 @@ fn dns_names(network: &Network, wanted: &Wanted) -> Vec<String> {
         }
     }
     names
+}
+
+/// An address of the link alone, as wide as the standards have it.
+fn link_local(ip: IpAddr) -> Result<IpNet> {
+    let (link_local, prefix) = match ip {
+        IpAddr::V4(ip) => (ip.is_link_local(), 16),
+        IpAddr::V6(ip) => (ip.is_unicast_link_local(), 64),
+    };
+    match link_local {
+        true => Ok(IpNet::new(ip, prefix).expect("a prefix of the family")),
+        false => Err(Error::NotLinkLocal(ip)),
+    }
 }
 
 fn v4(net: IpNet) -> Option<(Ipv4Addr, u8)> {
@@ -308,6 +340,7 @@ mod tests {
             ipv4: None,
             ipv6: None,
             mac: None,
+            link_local: Vec::new(),
             ports: Vec::new(),
             dns: Vec::new(),
             gateway_priority: 0,

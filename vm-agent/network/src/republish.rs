@@ -27,7 +27,8 @@ impl Networks {
                 network: entry.network.name.clone(),
             })?;
             let endpoint = held.endpoint.clone();
-            Plan { endpoint, wire: None, ports, host_binding: entry.options.host_binding, names: false }
+            let ports = state.groups(&endpoint, &ports);
+            Plan { endpoint, wire: None, ports, names: false }
         };
         let mut done = Vec::new();
         let published = match self.open_ports(&plan, &mut done).await {

@@ -1,15 +1,17 @@
 //! What the engine knows of its networks, in memory: pure, guarded by one lock, never held while waiting.
 
 use std::collections::{BTreeMap, HashSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::ipam::Allocator;
+use crate::links::Opening;
 use crate::nft::Element;
-use crate::options::BridgeOptions;
+use crate::options::{BridgeOptions, GatewayMode};
 use crate::ports::PortTable;
-use crate::{Driver, Endpoint, EndpointNames, EndpointSummary, Error, Network, Published, Result};
+use crate::{Driver, Endpoint, EndpointNames, EndpointSummary, Error, Network, Protocol, Published, Result};
 
 /// A network with what is computed from it.
 #[derive(Debug, Clone)]
@@ -31,20 +33,39 @@ impl Entry {
     pub(crate) fn elements(&self) -> Vec<Element> {
         let Some(bridge) = self.bridge() else { return Vec::new() };
         let mut elements = vec![Element::Bridge(bridge.clone())];
-        if self.options.icc {
-            elements.push(Element::Talk(bridge.clone()));
-        }
+        elements.push(match self.options.icc {
+            true => Element::Talk(bridge.clone()),
+            false => Element::Apart(bridge.clone()),
+        });
         if self.network.internal {
             elements.push(Element::Internal(bridge));
             return elements;
         }
-        if self.options.open {
-            elements.push(Element::Open(bridge));
+        for ipv6 in [false, true] {
+            let bridge = bridge.clone();
+            match self.options.modes[usize::from(ipv6)] {
+                GatewayMode::Open => elements.push(Element::Open { bridge, ipv6 }),
+                GatewayMode::Routed => elements.push(Element::Routed { bridge, ipv6 }),
+                GatewayMode::Nat | GatewayMode::Isolated => {}
+            }
         }
+        let routed = |ipv6: bool| self.options.modes[usize::from(ipv6)] == GatewayMode::Routed;
+        let subnets = self.network.ipam.config.iter().map(|p| p.subnet);
         if self.options.masquerade {
-            elements.extend(self.network.ipam.config.iter().map(|p| Element::Masquerade(p.subnet)));
+            elements.extend(subnets.filter(|s| !routed(s.addr().is_ipv6())).map(|s| self.leaving(s)));
         }
         elements
+    }
+}
+
+impl Entry {
+    /// With what address traffic from a subnet leaves.
+    fn leaving(&self, subnet: IpNet) -> Element {
+        let source: Option<IpAddr> = match subnet {
+            IpNet::V4(_) => self.options.source4.map(IpAddr::V4),
+            IpNet::V6(_) => self.options.source6.map(IpAddr::V6),
+        };
+        source.map_or(Element::Masquerade(subnet), |address| Element::Source { subnet, address })
     }
 }
 
@@ -58,26 +79,50 @@ pub(crate) struct Held {
     /// (name, alias): the container's own names for others on the network.
     #[serde(default)]
     pub(crate) links: Vec<(String, String)>,
+    /// Ports of a routed network: open at the container's own address, with no port of the machine.
+    #[serde(default)]
+    pub(crate) opened: Vec<(Protocol, SocketAddr)>,
+    /// Interfaces from which the published ports are reached at the container's own address, too.
+    #[serde(default)]
+    pub(crate) trusted: Vec<String>,
+    /// Ports of others that it may use though containers may not talk to each other.
+    #[serde(default)]
+    pub(crate) linked: Vec<Opening>,
     /// Endpoints of a container are listed in this order.
     pub(crate) order: u64,
 }
 
 impl Held {
-    /// What the packet filter must know of the published ports. Those on loopback addresses need nothing: the kernel
+    /// What the packet filter must know of the published ports. Those on loopback addresses are not translated: the kernel
     /// does not route to them, a listener serves them.
     pub(crate) fn elements(&self) -> Vec<Element> {
-        let published = self.forwards.iter().filter(|f| {
-            // An IPv6 address in front of an IPv4-only container is a matter of the listener as well.
-            !f.host_ip.is_loopback() && f.host_ip.is_ipv4() == f.target.is_ipv4()
-        });
-        published
-            .map(|f| Element::Publish {
-                protocol: f.protocol,
-                ip: Some(f.host_ip).filter(|ip| !ip.is_unspecified()),
-                port: f.host_port,
-                target: f.target,
-            })
-            .collect()
+        let mut elements = Vec::new();
+        for f in &self.forwards {
+            let (protocol, target) = (f.protocol, f.target);
+            match f.host_ip {
+                IpAddr::V4(ip) if ip.is_loopback() => {
+                    elements.push(Element::Loopback { protocol, ip, port: f.host_port });
+                }
+                // An IPv6 address in front of an IPv4-only container is a matter of the listener as well.
+                ip if ip.is_loopback() || ip.is_ipv4() != target.is_ipv4() => {}
+                ip => {
+                    let ip = Some(ip).filter(|ip| !ip.is_unspecified());
+                    elements.push(Element::Publish { protocol, ip, port: f.host_port, target });
+                }
+            }
+            if f.host_ip.is_ipv4() == target.is_ipv4() {
+                let trusted = self.trusted.iter().cloned();
+                elements.extend(trusted.map(|interface| Element::Trusted { interface, protocol, target }));
+            }
+        }
+        elements.extend(
+            self.opened.iter().map(|(protocol, target)| Element::Opened { protocol: *protocol, target: *target }),
+        );
+        elements.extend(self.link_elements());
+        // A container's port may be published more than once.
+        elements.sort();
+        elements.dedup();
+        elements
     }
 
     /// The endpoint's names, where the network has any.
@@ -99,6 +144,8 @@ pub(crate) struct State {
     /// By container id and network id.
     pub(crate) endpoints: BTreeMap<(String, String), Held>,
     pub(crate) ports: PortTable,
+    /// A port published without an address is published on `::` as well.
+    pub(crate) publish_ipv6: bool,
     pub(crate) next_order: u64,
     /// Ids of the endpoints whose end is told already, though they are still held.
     pub(crate) leaving: HashSet<String>,

@@ -15,6 +15,8 @@ pub struct EndpointWish {
     pub ipv4: String,
     pub ipv6: String,
     pub mac: String,
+    /// `LinkLocalIPs`
+    pub link_local: Vec<String>,
     pub aliases: Vec<String>,
     /// `DriverOpts`. As in dockerd those that mean nothing to a bridge are kept and shown, for drivers are free to know more.
     pub options: BTreeMap<String, String>,
@@ -26,6 +28,7 @@ pub struct Understood {
     pub ipv4: Option<Ipv4Addr>,
     pub ipv6: Option<Ipv6Addr>,
     pub mac: Option<[u8; 6]>,
+    pub link_local: Vec<IpAddr>,
 }
 
 /// A setting below `/proc/sys/net` for the endpoint's interface, whatever its name will be.
@@ -70,6 +73,13 @@ impl EndpointWish {
         if ipv6.is_none() && !self.ipv6.is_empty() {
             reasons.push(format!("invalid IPv6 address: {}", self.ipv6));
         }
+        let mut link_local = Vec::new();
+        for text in &self.link_local {
+            match text.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+                Ok(ip) if !ip.is_unspecified() => link_local.push(ip),
+                _ => reasons.push(format!("invalid link-local IP address: {text}")),
+            }
+        }
         if let Some(network) = network {
             let parsed = [ipv4.map(IpAddr::V4), ipv6.map(IpAddr::V6)];
             for (text, ip, is_ipv6) in [(asked[0], parsed[0], false), (asked[1], parsed[1], true)] {
@@ -88,7 +98,7 @@ impl EndpointWish {
             ));
         }
         match reasons.len() {
-            0 => return Ok(Understood { ipv4, ipv6, mac }),
+            0 => return Ok(Understood { ipv4, ipv6, mac, link_local }),
             1 => {}
             _ => reasons.iter_mut().for_each(|reason| reason.insert_str(0, "* ")),
         }

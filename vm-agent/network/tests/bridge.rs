@@ -269,6 +269,39 @@ fn the_users_chain_comes_first_and_stays() {
     });
 }
 
+/// The examples of `docs/networking.md`, word for word, but for the machine's interface and the subnet.
+#[test]
+fn the_documented_rules_of_the_user_hold() {
+    isolated("the_documented_rules_of_the_user_hold", || async {
+        let page = include_str!("../../../docs/networking.md");
+        let rule = |part: &str| {
+            let line = page.lines().find(|line| line.starts_with("nft add rule") && line.contains(part)).unwrap();
+            line.replace("eth0", "wire0")
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let outside = outside();
+        run_within(outside.as_fd(), "ip addr add 10.50.0.3/24 dev wire1");
+        let engine = Engine::open(dir.path()).await;
+        let ports = vec![publish(Protocol::Tcp, 8080, 80), publish(Protocol::Tcp, 8081, 80)];
+        let (web, _) = engine.container("web", "bridge", ports).await;
+        serve_tcp(&web, "0.0.0.0:80");
+        serve_tcp(&outside, "0.0.0.0:80");
+        run(&rule("proto-dst 8080"));
+        assert!(unreachable(&outside, "10.50.0.1:8080"), "the port that is named");
+        assert!(ask_tcp(&outside, "10.50.0.1:8081").is_some(), "another port of the same container's port");
+        assert!(ask_tcp(here(), "10.50.0.1:8080").is_some(), "this machine itself");
+        run("nft flush chain inet berth user");
+        assert!(ask_tcp(&outside, "10.50.0.1:8080").is_some());
+
+        run(&rule("ct state established,related return"));
+        run(&rule("ip saddr != 192.0.2.0/24 drop").replace("192.0.2.0/24", "10.50.0.3/32"));
+        assert!(unreachable(&outside, "10.50.0.1:8080"), "not of the subnet");
+        assert!(ask_tcp(&web, "10.50.0.2:80").is_some(), "answers from outside come in");
+        run_within(outside.as_fd(), "ip route replace 10.50.0.1 dev wire1 src 10.50.0.3");
+        assert!(ask_tcp(&outside, "10.50.0.1:8080").is_some(), "of the subnet");
+    });
+}
+
 /// As in a kernel without br_netfilter.
 fn without_bridge_filter() {
     run(

@@ -162,7 +162,7 @@ async fn open(
     let forwarder = Arc::new(forwarder::RelayForwarder::new(relay.clone()));
     let names = Arc::new(names::RelayNames::new(relay.clone()));
     let resolv_conf = Path::new("/etc/resolv.conf");
-    let networks_settings = network::Settings::default();
+    let networks_settings = network::Settings { icc: !settings.without_icc, ..network::Settings::default() };
     let networks = Networks::open(store.clone(), events.clone(), forwarder, names, networks_settings)
         .await
         .context("the networks")?;

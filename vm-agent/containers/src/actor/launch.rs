@@ -118,6 +118,9 @@ impl Actor {
             }
         };
         let endpoints: Vec<Endpoint> = self.attach_networks(sandbox.as_ref()).await?;
+        if !record.links.is_empty() {
+            self.open_links().await?;
+        }
         let files = self.write_etc(&record.config.hostname, &endpoints).await?;
         Ok(Networking { sandbox, files })
     }
@@ -134,7 +137,7 @@ impl Actor {
             let resources: oci_spec::runtime::LinuxResources = serde_json::from_value(resources)
                 .map_err(|error| Error::Io { what: "read the container's limits", source: error.into() })?;
             let settings = runtime::cgroup::settings(&resources, inner.hierarchy.controllers())?;
-            let cgroup = inner.hierarchy.create(&id)?;
+            let cgroup = inner.hierarchy.create(&host.resources.cgroup_parent, &id)?;
             let applied = cgroup.apply(&settings).and_then(|()| {
                 let rules = resources.devices().clone().unwrap_or_default();
                 let program = runtime::device_filter::compile(&rules)?;

@@ -23,6 +23,15 @@ impl Actor {
         if let Err(error) = edited.await {
             tracing::warn!(container = self.record.id, child, %error, "a linked container's new address is not known");
         }
+        if let Err(error) = self.open_links().await {
+            tracing::warn!(container = self.record.id, child, %error, "a linked container's ports are not open");
+        }
+    }
+
+    /// Lets the container reach what its links lead to, where containers may not talk to each other.
+    pub(super) async fn open_links(&self) -> Result<()> {
+        let ports = self.inner.link_ports(&self.record);
+        self.inner.services.networks.link(&self.record.id, ports).await.map_err(Error::Networking)
     }
 
     /// Drops the link; the child loses that name.
@@ -35,6 +44,7 @@ impl Actor {
         }
         self.inner.release_name(&format!("{}/{alias}", self.record.name));
         self.publish();
+        self.open_links().await?;
         self.edit_hosts(move |hosts| without(&hosts, link.host())).await
     }
 

@@ -3,7 +3,6 @@
 use super::Actor;
 use super::files::dns_servers;
 use super::launch::endpoint_settings;
-use crate::create::promises;
 use crate::links::endpoint_links;
 use crate::record::Record;
 use crate::{Error, Invalid, Result};
@@ -113,6 +112,7 @@ impl Actor {
             ipv4: understood.ipv4,
             ipv6: understood.ipv6,
             mac: understood.mac,
+            link_local: understood.link_local,
             ports: if with_ports { port_requests(record)? } else { Vec::new() },
             dns: dns_servers(record)?,
             gateway_priority: settings.gw_priority,
@@ -124,7 +124,6 @@ impl Actor {
     pub(super) async fn connect(&mut self, network: String, settings: EndpointSettings) -> Result<()> {
         let networks = &self.inner.services.networks;
         let found = networks.inspect(&network)?;
-        promises::endpoint(&settings)?;
         networks.understand(&found.name, &wish(&settings))?;
         match NetworkMode::of(&self.record) {
             NetworkMode::Container(_) => return Err(network::Error::Shared.into()),
@@ -284,6 +283,7 @@ pub(crate) fn wish(settings: &EndpointSettings) -> EndpointWish {
         ipv4: ipam.ipv4_address,
         ipv6: ipam.ipv6_address,
         mac: settings.mac_address.clone(),
+        link_local: ipam.link_local_ips.unwrap_or_default(),
         aliases: settings.aliases.clone().unwrap_or_default(),
         options: settings.driver_opts.clone().unwrap_or_default(),
     }

@@ -70,9 +70,7 @@ pub(crate) fn check(
     if !matches!(isolation.to_ascii_lowercase().as_str(), "" | "default") {
         return Err(Invalid::Isolation(isolation.clone()));
     }
-    for settings in endpoints.values() {
-        endpoint(settings)?;
-    }
+    endpoints.values().for_each(endpoint);
     limits(resources)
 }
 
@@ -115,11 +113,11 @@ fn portable(config: &ContainerConfig) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// The same for one network's part, at create and at `network connect`.
-pub(crate) fn endpoint(settings: &EndpointSettings) -> Result<(), Invalid> {
+/// The same for one network's part.
+fn endpoint(settings: &EndpointSettings) {
     let EndpointSettings {
-        ipam_config,
         // Have an effect, or are refused by the network where they cannot have one.
+        ipam_config,
         aliases: _,
         links: _,
         mac_address: _,
@@ -136,20 +134,15 @@ pub(crate) fn endpoint(settings: &EndpointSettings) -> Result<(), Invalid> {
         global_ipv6_prefix_len: _,
         dns_names: _,
     } = settings;
-    if let Some(EndpointIpamConfig { link_local_ips, ipv4_address: _, ipv6_address: _ }) = ipam_config
-        && link_local_ips.as_ref().is_some_and(|list| !list.is_empty())
-    {
-        return Err(Invalid::Unsupported { option: "--link-local-ip", instead: "use --ip with a subnet of your own" });
-    }
-    Ok(())
+    if let Some(EndpointIpamConfig { ipv4_address: _, ipv6_address: _, link_local_ips: _ }) = ipam_config {}
 }
 
 fn limits(resources: &Resources) -> Result<Vec<String>, Invalid> {
     let Resources {
-        cgroup_parent,
         cpu_count,
         kernel_memory_tcp,
         // Realtime limits, bandwidth of Windows, and every limit that has an effect: see `resources::adapt`.
+        cgroup_parent: _,
         cpu_shares: _,
         memory: _,
         nano_cpus: _,
@@ -179,9 +172,6 @@ fn limits(resources: &Resources) -> Result<Vec<String>, Invalid> {
         io_maximum_iops: _,
         io_maximum_bandwidth: _,
     } = resources;
-    if !cgroup_parent.is_empty() {
-        return Err(Invalid::Unsupported { option: "--cgroup-parent", instead: "leave it out" });
-    }
     let mut warnings = Vec::new();
     if *kernel_memory_tcp > 0 {
         warnings.push(
@@ -217,7 +207,6 @@ mod tests {
     #[test]
     fn what_would_be_ignored_is_refused() {
         for (host, text) in [
-            (r#"{"CgroupParent": "/x"}"#, "--cgroup-parent is not supported yet: leave it out"),
             (
                 r#"{"StorageOpt": {"size": "1G"}}"#,
                 "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
@@ -226,9 +215,6 @@ mod tests {
         ] {
             assert_eq!(check(host, "{}"), Err(text.to_owned()), "{host}");
         }
-        let settings = r#"{"IPAMConfig": {"LinkLocalIPs": ["169.254.1.1"]}}"#;
-        let text = "--link-local-ip is not supported yet: use --ip with a subnet of your own";
-        assert_eq!(check("{}", settings), Err(text.to_owned()));
     }
 
     #[test]

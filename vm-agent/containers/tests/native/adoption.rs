@@ -2,7 +2,7 @@
 //! file `phase`.
 
 use crate::report::{begin, passed};
-use crate::stage::{Stage, attach_all};
+use crate::stage::{Stage, attach_all, cgroup, hierarchy};
 use bytes::Bytes;
 use containers::{CommitRequest, Kind, RemoveOptions, StopOptions};
 use engine_api::ExecStartRequest;
@@ -81,7 +81,7 @@ pub(crate) async fn across_an_engine_restart(stage: &Stage) {
         "Cmd": ["sh", "-c", "httpd -p 80 -h /data; echo up; sleep 100"],
         "HostConfig": {
             "NetworkMode": "app", "PortBindings": {"80/tcp": [{"HostPort": "18080"}]},
-            "RestartPolicy": {"Name": "unless-stopped"},
+            "RestartPolicy": {"Name": "unless-stopped"}, "CgroupParent": format!("/{}/inner", parent()),
         },
     });
     let server = stage.create(Some("server"), server).await.expect("create");
@@ -146,7 +146,13 @@ async fn after_a_crash(stage: &Stage) {
     for name in ["talker", "server", "linker"] {
         stage.remove(name).await;
     }
+    assert!(!hierarchy().root().join(parent()).exists(), "made by the engine before, it went with the last container");
     passed();
+}
+
+/// A parent for cgroups beside the usual one.
+fn parent() -> String {
+    format!("{}-parent", cgroup())
 }
 
 /// A volume that is a tmpfs.
@@ -201,6 +207,8 @@ async fn the_server_is_reached(stage: &Stage) {
     let names = stage.outside.names.lock().expect("no panic").clone();
     assert!(names.values().any(|names| names.names.contains(&"server".to_owned())), "{names:?}");
     assert!(stage.outside.served.lock().expect("no panic").contains(&inspect.id));
+    let cgroup = hierarchy().adopt(&format!("/{}/inner", parent()), &inspect.id).expect("its cgroup");
+    assert!(cgroup.processes().expect("listed").contains(&i32::try_from(inspect.state.pid).expect("a pid")));
 }
 
 /// By its name, and in the hosts file when the container that it leads to starts anew.

@@ -40,7 +40,7 @@ pub(crate) fn own_namespaces() {
     assert_eq!(done, 0, "private mounts");
 }
 
-fn cgroup() -> String {
+pub(crate) fn cgroup() -> String {
     // The same for the engine and the one after it: their supervisor's.
     let pid = if std::env::args().nth(1).as_deref() == Some("engine") {
         std::os::unix::process::parent_id()
@@ -58,7 +58,7 @@ pub(crate) fn hierarchy() -> runtime::cgroup::Hierarchy {
 pub(crate) fn remove_cgroup() {
     let hierarchy = hierarchy();
     for name in hierarchy.list().expect("the test's own cgroups") {
-        hierarchy.adopt(&name).and_then(|cgroup| cgroup.remove()).expect("nothing lives in it");
+        hierarchy.adopt("", &name).and_then(|cgroup| cgroup.remove()).expect("nothing lives in it");
     }
     std::fs::remove_dir(hierarchy.root().join(cgroup())).expect("the test's own cgroup");
 }

@@ -47,8 +47,14 @@ impl Field {
     pub(super) const DESTINATION4: Field = Field { header: 1, offset: 16, length: 4 };
     pub(super) const SOURCE6: Field = Field { header: 1, offset: 8, length: 16 };
     pub(super) const DESTINATION6: Field = Field { header: 1, offset: 24, length: 16 };
-    /// Of TCP, UDP and SCTP alike.
+    /// Of TCP, UDP and SCTP alike, as the next one.
+    pub(super) const SOURCE_PORT: Field = Field { header: 2, offset: 0, length: 2 };
     pub(super) const DESTINATION_PORT: Field = Field { header: 2, offset: 2, length: 2 };
+
+    /// How many four-byte registers it fills.
+    pub(super) fn registers(self) -> Register {
+        self.length.div_ceil(4)
+    }
 }
 
 /// One expression.
@@ -92,6 +98,11 @@ pub(super) enum Expression {
         address: Register,
         port: Register,
     },
+    /// Translates the source to the address in the register.
+    SourceNat {
+        family: u8,
+        address: Register,
+    },
     Masquerade,
     /// Puts a constant into a register.
     Value {
@@ -122,7 +133,7 @@ impl Expression {
             Expression::Mask { .. } => "bitwise",
             Expression::Compare { .. } => "cmp",
             Expression::Lookup { .. } => "lookup",
-            Expression::DestinationNat { .. } => "nat",
+            Expression::DestinationNat { .. } | Expression::SourceNat { .. } => "nat",
             Expression::Masquerade => "masq",
             Expression::Value { .. } | Expression::Verdict(_) => "immediate",
         }
@@ -177,6 +188,12 @@ impl Expression {
                 a.be32(2, u32::from(*family));
                 a.be32(3, *address);
                 a.be32(5, *port);
+            }
+            Expression::SourceNat { family, address } => {
+                const SOURCE: u32 = 0;
+                a.be32(1, SOURCE);
+                a.be32(2, u32::from(*family));
+                a.be32(3, *address);
             }
             Expression::Masquerade => {}
             Expression::Value { to, value: bytes } => {

@@ -160,6 +160,11 @@ enum Listener {
 }
 
 impl Listeners {
+    /// Frees a port, for a listener of the test's own.
+    pub(crate) fn take(&self, port: u16) {
+        self.open.lock().unwrap().retain(|_, (published, _)| published.host_port != port);
+    }
+
     pub(crate) fn ports(&self) -> Vec<(IpAddr, u16)> {
         self.open.lock().unwrap().values().map(|(p, _)| (p.host_ip, p.host_port)).collect()
     }
@@ -255,11 +260,25 @@ impl Engine {
     }
 
     pub(crate) async fn open_with(dir: &Path, listeners: Arc<Listeners>, names: Arc<Names>) -> Engine {
+        Engine::open_as(dir, listeners, names, Settings::default()).await
+    }
+
+    pub(crate) async fn open_as(
+        dir: &Path,
+        listeners: Arc<Listeners>,
+        names: Arc<Names>,
+        settings: Settings,
+    ) -> Engine {
         let store = store::Store::open(&dir.join("store.redb")).unwrap();
         let events = events::Events::new();
-        let networks =
-            Networks::open(store, events.clone(), listeners.clone(), names.clone(), Settings::default()).await.unwrap();
+        let networks = Networks::open(store, events.clone(), listeners.clone(), names.clone(), settings).await.unwrap();
         Engine { networks, listeners, names, events }
+    }
+
+    /// An engine whose containers on the default bridge may not talk to each other.
+    pub(crate) async fn quiet(dir: &Path) -> Engine {
+        let settings = Settings { icc: false, ..Settings::default() };
+        Engine::open_as(dir, Arc::default(), Arc::default(), settings).await
     }
 
     /// A container with a sandbox on one network.
@@ -292,6 +311,7 @@ pub(crate) fn request<'a>(
         ipv4: None,
         ipv6: None,
         mac: None,
+        link_local: Vec::new(),
         ports,
         dns: Vec::new(),
         gateway_priority: 0,

@@ -1,9 +1,11 @@
 //! A cgroup as a directory: made, written, frozen, killed, removed.
 
 use std::{
+    ffi::{CStr, CString},
     fs, io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -50,9 +52,15 @@ impl Hierarchy {
         &self.root
     }
 
-    /// A new cgroup for one container; a leftover of the same name is taken over.
-    pub fn create(&self, name: &str) -> Result<Cgroup> {
-        let path = self.parent.join(name);
+    /// A new cgroup for one container; a leftover of the same name is taken over. `parent` is a path below the tree's
+    /// root, with or without a slash at its beginning, and empty for the usual one; what is missing of it is made, and goes
+    /// with the last cgroup in it.
+    pub fn create(&self, parent: &str, name: &str) -> Result<Cgroup> {
+        let _lock = (!parent.is_empty()).then(parents);
+        let path = match parent {
+            "" => self.parent.join(name),
+            _ => self.make_parents(parent)?.join(name),
+        };
         match fs::create_dir(&path) {
             Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
                 Err(Error::Cgroup { action: "make", path, source: e })
@@ -62,8 +70,26 @@ impl Hierarchy {
     }
 
     /// The cgroup of a container that lives already.
-    pub fn adopt(&self, name: &str) -> Result<Cgroup> {
-        Cgroup::open(self.parent.join(name))
+    pub fn adopt(&self, parent: &str, name: &str) -> Result<Cgroup> {
+        match parent {
+            "" => Cgroup::open(self.parent.join(name)),
+            _ => Cgroup::open(below(&self.root, parent).join(name)),
+        }
+    }
+
+    /// Makes what is missing on the way to a parent of the user's choice, and hands every controller down to it.
+    fn make_parents(&self, parent: &str) -> Result<PathBuf> {
+        let path = below(&self.root, parent);
+        let way: Vec<&Path> = path.ancestors().take_while(|at| at.starts_with(&self.root)).collect();
+        for at in way.into_iter().rev() {
+            match fs::create_dir(at) {
+                Ok(()) => mark(at),
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(Error::Cgroup { action: "make", path: at.to_owned(), source }),
+            }
+            enable(at)?;
+        }
+        Ok(path)
     }
 
     /// Removes the parent again, and its own parents as far as they are empty. Containers must be gone.
@@ -92,6 +118,52 @@ impl Hierarchy {
             }
         }
         Ok(names)
+    }
+}
+
+/// A path of the user's below the tree's root; as in dockerd no `..` leads out of it.
+fn below(root: &Path, parent: &str) -> PathBuf {
+    let mut parts = Vec::new();
+    for part in parent.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.into_iter().fold(root.to_owned(), |path, part| path.join(part))
+}
+
+/// Held while parents are made or removed: one must not go while a cgroup in it is made.
+fn parents() -> MutexGuard<'static, ()> {
+    static LOCK: Mutex<()> = Mutex::new(());
+    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The mark of a parent that was made for a container and goes with the last one; it outlives the engine.
+const MARK: &CStr = c"trusted.berth.made";
+
+/// Marks a parent as made here. One that cannot be marked stays for good, which is what dockerd does with all.
+fn mark(path: &Path) {
+    let Ok(path) = CString::new(path.as_os_str().as_encoded_bytes()) else { return };
+    // SAFETY: both strings end with a zero; the value is one byte.
+    unsafe { libc::setxattr(path.as_ptr(), MARK.as_ptr(), c"1".as_ptr().cast(), 1, 0) };
+}
+
+fn is_marked(path: &Path) -> bool {
+    let Ok(path) = CString::new(path.as_os_str().as_encoded_bytes()) else { return false };
+    // SAFETY: both strings end with a zero; no value is read.
+    unsafe { libc::getxattr(path.as_ptr(), MARK.as_ptr(), std::ptr::null_mut(), 0) > 0 }
+}
+
+/// Removes the parents of a cgroup that is gone, as far as they were made for it and are empty.
+fn remove_parents(path: &Path) {
+    let _lock = parents();
+    for parent in path.ancestors().skip(1).take_while(|parent| is_marked(parent)) {
+        // Others live in it.
+        if fs::remove_dir(parent).is_err() {
+            return;
+        }
     }
 }
 
@@ -210,13 +282,15 @@ impl Cgroup {
     pub fn remove(&self) -> Result<()> {
         let fail = |source| Error::Cgroup { action: "remove", path: self.path.clone(), source };
         match remove_tree(&self.path) {
-            Ok(()) => return Ok(()),
-            Err(e) if e.raw_os_error() == Some(libc::EBUSY) => {}
-            Err(e) => return Err(fail(e)),
+            Err(e) if e.raw_os_error() == Some(libc::EBUSY) => {
+                self.kill()?;
+                self.wait_event("populated", false, Duration::from_secs(2))?;
+                remove_tree(&self.path).map_err(fail)?;
+            }
+            removed => removed.map_err(fail)?,
         }
-        self.kill()?;
-        self.wait_event("populated", false, Duration::from_secs(2))?;
-        remove_tree(&self.path).map_err(fail)
+        remove_parents(&self.path);
+        Ok(())
     }
 }
 
@@ -251,4 +325,23 @@ fn collect(path: &Path, pids: &mut Vec<i32>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_parent_leads_out_of_the_tree() {
+        for (parent, path) in [
+            ("/team", "/tree/team"),
+            ("team/", "/tree/team"),
+            ("/", "/tree"),
+            ("../../etc", "/tree/etc"),
+            ("a/.././b//c", "/tree/b/c"),
+            ("..", "/tree"),
+        ] {
+            assert_eq!(below(Path::new("/tree"), parent), Path::new(path), "{parent}");
+        }
+    }
 }

@@ -101,7 +101,7 @@ pub(crate) async fn devices_and_links(stage: &mut Stage) {
 pub(crate) async fn cgroup_and_device_filter(stage: &mut Stage) {
     let parent = format!("berth-test-{}", std::process::id());
     let hierarchy = Hierarchy::prepare(&parent).expect("a cgroup2 tree");
-    let cgroup = hierarchy.create("one").expect("a cgroup");
+    let cgroup = hierarchy.create("", "one").expect("a cgroup");
     let filter = device_filter::compile(&device_filter::default_rules()).expect("compiles");
     device_filter::attach(cgroup.fd(), &filter).expect("the kernel takes the filter");
     let dup = File::from(cgroup.fd().try_clone_to_owned().expect("dup"));

@@ -108,7 +108,7 @@ pub(crate) async fn of_a_container_that_is_gone(stage: &mut Stage) {
 pub(crate) async fn into_a_delegated_cgroup(stage: &mut Stage) {
     let parent = format!("berth-test-{}-exec", std::process::id());
     let hierarchy = Hierarchy::prepare(&parent).expect("a cgroup2 tree");
-    let cgroup = hierarchy.create("one").expect("a cgroup");
+    let cgroup = hierarchy.create("", "one").expect("a cgroup");
     let descriptor = || vec![("cgroup".to_owned(), cgroup.fd().try_clone_to_owned().expect("dup"))];
     let container = stage.start_with(&spec(&["cat"]), Extras::default(), descriptor()).await.expect("starts");
     let own_cgroup = spec(&["grep", "^0::", "/proc/self/cgroup"]);

@@ -1,0 +1,264 @@
+//! Options of bridge networks, and where published ports end up.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::ensure;
+use tests::case::Case;
+use tests::wait::until;
+
+use super::networks::{get, httpd};
+use crate::suite::{Entry, cases, everywhere};
+
+type Result = anyhow::Result<()>;
+
+pub(crate) fn cases() -> Vec<Entry> {
+    cases![everywhere; isolated_has_no_gateway, routed_opens_the_containers_port, families_by_option, wrong_options, inhibited_gateway, ranges_of_ports, one_number_for_several_addresses, ipv6_addresses_of_the_host, a_container_reaches_its_own_port, sctp, link_local_addresses]
+}
+
+const MODE: &str = "com.docker.network.bridge.gateway_mode_ipv4";
+
+fn create(case: &Case<'_>, name: &str, options: &[(&str, &str)], flags: &[&str]) -> anyhow::Result<String> {
+    let options: Vec<String> = options.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let mut arguments = vec!["network", "create"];
+    options.iter().for_each(|option| arguments.extend(["-o", option]));
+    arguments.extend(flags);
+    arguments.push(name);
+    let said = case.run(&arguments)?;
+    Ok(if said.code == 0 { String::new() } else { said.err })
+}
+
+pub(crate) fn isolated_has_no_gateway(case: &Case<'_>) -> Result {
+    let (network, name) = (case.network("isolated"), case.container("isolated"));
+    let third = case.number() % 250;
+    let subnet = format!("10.233.{third}.0/24");
+    let said = create(case, &network, &[(MODE, "isolated")], &["--subnet", &subnet])?;
+    ensure!(said.contains("gateway mode 'isolated' can only be used for an internal network"), "{said}");
+    let said = create(case, &network, &[(MODE, "isolated")], &["--subnet", &subnet, "--internal"])?;
+    ensure!(said.is_empty(), "{said}");
+    let ipam = case.ok(&["network", "inspect", "-f", "{{json .IPAM.Config}}", &network])?;
+    ensure!(ipam == format!(r#"[{{"Subnet":"{subnet}"}}]"#), "{ipam}");
+    httpd(case, &name, &["--network", &network])?;
+    // The gateway's address goes to the first container.
+    let first = format!("10.233.{third}.1");
+    let url = format!("http://{first}/");
+    let page = until("the neighbour's page", Duration::from_secs(120), || {
+        case.ok(&["run", "--rm", "--network", &network, "busybox", "wget", "-q", "-O", "-", &url]).ok()
+    })?;
+    ensure!(page == "served", "{page}");
+    let out = case.ok(&["run", "--rm", "--network", "host", "busybox", "ip", "-4", "addr"])?;
+    ensure!(!out.contains(&format!("inet {first}/")), "the bridge has an address: {out}");
+    Ok(())
+}
+
+pub(crate) fn routed_opens_the_containers_port(case: &Case<'_>) -> Result {
+    let (network, name, port) = (case.network("routed"), case.container("routed"), case.port());
+    let said = create(case, &network, &[(MODE, "routed")], &[])?;
+    ensure!(said.is_empty(), "{said}");
+    let publish = format!("127.0.0.1:{port}:80");
+    httpd(case, &name, &["--network", &network, "-p", &publish])?;
+    let ports = case.ok(&["inspect", "-f", "{{json .NetworkSettings.Ports}}", &name])?;
+    ensure!(ports == r#"{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":""}]}"#, "{ports}");
+    let bindings = case.ok(&["inspect", "-f", "{{json .HostConfig.PortBindings}}", &name])?;
+    ensure!(bindings == format!(r#"{{"80/tcp":[{{"HostIp":"127.0.0.1","HostPort":"{port}"}}]}}"#), "{bindings}");
+    ensure!(case.ok(&["port", &name, "80/tcp"])? == "0.0.0.0:", "{}", case.ok(&["port", &name])?);
+    let line = case.ok(&["ps", "--filter", &format!("name={name}"), "--format", "{{.Ports}}"])?;
+    ensure!(line == "0.0.0.0:0->80/tcp", "{line}");
+    ensure!(get(&format!("http://127.0.0.1:{port}/")).is_none(), "there is no port of the host");
+    // From another network to the container's own address: the published port, and no other.
+    let format = format!("{{{{(index .NetworkSettings.Networks \"{network}\").IPAddress}}}}");
+    let address = case.ok(&["inspect", "-f", &format, &name])?;
+    let fetch = |port: u16| {
+        let url = format!("http://{address}:{port}/");
+        case.run(&["run", "--rm", "busybox", "timeout", "5", "wget", "-q", "-O", "-", &url])
+    };
+    until("the page from another network", Duration::from_secs(120), || {
+        fetch(80).ok().filter(|said| said.out == "served\n")
+    })?;
+    case.ok(&["exec", "-d", &name, "httpd", "-p", "81", "-h", "/www"])?;
+    until("the other port", Duration::from_secs(120), || {
+        case.ok(&["exec", &name, "wget", "-q", "-O", "-", "http://127.0.0.1:81/"]).ok()
+    })?;
+    ensure!(fetch(81)?.code != 0, "a port that is not published");
+    case.ok(&["run", "--rm", "busybox", "ping", "-c", "1", "-W", "5", &address])?;
+    Ok(())
+}
+
+pub(crate) fn families_by_option(case: &Case<'_>) -> Result {
+    let six = ("com.docker.network.enable_ipv6", "true");
+    let no_four = ("com.docker.network.enable_ipv4", "false");
+    let format = "{{.EnableIPv4}} {{.EnableIPv6}} {{len .IPAM.Config}} {{len .Options}}";
+    for (number, (flags, shown)) in
+        [(&[][..], "false true 1 2"), (&["--ipv4=true"], "true true 2 1"), (&["--ipv6=true"], "false true 1 1")]
+            .into_iter()
+            .enumerate()
+    {
+        let network = case.network(&format!("families-{number}"));
+        let said = create(case, &network, &[six, no_four], flags)?;
+        ensure!(said.is_empty(), "{said}");
+        let out = case.ok(&["network", "inspect", "-f", format, &network])?;
+        ensure!(out == shown, "{flags:?}: {out}");
+    }
+    for flags in [&["--ipv4=false"][..], &["-o", "com.docker.network.enable_ipv4=false"]] {
+        let said = create(case, &case.network("neither"), &[], flags)?;
+        ensure!(said.contains("IPv4 or IPv6 must be enabled"), "{said}");
+    }
+    Ok(())
+}
+
+pub(crate) fn wrong_options(case: &Case<'_>) -> Result {
+    let network = case.network("wrong");
+    for (option, value, reason) in [
+        (MODE, "foo", "unknown gateway mode foo"),
+        ("com.docker.network.bridge.gateway_mode_ipv6", "", "unknown gateway mode "),
+        ("com.docker.network.bridge.enable_icc", "foo", r#"strconv.ParseBool: parsing "foo": invalid syntax"#),
+        ("com.docker.network.bridge.inhibit_ipv4", "no", r#"strconv.ParseBool: parsing "no": invalid syntax"#),
+        ("com.docker.network.bridge.host_binding_ipv4", "foo", "nil ip"),
+        ("com.docker.network.host_ipv4", "foo", "nil ip"),
+        ("com.docker.network.driver.mtu", "foo", r#"strconv.Atoi: parsing "foo": invalid syntax"#),
+    ] {
+        let said = create(case, &network, &[(option, value)], &[])?;
+        let text = format!("failed to parse {option} value: {value} ({reason})");
+        ensure!(said.contains(&text), "{said}");
+    }
+    for (option, value, text) in [
+        ("com.docker.network.driver.mtu", "-1", "invalid MTU number: -1"),
+        ("com.docker.network.enable_ipv4", "x", r#"driver-opt "com.docker.network.enable_ipv4" is not a valid bool"#),
+    ] {
+        let said = create(case, &network, &[(option, value)], &[])?;
+        ensure!(said.contains(text), "{said}");
+    }
+    Ok(())
+}
+
+pub(crate) fn inhibited_gateway(case: &Case<'_>) -> Result {
+    let (network, internal) = (case.network("inhibited"), case.network("inhibited-internal"));
+    let third = case.number() % 250;
+    let inhibit = [("com.docker.network.bridge.inhibit_ipv4", "true")];
+    let subnet = format!("10.234.{third}.0/24");
+    let said = create(case, &network, &inhibit, &["--subnet", &subnet])?;
+    ensure!(said.is_empty(), "{said}");
+    let gateway = format!("10.234.{third}.1");
+    let out = case.ok(&["run", "--rm", "--network", &network, "busybox", "ip", "route"])?;
+    ensure!(out.contains(&format!("default via {gateway} dev eth0")), "{out}");
+    let out = case.ok(&["run", "--rm", "--network", "host", "busybox", "ip", "-4", "addr"])?;
+    ensure!(!out.contains(&format!("inet {gateway}/")), "the bridge has the gateway's address: {out}");
+    let said = create(case, &internal, &inhibit, &["--internal"])?;
+    ensure!(said.is_empty(), "{said}");
+    let out = case.ok(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", &internal])?;
+    ensure!(out.is_empty(), "{out}");
+    Ok(())
+}
+
+fn ports(case: &Case<'_>, name: &str, port: &str) -> anyhow::Result<Vec<String>> {
+    Ok(case.ok(&["port", name, port])?.lines().map(str::to_owned).collect())
+}
+
+/// One port of a range for one port of a container; where one is free; and a range for a range.
+pub(crate) fn ranges_of_ports(case: &Case<'_>) -> Result {
+    let first = 24_000 + u16::try_from(case.number() % 500)? * 10;
+    let range = format!("127.0.0.1:{first}-{}:80", first + 1);
+    let mut bound = Vec::new();
+    for name in [case.container("one"), case.container("two")] {
+        httpd(case, &name, &["-p", &range])?;
+        let lines = ports(case, &name, "80/tcp")?;
+        ensure!(lines.len() == 1, "{lines:?}");
+        until("the page", Duration::from_secs(120), || get(&format!("http://{}/", lines[0])))?;
+        bound.extend(lines);
+    }
+    bound.sort();
+    ensure!(bound == [format!("127.0.0.1:{first}"), format!("127.0.0.1:{}", first + 1)], "{bound:?}");
+    let third = case.container("three");
+    let said = case.run(&["run", "-d", "--name", &third, "-p", &range, "busybox", "sleep", "1000"])?;
+    ensure!(said.code == 125 && said.err.contains("all ports are allocated"), "{said:?}");
+    let name = case.container("spread");
+    let spread = format!("127.0.0.1:{}-{}:80-82", first + 3, first + 5);
+    case.ok(&["run", "-d", "--name", &name, "-p", &spread, "busybox", "sleep", "1000"])?;
+    for offset in 0..3 {
+        let lines = ports(case, &name, &format!("{}/tcp", 80 + offset))?;
+        ensure!(lines == [format!("127.0.0.1:{}", first + 3 + offset)], "{lines:?}");
+    }
+    Ok(())
+}
+
+/// Bindings that differ in the host's address only get one number, whoever chooses it.
+pub(crate) fn one_number_for_several_addresses(case: &Case<'_>) -> Result {
+    let name = case.container("several");
+    httpd(case, &name, &["-p", "127.0.0.1::80", "-p", "127.0.0.2::80"])?;
+    let lines = ports(case, &name, "80/tcp")?;
+    let numbers: Vec<&str> = lines.iter().filter_map(|line| line.rsplit(':').next()).collect();
+    ensure!(numbers.len() == 2 && numbers[0] == numbers[1], "{lines:?}");
+    for address in ["127.0.0.1", "127.0.0.2"] {
+        let url = format!("http://{address}:{}/", numbers[0]);
+        until("the page", Duration::from_secs(120), || get(&url))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn ipv6_addresses_of_the_host(case: &Case<'_>) -> Result {
+    let (name, port) = (case.container("six"), case.port());
+    httpd(case, &name, &["-p", &format!("[::1]:{port}:80")])?;
+    ensure!(ports(case, &name, "80/tcp")? == [format!("[::1]:{port}")], "{}", case.ok(&["port", &name])?);
+    until("the page over IPv6", Duration::from_secs(120), || get(&format!("http://[::1]:{port}/")))?;
+    ensure!(get(&format!("http://127.0.0.1:{port}/")).is_none(), "not over IPv4");
+    Ok(())
+}
+
+pub(crate) fn a_container_reaches_its_own_port(case: &Case<'_>) -> Result {
+    let (network, name, port) = (case.network("hairpin"), case.container("hairpin"), case.port());
+    case.ok(&["network", "create", &network])?;
+    httpd(case, &name, &["--network", &network, "-p", &format!("{port}:80")])?;
+    let gateway = case.ok(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", &network])?;
+    let url = format!("http://{gateway}:{port}/");
+    let fetch = ["exec", &name, "timeout", "5", "wget", "-q", "-O", "-", &url];
+    let page = until("its own page", Duration::from_secs(120), || case.ok(&fetch).ok())?;
+    ensure!(page == "served", "{page}");
+    Ok(())
+}
+
+/// The machine's kernel has no SCTP, and where the host's has none dockerd says the same.
+pub(crate) fn sctp(case: &Case<'_>) -> Result {
+    let known = Command::new("grep").args(["-q", "SCTP", "/proc/net/protocols"]).status()?.success();
+    if known && case.kind == tests::engine::Kind::Reference {
+        anyhow::bail!("this kernel knows SCTP: the reference publishes it, and proves nothing here");
+    }
+    let (name, port) = (case.container("sctp"), case.port());
+    let said =
+        case.run(&["run", "-d", "--name", &name, "-p", &format!("{port}:80/sctp"), "busybox", "sleep", "1000"])?;
+    let text = format!("error starting userland proxy: failed to listen on 0.0.0.0:{port}: protocol not supported");
+    ensure!(said.code == 125 && said.err.contains(&text), "{said:?}");
+    Ok(())
+}
+
+pub(crate) fn link_local_addresses(case: &Case<'_>) -> Result {
+    let (network, name) = (case.network("local"), case.container("local"));
+    case.ok(&["network", "create", &network])?;
+    let show = ["busybox", "ip", "-4", "-o", "addr", "show", "eth0"];
+    for flags in [&["--network", &network][..], &[]] {
+        let mut arguments = vec!["run", "--rm", "--link-local-ip", "169.254.8.9"];
+        arguments.extend(flags);
+        arguments.extend(show);
+        let out = case.ok(&arguments)?;
+        ensure!(out.contains("inet 169.254.8.9/16") && out.lines().count() == 2, "{flags:?}: {out}");
+    }
+    case.ok(&["run", "-d", "--name", &name, "busybox", "sleep", "1000"])?;
+    for (address, text) in [
+        ("10.3.3.3", "invalid link local IP address: 10.3.3.3"),
+        ("foo", "invalid endpoint settings:\ninvalid link-local IP address: foo"),
+        ("0.0.0.0", "invalid endpoint settings:\ninvalid link-local IP address: 0.0.0.0"),
+    ] {
+        let said = case.run(&["network", "connect", "--link-local-ip", address, &network, &name])?;
+        ensure!(said.code == 1 && said.err.contains(text), "{said:?}");
+    }
+    case.ok(&["network", "connect", "--link-local-ip", "169.254.8.10", &network, &name])?;
+    let out = case.ok(&["exec", &name, "ip", "-4", "-o", "addr", "show", "eth1"])?;
+    ensure!(out.contains("inet 169.254.8.10/16"), "{out}");
+    let format = format!("{{{{json (index .NetworkSettings.Networks \"{network}\").IPAMConfig}}}}");
+    let shown = case.ok(&["inspect", "-f", &format, &name])?;
+    ensure!(shown == r#"{"LinkLocalIPs":["169.254.8.10"]}"#, "{shown}");
+    // It has it again after a restart.
+    case.ok(&["restart", "-t", "0", &name])?;
+    let out = case.ok(&["exec", &name, "ip", "-4", "-o", "addr", "show", "eth1"])?;
+    ensure!(out.contains("inet 169.254.8.10/16"), "{out}");
+    Ok(())
+}
