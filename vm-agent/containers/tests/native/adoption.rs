@@ -367,6 +367,6 @@ async fn pauses_are_as_they_were(stage: &Stage) {
 /// What the kernel says.
 async fn frozen(stage: &Stage, name: &str) -> bool {
     let id = stage.containers.resolve(name).expect("known");
-    let cgroup = crate::stage::hierarchy().adopt(&id).expect("its cgroup");
+    let cgroup = crate::stage::hierarchy().adopt("", &id).expect("its cgroup");
     cgroup.read("cgroup.freeze").expect("readable").expect("of version 2").trim() == "1"
 }
