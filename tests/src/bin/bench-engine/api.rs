@@ -19,8 +19,34 @@ impl Api {
         Ok(Self { path: path.to_owned(), kept: Mutex::default() })
     }
 
+    /// The socket's file.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Value> {
         self.ask("GET", path, None)
+    }
+
+    /// The body as it came: what reading a long answer takes is the client's matter.
+    pub(crate) fn get_bytes(&self, path: &str) -> anyhow::Result<Vec<u8>> {
+        self.exchange("GET", path, None)
+    }
+
+    /// Starts an exec as a client does that is attached to it, and reads until its end.
+    pub(crate) fn attached_exec(&self, id: &str) -> anyhow::Result<()> {
+        let mut stream = UnixStream::connect(&self.path)?;
+        let body = "{}";
+        let head = format!(
+            "POST /v1.51/exec/{id}/start HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\n\
+             Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(head.as_bytes())?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        ensure!(answer.starts_with(b"HTTP/1.1 101"), "start of an exec: {}", String::from_utf8_lossy(&answer));
+        Ok(())
     }
 
     pub(crate) fn post(&self, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
@@ -33,6 +59,17 @@ impl Api {
 
     /// Sends one request and reads its whole answer; `Null` for an empty one.
     fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        let answer = self.exchange(method, path, body)?;
+        // Progress streams are several values: the last one tells the outcome.
+        let last = answer.split(|byte| *byte == b'\n').rfind(|line| !line.trim_ascii().is_empty());
+        let Some(last) = last else { return Ok(Value::Null) };
+        let value: Value = serde_json::from_slice(last).or_else(|_| serde_json::from_slice(&answer))?;
+        ensure!(value.get("errorDetail").is_none(), "{method} {path}: {value}");
+        Ok(value)
+    }
+
+    /// The body of a request that succeeds.
+    fn exchange(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Vec<u8>> {
         let mut kept = self.kept.lock().expect("no holder panics");
         let mut stream = match kept.take() {
             Some(stream) => stream,
@@ -46,12 +83,7 @@ impl Api {
         let (status, answer) = read_answer(&mut stream)?;
         *kept = Some(stream);
         ensure!(status < 400, "{method} {path}: {status} {}", String::from_utf8_lossy(&answer));
-        // Progress streams are several values: the last one tells the outcome.
-        let last = answer.split(|byte| *byte == b'\n').rfind(|line| !line.trim_ascii().is_empty());
-        let Some(last) = last else { return Ok(Value::Null) };
-        let value: Value = serde_json::from_slice(last).or_else(|_| serde_json::from_slice(&answer))?;
-        ensure!(value.get("errorDetail").is_none(), "{method} {path}: {value}");
-        Ok(value)
+        Ok(answer)
     }
 }
 

@@ -5,55 +5,24 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use serde_json::json;
 
-use crate::api::Api;
 use crate::floor::Floor;
+use crate::made::Made;
 use crate::table::Row;
 use crate::{Engine, fat_image};
 
-type Both<'a> = [&'a Engine; 2];
+pub(crate) type Both<'a> = [&'a Engine; 2];
 
-fn milliseconds(since: Instant) -> f64 {
+pub(crate) fn milliseconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1000.0
 }
 
 /// Empty rows under these headings.
-fn rows(headings: &[String]) -> Vec<Row> {
+pub(crate) fn rows(headings: &[String]) -> Vec<Row> {
     headings.iter().map(|what| Row { what: what.clone(), subject: Vec::new(), reference: Vec::new() }).collect()
 }
 
-fn push(row: &mut Row, nth: usize, sample: f64) {
+pub(crate) fn push(row: &mut Row, nth: usize, sample: f64) {
     if nth == 0 { row.subject.push(sample) } else { row.reference.push(sample) }
-}
-
-/// A container of a case; removed with force when the case ends before it removes it itself.
-struct Made<'a> {
-    api: &'a Api,
-    id: String,
-}
-
-impl<'a> Made<'a> {
-    fn create(api: &'a Api, body: &serde_json::Value) -> anyhow::Result<Self> {
-        let id = api.post("/containers/create", Some(body))?["Id"].as_str().context("an id")?.to_owned();
-        Ok(Self { api, id })
-    }
-
-    fn start(&self) -> anyhow::Result<()> {
-        self.api.post(&format!("/containers/{}/start", self.id), None).map(drop)
-    }
-
-    fn remove(mut self) -> anyhow::Result<()> {
-        let id = std::mem::take(&mut self.id);
-        self.api.delete(&format!("/containers/{id}?force=1")).map(drop)
-    }
-}
-
-impl Drop for Made<'_> {
-    fn drop(&mut self) {
-        if !self.id.is_empty() {
-            // The case has failed already, and says why.
-            let _ = self.api.delete(&format!("/containers/{}?force=1", self.id));
-        }
-    }
 }
 
 /// create + start + wait + remove of `true`, without a client; the sum also against the floor, taken in the same turns.
@@ -99,9 +68,10 @@ pub(crate) fn lifecycle_over_api(both: &Both<'_>, network: &str, rounds: usize) 
     Ok(rows)
 }
 
-/// `docker exec` of `true` in a sleeping container, by the stock CLI.
-pub(crate) fn exec_by_cli(both: &Both<'_>, rounds: usize) -> anyhow::Result<Vec<Row>> {
-    let mut rows = rows(&["exec of true, by the CLI".to_owned()]);
+/// exec of `true` in a sleeping container: over the API (create, attached start until its end, exit code) and by the stock CLI.
+pub(crate) fn exec(both: &Both<'_>, rounds: usize) -> anyhow::Result<Vec<Row>> {
+    let mut rows = rows(&["exec of true".to_owned(), "exec of true, by the CLI".to_owned()]);
+    let request = json!({ "Cmd": ["true"], "AttachStdout": true, "AttachStderr": true });
     let body = json!({ "Image": "busybox", "Cmd": ["sleep", "100000"] });
     let mut made = Vec::new();
     for engine in both {
@@ -111,9 +81,17 @@ pub(crate) fn exec_by_cli(both: &Both<'_>, rounds: usize) -> anyhow::Result<Vec<
     for round in 0..rounds + 2 {
         for (nth, engine) in both.iter().enumerate() {
             let begun = Instant::now();
+            let exec = engine.api.post(&format!("/containers/{}/exec", made[nth].id), Some(&request))?;
+            let exec = exec["Id"].as_str().context("an id")?;
+            engine.api.attached_exec(exec)?;
+            let ended = engine.api.get(&format!("/exec/{exec}/json"))?;
+            let took = milliseconds(begun);
+            ensure!(ended["ExitCode"] == 0, "{ended}");
+            let begun = Instant::now();
             engine.docker.ok(&["exec", &made[nth].id, "true"])?;
             if round >= 2 {
-                push(&mut rows[0], nth, milliseconds(begun));
+                push(&mut rows[0], nth, took);
+                push(&mut rows[1], nth, milliseconds(begun));
             }
         }
     }
@@ -158,7 +136,7 @@ pub(crate) fn list_hundred(both: &Both<'_>, rounds: usize) -> anyhow::Result<Vec
     for _ in 0..rounds {
         for (nth, engine) in both.iter().enumerate() {
             let begun = Instant::now();
-            engine.api.get("/containers/json")?;
+            engine.api.get_bytes("/containers/json")?;
             push(&mut rows[1], nth, milliseconds(begun));
             let begun = Instant::now();
             engine.docker.ok(&["ps"])?;

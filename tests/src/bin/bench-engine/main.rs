@@ -2,11 +2,13 @@
 //!
 //!     cargo bench-engine --subject unix:///tmp/ours.sock --reference unix:///run/docker.sock [--registry 127.0.0.1:5000]
 //!                        [--rounds 30] [--only api,run,ps,pull] [--json FILE]
+//!     cargo bench-engine … --only scale,networks [--containers 1000]    a thousand containers at once; takes minutes
 //!     cargo bench-engine --subject native --reference …    builds and starts the engine of this tree here, without a machine
 //!     cargo bench-engine --boot            the machine's start against the bare kernel's own boot
 //!
 //! Ratios below one mean that the subject is faster. The rows "/ floor" have the floor program in the place of the reference:
-//! what the kernel alone needs for one container (`fixtures/floor.rs`). Nothing here is a test: no figure fails anything.
+//! what the kernel alone needs for one container (`fixtures/floor.rs`); in the rows "last / first" both are the subject's.
+//! Nothing here is a test: no figure fails anything.
 //!
 //! A native engine lives in the network namespace of its caller, which it changes: start the benchmark in one of its own, with
 //! the reference and the registry in it (`nsenter --net=…`).
@@ -17,7 +19,10 @@ mod build;
 mod cases;
 mod fat_image;
 mod floor;
+mod made;
 mod options;
+mod processes;
+mod scale;
 mod table;
 mod tree;
 
@@ -105,13 +110,19 @@ fn bench() -> anyhow::Result<()> {
         if options.wants("api") {
             rows.extend(cases::lifecycle_over_api(&both, "bridge", options.rounds)?);
             rows.extend(cases::lifecycle_over_api(&both, "none", options.rounds)?);
-            rows.extend(cases::exec_by_cli(&both, options.rounds)?);
+            rows.extend(cases::exec(&both, options.rounds)?);
         }
         if options.wants("run") {
             rows.push(cases::run_by_cli(&both, options.rounds.min(15))?);
         }
         if options.wants("ps") {
             rows.extend(cases::list_hundred(&both, options.rounds)?);
+        }
+        if options.wants("scale") {
+            rows.extend(scale::thousand(&both, options.containers, options.rounds)?);
+        }
+        if options.wants("networks") {
+            rows.extend(scale::several_networks(&subject, 2 * options.containers)?);
         }
         if options.wants("pull")
             && let Some(registry) = &options.registry

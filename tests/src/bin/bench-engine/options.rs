@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use anyhow::{Context, bail, ensure};
 
 /// What `--only` can name.
-const CASES: [&str; 4] = ["api", "run", "ps", "pull"];
+const CASES: [&str; 6] = ["api", "run", "ps", "pull", "scale", "networks"];
+
+/// Minutes long: measured only when named.
+const LONG: [&str; 2] = ["scale", "networks"];
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -14,6 +17,8 @@ pub(crate) struct Options {
     pub(crate) reference: Option<String>,
     pub(crate) registry: Option<String>,
     pub(crate) rounds: usize,
+    /// For the long cases.
+    pub(crate) containers: usize,
     only: BTreeSet<String>,
     pub(crate) json: Option<String>,
     pub(crate) boot: bool,
@@ -26,6 +31,7 @@ impl Options {
             reference: None,
             registry: None,
             rounds: 30,
+            containers: 1000,
             only: BTreeSet::new(),
             json: None,
             boot: false,
@@ -38,6 +44,7 @@ impl Options {
                 "--reference" => options.reference = Some(value()?),
                 "--registry" => options.registry = Some(value()?),
                 "--rounds" => options.rounds = value()?.parse().context("--rounds takes a number")?,
+                "--containers" => options.containers = value()?.parse().context("--containers takes a number")?,
                 "--only" => options.only = value()?.split(',').map(str::to_owned).collect(),
                 "--json" => options.json = Some(value()?),
                 "--boot" => options.boot = true,
@@ -50,6 +57,7 @@ impl Options {
 
     fn check(&self) -> anyhow::Result<()> {
         ensure!(self.rounds > 0, "--rounds 0 measures nothing");
+        ensure!(self.containers >= 10, "--containers: the first tenth is compared with the last, so at least 10");
         let engines = self.subject.is_some() || self.reference.is_some();
         ensure!(
             !self.boot || !engines && self.only.is_empty(),
@@ -65,10 +73,11 @@ impl Options {
         Ok(())
     }
 
-    /// Whether the case `name` is asked for. Without `--only` that is every case, but pull only where there is a registry.
+    /// Whether the case `name` is asked for. Without `--only` that is every short case, but pull only where there is a
+    /// registry.
     pub(crate) fn wants(&self, name: &str) -> bool {
         let possible = name != "pull" || self.registry.is_some();
-        possible && (self.only.is_empty() || self.only.contains(name))
+        possible && (self.only.contains(name) || self.only.is_empty() && !LONG.contains(&name))
     }
 }
 
@@ -86,6 +95,7 @@ mod tests {
             ("--only pull", "--registry"),
             ("--only api,pul", "\"pul\""),
             ("--rounds 0", "measures nothing"),
+            ("--containers 9", "at least 10"),
             ("--boot --only api", "a run of its own"),
             ("--fast", "unknown option"),
         ] {
@@ -97,8 +107,9 @@ mod tests {
     #[test]
     fn everything_is_wanted_unless_said_otherwise() {
         let options = parse("").unwrap();
-        assert!(options.wants("api") && options.wants("ps") && !options.wants("pull"));
+        assert!(options.wants("api") && options.wants("ps") && !options.wants("pull") && !options.wants("scale"));
         let options = parse("--only api,pull --registry 127.0.0.1:5000").unwrap();
         assert!(options.wants("pull") && !options.wants("ps"));
+        assert!(parse("--only scale").unwrap().wants("scale"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-/// One measured thing: milliseconds of both engines, taken in turns.
+/// One measured thing: samples of both engines, taken in turns; milliseconds where `what` names no unit.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) what: String,
@@ -29,12 +29,15 @@ fn least(samples: &[f64]) -> f64 {
 
 pub(crate) fn text(names: &[String], rows: &[Row]) -> String {
     let mut text = names.join("\n") + "\n\n";
-    let _ =
-        writeln!(text, "{:<42} {:>20} {:>20} {:>16}", "milliseconds: median (least)", "subject", "reference", "ratio");
+    let _ = writeln!(
+        text,
+        "{:<50} {:>20} {:>20} {:>16}",
+        "milliseconds or as said: median (least)", "subject", "reference", "ratio"
+    );
     for row in rows {
         let cell = |samples: &[f64]| format!("{:.2} ({:.2})", median(samples), least(samples));
         let ratio = format!("{:.3} ({:.3})", row.ratio(median), row.ratio(least));
-        let _ = writeln!(text, "{:<42} {:>20} {:>20} {ratio:>16}", row.what, cell(&row.subject), cell(&row.reference));
+        let _ = writeln!(text, "{:<50} {:>20} {:>20} {ratio:>16}", row.what, cell(&row.subject), cell(&row.reference));
     }
     text
 }
@@ -44,8 +47,8 @@ pub(crate) fn json(names: &[String], rows: &[Row]) -> serde_json::Value {
         .iter()
         .map(|row| {
             serde_json::json!({
-                "what": row.what, "subject_ms": row.subject, "reference_ms": row.reference,
-                "subject_median_ms": median(&row.subject), "reference_median_ms": median(&row.reference),
+                "what": row.what, "subject": row.subject, "reference": row.reference,
+                "subject_median": median(&row.subject), "reference_median": median(&row.reference),
                 "ratio": row.ratio(median), "ratio_of_least": row.ratio(least),
             })
         })
