@@ -271,7 +271,7 @@ impl Inner {
         let mut fds = std::mem::take(&mut streams.theirs);
         let duplicate =
             |fd: std::os::fd::BorrowedFd<'_>| fd.try_clone_to_owned().map_err(Error::io("duplicate a descriptor"));
-        fds.push((fd::CGROUP.to_owned(), duplicate(run.cgroup.fd())?));
+        fds.push((fd::CGROUP.to_owned(), run.cgroup.open()?));
         let (status, theirs) = runtime::status::pair().map_err(Error::io("make a status socket"))?;
         let supervisor = &self.services.supervisor;
         let target = duplicate(run.pidfd.as_fd())?;

@@ -6,7 +6,7 @@ use crate::record::Source;
 use crate::requests::ListRequest;
 use crate::service::Inner;
 use crate::state::{State, UnixNanos};
-use crate::{Error, Invalid, Result};
+use crate::{Error, Invalid, Result, inspect};
 use engine_api::Filters;
 use regex_lite::Regex;
 use std::collections::HashSet;
@@ -150,7 +150,7 @@ impl Selection {
     }
 
     fn on_network(&self, inner: &Inner, view: &View) -> bool {
-        let networks = inner.networks(view);
+        let networks = inner.networks(view, &inner.live_endpoints(view));
         self.filters.any("network", |wanted| {
             networks.iter().any(|(name, settings)| name == wanted || settings.network_id.starts_with(wanted))
         })
@@ -161,7 +161,7 @@ impl Selection {
         let within = |ranges: &[Ports], port: u16, protocol: &str| {
             ranges.iter().any(|range| range.protocol == protocol && (range.first..=range.last).contains(&port))
         };
-        ports(&inner.ports(view)).iter().any(|port| {
+        ports(&inspect::ports(view, &inner.live_endpoints(view))).iter().any(|port| {
             within(&self.publish, port.public_port, &port.protocol)
                 || within(&self.expose, port.private_port, &port.protocol)
         })

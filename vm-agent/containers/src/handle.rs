@@ -48,7 +48,7 @@ pub(crate) struct View {
 pub(crate) struct Run {
     pub(crate) pid: i32,
     pub(crate) started_at: UnixNanos,
-    pub(crate) pidfd: OwnedFd,
+    pub(crate) pidfd: Arc<OwnedFd>,
     /// The root file system, as mounted by the engine.
     pub(crate) root: OwnedFd,
     /// `None` in the engine's own network namespace.

@@ -111,20 +111,21 @@ impl Inner {
         Ok((number(written), number(image.saturating_add(written))))
     }
 
+    /// The container's endpoints; none while it does not run.
+    pub(crate) fn live_endpoints(&self, view: &View) -> Vec<Endpoint> {
+        view.run.as_ref().map(|_| self.services.networks.endpoints(&view.record.id)).unwrap_or_default()
+    }
+
     /// The container's networks: as they are while it runs, as configured otherwise.
-    pub(crate) fn networks(&self, view: &View) -> Map<EndpointSettings> {
+    pub(crate) fn networks(&self, view: &View, live: &[Endpoint]) -> Map<EndpointSettings> {
         let record = &view.record;
-        let live = match &view.run {
-            Some(_) => self.services.networks.endpoints(&record.id),
-            None => Vec::new(),
-        };
         let mut networks = Map::new();
         for (name, configured) in &record.endpoints {
             let endpoint = live.iter().find(|endpoint| endpoint.network_name == *name || endpoint.network_id == *name);
             let settings = match endpoint {
                 Some(endpoint) => live_settings(configured, endpoint),
                 None => {
-                    let network_id = self.services.networks.inspect(name).map(|network| network.id);
+                    let network_id = self.services.networks.find(name).map(|network| network.id);
                     EndpointSettings { network_id: network_id.unwrap_or_default(), ..configured.clone() }
                 }
             };
@@ -135,7 +136,8 @@ impl Inner {
     }
 
     fn network_settings(&self, view: &View) -> NetworkSettings {
-        let networks = self.networks(view);
+        let live = self.live_endpoints(view);
+        let networks = self.networks(view, &live);
         let mut settings = NetworkSettings::default();
         if let Some(run) = &view.run {
             settings.sandbox_id.clone_from(&view.record.id);
@@ -152,32 +154,27 @@ impl Inner {
             settings.global_ipv6_prefix_len = bridge.global_ipv6_prefix_len;
             settings.mac_address.clone_from(&bridge.mac_address);
         }
-        settings.ports = Some(self.ports(view));
+        settings.ports = Some(ports(view, &live));
         settings.networks = Some(networks);
         settings
     }
+}
 
-    /// Exposed and published ports with what they are really bound to; nothing while it does not run.
-    pub(crate) fn ports(&self, view: &View) -> PortMap {
-        let mut ports = PortMap::new();
-        if view.run.is_none() {
-            return ports;
-        }
-        for port in view.record.config.exposed_ports.iter().flatten().map(|(port, _)| port) {
-            ports.insert(if port.contains('/') { port.clone() } else { format!("{port}/tcp") }, None);
-        }
-        for endpoint in self.services.networks.endpoints(&view.record.id) {
-            for bound in &endpoint.ports {
-                let key = format!("{}/{}", bound.container_port, bound.protocol);
-                ports
-                    .entry(key)
-                    .or_default()
-                    .get_or_insert_default()
-                    .push(PortBinding { host_ip: bound.host_ip.to_string(), host_port: shown_port(bound.host_port) });
-            }
-        }
-        ports
+/// Exposed and published ports with what they are really bound to; nothing while it does not run.
+pub(crate) fn ports(view: &View, live: &[Endpoint]) -> PortMap {
+    let mut ports = PortMap::new();
+    if view.run.is_none() {
+        return ports;
     }
+    for port in view.record.config.exposed_ports.iter().flatten().map(|(port, _)| port) {
+        ports.insert(if port.contains('/') { port.clone() } else { format!("{port}/tcp") }, None);
+    }
+    for bound in live.iter().flat_map(|endpoint| &endpoint.ports) {
+        let key = format!("{}/{}", bound.container_port, bound.protocol);
+        let binding = PortBinding { host_ip: bound.host_ip.to_string(), host_port: shown_port(bound.host_port) };
+        ports.entry(key).or_default().get_or_insert_default().push(binding);
+    }
+    ports
 }
 
 /// A port of a routed network has none of the machine's.

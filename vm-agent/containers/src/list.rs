@@ -7,10 +7,11 @@ use crate::logs::now;
 use crate::record::Record;
 use crate::requests::ListRequest;
 use crate::state::{Exit, State};
-use crate::{Containers, Result};
+use crate::{Containers, Result, inspect};
 use engine_api::ContainerSummary;
 use engine_api::container::{HostConfigSummary, NetworkSettingsSummary, Port};
 use engine_api::host_config::PortMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,8 +26,10 @@ impl Containers {
             views.into_iter().filter(|view| selection.takes(&self.inner, view)).take(limit).collect();
         let mut list = Vec::with_capacity(chosen.len());
         let mut further_names = self.inner.names_by_links();
-        for view in chosen {
-            let mut summary = self.summary(&view);
+        // Most containers are of a few images, and each question is one to the store.
+        let mut images = HashMap::new();
+        for view in &chosen {
+            let mut summary = self.summary(view, &mut images);
             summary
                 .names
                 .extend(further_names.remove(&view.record.id).into_iter().flatten().map(|name| format!("/{name}")));
@@ -40,16 +43,17 @@ impl Containers {
         Ok(list)
     }
 
-    fn summary(&self, view: &View) -> ContainerSummary {
+    fn summary<'a>(&self, view: &'a View, images: &mut HashMap<&'a str, Option<String>>) -> ContainerSummary {
         let record = &view.record;
+        let live = self.inner.live_endpoints(view);
         ContainerSummary {
             id: record.id.clone(),
             names: vec![format!("/{}", record.name)],
-            image: self.image_name(record),
+            image: self.image_name(record, images),
             image_id: record.image.clone(),
             command: command_line(record),
             created: record.created / 1_000_000_000,
-            ports: ports(&self.inner.ports(view)),
+            ports: ports(&inspect::ports(view, &live)),
             labels: record.labels().clone(),
             state: record.state.status().to_owned(),
             status: status(view),
@@ -57,18 +61,20 @@ impl Containers {
                 network_mode: record.host.network_mode.clone(),
                 annotations: record.host.annotations.clone(),
             },
-            network_settings: Some(NetworkSettingsSummary { networks: self.inner.networks(view) }),
+            network_settings: Some(NetworkSettingsSummary { networks: self.inner.networks(view, &live) }),
             mounts: self.inner.mounts(record),
             ..ContainerSummary::default()
         }
     }
 
     /// As the user wrote it, or the id when that name means another image by now.
-    fn image_name(&self, record: &Record) -> String {
-        match self.inner.services.images.resolve(&record.config.image) {
-            Ok(id) if id.to_string() == record.image => record.config.image.clone(),
-            Ok(_) | Err(_) => record.image.clone(),
-        }
+    fn image_name<'a>(&self, record: &'a Record, images: &mut HashMap<&'a str, Option<String>>) -> String {
+        let name = &record.config.image;
+        let meant = images.entry(name).or_insert_with(|| {
+            let id = self.inner.services.images.resolve(name).ok()?;
+            Some(id.to_string())
+        });
+        if meant.as_ref() == Some(&record.image) { name.clone() } else { record.image.clone() }
     }
 }
 

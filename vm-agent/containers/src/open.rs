@@ -221,10 +221,8 @@ impl Inner {
         let missing = |what| Error::Io { what, source: std::io::ErrorKind::NotFound.into() };
         let pidfd = take("pidfd").ok_or_else(|| missing("find the process of the container"))?;
         let root = take(fd::ROOTFS).ok_or_else(|| missing("find the root of the container"))?;
-        let sandbox = match take(fd::NETNS) {
-            Some(netns) => Some(Sandbox::from_fd(netns).await?),
-            None => None,
-        };
+        let pidfd = Arc::new(pidfd);
+        let sandbox = take(fd::NETNS).map(|_| Sandbox::of_process(Arc::clone(&pidfd)));
         let streams = Streams {
             theirs: Vec::new(),
             stdin: take(kept::STDIN),
@@ -253,11 +251,7 @@ impl Inner {
     /// Ends a container that cannot be taken over, so that its id is free for its restart policy; answers the exit code.
     async fn end(&self, record: &Record, pidfd: Option<OwnedFd>, exit: Option<supervisor::Exit>) -> i32 {
         let id = record.id.as_str();
-        let killed = match self.hierarchy.adopt(&record.host.resources.cgroup_parent, id) {
-            Ok(cgroup) => cgroup.kill(),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = killed {
+        if let Err(error) = self.hierarchy.adopt(&record.host.resources.cgroup_parent, id).kill() {
             tracing::warn!(container = id, %error, "processes of a container may live on");
         }
         if let Some(pidfd) = &pidfd {
@@ -323,13 +317,13 @@ impl Inner {
             let usual = inner.hierarchy.list()?.into_iter();
             let orphans = usual.filter(|name| !running.contains(name) && name.len() == 64);
             for name in orphans {
-                if let Err(error) = inner.hierarchy.adopt("", &name).and_then(|cgroup| cgroup.remove()) {
+                if let Err(error) = inner.hierarchy.adopt("", &name).remove() {
                     tracing::warn!(cgroup = name, %error, "an orphaned cgroup stays behind");
                 }
             }
             for (parent, name) in elsewhere {
                 // Usually there is none.
-                let Ok(cgroup) = inner.hierarchy.adopt(&parent, &name) else { continue };
+                let cgroup = inner.hierarchy.adopt(&parent, &name);
                 if let Err(error) = cgroup.remove() {
                     tracing::warn!(cgroup = name, parent, %error, "an orphaned cgroup stays behind");
                 }

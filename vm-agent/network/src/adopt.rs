@@ -77,7 +77,11 @@ impl Networks {
         if self.inner.names.serve(resolver.clone(), None).await.is_ok() {
             return Ok(());
         }
-        let sockets = run(move || dns::open(&sandbox)).await?;
+        let sockets = match run(move || dns::open(&sandbox)).await {
+            // It has ended meanwhile.
+            Err(error) if error.is_gone() => return Ok(()),
+            sockets => sockets?,
+        };
         Ok(self.inner.names.serve(resolver, Some(sockets)).await?)
     }
 

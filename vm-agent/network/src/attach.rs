@@ -104,6 +104,8 @@ impl Networks {
 
     async fn wire(&self, plan: &Plan, sandbox: Option<Sandbox>, done: &mut Vec<Done>) -> Result<()> {
         if plan.wire.is_none() {
+            // Nothing will be done in there: `none`.
+            sandbox.and_then(|sandbox| sandbox.rest());
             return Ok(());
         }
         let sandbox = sandbox.ok_or(Error::Shared)?;

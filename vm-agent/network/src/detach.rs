@@ -141,7 +141,11 @@ impl Networks {
         let (inner, sandbox) = (Arc::clone(&self.inner), sandbox.clone());
         run(move || {
             inner.kernel.route().remove(&e.host_interface).map_err(kernel("remove the container's interface"))?;
-            let mut inside = sandbox.route();
+            let mut inside = match sandbox.route() {
+                // The container has ended meanwhile.
+                Err(error) if error.is_gone() => return Ok(()),
+                route => route?,
+            };
             for (interface, gateway) in next {
                 let link = inside.link(&interface).map_err(kernel("look for the container's interface"))?;
                 let Some(link) = link else { continue };

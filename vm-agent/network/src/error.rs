@@ -174,6 +174,11 @@ pub enum Kind {
 }
 
 impl Error {
+    /// Whether the process whose namespace was to be entered has ended (ESRCH, setns(2)).
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self, Error::Kernel { source, .. } if source.raw_os_error() == Some(libc::ESRCH))
+    }
+
     /// Sorts the error as dockerd does.
     pub fn kind(&self) -> Kind {
         match self {

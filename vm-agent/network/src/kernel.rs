@@ -137,6 +137,7 @@ impl Kernel {
 
     /// Makes an endpoint's link and gives it its addresses and routes.
     pub(crate) fn wire(&self, endpoint: &Endpoint, wire: &Wire, bridge: u32, sandbox: &Sandbox) -> Result<()> {
+        let netns = sandbox.netns()?;
         let pair = VethSpec {
             host_name: &endpoint.host_interface,
             master: bridge,
@@ -144,14 +145,14 @@ impl Kernel {
             isolated: wire.isolated && !bridges_are_filtered(),
             peer_name: &endpoint.interface,
             peer_mac: endpoint.mac.unwrap_or_default(),
-            peer_netns: sandbox.as_fd(),
+            peer_netns: netns.as_fd(),
         };
         self.route().create_veth(&pair).map_err(kernel("make a link between the bridge and the container"))?;
         if endpoint.ipv6.is_some() {
             let path = format!("/proc/sys/net/ipv6/conf/{}/disable_ipv6", endpoint.interface);
             sandbox.inside(move || fs::write(path, "0").map_err(kernel("switch on IPv6 in the container")))?;
         }
-        let mut inside = sandbox.route();
+        let mut inside = sandbox.route()?;
         let link = inside.link(&endpoint.interface).map_err(kernel("look for the container's interface"))?;
         let index = link.map_or(0, |l| l.index);
         inside.address(index, &wire.addressing).map_err(kernel("give the container its address"))?;
@@ -178,7 +179,12 @@ impl Kernel {
     ) -> Result<Vec<Link>> {
         let mut used = BTreeSet::new();
         for sandbox in running {
-            let inside = sandbox.route().links().map_err(kernel("list a running container's links"))?;
+            let mut route = match sandbox.route() {
+                // It has ended meanwhile.
+                Err(error) if error.is_gone() => continue,
+                route => route?,
+            };
+            let inside = route.links().map_err(kernel("list a running container's links"))?;
             used.extend(inside.iter().filter(|l| l.kind == "veth").map(|l| l.peer));
         }
         let links = self.route().links().map_err(kernel("list links"))?;

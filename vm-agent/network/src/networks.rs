@@ -93,6 +93,14 @@ impl Networks {
         state.find(name).map(|entry| state.report(entry))
     }
 
+    /// The same without its containers, of which there may be a thousand.
+    ///
+    /// # Errors
+    /// Those of [`Networks::inspect`].
+    pub fn find(&self, name: &str) -> Result<Network> {
+        self.inner.state().find(name).map(|entry| entry.network.clone())
+    }
+
     /// All networks, by name.
     pub fn list(&self) -> Vec<Network> {
         let state = self.inner.state();

@@ -7,15 +7,15 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 
 use crate::link::Route;
 use crate::{Error, Result};
 
-/// A network namespace, kept alive by descriptors only: nothing is mounted, no process need be in it. Clones share the
-/// descriptors.
+/// A network namespace, kept alive by descriptors only (nothing is mounted, no process need be in it), or found by the process
+/// that lives in it. Clones share the descriptors.
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     inner: Arc<Inner>,
@@ -23,8 +23,16 @@ pub struct Sandbox {
 
 #[derive(Debug)]
 struct Inner {
-    netns: OwnedFd,
-    route: Mutex<Route>,
+    netns: Namespace,
+    /// Kept from the making to the first use; afterwards a sandbox holds one descriptor, however many there are.
+    route: Mutex<Option<Route>>,
+}
+
+#[derive(Debug)]
+enum Namespace {
+    Held(OwnedFd),
+    /// The one of this process (a pidfd), which holds it.
+    Of(Arc<OwnedFd>),
 }
 
 impl Sandbox {
@@ -50,28 +58,28 @@ impl Sandbox {
                     tracing::debug!(name, %error, "sysctl of a new network namespace");
                 }
             }
-            let sandbox = Sandbox::current()?;
-            sandbox.route().up(1).map_err(kernel("bring up lo"))?;
-            Ok(sandbox)
+            let netns = current()?;
+            let mut route = Route::open().map_err(kernel("open a route socket"))?;
+            route.up(1).map_err(kernel("bring up lo"))?;
+            Ok(Sandbox::new(Namespace::Held(netns), Some(route)))
         })
     }
 
-    /// Takes over a namespace that exists already: after a restart of the engine, or a process's own
-    /// (`/proc/<pid>/ns/net`).
-    pub async fn from_fd(netns: OwnedFd) -> Result<Sandbox> {
-        run(move || {
-            on_thread(move || {
-                enter(netns.as_fd())?;
-                let route = Route::open().map_err(kernel("open a route socket"))?;
-                Ok(Sandbox { inner: Arc::new(Inner { netns, route: Mutex::new(route) }) })
-            })
-        })
-        .await
+    /// The namespace of a process, by its pidfd, for as long as the process runs: no descriptor of its own.
+    pub fn of_process(pidfd: Arc<OwnedFd>) -> Sandbox {
+        Sandbox::new(Namespace::Of(pidfd), None)
     }
 
-    /// A duplicate of the namespace's descriptor, close-on-exec, to give to a child for `setns`.
+    fn new(netns: Namespace, route: Option<Route>) -> Sandbox {
+        Sandbox { inner: Arc::new(Inner { netns, route: Mutex::new(route) }) }
+    }
+
+    /// A descriptor of the namespace, close-on-exec, to give to a child for `setns`. Blocks.
     pub fn netns(&self) -> Result<OwnedFd> {
-        self.inner.netns.try_clone().map_err(kernel("duplicate a network namespace's descriptor"))
+        match &self.inner.netns {
+            Namespace::Held(netns) => netns.try_clone().map_err(kernel("duplicate a network namespace's descriptor")),
+            Namespace::Of(_) => self.inside(current),
+        }
     }
 
     /// Runs `work` in the namespace, on a thread of its own.
@@ -83,24 +91,35 @@ impl Sandbox {
         })
     }
 
-    /// The namespace's route socket.
-    pub(crate) fn route(&self) -> MutexGuard<'_, Route> {
-        // A panic while holding it leaves at worst an unread answer, which the next request's sequence number skips.
-        self.inner.route.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A route socket of the namespace: the one that is kept, else a new one. Blocks.
+    pub(crate) fn route(&self) -> Result<Route> {
+        match self.rest() {
+            Some(kept) => Ok(kept),
+            // A socket belongs to the namespace that it was made in, whoever uses it afterwards.
+            None => self.inside(|| Route::open().map_err(kernel("open a route socket"))),
+        }
     }
 
-    /// The namespace of the calling thread.
-    fn current() -> Result<Sandbox> {
-        let netns = fs::File::open("/proc/thread-self/ns/net").map_err(kernel("open the network namespace"))?.into();
-        let route = Route::open().map_err(kernel("open a route socket"))?;
-        Ok(Sandbox { inner: Arc::new(Inner { netns, route: Mutex::new(route) }) })
+    /// Keeps no route socket any more; answers the one that was kept.
+    pub(crate) fn rest(&self) -> Option<Route> {
+        // Nobody panics between taking and giving.
+        self.inner.route.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
+/// What `setns` takes: the namespace, or the process that is in it (setns(2), since Linux 5.8).
 impl AsFd for Sandbox {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.inner.netns.as_fd()
+        match &self.inner.netns {
+            Namespace::Held(netns) => netns.as_fd(),
+            Namespace::Of(pidfd) => pidfd.as_fd(),
+        }
     }
+}
+
+/// The namespace of the calling thread.
+fn current() -> Result<OwnedFd> {
+    Ok(fs::File::open("/proc/thread-self/ns/net").map_err(kernel("open the network namespace"))?.into())
 }
 
 fn enter(netns: BorrowedFd<'_>) -> Result<()> {

@@ -23,7 +23,7 @@ impl Sandbox {
     pub async fn stats(&self) -> Result<BTreeMap<String, InterfaceStats>> {
         let sandbox = self.clone();
         run(move || {
-            let links = sandbox.route().links().map_err(kernel("read traffic counters"))?;
+            let links = sandbox.route()?.links().map_err(kernel("read traffic counters"))?;
             Ok(links.into_iter().filter(|l| l.name != "lo").map(|l| (l.name, l.stats)).collect())
         })
         .await

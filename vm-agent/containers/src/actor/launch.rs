@@ -2,7 +2,7 @@
 
 use super::Actor;
 use super::files::EtcFiles;
-use super::networking::{NetworkMode, netns};
+use super::networking::NetworkMode;
 use super::root::Root;
 use crate::create::resources::adapt;
 use crate::handle::Run;
@@ -141,7 +141,7 @@ impl Actor {
             let applied = cgroup.apply(&settings).and_then(|()| {
                 let rules = resources.devices().clone().unwrap_or_default();
                 let program = runtime::device_filter::compile(&rules)?;
-                runtime::device_filter::attach(cgroup.fd(), &program)
+                runtime::device_filter::attach(cgroup.open()?.as_fd(), &program)
             });
             match applied {
                 Ok(()) => Ok(Arc::new(cgroup)),
@@ -190,9 +190,10 @@ impl Actor {
         let mut streams = standard_streams(record.config.tty, record.config.open_stdin)?;
         fds.append(&mut streams.theirs);
         fds.push((fd::ROOTFS.to_owned(), duplicate(&root.fd)?));
-        fds.push((fd::CGROUP.to_owned(), cgroup.fd().try_clone_to_owned().map_err(Error::io("duplicate a cgroup"))?));
+        fds.push((fd::CGROUP.to_owned(), cgroup.open()?));
         if let Some(sandbox) = &network.sandbox {
-            fds.push((fd::NETNS.to_owned(), netns(sandbox)?));
+            let sandbox = sandbox.clone();
+            fds.push((fd::NETNS.to_owned(), blocking(move || Ok(sandbox.netns()?)).await?));
         }
         for (name, run) in [(join::PID, &pid), (join::IPC, &ipc)] {
             if let Some(run) = run {
@@ -219,12 +220,14 @@ impl Actor {
             log.begin();
         }
         let connected = connect(&self.hub, supervisor, &record.id, streams, terminal, log).await?;
+        let pidfd = Arc::new(spawned.pidfd);
         let run = Run {
             pid: spawned.pid,
             started_at: spawned.started_at,
-            pidfd: spawned.pidfd,
             root: root.fd,
-            sandbox: network.sandbox,
+            // From here on the process keeps its namespace, and the supervisor for the next engine.
+            sandbox: network.sandbox.map(|_| Sandbox::of_process(Arc::clone(&pidfd))),
+            pidfd,
             cgroup,
             terminal: connected.terminal,
             seccomp,

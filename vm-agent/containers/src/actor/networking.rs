@@ -8,7 +8,6 @@ use crate::record::Record;
 use crate::{Error, Invalid, Result};
 use engine_api::EndpointSettings;
 use network::{Endpoint, EndpointRequest, EndpointWish, PortRequest, Protocol, Sandbox};
-use std::os::fd::AsFd;
 use store::Durability;
 
 /// What `--network` said.
@@ -72,7 +71,7 @@ impl Actor {
 
     /// The network whose endpoint publishes the container's ports: the first that leads to the outside.
     fn publisher(&self) -> Option<&str> {
-        let leads_out = |name: &str| self.inner.services.networks.inspect(name).is_ok_and(|found| publishes(&found));
+        let leads_out = |name: &str| self.inner.services.networks.find(name).is_ok_and(|found| publishes(&found));
         self.in_order().into_iter().map(|(name, _)| name.as_str()).find(|name| leads_out(name))
     }
 
@@ -123,7 +122,7 @@ impl Actor {
 
     pub(super) async fn connect(&mut self, network: String, settings: EndpointSettings) -> Result<()> {
         let networks = &self.inner.services.networks;
-        let found = networks.inspect(&network)?;
+        let found = networks.find(&network)?;
         networks.understand(&found.name, &wish(&settings))?;
         match NetworkMode::of(&self.record) {
             NetworkMode::Container(_) => return Err(network::Error::Shared.into()),
@@ -153,7 +152,7 @@ impl Actor {
         }
         for name in record.endpoints.keys() {
             // One that is not there any more fails the next start by itself.
-            let Ok(other) = self.inner.services.networks.inspect(name) else { continue };
+            let Ok(other) = self.inner.services.networks.find(name) else { continue };
             let either = |driver| found.driver == driver || other.driver == driver;
             if either(network::Driver::Host) {
                 return Err(network::Error::Shared.into());
@@ -166,7 +165,7 @@ impl Actor {
     }
 
     pub(super) async fn disconnect(&mut self, network: &str, force: bool) -> Result<()> {
-        let name = match self.inner.services.networks.inspect(network) {
+        let name = match self.inner.services.networks.find(network) {
             Ok(found) => found.name,
             Err(network::Error::NotFound(_)) if force => network.to_owned(),
             Err(error) => return Err(error.into()),
@@ -307,7 +306,7 @@ impl crate::Containers {
         let handle = match self.inner.find(&request.container) {
             // No endpoint outlives its container here.
             Err(Error::NoSuchContainer(name)) if request.force => {
-                self.inner.services.networks.inspect(network)?;
+                self.inner.services.networks.find(network)?;
                 return Err(network::Error::NoEndpoint(name).into());
             }
             found => found?,
@@ -315,11 +314,6 @@ impl crate::Containers {
         let (network, force) = (network.to_owned(), request.force);
         handle.ask(|reply| crate::handle::Command::Disconnect { network, force, reply }).await
     }
-}
-
-/// A duplicate of the namespace's descriptor for the child.
-pub(super) fn netns(sandbox: &Sandbox) -> Result<std::os::fd::OwnedFd> {
-    sandbox.as_fd().try_clone_to_owned().map_err(Error::io("duplicate a network namespace"))
 }
 
 #[cfg(test)]

@@ -176,7 +176,7 @@ impl Inner {
         let canonical = |name: &str| match name {
             "" | "default" | "bridge" => "bridge".to_owned(),
             "host" | "none" => name.to_owned(),
-            other => networks.inspect(other).map_or_else(|_| other.to_owned(), |found| found.name),
+            other => networks.find(other).map_or_else(|_| other.to_owned(), |found| found.name),
         };
         let given = given.and_then(|config| config.endpoints_config).unwrap_or_default();
         let shares = host.network_mode.starts_with("container:");

@@ -24,7 +24,8 @@ pub(crate) struct Progress {
 #[derive(Debug)]
 pub(crate) struct LogFile {
     path: PathBuf,
-    file: File,
+    /// Opened by the first record: a thousand containers that say nothing hold no file.
+    file: Option<File>,
     max_size: Option<u64>,
     max_files: u32,
     compress: bool,
@@ -38,16 +39,17 @@ pub(crate) struct LogFile {
 impl LogFile {
     /// Opens or creates `path`; a last record without its newline, torn by a crash, is cut off.
     pub(crate) fn open(path: &Path, options: &LogOptions) -> io::Result<LogFile> {
-        let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+        let mut file = append_to(path)?;
         let length = file.seek(SeekFrom::End(0))?;
         let whole = last_newline(&file, length)?;
         if whole < length {
             file.set_len(whole)?;
         }
+        // Whoever reads the log finds the file from now on; it is opened again by the first record.
         let progress = watch::Sender::new(Progress { size: whole, ..Progress::default() });
         Ok(LogFile {
             path: path.to_owned(),
-            file,
+            file: None,
             max_size: options.max_size,
             max_files: options.max_files,
             compress: options.compress,
@@ -72,7 +74,11 @@ impl LogFile {
         if self.max_size.is_some_and(|max| size >= max) {
             self.rotate()?;
         }
-        self.file.write_all(records)?;
+        let file = match &mut self.file {
+            Some(file) => file,
+            closed => closed.insert(append_to(&self.path)?),
+        };
+        file.write_all(records)?;
         self.progress.send_modify(|progress| progress.size += records.len() as u64);
         Ok(())
     }
@@ -104,7 +110,7 @@ impl LogFile {
         } else {
             std::fs::remove_file(&self.path)?;
         }
-        self.file = OpenOptions::new().create(true).read(true).append(true).open(&self.path)?;
+        self.file = Some(append_to(&self.path)?);
         self.progress.send_modify(|progress| {
             progress.rotations += 1;
             progress.size = 0;
@@ -129,6 +135,10 @@ impl Drop for LogFile {
             let _ = packing.join();
         }
     }
+}
+
+fn append_to(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).read(true).append(true).open(path)
 }
 
 fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {

@@ -126,6 +126,7 @@ async fn run_all(stage: &Stage, filter: Option<&str>) {
         files::mounts,
         files::shared_memory,
         many::fifty_at_once,
+        many::descriptors_of_the_idle,
         // The last one: it ends this process.
         adoption::across_an_engine_restart,
     );

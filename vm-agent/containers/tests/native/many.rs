@@ -28,3 +28,27 @@ pub(crate) async fn fifty_at_once(stage: &Stage) {
         stage.containers.remove(id, RemoveOptions::default()).await.expect("remove");
     }
 }
+
+/// An idle container costs each process of ours six descriptors at most: a thousand must not meet a limit.
+pub(crate) async fn descriptors_of_the_idle(stage: &Stage) {
+    const COUNT: usize = 20;
+    let supervisor = std::os::unix::process::parent_id();
+    let open = || {
+        [std::process::id(), supervisor]
+            .map(|pid| std::fs::read_dir(format!("/proc/{pid}/fd")).expect("its descriptors").count())
+    };
+    let before = open();
+    let mut ids = Vec::new();
+    for network in ["bridge", "none"].into_iter().cycle().take(COUNT) {
+        let request = json!({"Cmd": ["sleep", "1000"], "HostConfig": {"NetworkMode": network}});
+        ids.push(stage.create(None, request).await.expect("create"));
+        stage.containers.start(ids.last().expect("just made")).await.expect("start");
+    }
+    for (before, now) in before.into_iter().zip(open()) {
+        // Less than one a container more, for what comes and goes in the meantime.
+        assert!(now <= before + COUNT * 6 + COUNT / 2, "{COUNT} containers: {before} descriptors before, {now} now");
+    }
+    for id in &ids {
+        stage.remove(id).await;
+    }
+}

@@ -58,7 +58,7 @@ pub(crate) fn hierarchy() -> runtime::cgroup::Hierarchy {
 pub(crate) fn remove_cgroup() {
     let hierarchy = hierarchy();
     for name in hierarchy.list().expect("the test's own cgroups") {
-        hierarchy.adopt("", &name).and_then(|cgroup| cgroup.remove()).expect("nothing lives in it");
+        hierarchy.adopt("", &name).remove().expect("nothing lives in it");
     }
     std::fs::remove_dir(hierarchy.root().join(cgroup())).expect("the test's own cgroup");
 }

@@ -3,7 +3,7 @@
 use std::{
     ffi::{CStr, CString},
     fs, io,
-    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    os::fd::{AsRawFd, OwnedFd},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -65,16 +65,14 @@ impl Hierarchy {
             Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
                 Err(Error::Cgroup { action: "make", path, source: e })
             }
-            _ => Cgroup::open(path),
+            _ => Ok(Cgroup { path }),
         }
     }
 
     /// The cgroup of a container that lives already.
-    pub fn adopt(&self, parent: &str, name: &str) -> Result<Cgroup> {
-        match parent {
-            "" => Cgroup::open(self.parent.join(name)),
-            _ => Cgroup::open(below(&self.root, parent).join(name)),
-        }
+    pub fn adopt(&self, parent: &str, name: &str) -> Cgroup {
+        let parent = if parent.is_empty() { self.parent.clone() } else { below(&self.root, parent) };
+        Cgroup { path: parent.join(name) }
     }
 
     /// Makes what is missing on the way to a parent of the user's choice, and hands every controller down to it.
@@ -189,23 +187,17 @@ fn words(path: &Path) -> Result<Controllers> {
 #[derive(Debug)]
 pub struct Cgroup {
     path: PathBuf,
-    directory: OwnedFd,
 }
 
 impl Cgroup {
-    fn open(path: PathBuf) -> Result<Cgroup> {
-        let fail = |source| Error::Cgroup { action: "open", path: path.clone(), source };
-        let directory = fs::File::open(&path).map_err(fail)?.into();
-        Ok(Cgroup { path, directory })
-    }
-
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// For CLONE_INTO_CGROUP and the device filter; duplicate it to send it away.
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.directory.as_fd()
+    /// The directory, for CLONE_INTO_CGROUP and the device filter. Opened anew: a thousand idle containers hold none.
+    pub fn open(&self) -> Result<OwnedFd> {
+        let fail = |source| Error::Cgroup { action: "open", path: self.path.clone(), source };
+        Ok(fs::File::open(&self.path).map_err(fail)?.into())
     }
 
     pub fn apply(&self, settings: &Settings) -> Result<()> {

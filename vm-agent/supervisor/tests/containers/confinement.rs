@@ -1,6 +1,7 @@
 //! What a container may not do.
 
 use std::fs::File;
+use std::os::fd::AsFd;
 
 use runtime::{Extras, cgroup::Hierarchy, device_filter};
 
@@ -103,8 +104,8 @@ pub(crate) async fn cgroup_and_device_filter(stage: &mut Stage) {
     let hierarchy = Hierarchy::prepare(&parent).expect("a cgroup2 tree");
     let cgroup = hierarchy.create("", "one").expect("a cgroup");
     let filter = device_filter::compile(&device_filter::default_rules()).expect("compiles");
-    device_filter::attach(cgroup.fd(), &filter).expect("the kernel takes the filter");
-    let dup = File::from(cgroup.fd().try_clone_to_owned().expect("dup"));
+    device_filter::attach(cgroup.open().expect("its directory").as_fd(), &filter).expect("the kernel takes the filter");
+    let dup = File::from(cgroup.open().expect("its directory"));
     let s = script(
         "cat /proc/self/cgroup | grep ^0::; mknod /tmp/disk b 7 0 && echo made; cat /tmp/disk; mknod /tmp/null c 1 3 && cat /tmp/null && echo read
          mknod /tmp/mem c 1 1; cat /tmp/mem; echo END; read x",

@@ -109,7 +109,7 @@ pub(crate) async fn into_a_delegated_cgroup(stage: &mut Stage) {
     let parent = format!("berth-test-{}-exec", std::process::id());
     let hierarchy = Hierarchy::prepare(&parent).expect("a cgroup2 tree");
     let cgroup = hierarchy.create("", "one").expect("a cgroup");
-    let descriptor = || vec![("cgroup".to_owned(), cgroup.fd().try_clone_to_owned().expect("dup"))];
+    let descriptor = || vec![("cgroup".to_owned(), cgroup.open().expect("its directory"))];
     let container = stage.start_with(&spec(&["cat"]), Extras::default(), descriptor()).await.expect("starts");
     let own_cgroup = spec(&["grep", "^0::", "/proc/self/cgroup"]);
     let (id, stdout, _) =
