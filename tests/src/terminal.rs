@@ -29,6 +29,10 @@ impl Terminal {
         for (name, value) in command.get_envs() {
             if let Some(value) = value {
                 tmux.arg("-e").arg(format!("{}={}", name.to_string_lossy(), value.to_string_lossy()));
+                // Where programs are found tmux takes from its own environment all the same.
+                if name == "PATH" {
+                    tmux.env(name, value);
+                }
             }
         }
         // tmux itself learns of a program's exit code at a time of its own, or never.

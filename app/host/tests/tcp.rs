@@ -187,7 +187,7 @@ async fn settings_and_certificates_are_in_force_at_once() {
     ours.ask(&one).await.unwrap();
 
     let before = certificates.list().unwrap();
-    certificates.renew(&[other.clone()], Lifetime { days: 3 }).unwrap();
+    certificates.renew(std::slice::from_ref(&other), Lifetime { days: 3 }).unwrap();
     ours.ask(&one).await.unwrap();
     let notes = client.status().await.unwrap().machine.notes;
     let soon = notes.iter().filter(|note| note.contains("expires within 3 days: `berth tls renew`")).count();

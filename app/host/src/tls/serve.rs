@@ -19,13 +19,19 @@ type Fingerprint = (u64, u128, u64);
 #[derive(Debug, Clone)]
 pub(crate) struct Security {
     folder: PathBuf,
-    /// The latest, and the files that it was made of.
-    loaded: Arc<Mutex<Option<([Fingerprint; 3], Arc<ServerConfig>)>>>,
+    latest: Arc<Mutex<Option<Loaded>>>,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    /// Of the files that it was made of.
+    files: [Fingerprint; 3],
+    config: Arc<ServerConfig>,
 }
 
 impl Security {
     pub(crate) fn new(paths: &Paths) -> Security {
-        Security { folder: paths.tls_dir(), loaded: Arc::default() }
+        Security { folder: paths.tls_dir(), latest: Arc::default() }
     }
 
     /// TLS 1.2 or 1.3 with a certificate of the client's by our authority.
@@ -49,14 +55,14 @@ impl Security {
         if !sys::is_private(key).map_err(Error::file("read", key))? {
             return Err(Error::OpenKey { path: key.clone() });
         }
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, config)) = &*loaded
-            && *of == found
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(latest) = &*latest
+            && latest.files == found
         {
-            return Ok(config.clone());
+            return Ok(latest.config.clone());
         }
         let config = Arc::new(load(&files)?);
-        *loaded = Some((found, config.clone()));
+        *latest = Some(Loaded { files: found, config: config.clone() });
         Ok(config)
     }
 }
