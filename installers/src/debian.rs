@@ -50,6 +50,7 @@ pub fn install(packages: &[&str], suite: Option<Suite>) -> io::Result<()> {
     if rights == Rights::None {
         return Err(io::Error::other(needs_root(packages, suite)));
     }
+    let lists;
     let mut apt = match suite {
         None => {
             follow(apt_get(rights, &["update", "-q"]), "apt-get update")?;
@@ -57,7 +58,8 @@ pub fn install(packages: &[&str], suite: Option<Suite>) -> io::Result<()> {
         }
         Some(suite) => {
             let mut apt = apt_get(rights, &[]);
-            apt.args(options_for(suite)?).args(["-t", suite.newest()]);
+            lists = options_for(suite)?;
+            apt.args(&lists.options).args(["-t", suite.newest()]);
             apt
         }
     };
@@ -93,7 +95,7 @@ pub fn unpack(package: &str, suite: Suite, cache: &Path) -> io::Result<PathBuf> 
 }
 
 fn download(package: &str, suite: Suite, home: &Path) -> io::Result<PathBuf> {
-    let options = options_for(suite)?;
+    let Lists { options, _lock } = options_for(suite)?;
     let out = Command::new("apt-cache").args(&options).args(["show", "--no-all-versions", package]).output()?;
     let text = String::from_utf8_lossy(&out.stdout);
     let version = text.lines().find_map(|line| line.strip_prefix("Version: ")).ok_or_else(|| {
@@ -123,6 +125,57 @@ fn download(package: &str, suite: Suite, home: &Path) -> io::Result<PathBuf> {
     Ok(folder)
 }
 
+/// Unpacks `packages` of `suite` together below `folder`, which must exist; their versions, in the order of `packages`.
+/// `NAME/*` is all that the package `NAME` depends on, one step deep: what its name does not tell, being the version's.
+///
+/// # Errors
+/// When one of them cannot be downloaded.
+pub fn unpack_all(packages: &[&str], suite: Suite, folder: &Path) -> io::Result<Vec<String>> {
+    let Lists { options, _lock } = options_for(suite)?;
+    let archives = folder.join("archives");
+    fs::create_dir_all(&archives)?;
+    let mut apt = apt_get(Rights::of_this_process(), &["download", "-q"]);
+    apt.current_dir(&archives).args(&options);
+    for package in packages {
+        match package.strip_suffix("/*") {
+            Some(package) => drop(apt.args(dependencies(package, &options)?)),
+            None => drop(apt.arg(package)),
+        }
+    }
+    follow(apt, &say("downloading %{package}", &[("package", packages[0])]))?;
+    let mut versions = vec![String::new(); packages.len()];
+    for entry in fs::read_dir(&archives)? {
+        let deb = entry?.path();
+        let mut dpkg = Command::new("dpkg-deb");
+        dpkg.arg("-x").arg(&deb).arg(folder);
+        let shown = deb.display().to_string();
+        follow(dpkg, &say("unpacking %{package}", &[("package", &shown)]))?;
+        let out = Command::new("dpkg-deb")
+            .arg("--show")
+            .args(["--showformat", "${Package} ${Version}"])
+            .arg(&deb)
+            .output()?;
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        let known = text.split_once(' ').and_then(|(name, version)| {
+            let place = packages.iter().position(|package| *package == name)?;
+            Some((place, version))
+        });
+        if let Some((place, version)) = known {
+            version.clone_into(&mut versions[place]);
+        }
+    }
+    fs::remove_dir_all(&archives)?;
+    Ok(versions)
+}
+
+/// The names of what `package` depends on.
+fn dependencies(package: &str, options: &[String]) -> io::Result<Vec<String>> {
+    let out = Command::new("apt-cache").args(options).args(["show", "--no-all-versions", package]).output()?;
+    let text = String::from_utf8_lossy(&out.stdout);
+    let line = text.lines().find_map(|line| line.strip_prefix("Depends: ")).unwrap_or_default();
+    Ok(line.split(',').filter_map(|one| one.split_whitespace().next()).map(str::to_owned).collect())
+}
+
 fn newest_folder(home: &Path) -> Option<PathBuf> {
     fs::read_dir(home)
         .ok()?
@@ -137,7 +190,8 @@ fn newest_folder(home: &Path) -> Option<PathBuf> {
 /// # Errors
 /// When it cannot be downloaded; `folder` is then as it was.
 pub fn unpack_for(package: &str, architecture: &str, suite: Suite, folder: &Path) -> io::Result<()> {
-    let mut options = options_at(suite, &format!("{}-{architecture}", suite.newest()), Some(architecture))?;
+    let Lists { mut options, _lock } =
+        options_at(suite, &format!("{}-{architecture}", suite.newest()), Some(architecture))?;
     // What is installed here is of this machine's architecture, and of no meaning for another's packages.
     options.extend(["-o".to_owned(), "Dir::State::status=/dev/null".to_owned()]);
     let fresh = fresh_beside(folder)?;
@@ -162,16 +216,24 @@ fn fresh_beside(folder: &Path) -> io::Result<PathBuf> {
     Ok(fresh)
 }
 
+/// The lists of a suite, kept as they are while the value lives: apt itself does not wait for another apt that refreshes them.
+struct Lists {
+    options: Vec<String>,
+    _lock: fs::File,
+}
+
 /// The apt options that make it read `suite` and nothing else; refreshes its lists.
-fn options_for(suite: Suite) -> io::Result<Vec<String>> {
+fn options_for(suite: Suite) -> io::Result<Lists> {
     options_at(suite, suite.newest(), None)
 }
 
 /// Likewise for packages of another architecture, with lists in the folder `home` of the cache.
-fn options_at(suite: Suite, home: &str, architecture: Option<&str>) -> io::Result<Vec<String>> {
+fn options_at(suite: Suite, home: &str, architecture: Option<&str>) -> io::Result<Lists> {
     let home = crate::cache().join("apt").join(home);
     let lists = home.join("lists");
     fs::create_dir_all(lists.join("partial"))?;
+    let lock = fs::File::create(home.join("lock"))?;
+    lock.lock()?;
     let mirror = mirror()?;
     let sources = home.join("sources.list");
     let keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -196,7 +258,7 @@ fn options_at(suite: Suite, home: &str, architecture: Option<&str>) -> io::Resul
     let mut update = apt_get(Rights::of_this_process(), &["update", "-q"]);
     update.args(&options);
     follow(update, &say("reading the package lists of %{suite}", &[("suite", suite.newest())]))?;
-    Ok(options)
+    Ok(Lists { options, _lock: lock })
 }
 
 /// The Debian mirror that this machine's own sources name (one-line or deb822 style).

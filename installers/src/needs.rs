@@ -50,6 +50,19 @@ pub const TEST: &[Need] = &[
 /// Needed by the heavy workloads of `--all` only.
 pub const WORKLOADS: &[Need] = &[need("debootstrap", "makes the Debian that runs in a container")];
 
+/// What installs the clients that are tried against the engine, and runs them: each with how it shows that it is there, since
+/// they often come from elsewhere than Debian.
+const CLIENTS: &[(&[&str], &[Need])] = &[
+    (
+        &["python3", "-m", "pip", "--version"],
+        &[need("python3", "runs the clients in Python"), need("python3-pip", "installs the clients in Python")],
+    ),
+    (
+        &["npm", "--version"],
+        &[need("nodejs", "runs the clients in JavaScript"), need("npm", "installs the clients in JavaScript")],
+    ),
+];
+
 /// The oldest QEMU that boots kernel 6.12 reliably: 7.2 has a TCG fault around cmpxchg16b.
 pub const QEMU_MINIMUM: u32 = 8;
 
@@ -64,6 +77,20 @@ pub fn install_missing(needs: &[Need]) -> io::Result<Vec<&'static str>> {
         debian::install(&missing, None)?;
     }
     Ok(missing)
+}
+
+/// Installs what the clients need and is not there.
+///
+/// # Errors
+/// When apt fails; the message names the packages.
+pub fn clients() -> io::Result<()> {
+    for (probe, needs) in CLIENTS {
+        let there = Command::new(probe[0]).args(&probe[1..]).output().is_ok_and(|out| out.status.success());
+        if !there {
+            install_missing(needs)?;
+        }
+    }
+    Ok(())
 }
 
 /// Installs QEMU from backports unless one of at least [`QEMU_MINIMUM`] is there; returns its version.
@@ -185,7 +212,8 @@ mod tests {
 
     #[test]
     fn every_need_has_a_reason_and_is_named_once() {
-        let all: Vec<&Need> = BUILD.iter().chain(TEST).chain(WORKLOADS).collect();
+        let clients = CLIENTS.iter().flat_map(|(_, needs)| *needs);
+        let all: Vec<&Need> = BUILD.iter().chain(TEST).chain(WORKLOADS).chain(clients).collect();
         for need in &all {
             assert!(!need.reason.is_empty(), "{} needs a reason", need.package);
             assert_eq!(all.iter().filter(|other| other.package == need.package).count(), 1, "{}", need.package);

@@ -36,6 +36,7 @@ fn verify(tally: &mut Tally, all: bool) -> io::Result<()> {
     let there = step("install what the tests need", || {
         needs::install_missing(needs::BUILD)?;
         needs::install_missing(needs::TEST)?;
+        needs::clients()?;
         needs::qemu()?;
         needs::vsock_device()?;
         let mut there = vec![("BERTH_TEST_DOCKER", needs::docker_cli()?), ("BERTH_TEST_SSHD", needs::sshd()?)];

@@ -1,0 +1,22 @@
+"""What every script here begins with."""
+
+import os
+
+import docker
+
+client = docker.from_env(timeout=120)
+image = os.environ["IMAGE"]
+prefix = os.environ["PREFIX"]
+port = int(os.environ["PORT"])
+kind = os.environ["KIND"]
+registry = os.environ["REGISTRY"]
+
+
+def refused(error, words, call, *arguments, **options):
+    """`call` raises `error` with `words` in what the engine said."""
+    try:
+        call(*arguments, **options)
+    except error as caught:
+        assert words in str(caught), f"no <{words}> in <{caught}>"
+        return caught
+    raise AssertionError(f"{call} was not refused")
