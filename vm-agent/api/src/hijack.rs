@@ -70,15 +70,19 @@ impl Hijack {
     }
 
     /// Sends the head, then hands the connection to the handler. `early` is what the client sent behind its request.
+    ///
+    /// Clients that read the head through a buffer and go on without it (Python's `docker` does) lose what arrives together with it.
+    /// With dockerd nothing does, since a process takes it some time to start; so the client is left the time to read the head alone.
     pub(crate) async fn take_over<S>(self, stream: S, early: Bytes)
     where
         S: Stream,
     {
-        let gone = stream.gone();
+        let (gone, drained) = (stream.gone(), stream.drained());
         let (reader, mut writer) = tokio::io::split(stream);
         if writer.write_all(self.head.as_bytes()).await.is_err() || writer.flush().await.is_err() {
             return;
         }
+        drained.await;
         let reader = Cursor::new(early).chain(reader);
         (self.run)(Connection { reader: Box::new(reader), writer: Box::new(writer), gone }).await;
     }

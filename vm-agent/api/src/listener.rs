@@ -3,6 +3,7 @@
 use std::future::{Future, pending};
 use std::io;
 use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use tokio::io::unix::AsyncFd;
@@ -24,6 +25,9 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 
     /// Resolves when the peer has closed its direction, or both; what it sent before may still be unread.
     fn silent(&self) -> BoxFuture<'static, ()>;
+
+    /// Resolves when the peer has read what was written so far, or does not seem to.
+    fn drained(&self) -> BoxFuture<'static, ()>;
 }
 
 impl Stream for UnixStream {
@@ -33,6 +37,10 @@ impl Stream for UnixStream {
 
     fn silent(&self) -> BoxFuture<'static, ()> {
         when(self, Interest::READABLE, Ready::is_read_closed)
+    }
+
+    fn drained(&self) -> BoxFuture<'static, ()> {
+        read(self)
     }
 }
 
@@ -44,6 +52,40 @@ impl Stream for TcpStream {
     fn silent(&self) -> BoxFuture<'static, ()> {
         when(self, Interest::READABLE, Ready::is_read_closed)
     }
+
+    fn drained(&self) -> BoxFuture<'static, ()> {
+        read(self)
+    }
+}
+
+/// How long a client that reads at all may take for it.
+const READ: Duration = Duration::from_millis(50);
+
+/// The kernel tells nobody when a queue has become empty, so it is asked: at once a few times, since a client that is awake needs
+/// microseconds, then each millisecond.
+fn read(stream: &impl AsFd) -> BoxFuture<'static, ()> {
+    let socket = stream.as_fd().try_clone_to_owned();
+    Box::pin(async move {
+        let Ok(socket) = socket else { return };
+        let begun = Instant::now();
+        while begun.elapsed() < READ && matches!(unread(&socket), Ok(1..)) {
+            if begun.elapsed() < SOON {
+                tokio::task::yield_now().await;
+            } else {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+    })
+}
+
+const SOON: Duration = Duration::from_micros(100);
+
+/// How much of what was written the peer has not read (or, over TCP, not acknowledged), in bytes of the kernel's own memory.
+fn unread(socket: &impl AsFd) -> io::Result<i32> {
+    // SAFETY: SIOCOUTQ (unix(7), tcp(7)) writes an int.
+    let request = unsafe { rustix::ioctl::Getter::<{ rustix::ioctl::opcode::none(0x54, 0x11) }, i32>::new() };
+    // SAFETY: as above; it changes nothing.
+    Ok(unsafe { rustix::ioctl::ioctl(socket, request) }?)
 }
 
 /// A second registration of the socket, since the stream's own readiness is its reader's and writer's. Made when it is first waited
@@ -92,6 +134,18 @@ mod tests {
     use std::pin::pin;
     use std::task::Poll;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    #[tokio::test]
+    async fn drained_is_what_the_peer_has_read() {
+        let (mut ours, mut theirs) = UnixStream::pair().expect("a pair");
+        ours.write_all(b"head").await.expect("written");
+        assert!(unread(&ours).expect("asked") > 0);
+        let mut drained = ours.drained();
+        assert!(poll_fn(|cx| Poll::Ready(drained.as_mut().poll(cx).is_pending())).await);
+        theirs.read_exact(&mut [0; 4]).await.expect("read");
+        assert_eq!(unread(&ours).expect("asked"), 0);
+        drained.await;
+    }
 
     #[tokio::test]
     async fn half_a_close_is_not_the_end() {

@@ -314,9 +314,6 @@ impl Inner {
             exec.hub.close();
             // Already done when the start failed.
             let _ = inner.services.supervisor.ack(&exec.id).await;
-            if exec.container.view().run.is_none() {
-                inner.execs.remove(&exec.id);
-            }
         });
     }
 

@@ -1,4 +1,4 @@
-//! The execs that can be asked about: by id, until their container ends or their result has been kept long enough.
+//! The execs that can be asked about: by id, until their container is gone or their result has been kept long enough.
 
 use crate::exec::{Exec, Phase};
 use crate::{Error, Result};
@@ -57,7 +57,16 @@ impl Execs {
         self.known().by_id.remove(id);
     }
 
-    /// The container ended or is gone, and its execs with it; those whose end was not heard of yet go when it is.
+    /// The container ended: who still waits for the result of a command asks for it now, and what never ran will not run.
+    pub(crate) fn container_ended(&self, container: &str) {
+        let mut known = self.known();
+        let now = Instant::now();
+        let left = |exec: &&Arc<Exec>| exec.container.id == container && matches!(*exec.phase.borrow(), Phase::Created);
+        let ids: Vec<String> = known.by_id.values().filter(left).map(|exec| exec.id.clone()).collect();
+        known.ended.extend(ids.into_iter().map(|id| (now, id)));
+    }
+
+    /// The container is gone, and its execs with it; those whose end was not heard of yet go when it is.
     pub(crate) fn forget_container(&self, container: &str) {
         self.known().by_id.retain(|_, exec| {
             exec.container.id != container || matches!(*exec.phase.borrow(), Phase::Starting | Phase::Running { .. })

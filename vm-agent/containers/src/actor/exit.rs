@@ -103,7 +103,7 @@ impl Actor {
                 // It only ends by finishing.
                 let _ = before.await;
             }
-            inner.execs.forget_container(&id);
+            inner.execs.container_ended(&id);
             inner.services.networks.detach_all(&id).await;
             inner.leave_volumes(&record).await;
             if shares_memory {

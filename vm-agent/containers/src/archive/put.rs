@@ -29,8 +29,13 @@ pub(super) fn unpack(
     body: mpsc::Receiver<io::Result<Bytes>>,
     options: ArchivePut,
 ) -> Result<()> {
-    let place = Place::find(inner, view, &format!("{}/.", path.trim_end_matches('/')))?;
-    let stat = place.stat()?;
+    // The end makes it follow a link to the folder; what is told is the client's own path.
+    let own_path = |error| match error {
+        Error::NoSuchPath { container, .. } => Error::NoSuchPath { path: path.to_owned(), container },
+        other => other,
+    };
+    let place = Place::find(inner, view, &format!("{}/.", path.trim_end_matches('/'))).map_err(own_path)?;
+    let stat = place.stat().map_err(own_path)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
         return Err(Error::NotADirectory);
     }
@@ -43,7 +48,8 @@ pub(super) fn unpack(
     if view.record.host.readonly_rootfs && !below_mount {
         return Err(Error::ReadOnlyRoot);
     }
-    let owner = if options.copy_uid_gid {
+    // As with dockerd: without a user of the container's, the archive's owners stay.
+    let owner = if options.copy_uid_gid && !view.record.config.user.is_empty() {
         let user = look_up(place.root(), &view.record.config.user, &[])?;
         Some((user.uid, user.gid))
     } else {
