@@ -5,8 +5,8 @@ ln -sf "$COMPOSE_PLUGIN" "$DOCKER_CONFIG/cli-plugins/docker-compose"
 export COMPOSE_PROJECT_NAME="${PREFIX}p"
 unset COMPOSE_FILE COMPOSE_PROFILES COMPOSE_ENV_FILES
 
-docker() { "$DOCKER" "$@"; }
-compose() { "$DOCKER" compose "$@"; }
+docker() { command "$DOCKER" "$@"; }
+compose() { command "$DOCKER" compose "$@"; }
 
 fail() {
     echo "FAILED: $*" >&2
@@ -28,4 +28,14 @@ refused() {
     shift
     if said=$("$@" 2>&1); then fail "$* was not refused: $said"; fi
     has "$*" "$said" "$words"
+}
+
+# until COMMAND…: asks again until it succeeds; the harness ends what never does
+until_ok() {
+    while ! "$@" > /dev/null 2>&1; do sleep 0.1; done
+}
+
+# awaits WORDS FILE
+awaits() {
+    while ! grep -q -e "$1" "$2"; do sleep 0.1; done
 }

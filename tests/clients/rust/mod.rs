@@ -14,7 +14,11 @@ pub(crate) fn client() -> Client {
         name: "rust",
         title: "bollard (Rust)",
         recipe: Recipe::Compiled("bollard"),
-        nouns: Nouns::Functions(&[("containers", containers::run)]),
+        nouns: Nouns::Functions(&[
+            ("containers", containers::run),
+            ("streams", containers::streams),
+            ("things", containers::things),
+        ]),
         on: crate::everywhere,
     }
 }
