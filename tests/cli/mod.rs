@@ -13,6 +13,7 @@ mod machine;
 mod mounts;
 mod neighbours;
 mod networks;
+mod reaper;
 mod remote;
 mod run;
 mod search;
@@ -39,6 +40,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         neighbours::cases(),
         networks::cases(),
         remote::cases(),
+        reaper::cases(),
         run::cases(),
         search::cases(),
         system::cases(),

@@ -8,10 +8,18 @@ use sha2::{Digest, Sha256};
 /// # Errors
 /// Never in memory; what `tar` reports.
 pub fn docker(reference: &str, layers: &[Vec<u8>]) -> std::io::Result<Vec<u8>> {
+    docker_with(reference, layers, &serde_json::json!({ "Labels": { "name": reference } }))
+}
+
+/// The same with a configuration of its own.
+///
+/// # Errors
+/// Never in memory; what `tar` reports.
+pub fn docker_with(reference: &str, layers: &[Vec<u8>], config: &serde_json::Value) -> std::io::Result<Vec<u8>> {
     let names: Vec<String> = (0..layers.len()).map(|number| format!("layer{number}.tar")).collect();
     let diff_ids: Vec<String> = layers.iter().map(|layer| format!("sha256:{}", hex(&Sha256::digest(layer)))).collect();
     let config = serde_json::json!({
-        "architecture": "amd64", "os": "linux", "config": { "Labels": { "name": reference } },
+        "architecture": "amd64", "os": "linux", "config": config,
         "rootfs": { "type": "layers", "diff_ids": diff_ids },
     });
     let manifest = serde_json::json!([{ "Config": "config.json", "RepoTags": [reference], "Layers": names }]);
@@ -49,13 +57,27 @@ pub fn file(name: &str, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     layer.into_inner()
 }
 
+/// A layer with one program.
+///
+/// # Errors
+/// Never in memory; what `tar` reports.
+pub fn program(name: &str, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut layer = tar::Builder::new(Vec::new());
+    append_as(&mut layer, name, bytes, 0o755)?;
+    layer.into_inner()
+}
+
 /// Adds one file.
 ///
 /// # Errors
 /// Never in memory; what `tar` reports.
 pub fn append(archive: &mut tar::Builder<Vec<u8>>, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+    append_as(archive, name, bytes, 0o644)
+}
+
+fn append_as(archive: &mut tar::Builder<Vec<u8>>, name: &str, bytes: &[u8], mode: u32) -> std::io::Result<()> {
     let mut header = tar::Header::new_gnu();
-    header.set_mode(0o644);
+    header.set_mode(mode);
     header.set_size(bytes.len() as u64);
     archive.append_data(&mut header, name, bytes)
 }

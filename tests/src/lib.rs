@@ -5,7 +5,7 @@
 //! - [`docker`] runs the unmodified docker CLI against it;
 //! - [`berth`] runs the `berth` command against an engine without a machine;
 //! - [`case`] is what one test case gets: an engine, names of its own, and clean-up;
-//! - [`fixture`] compiles small programs, [`mod@image`] and [`archive`] make small images;
+//! - [`fixture`] compiles small programs, [`mod@image`] and [`archive`] make small images, [`reaper`] that of Testcontainers;
 //! - [`http`] sends what the CLI never sends, [`websocket`] attaches as browsers do;
 //! - [`registry`] is a real registry, [`token`] the service that some registries send their clients to, [`gate`] a way to one that
 //!   closes in the middle of a pull;
@@ -26,6 +26,7 @@ pub mod image;
 pub mod index;
 pub mod outside;
 pub mod random;
+pub mod reaper;
 pub mod registry;
 pub mod remote;
 pub mod roles;

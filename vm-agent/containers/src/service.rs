@@ -47,6 +47,8 @@ pub struct Settings {
     pub mode: Mode,
     /// What `/var/run/docker.sock` in a bind means: the engine's own socket.
     pub engine_socket: PathBuf,
+    /// What else means it: its paths on the machine that clients run on, when that is another one.
+    pub engine_sockets: Vec<String>,
     /// Cgroups of containers are made beneath this group of the cgroup2 tree, e.g. `berth`.
     pub cgroup_parent: String,
     /// The engine's own resolver configuration, copied into containers.

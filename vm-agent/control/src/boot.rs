@@ -122,6 +122,8 @@ pub struct EngineSettings {
     pub renew_images: bool,
     /// Containers of the default bridge may not talk to each other, but for links (dockerd's `--icc=false`).
     pub without_icc: bool,
+    /// Paths of the engine's socket on the host: clients that run there bind them into containers that shall reach the engine.
+    pub sockets: Vec<String>,
 }
 
 #[cfg(test)]

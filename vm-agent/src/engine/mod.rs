@@ -181,6 +181,7 @@ async fn open(
             root: root.clone(),
             mode: if places.native { Mode::Native } else { Mode::Vm },
             engine_socket: places.socket.clone(),
+            engine_sockets: settings.sockets.clone(),
             cgroup_parent: cgroup_parent(places),
             resolv_conf: resolv_conf.to_owned(),
         },

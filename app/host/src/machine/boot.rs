@@ -60,6 +60,7 @@ fn engine_settings(settings: &Values, environment: impl Fn(&str) -> Option<Strin
         ca_pem: Some(sys::trusted_roots()).filter(|pem| !pem.is_empty()),
         renew_images: false,
         without_icc: false,
+        sockets: Vec::new(),
     }
 }
 

@@ -74,6 +74,7 @@ pub(super) async fn boot(paths: Paths, ground: Ground, image: GuestImage, accele
             console::rotate(&paths.console_log())?;
             let mut info = boot::boot_info(&ground.settings, ground.link, secret);
             info.engine.renew_images = paths.renewal_mark().exists();
+            info.engine.sockets = vec![paths.engine_socket().to_string_lossy().into_owned()];
             boot::write_initrd(&paths.initrd(), &image.initramfs, &info)?;
             Ok(spec(&paths, &ground, &image, accelerator))
         })

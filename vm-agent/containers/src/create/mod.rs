@@ -9,7 +9,7 @@ mod validate;
 use crate::actor::{Actor, Beginning, endpoint_settings, wish};
 use crate::logs::now;
 use crate::record::{Mounted, Record, Source};
-use crate::service::{Inner, blocking};
+use crate::service::{Inner, Settings, blocking};
 use crate::state::State;
 use crate::stdio::Hub;
 use crate::{Containers, Error, Invalid, LogOptions, Result, names, spec};
@@ -351,13 +351,14 @@ impl Inner {
 /// All mounts in dockerd's order of precedence: those of other containers, `-v`, `--mount`, `--tmpfs`, the image's volumes.
 /// `shallow`: what the request makes read-only does not make what is mounted beneath it so.
 fn wanted_mounts(config: &ContainerConfig, host: &HostConfig, shallow: bool, inner: &Inner) -> Result<Vec<Wanted>> {
-    let mode = inner.settings.mode;
+    let Settings { mode, engine_sockets, .. } = &inner.settings;
+    let sources = mounts::Sources { mode: *mode, engine_sockets };
     let mut given: Vec<Wanted> = Vec::new();
     for raw in host.binds.iter().flatten() {
-        given.push(mounts::parse_bind(raw, &host.volume_driver, mode).map_err(|error| mounts::of_bind(raw, error))?);
+        given.push(mounts::parse_bind(raw, &host.volume_driver, sources).map_err(|error| mounts::of_bind(raw, error))?);
     }
     for mount in host.mounts.iter().flatten() {
-        given.push(mounts::parse_mount(mount, mode)?);
+        given.push(mounts::parse_mount(mount, sources)?);
     }
     given.iter_mut().for_each(|wanted| wanted.recursive_read_only &= !shallow);
     for (path, options) in host.tmpfs.iter().flatten() {

@@ -47,10 +47,21 @@ pub(crate) enum What {
     },
 }
 
+/// Where the sources of binds lie.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sources<'a> {
+    pub(crate) mode: Mode,
+    /// What clients call the engine's own socket, besides what all of them do.
+    pub(crate) engine_sockets: &'a [String],
+}
+
+/// What every client calls the engine's own socket.
+const ENGINE_SOCKETS: [&str; 2] = ["/var/run/docker.sock", "/run/docker.sock"];
+
 const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "slave", "rslave", "shared", "rshared"];
 
 /// One `-v`: `destination`, `source:destination` or `source:destination:mode`.
-pub(crate) fn parse_bind(raw: &str, driver: &str, mode: Mode) -> Result<Wanted, Invalid> {
+pub(crate) fn parse_bind(raw: &str, driver: &str, sources: Sources<'_>) -> Result<Wanted, Invalid> {
     let refused = || Invalid::VolumeSpec(raw.to_owned());
     let (source, destination, options) = split_bind(raw).ok_or_else(refused)?;
     let flags = parse_mode(options)?;
@@ -72,7 +83,7 @@ pub(crate) fn parse_bind(raw: &str, driver: &str, mode: Mode) -> Result<Wanted, 
         return Err(refuse(format!("field {field} must not be specified")));
     }
     if is_host_path(source) {
-        let bind = bind_source(source, &wanted.destination, false, true, mode)?;
+        let bind = bind_source(source, &wanted.destination, false, true, sources)?;
         let propagation = flags.propagation.unwrap_or_default().to_owned();
         return Ok(Wanted { what: bind, propagation, recursive_read_only: flags.read_only, ..wanted });
     }
@@ -97,7 +108,7 @@ pub(crate) fn of_bind(raw: &str, error: Invalid) -> Invalid {
 }
 
 /// One `--mount`.
-pub(crate) fn parse_mount(mount: &Mount, mode: Mode) -> Result<Wanted, Invalid> {
+pub(crate) fn parse_mount(mount: &Mount, sources: Sources<'_>) -> Result<Wanted, Invalid> {
     let refuse = |reason: String| Invalid::Mount { kind: mount.kind.clone(), reason };
     let extra = |field: &str| refuse(format!("field {field} must not be specified"));
     if mount.target.is_empty() {
@@ -144,7 +155,7 @@ pub(crate) fn parse_mount(mount: &Mount, mode: Mode) -> Result<Wanted, Invalid> 
                 &wanted.destination,
                 !options.create_mountpoint,
                 !options.non_recursive,
-                mode,
+                sources,
             )?;
         }
         "volume" => {
@@ -371,13 +382,13 @@ fn bind_source(
     destination: &str,
     must_exist: bool,
     recursive: bool,
-    mode: Mode,
+    sources: Sources<'_>,
 ) -> Result<What, Invalid> {
     let path = clean(source);
-    if path == "/var/run/docker.sock" || path == "/run/docker.sock" {
+    if ENGINE_SOCKETS.contains(&path.as_str()) || sources.engine_sockets.iter().any(|socket| clean(socket) == path) {
         return Ok(What::EngineSocket);
     }
-    match mode {
+    match sources.mode {
         Mode::Vm => Err(Invalid::HostBind(source.to_owned(), destination.to_owned())),
         Mode::Native => Ok(What::Bind { path, must_exist, recursive }),
     }
@@ -421,6 +432,9 @@ pub(crate) fn clean_bytes(path: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    const NATIVE: Sources<'static> = Sources { mode: Mode::Native, engine_sockets: &[] };
+    const VM: Sources<'static> = Sources { mode: Mode::Vm, engine_sockets: &[] };
+
     fn volume(name: &str) -> What {
         What::Volume {
             name: name.to_owned(),
@@ -434,7 +448,7 @@ mod tests {
 
     #[test]
     fn binds() {
-        let parse = |raw: &str| parse_bind(raw, "", Mode::Native).expect(raw);
+        let parse = |raw: &str| parse_bind(raw, "", NATIVE).expect(raw);
         assert_eq!(parse("/data").what, volume(""));
         assert_eq!((parse("vol:/data/").what, parse("vol:/data/").destination.as_str()), (volume("vol"), "/data"));
         assert!(!parse("vol:/data:ro").rw);
@@ -452,14 +466,29 @@ mod tests {
             "/run/docker.sock:/s:ro",
             "/var/./run//docker.sock:/x",
         ] {
-            assert_eq!(parse_bind(raw, "", Mode::Vm).expect(raw).what, What::EngineSocket, "{raw}");
+            assert_eq!(parse_bind(raw, "", VM).expect(raw).what, What::EngineSocket, "{raw}");
         }
+    }
+
+    #[test]
+    fn the_engine_socket_by_the_hosts_name() {
+        let sockets = ["/home/me//berth/engine.sock".to_owned()];
+        let sources = Sources { engine_sockets: &sockets, ..VM };
+        let bind = parse_bind("/home/me/berth/engine.sock:/var/run/docker.sock", "", sources).expect("a socket");
+        assert_eq!((bind.what, bind.destination.as_str()), (What::EngineSocket, "/var/run/docker.sock"));
+        let mount = r#"{"Type":"bind","Source":"/home/me/berth/engine.sock","Target":"/s"}"#;
+        let mount: Mount = serde_json::from_str(mount).expect("valid JSON");
+        assert_eq!(parse_mount(&mount, sources).expect("a socket").what, What::EngineSocket);
+        for other in ["/home/me/berth:/b", "/home/me/berth/control.sock:/c", "/home/me/berth/engine.sock.old:/o"] {
+            parse_bind(other, "", sources).expect_err(other);
+        }
+        parse_bind("/home/me/berth/engine.sock:/s", "", VM).expect_err("nobody's socket");
     }
 
     #[test]
     fn host_folders_are_refused_by_name_in_the_machine() {
         for raw in ["/home/me:/data", "C:\\Users\\me:/data", "c:/Users/me:/data:ro"] {
-            let error = parse_bind(raw, "", Mode::Vm).expect_err(raw).to_string();
+            let error = parse_bind(raw, "", VM).expect_err(raw).to_string();
             assert!(error.starts_with("bind mounts of host folders need a share"), "{error}");
             assert!(error.contains(raw.rsplit_once(":/data").expect("destination").0), "{error}");
         }
@@ -481,7 +510,7 @@ mod tests {
             ("vol:/x:rslave", "invalid mount config for type \"volume\": field BindOptions must not be specified"),
             ("/tmp:/x:nocopy", "invalid mount config for type \"bind\": field VolumeOptions must not be specified"),
         ] {
-            assert_eq!(parse_bind(raw, "", Mode::Native).expect_err(raw).to_string(), text, "{raw}");
+            assert_eq!(parse_bind(raw, "", NATIVE).expect_err(raw).to_string(), text, "{raw}");
         }
     }
 
@@ -489,7 +518,7 @@ mod tests {
     fn mounts() {
         let parse = |json: &str| {
             let mount: Mount = serde_json::from_str(json).expect("valid JSON");
-            parse_mount(&mount, Mode::Native).map_err(|error| error.to_string())
+            parse_mount(&mount, NATIVE).map_err(|error| error.to_string())
         };
         let tmpfs =
             parse(r#"{"Type":"tmpfs","Target":"/t","TmpfsOptions":{"SizeBytes":65536,"Mode":448}}"#).expect("tmpfs");

@@ -98,6 +98,7 @@ impl Stage {
             root: directory.clone(),
             mode: Mode::Native,
             engine_socket: directory.join("engine.sock"),
+            engine_sockets: Vec::new(),
             cgroup_parent: cgroup(),
             resolv_conf: "/etc/resolv.conf".into(),
         };
