@@ -12,11 +12,70 @@ type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
     [
-        cases![everywhere; events_in_order, events_of_every_kind, disk_usage],
+        cases![everywhere; events_in_order, events_of_every_kind, disk_usage, fields_that_clients_read],
         cases![with_cgroups; stats],
         cases![on_this_machine; older_clients_bind_shallowly],
     ]
     .concat()
+}
+
+/// What the Dev Containers CLI, Testcontainers and editors ask for before they do anything: by template, or from the answers
+/// that these show.
+pub(crate) fn fields_that_clients_read(case: &Case<'_>) -> Result {
+    let info = |field: &str| case.ok(&["info", "--format", field]);
+    let version = |field: &str| case.ok(&["version", "--format", field]);
+    let at_least = |text: &str, wanted: u64| {
+        let major = text.split('.').next().and_then(|major| major.parse::<u64>().ok());
+        major.is_some_and(|major| major >= wanted)
+    };
+    let (engine, api) = (version("{{.Server.Version}}")?, version("{{.Server.APIVersion}}")?);
+    ensure!(at_least(&engine, 20) && info("{{.ServerVersion}}")? == engine, "{engine}");
+    // What both speak, of which the engine may speak more.
+    let minor = |text: &str| text.strip_prefix("1.").and_then(|minor| minor.parse::<u32>().ok());
+    let spoken = version("{{.Client.APIVersion}} {{.Server.MinAPIVersion}}")?;
+    let (client, oldest) = spoken.split_once(' ').context("two words")?;
+    ensure!(
+        minor(oldest) <= minor(client) && minor(client) <= minor(&api) && minor(oldest).is_some(),
+        "{spoken} {api}"
+    );
+    ensure!(version("{{.Server.Os}}/{{.Server.Arch}}")? == version("{{.Client.Os}}/{{.Client.Arch}}")?);
+    for field in
+        ["Name", "ID", "OperatingSystem", "KernelVersion", "Driver", "DockerRootDir", "CgroupDriver", "SystemTime"]
+    {
+        ensure!(!info(&format!("{{{{.{field}}}}}"))?.is_empty(), "{field}");
+    }
+    for field in ["NCPU", "MemTotal"] {
+        let number: i64 = info(&format!("{{{{.{field}}}}}"))?.parse()?;
+        ensure!(number > 0, "{field}: {number}");
+    }
+    ensure!(info("{{.OSType}} {{.Architecture}}")? == format!("linux {}", std::env::consts::ARCH));
+    ensure!(info("{{.IndexServerAddress}}")? == "https://index.docker.io/v1/");
+    ensure!(info("{{.DefaultRuntime}}")? == "runc");
+    let runtimes: serde_json::Value = serde_json::from_str(&info("{{json .Runtimes}}")?)?;
+    ensure!(runtimes.get("runc").is_some() && runtimes.get("nvidia").is_none(), "{runtimes}");
+    // Whether there are graphics cards to be had.
+    ensure!(info("{{.Runtimes.nvidia}}")? == "<no value>");
+    let lists = info("{{json .Labels}} {{json .SecurityOptions}} {{json .Plugins.Volume}} {{json .Plugins.Network}}")?;
+    let mut parts = lists.split(' ').map(serde_json::from_str::<Option<Vec<String>>>);
+    ensure!(parts.all(|part| part.is_ok()), "{lists}");
+
+    let (name, label) = (case.container("seen"), format!("seen.by={}", case.number()));
+    let since = info("{{.SystemTime}}")?;
+    let id = case.ok(&["run", "-d", "--name", &name, "--label", &label, "busybox", "sleep", "1000"])?;
+    ensure!(id.starts_with(&case.ok(&["ps", "-q", "-a", "--filter", &format!("label={label}")])?));
+    let until = info("{{.SystemTime}}")?;
+    let filter = format!("container={name}");
+    let words = ["events", "--since", &since, "--until", &until, "--filter", "event=start", "--filter", &filter];
+    let event = case.ok(&[&words[..], &["--format", "{{json .}}"]].concat())?;
+    let event: serde_json::Value = serde_json::from_str(&event)?;
+    ensure!(event["Type"] == "container" && event["Action"] == "start" && event["scope"] == "local", "{event}");
+    ensure!(event["status"] == "start" && event["id"] == id && event["from"] == "busybox", "{event}");
+    ensure!(
+        event["Actor"]["ID"] == id && event["Actor"]["Attributes"]["seen.by"] == case.number().to_string(),
+        "{event}"
+    );
+    ensure!(event["time"].is_u64() && event["timeNano"].is_u64(), "{event}");
+    Ok(())
 }
 
 pub(crate) fn events_in_order(case: &Case<'_>) -> Result {

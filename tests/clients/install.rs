@@ -20,6 +20,8 @@ pub(crate) enum Recipe {
     Debian(&'static [&'static str], &'static str),
     /// Compiled into this program: its name and version are in `Cargo.lock`.
     Compiled(&'static str),
+    /// One beside the other in the same folder, the client's own first.
+    Together(&'static [Recipe]),
 }
 
 /// Its first line is the version; it is written last, so that an installation with one is whole.
@@ -73,6 +75,11 @@ impl Recipe {
                 return Ok(found);
             }
             Recipe::Compiled(_) => {}
+            Recipe::Together(recipes) => {
+                let versions: anyhow::Result<Vec<String>> =
+                    recipes.iter().map(|recipe| recipe.install_into(folder)).collect();
+                return Ok(versions?.swap_remove(0));
+            }
         }
         Ok(self.version())
     }
@@ -84,6 +91,7 @@ impl Recipe {
             Recipe::Npm(packages) => Some(packages[0].1.to_owned()),
             Recipe::Debian(_, tried) => Some((*tried).to_owned()),
             Recipe::Compiled(name) => locked(name),
+            Recipe::Together(recipes) => recipes.first().map(Recipe::version),
         }
         .expect("every recipe names its version")
     }

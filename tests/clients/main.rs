@@ -29,12 +29,15 @@
 //! Nothing is skipped: where a client cannot be installed, its tests fail and say what was missing.
 
 mod compose;
+mod devcontainers;
 mod go;
 mod install;
 mod node;
 mod page;
 mod python;
 mod rust;
+mod testcontainers_node;
+mod testcontainers_python;
 mod trial;
 
 use std::path::{Path, PathBuf};
@@ -73,7 +76,16 @@ pub(crate) enum Nouns {
 }
 
 fn clients() -> Vec<Client> {
-    vec![compose::client(), go::client(), node::client(), python::client(), rust::client()]
+    vec![
+        compose::client(),
+        devcontainers::client(),
+        go::client(),
+        node::client(),
+        python::client(),
+        rust::client(),
+        testcontainers_node::client(),
+        testcontainers_python::client(),
+    ]
 }
 
 /// Natively, and in the machine.
@@ -84,6 +96,21 @@ pub(crate) fn everywhere(kind: Kind, all: bool) -> bool {
 /// Natively; in the machine in the long run only.
 pub(crate) fn natively(kind: Kind, all: bool) -> bool {
     !kind.is_machine() || (all && kind == Kind::Vsock)
+}
+
+/// The images that clients pull from Docker Hub without being told to; ours of that name is what they get.
+const REAPERS: [&str; 2] = [testcontainers_node::REAPER, testcontainers_python::REAPER];
+
+/// An engine that has `registry` for its mirror of Docker Hub.
+fn start(kind: Kind, registry: &Registry) -> anyhow::Result<Engine> {
+    let engine = Engine::start_mirrored(kind, registry)?;
+    for reaper in REAPERS {
+        match kind {
+            Kind::Reference => tests::reaper::load(&engine.docker, reaper)?,
+            Kind::Native | Kind::Vsock | Kind::Serial => tests::reaper::publish(&engine.docker, registry, reaper)?,
+        }
+    }
+    Ok(engine)
 }
 
 /// Made when first needed, or why not.
@@ -122,8 +149,8 @@ fn main() -> std::process::ExitCode {
                     let (engine, registry, installation, outside) = &shared;
                     // First, since it says what is missing on this machine.
                     let installation = made(installation, || outside.within(|| client.recipe.install(client.name)))?;
-                    let engine = made(engine, || Engine::start(kind))?;
                     let registry = made(registry, || Registry::start(Access::Anonymous))?;
+                    let engine = made(engine, || start(kind, registry))?;
                     let ground = Ground::new(client.name, engine, registry)?;
                     let ran = noun.run(&ground, installation);
                     ran.map_err(|error| {
@@ -134,6 +161,12 @@ fn main() -> std::process::ExitCode {
         }
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
+    for (_, engine) in engines.iter().filter(|(kind, _)| *kind == Kind::Reference) {
+        if let Some(Ok(engine)) = engine.get() {
+            // It is its caller's, and keeps nothing of ours. Fails for what was not loaded.
+            let _ = engine.docker.run(&[&["rmi", "-f"], &REAPERS[..]].concat());
+        }
+    }
     drop(engines);
     drop(registry);
     if conclusion.has_failed() { std::process::ExitCode::FAILURE } else { std::process::ExitCode::SUCCESS }

@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use tempfile::TempDir;
 
 use crate::docker::Docker;
+use crate::registry::Registry;
 use crate::wait::until;
 use crate::{binary, guest_image};
 
@@ -65,10 +66,22 @@ impl Engine {
     /// # Errors
     /// When it does not come up; carries the end of its log.
     pub fn start(kind: Kind) -> anyhow::Result<Self> {
+        Self::start_with(kind, None)
+    }
+
+    /// The same with `mirror` for Docker Hub's images. A reference engine has the mirrors that its caller gave it.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub fn start_mirrored(kind: Kind, mirror: &Registry) -> anyhow::Result<Self> {
+        Self::start_with(kind, Some(&format!("http://{}", mirror.address())))
+    }
+
+    fn start_with(kind: Kind, mirror: Option<&str>) -> anyhow::Result<Self> {
         match kind {
-            Kind::Native => Self::native(),
-            Kind::Vsock => Self::machine(kind, "vsock"),
-            Kind::Serial => Self::machine(kind, "serial"),
+            Kind::Native => Self::native(mirror),
+            Kind::Vsock => Self::machine(kind, "vsock", mirror),
+            Kind::Serial => Self::machine(kind, "serial", mirror),
             Kind::Reference => {
                 let host = std::env::var("BERTH_TEST_HOST").context("BERTH_TEST_HOST names no engine")?;
                 let docker = Docker::new(host)?;
@@ -78,7 +91,7 @@ impl Engine {
         }
     }
 
-    fn native() -> anyhow::Result<Self> {
+    fn native(mirror: Option<&str>) -> anyhow::Result<Self> {
         let home = tempfile::tempdir()?;
         let socket = home.path().join("engine.sock");
         let log = fs::File::create(home.path().join("log"))?;
@@ -90,6 +103,7 @@ impl Engine {
             .arg(home.path().join("run"))
             .arg("--socket")
             .arg(&socket)
+            .args(mirror.iter().flat_map(|mirror| ["--registry-mirror", mirror]))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -112,10 +126,13 @@ impl Engine {
         Ok(engine)
     }
 
-    fn machine(kind: Kind, link: &str) -> anyhow::Result<Self> {
+    fn machine(kind: Kind, link: &str, mirror: Option<&str>) -> anyhow::Result<Self> {
         let machine = Machine::new()?;
         machine.berth(&["config", "set", "link", link])?;
         machine.berth(&["config", "set", "docker_context", "false"])?;
+        if let Some(mirror) = mirror {
+            machine.berth(&["config", "set", "registry_mirrors", mirror])?;
+        }
         machine.berth(&["up"])?;
         let docker = Docker::new(machine.docker_host()?)?;
         Ok(Self { kind, docker, running: Running::Machine(machine) })

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::docker::Docker;
+use crate::registry::Registry;
 use crate::{archive, fixture};
 
 /// Loads it into an engine as `reference`.
@@ -15,5 +16,17 @@ pub fn load(docker: &Docker, reference: &str) -> anyhow::Result<()> {
     let image = archive::docker_with(reference, &[archive::program("bin/ryuk", &program)?], &config)?;
     let said = docker.fed(&image, &["load", "-q"])?;
     anyhow::ensure!(said.code == 0, "docker load: {said:?}");
+    Ok(())
+}
+
+/// Has an engine push it to `registry`, for who pulls Docker Hub's `reference` through that mirror; the engine does not keep it.
+///
+/// # Errors
+/// As [`load`], and when the registry does not take it.
+pub fn publish(docker: &Docker, registry: &Registry, reference: &str) -> anyhow::Result<()> {
+    let name = format!("{}/{reference}", registry.address());
+    load(docker, &name)?;
+    docker.ok(&["push", "-q", &name])?;
+    docker.ok(&["rmi", &name])?;
     Ok(())
 }

@@ -89,6 +89,12 @@ impl Containers {
         Ok(exec.id.clone())
     }
 
+    /// Whether the command may be started: it is known, and its container runs. Whether it was started before is not asked.
+    pub fn exec_can_start(&self, exec: &str) -> Result<()> {
+        let exec = self.inner.execs.find(exec)?;
+        refuse_unless_running(&exec.container).map(drop)
+    }
+
     /// Runs the command; `None` when detached. An error means that it never ran, and its exit code says why.
     pub async fn exec_start(&self, exec: &str, request: ExecStartRequest) -> Result<Option<Attached>> {
         let exec = self.inner.execs.find(exec)?;

@@ -1,7 +1,7 @@
 //! Commands in running containers.
 
-use containers::Error;
 use engine_api::{API_VERSION, ExecConfig, ExecStartRequest, IdResponse};
+use futures_util::future::BoxFuture;
 
 use super::Call;
 use super::containers::terminal_size;
@@ -21,38 +21,37 @@ pub(super) async fn inspect(call: Call) -> Answer {
     reply::json(&call.services.containers.exec_inspect(&call.name)?)
 }
 
-/// A command that cannot be started, or not again, is told of on the stream, and by the exit code of the exec: the client has its
-/// connection by then (as in dockerd).
+/// The client has its connection before the command begins, as in dockerd: some clients read the head into a buffer and lose what
+/// comes with it. So a command that cannot be started, or not again, is told of on the stream, and by the exit code of the exec.
 pub(super) async fn start(mut call: Call) -> Answer {
     let mut request: ExecStartRequest = call.json().await?;
     if !call.since(1, 42) || !request.tty {
         request.console_size = None;
     }
-    let (detach, tty) = (request.detach, request.tty);
-    let upgrade = call.wants_upgrade();
+    let containers = call.services.containers.clone();
+    if request.detach {
+        containers.exec_start(&call.name, request).await?;
+        return reply::ok();
+    }
+    containers.exec_can_start(&call.name)?;
+    let tty = request.tty;
     // dockerd repeats them here, unlike in an attach.
     let standard = format!(
         "Api-Version: {API_VERSION}\r\nDocker-Experimental: false\r\nOstype: linux\r\nServer: {}\r\n",
         super::SERVER.to_str().unwrap_or_default()
     );
-    let head = hijack::stream_head(upgrade, call.stream_type(tty), &standard);
-    match call.services.containers.exec_start(&call.name, request).await {
-        Ok(None) => reply::ok(),
-        Ok(Some(attached)) => Ok(Outcome::Hijack(Hijack {
-            head,
-            run: Box::new(move |connection| Box::pin(hijack::session(connection, attached))),
-        })),
-        Err(
-            error @ (Error::StartConfig { .. } | Error::Start { .. } | Error::ExecHasRun(_) | Error::ExecRunning(_)),
-        ) if !detach => {
-            let message = error.to_string();
-            Ok(Outcome::Hijack(Hijack {
-                head,
-                run: Box::new(move |connection| Box::pin(hijack::complain(connection, message, tty))),
-            }))
-        }
-        Err(error) => Err(error.into()),
-    }
+    let head = hijack::stream_head(call.wants_upgrade(), call.stream_type(tty), &standard);
+    let exec = call.name.clone();
+    let run = move |connection| -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            match containers.exec_start(&exec, request).await {
+                Ok(Some(attached)) => hijack::session(connection, attached).await,
+                Ok(None) => {}
+                Err(error) => hijack::complain(connection, error.to_string(), tty).await,
+            }
+        })
+    };
+    Ok(Outcome::Hijack(Hijack { head, run: Box::new(run) }))
 }
 
 pub(super) async fn resize(call: Call) -> Answer {
