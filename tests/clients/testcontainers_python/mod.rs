@@ -23,6 +23,8 @@ fn script(installation: &Path, script: &Path) -> anyhow::Result<Command> {
     let mut command = Command::new("python3");
     // The tree stays as git has it.
     command.arg("-B").arg(script).env("PYTHONPATH", installation);
+    // A machine that itself is a container has `/.dockerenv`, by which the client takes itself for a container of this engine.
+    command.env("TESTCONTAINERS_CONNECTION_MODE", "docker_host");
     crate::compose::plug_in(&mut command, installation);
     Ok(command)
 }
