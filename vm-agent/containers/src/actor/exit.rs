@@ -13,8 +13,9 @@ use store::Durability;
 /// How long a dead container's pipes may stay open: a process outside of its pid namespace can hold them.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// How long an end waits for its published ports to be closed, on the other side of a link that may be stuck.
-const PORTS: Duration = Duration::from_secs(5);
+/// How long an end waits for its networks to be left and its published ports to be closed, on the other side of a link that may be
+/// stuck.
+const LEAVING: Duration = Duration::from_secs(5);
 
 impl Actor {
     /// The first process has ended.
@@ -49,11 +50,12 @@ impl Actor {
         if let Some(health) = &mut self.health {
             Arc::make_mut(health).failing_streak = 0;
         }
-        if self.publishes_ports() {
-            // Whoever hears of the end may take the ports. Without ports nobody can tell, and the release goes on by itself.
+        if self.is_missed_outside() {
+            // Whoever hears of the end may take the ports, or remove the network. Without them nobody can tell, and the release goes
+            // on by itself.
             let detached = self.inner.services.networks.detach_all(&self.record.id);
-            if tokio::time::timeout(PORTS, detached).await.is_err() {
-                tracing::warn!(container = self.record.id, "the ports of an ended container are still open");
+            if tokio::time::timeout(LEAVING, detached).await.is_err() {
+                tracing::warn!(container = self.record.id, "an ended container is still on its networks");
             }
         }
         self.run = None;
@@ -67,9 +69,11 @@ impl Actor {
         self.finish_removals().await;
     }
 
-    fn publishes_ports(&self) -> bool {
+    /// Whether it holds ports, or a network that can be removed.
+    fn is_missed_outside(&self) -> bool {
         let host = &self.record.host;
-        host.publish_all_ports || host.port_bindings.as_ref().is_some_and(|ports| !ports.is_empty())
+        let ports = host.publish_all_ports || host.port_bindings.as_ref().is_some_and(|ports| !ports.is_empty());
+        ports || self.record.endpoints.keys().any(|network| !matches!(network.as_str(), "bridge" | "host" | "none"))
     }
 
     /// Waits for the last output, then ends logs and clients.
