@@ -70,10 +70,8 @@ pub(crate) fn fields_that_clients_read(case: &Case<'_>) -> Result {
     let event: serde_json::Value = serde_json::from_str(&event)?;
     ensure!(event["Type"] == "container" && event["Action"] == "start" && event["scope"] == "local", "{event}");
     ensure!(event["status"] == "start" && event["id"] == id && event["from"] == "busybox", "{event}");
-    ensure!(
-        event["Actor"]["ID"] == id && event["Actor"]["Attributes"]["seen.by"] == case.number().to_string(),
-        "{event}"
-    );
+    let seen_by = case.number().to_string();
+    ensure!(event["Actor"]["ID"] == id && event["Actor"]["Attributes"]["seen.by"] == *seen_by, "{event}");
     ensure!(event["time"].is_u64() && event["timeNano"].is_u64(), "{event}");
     Ok(())
 }

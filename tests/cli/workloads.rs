@@ -13,12 +13,17 @@ use tests::case::Case;
 use tests::docker::said;
 use tests::wait::until;
 
-use crate::suite::{Entry, cases, in_the_long_run};
+use crate::suite::{Entry, cases, in_the_long_run, in_the_long_run_on_this_machine};
 
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![in_the_long_run; systemd_with_an_engine_inside, kind_makes_its_node, programs_of_i386, tools_with_all_rights]
+    [
+        cases![in_the_long_run; systemd_with_an_engine_inside, programs_of_i386, tools_with_all_rights],
+        // kind binds /lib/modules.
+        cases![in_the_long_run_on_this_machine; kind_makes_its_node],
+    ]
+    .concat()
 }
 
 fn workloads() -> anyhow::Result<Workloads> {

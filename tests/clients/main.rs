@@ -72,8 +72,11 @@ pub(crate) enum Nouns {
     /// installation and the script.
     Scripts(&'static str, fn(&Path, &Path) -> anyhow::Result<Command>),
     /// Functions of this program.
-    Functions(&'static [(&'static str, fn(&Ground<'_>) -> anyhow::Result<()>)]),
+    Functions(&'static [(&'static str, Noun)]),
 }
+
+/// What one noun of a client in Rust does.
+pub(crate) type Noun = fn(&Ground<'_>) -> anyhow::Result<()>;
 
 fn clients() -> Vec<Client> {
     vec![

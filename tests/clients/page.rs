@@ -9,7 +9,8 @@ use crate::{clients, install, trial};
 const PAGE: &str = include_str!("../../docs/compatibility.md");
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let tests: [(&str, fn() -> anyhow::Result<()>); 2] = [
+    type Test = fn() -> anyhow::Result<()>;
+    let tests: [(&str, Test); 2] = [
         ("page::says_what_is_installed_and_run", says_what_is_installed_and_run),
         ("page::versions_are_compared_by_number", install::versions_are_compared_by_number),
     ];
