@@ -7,7 +7,7 @@ use crate::logs::rfc3339;
 use crate::record::Record;
 use crate::service::{Inner, blocking};
 use crate::state::{Exit, State};
-use crate::{Containers, Result};
+use crate::{Containers, Error, Result};
 use engine_api::host_config::{PortBinding, PortMap};
 use engine_api::inspect::DriverData;
 use engine_api::{ContainerInspect, ContainerState, EndpointSettings, HostConfig, Map, NetworkSettings};
@@ -101,10 +101,15 @@ impl Inner {
         data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
-    /// Bytes: (written by the container, with the image).
+    /// Bytes: (written by the container, with the image). Of one that is removed meanwhile, [`Error::NoSuchContainer`].
     pub(crate) async fn sizes(self: &Arc<Self>, record: &Record) -> Result<(i64, i64)> {
         let upper = self.upper(&record.id).upper;
-        let written = blocking(move || Ok(layers::Layers::upper_size(&upper)?)).await?;
+        let written = blocking(move || Ok(layers::Layers::upper_size(&upper)?)).await;
+        // Its files are deleted after it is forgotten.
+        let written = written.map_err(|error| match self.by_id(&record.id) {
+            Some(_) => error,
+            None => Error::NoSuchContainer(record.id.clone()),
+        })?;
         let layers = &self.services.layers;
         let image: u64 = record.chain.iter().filter_map(|layer| layers.size(layer).ok()).sum();
         let number = |size: u64| i64::try_from(size).unwrap_or(i64::MAX);

@@ -7,7 +7,7 @@ use crate::logs::now;
 use crate::record::Record;
 use crate::requests::ListRequest;
 use crate::state::{Exit, State};
-use crate::{Containers, Result, inspect};
+use crate::{Containers, Error, Result, inspect};
 use engine_api::ContainerSummary;
 use engine_api::container::{HostConfigSummary, NetworkSettingsSummary, Port};
 use engine_api::host_config::PortMap;
@@ -36,7 +36,11 @@ impl Containers {
             // As in dockerd.
             summary.names.sort();
             if request.size {
-                (summary.size_rw, summary.size_root_fs) = self.inner.sizes(&view.record).await?;
+                (summary.size_rw, summary.size_root_fs) = match self.inner.sizes(&view.record).await {
+                    // It went while others were measured.
+                    Err(Error::NoSuchContainer(_)) => continue,
+                    sizes => sizes?,
+                };
             }
             list.push(summary);
         }
