@@ -119,6 +119,8 @@ pub(crate) enum Command {
         code: i32,
         at: UnixNanos,
     },
+    /// Everything is cleared up: the delay of a restart that an earlier engine began goes on.
+    GoOnWaiting,
     RestartDue {
         round: u64,
     },

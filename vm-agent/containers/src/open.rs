@@ -174,7 +174,16 @@ impl Containers {
             let started = starting.remove(&id);
             let Some(handle) = self.inner.by_id(&id) else { continue };
             let record = Arc::clone(&handle.view().record);
-            let State::Exited(exit) = &record.state else { continue };
+            let exit = match &record.state {
+                State::Exited(exit) => exit,
+                State::Restarting(_) => {
+                    handle.tell(Command::GoOnWaiting);
+                    continue;
+                }
+                State::Created(_) | State::Starting(_) | State::Running(_) | State::Paused(_) | State::Removing(_) => {
+                    continue;
+                }
+            };
             let policy = &record.host.restart_policy;
             let again = match Policy::parse(&policy.name, policy.maximum_retry_count).unwrap_or_default() {
                 Policy::No => false,

@@ -118,11 +118,6 @@ impl Actor {
         if actor.run.is_some() {
             actor.start_probing();
         }
-        if let State::Restarting(exit) = &actor.record.state {
-            // An earlier engine died before the delay had passed.
-            let ago = Duration::from_nanos(u64::try_from(crate::logs::now() - exit.finished_at).unwrap_or(0));
-            actor.schedule_restart(actor.record.backoff.remaining(ago));
-        }
         tokio::spawn(actor.live(commands));
         handle
     }
@@ -169,6 +164,7 @@ impl Actor {
                 self.report_failed_restart();
             }
             Command::RestartDue { .. } => {}
+            Command::GoOnWaiting => self.go_on_waiting(),
             Command::Probed { started_at, health } => self.probed(started_at, health).await,
         }
     }
@@ -330,6 +326,14 @@ impl Actor {
         });
         if let Err(error) = done.await {
             tracing::error!(container = self.record.id, %error, frozen, "cannot freeze or thaw a container");
+        }
+    }
+
+    /// An earlier engine died before the delay of a restart had passed.
+    fn go_on_waiting(&mut self) {
+        if let State::Restarting(exit) = &self.record.state {
+            let ago = Duration::from_nanos(u64::try_from(crate::logs::now() - exit.finished_at).unwrap_or(0));
+            self.schedule_restart(self.record.backoff.remaining(ago));
         }
     }
 
