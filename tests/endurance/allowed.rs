@@ -24,6 +24,11 @@ const OWN: &[Own] = &[
     // Neither `fromImage` nor `fromSrc`, or a source that is no address; a registry that cannot be reached, or cannot be one.
     own("/images/create", 500, r#"Get \"http"#),
     own("/auth", 500, r#"Get \"http"#),
+    own("/images/search", 500, r#"Get \"http"#),
+    own("/distribution/", 500, r#"Get \"http"#),
+    own("/distribution/", 500, "no manifest found for full image ID"),
+    // A limit that the kernel, or the runtime for it, does not take.
+    own("/update", 500, "Cannot update container"),
     // Swarm is off.
     own("/", 503, "This node is not a swarm manager"),
     own("/swarm/leave", 503, "This node is not part of a swarm"),
@@ -31,8 +36,6 @@ const OWN: &[Own] = &[
     // Not dockerd's words: what docs/api-coverage.md calls refused.
     own("/build", 501, "this engine cannot build images"),
     own("/session", 501, "this engine cannot build images"),
-    own("/distribution/", 501, "this engine cannot describe an image without pulling it"),
-    own("/images/search", 501, "this engine cannot search a registry"),
 ];
 
 /// Whether dockerd gives that answer, too.

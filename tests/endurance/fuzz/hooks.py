@@ -31,6 +31,17 @@ def map_path_parameters(context, path_parameters):
 
 
 @schemathesis.hook
+def map_query(context, query):
+    # A stop that waits for years, or for ever, is answered after them: that is no hang.
+    if isinstance(query, dict) and "t" in query:
+        try:
+            query["t"] = int(query["t"]) % 2
+        except (TypeError, ValueError):
+            pass
+    return query
+
+
+@schemathesis.hook
 def map_body(context, body):
     if isinstance(body, dict):
         if context.operation.path == "/containers/create":

@@ -40,11 +40,12 @@ pub(crate) fn odd_requests(engine: &Engine) -> Result {
         .args(["--url", &format!("http://127.0.0.1:{}/v1.51", proxy.port())])
         .args(["--checks", "not_a_server_error", "--continue-on-failure", "--no-shrink"])
         .args(["--suppress-health-check", "all", "--request-timeout", "60", "--warnings", "off"])
-        .args(["--seed", &seed.to_string()]);
+        // One worker: more of them change one another's recursion limit (hypothesis 6.170), and Python aborts.
+        .args(["--workers", "1", "--seed", &seed.to_string()]);
     if is_long() {
-        command.args(["--phases", "examples,coverage,fuzzing", "--max-examples", "200", "--workers", "2"]);
+        command.args(["--phases", "examples,coverage,fuzzing", "--max-examples", "200"]);
     } else {
-        command.args(["--phases", "fuzzing", "--max-examples", "4", "--workers", "2"]);
+        command.args(["--phases", "fuzzing", "--max-examples", "4"]);
     }
     let out = command.stdin(Stdio::null()).output().context("schemathesis")?;
     let said = String::from_utf8_lossy(&out.stdout).into_owned();
