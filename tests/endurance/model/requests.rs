@@ -141,7 +141,8 @@ impl Operation {
             Operation::Exec(number) => exec(host, *number, world),
             Operation::Policy(number, policy) => {
                 let body = json!({"RestartPolicy": {"Name": policy}});
-                let expect = world.get(number).map_or(404, |at| if at.auto_remove { 409 } else { 200 });
+                let refused = |at: &Container| at.auto_remove && *policy != "no";
+                let expect = world.get(number).map_or(404, |at| if refused(at) { 409 } else { 200 });
                 // A program that ends would be started again and again.
                 let Some(Program::Ends(_)) = world.get(number).map(|at| at.program) else {
                     asked(host, "POST", &format!("/containers/{}/update", name(*number)), &body, expect)?;
