@@ -13,7 +13,7 @@ use crate::suite::{Entry, cases, everywhere};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; isolated_has_no_gateway, routed_opens_the_containers_port, families_by_option, wrong_options, inhibited_gateway, ranges_of_ports, one_number_for_several_addresses, ipv6_addresses_of_the_host, a_container_reaches_its_own_port, sctp, link_local_addresses]
+    cases![everywhere; isolated_has_no_gateway, routed_opens_the_containers_port, families_by_option, wrong_options, inhibited_gateway, ranges_of_ports, one_number_for_several_addresses, ipv6_addresses_of_the_host, sctp, link_local_addresses]
 }
 
 const MODE: &str = "com.docker.network.bridge.gateway_mode_ipv4";
@@ -201,18 +201,6 @@ pub(crate) fn ipv6_addresses_of_the_host(case: &Case<'_>) -> Result {
     ensure!(ports(case, &name, "80/tcp")? == [format!("[::1]:{port}")], "{}", case.ok(&["port", &name])?);
     until("the page over IPv6", Duration::from_secs(120), || get(&format!("http://[::1]:{port}/")))?;
     ensure!(get(&format!("http://127.0.0.1:{port}/")).is_none(), "not over IPv4");
-    Ok(())
-}
-
-pub(crate) fn a_container_reaches_its_own_port(case: &Case<'_>) -> Result {
-    let (network, name, port) = (case.network("hairpin"), case.container("hairpin"), case.port());
-    case.ok(&["network", "create", &network])?;
-    httpd(case, &name, &["--network", &network, "-p", &format!("{port}:80")])?;
-    let gateway = case.ok(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", &network])?;
-    let url = format!("http://{gateway}:{port}/");
-    let fetch = ["exec", &name, "timeout", "5", "wget", "-q", "-O", "-", &url];
-    let page = until("its own page", Duration::from_secs(120), || case.ok(&fetch).ok())?;
-    ensure!(page == "served", "{page}");
     Ok(())
 }
 

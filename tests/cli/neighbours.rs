@@ -95,7 +95,9 @@ fn server(case: &Case<'_>, name: &str, network: &str, options: &[&str]) -> anyho
 
 /// Whether a fresh container on the network gets the page.
 fn fetches(case: &Case<'_>, network: &str, url: &str) -> anyhow::Result<bool> {
-    let fetch = ["run", "--rm", "--network", network, "busybox", "timeout", "5", "wget", "-q", "-O", "-", url];
+    // Not as process 1, which busybox's `timeout` could not end.
+    let fetch =
+        ["run", "--rm", "--init", "--network", network, "busybox", "timeout", "5", "wget", "-q", "-O", "-", url];
     Ok(case.run(&fetch)?.out == "served\n")
 }
 
