@@ -56,6 +56,7 @@ mod tests {
             include_str!("debian.rs"),
             include_str!("needs.rs"),
             include_str!("step.rs"),
+            include_str!("workloads.rs"),
         ];
         let calls = sources.into_iter().flat_map(|source| source.split("say(").skip(1));
         calls.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split_once('"').map(|(text, _)| text)).collect()

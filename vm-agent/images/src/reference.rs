@@ -271,7 +271,7 @@ mod tests {
         }
         assert_eq!(
             Reference::parse("BusyBox").unwrap_err().to_string(),
-            "invalid reference format: repository name must be lowercase"
+            "invalid reference format: repository name (library/BusyBox) must be lowercase"
         );
         assert!(Reference::parse(&"a".repeat(64)).unwrap_err().to_string().contains("64-byte hexadecimal"));
         assert!(Reference::parse(&format!("x:{}", "t".repeat(129))).is_err());

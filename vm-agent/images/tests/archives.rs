@@ -220,7 +220,7 @@ async fn images_are_found_listed_and_told_apart() {
     for (name, message) in [
         ("busybox", "No such image: busybox:latest".to_owned()),
         ("busybox:2", "No such image: busybox:2".to_owned()),
-        ("Bad", "invalid reference format: repository name must be lowercase".to_owned()),
+        ("Bad", "invalid reference format: repository name (library/Bad) must be lowercase".to_owned()),
     ] {
         assert_eq!(bench.images.resolve(name).unwrap_err().to_string(), message);
     }
