@@ -15,7 +15,7 @@ pub(crate) fn client() -> Client {
         title: "Testcontainers (Python)",
         recipe: Recipe::Together(&[Recipe::Pip(&["testcontainers==4.15.0", "docker==7.2.0"]), crate::compose::RECIPE]),
         nouns: Nouns::Scripts("py", script),
-        on: crate::everywhere,
+        on: crate::natively,
     }
 }
 
