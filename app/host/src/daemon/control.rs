@@ -14,7 +14,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::protocol::{DaemonStatus, DaemonVersion, ErrorBody, LogSource, ResetRequest, SHELL_PROTOCOL, SettingChange};
 use super::{Shared, change, logs};
@@ -121,26 +121,32 @@ fn with_notes(shared: &Shared, mut machine: MachineStatus) -> MachineStatus {
     machine
 }
 
-/// Makes the request, then streams the status at every change until it settles.
+/// Makes the request, then streams the status that it led to and every later one until it settles.
 async fn change(shared: &Shared, request: machine::Request) -> Result<Response<Body>> {
-    shared.machine.request(request).await?;
-    Ok(progress(shared))
+    let status = shared.machine.status();
+    let accepted = shared.machine.request(request).await?;
+    Ok(progress(shared, accepted, status))
 }
 
-fn progress(shared: &Shared) -> Response<Body> {
-    let (shared, mut status) = (shared.clone(), shared.machine.status());
+/// `first`, then what `status` becomes: a machine that is quick is told to have stopped though it has started again meanwhile.
+fn progress(shared: &Shared, first: MachineStatus, mut status: watch::Receiver<MachineStatus>) -> Response<Body> {
+    let shared = shared.clone();
     let (to, lines) = mpsc::channel(16);
     tokio::spawn(async move {
+        let mut machine = first;
         loop {
-            let machine = status.borrow_and_update().clone();
+            let settled = machine.phase.is_settled();
             // What keeps docker's clients away matters only where there is a machine to reach.
             let there = matches!(machine.phase, Phase::Starting | Phase::Running | Phase::Failed);
-            let now = if there { with_notes(&shared, machine) } else { machine };
-            let settled = now.phase.is_settled();
+            let now = if there { with_notes(&shared, machine.clone()) } else { machine.clone() };
             let mut line = serde_json::to_vec(&now).expect("a status has only string keys");
             line.push(b'\n');
-            if to.send(Bytes::from(line)).await.is_err() || settled || status.changed().await.is_err() {
+            if to.send(Bytes::from(line)).await.is_err() || settled {
                 return;
+            }
+            match status.wait_for(|status| *status != machine).await {
+                Ok(status) => machine = status.clone(),
+                Err(_) => return,
             }
         }
     });

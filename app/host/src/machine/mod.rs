@@ -40,7 +40,7 @@ pub enum Request {
 /// A machine owned by a task; clones are the same machine.
 #[derive(Debug, Clone)]
 pub struct Handle {
-    requests: mpsc::Sender<(Request, oneshot::Sender<Result<()>>)>,
+    requests: mpsc::Sender<(Request, oneshot::Sender<Result<MachineStatus>>)>,
     status: watch::Receiver<MachineStatus>,
     engine: watch::Receiver<Option<Guest>>,
     guest: watch::Receiver<Option<Guest>>,
@@ -62,8 +62,8 @@ impl Handle {
         Handle { requests, status, engine, guest, forwards }
     }
 
-    /// Makes a request and returns once it is accepted; its effect is then visible in the status.
-    pub async fn request(&self, request: Request) -> Result<()> {
+    /// Makes a request and returns once it is accepted: the status that it led to, which the published one may have left already.
+    pub async fn request(&self, request: Request) -> Result<MachineStatus> {
         let (reply, answer) = oneshot::channel();
         let gone = || Error::WrongState { state: "no longer managed", remedy: "start the daemon again" };
         self.requests.send((request, reply)).await.map_err(|_| gone())?;

@@ -38,7 +38,7 @@ pub(super) struct Published {
     pub(super) guest: watch::Sender<Option<Guest>>,
 }
 
-type Requests = mpsc::Receiver<(Request, oneshot::Sender<Result<()>>)>;
+type Requests = mpsc::Receiver<(Request, oneshot::Sender<Result<MachineStatus>>)>;
 
 struct Task {
     paths: Paths,
@@ -105,7 +105,7 @@ pub(super) async fn run(paths: Paths, mut requests: Requests, published: Publish
         tokio::select! {
             request = requests.recv() => match request {
                 Some((request, reply)) => {
-                    let accepted = task.serve(request).await;
+                    let accepted = task.serve(request).await.map(|()| task.status.clone());
                     // Whoever asked may be gone.
                     let _ = reply.send(accepted);
                 }
