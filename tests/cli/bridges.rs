@@ -13,7 +13,7 @@ use crate::suite::{Entry, cases, everywhere};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; isolated_has_no_gateway, routed_opens_the_containers_port, families_by_option, wrong_options, inhibited_gateway, ranges_of_ports, one_number_for_several_addresses, ipv6_addresses_of_the_host, sctp, link_local_addresses]
+    cases![everywhere; isolated_has_no_gateway, routed_opens_the_containers_port, families_by_option, wrong_options, inhibited_gateway, a_gateway_that_was_not_named, ranges_of_ports, one_number_for_several_addresses, ipv6_addresses_of_the_host, sctp, link_local_addresses]
 }
 
 const MODE: &str = "com.docker.network.bridge.gateway_mode_ipv4";
@@ -201,6 +201,24 @@ pub(crate) fn ipv6_addresses_of_the_host(case: &Case<'_>) -> Result {
     ensure!(ports(case, &name, "80/tcp")? == [format!("[::1]:{port}")], "{}", case.ok(&["port", &name])?);
     until("the page over IPv6", Duration::from_secs(120), || get(&format!("http://[::1]:{port}/")))?;
     ensure!(get(&format!("http://127.0.0.1:{port}/")).is_none(), "not over IPv4");
+    Ok(())
+}
+
+/// A network shows the gateways that were asked for, and those of subnets that nobody asked for.
+pub(crate) fn a_gateway_that_was_not_named(case: &Case<'_>) -> Result {
+    let (network, chosen, name) = (case.network("asked"), case.network("chosen"), case.container("guest"));
+    let net = format!("10.234.{}", case.number() % 250);
+    let subnet = format!("{net}.0/24");
+    case.ok(&["network", "create", "--subnet", &subnet, &network])?;
+    case.ok(&["network", "create", &chosen])?;
+    let ipam = case.ok(&["network", "inspect", "-f", "{{json .IPAM.Config}}", &network])?;
+    ensure!(ipam == format!(r#"[{{"Subnet":"{subnet}"}}]"#), "{ipam}");
+    let ipam = case.ok(&["network", "inspect", "-f", "{{json .IPAM.Config}}", &chosen])?;
+    ensure!(ipam.contains(r#""Gateway":""#), "{ipam}");
+    httpd(case, &name, &["--network", &network])?;
+    let settings = "{{range .NetworkSettings.Networks}}{{.Gateway}} {{.IPAddress}}{{end}}";
+    let shown = case.ok(&["inspect", "-f", settings, &name])?;
+    ensure!(shown == format!("{net}.1 {net}.2"), "{shown}");
     Ok(())
 }
 

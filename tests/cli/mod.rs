@@ -13,6 +13,7 @@ mod machine;
 mod mounts;
 mod neighbours;
 mod networks;
+mod networks_macvlan;
 mod reaper;
 mod remote;
 mod run;
@@ -39,6 +40,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         mounts::cases(),
         neighbours::cases(),
         networks::cases(),
+        networks_macvlan::cases(),
         remote::cases(),
         reaper::cases(),
         run::cases(),

@@ -171,7 +171,10 @@ pub(crate) fn ports(view: &View, live: &[Endpoint]) -> PortMap {
     if view.run.is_none() {
         return ports;
     }
-    for port in view.record.config.exposed_ports.iter().flatten().map(|(port, _)| port) {
+    // As in dockerd: a port is exposed to what lies beyond a bridge.
+    let beyond = |e: &Endpoint| !e.host_interface.is_empty() && (e.gateway_ipv4.is_some() || e.gateway_ipv6.is_some());
+    let exposed = view.record.config.exposed_ports.iter().flatten().filter(|_| live.iter().any(beyond));
+    for port in exposed.map(|(port, _)| port) {
         ports.insert(if port.contains('/') { port.clone() } else { format!("{port}/tcp") }, None);
     }
     for bound in live.iter().flat_map(|endpoint| &endpoint.ports) {

@@ -16,6 +16,9 @@ impl Networks {
     pub async fn adopt(&self, running: Vec<Attachment<'_>>) -> Result<()> {
         let alive: BTreeSet<String> = running.iter().map(|a| a.container_id.clone()).collect();
         let sandboxes: Vec<_> = running.iter().map(|a| a.sandbox.clone()).collect();
+        for attachment in &running {
+            self.keep_inside(attachment).await?;
+        }
         let this = self.clone();
         let collected = unabridged(async move {
             let dead: Vec<Held> = {
@@ -43,6 +46,21 @@ impl Networks {
         let forwards = self.replay_forwards().await;
         let names = self.replay_names(running).await;
         collected.and(forwards).and(names)
+    }
+
+    /// The links of a running container that end in its namespace are removed from there later.
+    async fn keep_inside(&self, attachment: &Attachment<'_>) -> Result<()> {
+        for endpoint in self.endpoints(&attachment.container_id) {
+            if endpoint.host_interface.is_empty() && !endpoint.interface.is_empty() {
+                let (inner, sandbox) = (Arc::clone(&self.inner), attachment.sandbox.clone());
+                match run(move || inner.inside.keep(&endpoint.id, &sandbox)).await {
+                    // It has ended meanwhile, and the kernel removes the link with its namespace.
+                    Err(error) if error.is_gone() => {}
+                    kept => kept?,
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Tells a name service everything again, and makes the sockets of those of the given sandboxes anew that it does not have: a

@@ -10,7 +10,7 @@ use store::Durability;
 use crate::error::PortError;
 use crate::names::Resolver;
 use crate::networks::{Inner, Networks, random, random_id};
-use crate::plan::{Drawn, Plan, Wanted};
+use crate::plan::{Drawn, Plan, Uplink, Wanted};
 use crate::ports::{Group, Place};
 use crate::sandbox::{kernel, run};
 use crate::state::Held;
@@ -26,6 +26,11 @@ pub(crate) enum Done {
     Wired(String),
     /// The same, to a sandbox whose last process has ended: cut off at once, removed soon.
     Left(String),
+    /// A link in the container that has no other end.
+    Joined {
+        endpoint: String,
+        interface: String,
+    },
     Opened(Published),
     /// A port is open at the container's own address, once the packet filter knows.
     Routed {
@@ -103,14 +108,19 @@ impl Networks {
     }
 
     async fn wire(&self, plan: &Plan, sandbox: Option<Sandbox>, done: &mut Vec<Done>) -> Result<()> {
-        if plan.wire.is_none() {
+        let Some(wire) = &plan.wire else {
             // Nothing will be done in there: `none`.
             sandbox.and_then(|sandbox| sandbox.rest());
             return Ok(());
-        }
+        };
         let sandbox = sandbox.ok_or(Error::Shared)?;
         // Noted before: a pair whose second half failed is there, too, and removing none is no error.
-        done.push(Done::Wired(plan.endpoint.host_interface.clone()));
+        done.push(match &wire.uplink {
+            Uplink::Port(_) => Done::Wired(plan.endpoint.host_interface.clone()),
+            Uplink::Lan(_) => {
+                Done::Joined { endpoint: plan.endpoint.id.clone(), interface: plan.endpoint.interface.clone() }
+            }
+        });
         let (inner, plan) = (Arc::clone(&self.inner), plan.clone());
         run(move || inner.wire(&plan, &sandbox)).await
     }
@@ -262,6 +272,10 @@ impl Networks {
             let undone: Result<()> = match step {
                 Done::Wired(link) => self.remove_link(link).await,
                 Done::Left(link) => self.cut(link).await,
+                Done::Joined { endpoint, interface } => {
+                    let inner = Arc::clone(&self.inner);
+                    run(move || inner.inside.remove(&endpoint, &interface)).await
+                }
                 Done::Opened(published) => self.close(&published).await,
                 Done::Routed { endpoint, opened } => {
                     self.forget_routed(&endpoint, opened);
@@ -343,27 +357,39 @@ impl Inner {
     /// Makes the planned link. Blocks.
     fn wire(&self, plan: &Plan, sandbox: &Sandbox) -> Result<()> {
         let Some(wire) = &plan.wire else { return Ok(()) };
-        let mut bridge = self.kernel.bridge(&wire.bridge)?;
+        let port = match &wire.uplink {
+            Uplink::Port(port) => port,
+            Uplink::Lan(lan) => {
+                self.inside.keep(&plan.endpoint.id, sandbox)?;
+                let entry = self.state().networks.get(&plan.endpoint.network_id).cloned();
+                // The card of a VLAN may have been missing when the engine started. One that still is fails below.
+                if let Some(Err(error)) = entry.map(|entry| self.kernel.ensure_parent(&entry)) {
+                    tracing::debug!(%error, parent = lan.parent, "a parent interface that cannot be made");
+                }
+                return self.kernel.wire_lan(&plan.endpoint, lan, wire, sandbox);
+            }
+        };
+        let mut bridge = self.kernel.bridge(&port.bridge)?;
         if bridge.is_none() {
             // Somebody removed it, or it could not be made when the engine started.
             let entry = self.state().networks.get(&plan.endpoint.network_id).cloned();
             entry.map_or(Ok(()), |entry| self.kernel.ensure_bridge(&entry))?;
-            bridge = self.kernel.bridge(&wire.bridge)?;
+            bridge = self.kernel.bridge(&port.bridge)?;
         }
         let gone = || Error::Kernel { what: "find the network's bridge", source: io::ErrorKind::NotFound.into() };
-        self.kernel.wire(&plan.endpoint, wire, bridge.ok_or_else(gone)?, sandbox)
+        self.kernel.wire(&plan.endpoint, port, wire, bridge.ok_or_else(gone)?, sandbox)
     }
 
     /// Whose names a container sees now, and who answers the rest.
     pub(crate) fn resolver(&self, container: &str) -> Resolver {
         let state = self.state();
-        let endpoints = state.of_container(container);
+        let endpoints = state.preferred(container);
         let dns = endpoints.first().map_or(&[][..], |h| &h.dns);
         let upstream = dns.iter().map(|ip| SocketAddr::new(*ip, 53)).collect();
         let (mut ids, mut links, mut external) = (Vec::new(), Vec::new(), false);
         for held in &endpoints {
             let Some(entry) = state.networks.get(&held.endpoint.network_id) else { continue };
-            external |= !entry.network.internal;
+            external |= !entry.internal();
             if entry.network.resolves_names() {
                 ids.push(entry.network.id.clone());
                 links.extend(held.links.iter().map(|(name, alias)| NameLink {

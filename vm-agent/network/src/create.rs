@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use ipnet::{IpNet, Ipv6Net};
 
 use crate::ipam::{Allocator, choose_subnet, default_pools, overlap, unique_local_subnets};
+use crate::lan::Lan;
 use crate::options::{BridgeOptions, GatewayMode, families};
 use crate::{Driver, Error, Ipam, IpamRequest, Network, NetworkCreate, Pool, PoolRequest, Result, Scope};
 
@@ -28,10 +29,12 @@ pub(crate) struct Draft {
     pub(crate) allocators: Vec<Allocator>,
 }
 
-/// Makes a bridge network of the request. Names were checked before.
+/// Makes a network of the request. Names were checked before.
 pub(crate) fn draft(mut request: NetworkCreate, id: String, around: &Surroundings) -> Result<Draft> {
     let driver = match request.driver.as_str() {
         "" | "bridge" => Driver::Bridge,
+        "macvlan" => Driver::Macvlan,
+        "ipvlan" => Driver::Ipvlan,
         "host" => return Err(Error::OnlyOne("host")),
         "null" => return Err(Error::OnlyOne("null")),
         other => return Err(Error::UnknownDriver(other.to_owned())),
@@ -47,12 +50,16 @@ pub(crate) fn draft(mut request: NetworkCreate, id: String, around: &Surrounding
         return Ok(Draft { network, allocators: Vec::new() });
     }
 
-    let options = BridgeOptions::parse(&request.options)?;
-    if options.modes.contains(&GatewayMode::Isolated) && !request.internal {
-        return Err(Error::IsolatedOutside);
-    }
-    if !enable_ipv4 && !enable_ipv6 {
-        return Err(Error::NoFamily);
+    let lan = Lan::parse(driver, &request.options, &id)?;
+    let mut options = BridgeOptions::default();
+    if lan.is_none() {
+        options = BridgeOptions::parse(&request.options)?;
+        if options.modes.contains(&GatewayMode::Isolated) && !request.internal {
+            return Err(Error::IsolatedOutside);
+        }
+        if !enable_ipv4 && !enable_ipv6 {
+            return Err(Error::NoFamily);
+        }
     }
 
     let mut used = around.pools.clone();
@@ -75,14 +82,22 @@ pub(crate) fn draft(mut request: NetworkCreate, id: String, around: &Surrounding
             pools.push(Pool { user_defined: false, ..as_asked(&PoolRequest::default(), subnet) });
         }
     }
-    let internal = request.internal;
-    let allocators = pools.iter_mut().map(|pool| reserve(pool, &options, internal)).collect::<Result<_>>()?;
+    let gateways = gateways(lan.as_ref(), &options, request.internal);
+    let allocators = pools.iter_mut().map(|pool| reserve(pool, gateways)).collect::<Result<_>>()?;
     Ok(Draft { network: network(&request, id, driver, enable_ipv4, enable_ipv6, pools), allocators })
 }
 
+/// Whether a network sets addresses of IPv4 and IPv6 aside as gateways where its maker named none.
+pub(crate) fn gateways(lan: Option<&Lan>, options: &BridgeOptions, internal: bool) -> [bool; 2] {
+    [false, true].map(|ipv6| match lan {
+        Some(lan) => lan.has_gateway(internal),
+        None => !options.without_gateway(ipv6, internal),
+    })
+}
+
 /// Makes the allocator of a stored or drafted pool and takes what nobody may have; without a gateway, the first free
-/// address becomes it, unless the network has none.
-pub(crate) fn reserve(pool: &mut Pool, options: &BridgeOptions, internal: bool) -> Result<Allocator> {
+/// address becomes it if `gateways`, for IPv4 and IPv6, says so.
+pub(crate) fn reserve(pool: &mut Pool, gateways: [bool; 2]) -> Result<Allocator> {
     let mut allocator = Allocator::new(pool.subnet, pool.ip_range);
     let refused = |ip: IpAddr| Error::InvalidConfig(vec![format!("address {ip} of {} cannot be used", pool.subnet)]);
     for ip in pool.aux_addresses.values() {
@@ -90,8 +105,11 @@ pub(crate) fn reserve(pool: &mut Pool, options: &BridgeOptions, internal: bool) 
     }
     match pool.gateway {
         Some(gateway) => allocator.take(gateway).map_err(|_| refused(gateway))?,
-        None if options.without_gateway(pool.subnet.addr().is_ipv6(), internal) => {}
-        None => pool.gateway = Some(allocator.take_any().map_err(|_| refused(pool.subnet.addr()))?),
+        None if !gateways[usize::from(pool.subnet.addr().is_ipv6())] => {}
+        None => {
+            pool.gateway = Some(allocator.take_any().map_err(|_| refused(pool.subnet.addr()))?);
+            pool.gateway_chosen = true;
+        }
     }
     Ok(allocator)
 }
@@ -118,6 +136,7 @@ fn as_asked(asked: &PoolRequest, subnet: IpNet) -> Pool {
         gateway: asked.gateway,
         aux_addresses: asked.aux_addresses.clone(),
         user_defined: true,
+        gateway_chosen: false,
     }
 }
 

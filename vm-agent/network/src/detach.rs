@@ -95,6 +95,8 @@ impl Networks {
         let mut done = Vec::new();
         if !e.host_interface.is_empty() {
             done.push(Done::Left(e.host_interface.clone()));
+        } else if !e.interface.is_empty() {
+            done.push(Done::Joined { endpoint: e.id.clone(), interface: e.interface.clone() });
         }
         done.extend(held.forwards.iter().cloned().map(Done::Opened));
         if !held.elements().is_empty() {
@@ -140,12 +142,18 @@ impl Networks {
         }
         let (inner, sandbox) = (Arc::clone(&self.inner), sandbox.clone());
         run(move || {
-            inner.kernel.route().remove(&e.host_interface).map_err(kernel("remove the container's interface"))?;
             let mut inside = match sandbox.route() {
                 // The container has ended meanwhile.
-                Err(error) if error.is_gone() => return Ok(()),
-                route => route?,
+                Err(error) if error.is_gone() => None,
+                route => Some(route?),
             };
+            let removed = match (e.host_interface.as_str(), &mut inside) {
+                ("", None) => Ok(()),
+                ("", Some(inside)) => inside.remove(&e.interface),
+                (host, _) => inner.kernel.route().remove(host),
+            };
+            removed.map_err(kernel("remove the container's interface"))?;
+            let Some(mut inside) = inside else { return Ok(()) };
             for (interface, gateway) in next {
                 let link = inside.link(&interface).map_err(kernel("look for the container's interface"))?;
                 let Some(link) = link else { continue };

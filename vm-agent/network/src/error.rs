@@ -3,7 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 
-use crate::{ForwardError, NameError, Protocol};
+use crate::{ForwardError, LanError, NameError, Protocol};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -151,6 +151,9 @@ pub enum Error {
     /// The cause's status.
     #[error("{cause}; undoing what was done failed too: {}", undo.join("; "))]
     Undo { cause: Box<Error>, undo: Vec<String> },
+    /// 500; of macvlan and ipvlan networks.
+    #[error(transparent)]
+    Lan(#[from] LanError),
     /// 503
     #[error("the engine is stopping")]
     Stopping,
@@ -222,6 +225,7 @@ impl Error {
             | Error::NotConfigured { .. }
             | Error::Ports { .. }
             | Error::Kernel { .. }
+            | Error::Lan(_)
             | Error::Sysctl { .. }
             | Error::Store(_)
             | Error::Names(_)

@@ -10,9 +10,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ipnet::IpNet;
 
+use crate::lan::is_ours;
 use crate::link::{Addressing, BridgeSpec, Link, Route, VethSpec};
 use crate::nft::{Element, Filter};
-use crate::plan::Wire;
+use crate::plan::{Port, Wire};
 use crate::sandbox::{Sandbox, kernel};
 use crate::state::{Entry, Held};
 use crate::wish::Sysctl;
@@ -26,7 +27,7 @@ pub(crate) struct Kernel {
 }
 
 /// Marks links as ours, in their `ifalias`.
-const ALIAS: &str = "berth:";
+pub(crate) const ALIAS: &str = "berth:";
 
 impl Kernel {
     /// Opens the calling thread's namespace and loads the packet filter with `elements`.
@@ -136,44 +137,40 @@ impl Kernel {
     }
 
     /// Makes an endpoint's link and gives it its addresses and routes.
-    pub(crate) fn wire(&self, endpoint: &Endpoint, wire: &Wire, bridge: u32, sandbox: &Sandbox) -> Result<()> {
+    pub(crate) fn wire(
+        &self,
+        endpoint: &Endpoint,
+        port: &Port,
+        wire: &Wire,
+        bridge: u32,
+        sandbox: &Sandbox,
+    ) -> Result<()> {
         let netns = sandbox.netns()?;
         let pair = VethSpec {
             host_name: &endpoint.host_interface,
             master: bridge,
-            mtu: wire.mtu,
-            isolated: wire.isolated && !bridges_are_filtered(),
+            mtu: port.mtu,
+            isolated: port.isolated && !bridges_are_filtered(),
             peer_name: &endpoint.interface,
             peer_mac: endpoint.mac.unwrap_or_default(),
             peer_netns: netns.as_fd(),
         };
         self.route().create_veth(&pair).map_err(kernel("make a link between the bridge and the container"))?;
-        if endpoint.ipv6.is_some() {
-            let path = format!("/proc/sys/net/ipv6/conf/{}/disable_ipv6", endpoint.interface);
-            sandbox.inside(move || fs::write(path, "0").map_err(kernel("switch on IPv6 in the container")))?;
-        }
-        let mut inside = sandbox.route()?;
-        let link = inside.link(&endpoint.interface).map_err(kernel("look for the container's interface"))?;
-        let index = link.map_or(0, |l| l.index);
-        inside.address(index, &wire.addressing).map_err(kernel("give the container its address"))?;
-        drop(inside);
-        if !wire.sysctls.is_empty() {
-            let (interface, sysctls) = (endpoint.interface.clone(), wire.sysctls.clone());
-            sandbox.inside(move || sysctls.iter().try_for_each(|sysctl| set(sysctl, &interface)))?;
-        }
+        furnish(endpoint, wire, sandbox)?;
         let mut route = self.route();
         // The port first: its carrier is the bridge's.
         route
             .settle(&endpoint.host_interface)
-            .and_then(|()| route.settle(&wire.bridge))
+            .and_then(|()| route.settle(&port.bridge))
             .map_err(kernel("bring up the container's link"))
     }
 
-    /// Links on `bridges` that are not `known`, and bridges of ours without a network. Whatever is known: the link of a
-    /// running container is none of them.
+    /// Links on `bridges` that are not `known`, and bridges and `parents` of ours without a network. Whatever is known:
+    /// the link of a running container is none of them.
     pub(crate) fn leftovers(
         &self,
         bridges: &[String],
+        parents: &[String],
         known: &BTreeSet<String>,
         running: &[Sandbox],
     ) -> Result<Vec<Link>> {
@@ -202,7 +199,7 @@ impl Kernel {
                 }
                 lost && !used.contains(&l.index)
             }
-            _ => false,
+            _ => is_ours(l) && !parents.contains(&l.name),
         });
         Ok(lost.collect())
     }
@@ -212,6 +209,24 @@ impl Kernel {
     pub(crate) fn routed(&self) -> Result<Vec<IpNet>> {
         self.route().routed().map_err(kernel("list routes"))
     }
+}
+
+/// Gives a container's interface its addresses, routes and settings.
+pub(crate) fn furnish(endpoint: &Endpoint, wire: &Wire, sandbox: &Sandbox) -> Result<()> {
+    if endpoint.ipv6.is_some() {
+        let path = format!("/proc/sys/net/ipv6/conf/{}/disable_ipv6", endpoint.interface);
+        sandbox.inside(move || fs::write(path, "0").map_err(kernel("switch on IPv6 in the container")))?;
+    }
+    let mut inside = sandbox.route()?;
+    let link = inside.link(&endpoint.interface).map_err(kernel("look for the container's interface"))?;
+    let index = link.map_or(0, |l| l.index);
+    inside.address(index, &wire.addressing).map_err(kernel("give the container its address"))?;
+    drop(inside);
+    if !wire.sysctls.is_empty() {
+        let (interface, sysctls) = (endpoint.interface.clone(), wire.sysctls.clone());
+        sandbox.inside(move || sysctls.iter().try_for_each(|sysctl| set(sysctl, &interface)))?;
+    }
+    Ok(())
 }
 
 /// Sets a sysctl of an interface in the calling thread's network namespace; one that has its value already is left alone.

@@ -17,6 +17,7 @@ mod files;
 mod forward;
 mod ipam;
 mod kernel;
+mod lan;
 mod link;
 mod links;
 mod making;
@@ -42,6 +43,7 @@ pub use endpoint::{Attachment, Endpoint, EndpointRequest, PortBinding, PortReque
 pub use error::{Error, Kind, PortError, Result};
 pub use files::{HostsFile, ResolvConf};
 pub use forward::{Binding, ForwardError, ForwardId, Forwarder, Protocol, Published};
+pub use lan::LanError;
 pub use names::{EndpointNames, NameChange, NameError, NameLink, NameService, NameSockets, Resolver};
 pub use network::{Driver, EndpointSummary, Ipam, Network, Pool, Scope};
 pub use networks::{Created, Networks, Settings};

@@ -55,6 +55,10 @@ impl Networks {
             if let Some(name) = state.networks.values().find(|e| same_bridge(e)).and_then(Entry::bridge) {
                 return Err(Error::ForeignBridge(name));
             }
+            let others = state.networks.values().map(|e| &e.network);
+            if let Some(conflict) = entry.lan().and_then(|lan| lan.conflict(&entry.network, others)) {
+                return Err(conflict.into());
+            }
             entry
         };
         self.make(&entry).await?;
@@ -67,11 +71,12 @@ impl Networks {
         Ok(Created { id, warning: String::new() })
     }
 
-    /// Bridge and packet filter of a network; nothing is left of it after a failure.
+    /// Bridge or parent interface, and packet filter of a network; nothing is left of it after a failure.
     async fn make(&self, entry: &Entry) -> Result<()> {
         let (inner, wanted) = (Arc::clone(&self.inner), entry.clone());
         let made = run(move || {
             inner.kernel.ensure_bridge(&wanted)?;
+            inner.kernel.ensure_parent(&wanted)?;
             inner.kernel.filter(&[], &wanted.elements())
         })
         .await;
@@ -84,12 +89,7 @@ impl Networks {
     }
 
     async fn unmake(&self, entry: Entry, cause: Error) -> Error {
-        let inner = Arc::clone(&self.inner);
-        let undone = run(move || {
-            let filter = inner.kernel.filter(&entry.elements(), &[]);
-            inner.kernel.remove_bridge(&entry).and(filter)
-        });
-        match undone.await {
+        match self.dismantle(entry).await {
             Ok(()) => cause,
             Err(e) => Error::Undo { cause: Box::new(cause), undo: vec![e.to_string()] },
         }
@@ -135,10 +135,20 @@ impl Networks {
         if !entry.network.config_only {
             inner.tell("destroy", &entry.network, None);
         }
-        let kernel = Arc::clone(&inner);
+        self.dismantle(entry).await
+    }
+
+    /// Takes a network that is not among the others any more out of the kernel.
+    async fn dismantle(&self, entry: Entry) -> Result<()> {
+        let inner = Arc::clone(&self.inner);
+        let lan = entry.lan().filter(|own| {
+            let shared = |other: &Entry| other.lan().is_some_and(|lan| lan.parent == own.parent);
+            !inner.state().networks.values().any(shared)
+        });
         run(move || {
-            let filter = kernel.kernel.filter(&entry.elements(), &[]);
-            kernel.kernel.remove_bridge(&entry).and(filter)
+            let filter = inner.kernel.filter(&entry.elements(), &[]);
+            let parent = lan.map_or(Ok(()), |lan| inner.kernel.remove_parent(&lan));
+            inner.kernel.remove_bridge(&entry).and(parent).and(filter)
         })
         .await
     }

@@ -24,7 +24,8 @@ pub struct NameSockets {
 pub struct Resolver {
     /// The container's id.
     pub sandbox: String,
-    /// Ids of the networks that the sandbox is on, in the order of attachment: the first one that knows a name wins.
+    /// Ids of the networks that the sandbox is on, the one with its default route first: the first one that knows a
+    /// name wins.
     pub networks: Vec<String>,
     /// Servers for every other name (the container's `--dns`, else the engine's own); empty: the relay's default way.
     pub upstream: Vec<SocketAddr>,

@@ -16,6 +16,10 @@ pub enum Driver {
     Host,
     /// A sandbox with nothing but `lo`; Docker calls the network `none` and its driver `null`.
     Null,
+    /// Links on a parent interface with MAC addresses of their own.
+    Macvlan,
+    /// Links on a parent interface that have its MAC address.
+    Ipvlan,
 }
 
 impl Driver {
@@ -25,6 +29,8 @@ impl Driver {
             Driver::Bridge => "bridge",
             Driver::Host => "host",
             Driver::Null => "null",
+            Driver::Macvlan => "macvlan",
+            Driver::Ipvlan => "ipvlan",
         }
     }
 }
@@ -45,6 +51,9 @@ pub struct Pool {
     pub aux_addresses: BTreeMap<String, IpAddr>,
     /// True when the caller named the subnet: only then may containers ask for an address of their own.
     pub user_defined: bool,
+    /// True when the engine chose the gateway.
+    #[serde(default)]
+    pub gateway_chosen: bool,
 }
 
 /// Address management of a network, as in Docker's `IPAM`.
@@ -103,8 +112,8 @@ impl Network {
         if self.config_only { Driver::Null.name() } else { self.driver.name() }
     }
 
-    /// True where containers find each other by name: on every bridge but the default one.
+    /// True where containers find each other by name: on every network of the user's.
     pub fn resolves_names(&self) -> bool {
-        self.driver == Driver::Bridge && self.name != "bridge"
+        !self.predefined()
     }
 }

@@ -9,6 +9,7 @@ use ipnet::Ipv6Net;
 use store::Table;
 
 use crate::kernel::Kernel;
+use crate::lan::Inside;
 use crate::link::Link;
 use crate::plan::Wanted;
 use crate::retire::Retirement;
@@ -55,6 +56,7 @@ pub struct Networks {
 pub(crate) struct Inner {
     pub(crate) state: Mutex<State>,
     pub(crate) kernel: Kernel,
+    pub(crate) inside: Inside,
     pub(crate) retirement: Retirement,
     pub(crate) forwarder: Arc<dyn Forwarder>,
     pub(crate) names: Arc<dyn NameService>,
@@ -174,16 +176,17 @@ impl Networks {
         }
     }
 
-    /// Links on our bridges that no endpoint has, and bridges of ours without a network.
+    /// Links on our bridges that no endpoint has, and bridges and parent interfaces of ours without a network.
     pub(crate) async fn leftovers(&self, running: Vec<Sandbox>) -> Result<Vec<Link>> {
-        let (bridges, known) = {
+        let (bridges, parents, known) = {
             let state = self.inner.state();
             let bridges: Vec<String> = state.networks.values().filter_map(Entry::bridge).collect();
+            let parents: Vec<String> = state.networks.values().filter_map(|e| Some(e.lan()?.parent)).collect();
             let known = state.endpoints.values().map(|h| h.endpoint.host_interface.clone()).collect();
-            (bridges, known)
+            (bridges, parents, known)
         };
         let inner = Arc::clone(&self.inner);
-        run(move || inner.kernel.leftovers(&bridges, &known, &running)).await
+        run(move || inner.kernel.leftovers(&bridges, &parents, &known, &running)).await
     }
 }
 

@@ -11,6 +11,7 @@ use store::Durability;
 use crate::create;
 use crate::ipam::{choose_subnet, default_pools};
 use crate::kernel::Kernel;
+use crate::lan::{Inside, Lan};
 use crate::link::Route;
 use crate::networks::{Inner, random, random_id};
 use crate::options::{self, BridgeOptions};
@@ -21,6 +22,13 @@ use crate::state::{Entry, Held, State};
 use crate::{Driver, Error, Forwarder, Ipam, NameService, Network, Networks, Pool, Result, Scope, Settings};
 
 impl Networks {
+    /// Whether a stored network needs the kernel's drivers for networks on a parent interface: load them, where the kernel
+    /// does not do so by itself, before [`Networks::open`].
+    pub fn on_parents(store: &store::Store) -> Result<bool> {
+        let networks = store.table::<Network>("networks").all()?;
+        Ok(networks.iter().any(|(_, network)| Lan::of(network).is_some()))
+    }
+
     /// Opens the stored networks, makes the bridges that the kernel lacks, and loads the packet filter. Call
     /// [`Networks::adopt`] next, with the containers that still run.
     pub async fn open(
@@ -61,10 +69,10 @@ impl Networks {
         let kernel = run(move || {
             let kernel = Kernel::open(elements)?;
             for entry in &bridges {
-                match kernel.ensure_bridge(entry) {
+                match kernel.ensure_bridge(entry).and_then(|()| kernel.ensure_parent(entry)) {
                     // A network of the user's must not keep the engine from starting; attaching to it tries again.
                     Err(error) if !entry.network.predefined() => {
-                        tracing::error!(%error, network = entry.network.name, "cannot make a network's bridge");
+                        tracing::error!(%error, network = entry.network.name, "cannot make a network's bridge or parent interface");
                     }
                     other => other?,
                 }
@@ -79,6 +87,7 @@ impl Networks {
             inner: Arc::new(Inner {
                 state,
                 kernel,
+                inside: Inside::default(),
                 retirement,
                 forwarder,
                 names,
@@ -96,11 +105,12 @@ impl Networks {
 
 /// A stored network with its allocators.
 fn entry(mut network: Network) -> Result<Entry> {
-    let (options, internal) = (BridgeOptions::of(&network)?, network.internal);
+    let options = BridgeOptions::of(&network)?;
+    let gateways = create::gateways(Lan::of(&network).as_ref(), &options, network.internal);
     let pools = network.ipam.config.iter_mut();
     let allocators = match network.config_only {
         true => Vec::new(),
-        false => pools.map(|pool| create::reserve(pool, &options, internal)).collect::<Result<_>>()?,
+        false => pools.map(|pool| create::reserve(pool, gateways)).collect::<Result<_>>()?,
     };
     Ok(Entry { network, allocators, options })
 }
@@ -135,9 +145,15 @@ fn predefined(stored: &[Network], settings: &Settings) -> Result<Vec<Network>> {
             let mut used: Vec<IpNet> = stored.iter().flat_map(|n| n.ipam.config.iter().map(|p| p.subnet)).collect();
             used.extend(Route::open().and_then(|mut r| r.routed()).unwrap_or_default());
             let subnet = choose_subnet(default_pools(), &used).ok_or(Error::PoolsExhausted)?;
-            let mut pool =
-                Pool { subnet, ip_range: None, gateway: None, aux_addresses: BTreeMap::new(), user_defined: false };
-            create::reserve(&mut pool, &BridgeOptions::default(), false)?;
+            let mut pool = Pool {
+                subnet,
+                ip_range: None,
+                gateway: None,
+                aux_addresses: BTreeMap::new(),
+                user_defined: false,
+                gateway_chosen: false,
+            };
+            create::reserve(&mut pool, [true; 2])?;
             network.ipam.config.push(pool);
         }
         missing.push(network);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::{Error, Network, NetworkCreate, Result};
+use crate::{Driver, Error, Network, NetworkCreate, Result};
 
 const NAME: &str = "com.docker.network.bridge.name";
 const ICC: &str = "com.docker.network.bridge.enable_icc";
@@ -75,11 +75,13 @@ impl Default for BridgeOptions {
 }
 
 impl BridgeOptions {
-    /// Those of a network; a configuration's mean nothing before a network takes them over.
+    /// Those of a network; a configuration's mean nothing before a network takes them over, and a network without a bridge has
+    /// none.
     pub(crate) fn of(network: &Network) -> Result<BridgeOptions> {
-        match network.config_only {
-            true => Ok(BridgeOptions::default()),
-            false => BridgeOptions::parse(&network.options),
+        match network.driver {
+            _ if network.config_only => Ok(BridgeOptions::default()),
+            Driver::Macvlan | Driver::Ipvlan => Ok(BridgeOptions::default()),
+            Driver::Bridge | Driver::Host | Driver::Null => BridgeOptions::parse(&network.options),
         }
     }
 

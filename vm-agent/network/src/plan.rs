@@ -6,12 +6,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 
 use crate::ipam::Taken;
+use crate::lan::Lan;
 use crate::link::Addressing;
 use crate::options::GatewayMode;
 use crate::ports::{Group, Reach, groups};
 use crate::state::{Entry, Held, State, release};
 use crate::wish::{Sysctl, sysctls, wanted_interface};
-use crate::{Driver, Endpoint, EndpointWish, Error, Network, PortRequest, Result};
+use crate::{Driver, Endpoint, EndpointWish, Error, LanError, Network, PortRequest, Result};
 
 /// What a container wants of a network: [`crate::EndpointRequest`] without the sandbox.
 #[derive(Debug, Clone)]
@@ -45,12 +46,25 @@ pub(crate) struct Plan {
 /// The link of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wire {
-    pub(crate) bridge: String,
-    pub(crate) mtu: u32,
-    pub(crate) isolated: bool,
+    pub(crate) uplink: Uplink,
     pub(crate) addressing: Addressing,
     /// Set once the interface has its name and addresses.
     pub(crate) sysctls: Vec<Sysctl>,
+}
+
+/// What the link leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Uplink {
+    Port(Port),
+    Lan(Lan),
+}
+
+/// A port of a bridge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Port {
+    pub(crate) bridge: String,
+    pub(crate) mtu: u32,
+    pub(crate) isolated: bool,
 }
 
 /// Random numbers and host facts that planning needs, drawn before.
@@ -72,8 +86,14 @@ impl State {
         check(entry, &wanted)?;
         self.check_neighbours(&network, &wanted)?;
         let link_local = wanted.link_local.iter().map(|ip| link_local(*ip)).collect::<Result<Vec<_>>>()?;
-        let (bridge, options) = (entry.bridge(), entry.options.clone());
-        let interface = match &bridge {
+        let (options, internal) = (entry.options.clone(), entry.internal());
+        let uplink = match (entry.bridge(), entry.lan()) {
+            (Some(bridge), _) => Some(Uplink::Port(Port { bridge, mtu: options.mtu, isolated: !options.icc })),
+            (None, Some(lan)) => Some(Uplink::Lan(lan)),
+            (None, None) => None,
+        };
+        let without_gateway = internal || matches!(&uplink, Some(Uplink::Lan(lan)) if lan.routed());
+        let interface = match &uplink {
             Some(_) => self.interface(&wanted, &options.prefix)?,
             None => String::new(),
         };
@@ -81,7 +101,7 @@ impl State {
         let entry = self.networks.get_mut(&network.id).expect("found above");
         let mut ipv4 = None;
         let mut ipv6 = None;
-        if bridge.is_some() {
+        if uplink.is_some() {
             ipv4 = allocate(entry, wanted.ipv4.map(IpAddr::V4), network.enable_ipv4, false)?;
             ipv6 = match allocate(entry, wanted.ipv6.map(IpAddr::V6), network.enable_ipv6, true) {
                 Ok(address) => address,
@@ -91,11 +111,13 @@ impl State {
                 }
             };
         }
-        let gateway =
-            |found: &Option<(IpNet, Option<IpAddr>)>| found.and_then(|(_, g)| g).filter(|_| !network.internal);
-        let mac = match (&bridge, wanted.mac, ipv4) {
+        let gateway = |found: &Option<(IpNet, Option<IpAddr>)>| found.and_then(|(_, g)| g).filter(|_| !without_gateway);
+        let mac = match (&uplink, wanted.mac, ipv4) {
             (None, _, _) => None,
+            (Some(Uplink::Lan(lan)), _, _) if lan.driver() == Driver::Ipvlan => None,
             (_, Some(mac), _) => Some(mac),
+            // Two machines on one LAN may have handed out the same address.
+            (Some(Uplink::Lan(_)), None, _) => Some(drawn.mac),
             // The same address always has the same MAC, so no neighbour ever holds a stale one.
             (_, None, Some((IpNet::V4(net), _))) => {
                 let [a, b, c, d] = net.addr().octets();
@@ -110,7 +132,10 @@ impl State {
             container_id: wanted.container_id.clone(),
             container_name: wanted.container_name.clone(),
             interface,
-            host_interface: bridge.as_ref().map_or(String::new(), |_| drawn.host_interface),
+            host_interface: match &uplink {
+                Some(Uplink::Port(_)) => drawn.host_interface,
+                Some(Uplink::Lan(_)) | None => String::new(),
+            },
             mac,
             ipv4: ipv4.and_then(|(net, _)| v4(net)),
             ipv6: ipv6.and_then(|(net, _)| v6(net)),
@@ -143,7 +168,7 @@ impl State {
 
         // Checked with the rest of the wish.
         let sysctls = sysctls(&endpoint.options).unwrap_or_default();
-        let wire = bridge.map(|bridge| {
+        let wire = uplink.map(|uplink| {
             let mut addressing = Addressing {
                 addresses: [ipv4, ipv6].into_iter().flatten().map(|(net, _)| net).chain(link_local).collect(),
                 gateways: Vec::new(),
@@ -155,7 +180,7 @@ impl State {
                     addressing.gateways.push(gateway);
                 }
             }
-            Wire { bridge, mtu: options.mtu, isolated: !options.icc, addressing, sysctls }
+            Wire { uplink, addressing, sysctls }
         });
         let names = network.resolves_names();
         let ports = self.groups(&endpoint, &wanted.ports);
@@ -186,7 +211,7 @@ impl State {
                 (Driver::Host, _) => return Err(Error::Shared),
                 (_, Driver::Host) => return Err(Error::HostMode),
                 (Driver::Null, _) | (_, Driver::Null) => return Err(Error::NoneMode),
-                (Driver::Bridge, Driver::Bridge) => {}
+                (Driver::Bridge | Driver::Macvlan | Driver::Ipvlan, _) => {}
             }
         }
         Ok(())
@@ -212,6 +237,10 @@ fn check(entry: &Entry, wanted: &Wanted) -> Result<()> {
     let network = &entry.network;
     if network.config_only {
         return Err(Error::ConfigOnly(network.name.clone()));
+    }
+    if network.driver == Driver::Ipvlan && wanted.mac.is_some() {
+        let (container, network) = (wanted.container_name.clone(), network.name.clone());
+        return Err(LanError::Mac { container, network }.into());
     }
     let text = |ip: Option<IpAddr>| ip.map(|ip| ip.to_string()).unwrap_or_default();
     let wish = EndpointWish {
@@ -357,14 +386,14 @@ mod tests {
         let mut state = state_with(network(&["10.1.0.0/24", "fd00::/64"]));
         let plan = state.plan_attach(wanted("c"), drawn()).unwrap();
         let wire = plan.wire.unwrap();
-        assert_eq!(wire.bridge, "br-abababababab");
+        assert_eq!(wire.uplink, Uplink::Port(Port { bridge: "br-abababababab".into(), mtu: 1500, isolated: false }));
         let addresses: Vec<String> = wire.addressing.addresses.iter().map(ToString::to_string).collect();
         assert_eq!(addresses, ["10.1.0.2/24", "fd00::2/64"]);
         let gateways: Vec<String> = wire.addressing.gateways.iter().map(ToString::to_string).collect();
         assert_eq!(gateways, ["10.1.0.1", "fd00::1"]);
         assert_eq!(plan.endpoint.mac, Some([0x02, 0x42, 10, 1, 0, 2]));
         assert_eq!(plan.endpoint.dns_names, ["name-c", "alias", "host", "cccccccccccc"]);
-        assert!(plan.names && !wire.isolated);
+        assert!(plan.names);
     }
 
     #[test]

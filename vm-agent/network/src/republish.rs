@@ -47,6 +47,26 @@ impl Networks {
         }
     }
 
+    /// Closes the ports that an endpoint has published; it stays on its network. What cannot be closed is logged.
+    pub async fn withdraw(&self, endpoint: &Endpoint) -> Result<()> {
+        let (this, endpoint) = (self.clone(), endpoint.clone());
+        unabridged(async move { this.withdraw_now(&endpoint).await }).await
+    }
+
+    async fn withdraw_now(&self, endpoint: &Endpoint) -> Result<()> {
+        let held = self.held(endpoint)?;
+        let mut done: Vec<Done> = held.forwards.iter().cloned().map(Done::Opened).collect();
+        if !held.elements().is_empty() {
+            done.push(Done::Filtered(Box::new(held)));
+        }
+        for failure in self.undo(done).await {
+            tracing::warn!(container = endpoint.container_id, failure, "closing published ports");
+        }
+        let held = self.held(endpoint)?;
+        self.inner.endpoints.put(&endpoint.id, &held, Durability::Eventual).await?;
+        Ok(())
+    }
+
     async fn filter(&self, endpoint: &Endpoint, done: &mut Vec<Done>) -> Result<Endpoint> {
         let held = self.held(endpoint)?;
         if !held.elements().is_empty() {

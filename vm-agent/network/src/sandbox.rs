@@ -82,6 +82,14 @@ impl Sandbox {
         }
     }
 
+    /// The same namespace, kept alive by a descriptor whatever becomes of the process in it. Blocks.
+    pub(crate) fn held(&self) -> Result<Sandbox> {
+        match &self.inner.netns {
+            Namespace::Held(_) => Ok(self.clone()),
+            Namespace::Of(_) => Ok(Sandbox::new(Namespace::Held(self.netns()?), None)),
+        }
+    }
+
     /// Runs `work` in the namespace, on a thread of its own.
     pub(crate) fn inside<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
         let sandbox = self.clone();

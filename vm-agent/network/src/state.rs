@@ -1,12 +1,14 @@
 //! What the engine knows of its networks, in memory: pure, guarded by one lock, never held while waiting.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::ipam::Allocator;
+use crate::lan::Lan;
 use crate::links::Opening;
 use crate::nft::Element;
 use crate::options::{BridgeOptions, GatewayMode};
@@ -27,6 +29,16 @@ impl Entry {
     pub(crate) fn bridge(&self) -> Option<String> {
         let has_bridge = self.network.driver == Driver::Bridge && !self.network.config_only;
         has_bridge.then(|| self.options.name.clone().unwrap_or_else(|| format!("br-{}", &self.network.id[..12])))
+    }
+
+    /// What its driver options say of a macvlan or ipvlan network.
+    pub(crate) fn lan(&self) -> Option<Lan> {
+        Lan::of(&self.network)
+    }
+
+    /// Nothing leads out of the network: it was asked for so, or it has no parent interface.
+    pub(crate) fn internal(&self) -> bool {
+        self.network.internal || self.lan().is_some_and(|lan| !lan.given)
     }
 
     /// What the packet filter must know of the network.
@@ -203,15 +215,36 @@ impl State {
         held
     }
 
-    /// The endpoint whose gateway is the container's default route for the family: the highest priority, then the first
-    /// network name.
+    /// A container's endpoints in the order in which one is chosen for its default routes and asked for names: the highest
+    /// priority, then those that lead out, then the one with gateways of both families, then the first network name.
+    pub(crate) fn preferred(&self, container: &str) -> Vec<&Held> {
+        let mut held = self.of_container(container);
+        held.sort_by_key(|h| {
+            let e = &h.endpoint;
+            let internal = self.networks.get(&e.network_id).is_some_and(|entry| entry.network.internal);
+            let ways = [false, true].into_iter().filter(|ipv6| self.way_out(e, *ipv6).is_some()).count();
+            (Reverse(e.gateway_priority), internal, Reverse(ways), e.network_name.clone())
+        });
+        held
+    }
+
+    /// The endpoint whose gateway is the container's default route for the family.
     pub(crate) fn gateway(&self, container: &str, ipv6: bool) -> Option<(&Held, IpAddr)> {
-        let gateway = |e: &Endpoint| match ipv6 {
-            false => e.gateway_ipv4.map(IpAddr::V4),
-            true => e.gateway_ipv6.map(IpAddr::V6),
+        self.preferred(container).into_iter().find_map(|h| Some((h, self.way_out(&h.endpoint, ipv6)?)))
+    }
+
+    /// Next hop of an endpoint's default route; unspecified where its interface is all that it needs.
+    fn way_out(&self, e: &Endpoint, ipv6: bool) -> Option<IpAddr> {
+        let (gateway, has_address) = match ipv6 {
+            false => (e.gateway_ipv4.map(IpAddr::V4), e.ipv4.is_some()),
+            true => (e.gateway_ipv6.map(IpAddr::V6), e.ipv6.is_some()),
         };
-        let candidates = self.of_container(container).into_iter().filter_map(|h| Some((h, gateway(&h.endpoint)?)));
-        candidates.min_by_key(|(h, _)| (-h.endpoint.gateway_priority, h.endpoint.network_name.clone()))
+        gateway.or_else(|| {
+            let entry = self.networks.get(&e.network_id)?;
+            let routed = has_address && !entry.internal() && entry.lan()?.routed();
+            let unspecified = if ipv6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+            routed.then_some(unspecified)
+        })
     }
 
     /// Gives back what an endpoint holds here: addresses, ports, its place.

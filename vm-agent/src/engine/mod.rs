@@ -163,6 +163,10 @@ async fn open(
     let names = Arc::new(names::RelayNames::new(relay.clone()));
     let resolv_conf = Path::new("/etc/resolv.conf");
     let networks_settings = network::Settings { icc: !settings.without_icc, ..network::Settings::default() };
+    if !places.native && Networks::on_parents(store).context("the networks")? {
+        // Containers that start with the machine wait for these drivers.
+        tokio::task::spawn_blocking(crate::init::modules::load_late).await.context("kernel modules")?;
+    }
     let networks = Networks::open(store.clone(), events.clone(), forwarder, names, networks_settings)
         .await
         .context("the networks")?;

@@ -195,11 +195,13 @@ fn describe(network: Network) -> NetworkInspect {
 
 fn subnet(pool: &Pool) -> IpamConfig {
     let text = |value: Option<String>| value.unwrap_or_default();
+    // As in dockerd, a subnet is told as it was asked for: a gateway that was not, shows at the containers only.
+    let told = pool.gateway.filter(|_| !(pool.user_defined && pool.gateway_chosen));
     let aux = pool.aux_addresses.iter().map(|(name, address)| (name.clone(), address.to_string()));
     IpamConfig {
         subnet: pool.subnet.to_string(),
         ip_range: text(pool.ip_range.map(|range| range.to_string())),
-        gateway: text(pool.gateway.map(|gateway| gateway.to_string())),
+        gateway: text(told.map(|gateway| gateway.to_string())),
         aux_addresses: (!pool.aux_addresses.is_empty()).then(|| aux.collect()),
     }
 }

@@ -107,7 +107,7 @@ fn gather(services: &Services) -> Result<SystemInfo, Failure> {
         driver_status: facts.storage.clone(),
         plugins: Plugins {
             volume: texts(&["local"]),
-            network: texts(&["bridge", "host", "null"]),
+            network: texts(&["bridge", "host", "ipvlan", "macvlan", "null"]),
             authorization: None,
             // As with dockerd `none` is no driver.
             log: texts(&["json-file", "local"]),

@@ -69,10 +69,20 @@ impl Actor {
         first.into_iter().chain(rest).collect()
     }
 
-    /// The network whose endpoint publishes the container's ports: the first that leads to the outside.
+    /// The network whose endpoint publishes the container's ports: the first that leads to the outside, on a bridge. None where
+    /// a macvlan or ipvlan network is the way out: there a container is reached at its own address.
     fn publisher(&self) -> Option<&str> {
-        let leads_out = |name: &str| self.inner.services.networks.find(name).is_ok_and(|found| publishes(&found));
-        self.in_order().into_iter().map(|(name, _)| name.as_str()).find(|name| leads_out(name))
+        let found = self.in_order().into_iter().filter_map(|(name, settings)| {
+            let network = self.inner.services.networks.find(name).ok()?;
+            Some((name, settings.gw_priority, network)).filter(|(.., network)| leads_out(network))
+        });
+        let mut found: Vec<_> = found.collect();
+        if found.iter().any(|(.., network)| !publishes(network)) {
+            found.sort_by_key(|(name, priority, network)| {
+                (-*priority, !(network.enable_ipv4 && network.enable_ipv6), name.as_str())
+            });
+        }
+        found.first().filter(|(.., network)| publishes(network)).map(|(name, ..)| name.as_str())
     }
 
     /// Whether some endpoint has the container's ports open.
@@ -131,10 +141,21 @@ impl Actor {
         }
         self.joinable(&found)?;
         if let Some(run) = self.run.clone() {
-            let with_ports = publishes(&found) && !self.has_published();
-            self.attach_network(&found.name, &settings, run.sandbox.as_ref(), with_ports).await?;
+            let attached = self.attach_network(&found.name, &settings, run.sandbox.as_ref(), false).await;
+            // Nothing is being started: the cause is said by itself.
+            attached.map_err(|error| match error {
+                Error::Networking(cause) => Error::Network(cause),
+                error => error,
+            })?;
         }
-        self.record.endpoints.insert(found.name, settings);
+        self.record.endpoints.insert(found.name.clone(), settings);
+        if let Err(error) = self.publish_again().await {
+            self.record.endpoints.remove(&found.name);
+            if let Some(run) = self.run.clone() {
+                self.inner.services.networks.detach(&self.record.id, &found.name, run.sandbox.as_ref()).await?;
+            }
+            return Err(error);
+        }
         self.networks_changed().await
     }
 
@@ -196,14 +217,23 @@ impl Actor {
         published
     }
 
-    /// The ports of an endpoint that left open on the next network that leads to the outside.
+    /// Opens the ports of an endpoint that left on the next network that leads to the outside; closes them where that is
+    /// none on a bridge any more.
     async fn publish_again(&self) -> Result<()> {
         let ports = port_requests(&self.record)?;
-        if self.run.is_none() || ports.is_empty() || self.has_published() {
+        let networks = &self.inner.services.networks;
+        if self.run.is_none() || ports.is_empty() {
             return Ok(());
         }
-        if let Some(network) = self.publisher() {
-            self.inner.services.networks.publish(&self.record.id, network, ports).await?;
+        match self.publisher() {
+            Some(network) if !self.has_published() => drop(networks.publish(&self.record.id, network, ports).await?),
+            Some(_) => {}
+            None => {
+                let published = networks.endpoints(&self.record.id).into_iter().filter(|e| !e.ports.is_empty());
+                for endpoint in published {
+                    networks.withdraw(&endpoint).await?;
+                }
+            }
         }
         Ok(())
     }
@@ -220,8 +250,20 @@ impl Actor {
     }
 }
 
+/// Whether a network can be the container's way out.
+fn leads_out(network: &network::Network) -> bool {
+    use network::Driver::{Bridge, Ipvlan, Macvlan};
+    let parent = || network.options.get("parent").is_some_and(|parent| !parent.is_empty());
+    match network.driver {
+        Bridge => !network.internal,
+        Macvlan | Ipvlan => !network.internal && parent(),
+        network::Driver::Host | network::Driver::Null => false,
+    }
+}
+
+/// Whether a network has ports of the machine lead to its containers.
 fn publishes(network: &network::Network) -> bool {
-    network.driver == network::Driver::Bridge && !network.internal
+    network.driver == network::Driver::Bridge && leads_out(network)
 }
 
 /// The bindings of `-p`, and with `-P` one for every exposed port.

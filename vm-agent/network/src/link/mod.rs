@@ -1,6 +1,7 @@
 //! Links, addresses and routes of one network namespace, by rtnetlink (man 7 rtnetlink, linux/if_link.h).
 
 mod bridge;
+mod lan;
 mod read;
 mod route;
 mod veth;
@@ -10,6 +11,7 @@ use std::io;
 use crate::netlink::{Batch, Socket, errno};
 
 pub(crate) use bridge::BridgeSpec;
+pub(crate) use lan::LanSpec;
 pub(crate) use read::Link;
 pub(crate) use route::Addressing;
 pub(crate) use veth::VethSpec;
@@ -57,6 +59,10 @@ mod uapi {
     pub(super) const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
     pub(super) const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
     pub(super) const VETH_INFO_PEER: u16 = 1;
+    pub(super) const IFLA_MACVLAN_MODE: u16 = 1;
+    pub(super) const IFLA_IPVLAN_MODE: u16 = 1;
+    pub(super) const IFLA_IPVLAN_FLAGS: u16 = 2;
+    pub(super) const IFLA_VLAN_ID: u16 = 1;
 
     pub(super) const IFA_ADDRESS: u16 = 1;
     pub(super) const IFA_LOCAL: u16 = 2;
@@ -70,6 +76,7 @@ mod uapi {
     pub(super) const RT_TABLE_MAIN: u8 = 254;
     pub(super) const RTPROT_BOOT: u8 = 3;
     pub(super) const RT_SCOPE_UNIVERSE: u8 = 0;
+    pub(super) const RT_SCOPE_LINK: u8 = 253;
     pub(super) const RTN_UNICAST: u8 = 1;
 
     pub(super) const IFF_UP: u32 = 1;

@@ -13,7 +13,7 @@ use crate::netlink::{Batch, attributes, errno, get_u32};
 pub(crate) struct Addressing {
     /// Address and prefix length.
     pub(crate) addresses: Vec<IpNet>,
-    /// Next hops of default routes.
+    /// Next hops of default routes; an unspecified address for one by the interface itself.
     pub(crate) gateways: Vec<IpAddr>,
 }
 
@@ -97,11 +97,16 @@ fn default_route(batch: &mut Batch, index: u32, gateway: IpAddr) {
     header[0] = family(gateway);
     header[4] = uapi::RT_TABLE_MAIN;
     header[5] = uapi::RTPROT_BOOT;
-    header[6] = uapi::RT_SCOPE_UNIVERSE;
+    header[6] = match gateway {
+        IpAddr::V4(ip) if ip.is_unspecified() => uapi::RT_SCOPE_LINK,
+        _ => uapi::RT_SCOPE_UNIVERSE,
+    };
     header[7] = uapi::RTN_UNICAST;
     let flags = uapi::NLM_F_REQUEST | uapi::NLM_F_CREATE | uapi::NLM_F_REPLACE;
     batch.message(uapi::RTM_NEWROUTE, flags, &header, |a| {
-        a.bytes(uapi::RTA_GATEWAY, &octets(gateway));
+        if !gateway.is_unspecified() {
+            a.bytes(uapi::RTA_GATEWAY, &octets(gateway));
+        }
         a.u32(uapi::RTA_OIF, index);
     });
 }
