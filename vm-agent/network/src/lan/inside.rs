@@ -45,10 +45,18 @@ impl Kernel {
     pub(crate) fn wire_lan(&self, endpoint: &Endpoint, lan: &Lan, wire: &Wire, sandbox: &Sandbox) -> Result<()> {
         let parent = self.parent(lan).ok_or_else(|| LanError::NoParent(lan.parent.clone()))?;
         let netns = sandbox.netns()?;
-        let spec =
-            LanSpec { name: &endpoint.interface, parent, mode: lan.mode, mac: endpoint.mac, netns: netns.as_fd() };
+        // Kernels before "rtnetlink: Lookup device in target netns when creating link" (6.12 is one) refuse a name that a link
+        // of the engine's own namespace has, though the new one is made elsewhere.
+        let name = format!("lan{:.12}", endpoint.id);
+        let spec = LanSpec { name: &name, parent, mode: lan.mode, mac: endpoint.mac, netns: netns.as_fd() };
         let driver = lan.driver().name();
         self.route().create_lan(&spec).map_err(|source| LanError::Port { driver, source })?;
+        let mut inside = sandbox.route()?;
+        if let Err(error) = inside.rename(&name, &endpoint.interface) {
+            inside.remove(&name).map_err(kernel("remove the container's interface"))?;
+            return Err(kernel("name the container's interface")(error));
+        }
+        drop(inside);
         furnish(endpoint, wire, sandbox)?;
         if let Some(mac) = endpoint.mac {
             announce(endpoint, mac, sandbox)?;

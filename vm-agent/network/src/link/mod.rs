@@ -110,6 +110,16 @@ impl Route {
         self.socket.apply(batch)
     }
 
+    /// Renames a link that is down.
+    pub(crate) fn rename(&mut self, name: &str, to: &str) -> io::Result<()> {
+        let link = self.link(name)?.ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))?;
+        let mut batch = Batch::new();
+        batch.message(uapi::RTM_SETLINK, uapi::NLM_F_REQUEST, &ifinfo(link.index, 0, 0), |a| {
+            a.text(uapi::IFLA_IFNAME, to);
+        });
+        self.socket.apply(batch)
+    }
+
     /// Removes a link; one end of a veth pair takes the other along. A link that is gone already is fine.
     pub(crate) fn remove(&mut self, name: &str) -> io::Result<()> {
         let mut batch = Batch::new();
