@@ -13,7 +13,7 @@ use crate::suite::{Entry, cases, everywhere};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; publish_tcp, publish_taken_port, publish_udp, names_on_user_network, none_and_host_and_container, bridge_reaches_neighbour, ports_follow_the_networks, subnet_and_address, without_communication, by_id_and_publish_all, host_name_is_shared, connect_is_checked_at_once, options_of_an_endpoint, configurations, prune_and_disconnect]
+    cases![everywhere; publish_tcp, publish_taken_port, publish_udp, names_on_user_network, none_and_host_and_container, bridge_reaches_neighbour, ports_follow_the_networks, ports_are_on_the_way_out, subnets_of_families, subnet_and_address, without_communication, by_id_and_publish_all, host_name_is_shared, connect_is_checked_at_once, options_of_an_endpoint, configurations, prune_and_disconnect]
 }
 
 pub(super) fn get(url: &str) -> Option<String> {
@@ -183,6 +183,71 @@ pub(crate) fn ports_follow_the_networks(case: &Case<'_>) -> Result {
     case.ok(&["network", "disconnect", &main, &name])?;
     ensure!(get(&url).is_none(), "the port stayed open");
     ensure!(case.ok(&["port", &name])?.is_empty());
+    Ok(())
+}
+
+/// Ports are published on the network that has the default route, whichever was named first or comes later.
+pub(crate) fn ports_are_on_the_way_out(case: &Case<'_>) -> Result {
+    let (last, first) = (case.network("z-last"), case.network("a-first"));
+    let (name, port) = (case.container("way"), case.port());
+    for network in [&last, &first] {
+        case.ok(&["network", "create", network])?;
+    }
+    let address = |network: &str| {
+        let format = format!("{{{{(index .NetworkSettings.Networks {network:?}).Gateway}}}}");
+        case.ok(&["inspect", "-f", &format, &name])
+    };
+    let the_same = |network: &str| -> Result {
+        let route = case.ok(&["exec", &name, "ip", "route"])?;
+        let gateway = address(network)?;
+        ensure!(route.contains(&format!("default via {gateway} ")), "{gateway}: {route}");
+        until("the page", Duration::from_secs(120), || get(&format!("http://localhost:{port}/")))?;
+        // A client of another network is translated: the server sees the gateway of the network that the port is on.
+        let machine = case.ok(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge"])?;
+        let url = format!("http://{machine}:{port}/cgi-bin/from");
+        let fetch = ["run", "--rm", "busybox", "timeout", "5", "wget", "-q", "-O", "-", &url];
+        let seen = until("the page from another network", Duration::from_secs(120), || case.ok(&fetch).ok())?;
+        ensure!(seen.contains(&gateway), "{seen} instead of {gateway}");
+        Ok(())
+    };
+    let server = "mkdir -p /www/cgi-bin; echo served >/www/index.html; cd /www/cgi-bin; \
+                  printf '#!/bin/sh\\necho\\necho $REMOTE_ADDR' >from; chmod +x from; exec httpd -f -h /www";
+    let publish = format!("{port}:80");
+    case.ok(&["create", "--name", &name, "--network", &last, "-p", &publish, "busybox", "sh", "-c", server])?;
+    case.ok(&["network", "connect", &first, &name])?;
+    case.ok(&["start", &name])?;
+    the_same(&first)?;
+    // One with a higher priority comes while it runs, and leaves again.
+    case.ok(&["network", "disconnect", &last, &name])?;
+    case.ok(&["network", "connect", "--gw-priority", "7", &last, &name])?;
+    the_same(&last)?;
+    case.ok(&["network", "disconnect", &last, &name])?;
+    the_same(&first)
+}
+
+/// A subnet of a family that the network does not have is told and not used; of one that it has there is one.
+pub(crate) fn subnets_of_families(case: &Case<'_>) -> Result {
+    let (network, other, name) = (case.network("families"), case.network("other"), case.container("families"));
+    let (v4, v6) = (format!("10.235.{}.0/24", case.number() % 250), format!("fd00:{:x}::/64", 0x1000 + case.number()));
+    let config = |network: &str| case.ok(&["network", "inspect", "-f", "{{json .IPAM.Config}}", network]);
+    case.ok(&["network", "create", "--subnet", &v4, "--subnet", &v6, &network])?;
+    let ipam = config(&network)?;
+    // The client sends them in no order.
+    let told = |subnet: &str| ipam.contains(&format!(r#"{{"Subnet":"{subnet}"}}"#));
+    ensure!(told(&v4) && told(&v6), "{ipam}");
+    // Nobody has that subnet: another network may.
+    case.ok(&["network", "create", "--ipv4=false", "--ipv6", "--subnet", &v4, "--subnet", &v6, &other])?;
+    for (network, expected) in [(&network, "10.235."), (&other, "fd00:")] {
+        httpd(case, &name, &["--network", network])?;
+        let addresses = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{.GlobalIPv6Address}}{{end}}";
+        let shown = case.ok(&["inspect", "-f", addresses, &name])?;
+        let shown = shown.trim();
+        ensure!(shown.starts_with(expected) && !shown.contains(' '), "{shown}");
+        case.ok(&["rm", "-f", &name])?;
+    }
+    let more = case.network("more");
+    let said = case.run(&["network", "create", "--subnet", "10.236.1.0/24", "--subnet", "10.236.2.0/24", &more])?;
+    ensure!(said.code == 1 && said.err.contains("bridge driver doesn't support multiple subnets"), "{said:?}");
     Ok(())
 }
 

@@ -291,9 +291,7 @@ impl Inner {
     async fn attach_adopted(&self, adopted: &[(Arc<Run>, Record)]) -> Result<()> {
         let mut attachments = Vec::new();
         for (run, record) in adopted {
-            if let Some(sandbox) = &run.sandbox {
-                attachments.push(Attachment { container_id: record.id.clone(), sandbox });
-            }
+            attachments.push(Attachment { container_id: record.id.clone(), sandbox: run.sandbox.as_ref() });
         }
         Ok(self.services.networks.adopt(attachments).await?)
     }

@@ -15,7 +15,7 @@ impl Networks {
     /// removed, and names and forwards of the living are told again.
     pub async fn adopt(&self, running: Vec<Attachment<'_>>) -> Result<()> {
         let alive: BTreeSet<String> = running.iter().map(|a| a.container_id.clone()).collect();
-        let sandboxes: Vec<_> = running.iter().map(|a| a.sandbox.clone()).collect();
+        let sandboxes: Vec<_> = running.iter().filter_map(|a| a.sandbox.cloned()).collect();
         for attachment in &running {
             self.keep_inside(attachment).await?;
         }
@@ -50,9 +50,10 @@ impl Networks {
 
     /// The links of a running container that end in its namespace are removed from there later.
     async fn keep_inside(&self, attachment: &Attachment<'_>) -> Result<()> {
+        let Some(sandbox) = attachment.sandbox else { return Ok(()) };
         for endpoint in self.endpoints(&attachment.container_id) {
             if endpoint.host_interface.is_empty() && !endpoint.interface.is_empty() {
-                let (inner, sandbox) = (Arc::clone(&self.inner), attachment.sandbox.clone());
+                let (inner, sandbox) = (Arc::clone(&self.inner), sandbox.clone());
                 match run(move || inner.inside.keep(&endpoint.id, &sandbox)).await {
                     // It has ended meanwhile, and the kernel removes the link with its namespace.
                     Err(error) if error.is_gone() => {}
@@ -80,11 +81,12 @@ impl Networks {
             result = self.inner.names.update(changes).await.map_err(Error::from);
         }
         for attachment in running {
+            let Some(sandbox) = attachment.sandbox else { continue };
             let resolver = self.inner.resolver(&attachment.container_id);
             if resolver.networks.is_empty() {
                 continue;
             }
-            result = result.and(self.serve_again(resolver, attachment.sandbox.clone()).await);
+            result = result.and(self.serve_again(resolver, sandbox.clone()).await);
         }
         result
     }

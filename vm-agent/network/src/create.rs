@@ -66,6 +66,15 @@ pub(crate) fn draft(mut request: NetworkCreate, id: String, around: &Surrounding
     let mut pools = Vec::new();
     for asked in &request.ipam.config {
         let Some(subnet) = asked.subnet else { continue };
+        // As in dockerd, a subnet of a family that is off is only told.
+        if !(if subnet.addr().is_ipv6() { enable_ipv6 } else { enable_ipv4 }) {
+            pools.push(as_asked(asked, subnet));
+            continue;
+        }
+        let family = |pool: &Pool| pool.subnet.addr().is_ipv6() == subnet.addr().is_ipv6();
+        if lan.is_none() && pools.iter().any(family) {
+            return Err(Error::ManySubnets);
+        }
         if used.iter().any(|u| overlap(u, &subnet)) {
             return Err(Error::PoolOverlaps);
         }
@@ -83,8 +92,9 @@ pub(crate) fn draft(mut request: NetworkCreate, id: String, around: &Surrounding
         }
     }
     let gateways = gateways(lan.as_ref(), &options, request.internal);
-    let allocators = pools.iter_mut().map(|pool| reserve(pool, gateways)).collect::<Result<_>>()?;
-    Ok(Draft { network: network(&request, id, driver, enable_ipv4, enable_ipv6, pools), allocators })
+    let mut network = network(&request, id, driver, enable_ipv4, enable_ipv6, pools);
+    let allocators = reserve_all(&mut network, gateways)?;
+    Ok(Draft { network, allocators })
 }
 
 /// Whether a network sets addresses of IPv4 and IPv6 aside as gateways where its maker named none.
@@ -93,6 +103,18 @@ pub(crate) fn gateways(lan: Option<&Lan>, options: &BridgeOptions, internal: boo
         Some(lan) => lan.has_gateway(internal),
         None => !options.without_gateway(ipv6, internal),
     })
+}
+
+/// Makes the allocators of a network's pools, one for each.
+pub(crate) fn reserve_all(network: &mut Network, gateways: [bool; 2]) -> Result<Vec<Allocator>> {
+    let used: Vec<bool> = network.ipam.config.iter().map(|pool| network.uses(pool)).collect();
+    let pools = network.ipam.config.iter_mut().zip(used);
+    pools
+        .map(|(pool, used)| match used {
+            true => reserve(pool, gateways),
+            false => Ok(Allocator::new(pool.subnet, pool.ip_range)),
+        })
+        .collect()
 }
 
 /// Makes the allocator of a stored or drafted pool and takes what nobody may have; without a gateway, the first free

@@ -94,5 +94,5 @@ pub struct Endpoint {
 #[derive(Debug)]
 pub struct Attachment<'a> {
     pub container_id: String,
-    pub sandbox: &'a Sandbox,
+    pub sandbox: Option<&'a Sandbox>,
 }

@@ -44,6 +44,9 @@ pub enum Error {
     /// 403
     #[error("invalid pool request: Pool overlaps with other one on this address space")]
     PoolOverlaps,
+    /// 403
+    #[error("bridge driver doesn't support multiple subnets")]
+    ManySubnets,
     /// 404
     #[error("all predefined address pools have been fully subnetted")]
     PoolsExhausted,
@@ -211,6 +214,7 @@ impl Error {
             | Error::PredefinedName(_)
             | Error::OnlyOne(_)
             | Error::PoolOverlaps
+            | Error::ManySubnets
             | Error::AddressInUse
             | Error::EndpointExists { .. }
             | Error::InterfaceTaken(_)

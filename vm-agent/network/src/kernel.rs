@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ipnet::IpNet;
 
+use crate::announce::{announce, mac_of};
 use crate::lan::is_ours;
 use crate::link::{Addressing, BridgeSpec, Link, Route, VethSpec};
 use crate::nft::{Element, Filter};
@@ -69,8 +70,7 @@ impl Kernel {
     /// Makes a network's bridge, or brings the one that is there to the wanted state.
     pub(crate) fn ensure_bridge(&self, entry: &Entry) -> Result<()> {
         let Some(name) = entry.bridge() else { return Ok(()) };
-        let pools = &entry.network.ipam.config;
-        let own = pools.iter().filter(|p| entry.options.has_address(p.subnet.addr().is_ipv6()));
+        let own = entry.network.pools().filter(|p| entry.options.has_address(p.subnet.addr().is_ipv6()));
         let wanted: Vec<IpNet> = own.filter_map(|p| IpNet::new(p.gateway?, p.subnet.prefix_len()).ok()).collect();
         let spec = BridgeSpec {
             mac: bridge_mac(&wanted, &entry.network.id),
@@ -162,7 +162,13 @@ impl Kernel {
         route
             .settle(&endpoint.host_interface)
             .and_then(|()| route.settle(&port.bridge))
-            .map_err(kernel("bring up the container's link"))
+            .map_err(kernel("bring up the container's link"))?;
+        drop(route);
+        let usual = endpoint.ipv4.map(|(ip, _)| mac_of(ip));
+        match endpoint.mac {
+            Some(mac) if endpoint.ipv6.is_some() || usual != Some(mac) => announce(endpoint, mac, sandbox),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Links on `bridges` that are not `known`, and bridges and `parents` of ours without a network. Whatever is known:

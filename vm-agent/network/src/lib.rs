@@ -6,6 +6,7 @@
 //! and never answers a DNS query (it hands sockets and records to a [`NameService`]).
 
 mod adopt;
+mod announce;
 mod attach;
 mod conntrack;
 mod create;

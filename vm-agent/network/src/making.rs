@@ -44,7 +44,7 @@ impl Networks {
                 copy_configuration(&mut request, &state.find(&from)?.network);
             }
             let around = Surroundings {
-                pools: state.networks.values().flat_map(|e| e.network.ipam.config.iter().map(|p| p.subnet)).collect(),
+                pools: state.networks.values().flat_map(|e| e.network.pools().map(|p| p.subnet)).collect(),
                 routed: kernel_routes,
                 unique_local: inner.unique_local,
             };
@@ -66,8 +66,9 @@ impl Networks {
         if let Err(e) = inner.networks.put(&id, &entry.network, Durability::Durable).await {
             return Err(self.unmake(entry, e.into()).await);
         }
-        inner.tell("create", &entry.network, None);
+        let network = entry.network.clone();
         inner.state().networks.insert(id.clone(), entry);
+        inner.tell("create", &network, None);
         Ok(Created { id, warning: String::new() })
     }
 

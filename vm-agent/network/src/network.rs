@@ -112,6 +112,16 @@ impl Network {
         if self.config_only { Driver::Null.name() } else { self.driver.name() }
     }
 
+    /// The pools that addresses are taken from: a configuration's are not, nor those of a family that is off.
+    pub(crate) fn pools(&self) -> impl Iterator<Item = &Pool> {
+        self.ipam.config.iter().filter(|pool| self.uses(pool))
+    }
+
+    /// Whether addresses are taken from one of the network's pools.
+    pub(crate) fn uses(&self, pool: &Pool) -> bool {
+        !self.config_only && if pool.subnet.addr().is_ipv6() { self.enable_ipv6 } else { self.enable_ipv4 }
+    }
+
     /// True where containers find each other by name: on every network of the user's.
     pub fn resolves_names(&self) -> bool {
         !self.predefined()

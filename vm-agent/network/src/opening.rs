@@ -105,13 +105,13 @@ impl Networks {
 
 /// A stored network with its allocators.
 fn entry(mut network: Network) -> Result<Entry> {
-    let options = BridgeOptions::of(&network)?;
+    // What was no option when the network was made may be a wrong one now; that must not keep the engine from starting.
+    let options = BridgeOptions::of(&network).unwrap_or_else(|error| {
+        tracing::error!(%error, network = network.name, "a network's options mean nothing: it has the usual ones");
+        BridgeOptions::default()
+    });
     let gateways = create::gateways(Lan::of(&network).as_ref(), &options, network.internal);
-    let pools = network.ipam.config.iter_mut();
-    let allocators = match network.config_only {
-        true => Vec::new(),
-        false => pools.map(|pool| create::reserve(pool, gateways)).collect::<Result<_>>()?,
-    };
+    let allocators = create::reserve_all(&mut network, gateways)?;
     Ok(Entry { network, allocators, options })
 }
 
@@ -142,7 +142,7 @@ fn predefined(stored: &[Network], settings: &Settings) -> Result<Vec<Network>> {
         if driver == Driver::Bridge {
             network.options = options::default_bridge();
             network.options.insert("com.docker.network.bridge.name".into(), settings.bridge.clone());
-            let mut used: Vec<IpNet> = stored.iter().flat_map(|n| n.ipam.config.iter().map(|p| p.subnet)).collect();
+            let mut used: Vec<IpNet> = stored.iter().flat_map(|n| n.pools().map(|p| p.subnet)).collect();
             used.extend(Route::open().and_then(|mut r| r.routed()).unwrap_or_default());
             let subnet = choose_subnet(default_pools(), &used).ok_or(Error::PoolsExhausted)?;
             let mut pool = Pool {

@@ -93,6 +93,8 @@ impl BridgeOptions {
             let switch = || parse_bool(value).ok_or_else(|| refused(go("ParseBool", value, "invalid syntax")));
             let address = || value.parse::<IpAddr>().map_err(|_| refused("nil ip".to_owned()));
             match option.as_str() {
+                // As in dockerd, no name is none: `${BRIDGE:-}` in a compose file.
+                NAME | PREFIX if value.is_empty() => {}
                 NAME => parsed.name = Some(interface_name(value).ok_or_else(|| invalid(INTERFACE_NAME))?),
                 ICC => parsed.icc = switch()?,
                 MASQUERADE => parsed.masquerade = switch()?,
@@ -188,14 +190,14 @@ pub(crate) fn let_talk(options: &mut BTreeMap<String, String>, icc: bool) -> boo
     options.insert(ICC.to_owned(), wanted.clone()).is_none_or(|before| before != wanted)
 }
 
-const INTERFACE_NAME: &str = "1 to 15 characters without space or slash";
+const INTERFACE_NAME: &str = "1 to 15 characters without space, slash, colon or percent sign";
 
-/// A name that the kernel takes for a link (dev_valid_name).
+/// A name that the kernel takes for a link as it is (dev_valid_name); `%d` it would replace by a number.
 pub(crate) fn interface_name(text: &str) -> Option<String> {
     let valid = (1..=15).contains(&text.len())
         && text != "."
         && text != ".."
-        && !text.chars().any(|c| c == '/' || c == ':' || c.is_whitespace());
+        && !text.chars().any(|c| matches!(c, '/' | ':' | '%') || c.is_whitespace() || c.is_control());
     valid.then(|| text.to_owned())
 }
 
@@ -243,9 +245,14 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_by_name() {
-        for (option, value) in [(MTU, "70000"), (NAME, "a/b"), (NAME, "sixteen-letters!")] {
+        for (option, value) in
+            [(MTU, "70000"), (NAME, "a/b"), (NAME, "sixteen-letters!"), (NAME, "br%d"), (PREFIX, "a\u{1}")]
+        {
             let message = parse(option, value).unwrap_err().to_string();
-            assert!(message.contains(option) && message.contains(value), "{message}");
+            assert!(message.contains(option) && message.contains(&value.escape_debug().to_string()), "{message}");
+        }
+        for option in [NAME, PREFIX] {
+            assert_eq!(parse(option, "").unwrap(), BridgeOptions::default());
         }
     }
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
+use crate::announce::mac_of;
 use crate::ipam::Taken;
 use crate::lan::Lan;
 use crate::link::Addressing;
@@ -118,11 +119,7 @@ impl State {
             (_, Some(mac), _) => Some(mac),
             // Two machines on one LAN may have handed out the same address.
             (Some(Uplink::Lan(_)), None, _) => Some(drawn.mac),
-            // The same address always has the same MAC, so no neighbour ever holds a stale one.
-            (_, None, Some((IpNet::V4(net), _))) => {
-                let [a, b, c, d] = net.addr().octets();
-                Some([0x02, 0x42, a, b, c, d])
-            }
+            (_, None, Some((IpNet::V4(net), _))) => Some(mac_of(net.addr())),
             (_, None, _) => Some(drawn.mac),
         };
         let endpoint = Endpoint {
@@ -254,7 +251,10 @@ fn check(entry: &Entry, wanted: &Wanted) -> Result<()> {
     wish.understand(&network.name, Some(network)).map(drop)
 }
 
-/// An address of the family with its prefix, and the gateway of its pool.
+/// Auxiliary addresses of a bridge network by these names are its containers' gateways; the bridge keeps its own address.
+const GATEWAY_OF: [&str; 2] = ["DefaultGatewayIPv4", "DefaultGatewayIPv6"];
+
+/// An address of the family with its prefix, and the gateway that its pool's containers use.
 fn allocate(
     entry: &mut Entry,
     asked: Option<IpAddr>,
@@ -274,7 +274,9 @@ fn allocate(
         match address {
             Ok(ip) => {
                 let net = IpNet::new(ip, pool.subnet.prefix_len()).expect("the subnet's own prefix length");
-                return Ok(Some((net, pool.gateway)));
+                let other = pool.aux_addresses.get(if ipv6 { GATEWAY_OF[1] } else { GATEWAY_OF[0] });
+                let gateway = other.copied().filter(|_| entry.network.driver == Driver::Bridge).or(pool.gateway);
+                return Ok(Some((net, gateway)));
             }
             Err(Taken::Exhausted) => {}
             Err(Taken::InUse | Taken::Outside) => return Err(Error::AddressInUse),

@@ -62,7 +62,7 @@ impl Entry {
             }
         }
         let routed = |ipv6: bool| self.options.modes[usize::from(ipv6)] == GatewayMode::Routed;
-        let subnets = self.network.ipam.config.iter().map(|p| p.subnet);
+        let subnets = self.network.pools().map(|p| p.subnet);
         if self.options.masquerade {
             elements.extend(subnets.filter(|s| !routed(s.addr().is_ipv6())).map(|s| self.leaving(s)));
         }

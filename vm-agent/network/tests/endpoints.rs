@@ -292,7 +292,7 @@ fn a_restarted_engine_keeps_the_living_and_collects_the_dead() {
         let engine = Engine::open_with(dir.path(), listeners, names).await;
         assert_eq!(ask_tcp(&outside, "10.50.0.1:8080").as_deref(), Some("10.50.0.2"), "ports stay open all the time");
         let running = || {
-            let attachment = |name, sandbox| Attachment { container_id: id(name), sandbox };
+            let attachment = |name, sandbox| Attachment { container_id: id(name), sandbox: Some(sandbox) };
             vec![attachment("alive", &alive), attachment("unknown", &unknown)]
         };
         engine.networks.adopt(running()).await.unwrap();
@@ -345,12 +345,44 @@ fn both_families_on_one_network() {
         assert!(ask_tcp(&b, "172.18.0.2:80").is_some());
         assert_eq!(ask_tcp(&a, "[fd50::2]:80").as_deref(), Some("fd50::1"), "masqueraded");
         assert_eq!(ask_tcp(&outside, "[fd50::1]:8080").as_deref(), Some("fd50::2"), "published");
+        // The kernel routes no packet from a link-local address: a listener of the machine serves it.
+        let index = |text: String| text.split(':').next().unwrap().to_owned();
+        let here = index(run("ip -6 addr add fe80::50 dev wire0 nodad; ip -o link show wire0"));
+        let there =
+            index(run_within(outside.as_fd(), "ip -6 addr add fe80::51 dev wire1 nodad; ip -o link show wire1"));
+        serve_tcp(support::here(), &format!("[fe80::50%{here}]:8080"));
+        assert_eq!(ask_tcp(&outside, &format!("[fe80::50%{there}]:8080")).as_deref(), Some("fe80::51"));
+        assert_eq!(ask_tcp(&outside, "[fd50::1]:8080").as_deref(), Some("fd50::2"), "published as before");
         run_within(outside.as_fd(), "ip -6 route add fd99:1::/64 via fd50::1");
         assert!(support::unreachable(&outside, "[fd99:1::2]:80"));
         let only6 = NetworkCreate { enable_ipv4: Some(false), enable_ipv6: Some(true), ..named("six") };
         engine.networks.create(only6).await.unwrap();
         let (_six, at) = engine.container("six", "six", vec![]).await;
         assert!(at.ipv4.is_none() && at.ipv6.is_some() && at.gateway_ipv6.is_some(), "{at:?}");
+    });
+}
+
+#[test]
+fn the_next_owner_of_an_address_is_reached_at_once() {
+    isolated("the_next_owner_of_an_address_is_reached_at_once", || async {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Engine::open(dir.path()).await;
+        let only6 = NetworkCreate { enable_ipv4: Some(false), enable_ipv6: Some(true), ..named("six") };
+        engine.networks.create(only6).await.unwrap();
+        let (peer, _) = engine.container("peer", "six", vec![]).await;
+        let mut before = None;
+        for name in ["first", "second"] {
+            let (sandbox, at) = engine.container(name, "six", vec![]).await;
+            let (address, mac) = (at.ipv6.unwrap().0, at.mac.unwrap());
+            serve_tcp(&sandbox, "[::]:80");
+            for from in [&peer.as_fd(), &support::here().as_fd()] {
+                assert!(ask_tcp(from, &format!("[{address}]:80")).is_some(), "{name}");
+            }
+            if let Some((earlier, its_mac)) = before.replace((address, mac)) {
+                assert!(earlier == address && its_mac != mac, "{at:?}");
+            }
+            engine.networks.detach_all(&id(name)).await;
+        }
     });
 }
 

@@ -47,7 +47,7 @@ fn containers_live_through_a_restart() {
         let Engine { networks, listeners, names, .. } = engine;
         drop(networks);
         let engine = Engine::open_with(dir.path(), listeners, names).await;
-        let running = vec![Attachment { container_id: id("alive"), sandbox: &alive }];
+        let running = vec![Attachment { container_id: id("alive"), sandbox: Some(&alive) }];
         engine.networks.adopt(running).await.unwrap();
         assert_eq!(engine.networks.endpoints(&id("alive")), std::slice::from_ref(&at));
         assert!(ask_tcp(&outside, "10.60.0.2:80").is_some());

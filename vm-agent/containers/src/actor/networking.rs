@@ -8,6 +8,7 @@ use crate::record::Record;
 use crate::{Error, Invalid, Result};
 use engine_api::EndpointSettings;
 use network::{Endpoint, EndpointRequest, EndpointWish, PortRequest, Protocol, Sandbox};
+use std::cmp::Reverse;
 use store::Durability;
 
 /// What `--network` said.
@@ -41,7 +42,7 @@ impl Actor {
     /// Joins every configured network; after a failure none.
     pub(super) async fn attach_networks(&self, sandbox: Option<&Sandbox>) -> Result<Vec<Endpoint>> {
         let mut endpoints = Vec::new();
-        let publisher = self.publisher().map(str::to_owned);
+        let publisher = self.publisher();
         for (name, settings) in self.in_order() {
             match self.attach_network(name, settings, sandbox, publisher.as_ref() == Some(name)).await {
                 Ok(endpoint) => endpoints.push(endpoint),
@@ -69,25 +70,17 @@ impl Actor {
         first.into_iter().chain(rest).collect()
     }
 
-    /// The network whose endpoint publishes the container's ports: the first that leads to the outside, on a bridge. None where
-    /// a macvlan or ipvlan network is the way out: there a container is reached at its own address.
-    fn publisher(&self) -> Option<&str> {
-        let found = self.in_order().into_iter().filter_map(|(name, settings)| {
+    /// The network whose endpoint publishes the container's ports: the one that has its default route, as dockerd chooses it
+    /// (`Endpoint.Less`). None where that is a macvlan or ipvlan network: there a container is reached at its own address.
+    fn publisher(&self) -> Option<String> {
+        let found = self.record.endpoints.iter().filter_map(|(name, settings)| {
             let network = self.inner.services.networks.find(name).ok()?;
-            Some((name, settings.gw_priority, network)).filter(|(.., network)| leads_out(network))
+            Some((Reverse(settings.gw_priority), network)).filter(|(_, network)| leads_out(network))
         });
-        let mut found: Vec<_> = found.collect();
-        if found.iter().any(|(.., network)| !publishes(network)) {
-            found.sort_by_key(|(name, priority, network)| {
-                (-*priority, !(network.enable_ipv4 && network.enable_ipv6), name.as_str())
-            });
-        }
-        found.first().filter(|(.., network)| publishes(network)).map(|(name, ..)| name.as_str())
-    }
-
-    /// Whether some endpoint has the container's ports open.
-    fn has_published(&self) -> bool {
-        self.inner.services.networks.endpoints(&self.record.id).iter().any(|endpoint| !endpoint.ports.is_empty())
+        let way_out = found.min_by_key(|(priority, network)| {
+            (*priority, !(network.enable_ipv4 && network.enable_ipv6), network.name.clone())
+        });
+        way_out.filter(|(_, network)| publishes(network)).map(|(_, network)| network.name)
     }
 
     /// A container in another's network has its host name, too, and says so from its start on, as with dockerd.
@@ -153,6 +146,8 @@ impl Actor {
             self.record.endpoints.remove(&found.name);
             if let Some(run) = self.run.clone() {
                 self.inner.services.networks.detach(&self.record.id, &found.name, run.sandbox.as_ref()).await?;
+                // They were closed elsewhere before they could not be opened here.
+                self.publish_again().await?;
             }
             return Err(error);
         }
@@ -217,23 +212,27 @@ impl Actor {
         published
     }
 
-    /// Opens the ports of an endpoint that left on the next network that leads to the outside; closes them where that is
-    /// none on a bridge any more.
+    /// Has the published ports open on the network that is the way out now, and on no other.
     async fn publish_again(&self) -> Result<()> {
         let ports = port_requests(&self.record)?;
         let networks = &self.inner.services.networks;
         if self.run.is_none() || ports.is_empty() {
             return Ok(());
         }
-        match self.publisher() {
-            Some(network) if !self.has_published() => drop(networks.publish(&self.record.id, network, ports).await?),
-            Some(_) => {}
-            None => {
-                let published = networks.endpoints(&self.record.id).into_iter().filter(|e| !e.ports.is_empty());
-                for endpoint in published {
-                    networks.withdraw(&endpoint).await?;
-                }
+        let publisher = self.publisher();
+        let endpoints = networks.endpoints(&self.record.id);
+        let (there, elsewhere): (Vec<_>, Vec<_>) = endpoints
+            .into_iter()
+            .filter(|endpoint| !endpoint.ports.is_empty())
+            .partition(|endpoint| publisher.as_ref() == Some(&endpoint.network_name));
+        for endpoint in &elsewhere {
+            networks.withdraw(endpoint).await?;
+        }
+        match publisher {
+            Some(network) if there.is_empty() => {
+                networks.publish(&self.record.id, &network, ports).await?;
             }
+            Some(_) | None => {}
         }
         Ok(())
     }

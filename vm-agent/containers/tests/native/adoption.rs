@@ -97,7 +97,9 @@ pub(crate) async fn across_an_engine_restart(stage: &Stage) {
     let patient = stage.create(Some("patient"), patient).await.expect("create");
     let linker = json!({"Cmd": ["sleep", "100"], "HostConfig": {"Links": ["patient:db"]}});
     let linker = stage.create(Some("linker"), linker).await.expect("create");
-    for id in [&talker, &mortal, &patient, &linker] {
+    let guest = json!({"Cmd": ["sleep", "100"], "HostConfig": {"NetworkMode": "host"}});
+    let guest = stage.create(Some("guest"), guest).await.expect("create");
+    for id in [&talker, &mortal, &patient, &linker, &guest] {
         stage.containers.start(id).await.expect("start");
     }
     stage.await_log(&talker, "line 2000\n").await;
@@ -120,6 +122,8 @@ async fn after_a_crash(stage: &Stage) {
     assert_eq!(stage.status("talker").await, "running");
     assert_eq!(stage.wait("mortal").await.code, 22);
     the_server_is_reached(stage).await;
+    let host = stage.networks.inspect("host").expect("host");
+    assert!(host.containers.values().any(|container| container.name == "guest"), "{:?}", host.containers);
     the_patient_is_as_it_was(stage).await;
     the_volumes_are_as_they_were(stage).await;
     let mut attached = stage.containers.attach("talker", attach_all()).await.expect("attach");
@@ -143,7 +147,8 @@ async fn after_a_crash(stage: &Stage) {
     stage.containers.stop("linker", StopOptions { timeout: Some(0), signal: None }).await.expect("stop");
     stage.remove("patient").await;
     assert!(!mounted("lasting"), "its last user ended");
-    for name in ["talker", "server", "linker"] {
+    stage.containers.stop("guest", StopOptions { timeout: Some(0), signal: None }).await.expect("stop");
+    for name in ["talker", "server", "linker", "guest"] {
         stage.remove(name).await;
     }
     assert!(!hierarchy().root().join(parent()).exists(), "made by the engine before, it went with the last container");

@@ -1,13 +1,13 @@
 //! The link of an endpoint: it lives in the container's namespace and has no other end.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 
 use super::{Lan, LanError};
+use crate::announce::announce;
 use crate::kernel::{Kernel, furnish};
-use crate::link::{LanSpec, Route};
+use crate::link::LanSpec;
 use crate::plan::Wire;
 use crate::sandbox::kernel;
 use crate::{Endpoint, Result, Sandbox};
@@ -63,24 +63,4 @@ impl Kernel {
         }
         Ok(())
     }
-}
-
-/// Tells the neighbours on the LAN whose the addresses are now: the last container that had them had another MAC
-/// address. The kernel does that when an interface is given its address, even the one that it has; with mode `passthru`
-/// the parent takes the address over, too.
-fn announce(endpoint: &Endpoint, mac: [u8; 6], sandbox: &Sandbox) -> Result<()> {
-    let interface = endpoint.interface.clone();
-    sandbox.inside(move || {
-        let switches = [format!("ipv4/conf/{interface}/arp_notify"), format!("ipv6/conf/{interface}/ndisc_notify")];
-        let paths = switches.map(|name| format!("/proc/sys/net/{name}"));
-        // A kernel without IPv6 lacks the second; one that is on already is the user's wish.
-        let off = paths.iter().filter(|path| fs::read_to_string(path).is_ok_and(|now| now.trim() == "0"));
-        let off: Vec<&String> = off.collect();
-        let switch = |value| off.iter().try_for_each(|path| fs::write(path, value));
-        switch("1").map_err(kernel("let the kernel announce the container's addresses"))?;
-        let mut route = Route::open().map_err(kernel("open a route socket"))?;
-        let told = route.settle(&interface).and_then(|()| route.set_address(&interface, mac));
-        switch("0").map_err(kernel("let the kernel announce the container's addresses"))?;
-        told.map_err(kernel("announce the container's addresses"))
-    })
 }

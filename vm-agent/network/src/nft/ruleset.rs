@@ -209,6 +209,8 @@ fn rules() -> Vec<(&'static str, Vec<Vec<Expression>>)> {
             ],
         ),
     ]);
+    // Nor does it route packets from link-local addresses: the port's listener serves them, too.
+    rules.push((TRANSLATE, vec![from_link_local(), verdict(Verdict::Return)]));
     for family in FAMILIES {
         let (number, ipv6) = (family.number, family.ipv6);
         let routed = name_in(OutputName, ROUTED.of(ipv6));
@@ -378,6 +380,20 @@ fn loopback6() -> Vec<Expression> {
     rule.extend([
         Expression::Payload { load: Field::DESTINATION6, to: 1 },
         Expression::Compare { register: 1, equal: true, value: std::net::Ipv6Addr::LOCALHOST.octets().to_vec() },
+    ]);
+    rule
+}
+
+/// fe80::/10
+fn from_link_local() -> Vec<Expression> {
+    let (mut mask, mut value) = (vec![0; 16], vec![0; 16]);
+    mask[..2].copy_from_slice(&[0xff, 0xc0]);
+    value[..2].copy_from_slice(&[0xfe, 0x80]);
+    let mut rule = family_is(NFPROTO_IPV6);
+    rule.extend([
+        Expression::Payload { load: Field::SOURCE6, to: 1 },
+        Expression::Mask { register: 1, mask },
+        Expression::Compare { register: 1, equal: true, value },
     ]);
     rule
 }
