@@ -5,6 +5,7 @@ mod containers;
 mod events;
 mod exec;
 mod files;
+mod hairpin;
 mod images;
 mod import;
 mod links;
@@ -32,6 +33,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         events::cases(),
         exec::cases(),
         files::cases(),
+        hairpin::cases(),
         images::cases(),
         import::cases(),
         links::cases(),

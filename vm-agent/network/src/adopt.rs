@@ -43,9 +43,17 @@ impl Networks {
         })
         .await;
         // One that fails keeps none of the others from being done.
+        let hairpins = self.hairpin().await;
         let forwards = self.replay_forwards().await;
         let names = self.replay_names(running).await;
-        collected.and(forwards).and(names)
+        collected.and(hairpins).and(forwards).and(names)
+    }
+
+    /// Has the living reach their own published ports: an engine that could not do that may have made their links.
+    async fn hairpin(&self) -> Result<()> {
+        let living: Vec<Held> = self.inner.state().endpoints.values().cloned().collect();
+        let inner = Arc::clone(&self.inner);
+        run(move || living.iter().try_for_each(|held| inner.kernel.hairpin(held))).await
     }
 
     /// The links of a running container that end in its namespace are removed from there later.

@@ -54,7 +54,10 @@ impl Kernel {
     pub(crate) fn publish(&self, held: &Held, published: bool) -> Result<()> {
         let elements = held.elements();
         match published {
-            true => self.filter(&[], &elements)?,
+            true => {
+                self.hairpin(held)?;
+                self.filter(&[], &elements)?;
+            }
             false => self.filter(&elements, &[])?,
         }
         let udp = held.forwards.iter().filter(|f| f.protocol == Protocol::Udp);
@@ -65,6 +68,16 @@ impl Kernel {
         let local = self.route().addresses().map_err(kernel("list addresses"))?;
         let local: Vec<IpAddr> = local.into_iter().map(|(_, net)| net.addr()).collect();
         conntrack::forget_udp(&ports, &local).map_err(kernel("forget earlier datagrams to a published port"))
+    }
+
+    /// Lets an endpoint with published ports come back to itself: where bridged packets are shown to the packet filter, one
+    /// that is translated to its own sender goes on as a frame from port to port. Set wherever ports are published, since
+    /// `br_netfilter` may come later. Lasts as long as the link.
+    pub(crate) fn hairpin(&self, held: &Held) -> Result<()> {
+        match held.elements().iter().any(|element| matches!(element, Element::Hairpin { .. })) {
+            true => self.route().hairpin(&held.endpoint.host_interface).map_err(kernel("set the bridge's port")),
+            false => Ok(()),
+        }
     }
 
     /// Makes a network's bridge, or brings the one that is there to the wanted state.

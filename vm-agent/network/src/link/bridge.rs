@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{Route, ifinfo, uapi};
-use crate::netlink::Batch;
+use crate::netlink::{Batch, errno};
 
 /// A bridge to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,5 +44,22 @@ impl Route {
             a.u32(uapi::IFLA_MTU, spec.mtu);
         });
         self.socket.apply(batch)
+    }
+
+    /// Lets a bridge send frames back through the port that they came by. A link that is gone already, or that is no bridge's
+    /// any more, is fine.
+    pub(crate) fn hairpin(&mut self, port: &str) -> io::Result<()> {
+        let Some(link) = self.link(port)?.filter(|link| link.master != 0) else { return Ok(()) };
+        // By the bridge's own request: one about the link as a link would switch a retired port on again.
+        let mut header = ifinfo(link.index, 0, 0);
+        header[0] = libc::AF_BRIDGE as u8;
+        let mut batch = Batch::new();
+        batch.message(uapi::RTM_SETLINK, uapi::NLM_F_REQUEST, &header, |a| {
+            a.nest(uapi::IFLA_PROTINFO, |a| a.u8(uapi::IFLA_BRPORT_MODE, 1));
+        });
+        match self.socket.apply(batch) {
+            Err(e) if errno(&e) == Some(libc::ENODEV) => Ok(()),
+            other => other,
+        }
     }
 }

@@ -54,6 +54,8 @@ mod uapi {
     pub(super) const IFLA_INFO_SLAVE_KIND: u16 = 4;
     pub(super) const IFLA_INFO_SLAVE_DATA: u16 = 5;
     pub(super) const IFLA_BRPORT_STATE: u16 = 1;
+    /// Hairpin mode.
+    pub(super) const IFLA_BRPORT_MODE: u16 = 4;
     pub(super) const IFLA_BRPORT_FLUSH: u16 = 24;
     pub(super) const IFLA_BRPORT_ISOLATED: u16 = 33;
     pub(super) const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;

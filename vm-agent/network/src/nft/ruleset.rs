@@ -10,10 +10,14 @@
 //!                            ours: drop; open ports for trusted interfaces: accept; what else comes from outside
 //!                            unasked: drop, unless the bridge is open
 //!   from a bridge of ours    internal: drop; else accept
-//! postrouting (nat)          to a bridge of ours: masquerade what was translated and came from one of them, so that
-//!                            the answer comes back this way; elsewhere, and to a routed bridge -> leave: masquerade by
-//!                            the sender's subnet
+//! postrouting (nat)          to a bridge of ours: masquerade what was translated and came from one of them, or returns to
+//!                            the container that sent it, so that the answer comes back this way; elsewhere, and to a
+//!                            routed bridge -> leave: masquerade by the sender's subnet
 //! ```
+//!
+//! The kernel may show bridged packets to the filter (br_netfilter). At postrouting it does not tell where they came from:
+//! what a neighbour sends to a published port keeps the neighbour's address, and what a container sends to itself is known
+//! by its addresses.
 //!
 //! A container's own address is out of reach from outside by these rules alone: what comes from there was translated or is
 //! an answer. dockerd needs rules for each container, since its ports are open to whoever knows the way.
@@ -42,6 +46,7 @@ pub(super) const OPENED: Pair = Pair("opened4", "opened6");
 pub(super) const TRUSTED: Pair = Pair("trusted4", "trusted6");
 pub(super) const MASQUERADE: Pair = Pair("masquerade4", "masquerade6");
 pub(super) const SOURCE: Pair = Pair("source4", "source6");
+pub(super) const HAIRPIN: Pair = Pair("hairpin4", "hairpin6");
 pub(super) const PUBLISHED: Pair = Pair("published4", "published6");
 pub(super) const PUBLISHED_ANY: Pair = Pair("published4-any", "published6-any");
 /// IPv6 has one loopback address, which no other machine can send to.
@@ -82,7 +87,7 @@ const DSTNAT: i32 = -100;
 const SRCNAT: i32 = 100;
 
 /// All sets and maps. A set whose layout changes in a later version needs a new name: the kernel keeps the old one.
-pub(super) const SETS: [SetSpec; 22] = {
+pub(super) const SETS: [SetSpec; 24] = {
     /// `NFT_SET_INTERVAL`, `NFT_SET_MAP`
     const INTERVAL: u32 = 4;
     const MAP: u32 = 8;
@@ -119,6 +124,8 @@ pub(super) const SETS: [SetSpec; 22] = {
         set(MASQUERADE.1, INTERVAL, IP6, 16, None),
         set(SOURCE.0, INTERVAL | MAP, IP4, 4, Some((IP4, 4))),
         set(SOURCE.1, INTERVAL | MAP, IP6, 16, Some((IP6, 16))),
+        set(HAIRPIN.0, 0, IP4 << 6 | IP4, 8, None),
+        set(HAIRPIN.1, 0, IP6 << 6 | IP6, 32, None),
         set(PUBLISHED.0, MAP, AT4, 12, target4),
         set(PUBLISHED.1, MAP, AT6, 24, target6),
         set(PUBLISHED_ANY.0, MAP, PROTO << 6 | PORT, 8, target4),
@@ -215,9 +222,12 @@ fn rules() -> Vec<(&'static str, Vec<Vec<Expression>>)> {
         let (number, ipv6) = (family.number, family.ipv6);
         let routed = name_in(OutputName, ROUTED.of(ipv6));
         let leaves = |set| [family_is(number), found(&[Load::Field(family.source)], set)].concat();
+        let returns = found(&[Load::Field(family.source), Load::Field(family.destination)], HAIRPIN.of(ipv6));
+        let translated = connection(Connection::Status, TRANSLATED);
         rules.extend([
             (TRANSLATE, vec![translate(number, Some(family.destination), PUBLISHED.of(ipv6))]),
             (TRANSLATE, vec![translate(number, None, PUBLISHED_ANY.of(ipv6))]),
+            (POSTROUTING, vec![family_is(number), returns, translated, vec![Expression::Masquerade]]),
             (POSTROUTING, vec![family_is(number), routed, verdict(Verdict::Jump(LEAVE))]),
             (LEAVE, vec![from_address(family)]),
             (LEAVE, vec![leaves(MASQUERADE.of(ipv6)), vec![Expression::Masquerade]]),
