@@ -209,7 +209,7 @@ fn after_a_restart_of_the_engine() {
         run(&format!("bridge link set dev {} hairpin off", endpoint.host_interface));
 
         let engine = Engine::open_as(dir.path(), listeners, names, Settings::default()).await;
-        engine.networks.adopt(vec![Attachment { container_id: id("web"), sandbox: &web }]).await.unwrap();
+        engine.networks.adopt(vec![Attachment { container_id: id("web"), sandbox: Some(&web) }]).await.unwrap();
         assert_eq!(ask(&web, "172.17.0.1:8080"), twice("::ffff:172.17.0.1"));
         engine.networks.detach_all(&id("web")).await;
         assert!(!run("nft list set inet berth hairpin4").contains("elements"));
