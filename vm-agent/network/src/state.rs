@@ -120,7 +120,7 @@ impl Held {
                 ip => {
                     let ip = Some(ip).filter(|ip| !ip.is_unspecified());
                     elements.push(Element::Publish { protocol, ip, port: f.host_port, target });
-                    elements.extend(self.hairpins(target.ip()));
+                    elements.push(Element::Hairpin { container: target.ip() });
                 }
             }
             if f.host_ip.is_ipv4() == target.is_ipv4() {
@@ -136,16 +136,6 @@ impl Held {
         elements.sort();
         elements.dedup();
         elements
-    }
-
-    /// The container's packets to itself at `to`, an address of its own: from there, or from the link-local address that it uses
-    /// when it asks for such an address of the bridge.
-    fn hairpins(&self, to: IpAddr) -> impl Iterator<Item = Element> {
-        let link_local = self.endpoint.mac.filter(|_| to.is_ipv6()).map(|[a, b, c, d, e, f]| {
-            // RFC 4291, appendix A.
-            IpAddr::from([0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f])
-        });
-        std::iter::once(to).chain(link_local).map(move |from| Element::Hairpin { from, to })
     }
 
     /// The endpoint's names, where the network has any.

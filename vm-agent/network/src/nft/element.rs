@@ -35,8 +35,8 @@ pub(crate) enum Element {
     Loopback { protocol: Protocol, ip: Ipv4Addr, port: u16 },
     /// A container on the bridge may use another one's port, whatever else they may not.
     Link { bridge: String, protocol: Protocol, from: Ipv4Addr, to: SocketAddrV4 },
-    /// What comes from the one address and goes to the other is a container's own, sent to what it publishes.
-    Hairpin { from: IpAddr, to: IpAddr },
+    /// What comes from this address and goes to it is a container's own, sent to what it publishes.
+    Hairpin { container: IpAddr },
     /// What arrives for the port goes to the target; without `ip`, on every address of the target's family.
     Publish { protocol: Protocol, ip: Option<IpAddr>, port: u16, target: SocketAddr },
 }
@@ -76,7 +76,9 @@ impl Element {
                 let to = at(*protocol, (*to.ip()).into(), to.port());
                 plain(ruleset::LINKS4, &[interface(bridge), from.octets().to_vec(), to])
             }
-            Element::Hairpin { from, to } => plain(ruleset::HAIRPIN.of(to.is_ipv6()), &[octets(*from), octets(*to)]),
+            Element::Hairpin { container } => {
+                plain(ruleset::HAIRPIN.of(container.is_ipv6()), &[octets(*container), octets(*container)])
+            }
             Element::Publish { protocol, ip, port, target } => {
                 let key = match ip {
                     Some(ip) => at(*protocol, *ip, *port),
