@@ -17,6 +17,7 @@ mod networks;
 mod networks_macvlan;
 mod reaper;
 mod remote;
+mod restarts;
 mod run;
 mod search;
 mod system;
@@ -45,6 +46,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         networks_macvlan::cases(),
         remote::cases(),
         reaper::cases(),
+        restarts::cases(),
         run::cases(),
         search::cases(),
         system::cases(),

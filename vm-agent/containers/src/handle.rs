@@ -4,7 +4,7 @@ use crate::health::Health;
 use crate::record::Record;
 use crate::requests::RemoveOptions;
 use crate::signal::Signal;
-use crate::state::UnixNanos;
+use crate::state::{Exit, UnixNanos};
 use crate::stdio::{Endpoint, Hub, LogSink};
 use crate::{Error, Result};
 use engine_api::{ContainerUpdateRequest, EndpointSettings};
@@ -39,6 +39,8 @@ pub(crate) struct View {
     pub(crate) health: Option<Arc<Health>>,
     /// How many runs have ended since the engine started.
     pub(crate) exits: u64,
+    /// How the latest of these ended, also when the next one runs already.
+    pub(crate) ended: Exit,
     /// Removed: the last picture there is.
     pub(crate) gone: bool,
 }
@@ -68,9 +70,10 @@ pub(crate) enum Command {
         signal: Signal,
         /// A step of a stop: whatever the signal is, the container shall end.
         stop: bool,
-        reply: Reply<()>,
+        /// How many runs had ended when the signal was sent, see [`View::exits`]; `None` where there was no process that
+        /// could end: the container waited for its restart, and waits no more if the signal ends it.
+        reply: Reply<Option<u64>>,
     },
-    CancelRestart(Reply<()>),
     /// Answered when everything asked before is done: a start that is under way has come to its end.
     Settle(Reply<()>),
     /// The machine goes down: from here on nothing starts, and no end is the user's wish that the container stays down.

@@ -1,7 +1,7 @@
 //! start, stop, restart, kill, pause, unpause, wait, remove, rename, update, shutdown: asked of a container's task.
 
 use crate::actor::checked;
-use crate::handle::{Command, Handle};
+use crate::handle::{Command, Handle, View};
 use crate::requests::{RemoveOptions, StopOptions, WaitCondition, Waited};
 use crate::service::Inner;
 use crate::signal::{self, SIGKILL, SIGTERM, Signal};
@@ -52,6 +52,7 @@ impl Containers {
                 let stopped = inner.stop(&handle, options).await;
                 handle.tell(Command::Restarting(false));
                 stopped?;
+                inner.emit(&handle.view().record, "stop");
             }
             match handle.ask(Command::Start).await {
                 Ok(()) | Err(Error::Refused(Refused::AlreadyRunning)) => {}
@@ -69,16 +70,17 @@ impl Containers {
         let signal = signal.filter(|signal| *signal != 0).unwrap_or(SIGKILL);
         let name = id.to_owned();
         to_the_end(async move {
-            let before = handle.view().exits;
-            match handle.ask(|reply| Command::Kill { signal, stop: false, reply }).await {
-                Ok(()) => {}
+            let before = match handle.ask(|reply| Command::Kill { signal, stop: false, reply }).await {
+                Ok(before) => before,
                 Err(Error::NotRunning(id)) => return Err(Error::KillNotRunning { name, id }),
                 Err(error) => return Err(error),
+            };
+            match before {
+                Some(before) if signal == SIGKILL => {
+                    wait_exit(&handle, before, KILL_TIMEOUT).await.then_some(()).ok_or(Error::KillTimeout)
+                }
+                Some(_) | None => Ok(()),
             }
-            if signal == SIGKILL {
-                wait_exit(&handle, before, KILL_TIMEOUT).await.then_some(()).ok_or(Error::KillTimeout)?;
-            }
-            Ok(())
         })
         .await
     }
@@ -94,17 +96,14 @@ impl Containers {
     /// Finds the container now; the future resolves when the condition holds, so headers may go out before.
     pub fn wait(&self, id: &str, condition: WaitCondition) -> Result<impl Future<Output = Waited> + Send + use<>> {
         let handle = self.inner.find(id)?;
-        let before = handle.view().exits;
+        let asked = handle.view();
         Ok(async move {
-            let view = handle
-                .wait_for(|view| match condition {
-                    // A container that was only created is not running.
-                    WaitCondition::NotRunning => view.run.is_none() && !view.record.state.counts_as_running(),
-                    WaitCondition::NextExit => view.exits > before || failed_to_start(&view.record.state),
-                    WaitCondition::Removed => false,
-                })
-                .await;
-            let exit = view.record.state.last_exit();
+            let view = handle.wait_for(|view| is_met(condition, &asked, view)).await;
+            let exit = match &view.record.state {
+                // The next run has begun before this was looked at.
+                state if view.exits > asked.exits && state.counts_as_running() => view.ended.clone(),
+                state => state.last_exit(),
+            };
             Waited { code: exit.code, error: exit.error }
         })
     }
@@ -177,28 +176,24 @@ impl Inner {
     async fn stop(&self, handle: &Handle, options: StopOptions) -> Result<()> {
         let view = handle.view();
         let config = &view.record.config;
-        if matches!(view.record.state, State::Restarting(_)) {
-            return handle.ask(Command::CancelRestart).await;
-        }
         let signal = match options.signal {
             Some(signal) => signal,
             None if config.stop_signal.is_empty() => SIGTERM,
             // Checked at create.
             None => signal::parse(&config.stop_signal).unwrap_or(SIGTERM),
         };
-        let before = view.exits;
-        match handle.ask(|reply| Command::Kill { signal, stop: true, reply }).await {
-            Ok(()) => {}
-            Err(Error::NotRunning(_)) => return Ok(()),
+        let before = match handle.ask(|reply| Command::Kill { signal, stop: true, reply }).await {
+            Ok(Some(before)) => before,
+            Ok(None) | Err(Error::NotRunning(_)) => return Ok(()),
             Err(error) => return Err(error),
-        }
+        };
         let seconds = options.timeout.or(config.stop_timeout).unwrap_or(STOP_TIMEOUT);
         let patience = u64::try_from(seconds).map_or(Duration::MAX, Duration::from_secs);
         if wait_exit(handle, before, patience).await {
             return Ok(());
         }
         match handle.ask(|reply| Command::Kill { signal: SIGKILL, stop: true, reply }).await {
-            Ok(()) | Err(Error::NotRunning(_)) => {}
+            Ok(_) | Err(Error::NotRunning(_)) => {}
             Err(error) => return Err(error),
         }
         if wait_exit(handle, before, KILL_TIMEOUT).await { Ok(()) } else { Err(Error::KillTimeout) }
@@ -213,6 +208,20 @@ async fn wait_exit(handle: &Handle, before: u64, patience: Duration) -> bool {
         let _ = handle.ask(Command::Settle).await;
     }
     ended
+}
+
+/// Whether a wait that began with the picture `asked` has come to its end. An end counts as one also when the restart policy has
+/// another run follow.
+fn is_met(condition: WaitCondition, asked: &View, now: &View) -> bool {
+    let is_down = |view: &View| view.run.is_none() && !view.record.state.counts_as_running();
+    // It was stopped within the delay, or could not be started again.
+    let waits_no_more = || matches!(asked.record.state, State::Restarting(_)) && is_down(now);
+    match condition {
+        // A container that was only created is not running.
+        WaitCondition::NotRunning => now.exits > asked.exits || is_down(now),
+        WaitCondition::NextExit => now.exits > asked.exits || failed_to_start(&now.record.state) || waits_no_more(),
+        WaitCondition::Removed => false,
+    }
 }
 
 /// Created, and the last start failed: there will be no exit to wait for.

@@ -152,6 +152,8 @@ pub enum Refused {
     Restarting,
     #[error("container is running: stop the container before removing or force remove")]
     RemoveRunning,
+    #[error("container is restarting: stop the container before removing or force remove")]
+    RemoveRestarting,
     #[error("container is paused and must be unpaused first")]
     RemovePaused,
     #[error("removal is already in progress")]
@@ -214,14 +216,16 @@ impl State {
                 }
             },
             State::Restarting(exit) => match event {
-                Event::Start | Event::RestartDue => {
+                Event::RestartDue => {
                     Ok((State::Starting(Before::Restarting(exit.clone())), vec![Action::CancelRestart, Action::Launch]))
                 }
-                Event::CancelRestart => Ok((
-                    State::Exited(exit.clone()),
-                    vec![Action::CancelRestart, Action::Persist, Action::Emit("stop"), Action::AutoRemove],
-                )),
-                Event::Remove => Ok((State::Removing(exit.clone()), vec![Action::CancelRestart, Action::Erase])),
+                // Its end was told when it came; whoever asked for a stop tells of that.
+                Event::CancelRestart => {
+                    Ok((State::Exited(exit.clone()), vec![Action::CancelRestart, Action::Persist, Action::AutoRemove]))
+                }
+                // It counts as running for both.
+                Event::Start => Err(Refused::AlreadyRunning),
+                Event::Remove => Err(Refused::RemoveRestarting),
                 Event::Pause | Event::Unpause => Err(Refused::Restarting),
                 Event::Launched(_) | Event::LaunchFailed(_) | Event::Exited { .. } => Err(Refused::Stray),
             },
@@ -372,14 +376,20 @@ mod tests {
     }
 
     #[test]
-    fn a_restarting_container_can_be_stopped_started_and_removed() {
+    fn a_restarting_container_counts_as_running() {
         let verdict = Verdict::RestartAfter(Duration::from_millis(100));
         let state = walk(&[Event::Start, Event::Launched(PROCESS), exited(1, verdict)]);
         assert_eq!(state.status(), "restarting");
         assert!(state.counts_as_running());
-        assert_eq!(state.next(&Event::CancelRestart).expect("stop").0.status(), "exited");
         assert_eq!(state.next(&Event::RestartDue).expect("due").0.status(), "restarting");
-        assert_eq!(state.next(&Event::Remove).expect("remove").0.status(), "removing");
+        assert_eq!(state.next(&Event::Start).expect_err("refused"), Refused::AlreadyRunning);
+        assert_eq!(
+            state.next(&Event::Remove).expect_err("refused").to_string(),
+            "container is restarting: stop the container before removing or force remove"
+        );
+        let (stopped, actions) = state.next(&Event::CancelRestart).expect("stop");
+        assert_eq!(stopped.status(), "exited");
+        assert!(!actions.iter().any(|action| matches!(action, Action::Emit(_))), "{actions:?}");
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Removal: nothing of the container stays.
 
 use super::{Actor, answer};
+use crate::Error;
 use crate::handle::Reply;
 use crate::requests::RemoveOptions;
 use crate::signal::SIGKILL;
 use crate::state::{Event, Refused};
-use crate::{Error, Result};
 use std::sync::Arc;
 use store::Durability;
 
@@ -17,10 +17,14 @@ impl Actor {
                 let removed = self.happen_remove(options, Durability::Durable).await;
                 answer(reply, removed.map_err(Error::from));
             }
-            Err(Refused::RemoveRunning | Refused::RemovePaused) if options.force => {
-                let killed: Result<()> = self.kill(SIGKILL, true).await;
-                match killed {
-                    Ok(()) => self.removals.push((options, reply)),
+            Err(Refused::RemoveRunning | Refused::RemoveRestarting | Refused::RemovePaused) if options.force => {
+                match self.kill(SIGKILL, true).await {
+                    Ok(Some(_)) => self.removals.push((options, reply)),
+                    // It waited for its restart: no end will come.
+                    Ok(None) => {
+                        let removed = self.happen_remove(options, Durability::Durable).await;
+                        answer(reply, removed.map_err(Error::from));
+                    }
                     Err(error) => answer(reply, Err(error)),
                 }
             }

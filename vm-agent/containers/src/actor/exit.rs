@@ -5,7 +5,7 @@ use crate::Result;
 use crate::handle::Run;
 use crate::restart::Policy;
 use crate::service::Inner;
-use crate::state::{Event, State, UnixNanos};
+use crate::state::{Event, Exit, State, UnixNanos};
 use std::sync::Arc;
 use std::time::Duration;
 use store::Durability;
@@ -61,6 +61,7 @@ impl Actor {
         self.run = None;
         self.ending = run;
         self.exits += 1;
+        self.ended = Exit { code, oom_killed, started_at, finished_at: at, error: String::new() };
         let event = Event::Exited { code, at, oom_killed, verdict };
         if let Err(refused) = self.happen(event).await {
             tracing::warn!(container = self.record.id, %refused, state = self.record.state.status(), "an exit nobody waited for");

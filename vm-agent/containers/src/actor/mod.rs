@@ -56,6 +56,7 @@ pub(crate) struct Actor {
     health: Option<Arc<Health>>,
     prober: Option<AbortHandle>,
     exits: u64,
+    ended: Exit,
     /// Numbers restart timers: one that was cancelled may have fired already.
     round: u64,
     timer: Option<AbortHandle>,
@@ -88,7 +89,14 @@ impl Actor {
             Some((run, streams)) => (Some(run), Some(streams)),
             None => (None, None),
         };
-        let view = View { record: Arc::new(record.clone()), run: run.clone(), health: None, exits: 0, gone: false };
+        let view = View {
+            record: Arc::new(record.clone()),
+            run: run.clone(),
+            health: None,
+            exits: 0,
+            ended: Exit::default(),
+            gone: false,
+        };
         let (publisher, watch) = watch::channel(Arc::new(view));
         let me = sender.downgrade();
         let handle = Arc::new(Handle::new(record.id.clone(), sender, watch, Arc::clone(&hub)));
@@ -105,6 +113,7 @@ impl Actor {
             health: None,
             prober: None,
             exits: 0,
+            ended: Exit::default(),
             round: 0,
             timer: None,
             releasing: None,
@@ -133,10 +142,6 @@ impl Actor {
         match command {
             Command::Start(reply) => answer(reply, self.start().await),
             Command::Kill { signal, stop, reply } => answer(reply, self.kill(signal, stop).await),
-            Command::CancelRestart(reply) => {
-                self.record.stopped_by_user |= !self.closing;
-                answer(reply, self.happen(Event::CancelRestart).await.map_err(Error::Refused));
-            }
             Command::Settle(reply) => answer(reply, Ok(())),
             Command::Shutdown(reply) => {
                 self.closing = true;
@@ -256,15 +261,16 @@ impl Actor {
         }
     }
 
-    async fn kill(&mut self, signal: Signal, stop: bool) -> Result<()> {
+    /// The number of ends before the one that follows, see [`Command::Kill`].
+    async fn kill(&mut self, signal: Signal, stop: bool) -> Result<Option<u64>> {
         let ends = stop || self.ends(signal);
         if matches!(self.record.state, State::Restarting(_)) {
-            if !ends {
-                // There is no process to hear it.
-                return Ok(());
+            // There is no process to hear it, and nobody is told of a signal that was not sent.
+            if ends {
+                self.record.stopped_by_user |= !self.closing;
+                self.happen(Event::CancelRestart).await.map_err(Error::Refused)?;
             }
-            self.record.stopped_by_user |= !self.closing;
-            return self.happen(Event::CancelRestart).await.map_err(Error::Refused);
+            return Ok(None);
         }
         let Some(run) = self.run.clone() else {
             return Err(Error::NotRunning(self.record.id.clone()));
@@ -282,7 +288,7 @@ impl Actor {
             self.happen(Event::Unpause).await.map_err(Error::Refused)?;
         }
         self.publish();
-        Ok(())
+        Ok(Some(self.exits))
     }
 
     /// Whether a signal says that the container shall end and stay down, by dockerd's rule: where the image or the user
@@ -377,6 +383,7 @@ impl Actor {
             run: self.run.clone(),
             health: self.health.clone(),
             exits: self.exits,
+            ended: self.ended.clone(),
             gone: self.gone,
         }));
     }
