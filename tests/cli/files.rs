@@ -2,18 +2,19 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 
 use anyhow::{Context, ensure};
 use tests::case::Case;
+use tests::engine::Kind;
 
 use crate::suite::{Entry, cases, everywhere};
 
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; copy_in_and_out, copy_directory_and_stopped, export_and_changes, names_that_are_no_text, packed_archives]
+    cases![everywhere; copy_in_and_out, copy_directory_and_stopped, export_and_changes, export_stands_in_nobodys_way, a_broken_export_is_not_told, names_that_are_no_text, packed_archives]
 }
 
 pub(crate) fn copy_in_and_out(case: &Case<'_>) -> Result {
@@ -71,6 +72,48 @@ pub(crate) fn export_and_changes(case: &Case<'_>) -> Result {
     let listing = String::from_utf8_lossy(&listing.stdout).into_owned();
     ensure!(listing.lines().any(|line| line == "added") && listing.lines().any(|line| line == "bin/sh"), "{listing}");
     ensure!(!listing.lines().any(|line| line == "etc/group"), "{listing}");
+    Ok(())
+}
+
+/// More than what lies between the engine and a client that does not read.
+const LARGE: &str = "head -c 33554432 /dev/zero >/large; echo small >/small";
+
+/// A stopped container with much in it, and a client that has read the beginning of its export.
+fn half_exported(case: &Case<'_>, name: &str) -> anyhow::Result<std::process::Child> {
+    case.ok(&["run", "--name", name, "busybox", "sh", "-c", &format!("[ -e /large ] || {{ {LARGE}; }}")])?;
+    let mut client = case.piped(&["export", name])?;
+    client.stdout.as_mut().context("stdout was piped")?.read_exact(&mut [0; 512])?;
+    Ok(client)
+}
+
+/// The whole of it is there, though the container was started, renamed and removed meanwhile.
+pub(crate) fn export_stands_in_nobodys_way(case: &Case<'_>) -> Result {
+    let (name, other) = (case.container("read"), case.container("read-on"));
+    let client = half_exported(case, &name)?;
+    case.ok(&["start", "-a", &name])?;
+    case.ok(&["rename", &name, &other])?;
+    case.ok(&["rm", "-f", &other])?;
+    let out = client.wait_with_output()?;
+    ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let has = |bytes: &[u8]| out.stdout.windows(bytes.len()).any(|window| window == bytes);
+    // dockerd takes the files away under whoever reads them.
+    let whole = has(b"small\n") || case.kind == Kind::Reference;
+    ensure!(out.stdout.len() > 33_554_432 && whole, "{} bytes", out.stdout.len());
+    Ok(())
+}
+
+pub(crate) fn a_broken_export_is_not_told(case: &Case<'_>) -> Result {
+    let name = case.container("told");
+    let since = case.ok(&["info", "--format", "{{.SystemTime}}"])?;
+    let mut client = half_exported(case, &name)?;
+    client.kill()?;
+    client.wait()?;
+    ensure!(case.command(["export", &name]).output()?.status.success());
+    let until = case.ok(&["info", "--format", "{{.SystemTime}}"])?;
+    let of = format!("container={name}");
+    let events = ["events", "--since", &since, "--until", &until, "--filter", &of, "--filter", "event=export"];
+    let told = case.ok(&events)?;
+    ensure!(told.lines().count() == 1, "{told}");
     Ok(())
 }
 

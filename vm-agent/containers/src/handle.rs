@@ -24,11 +24,16 @@ pub(crate) struct Handle {
     /// Attached clients.
     pub(crate) hub: Arc<Hub>,
     pub(crate) root: RootLock,
+    pub(crate) files: FilesLock,
 }
 
 /// Held by whoever uses a mount of the container's root that is not its run's. A second overlay over the same directories clears the
 /// first one's working directory, after which nothing of an image can be changed through the first.
 pub(crate) type RootLock = Arc<tokio::sync::Mutex<()>>;
+
+/// Held for reading as long as a client takes to read the container's files: they are not deleted meanwhile. Nothing else waits
+/// for it.
+pub(crate) type FilesLock = Arc<tokio::sync::RwLock<()>>;
 
 /// A consistent picture of a container; a new one is published with every change.
 #[derive(Debug, Clone)]
@@ -143,7 +148,7 @@ impl Handle {
         view: watch::Receiver<Arc<View>>,
         hub: Arc<Hub>,
     ) -> Handle {
-        Handle { id, commands, view, hub, root: RootLock::default() }
+        Handle { id, commands, view, hub, root: RootLock::default(), files: FilesLock::default() }
     }
 
     /// The container as it is now.

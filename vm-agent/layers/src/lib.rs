@@ -54,8 +54,9 @@ pub use remove::remove_tree;
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The most layers in one overlay: `OVL_MAX_STACK` of the kernel's `fs/overlayfs/params.h`, less one for implied directories.
-pub const MAX_LAYERS: usize = 499;
+/// The most layers in one overlay: `OVL_MAX_STACK` of the kernel's `fs/overlayfs/params.h`, less one for implied directories and one for
+/// an upper directory that is only read.
+pub const MAX_LAYERS: usize = 498;
 
 /// The layers on disk. Clones share them.
 #[derive(Debug, Clone)]
@@ -306,6 +307,18 @@ impl Layers {
             lowers.push(self.inner.disk.layer(id));
         }
         Ok(OverlaySpec { lowers, upper })
+    }
+
+    /// What the overlay of `chain` and `upper` shows, for reading: `upper` is the topmost of the lower directories, so that another
+    /// overlay may be mounted over the same ones, and write, while this one is read. What is written then may or may not be seen.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`], [`Error::TooMany`].
+    pub fn overlay_to_read(&self, chain: &[DiffId], upper: &UpperDir) -> Result<OverlaySpec> {
+        let mut spec = self.overlay(chain, None)?;
+        spec.lowers.insert(0, upper.upper.clone());
+        Ok(spec)
     }
 
     /// Makes a container's upper and work directories, the upper one with the metadata of the chain's root directory.

@@ -139,6 +139,31 @@ fn paths_longer_than_the_kernel_takes_are_shortened() {
 }
 
 #[test]
+fn what_is_read_does_not_hinder_who_writes() {
+    let bench = Bench::new();
+    let bottom = bench.apply(Tar::new().file("kept", b"bottom").file("gone", b"bottom"));
+    let chain = [bottom.diff_id];
+    let upper = || UpperDir { upper: bench.dir.path().join("upper"), work: bench.dir.path().join("work") };
+    bench.layers.prepare_upper(&chain, &upper()).unwrap();
+    let write = || Mounted::new(bench.layers.mount(&bench.layers.overlay(&chain, Some(upper())).unwrap()).unwrap());
+    let first = write();
+    std::fs::write(first.join("kept"), b"upper").unwrap();
+    std::fs::remove_file(first.join("gone")).unwrap();
+    drop(first);
+    let read = bench.layers.mount(&bench.layers.overlay_to_read(&chain, &upper()).unwrap()).unwrap();
+    let read = Mounted::new(read);
+    let second = write();
+    std::fs::remove_file(second.join("kept")).unwrap();
+    std::fs::write(second.join("new"), b"2").unwrap();
+    assert!(std::fs::write(read.join("other"), b"3").is_err());
+    assert!(!read.join("gone").exists());
+    // A third mount for writing would take the second one's working directory away.
+    std::fs::rename(second.join("new"), second.join("newer")).unwrap();
+    std::fs::write(second.join("gone"), b"again").unwrap();
+    assert_eq!(std::fs::read(second.join("gone")).unwrap(), b"again");
+}
+
+#[test]
 fn changes_are_listed_as_docker_diff_does() {
     let bench = Bench::new();
     let bottom = bench.apply(

@@ -56,7 +56,7 @@ impl Actor {
         self.publish();
         self.inner.emit(&self.record, "destroy");
         let (releasing, directory) = (self.releasing.take(), self.inner.directory(&id));
-        let root = Arc::clone(&self.root);
+        let (root, files) = (Arc::clone(&self.root), Arc::clone(&self.files));
         if let Some(later) = self.unacknowledged.take() {
             later.abort();
         }
@@ -69,6 +69,7 @@ impl Actor {
                 let _ = releasing.await;
             }
             let _alone = root.lock_owned().await;
+            let _unread = files.write_owned().await;
             inner.delete_directory(directory).await;
         });
         Ok(())

@@ -15,7 +15,7 @@ mod root;
 mod shm;
 mod update;
 
-use crate::handle::{Command, Handle, Reply, RootLock, Run, View};
+use crate::handle::{Command, FilesLock, Handle, Reply, RootLock, Run, View};
 use crate::health::Health;
 use crate::record::Record;
 use crate::requests::RemoveOptions;
@@ -46,6 +46,7 @@ pub(crate) struct Actor {
     publisher: watch::Sender<Arc<View>>,
     hub: Arc<Hub>,
     root: RootLock,
+    files: FilesLock,
     /// For timers and probes; weak, so that a forgotten container's task ends.
     me: mpsc::WeakUnboundedSender<Command>,
     run: Option<Arc<Run>>,
@@ -106,6 +107,7 @@ impl Actor {
             publisher,
             hub,
             root: Arc::clone(&handle.root),
+            files: Arc::clone(&handle.files),
             me,
             run,
             ending: None,

@@ -43,6 +43,12 @@ impl Inner {
         let layers = &self.services.layers;
         Ok(layers.mount(&layers.overlay(chain, Some(upper))?)?)
     }
+
+    /// The same for reading only, beside which the container may be started; blocking.
+    pub(crate) fn mount_root_to_read(&self, chain: &[layers::DiffId], upper: &UpperDir) -> Result<OwnedFd> {
+        let layers = &self.services.layers;
+        Ok(layers.mount(&layers.overlay_to_read(chain, upper)?)?)
+    }
 }
 
 /// Resolves a `user[:group]` in a root file system; blocking.

@@ -99,20 +99,28 @@ impl Containers {
             .collect())
     }
 
-    /// The whole root as a tar, without what is mounted in it.
+    /// The whole root as a tar, without what is mounted in it. The container can be started and removed while a client reads it.
     pub async fn export(&self, id: &str) -> Result<mpsc::Receiver<io::Result<Bytes>>> {
-        let (view, alone) = self.inner.find(id)?.view_alone(false).await;
+        let handle = self.inner.find(id)?;
+        let reading = Arc::clone(&handle.files).read_owned().await;
+        let (view, alone) = handle.view_alone(false).await;
         let (record, inner) = (Arc::clone(&view.record), Arc::clone(&self.inner));
         let (chain, upper) = (record.chain.clone(), self.inner.upper(&record.id));
-        let root = blocking(move || match &view.run {
-            Some(run) => bare_root(run),
-            None => inner.mount_root(&chain, upper),
+        let root = blocking(move || {
+            let _alone = alone;
+            match &view.run {
+                Some(run) => bare_root(run),
+                None => inner.mount_root_to_read(&chain, &upper),
+            }
         })
         .await?;
-        self.inner.emit(&record, "export");
+        let inner = Arc::clone(&self.inner);
         let write = move |out: &mut Chunks| {
-            let _alone = alone;
-            layers::Layers::export(root.as_fd(), out).map_err(io::Error::other)
+            let _reading = reading;
+            layers::Layers::export(root.as_fd(), out).map_err(io::Error::other)?;
+            // To the end, as far as can be known here.
+            inner.emit(&record, "export");
+            Ok(())
         };
         Ok(stream(write))
     }
