@@ -21,21 +21,34 @@ struct Known<T> {
     by_id: HashMap<String, T>,
     /// In the order of their ends.
     ended: VecDeque<(Instant, String)>,
+    /// When each was entered last: one that was left over may run after all, and end later.
+    latest: HashMap<String, Instant>,
 }
 
 impl<T> Default for Known<T> {
     fn default() -> Self {
-        Known { by_id: HashMap::new(), ended: VecDeque::new() }
+        Known { by_id: HashMap::new(), ended: VecDeque::new(), latest: HashMap::new() }
     }
 }
 
 impl<T> Known<T> {
-    fn expire(&mut self, now: Instant) {
+    /// Without those whose time is over, but for what is still `needed`: that is entered again at its end.
+    fn expire(&mut self, now: Instant, needed: impl Fn(&T) -> bool) {
         while self.ended.front().is_some_and(|(at, _)| now.duration_since(*at) >= KEPT) {
-            if let Some((_, id)) = self.ended.pop_front() {
+            let Some((at, id)) = self.ended.pop_front() else { return };
+            if self.latest.get(&id) != Some(&at) {
+                continue;
+            }
+            self.latest.remove(&id);
+            if self.by_id.get(&id).is_some_and(|known| !needed(known)) {
                 self.by_id.remove(&id);
             }
         }
+    }
+
+    fn enter(&mut self, now: Instant, id: String) {
+        self.latest.insert(id.clone(), now);
+        self.ended.push_back((now, id));
     }
 }
 
@@ -50,20 +63,23 @@ impl Execs {
 
     /// Its result stays for a while.
     pub(crate) fn ended(&self, id: &str) {
-        self.known().ended.push_back((Instant::now(), id.to_owned()));
+        self.known().enter(Instant::now(), id.to_owned());
     }
 
     pub(crate) fn remove(&self, id: &str) {
         self.known().by_id.remove(id);
     }
 
-    /// The container ended: who still waits for the result of a command asks for it now, and what never ran will not run.
+    /// The container ended: who still waits for the result of a command asks for it now, and what never ran is not likely to, though it
+    /// may when the container runs again.
     pub(crate) fn container_ended(&self, container: &str) {
         let mut known = self.known();
         let now = Instant::now();
         let left = |exec: &&Arc<Exec>| exec.container.id == container && matches!(*exec.phase.borrow(), Phase::Created);
         let ids: Vec<String> = known.by_id.values().filter(left).map(|exec| exec.id.clone()).collect();
-        known.ended.extend(ids.into_iter().map(|id| (now, id)));
+        for id in ids {
+            known.enter(now, id);
+        }
     }
 
     /// The container is gone, and its execs with it; those whose end was not heard of yet go when it is.
@@ -89,7 +105,10 @@ impl Execs {
     /// Without those whose time is over: whoever looks clears up.
     fn known(&self) -> MutexGuard<'_, Known<Arc<Exec>>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.expire(Instant::now());
+        known.expire(Instant::now(), |exec| {
+            // Who hears of its end finds it here.
+            matches!(*exec.phase.borrow(), Phase::Starting | Phase::Running { .. })
+        });
         known
     }
 }
@@ -105,13 +124,39 @@ mod tests {
         for id in ["first", "second", "runs"] {
             known.by_id.insert(id.to_owned(), ());
         }
-        known.ended.push_back((begin, "first".to_owned()));
-        known.ended.push_back((begin + Duration::from_secs(9), "second".to_owned()));
-        known.expire(begin + KEPT - Duration::from_nanos(1));
+        known.enter(begin, "first".to_owned());
+        known.enter(begin + Duration::from_secs(9), "second".to_owned());
+        let never = |(): &()| false;
+        known.expire(begin + KEPT - Duration::from_nanos(1), never);
         assert_eq!(known.by_id.len(), 3);
-        known.expire(begin + KEPT);
+        known.expire(begin + KEPT, never);
         assert!(!known.by_id.contains_key("first") && known.by_id.contains_key("second"));
-        known.expire(begin + KEPT * 2);
+        known.expire(begin + KEPT * 2, never);
         assert_eq!(known.by_id.keys().collect::<Vec<_>>(), ["runs"]);
+    }
+
+    /// Created, left over when its container ended, and started in the container's next run.
+    #[test]
+    fn what_runs_is_known_until_it_has_ended_for_five_minutes() {
+        let mut known: Known<Phase> = Known::default();
+        let begin = Instant::now();
+        let needed = |phase: &Phase| matches!(phase, Phase::Running { .. });
+        for id in ["long", "short"] {
+            known.by_id.insert(id.to_owned(), Phase::Running { pid: 1 });
+            known.enter(begin, id.to_owned());
+        }
+        let soon = begin + Duration::from_secs(60);
+        known.by_id.insert("short".to_owned(), Phase::Ended { code: 0 });
+        known.enter(soon, "short".to_owned());
+        known.expire(begin + KEPT, needed);
+        assert_eq!(known.by_id.len(), 2);
+        known.expire(soon + KEPT, needed);
+        assert_eq!(known.by_id.keys().collect::<Vec<_>>(), ["long"]);
+        known.by_id.insert("long".to_owned(), Phase::Ended { code: 0 });
+        known.enter(begin + KEPT * 3, "long".to_owned());
+        known.expire(begin + KEPT * 4 - Duration::from_nanos(1), needed);
+        assert_eq!(known.by_id.len(), 1);
+        known.expire(begin + KEPT * 4, needed);
+        assert_eq!(known.by_id.len(), 0);
     }
 }
