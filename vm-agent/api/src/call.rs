@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 use tokio::sync::mpsc;
 use tokio_util::io::StreamReader;
 
+use crate::client::Client;
 use crate::failure::Failure;
 use crate::query::Query;
 use crate::version::ApiVersion;
@@ -61,6 +62,8 @@ pub(crate) struct Call<S> {
     pub(crate) query: Query,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Incoming,
+    /// Handlers of requests that change something go on without it, unless they ask.
+    pub(crate) client: Client,
 }
 
 impl<S> Call<S> {

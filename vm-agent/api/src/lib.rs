@@ -15,6 +15,7 @@
 mod backlog;
 mod body;
 mod call;
+mod client;
 mod facts;
 mod failure;
 mod hijack;

@@ -10,6 +10,7 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use crate::body::Body;
 use crate::call::Call;
+use crate::client::Client;
 use crate::failure::Failure;
 use crate::path;
 use crate::query::Query;
@@ -49,8 +50,12 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     }
 
     /// Serves one request. Requests that change something are carried to their end even when the client goes away.
-    pub(crate) fn route(&self, request: Request<Incoming>) -> impl Future<Output = Outcome> + Send + use<S> {
-        let found = self.prepare(request);
+    pub(crate) fn route(
+        &self,
+        request: Request<Incoming>,
+        client: Client,
+    ) -> impl Future<Output = Outcome> + Send + use<S> {
+        let found = self.prepare(request, client);
         let server = self.server;
         async move {
             let prepared = match found {
@@ -72,7 +77,11 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     }
 
     /// Finds the handler, and what it gets or why its version is not spoken; without a handler that response.
-    fn prepare(&self, request: Request<Incoming>) -> Result<Result<Prepared<S>, Refused>, Box<Response<Body>>> {
+    fn prepare(
+        &self,
+        request: Request<Incoming>,
+        client: Client,
+    ) -> Result<Result<Prepared<S>, Refused>, Box<Response<Body>>> {
         let (head, body) = request.into_parts();
         let path = percent_encoding::percent_decode_str(head.uri.path())
             .decode_utf8()
@@ -95,6 +104,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
             query: Query::parse(head.uri.query().unwrap_or_default()),
             headers: head.headers,
             body,
+            client,
         };
         Ok(Ok((route.handler, call, changes)))
     }

@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::body::Body;
+use crate::client;
 use crate::hijack::Hijack;
 use crate::listener::{Listener, Stream};
 use crate::reply::{Endless, Outcome};
@@ -76,12 +77,14 @@ where
 {
     let (hijack, mut hijacked) = mpsc::channel::<Hijack>(1);
     let mut silent = stream.silent();
+    let (client, presence) = client::pair();
+    let mut telling = Box::pin(presence.tell(stream.gone()));
     // Whether the latest response has no end of its own.
     let (endless, mut is_endless) = watch::channel(false);
     let endless = Arc::new(endless);
     let service = service_fn(move |request: Request<Incoming>| {
         endless.send_replace(false);
-        answer(router.route(request), hijack.clone(), Arc::clone(&endless))
+        answer(router.route(request, client.clone()), hijack.clone(), Arc::clone(&endless))
     });
     let mut http = http1::Builder::new()
         .max_buf_size(HEAD_LIMIT)
@@ -97,7 +100,7 @@ where
             biased;
             taken = hijacked.recv() => {
                 let Some(taken) = taken else { return };
-                drop(silent);
+                drop((silent, telling));
                 let parts = http.into_parts();
                 return taken.take_over(parts.io.into_inner(), parts.read_buf).await;
             }
@@ -108,6 +111,7 @@ where
                 return;
             }
             () = &mut silent, if ends_with_client => return,
+            never = &mut telling => match never {},
             // The service, and with it the sender, goes with `http` only.
             _ = is_endless.changed() => {}
             _ = end.changed(), if !ending => {

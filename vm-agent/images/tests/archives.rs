@@ -121,6 +121,35 @@ async fn several_images_in_one_archive_share_layers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_load_that_nobody_waits_for_ends() {
+    const LAYERS: usize = 300;
+    let bench = Bench::new();
+    let many: Vec<_> = (0..LAYERS).map(|n| tar(&[(&format!("file-{n}"), b"content")])).collect();
+    let archive = std::io::Cursor::new(docker_archive("many:1", &many));
+    let (begun, mut begins) = tokio::sync::mpsc::unbounded_channel();
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let sink = images::Sink::new(move |_| {
+        begun.send(()).unwrap();
+        // Nothing comes but the end.
+        let _ = gate.lock().unwrap().recv();
+    });
+    let images = bench.images.clone();
+    let load = tokio::spawn(async move { images.load(archive, None, &sink).await });
+    begins.recv().await.unwrap();
+    load.abort();
+    assert!(load.await.unwrap_err().is_cancelled());
+    drop(open);
+    let mut layers = 1;
+    // Until the thread has let go of the sink.
+    while begins.recv().await.is_some() {
+        layers += 1;
+    }
+    assert!(layers < LAYERS, "all {layers} layers were unpacked");
+    assert!(bench.images.list().unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn damaged_archives_are_refused_and_leave_nothing() {
     let bench = Bench::new();
     let good = docker_archive("x:1", &layers(100_000));

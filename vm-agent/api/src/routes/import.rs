@@ -20,8 +20,9 @@ pub(super) async fn import(call: Call, platform: Option<Platform>) -> Answer {
         .filled("message")
         .map_or_else(|| format!("Imported from {}", without_password(&from)), str::to_owned);
     let changes: Vec<String> = call.query.all("changes").map(str::to_owned).collect();
+    let client = call.client.clone();
     let (services, body) = call.reader();
-    progress(everything, move |sink| async move {
+    progress(client, everything, move |sink| async move {
         let source = if from == "-" { Source::stream(body) } else { services.images.download(&from, &sink).await? };
         if platform.as_ref().is_some_and(|platform| platform.os != "linux") {
             return Err(Failure::bad_request("operating system is not supported"));

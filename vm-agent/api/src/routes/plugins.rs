@@ -68,8 +68,8 @@ pub(super) async fn pull(mut call: Call) -> Answer {
     let remote = remote(&call)?;
     let name = local_name(&remote, call.query.get("name").unwrap_or_default())?;
     let auth = credentials(&call.headers);
-    let services = call.services;
-    let answer = progress(everything, move |sink| async move {
+    let (services, client) = (call.services, call.client);
+    let answer = progress(client, everything, move |sink| async move {
         // With a digest the tag does not count.
         let remote = remote.digest.map_or_else(|| remote.clone(), |digest| remote.with_digest(digest));
         let found = services.images.remote_plugin(&remote, &auth).await.map_err(|error| unresolved(&remote, &error))?;

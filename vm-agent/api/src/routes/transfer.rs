@@ -17,6 +17,7 @@ use super::Call;
 use super::images::{event, reference};
 use crate::backlog::{Backlog, News};
 use crate::body::Body;
+use crate::client::Client;
 use crate::failure::Failure;
 use crate::reply::{self, Answer};
 
@@ -44,8 +45,8 @@ async fn pull(call: Call, name: &str) -> Answer {
     }
     let platform = platform(&call)?;
     let auth = credentials(&call.headers);
-    let services = call.services;
-    progress(everything, move |sink| async move {
+    let (services, client) = (call.services, call.client);
+    progress(client, everything, move |sink| async move {
         let references = if wanted.tag.is_none() && wanted.digest.is_none() {
             let tags = services.images.remote_tags(&wanted, &auth).await?;
             tags.iter().map(|tag| wanted.with_tag(tag)).collect()
@@ -68,8 +69,8 @@ pub(super) async fn push(call: Call) -> Answer {
         call.services.images.resolve_for(&reference.familiar(), Some(&platform))?;
     }
     let auth = credentials(&call.headers);
-    let services = call.services;
-    progress(everything, move |sink| async move {
+    let (services, client) = (call.services, call.client);
+    progress(client, everything, move |sink| async move {
         services.images.push(&reference, &auth, &sink).await?;
         services.events.emit(event(&services.images, "push", reference.familiar(), reference.familiar_name()));
         Ok(())
@@ -80,8 +81,9 @@ pub(super) async fn push(call: Call) -> Answer {
 pub(super) async fn load(call: Call) -> Answer {
     let quiet = call.query.flag_or("quiet", true);
     let platform = platform(&call)?;
+    let client = call.client.clone();
     let (services, archive) = call.reader();
-    progress(if quiet { results } else { everything }, move |sink| async move {
+    progress(client, if quiet { results } else { everything }, move |sink| async move {
         for id in services.images.load(archive, platform.as_ref(), &sink).await? {
             services.events.emit(event(&services.images, "load", id.to_string(), id.to_string()));
         }
@@ -208,8 +210,8 @@ impl Drop for Work {
 }
 
 /// Runs work that tells of its progress. If it fails before it said anything the failure is the answer; later the failure is
-/// the last line of the stream. The work ends when the client goes.
-pub(super) async fn progress<F>(wanted: fn(&Progress) -> bool, work: impl FnOnce(Sink) -> F) -> Answer
+/// the last line of the stream. The work ends when the client goes, also while there is nothing to tell.
+pub(super) async fn progress<F>(client: Client, wanted: fn(&Progress) -> bool, work: impl FnOnce(Sink) -> F) -> Answer
 where
     F: Future<Output = Result<(), Failure>> + Send + 'static,
 {
@@ -223,9 +225,15 @@ where
     let told = Arc::clone(&backlog);
     let task = tokio::spawn(async move { told.end(running.await.err()) });
     let work = Work(task.abort_handle());
-    let first = match backlog.next().await {
-        Some(News::Failed(failure)) => return Err(failure),
-        first => first,
+    let mut gone = Box::pin(client.gone());
+    let first = tokio::select! {
+        biased;
+        news = backlog.next() => match news {
+            Some(News::Failed(failure)) => return Err(failure),
+            first => first,
+        },
+        // Nobody reads it.
+        () = &mut gone => return Err(Failure::internal("the client has gone")),
     };
     reply::json_lines(move |sender| async move {
         let _work = work;
@@ -238,7 +246,11 @@ where
             if sender.send(Ok(reply::line(&message))).await.is_err() {
                 return;
             }
-            next = backlog.next().await;
+            next = tokio::select! {
+                biased;
+                news = backlog.next() => news,
+                () = &mut gone => return,
+            };
         }
     })
 }
@@ -281,6 +293,36 @@ mod tests {
         assert!(matches!(auth("{}", &STANDARD), Auth::Anonymous));
         assert!(matches!(auth("junk", &STANDARD), Auth::Anonymous));
         assert!(matches!(credentials(&HeaderMap::new()), Auth::Anonymous));
+    }
+
+    /// Before it has said anything, and between two lines.
+    #[tokio::test]
+    async fn work_ends_with_its_client() {
+        struct Ends(tokio::sync::mpsc::UnboundedSender<()>);
+        impl Drop for Ends {
+            fn drop(&mut self) {
+                // The test may be over.
+                let _ = self.0.send(());
+            }
+        }
+        for says_something in [false, true] {
+            let (client, presence) = crate::client::pair();
+            let (ends, mut ended) = tokio::sync::mpsc::unbounded_channel();
+            let work = move |sink: Sink| async move {
+                ends.send(()).expect("the test listens");
+                let _ends = Ends(ends);
+                if says_something {
+                    sink.send(Progress::Stream("something\n".to_owned()));
+                }
+                std::future::pending().await
+            };
+            let answer = tokio::spawn(progress(client, everything, work));
+            assert_eq!(ended.recv().await, Some(()), "it began");
+            let answer = if says_something { Some(answer.await.expect("joined")) } else { None };
+            drop(presence);
+            assert_eq!(ended.recv().await, Some(()), "it ended");
+            drop(answer);
+        }
     }
 
     #[test]

@@ -26,6 +26,7 @@ struct Probe {
     change_may_end: Notify,
     change_ended: Notify,
     stream_ended: Notify,
+    client_gone: Notify,
 }
 
 type State = Arc<Probe>;
@@ -41,6 +42,7 @@ static TABLE: &[Route<State>] = &[
     Route { method: Method::POST, pattern: "/things/echo", handler: |call| Box::pin(echo(call)) },
     Route { method: Method::POST, pattern: "/things/change", handler: |call| Box::pin(change(call)) },
     Route { method: Method::GET, pattern: "/things/stream", handler: |call| Box::pin(stream(call)) },
+    Route { method: Method::POST, pattern: "/things/wanted", handler: |call| Box::pin(wanted(call)) },
     Route { method: Method::GET, pattern: "/things/long", handler: |call| Box::pin(long(call)) },
 ];
 
@@ -75,6 +77,20 @@ async fn change(call: Call<State>) -> Answer {
     call.services.changed.fetch_add(1, Ordering::SeqCst);
     call.services.change_may_end.notified().await;
     call.services.change_ended.notify_one();
+    reply::no_content()
+}
+
+/// A change that only its client wants.
+async fn wanted(call: Call<State>) -> Answer {
+    let mut gone = Box::pin(call.client.gone());
+    std::future::poll_fn(|cx| {
+        assert!(gone.as_mut().poll(cx).is_pending(), "the client is there");
+        std::task::Poll::Ready(())
+    })
+    .await;
+    call.services.changed.fetch_add(1, Ordering::SeqCst);
+    gone.await;
+    call.services.client_gone.notify_one();
     reply::no_content()
 }
 
@@ -269,6 +285,20 @@ async fn a_change_goes_on_without_its_client() {
     tokio::task::yield_now().await;
     fixture.probe.change_may_end.notify_one();
     fixture.probe.change_ended.notified().await;
+}
+
+#[tokio::test]
+async fn a_handler_may_know_that_its_client_has_gone() {
+    let fixture = Fixture::start();
+    let mut stream = fixture.stream().await;
+    stream.write_all(b"POST /things/wanted HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\n\r\n").await.expect("written");
+    // The end of what it says is not the end of what it hears.
+    stream.shutdown().await.expect("half-closed");
+    while fixture.probe.changed.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    drop(stream);
+    fixture.probe.client_gone.notified().await;
 }
 
 #[tokio::test]

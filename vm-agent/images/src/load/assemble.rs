@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use layers::{DiffId, Digest};
 
+use super::Audience;
 use super::archive::{Described, Parts};
 use crate::compression::{Compression, Tee, decompress};
 use crate::content::Ingest;
 use crate::image::{Config, ImageRecord, LayerRecord, layer_media_type, short};
 use crate::manifest::{Descriptor, MAX_CONFIG, Manifest, media};
 use crate::pins::Pin;
-use crate::progress::{Limit, Sink};
+use crate::progress::Limit;
 use crate::{Error, ImageId, Images, Reference, Result};
 
 /// An image whose layers and blobs are in place, ready to be recorded.
@@ -38,7 +39,7 @@ impl Images {
         described: Described,
         parts: &mut Parts,
         pin: &Pin,
-        progress: &Sink,
+        audience: &Audience,
     ) -> Result<Assembled> {
         let missing = |name: &str| Error::Corrupt(format!("the archive lacks {name}"));
         let content = parts.content(&described.config, MAX_CONFIG)?.ok_or_else(|| missing(&described.config))?;
@@ -78,7 +79,7 @@ impl Images {
         {
             return Err(missing(&lost.name));
         }
-        let layers = self.place_layers(&sources, parts, pin, progress)?;
+        let layers = self.place_layers(&sources, parts, pin, audience)?;
         let (manifest, manifest_media_type) = match described.manifest {
             Some((content, manifest)) => {
                 for (layer, wanted) in layers.iter().zip(&manifest.layers) {
@@ -115,7 +116,7 @@ impl Images {
         sources: &[Source],
         parts: &mut Parts,
         pin: &Pin,
-        progress: &Sink,
+        audience: &Audience,
     ) -> Result<Vec<LayerRecord>> {
         let known = self.known_layers(sources, pin)?;
         let places: Vec<Mutex<Option<Result<Placed>>>> = sources.iter().map(|_| Mutex::new(None)).collect();
@@ -133,7 +134,7 @@ impl Images {
                     .find(|layer| layer.diff_id == source.diff_id && self.inner.layers.contains(&layer.diff_id));
                 let result = match (reusable, parts.find(&source.name)) {
                     (Some(layer), _) => Ok(Placed::Known(layer.clone())),
-                    (None, Some(part)) => self.place_layer(source, part, progress),
+                    (None, Some(part)) => self.place_layer(source, part, audience),
                     // Another image of the archive says that this file is another layer.
                     (None, None) => Err(wrong_layer(source)),
                 };
@@ -166,7 +167,7 @@ impl Images {
         Ok(layers)
     }
 
-    fn place_layer(&self, source: &Source, part: &Ingest, progress: &Sink) -> Result<Placed> {
+    fn place_layer(&self, source: &Source, part: &Ingest, audience: &Audience) -> Result<Placed> {
         let mut file = part.open()?;
         let mut start = [0; 6];
         let length = read_start(&mut file, &mut start).map_err(Error::io("cannot read", &source.name))?;
@@ -177,7 +178,7 @@ impl Images {
             position: 0,
             total: part.size(),
             limit: Limit::default(),
-            progress,
+            audience,
         };
         let carried = matches!(compression, Compression::Gzip | Compression::Zstd);
         if carried || source.media_type.is_some() {
@@ -256,22 +257,23 @@ fn read_start(file: &mut File, start: &mut [u8]) -> io::Result<usize> {
     Ok(filled)
 }
 
-/// Reports progress while it reads.
+/// Reports progress while it reads, as long as somebody listens.
 struct Counted<'a> {
     file: File,
     id: String,
     position: u64,
     total: u64,
     limit: Limit,
-    progress: &'a Sink,
+    audience: &'a Audience,
 }
 
 impl Read for Counted<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.audience.is_there()?;
         let count = self.file.read(buffer)?;
         self.position += count as u64;
         if count > 0 && (self.limit.pass() || self.position == self.total) {
-            self.progress.count(&self.id, "Loading layer", self.position, self.total);
+            self.audience.progress.count(&self.id, "Loading layer", self.position, self.total);
         }
         Ok(count)
     }

@@ -6,14 +6,45 @@
 mod archive;
 mod assemble;
 
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::io::AsyncRead;
 use tokio_util::io::SyncIoBridge;
 
 use crate::progress::{Progress, Sink};
 use crate::{ImageId, Images, Platform, Result, blocking};
 
+/// Whom a load works for.
+#[derive(Debug, Clone)]
+struct Audience {
+    progress: Sink,
+    has_left: Arc<AtomicBool>,
+}
+
+impl Audience {
+    /// An error when nobody wants the outcome any more.
+    fn is_there(&self) -> io::Result<()> {
+        match self.has_left.load(Ordering::Relaxed) {
+            false => Ok(()),
+            true => Err(io::Error::other("nobody waits for the load any more")),
+        }
+    }
+}
+
+/// Tells the thread that reads and unpacks when the future that waits for it is dropped.
+struct Waiting(Arc<AtomicBool>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Images {
-    /// Loads every image of an archive, or of each index the one for `wanted` (the machine's own platform).
+    /// Loads every image of an archive, or of each index the one for `wanted` (the machine's own platform). When the future is dropped,
+    /// the work ends.
     ///
     /// # Errors
     ///
@@ -38,19 +69,32 @@ impl Images {
         progress: &Sink,
     ) -> Result<Vec<ImageId>> {
         let bridge = SyncIoBridge::new(archive);
-        let (images, sink) = (self.clone(), progress.clone());
+        let images = self.clone();
+        let audience = Audience { progress: progress.clone(), has_left: Arc::default() };
+        let waiting = Waiting(Arc::clone(&audience.has_left));
         let platform = wanted.cloned().unwrap_or_else(Platform::host);
         let pin = self.inner.pins.pin();
         let (assembled, pin) = blocking(move || {
-            let mut parts = archive::read(&images.inner.content, bridge)?;
-            let found = archive::images(&parts, &platform)?;
-            let mut assembled = Vec::new();
-            for image in found {
-                assembled.push(images.assemble(image, &mut parts, &pin, &sink)?);
+            let assemble = || {
+                let mut parts = archive::read(&images.inner.content, bridge)?;
+                let found = archive::images(&parts, &platform)?;
+                let assemble = |image| images.assemble(image, &mut parts, &pin, &audience);
+                found.into_iter().map(assemble).collect::<Result<Vec<_>>>()
+            };
+            match assemble() {
+                Ok(assembled) => Ok((assembled, pin)),
+                Err(error) => {
+                    drop(pin);
+                    if audience.is_there().is_err() {
+                        // Nobody else hears of the failure.
+                        images.collect_later();
+                    }
+                    Err(error)
+                }
             }
-            Ok((assembled, pin))
         })
         .await?;
+        drop(waiting);
         let mut loaded = Vec::new();
         for image in assembled {
             self.commit(image.id, image.record, &image.references, &pin).await?;
