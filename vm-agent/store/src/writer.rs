@@ -136,7 +136,9 @@ impl Request {
     }
 }
 
-/// A panic is one group's failure: whoever writes later finds a store that works, since it is opened again first.
+/// Where panics unwind (engines built for a developer's machine), one is this group's failure: whoever writes later finds a store that
+/// works, since it is opened again first. The agent of the machine is built to abort: there a panic ends the engine, and the one that
+/// follows opens the store.
 fn write(committer: &mut Committer, group: &[Request], durable: bool) -> Outcome {
     let operations: Vec<_> = group.iter().flat_map(|request| &request.operations).collect();
     catch_unwind(AssertUnwindSafe(|| committer.write(&operations, durable))).unwrap_or_else(|_| {
