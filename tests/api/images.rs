@@ -8,7 +8,7 @@ use crate::suite::{Entry, cases, everywhere};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; of_another_platform]
+    cases![everywhere; of_another_platform, patterns_of_names]
 }
 
 pub(crate) fn of_another_platform(case: &Case<'_>) -> Result {
@@ -49,5 +49,34 @@ pub(crate) fn of_another_platform(case: &Case<'_>) -> Result {
     ensure!(said.code == 1 && said.err.contains("no suitable export target found"), "{}", said.err);
     let said = case.run(&["create", "--platform", "linux/s390x", "--pull", "never", &reference])?;
     ensure!(said.code == 1 && said.err.contains(&mismatch), "{said:?}");
+    Ok(())
+}
+
+/// As Go's `path.Match` reads them.
+pub(crate) fn patterns_of_names(case: &Case<'_>) -> Result {
+    let reference = case.image("pattern:1");
+    case.ok(&["tag", "busybox", &reference])?;
+    let repository = reference.split_once(':').map_or(reference.as_str(), |(name, _)| name);
+    for (end, found) in [
+        ("", true),
+        (":[0-9]", true),
+        (":[^0-9]", false),
+        (":[!0-9]", true),
+        (":\\1", true),
+        (":\\?", false),
+        (":?", true),
+    ] {
+        let filter = format!("reference={repository}{end}");
+        let listed = case.ok(&["images", "--filter", &filter, "--format", "{{.Repository}}:{{.Tag}}"])?;
+        ensure!(listed.contains(&reference) == found, "{filter}: {listed}");
+    }
+    let bad = "/v1.51/images/json?filters=%7B%22reference%22:%7B%22%5B%22:true%7D%7D";
+    let answer = tests::http::request(case.host(), "GET", bad, "")?;
+    ensure!(
+        answer.status == 500 && answer.body.contains("syntax error in pattern"),
+        "{} {}",
+        answer.status,
+        answer.body
+    );
     Ok(())
 }

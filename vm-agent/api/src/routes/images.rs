@@ -11,9 +11,10 @@ use hyper::StatusCode;
 use images::{ImageId, Images, Reference, Removal, Removed, Summary};
 use serde_json::{Value, json};
 
+use super::Call;
 use super::commit::repository_and_tag;
+use super::pattern::{BadPattern, Pattern};
 use super::transfer::{parse_platform, platform_since};
-use super::{Call, names};
 use crate::Services;
 use crate::failure::Failure;
 use crate::reply::{self, Answer};
@@ -58,6 +59,8 @@ pub(super) async fn list(call: Call) -> Answer {
 /// The filters of an image list.
 struct Choice<'f> {
     filters: &'f Filters,
+    /// Of the names; any will do.
+    names: Option<Vec<Name>>,
     dangling: Option<bool>,
     /// Nanoseconds since the epoch; only images created before, and so on.
     before: Option<i64>,
@@ -71,9 +74,11 @@ impl<'f> Choice<'f> {
             Ok(times.into_iter().flatten().collect())
         };
         let until = filters.values("until").map(super::point_in_time).collect::<Result<Vec<_>, _>>()?;
+        let names = filters.values("reference").map(Name::parse).collect::<Result<Vec<_>, _>>()?;
         // Of several values the narrowest counts.
         Ok(Self {
             filters,
+            names: filters.contains("reference").then_some(names),
             dangling: filters.flag("dangling")?,
             before: created("before")?.into_iter().chain(until).min(),
             since: created("since")?.into_iter().max(),
@@ -96,9 +101,9 @@ impl<'f> Choice<'f> {
         if !chosen {
             return None;
         }
-        if self.filters.contains("reference") {
-            image.repo_tags.retain(|name| self.filters.any("reference", |pattern| named(pattern, name)));
-            image.repo_digests.retain(|name| self.filters.any("reference", |pattern| named(pattern, name)));
+        if let Some(names) = &self.names {
+            image.repo_tags.retain(|name| names.iter().any(|wanted| wanted.fits(name)));
+            image.repo_digests.retain(|name| names.iter().any(|wanted| wanted.fits(name)));
             if image.repo_tags.is_empty() && image.repo_digests.is_empty() {
                 return None;
             }
@@ -107,16 +112,34 @@ impl<'f> Choice<'f> {
     }
 }
 
-/// A pattern may leave the tag or the digest out, and may write the name in full.
-fn named(pattern: &str, name: &str) -> bool {
-    let repository = match name.split_once('@') {
-        Some((repository, _)) => repository,
-        None => name.rsplit_once(':').map_or(name, |(repository, _)| repository),
-    };
-    let full = Reference::parse(pattern).map(|reference| reference.familiar()).ok();
-    names::glob(pattern, name)
-        || names::glob(pattern, repository)
-        || full.is_some_and(|full| full == name || full == repository)
+/// What names are asked for: a pattern, which may leave the tag or the digest out, or a name in full.
+struct Name {
+    pattern: Pattern,
+    full: Option<String>,
+}
+
+impl Name {
+    fn parse(text: &str) -> Result<Name, BadPattern> {
+        let full = Reference::parse(text).map(|reference| reference.familiar()).ok();
+        Ok(Name { pattern: Pattern::parse(text)?, full })
+    }
+
+    fn fits(&self, name: &str) -> bool {
+        let repository = match name.split_once('@') {
+            Some((repository, _)) => repository,
+            None => name.rsplit_once(':').map_or(name, |(repository, _)| repository),
+        };
+        self.pattern.matches(name)
+            || self.pattern.matches(repository)
+            || self.full.as_deref().is_some_and(|full| full == name || full == repository)
+    }
+}
+
+/// dockerd does not blame the request either.
+impl From<BadPattern> for Failure {
+    fn from(BadPattern: BadPattern) -> Self {
+        Failure::internal("syntax error in pattern")
+    }
 }
 
 fn created_of(services: &Services, image: &str) -> Result<Option<i64>, Failure> {
@@ -397,7 +420,10 @@ mod tests {
 
     #[test]
     fn patterns_choose_names() {
-        let check = |pattern, name, expect| assert_eq!(named(pattern, name), expect, "{pattern} {name}");
+        let check = |pattern, name, expect| {
+            let wanted = Name::parse(pattern).expect("a pattern");
+            assert_eq!(wanted.fits(name), expect, "{pattern} {name}");
+        };
         check("busybox", "busybox:latest", true);
         check("busy*", "busybox:latest", true);
         check("busybox:1.*", "busybox:latest", false);

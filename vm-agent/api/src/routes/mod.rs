@@ -14,6 +14,7 @@ mod import;
 mod names;
 mod networks;
 mod observe;
+mod pattern;
 mod plugins;
 mod registry;
 mod swarm;
