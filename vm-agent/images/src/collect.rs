@@ -68,8 +68,7 @@ impl Images {
         for (id, record) in self.records()? {
             needed.extend(record.blobs(&id));
         }
-        // Pins are asked for every blob: it is pinned before it gets its name.
-        self.inner.content.retain(|blob| needed.contains(blob) || self.inner.pins.has_blob(blob))
+        self.inner.content.retain(|blob| needed.contains(blob), &self.inner.pins)
     }
 
     /// Collects in the background after work that left things behind.

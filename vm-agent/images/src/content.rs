@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ROOT/content/blobs/sha256/<hex>   a blob; it counts once an image's record refers to it
-//! ROOT/content/ingest/<number>      unfinished, removed at the next start
+//! ROOT/content/ingest/<number>      unfinished or on its way out, removed at the next start
 //! ```
 //!
 //! A blob gets its name after its digest was verified. Layer blobs are not flushed one by one: an image with new layers is
@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use layers::Digest;
 use sha2::{Digest as _, Sha256};
 
+use crate::pins::Pins;
 use crate::{Error, Result};
 
 /// Bytes after which a blob's file starts to be written back.
@@ -135,8 +136,10 @@ impl Content {
         Ok(Ingest { content: self.clone(), path, file: Some(file), hasher: Sha256::new(), size: 0, started: 0 })
     }
 
-    /// Removes every blob that `keep` does not want; returns how many bytes went.
-    pub(crate) fn retain(&self, keep: impl Fn(&Digest) -> bool) -> Result<u64> {
+    /// Removes every blob that `keep` does not want and that is not pinned; returns how many bytes went.
+    ///
+    /// A blob is pinned before it gets its name, or is found to have it: its name goes before another can be pinned.
+    pub(crate) fn retain(&self, keep: impl Fn(&Digest) -> bool, pins: &Pins) -> Result<u64> {
         let mut freed = 0;
         let failed = |e| Error::io("cannot clean", &self.inner.blobs)(e);
         for entry in std::fs::read_dir(&self.inner.blobs).map_err(failed)? {
@@ -145,8 +148,17 @@ impl Content {
             if digest.is_some_and(|digest| keep(&digest)) {
                 continue;
             }
-            freed += entry.metadata().map(|metadata| metadata.len()).unwrap_or_default();
-            std::fs::remove_file(entry.path()).map_err(Error::io("cannot remove", entry.path()))?;
+            let size = entry.metadata().map(|metadata| metadata.len()).unwrap_or_default();
+            // Taken out of sight first: a large file may take its time to go.
+            let hidden = self.inner.ingest.join(self.inner.next.fetch_add(1, Ordering::Relaxed).to_string());
+            let hide = || std::fs::rename(entry.path(), &hidden);
+            let hides = match digest {
+                Some(digest) => pins.unless_pinned(&digest, hide),
+                None => Some(hide()),
+            };
+            let Some(result) = hides else { continue };
+            result.and_then(|()| std::fs::remove_file(&hidden)).map_err(Error::io("cannot remove", entry.path()))?;
+            freed += size;
         }
         Ok(freed)
     }
@@ -236,5 +248,36 @@ impl Drop for Ingest {
     fn drop(&mut self) {
         // Gone when it was committed.
         let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blob_that_is_pinned_while_others_are_removed_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let content = Content::open(directory.path()).unwrap();
+        let (wanted, unwanted) = (content.put(b"wanted").unwrap(), content.put(b"unwanted").unwrap());
+        let pins = Pins::default();
+        let pin = pins.pin();
+        let freed = content.retain(
+            |digest| {
+                if *digest == wanted {
+                    // By a pull that has the same blob and finds it here.
+                    pin.blob(wanted);
+                    let mut again = content.ingest().unwrap();
+                    again.append(b"wanted").unwrap();
+                    again.commit().unwrap();
+                }
+                false
+            },
+            &pins,
+        );
+        assert_eq!(freed.unwrap(), 8);
+        assert_eq!(content.read(&wanted).unwrap(), b"wanted");
+        assert!(matches!(content.read(&unwanted), Err(Error::MissingBlob(_))));
+        assert_eq!(std::fs::read_dir(directory.path().join("ingest")).unwrap().count(), 0);
     }
 }

@@ -36,8 +36,11 @@ impl Pins {
         self.lock().chains.values().flatten().cloned().collect()
     }
 
-    pub(crate) fn has_blob(&self, digest: &Digest) -> bool {
-        self.lock().blobs.values().any(|blobs| blobs.contains(digest))
+    /// Does it while nobody can pin the blob, unless somebody has.
+    pub(crate) fn unless_pinned<T>(&self, digest: &Digest, act: impl FnOnce() -> T) -> Option<T> {
+        let pinned = self.lock();
+        let is_pinned = pinned.blobs.values().any(|blobs| blobs.contains(digest));
+        (!is_pinned).then(act)
     }
 
     fn lock(&self) -> MutexGuard<'_, Pinned> {
@@ -62,5 +65,22 @@ impl Drop for Pin {
         let mut pinned = self.pins.lock();
         pinned.chains.remove(&self.number);
         pinned.blobs.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_pins_what_is_being_removed() {
+        let pins = Pins::default();
+        let digest = Digest::of(b"blob");
+        assert_eq!(pins.unless_pinned(&digest, || pins.pinned.try_lock().is_err()), Some(true));
+        let pin = pins.pin();
+        pin.blob(digest);
+        assert_eq!(pins.unless_pinned(&digest, || ()), None);
+        drop(pin);
+        assert_eq!(pins.unless_pinned(&digest, || ()), Some(()));
     }
 }
