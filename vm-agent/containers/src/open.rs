@@ -391,5 +391,7 @@ fn lose(record: &mut Record) {
 fn abilities(hierarchy: &Hierarchy, parent: &str) -> Abilities {
     let swap = hierarchy.root().join(parent).join("memory.swap.max").exists();
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    Abilities { controllers: hierarchy.controllers().clone(), swap, cpus }
+    let apparmor =
+        std::fs::read("/sys/module/apparmor/parameters/enabled").is_ok_and(|enabled| enabled.starts_with(b"Y"));
+    Abilities { controllers: hierarchy.controllers().clone(), swap, cpus, apparmor }
 }

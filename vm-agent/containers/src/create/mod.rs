@@ -82,7 +82,7 @@ impl Containers {
         let wanted = wanted_mounts(&config, &host, read_only_non_recursive, inner)?;
         inner.resolve_shared(&mut host)?;
         let endpoints = inner.endpoints(&config, &mut host, networking_config)?;
-        warnings.extend(promises::check(&config, &host, &endpoints)?);
+        warnings.extend(promises::check(&config, &host, &endpoints, &inner.abilities)?);
         let links = inner.links(&host)?;
         host.links = None;
         let id = names::new_id().map_err(Error::io("make an id"))?;

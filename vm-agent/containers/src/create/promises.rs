@@ -2,7 +2,7 @@
 //!
 //! Every field of a request is named here, without `..`: a new one does not compile until somebody decided about it.
 
-use super::resources::InvalidResources;
+use super::resources::{Abilities, InvalidResources};
 use crate::Invalid;
 use engine_api::network::EndpointIpamConfig;
 use engine_api::{ContainerConfig, EndpointSettings, HostConfig, Map, Resources};
@@ -12,15 +12,17 @@ pub(crate) fn check(
     config: &ContainerConfig,
     host: &HostConfig,
     endpoints: &Map<EndpointSettings>,
+    abilities: &Abilities,
 ) -> Result<Vec<String>, Invalid> {
     portable(config)?;
     let HostConfig {
         // Refused here, or worth a warning.
         storage_opt,
         isolation,
-        // Looked at by `LogOptions` and by `spec::security`; profiles and labels that the kernel does not know are nothing to it.
+        // By `spec::security` otherwise; labels mean nothing to dockerd either, unless it is told to care for them.
+        security_opt,
+        // Looked at by `LogOptions`.
         log_config: _,
-        security_opt: _,
         resources,
         // Without remapped user ids no value of it means anything, and any is taken, as by dockerd.
         userns_mode: _,
@@ -71,7 +73,17 @@ pub(crate) fn check(
         return Err(Invalid::Isolation(isolation.clone()));
     }
     endpoints.values().for_each(endpoint);
-    limits(resources)
+    let mut warnings = limits(resources)?;
+    if abilities.apparmor {
+        warnings.extend(security_opt.iter().flatten().filter_map(|option| profile(option)));
+    }
+    Ok(warnings)
+}
+
+/// What is said of an AppArmor profile. Where the kernel knows none, dockerd does not look at them either.
+fn profile(option: &str) -> Option<String> {
+    let name = option.strip_prefix("apparmor").and_then(|rest| rest.strip_prefix(['=', ':']))?;
+    (name != "unconfined").then(|| format!("This engine applies no AppArmor profiles. Profile {name} discarded."))
 }
 
 /// The same for the portable part.
@@ -198,9 +210,13 @@ mod tests {
     use super::*;
 
     fn check(host: &str, endpoint: &str) -> Result<Vec<String>, String> {
+        check_where(&Abilities::default(), host, endpoint)
+    }
+
+    fn check_where(abilities: &Abilities, host: &str, endpoint: &str) -> Result<Vec<String>, String> {
         let host: HostConfig = serde_json::from_str(host).expect(host);
         let settings: EndpointSettings = serde_json::from_str(endpoint).expect(endpoint);
-        super::check(&ContainerConfig::default(), &host, &Map::from([("net".to_owned(), settings)]))
+        super::check(&ContainerConfig::default(), &host, &Map::from([("net".to_owned(), settings)]), abilities)
             .map_err(|error| error.to_string())
     }
 
@@ -215,6 +231,15 @@ mod tests {
         ] {
             assert_eq!(check(host, "{}"), Err(text.to_owned()), "{host}");
         }
+    }
+
+    #[test]
+    fn profiles_are_missed_where_the_kernel_knows_them() {
+        let host = r#"{"SecurityOpt": ["apparmor=mine", "apparmor:old", "apparmor=unconfined", "label=type:x"]}"#;
+        assert_eq!(check(host, "{}"), Ok(Vec::new()));
+        let discarded = |name: &str| format!("This engine applies no AppArmor profiles. Profile {name} discarded.");
+        let knowing = Abilities { apparmor: true, ..Abilities::default() };
+        assert_eq!(check_where(&knowing, host, "{}"), Ok(vec![discarded("mine"), discarded("old")]));
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub(crate) struct Abilities {
     pub(crate) controllers: BTreeSet<String>,
     pub(crate) swap: bool,
     pub(crate) cpus: usize,
+    /// Whether the kernel applies AppArmor profiles, which the engine does not ask of it.
+    pub(crate) apparmor: bool,
 }
 
 impl Abilities {
@@ -278,6 +280,7 @@ mod tests {
             controllers: controllers.iter().map(|name| (*name).to_owned()).collect(),
             swap: controllers.contains(&"memory"),
             cpus: 4,
+            apparmor: false,
         }
     }
 
