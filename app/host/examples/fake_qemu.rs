@@ -6,7 +6,7 @@
 //! removed already), `deaf` (answers hello and nothing more), `check` (its disk first, until there is a file
 //! `checked` beside the control socket). For tests only. It locks its data disk as QEMU does.
 //!
-//! The engine takes `GET /_ping`, `POST /publish/<tcp|udp>/<port>` (asks the host for that port and answers with its answer),
+//! The engine takes `GET /_ping`, `POST /too-much` (refused before the body is read), `POST /publish/<tcp|udp>/<port>` (asks the host for that port and answers with its answer),
 //! `POST /die` (QEMU ends with a last word) and `POST /fill-disk` (stands still for want of room on the host, once, or for as long
 //! as there is a file `no-room` beside the control socket) and `POST /cut-link` (nobody answers at the lanes until there is a file
 //! `link-is-back` beside the control socket, and the guest goes on). It has one container, until that is removed, and notes all requests
@@ -360,7 +360,7 @@ async fn conversation(fake: &Fake, session: &Session, mut stream: MuxStream) {
 
 async fn engine(fake: &Fake, mut stream: MuxStream) {
     let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
+    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
         if stream.read_buf(&mut head).await.unwrap_or(0) == 0 {
             return;
         }
@@ -380,6 +380,12 @@ async fn engine(fake: &Fake, mut stream: MuxStream) {
         return stream.shutdown().await.unwrap();
     }
     let path = head.split(' ').nth(1).unwrap();
+    if path == "/too-much" {
+        // As an HTTP server does: it answers and goes, whatever else was sent.
+        let answer = b"HTTP/1.1 413 Too Large\r\nContent-Length: 4\r\nConnection: close\r\n\r\nless";
+        let _ = stream.write_all(answer).await;
+        return;
+    }
     let body = match path.split('/').collect::<Vec<_>>().as_slice() {
         ["", "publish", proto, port] => publish(fake, proto, port.parse().unwrap()).await,
         ["", "cut-link"] => {

@@ -46,6 +46,7 @@ macro_rules! contract {
 contract!(
     half_close_both_ways,
     a_dropped_stream_is_a_reset,
+    an_answer_outlives_its_question,
     a_stalled_reader_stops_nobody_else,
     a_hundred_streams_at_once,
     sustained_traffic_both_ways,
@@ -77,6 +78,16 @@ async fn a_dropped_stream_is_a_reset(kind: Kind) {
     let pair = Pair::new(kind).await;
     for peer in Task::both_ways(&pair) {
         cases::resets(&peer).await;
+    }
+    pair.until_no_streams().await;
+}
+
+async fn an_answer_outlives_its_question(kind: Kind) {
+    let pair = Pair::new(kind).await;
+    for peer in Task::both_ways(&pair) {
+        for _ in 0..20 {
+            cases::an_early_answer(&peer).await;
+        }
     }
     pair.until_no_streams().await;
 }

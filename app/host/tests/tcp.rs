@@ -18,8 +18,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use support::{Home, PATIENCE, daemon};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 /// Loopback has many addresses: each test has one with docker's ports free, and others while this process lasts.
@@ -80,6 +80,24 @@ impl Papers {
         };
         tokio::time::timeout(PATIENCE, asking).await.expect("an answer in time")
     }
+}
+
+/// The answer to an upload that is refused at once; what of the upload is taken does not matter.
+async fn refused_upload(stream: impl AsyncRead + AsyncWrite) -> String {
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    let upload = async {
+        let head = b"POST /too-much HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1048576\r\n\r\n";
+        let _ = writer.write_all(head).await;
+        let _ = writer.write_all(&[7; 1 << 20]).await;
+    };
+    let answer = async {
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"less") {
+            assert_ne!(reader.read_buf(&mut answer).await.unwrap(), 0, "after {}", String::from_utf8_lossy(&answer));
+        }
+        String::from_utf8(answer).unwrap()
+    };
+    tokio::time::timeout(PATIENCE, async { tokio::join!(answer, upload).0 }).await.expect("an answer in time")
 }
 
 async fn plain(address: &str, port: u16, request: &[u8]) -> String {
@@ -151,6 +169,38 @@ async fn only_a_certificate_of_ours_lets_in() {
     let answer = plain(&address, 2376, PING).await;
     assert_eq!(answer, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n");
     client.down().await.unwrap().settled().await.unwrap();
+    client.quit().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_upload_that_is_refused_is_answered() {
+    let (home, address) = (Home::new("FAKE_KVM=boot"), address());
+    let certificates = certificates(&home, &address);
+    home.set(&[("listen", &format!("tcp://{address},tcp://{address}:2375"))]);
+    let _daemon = daemon(&home).await;
+    let client = Client::connect(home.paths.clone()).await.unwrap();
+    client.up().await.unwrap().settled().await.unwrap();
+    for _ in 0..10 {
+        let stream = TcpStream::connect((address.as_str(), 2376)).await.unwrap();
+        let name = ServerName::try_from(address.clone()).unwrap();
+        let tls = Papers::of(&certificates.folder()).connector().connect(name, stream).await.unwrap();
+        assert!(refused_upload(tls).await.starts_with("HTTP/1.1 413 "));
+        let plain = TcpStream::connect((address.as_str(), 2375)).await.unwrap();
+        assert!(refused_upload(plain).await.starts_with("HTTP/1.1 413 "));
+        let local = UnixStream::connect(home.paths.engine_socket()).await.unwrap();
+        assert!(refused_upload(local).await.starts_with("HTTP/1.1 413 "));
+    }
+    client.down().await.unwrap().settled().await.unwrap();
+    let local = UnixStream::connect(home.paths.engine_socket()).await.unwrap();
+    let (mut reader, mut writer) = local.into_split();
+    let upload = async {
+        let _ = writer.write_all(b"POST / HTTP/1.1\r\n\r\n").await;
+        writer.write_all(&[7; 512 << 10]).await
+    };
+    let mut answer = String::new();
+    let (uploaded, read) = tokio::join!(upload, reader.read_to_string(&mut answer));
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer} {read:?}");
+    uploaded.expect("what nobody wants is read too");
     client.quit().await.unwrap();
 }
 

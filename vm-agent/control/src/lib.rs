@@ -6,6 +6,9 @@
 
 pub mod address;
 pub mod boot;
+pub mod copy;
+#[cfg(test)]
+mod copy_tests;
 pub mod datagram;
 mod error;
 pub mod forward;

@@ -8,16 +8,19 @@ use tokio::net::TcpStream;
 /// One direction's buffer.
 const BUFFER: usize = 64 << 10;
 
-/// Copies until both directions ended; an error ends both at once.
+/// Copies until both directions ended, as [`control::copy::both`].
 pub(crate) async fn both(
-    one: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    two: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    one: &mut (impl AsyncRead + AsyncWrite + Unpin + Send),
+    two: &mut (impl AsyncRead + AsyncWrite + Unpin + Send),
 ) -> io::Result<()> {
-    tokio::io::copy_bidirectional_with_sizes(one, two, BUFFER, BUFFER).await.map(|_| ())
+    control::copy::both(one, two, BUFFER).await
 }
 
 /// [`both`], where a break on the one side must look like a break, not like an orderly end, on the TCP side.
-pub(crate) async fn with_tcp(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), mut tcp: TcpStream) -> io::Result<()> {
+pub(crate) async fn with_tcp(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin + Send),
+    mut tcp: TcpStream,
+) -> io::Result<()> {
     let result = both(stream, &mut tcp).await;
     if result.is_err() {
         // Closing then sends RST instead of FIN (socket(7), SO_LINGER).

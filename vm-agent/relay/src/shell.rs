@@ -99,7 +99,11 @@ async fn run(stream: &mut MuxStream, mut child: Child, master: AsyncFd<OwnedFd>)
     let inward = async {
         while let Some(frame) = receive(&mut reader).await? {
             match frame {
-                Frame::Data(bytes) => write_all(&master, &bytes).await?,
+                Frame::Data(bytes) => match write_all(&master, &bytes).await {
+                    // Nobody has the terminal open any more: the other direction tells what the program said last, and ends.
+                    Err(error) if error.raw_os_error() == Some(nix::libc::EIO) => {}
+                    written => written?,
+                },
                 Frame::Resize(size) => {
                     // SAFETY: the descriptor is open and the structure is what TIOCSWINSZ reads.
                     unsafe { tiocswinsz(master.as_raw_fd(), &winsize(size)) }.map_err(io::Error::from)?;
@@ -144,10 +148,17 @@ async fn read(master: &AsyncFd<OwnedFd>, buffer: &mut [u8]) -> io::Result<usize>
     master.async_io(Interest::READABLE, |fd| Ok(nix::unistd::read(fd, buffer)?)).await
 }
 
+/// Fails with EIO when no process has the terminal open any more.
 async fn write_all(master: &AsyncFd<OwnedFd>, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
-        let n = master.async_io(Interest::WRITABLE, |fd| Ok(nix::unistd::write(fd, bytes)?)).await?;
-        bytes = &bytes[n..];
+        let mut ready = master.writable().await?;
+        let hung_up = ready.ready().is_write_closed();
+        match ready.try_io(|fd| Ok(nix::unistd::write(fd, bytes)?)) {
+            Ok(written) => bytes = &bytes[written?..],
+            // Then it counts as writable for ever, though its queue may be full for ever.
+            Err(_) if hung_up => return Err(nix::errno::Errno::EIO.into()),
+            Err(_) => {}
+        }
     }
     Ok(())
 }

@@ -27,6 +27,7 @@ const NO_ACCEPTABLE: u8 = 0xff;
 const CONNECT: u8 = 1;
 /// How long a client may take over the handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Listens on both sockets; returns only if that cannot be.
 pub(crate) async fn serve(relay: &Relay) -> Result<std::convert::Infallible> {
@@ -39,18 +40,30 @@ pub(crate) async fn serve(relay: &Relay) -> Result<std::convert::Infallible> {
     loop {
         let relay = relay.clone();
         tokio::select! {
-            accepted = tcp.accept() => if let Ok((mut client, _)) = accepted {
-                let _ = client.set_nodelay(true);
-                tokio::spawn(async move {
-                    let secret = Some(relay.options.boot.secret.clone());
-                    log(client_of(&relay, &mut client, secret.as_ref()).await);
-                });
+            accepted = tcp.accept() => match accepted {
+                Ok((mut client, _)) => {
+                    let _ = client.set_nodelay(true);
+                    tokio::spawn(async move {
+                        let secret = Some(relay.options.boot.secret.clone());
+                        log(client_of(&relay, &mut client, secret.as_ref()).await);
+                    });
+                }
+                Err(error) => pause(&error).await,
             },
-            accepted = unix.accept() => if let Ok((mut client, _)) = accepted {
-                tokio::spawn(async move { log(client_of(&relay, &mut client, None).await) });
+            accepted = unix.accept() => match accepted {
+                Ok((mut client, _)) => {
+                    tokio::spawn(async move { log(client_of(&relay, &mut client, None).await) });
+                }
+                Err(error) => pause(&error).await,
             },
         }
     }
+}
+
+/// Out of descriptors, most likely: some must be closed before the next try can succeed.
+async fn pause(error: &io::Error) {
+    debug!(%error, "the way out cannot accept");
+    tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
 fn log(result: io::Result<()>) {
@@ -62,7 +75,7 @@ fn log(result: io::Result<()>) {
 /// Serves one client to its end.
 async fn client_of(
     relay: &Relay,
-    client: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    client: &mut (impl AsyncRead + AsyncWrite + Unpin + Send),
     secret: Option<&Secret>,
 ) -> io::Result<()> {
     let handshake = tokio::time::timeout(HANDSHAKE, handshake(client, secret)).await;

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
+use control::copy;
 use futures_util::StreamExt;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -27,6 +28,7 @@ type Body = BoxBody<Bytes, Infallible>;
 
 /// The longest request body; settings are short.
 const BODY_LIMIT: usize = 1 << 20;
+const COPY_BUFFER: usize = 16 << 10;
 
 pub(super) async fn serve(mut listener: LocalListener, shared: Shared) {
     loop {
@@ -191,7 +193,7 @@ async fn shell(mut request: Request<Incoming>, shared: &Shared) -> Result<Respon
         match hyper::upgrade::on(&mut request).await {
             Ok(upgraded) => {
                 let mut client = TokioIo::new(upgraded);
-                if let Err(error) = tokio::io::copy_bidirectional(&mut client, &mut stream).await {
+                if let Err(error) = copy::both(&mut client, &mut stream, COPY_BUFFER).await {
                     tracing::debug!(%error, "a shell ended early");
                 }
             }

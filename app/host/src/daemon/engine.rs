@@ -6,6 +6,7 @@
 use std::io;
 use std::time::Duration;
 
+use control::copy;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::protocol::ErrorBody;
@@ -15,6 +16,7 @@ use crate::sys::LocalListener;
 /// A head that is longer or slower than this is not one of a docker client.
 const HEAD_LIMIT: usize = 64 << 10;
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+const COPY_BUFFER: usize = 16 << 10;
 
 pub(super) async fn serve(mut listener: LocalListener, machine: Handle) {
     loop {
@@ -37,18 +39,20 @@ pub(super) async fn serve(mut listener: LocalListener, machine: Handle) {
 }
 
 /// Serves one client, wherever it came from. Each direction ends by itself: a client that has said everything still gets its answer.
-pub(super) async fn relay(mut client: impl AsyncRead + AsyncWrite + Unpin, machine: &Handle) -> io::Result<()> {
+pub(super) async fn relay(mut client: impl AsyncRead + AsyncWrite + Unpin + Send, machine: &Handle) -> io::Result<()> {
     let stream = match machine.engine() {
         Some(guest) => guest.connect_engine().await.ok(),
         None => None,
     };
     match stream {
-        Some(mut stream) => tokio::io::copy_bidirectional(&mut client, &mut stream).await.map(drop),
+        Some(mut stream) => copy::both(&mut client, &mut stream, COPY_BUFFER).await,
         None => {
             let status = machine.status().borrow().clone();
             tokio::time::timeout(HEAD_PATIENCE, read_head(&mut client)).await??;
             client.write_all(&refusal(&explain(&status))).await?;
-            client.shutdown().await
+            client.shutdown().await?;
+            copy::drain(&mut client).await;
+            Ok(())
         }
     }
 }

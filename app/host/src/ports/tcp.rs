@@ -3,10 +3,12 @@
 use std::io;
 use std::time::Duration;
 
-use control::Target;
+use control::{Target, copy};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::link::Guest;
+
+const COPY_BUFFER: usize = 16 << 10;
 
 pub(super) async fn serve(listener: TcpListener, guest: Guest, target: Target) {
     loop {
@@ -14,7 +16,7 @@ pub(super) async fn serve(listener: TcpListener, guest: Guest, target: Target) {
             Ok((client, _)) => {
                 let (guest, target) = (guest.clone(), target.clone());
                 tokio::spawn(async move {
-                    // A reset on either side ends both; there is nobody else to tell.
+                    // A break on either side ends both; there is nobody else to tell.
                     if let Err(error) = relay(client, &guest, &target).await {
                         tracing::debug!(%error, "a connection to a published port ended early");
                     }
@@ -32,12 +34,10 @@ pub(super) async fn serve(listener: TcpListener, guest: Guest, target: Target) {
 async fn relay(mut client: TcpStream, guest: &Guest, target: &Target) -> io::Result<()> {
     client.set_nodelay(true)?;
     let mut stream = guest.connect_forward(target).await.map_err(io::Error::other)?;
-    match tokio::io::copy_bidirectional(&mut client, &mut stream).await {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            // The client sees a reset, as it would from the container itself, not an orderly end.
-            let _ = client.set_zero_linger();
-            Err(error)
-        }
+    let copied = copy::both(&mut client, &mut stream, COPY_BUFFER).await;
+    if copied.is_err() {
+        // The client sees a reset, as it would from the container itself, not an orderly end.
+        let _ = client.set_zero_linger();
     }
+    copied
 }

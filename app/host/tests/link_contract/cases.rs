@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use control::copy;
 use control::mux::MuxStream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 /// What the other side does with a stream.
@@ -20,6 +22,8 @@ pub(crate) enum Habit {
     SayFirst,
     /// Reads to the end or a break: [`Peer::saw`].
     Watch,
+    /// Reads one byte, says [`early`] and goes, whatever else was sent.
+    AnswerEarly,
     /// Reads one byte and breaks off.
     Break,
 }
@@ -47,6 +51,11 @@ pub(crate) trait Peer {
 /// Some text that differs everywhere, and that a shell can make too: `seq 1 50000`.
 pub(crate) fn numbers() -> String {
     (1..=50_000).map(|n| format!("{n}\n")).collect()
+}
+
+/// Short enough for any buffer on its way: `seq 1 500`.
+pub(crate) fn early() -> String {
+    (1..=500).map(|n| format!("{n}\n")).collect()
 }
 
 /// Bytes that depend on `seed` and position, so that mixed or lost ones show.
@@ -105,6 +114,26 @@ pub(crate) async fn resets(peer: &impl Peer) {
     one.write_all(b"half a request").await.unwrap();
     let error = one.read_to_end(&mut Vec::new()).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+/// An answer that came before its question was read is whole, for a client behind the host's copying too.
+pub(crate) async fn an_early_answer(peer: &impl Peer) {
+    let mut one = peer.open(Habit::AnswerEarly).await;
+    let (client, mut near) = UnixStream::pair().unwrap();
+    let copying = tokio::spawn(async move { copy::both(&mut near, &mut one, 16 << 10).await });
+    let (mut reader, mut writer) = client.into_split();
+    let asking = async {
+        // It may or may not be taken as a whole.
+        let _ = writer.write_all(&pattern(11, 1 << 20)).await;
+        writer
+    };
+    let mut answer = vec![0; early().len()];
+    let (writer, read) = tokio::join!(asking, reader.read_exact(&mut answer));
+    read.unwrap();
+    assert!(answer == early().as_bytes(), "something else came");
+    drop((reader, writer));
+    // As an end or as a break, depending on what was noticed first.
+    let _ = copying.await.unwrap();
 }
 
 pub(crate) async fn a_stalled_reader(peer: &impl Peer) {

@@ -1,11 +1,12 @@
 //! The other side of a fake: tasks with the habits that the shared cases ask for.
 
-use control::Port;
 use control::mux::{MuxStream, Session};
+use control::{Port, copy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::sync::{Mutex, Notify, mpsc};
 
-use crate::cases::{Habit, Peer, Seen, numbers};
+use crate::cases::{Habit, Peer, Seen, early, numbers};
 use crate::fake::Pair;
 
 /// One direction: who opens the streams, and who has the habits.
@@ -64,6 +65,14 @@ impl Peer for Task {
                     let mut bytes = Vec::new();
                     let read = theirs.read_to_end(&mut bytes).await;
                     seen.send(read.map_or(Seen::Break, Seen::End)).unwrap();
+                }
+                Habit::AnswerEarly => {
+                    let (mut near, mut server) = UnixStream::pair().unwrap();
+                    let serving = async move {
+                        server.read_exact(&mut [0; 1]).await.unwrap();
+                        server.write_all(early().as_bytes()).await.unwrap();
+                    };
+                    let _ = tokio::join!(serving, copy::both(&mut theirs, &mut near, 16 << 10));
                 }
                 Habit::Break => {
                     theirs.read_exact(&mut [0; 1]).await.unwrap();

@@ -27,9 +27,10 @@ const SERVERS: &str = r#"
     serve 7003 'cat >/dev/null; exec seq 1 50000'
     serve 7005 'echo; cat >/run/watched 2>/dev/null; echo $? $(wc -c </run/watched) >/run/seen.new; mv /run/seen.new /run/seen'
     serve 7006 'exec dd bs=1 count=1 of=/dev/null'
+    serve 7007 'dd bs=1 count=1 of=/dev/null 2>/dev/null; exec seq 1 500'
     seq 1 50000 >/run/numbers
     (nc -l -p 7004 </run/numbers >/run/heard; touch /run/heard.whole) &
-    until [ $(netstat -ltn | grep -c ':700[1-6] ') -ge 6 ]; do usleep 20000; done
+    until [ $(netstat -ltn | grep -c ':700[1-7] ') -ge 7 ]; do usleep 20000; done
     echo ready
     wait"#;
 
@@ -69,6 +70,7 @@ impl Peer for RealGuest {
             Habit::SayFirst => 7004,
             Habit::Watch => 7005,
             Habit::Break => 7006,
+            Habit::AnswerEarly => 7007,
         };
         let target = Target::Tcp { address: (Ipv4Addr::LOCALHOST, port).into() };
         let mut stream = self.guest.connect_forward(&target).await.unwrap();
@@ -126,6 +128,9 @@ pub(crate) async fn holds_over(link: &str) {
     let all = async {
         cases::half_close(&peer).await;
         cases::resets(&peer).await;
+        for _ in 0..20 {
+            cases::an_early_answer(&peer).await;
+        }
         cases::a_stalled_reader(&peer).await;
         cases::a_hundred_streams(std::slice::from_ref(&peer)).await;
         traffic_both_ways(&peer).await;

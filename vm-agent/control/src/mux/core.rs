@@ -97,6 +97,8 @@ struct Stream {
     reset: Option<Reason>,
     /// Its user is gone; it lives on only to send what is left.
     dropped: bool,
+    /// Its user went without finishing: a reset follows what is left.
+    broken: bool,
     /// Something arrived that nobody will read any more: a reset must follow our end.
     unread: bool,
 }
@@ -202,14 +204,14 @@ impl Core {
         Read::Bytes(n)
     }
 
-    /// The user lets go of the stream. What was written before [`Core::finish`] still arrives; without it the stream
-    /// is reset.
+    /// The user lets go of the stream. What was written still arrives; then the stream is reset unless it was finished.
     pub fn drop_stream(&mut self, id: u32) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         stream.dropped = true;
+        stream.broken = !stream.finished;
         if stream.reset.is_some() || (stream.fin_sent && stream.fin_received) {
             self.remove(id);
-        } else if !stream.finished || (stream.fin_sent && !stream.received.is_empty()) {
+        } else if (stream.broken && stream.send.is_empty()) || (stream.fin_sent && !stream.received.is_empty()) {
             self.reset(id, Reason::Dropped);
         } else {
             stream.unread = !stream.received.is_empty();
@@ -328,6 +330,10 @@ impl Core {
             out.extend_from_slice(&stream.send[..n]);
             stream.send.advance(n);
             stream.credit -= n;
+            if stream.broken && stream.send.is_empty() {
+                self.reset(id, Reason::Dropped);
+                return;
+            }
             self.events.push(Event::Writable(id));
         } else if stream.send.is_empty() && stream.finished && !stream.fin_sent {
             stream.fin_sent = true;
@@ -426,9 +432,7 @@ impl Core {
                 let Some(stream) = self.known(lane, id)? else { return Ok(()) };
                 stream.reset = Some(Reason::from_number(payload[0]));
                 stream.send = BytesMut::new();
-                if !stream.fin_received {
-                    stream.received = BytesMut::new();
-                }
+                // What came before it can still be read: a peer may answer and break off.
                 if stream.dropped {
                     self.remove(id);
                 }
@@ -494,6 +498,7 @@ impl Stream {
             fin_received: false,
             reset: None,
             dropped: false,
+            broken: false,
             unread: false,
         }
     }

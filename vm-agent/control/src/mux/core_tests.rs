@@ -311,6 +311,55 @@ fn an_answer_that_is_complete_survives_a_reset_and_the_loss_of_the_link() {
 }
 
 #[test]
+fn a_break_follows_its_data() {
+    let (mut sender, mut receiver) = (Core::new(Side::Host), Core::new(Side::Guest));
+    let id = sender.open(Port::Engine.number()).unwrap();
+    let mut sent = 0;
+    let mut received = 0;
+    let mut buffer = vec![0; SEND_MAX];
+    // More than is granted at first, so that some waits for the reader.
+    while sent < WINDOW_START + SEND_MAX {
+        let Write::Bytes(n) = sender.write(id, &buffer) else { panic!("at {sent}") };
+        sent += n;
+        let mut out = Vec::new();
+        if sent <= WINDOW_START {
+            sender.transmit(Lane::Bulk, &mut out, WINDOW_START + 8 * FRAME_MAX);
+        }
+        receiver.receive(Lane::Bulk, &out).unwrap();
+    }
+    sender.drop_stream(id);
+    loop {
+        let mut out = Vec::new();
+        sender.transmit(Lane::Bulk, &mut out, 8 * FRAME_MAX);
+        receiver.receive(Lane::Bulk, &out).unwrap();
+        match receiver.read(id, &mut buffer) {
+            Read::Bytes(n) => received += n,
+            Read::Reset(Reason::Dropped) => break,
+            other => panic!("{other:?} after {received} of {sent}"),
+        }
+        let mut granted = Vec::new();
+        receiver.transmit(Lane::Control, &mut granted, FRAME_MAX);
+        sender.receive(Lane::Control, &granted).unwrap();
+    }
+    assert_eq!(received, sent);
+    assert_eq!(sender.stream_count(), 0);
+    receiver.drop_stream(id);
+    assert_eq!(receiver.stream_count(), 0);
+}
+
+#[test]
+fn what_came_before_a_reset_can_be_read() {
+    let mut core = Core::new(Side::Guest);
+    open(&mut core, 1);
+    core.receive(Lane::Bulk, &frame(Kind::Data, 1, b"answer")).unwrap();
+    core.receive(Lane::Bulk, &frame(Kind::Reset, 1, &[Reason::Dropped.number()])).unwrap();
+    assert_eq!(core.write(1, b"x"), Write::Reset(Reason::Dropped));
+    let mut buffer = [0; 16];
+    assert_eq!(core.read(1, &mut buffer), Read::Bytes(6));
+    assert_eq!(core.read(1, &mut buffer), Read::Reset(Reason::Dropped));
+}
+
+#[test]
 fn frames_of_a_stream_that_is_gone_are_ignored() {
     let mut core = Core::new(Side::Guest);
     open(&mut core, 1);

@@ -27,8 +27,9 @@ pub struct Incoming {
     pub stream: MuxStream,
 }
 
-/// One stream. Dropping it before [`tokio::io::AsyncWriteExt::shutdown`] resets it: the other side's reads and writes fail.
-/// After shutdown what was written still arrives. Flushing does nothing: bytes leave as soon as they can.
+/// One stream. What was written arrives, also when it is dropped; dropping it before [`tokio::io::AsyncWriteExt::shutdown`] then
+/// resets it: the other side's reads fail once they gave all that came, its writes at once. Flushing does nothing: bytes leave as
+/// soon as they can.
 #[derive(Debug)]
 pub struct MuxStream {
     id: u32,

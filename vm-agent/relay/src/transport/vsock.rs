@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use control::mux::{Lane, LaneIo, Responder};
 use control::port::VSOCK_LANES;
@@ -17,6 +18,8 @@ use crate::{Error, Result};
 /// ever. Half of that is safe, and no slower.
 const WRITE_MAX: usize = 16 << 10;
 
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
 /// Listens for both lanes; returns only if that fails.
 pub(super) async fn serve(responder: &Responder) -> Result<Infallible> {
     let [control, bulk] = VSOCK_LANES;
@@ -28,7 +31,15 @@ async fn listen(responder: &Responder, lane: Lane, port: u32) -> Result<Infallib
     let listener =
         VsockListener::bind(VsockAddr::new(VMADDR_CID_ANY, port)).map_err(|source| Error::Vsock { port, source })?;
     loop {
-        let (stream, peer) = listener.accept().await.map_err(|source| Error::Vsock { port, source })?;
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors, most likely: some must be closed before the next try can succeed. The relay must not end for it.
+                warn!(%error, "the link cannot accept");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
         // A container could connect over the loopback transport (VMADDR_CID_LOCAL); only the host has lanes to offer.
         if peer.cid() != VMADDR_CID_HOST {
             warn!(cid = peer.cid(), "a vsock connection that is not the host's was closed");

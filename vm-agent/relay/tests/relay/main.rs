@@ -49,6 +49,34 @@ fn engine_streams_are_held_until_the_engine_listens_and_keep_half_close() {
 }
 
 #[test]
+fn an_answer_outlives_a_question_that_is_not_read() {
+    in_namespace(async {
+        let guest = Guest::start();
+        let host = Host::connect(&guest).await;
+        let engine = UnixListener::bind(guest.run_dir().join("engine.sock")).unwrap();
+        for _ in 0..20 {
+            let mut stream = host.session.open(Port::Engine).unwrap();
+            let refuse = async {
+                let (mut connection, _) = engine.accept().await.unwrap();
+                connection.read_exact(&mut [0; 4]).await.unwrap();
+                connection.write_all(b"400").await.unwrap();
+            };
+            let (mut reader, mut writer) = tokio::io::split(&mut stream);
+            let ask = async { while writer.write_all(&[7; 16 << 10]).await.is_ok() {} };
+            let mut answer = [0; 3];
+            let listen = async {
+                reader.read_exact(&mut answer).await.unwrap();
+            };
+            tokio::select! {
+                ((), ()) = async { tokio::join!(refuse, listen) } => {}
+                () = ask => panic!("the answer did not come first"),
+            }
+            assert_eq!(&answer, b"400");
+        }
+    });
+}
+
+#[test]
 fn nothing_is_served_before_hello_and_old_hosts_are_told_why() {
     in_namespace(async {
         let guest = Guest::start();
@@ -283,6 +311,31 @@ fn a_shell_has_a_terminal_of_the_right_size_and_its_exit_code_arrives() {
         };
         assert_eq!(code, 7);
         assert!(output.contains("got it"), "{output}");
+
+        // Input that nobody wants any more keeps no exit code from arriving.
+        for _ in 0..10 {
+            let mut stream = run(&["/bin/sh", "-c", "echo last; exit 5"]).await;
+            let (mut reader, mut writer) = tokio::io::split(&mut stream);
+            let feed = async {
+                while shell::send(&mut writer, &Frame::Data(vec![b'\n'; 4096])).await.is_ok() {}
+                std::future::pending().await
+            };
+            let listen = async {
+                let mut output = Vec::new();
+                loop {
+                    match shell::receive(&mut reader).await.unwrap().expect("a last frame") {
+                        Frame::Data(bytes) => output.extend(bytes),
+                        Frame::Exited(code) => break (code, String::from_utf8_lossy(&output).contains("last")),
+                        other => panic!("{other:?}"),
+                    }
+                }
+            };
+            let ended = tokio::select! {
+                ended = listen => ended,
+                never = feed => never,
+            };
+            assert_eq!(ended, (5, true));
+        }
 
         let mut stream = run(&["/no/such/program"]).await;
         let frame = shell::receive(&mut stream).await.unwrap();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use control::message::{Family, ResolveError};
-use control::{DialError, DialReply, DialRequest, Proxies, wire};
+use control::{DialError, DialReply, DialRequest, Proxies, copy, wire};
 use tokio::net::TcpStream;
 use tracing::{debug, warn};
 
@@ -40,10 +40,10 @@ pub(super) async fn serve(mut stream: LinkStream, proxies: Arc<Proxies>) {
     }
     match connection {
         Some(mut connection) => {
-            let copied =
-                tokio::io::copy_bidirectional_with_sizes(&mut stream, &mut connection, COPY_BUFFER, COPY_BUFFER).await;
-            if let Err(error) = copied {
+            if let Err(error) = copy::both(&mut stream, &mut connection, COPY_BUFFER).await {
                 debug!(host = request.host, %error, "a dialled connection broke");
+                // The outside sees a reset, as it would from the container itself, not an orderly end.
+                let _ = connection.set_zero_linger();
             }
         }
         None => {

@@ -1,0 +1,125 @@
+//! What becomes of each direction when one of the sides does not take, or breaks off.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio::task::JoinHandle;
+
+use crate::copy::both;
+
+/// Gives what it was told to, then ends; takes everything, or nothing.
+#[derive(Default)]
+struct Peer {
+    says: VecDeque<io::Result<&'static [u8]>>,
+    refuses: bool,
+    took: usize,
+}
+
+impl AsyncRead for Peer {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        // Nobody answers before he was asked.
+        if self.took == 0 {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        match self.says.pop_front() {
+            Some(said) => Poll::Ready(said.map(|bytes| buffer.put_slice(bytes))),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl AsyncWrite for Peer {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.took += bytes.len();
+        Poll::Ready(if self.refuses { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(bytes.len()) })
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn reset() -> io::Result<&'static [u8]> {
+    Err(io::ErrorKind::ConnectionReset.into())
+}
+
+/// A client of `peer`; it can say 1 KiB before somebody must read.
+fn client_of(refuses: bool, says: impl IntoIterator<Item = io::Result<&'static [u8]>>) -> Client {
+    let mut peer = Peer { says: says.into_iter().collect(), refuses, took: 0 };
+    let (client, mut near) = tokio::io::duplex(1 << 10);
+    (client, tokio::spawn(async move { both(&mut near, &mut peer, 256).await }))
+}
+
+type Client = (DuplexStream, JoinHandle<io::Result<()>>);
+
+async fn read(client: &mut DuplexStream) -> String {
+    let mut text = String::new();
+    client.read_to_string(&mut text).await.unwrap();
+    text
+}
+
+#[tokio::test]
+async fn the_answer_of_a_peer_that_takes_nothing_arrives_and_the_question_is_read_on() {
+    for end in [vec![Ok(&b"413"[..])], vec![Ok(&b"413"[..]), reset()]] {
+        let (mut client, copying) = client_of(true, end);
+        // More than there is room for, unless somebody reads.
+        client.write_all(&[7; 100 << 10]).await.unwrap();
+        assert_eq!(read(&mut client).await, "413");
+        drop(client);
+        copying.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_stop_talking_after_the_answer_is_left() {
+    let (mut client, copying) = client_of(true, [Ok(&b"413"[..])]);
+    client.write_all(b"?").await.unwrap();
+    assert_eq!(read(&mut client).await, "413");
+    // It neither talks nor ends.
+    copying.await.unwrap().unwrap();
+    let (mut client, copying) = client_of(true, [Ok(&b"413"[..])]);
+    let mut taken = 0;
+    while let Ok(n) = client.write(&[7; 1 << 10]).await {
+        taken += n;
+    }
+    assert!((1 << 20..3 << 20).contains(&taken), "{taken} bytes were read");
+    copying.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_peer_that_takes_nothing_and_says_nothing_is_a_break() {
+    let (mut client, copying) = client_of(true, [reset()]);
+    client.write_all(b"?").await.unwrap();
+    assert_eq!(read(&mut client).await, "");
+    assert_eq!(copying.await.unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn what_came_before_a_break_is_passed_on() {
+    let (mut client, copying) = client_of(false, [Ok(&b"half"[..]), reset()]);
+    client.write_all(b"?").await.unwrap();
+    assert_eq!(read(&mut client).await, "half");
+    assert_eq!(copying.await.unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn each_direction_ends_by_itself() {
+    let (mut one, mut near) = tokio::io::duplex(1 << 10);
+    let (mut far, mut two) = tokio::io::duplex(1 << 10);
+    let copying = tokio::spawn(async move { both(&mut near, &mut far, 256).await });
+    one.write_all(b"question").await.unwrap();
+    one.shutdown().await.unwrap();
+    assert_eq!(read(&mut two).await, "question");
+    two.write_all(b"answer").await.unwrap();
+    two.shutdown().await.unwrap();
+    assert_eq!(read(&mut one).await, "answer");
+    copying.await.unwrap().unwrap();
+}
