@@ -33,14 +33,12 @@ pub enum Error {
         "{path} is there, and with a new authority every client would need new files: `berth tls renew` keeps it, `berth tls create --force` replaces it"
     )]
     CertificatesExist { path: PathBuf },
+    #[error("{path} cannot be used: {reason}; {remedy}")]
+    BadCertificate { path: PathBuf, reason: String, remedy: String },
     #[error(
-        "{path} cannot be used: {reason}; `berth tls renew` makes new certificates, `berth tls create --force` a new authority too"
+        "{path} can be read by other users of this computer, so nothing is served with it: run `chmod {mode} {path}`, and if somebody may have read it `berth tls create --force`"
     )]
-    BadCertificate { path: PathBuf, reason: String },
-    #[error(
-        "{path} can be read by other users of this computer, so nothing is served with it: run `chmod 600 {path}`, and if somebody may have read it `berth tls create --force`"
-    )]
-    OpenKey { path: PathBuf },
+    OpenKey { path: PathBuf, mode: &'static str },
     #[error(
         "`{name}` is no name of a server: it must be a host's name such as box.example or *.example, or an address"
     )]
@@ -51,7 +49,9 @@ pub enum Error {
     ClientName { name: String },
     #[error("the client {name} has its files in {folder}: `berth tls client {name} --force` makes new ones")]
     ClientExists { name: String, folder: PathBuf },
-    #[error("cannot listen at {address}, where `berth config set listen` wants the engine")]
+    #[error(
+        "cannot listen at {address}, where the setting `listen` wants the engine: `berth up` tries again, `berth config set listen` takes other addresses"
+    )]
     Listen {
         address: String,
         #[source]

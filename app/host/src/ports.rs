@@ -4,7 +4,7 @@
 //! stops; the guest names its forwards again at the next hello. One of those that is somebody else's by then is *blocked*: it is
 //! tried until it can be opened or is no longer wanted.
 
-mod bind;
+pub(crate) mod bind;
 mod tcp;
 mod udp;
 

@@ -49,7 +49,7 @@ pub(super) async fn relay(mut client: impl AsyncRead + AsyncWrite + Unpin + Send
         None => {
             let status = machine.status().borrow().clone();
             tokio::time::timeout(HEAD_PATIENCE, read_head(&mut client)).await??;
-            client.write_all(&refusal(&explain(&status))).await?;
+            client.write_all(&refusal("503 Service Unavailable", &explain(&status))).await?;
             client.shutdown().await?;
             copy::drain(&mut client).await;
             Ok(())
@@ -57,15 +57,15 @@ pub(super) async fn relay(mut client: impl AsyncRead + AsyncWrite + Unpin + Send
     }
 }
 
-/// Reads up to the empty line that ends a request's head.
-async fn read_head(client: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
+/// Reads up to the empty line that ends a request's head, and perhaps a part of what follows.
+pub(super) async fn read_head(client: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     while !head.windows(4).any(|window| window == b"\r\n\r\n") {
         if head.len() > HEAD_LIMIT || client.read_buf(&mut head).await? == 0 {
             return Err(io::ErrorKind::InvalidData.into());
         }
     }
-    Ok(())
+    Ok(head)
 }
 
 /// One line that says why there is no engine and what to do.
@@ -83,10 +83,11 @@ fn explain(status: &MachineStatus) -> String {
     }
 }
 
-fn refusal(message: &str) -> Vec<u8> {
+/// A whole answer of HTTP that says no, as docker's clients print it.
+pub(super) fn refusal(status: &str, message: &str) -> Vec<u8> {
     let body = serde_json::to_string(&ErrorBody { message: message.to_owned() }).expect("text is valid JSON");
     format!(
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
          Connection: close\r\n\r\n{body}\n",
         body.len() + 1
     )
@@ -100,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_refusal_is_whole_http_and_names_the_way_out() {
-        let text = String::from_utf8(refusal(&explain(&MachineStatus::stopped()))).unwrap();
+        let text = String::from_utf8(refusal("503 Service Unavailable", &explain(&MachineStatus::stopped()))).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
         assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head}");

@@ -9,16 +9,18 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use control::copy;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-use super::engine;
+use super::{engine, plain};
 use crate::machine::Handle;
 use crate::paths::Paths;
+use crate::ports;
 use crate::settings::{Address, Settings};
 use crate::tls::{self, Security};
 use crate::{Error, Result};
@@ -27,9 +29,6 @@ use crate::{Error, Result};
 const HANDSHAKES: usize = 256;
 /// A client on a bad line needs three round trips.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
-/// How long, and how much, of what a refused client still sends is read, so that it gets to read why.
-const LAST_WORDS: Duration = Duration::from_secs(2);
-const LAST_WORDS_LIMIT: u64 = 1 << 20;
 /// Peers that vanished are found out: as often as Go's servers ask.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 /// The first byte of a TLS connection: a record of a handshake (RFC 8446, section 5.1).
@@ -57,6 +56,8 @@ struct Listening {
 #[derive(Debug, Default)]
 struct Shown {
     addresses: Vec<String>,
+    /// At one of them clients need a certificate.
+    tls: bool,
     /// Why the setting cannot be followed.
     failures: Vec<String>,
 }
@@ -82,10 +83,17 @@ impl Tcp {
     pub(super) fn notes(&self) -> Vec<String> {
         let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let mut notes = shown.failures.clone();
-        let uses_certificates = !shown.addresses.is_empty();
+        let uses_certificates = shown.tls;
         drop(shown);
         if uses_certificates {
-            notes.extend(tls::warnings(&self.paths));
+            // Nobody is let in then, though somebody listens.
+            let refuses = self.security.config().err().map(|error| error.chain());
+            notes.extend(refuses.filter(|refuses| !notes.contains(refuses)));
+            for warning in tls::warnings(&self.paths) {
+                if !notes.contains(&warning) {
+                    notes.push(warning);
+                }
+            }
         }
         notes
     }
@@ -95,7 +103,7 @@ impl Tcp {
     pub(super) async fn follow_settings(&self) -> Result<()> {
         let mut open = self.open.lock().await;
         let wanted = Settings::load(&self.paths.settings()).map(|settings| settings.listen.clone());
-        let mut failure = wanted.as_ref().err().map(Error::chain);
+        let mut failures: Vec<String> = wanted.as_ref().err().map(Error::chain).into_iter().collect();
         let mut result = Ok(());
         match wanted {
             Err(error) => result = Err(error),
@@ -113,7 +121,10 @@ impl Tcp {
                     match self.open(address) {
                         Ok(listening) => open.push(listening),
                         Err(error) => {
-                            failure = failure.or_else(|| Some(error.chain()));
+                            let said = error.chain();
+                            if !failures.contains(&said) {
+                                failures.push(said);
+                            }
                             result = result.and(Err(error));
                         }
                     }
@@ -122,7 +133,8 @@ impl Tcp {
         }
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         shown.addresses = open.iter().map(|listening| listening.address.to_string()).collect();
-        shown.failures = failure.into_iter().collect();
+        shown.tls = open.iter().any(|listening| listening.address.is_tls());
+        shown.failures = failures;
         result
     }
 
@@ -131,9 +143,7 @@ impl Tcp {
             self.security.config()?;
         }
         let failed = |source| Error::Listen { address: address.to_string(), source };
-        let listener = std::net::TcpListener::bind(address.socket()).map_err(failed)?;
-        listener.set_nonblocking(true).map_err(failed)?;
-        let listener = TcpListener::from_std(listener).map_err(failed)?;
+        let listener = ports::bind::tcp(address.socket()).map_err(failed)?;
         tracing::info!(tls = address.is_tls(), "the engine is offered at {address}");
         let task = tokio::spawn(self.clone().serve(listener, address.is_tls()));
         Ok(Listening { address, task })
@@ -164,27 +174,36 @@ impl Tcp {
         socket.set_tcp_nodelay(true)?;
         socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE))?;
         if !is_tls {
-            return engine::relay(client, &self.machine).await;
+            return plain::serve(client, &self.machine).await;
         }
         let config = self.security.config().map_err(|error| {
-            tracing::warn!(error = %error.chain(), "no client can be let in");
+            // The status says it, and each who tries would fill the log.
+            tracing::debug!(error = %error.chain(), "no client can be let in");
             io::Error::other(error)
         })?;
-        let shaken = tokio::select! {
-            shaken = tokio::time::timeout(HANDSHAKE_PATIENCE, handshake(client, TlsAcceptor::from(config))) => shaken?,
-            // Nothing is ever sent: the sender is dropped.
-            _ = self.strangers.admit() => return Err(io::Error::other("others want to come in")),
-        };
-        match shaken {
-            Ok(stream) => engine::relay(stream, &self.machine).await,
+        let stream = prove(client, TlsAcceptor::from(config), &self.strangers).await?;
+        engine::relay(stream, &self.machine).await
+    }
+}
+
+/// The client with its certificate. Until it has shown one, and until it has read why it is refused, it is a stranger.
+async fn prove(client: TcpStream, acceptor: TlsAcceptor, strangers: &Strangers) -> io::Result<Tls> {
+    let gives_way = strangers.admit();
+    let proving = async {
+        match tokio::time::timeout(HANDSHAKE_PATIENCE, handshake(client, acceptor)).await? {
+            Ok(stream) => Ok(stream),
             Err((error, mut client)) => {
                 // Closing a socket with unread input resets it, and the reason would be lost.
                 let _ = client.shutdown().await;
-                let rest = async { tokio::io::copy(&mut client.take(LAST_WORDS_LIMIT), &mut tokio::io::sink()).await };
-                let _ = tokio::time::timeout(LAST_WORDS, rest).await;
+                copy::drain(&mut client).await;
                 Err(error)
             }
         }
+    };
+    tokio::select! {
+        proven = proving => proven,
+        // Nothing is ever sent: the sender is dropped.
+        _ = gives_way => Err(io::Error::other("others want to come in")),
     }
 }
 
@@ -219,5 +238,41 @@ async fn handshake(mut client: TcpStream, acceptor: TlsAcceptor) -> std::result:
         }
         Ok(_) => acceptor.accept(client).into_fallible().await,
         Err(error) => Err((error, client)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+    use crate::tls::{Certificates, Lifetime};
+
+    #[tokio::test]
+    async fn those_who_still_read_why_they_are_refused_give_way_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::below(dir.path()).unwrap();
+        paths.create().unwrap();
+        Certificates::of(&paths).create(&[], Lifetime::default(), false).unwrap();
+        let acceptor = TlsAcceptor::from(Security::new(&paths).config().unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let strangers = Strangers::default();
+        let mut refused = Vec::new();
+        for _ in 0..HANDSHAKES + 1 {
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+            let (near, _) = listener.accept().await.unwrap();
+            let (acceptor, strangers) = (acceptor.clone(), strangers.clone());
+            let proving = tokio::spawn(async move { prove(near, acceptor, &strangers).await.map(drop) });
+            let mut said = [0; NOT_TLS.len()];
+            client.read_exact(&mut said).await.unwrap();
+            refused.push((client, proving));
+            if refused.len() == 1 {
+                // The first has its end too, and from now on only its last words are awaited.
+                assert_eq!(refused[0].0.read(&mut [0]).await.unwrap(), 0);
+            }
+        }
+        let first = refused.swap_remove(0).1.await.unwrap().unwrap_err();
+        assert_eq!(first.to_string(), "others want to come in");
     }
 }

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, UdpSocket};
 /// As long as Linux' own limit (`net.core.somaxconn`).
 const BACKLOG: i32 = 4096;
 
-pub(super) fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = socket(address, Type::STREAM, Protocol::TCP)?;
     // Connections of an earlier listener that are not quite over keep the port on Unix; on Windows the option would let
     // two programs share it.

@@ -7,7 +7,6 @@ mod address;
 mod keys;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -188,7 +187,7 @@ impl Settings {
         std::fs::create_dir_all(paths.config_dir()).map_err(Error::file("create the folder", paths.config_dir()))?;
         let _held = match sys::lock_folder(paths.config_dir()) {
             Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {
-                let held = File::options().create(true).append(true).open(&lock).map_err(Error::file("open", &lock))?;
+                let held = sys::open_lock(&lock).map_err(Error::file("open", &lock))?;
                 held.lock().map_err(Error::file("lock", &lock))?;
                 held
             }

@@ -79,6 +79,15 @@ pub fn lock_folder(dir: &Path) -> std::io::Result<std::fs::File> {
     platform::lock_folder(dir)
 }
 
+/// Opens the file `path`, which is there only to be locked, for this user only. Windows locks no file that is open for appending.
+pub fn open_lock(path: &Path) -> std::io::Result<std::fs::File> {
+    let mut options = std::fs::File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
 /// Opens `path` for writing from its beginning, readable by this user only.
 pub fn create_private_file(path: &Path) -> std::io::Result<std::fs::File> {
     platform::create_private_file(path)

@@ -7,7 +7,10 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
 };
+use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
+
+use crate::paths::hex;
 
 /// Clocks of two computers differ, and a certificate of the future is refused.
 const CLOCKS_DIFFER: Duration = Duration::hours(1);
@@ -34,11 +37,15 @@ pub(super) enum Purpose {
 }
 
 /// A new authority, which signs no other authorities.
+///
+/// Its name ends with a part of its key's hash: of two authorities of one computer, and of two computers of one name, each says which
+/// it is, so that a certificate of the one is not taken for a forged one of the other.
 pub(super) fn authority(name: &str, days: u16) -> Result<Pair, rcgen::Error> {
-    let mut params = params(name, &[], days)?;
+    let key = KeyPair::generate()?;
+    let unique = &hex(&Sha256::digest(key.public_key_raw()))[..8];
+    let mut params = params(&format!("{name} {unique}"), &[], days)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let key = KeyPair::generate()?;
     Ok(Pair { certificate: params.self_signed(&key)?.pem(), key: key.serialize_pem() })
 }
 
@@ -60,6 +67,26 @@ pub(super) fn signed(
     }];
     let key = KeyPair::generate()?;
     Ok(Pair { certificate: params.signed_by(&key, &issuer)?.pem(), key: key.serialize_pem() })
+}
+
+/// Why the two do not belong together, or are none.
+pub(super) fn check(pair: &Pair) -> Result<(), (Part, String)> {
+    let key = KeyPair::from_pem(&pair.key).map_err(|error| (Part::Key, error.to_string()))?;
+    let bad = |reason: String| (Part::Certificate, reason);
+    let (_, pem) =
+        x509_parser::pem::parse_x509_pem(pair.certificate.as_bytes()).map_err(|error| bad(error.to_string()))?;
+    let certificate = pem.parse_x509().map_err(|error| bad(error.to_string()))?;
+    if *certificate.public_key().subject_public_key.data != *key.public_key_raw() {
+        return Err((Part::Key, "it is not the key of ca.pem".to_owned()));
+    }
+    Ok(())
+}
+
+/// Of a [`Pair`].
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Part {
+    Certificate,
+    Key,
 }
 
 /// Whether a server's certificate can be for it: an address, or a host's name, perhaps with `*.` before it.

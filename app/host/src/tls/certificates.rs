@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::authority::{self, Pair, Purpose, is_name};
+use super::authority::{self, Pair, Part, Purpose, is_name};
 use super::known::{Known, Role};
-use super::{CA, CA_KEY, CLIENT_CERTIFICATE, CLIENT_KEY, SERVER_CERTIFICATE, SERVER_KEY};
+use super::{CA, CA_KEY, CLIENT_CERTIFICATE, CLIENT_KEY, SERVER_CERTIFICATE, SERVER_KEY, bad};
 use crate::paths::Paths;
 use crate::settings::Settings;
 use crate::{Error, Result, sys};
@@ -67,14 +67,18 @@ impl Certificates {
         }
         let name = format!("Berth of {}", sys::host_name());
         let authority = authority::authority(&name, AUTHORITY_DAYS).map_err(|error| self.failed(CA, &error))?;
+        // Whatever can fail without a disk comes before the first file.
+        let names = self.own_names().into_iter().chain(names.iter().cloned()).collect();
+        let signed = self.sign_both(&authority, names, lifetime)?;
+        self.write(CA_KEY, &authority.key)?;
+        self.write(CA, &authority.certificate)?;
+        self.write_both(&signed)?;
         let clients = self.paths.tls_clients_dir();
         if clients.exists() {
             // Of the authority before, whom nobody trusts any more.
             std::fs::remove_dir_all(&clients).map_err(Error::file("remove", &clients))?;
         }
-        self.write(CA_KEY, &authority.key)?;
-        self.write(CA, &authority.certificate)?;
-        self.sign_both(&authority, self.own_names().into_iter().chain(names.iter().cloned()).collect(), lifetime)
+        Ok(())
     }
 
     /// New certificates and keys for the server and this computer's client, of the same authority. The server keeps the names that it
@@ -89,7 +93,8 @@ impl Certificates {
         // One that is damaged had names too, but nobody knows them.
         let kept = Known::read(Role::Server, &self.file(SERVER_CERTIFICATE)).map(|known| known.names);
         let kept = kept.unwrap_or_default().into_iter().chain(self.own_names());
-        self.sign_both(&authority, kept.chain(names.iter().cloned()).collect(), lifetime)
+        let signed = self.sign_both(&authority, kept.chain(names.iter().cloned()).collect(), lifetime)?;
+        self.write_both(&signed)
     }
 
     /// Makes what another client needs, in a folder of its own: `ca.pem`, `cert.pem`, `key.pem`.
@@ -110,13 +115,24 @@ impl Certificates {
         }
         let pair = authority::signed(&authority, Purpose::Client, name, &[], lifetime.days);
         let pair = pair.map_err(|error| self.failed(CA, &error))?;
-        sys::create_private_dir(&self.paths.tls_clients_dir())?;
-        sys::create_private_dir(&folder)?;
+        let clients = self.paths.tls_clients_dir();
+        sys::create_private_dir(&clients)?;
+        // The folder is there with all that belongs into it, or not at all. No client's name begins with a dot.
+        let [new, old] = ["new", "old"].map(|what| clients.join(format!(".{name}.{what}")));
+        for left in [&new, &old] {
+            remove(left)?;
+        }
+        sys::create_private_dir(&new)?;
         for (file, text) in
             [(CLIENT_KEY, &pair.key), (CLIENT_CERTIFICATE, &pair.certificate), (CA, &authority.certificate)]
         {
-            sys::write_private(&folder.join(file), text.as_bytes())?;
+            sys::write_private(&new.join(file), text.as_bytes())?;
         }
+        if folder.exists() {
+            std::fs::rename(&folder, &old).map_err(Error::file("replace", &folder))?;
+        }
+        std::fs::rename(&new, &folder).map_err(Error::file("write", &folder))?;
+        remove(&old)?;
         Ok(folder)
     }
 
@@ -142,7 +158,12 @@ impl Certificates {
         };
         folders.sort();
         for folder in folders {
-            all.push(Known::read(Role::Client, &folder.join(CLIENT_CERTIFICATE))?);
+            // What others put there is no client, and one whose making was broken off has no name yet.
+            let hidden = folder.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            let certificate = folder.join(CLIENT_CERTIFICATE);
+            if !hidden && certificate.is_file() {
+                all.push(Known::read(Role::Client, &certificate)?);
+            }
         }
         Ok(all)
     }
@@ -157,7 +178,8 @@ impl Certificates {
         names
     }
 
-    fn sign_both(&self, authority: &Pair, names: Vec<String>, lifetime: Lifetime) -> Result<()> {
+    /// The server's and this computer's client's.
+    fn sign_both(&self, authority: &Pair, names: Vec<String>, lifetime: Lifetime) -> Result<[Pair; 2]> {
         let mut once = Vec::new();
         for name in names {
             if !once.contains(&name) {
@@ -168,6 +190,10 @@ impl Certificates {
         let host = sys::host_name();
         let server = authority::signed(authority, Purpose::Server, &host, &once, lifetime.days).map_err(failed)?;
         let client = authority::signed(authority, Purpose::Client, OWN_CLIENT, &[], lifetime.days).map_err(failed)?;
+        Ok([server, client])
+    }
+
+    fn write_both(&self, [server, client]: &[Pair; 2]) -> Result<()> {
         self.write(SERVER_KEY, &server.key)?;
         self.write(SERVER_CERTIFICATE, &server.certificate)?;
         self.write(CLIENT_KEY, &client.key)?;
@@ -182,14 +208,19 @@ impl Certificates {
             let file = self.file(name);
             std::fs::read_to_string(&file).map_err(Error::file("read", &file))
         };
-        Ok(Pair { certificate: read(CA)?, key: read(CA_KEY)? })
+        let pair = Pair { certificate: read(CA)?, key: read(CA_KEY)? };
+        match authority::check(&pair) {
+            Ok(()) => Ok(pair),
+            Err((Part::Certificate, reason)) => Err(bad(&self.file(CA), &reason)),
+            Err((Part::Key, reason)) => Err(bad(&self.file(CA_KEY), &reason)),
+        }
     }
 
     /// Makes the folder and waits for whoever makes certificates already.
     fn hold(&self) -> Result<File> {
         sys::create_private_dir(&self.folder())?;
         let lock = self.paths.tls_lock();
-        let held = File::options().create(true).append(true).open(&lock).map_err(Error::file("open", &lock))?;
+        let held = sys::open_lock(&lock).map_err(Error::file("open", &lock))?;
         held.lock().map_err(Error::file("lock", &lock))?;
         Ok(held)
     }
@@ -203,7 +234,7 @@ impl Certificates {
     }
 
     fn failed(&self, name: &str, error: &rcgen::Error) -> Error {
-        Error::BadCertificate { path: self.file(name), reason: error.to_string() }
+        bad(&self.file(name), error)
     }
 }
 
@@ -212,6 +243,19 @@ fn check(names: &[String]) -> Result<()> {
         Some(name) => Err(Error::ServerName { name: name.escape_default().to_string() }),
         None => Ok(()),
     }
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::file("remove", folder)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// What nobody else may read, and the mode that keeps them from it.
+pub(super) fn secrets(folder: &Path) -> [(PathBuf, &'static str); 4] {
+    let key = |name| (folder.join(name), "600");
+    [(folder.to_path_buf(), "700"), key(SERVER_KEY), key(CA_KEY), key(CLIENT_KEY)]
 }
 
 /// For errors about one of the files that serve.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use x509_parser::extensions::GeneralName;
 
+use super::bad;
 use crate::paths::hex;
 use crate::{Error, Result};
 
@@ -39,7 +40,7 @@ impl Known {
     /// When the file cannot be read or is no certificate.
     pub(super) fn read(role: Role, file: &Path) -> Result<Known> {
         let bytes = std::fs::read(file).map_err(Error::file("read", file))?;
-        let bad = |reason: String| Error::BadCertificate { path: file.to_path_buf(), reason };
+        let bad = |reason: String| bad(file, &reason);
         let (_, pem) = x509_parser::pem::parse_x509_pem(&bytes).map_err(|error| bad(error.to_string()))?;
         let certificate = pem.parse_x509().map_err(|error| bad(error.to_string()))?;
         let name = certificate.subject().iter_common_name().next().and_then(|name| name.as_str().ok());

@@ -9,7 +9,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 
-use super::certificates::serving;
+use super::bad;
+use super::certificates::{secrets, serving};
 use crate::paths::Paths;
 use crate::{Error, Result, sys};
 
@@ -37,7 +38,7 @@ impl Security {
     /// TLS 1.2 or 1.3 with a certificate of the client's by our authority.
     ///
     /// # Errors
-    /// [`Error::NoCertificates`]; [`Error::OpenKey`] when others can read the server's key; when a file is none of a certificate.
+    /// [`Error::NoCertificates`]; [`Error::OpenKey`] when others can read the folder or a key in it; when a file is none of a certificate.
     pub(crate) fn config(&self) -> Result<Arc<ServerConfig>> {
         let files = serving(&self.folder);
         let mut found = [Fingerprint::default(); 3];
@@ -51,9 +52,14 @@ impl Security {
             }
         }
         // A change of the mode alone leaves the rest as it was.
-        let key = &files[2];
-        if !sys::is_private(key).map_err(Error::file("read", key))? {
-            return Err(Error::OpenKey { path: key.clone() });
+        for (secret, mode) in secrets(&self.folder) {
+            match sys::is_private(&secret) {
+                Ok(true) => {}
+                Ok(false) => return Err(Error::OpenKey { path: secret, mode }),
+                // The authority's key, and this computer's own client, may be kept elsewhere.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(source) => return Err(Error::File { action: "read", path: secret, source }),
+            }
         }
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(latest) = &*latest
@@ -73,7 +79,9 @@ fn load([ca, certificate, key]: &[PathBuf; 3]) -> Result<ServerConfig> {
         roots.add(root).map_err(|error| bad(ca, &error))?;
     }
     let provider = Arc::new(ring::default_provider());
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+    // Go's clients show no certificate of another authority than those that are named, and would be told that they have none.
+    let verifier = verifier.clear_root_hint_subjects().build();
     let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| bad(key, &error))?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -94,8 +102,4 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
         Ok(all) => Ok(all),
         Err(error) => Err(bad(file, &error)),
     }
-}
-
-fn bad(path: &Path, error: &dyn std::fmt::Display) -> Error {
-    Error::BadCertificate { path: path.to_path_buf(), reason: error.to_string() }
 }

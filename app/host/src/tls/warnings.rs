@@ -4,8 +4,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::certificates::Certificates;
 use super::known::{Known, Role};
+use super::remedy;
 use crate::Error;
 use crate::paths::Paths;
+use crate::settings::{Address, Settings};
 
 const DAY: i64 = 24 * 60 * 60;
 /// Time enough to give every client a new file.
@@ -19,9 +21,22 @@ pub fn warnings(paths: &Paths) -> Vec<String> {
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
     match certificates.list() {
-        Ok(all) => all.iter().filter_map(|known| warning(known, now)).collect(),
+        Ok(all) => {
+            let listen = Settings::load_or_default(&paths.settings()).listen.clone();
+            all.iter().filter_map(|known| warning(known, now)).chain(unnamed(&all, &listen)).collect()
+        }
         Err(error) => vec![Error::chain(&error)],
     }
+}
+
+/// An address at which clients would find a certificate that is not for it.
+fn unnamed(all: &[Known], listen: &[Address]) -> Option<String> {
+    let names = &all.iter().find(|known| known.role == Role::Server)?.names;
+    let tls = listen.iter().filter(|address| address.is_tls()).map(|address| address.socket().ip());
+    let ip = tls.filter(|ip| !ip.is_unspecified()).find(|ip| !names.contains(&ip.to_string()))?;
+    Some(format!(
+        "the server's certificate is not for {ip}, where `listen` offers the engine: `berth tls renew` makes one that is"
+    ))
 }
 
 fn warning(known: &Known, now: i64) -> Option<String> {
@@ -30,17 +45,7 @@ fn warning(known: &Known, now: i64) -> Option<String> {
         return None;
     }
     let file = known.file.display();
-    let remedy = match known.role {
-        Role::Authority => {
-            "`berth tls create --force` makes a new authority, of which all clients need new files".to_owned()
-        }
-        Role::Client
-            if known.file.parent().and_then(|folder| folder.parent()).is_some_and(|dir| dir.ends_with("clients")) =>
-        {
-            format!("`berth tls client {} --force` makes a new one", known.name)
-        }
-        Role::Server | Role::Client => "`berth tls renew` makes a new one".to_owned(),
-    };
+    let remedy = remedy(&known.file);
     Some(match left {
         ..0 => format!("the certificate {file} has expired: {remedy}"),
         0 => format!("the certificate {file} expires today: {remedy}"),
@@ -51,6 +56,24 @@ fn warning(known: &Known, now: i64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_that_the_certificate_is_not_for_is_told() {
+        let server = Known {
+            role: Role::Server,
+            name: "box".to_owned(),
+            file: "/t/server-cert.pem".into(),
+            names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
+            expires_at: 0,
+            sha256: String::new(),
+        };
+        let told = |listen: &str| unnamed(std::slice::from_ref(&server), &[listen.parse().unwrap()]);
+        assert_eq!(told("tcp://0.0.0.0:2376"), None);
+        assert_eq!(told("tcp://127.0.0.1:2376"), None);
+        assert_eq!(told("tcp://[::1]:2375"), None, "no certificate is shown there");
+        let said = told("tcp://10.0.0.7:2376").unwrap();
+        assert!(said.contains("not for 10.0.0.7") && said.contains("`berth tls renew`"), "{said}");
+    }
 
     #[test]
     fn what_expires_within_a_month_is_told_with_the_way_out() {
