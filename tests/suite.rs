@@ -16,9 +16,9 @@ pub(crate) fn everywhere(_: Kind) -> bool {
     true
 }
 
-/// Where cgroup v2 controllers are sure to be: in the machine.
-pub(crate) fn with_cgroups(kind: Kind) -> bool {
-    kind.is_machine()
+/// What dockerd does otherwise.
+pub(crate) fn not_of_dockerd(kind: Kind) -> bool {
+    kind != Kind::Reference
 }
 
 /// Where binds are of this machine.

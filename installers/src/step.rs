@@ -36,15 +36,18 @@ pub fn run(command: &mut Command) -> io::Result<()> {
     Err(io::Error::other(say("%{command} ended with %{status}", &values)))
 }
 
-/// Runs a command, copying its standard output and handing each line to `each` as well.
+/// Runs a command, copying both streams to standard output, in order, and handing each line to `each` as well.
 ///
 /// # Errors
 /// When it cannot be started or its output cannot be read; a failing exit status is returned, not an error.
 pub fn watch(command: &mut Command, mut each: impl FnMut(&str)) -> io::Result<ExitStatus> {
     let line = shown(command);
-    let mut child =
-        command.stdout(Stdio::piped()).spawn().map_err(|error| io::Error::other(format!("{line}: {error}")))?;
-    let output = child.stdout.take().expect("stdout was piped above");
+    let (output, both) = io::pipe()?;
+    command.stdout(both.try_clone()?).stderr(both);
+    let child = command.spawn();
+    // The command would keep the pipe open.
+    command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
+    let mut child = child.map_err(|error| io::Error::other(format!("{line}: {error}")))?;
     let mut stdout = io::stdout().lock();
     for text in BufReader::new(output).split(b'\n') {
         let text = String::from_utf8_lossy(&text?).into_owned();
@@ -172,6 +175,13 @@ mod tests {
             assert!(error.contains(word), "{error}");
         }
         assert!(follow(Command::new("/no/such/program"), "starting nothing").is_err());
+    }
+
+    #[test]
+    fn what_is_watched_comes_in_order() {
+        let mut lines = Vec::new();
+        let status = watch(&mut sh("echo a; echo b >&2; echo c; exit 3"), |line| lines.push(line.to_owned())).unwrap();
+        assert_eq!((status.code(), lines.join(" ")), (Some(3), "a b c".to_owned()));
     }
 
     #[test]

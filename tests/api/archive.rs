@@ -17,20 +17,23 @@ pub(crate) fn cases() -> Vec<Entry> {
     cases![everywhere; a_copy_that_takes_long_is_not_spoiled_by_another_or_a_start]
 }
 
+/// Of a file: a multiple of a block, and more than all buffers between a client and an engine hold.
+const LONG: usize = 16 << 20;
+
 /// Each of the three needs the root of a container that does not run; a second mount of it would break the first.
 pub(crate) fn a_copy_that_takes_long_is_not_spoiled_by_another_or_a_start(case: &Case<'_>) -> Result {
     let name = case.container("copied-into");
     case.ok(&["create", "--name", &name, "busybox", "sleep", "1000"])?;
     // Directories of the image: with the first change in it each is copied into the container's own layer.
     let mut archive = tar::Builder::new(Vec::new());
-    for directory in ["root", "etc", "var"] {
-        tests::archive::append(&mut archive, &format!("{directory}/long"), &[b'x'; 4096])?;
+    for (directory, size) in [("root", LONG), ("etc", 4096), ("var", 4096)] {
+        tests::archive::append(&mut archive, &format!("{directory}/long"), &vec![b'x'; size])?;
     }
     let archive = archive.into_inner()?;
     let mut slow = UnixStream::connect(case.host().strip_prefix("unix://").context("a Unix socket")?)?;
     write!(slow, "PUT /v1.51/containers/{name}/archive?path=/ HTTP/1.0\r\nContent-Length: {}\r\n\r\n", archive.len())?;
-    // The first file and no more.
-    let half = 512 + 4096;
+    // The first file and no more: when it is written, the engine unpacks it.
+    let half = 512 + LONG;
     slow.write_all(&archive[..half])?;
     let (done, others) = mpsc::channel();
     for (method, path) in [("PUT", "archive?path=/usr"), ("POST", "start")] {

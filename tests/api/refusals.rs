@@ -3,16 +3,17 @@
 
 use anyhow::{Context, ensure};
 
-use crate::suite::{Entry, cases, everywhere};
+use crate::suite::{Entry, cases, everywhere, not_of_dockerd};
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; are_dockerds, name_the_field]
+    // dockerd names the field in some of these only.
+    [cases![everywhere; are_dockerds], cases![not_of_dockerd; name_the_field]].concat()
 }
 
 use serde_json::Value;
 use tests::case::Case;
 use tests::engine::Kind;
-use tests::http::{Answer, request};
+use tests::http::request;
 
 /// Where this engine answers otherwise than dockerd: method and path of the recording, its body, the answer, why.
 const DEVIATIONS: [(&str, &str, u16, &str, &str); 0] = [];
@@ -28,7 +29,7 @@ pub(crate) fn are_dockerds(case: &Case<'_>) -> anyhow::Result<()> {
         let prefix = if refusal["unversioned"] == true { "" } else { "/v1.51" };
         let answer = request(case.host(), method, &format!("{prefix}{path}"), body)
             .with_context(|| format!("{method} {path} {body}"))?;
-        let given = message(&answer);
+        let given = answer.message();
         let call = format!("{method} {path}");
         let deviation = DEVIATIONS.iter().find(|(known, sent, ..)| *known == call && *sent == body);
         let (status, wanted) = match deviation {
@@ -53,10 +54,6 @@ pub(crate) fn are_dockerds(case: &Case<'_>) -> anyhow::Result<()> {
 
 /// Every kind of request body says which field it could not take.
 pub(crate) fn name_the_field(case: &Case<'_>) -> anyhow::Result<()> {
-    // dockerd names the field in some of these only.
-    if case.kind == Kind::Reference {
-        return Ok(());
-    }
     for (path, body, field) in [
         ("/containers/create", r#"{"Image": "busybox", "Cmd": 5}"#, "Cmd"),
         ("/containers/create", r#"{"Image": "busybox", "HostConfig": {"Memory": "1g"}}"#, "HostConfig.Memory"),
@@ -70,15 +67,8 @@ pub(crate) fn name_the_field(case: &Case<'_>) -> anyhow::Result<()> {
         ("/networks/bridge/connect", r#"{"Container": []}"#, "Container"),
     ] {
         let answer = request(case.host(), "POST", &format!("/v1.51{path}"), body)?;
-        let given = message(&answer);
+        let given = answer.message();
         ensure!(answer.status == 400 && given.contains(field), "{path} {body}: {} {given}", answer.status);
     }
     Ok(())
-}
-
-fn message(answer: &Answer) -> String {
-    match serde_json::from_str::<Value>(&answer.body) {
-        Ok(value) => value["message"].as_str().unwrap_or_default().trim().to_owned(),
-        Err(_) => answer.body.trim().to_owned(),
-    }
 }

@@ -42,11 +42,6 @@ fn ask(case: &Case<'_>, path: &str) -> anyhow::Result<Answer> {
     request(case.host(), "GET", &format!("/v1.51{path}"), "")
 }
 
-fn message(answer: &Answer) -> String {
-    let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-    body["message"].as_str().unwrap_or_default().to_owned()
-}
-
 pub(crate) fn searches(case: &Case<'_>) -> Result {
     let index = index()?;
     let host = index.address();
@@ -86,15 +81,15 @@ pub(crate) fn searches(case: &Case<'_>) -> Result {
         ("broken", 500, "error decoding registry search results: "),
     ] {
         let answer = ask(case, &format!("/images/search?term={host}/{query}"))?;
-        ensure!(answer.status == status && message(&answer).starts_with(words), "{query}: {}", answer.body);
+        ensure!(answer.status == status && answer.message().starts_with(words), "{query}: {}", answer.body);
     }
     // A registry of today has no index; one that is down is told of both ways in which it was asked.
     let answer = ask(case, &format!("/images/search?term={}/ship", case.registry.address()))?;
-    ensure!(answer.status == 500 && message(&answer) == "Unexpected status code 404", "{}", answer.body);
+    ensure!(answer.status == 500 && answer.message() == "Unexpected status code 404", "{}", answer.body);
     let answer = ask(case, "/images/search?term=127.0.0.1:9/ship")?;
     let words = "invalid registry endpoint \"http://127.0.0.1:9/v1/\". HTTPS attempt: Get \"https://127.0.0.1:9/v1/_ping\": dial \
                  tcp 127.0.0.1:9: connect: connection refused";
-    ensure!(answer.status == 400 && message(&answer).starts_with(words), "{}", answer.body);
+    ensure!(answer.status == 400 && answer.message().starts_with(words), "{}", answer.body);
     Ok(())
 }
 
@@ -181,7 +176,7 @@ pub(crate) fn describes(case: &Case<'_>) -> Result {
     ] {
         let answer = ask(case, &format!("/distribution/{name}/json"))?;
         ensure!(
-            answer.status == status && message(&answer).starts_with(words),
+            answer.status == status && answer.message().starts_with(words),
             "{name}: {} {}",
             answer.status,
             answer.body
@@ -225,7 +220,7 @@ pub(crate) fn looks_for_plugins(case: &Case<'_>) -> Result {
     ] {
         let answer = ask(case, &format!("/plugins/privileges?remote={name}"))?;
         let words = format!("did not find plugin config for specified reference {named}");
-        ensure!(answer.status == 500 && message(&answer) == words, "{name}: {} {}", answer.status, answer.body);
+        ensure!(answer.status == 500 && answer.message() == words, "{name}: {} {}", answer.status, answer.body);
     }
     for absent in [format!("{host}:absent"), "127.0.0.1:9/x".to_owned()] {
         let answer = ask(case, &format!("/plugins/privileges?remote={absent}"))?;
@@ -244,10 +239,10 @@ pub(crate) fn looks_for_plugins(case: &Case<'_>) -> Result {
     ensure!(lines.last() == Some(&last.as_str()), "{lines:?}");
     let answer = pull(&format!("{host}:absent"))?;
     let words = format!("error resolving plugin reference: {host}:absent: not found");
-    ensure!(answer.status == 404 && message(&answer) == words, "{} {}", answer.status, answer.body);
+    ensure!(answer.status == 404 && answer.message() == words, "{} {}", answer.status, answer.body);
     let answer = pull("127.0.0.1:9/x")?;
     ensure!(
-        answer.status == 500 && message(&answer).starts_with("error resolving plugin reference: "),
+        answer.status == 500 && answer.message().starts_with("error resolving plugin reference: "),
         "{}",
         answer.body
     );
@@ -257,10 +252,10 @@ pub(crate) fn looks_for_plugins(case: &Case<'_>) -> Result {
         let words = "plugins are not supported on this platform";
         let name = format!("{host}:plugin");
         for answer in [ask(case, &format!("/plugins/privileges?remote={name}"))?, pull(&name)?] {
-            ensure!(answer.status == 501 && message(&answer).starts_with(words), "{} {}", answer.status, answer.body);
+            ensure!(answer.status == 501 && answer.message().starts_with(words), "{} {}", answer.status, answer.body);
         }
         let answer = request(case.host(), "POST", "/v1.51/plugins/create?name=x", "")?;
-        ensure!(answer.status == 501 && message(&answer).starts_with(words), "{} {}", answer.status, answer.body);
+        ensure!(answer.status == 501 && answer.message().starts_with(words), "{} {}", answer.status, answer.body);
     }
     Ok(())
 }

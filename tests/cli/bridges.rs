@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use tests::case::Case;
+use tests::http::page;
 use tests::wait::until;
 
-use super::networks::{get, httpd};
+use super::networks::httpd;
 use crate::suite::{Entry, cases, everywhere};
 
 type Result = anyhow::Result<()>;
@@ -64,7 +65,7 @@ pub(crate) fn routed_opens_the_containers_port(case: &Case<'_>) -> Result {
     ensure!(case.ok(&["port", &name, "80/tcp"])? == "0.0.0.0:", "{}", case.ok(&["port", &name])?);
     let line = case.ok(&["ps", "--filter", &format!("name={name}"), "--format", "{{.Ports}}"])?;
     ensure!(line == "0.0.0.0:0->80/tcp", "{line}");
-    ensure!(get(&format!("http://127.0.0.1:{port}/")).is_none(), "there is no port of the host");
+    ensure!(page(&format!("http://127.0.0.1:{port}/")).is_none(), "there is no port of the host");
     // From another network to the container's own address: the published port, and no other.
     let format = format!("{{{{(index .NetworkSettings.Networks \"{network}\").IPAddress}}}}");
     let address = case.ok(&["inspect", "-f", &format, &name])?;
@@ -163,7 +164,7 @@ pub(crate) fn ranges_of_ports(case: &Case<'_>) -> Result {
         httpd(case, &name, &["-p", &range])?;
         let lines = ports(case, &name, "80/tcp")?;
         ensure!(lines.len() == 1, "{lines:?}");
-        until("the page", Duration::from_secs(120), || get(&format!("http://{}/", lines[0])))?;
+        until("the page", Duration::from_secs(120), || page(&format!("http://{}/", lines[0])))?;
         bound.extend(lines);
     }
     bound.sort();
@@ -190,7 +191,7 @@ pub(crate) fn one_number_for_several_addresses(case: &Case<'_>) -> Result {
     ensure!(numbers.len() == 2 && numbers[0] == numbers[1], "{lines:?}");
     for address in ["127.0.0.1", "127.0.0.2"] {
         let url = format!("http://{address}:{}/", numbers[0]);
-        until("the page", Duration::from_secs(120), || get(&url))?;
+        until("the page", Duration::from_secs(120), || page(&url))?;
     }
     Ok(())
 }
@@ -199,8 +200,8 @@ pub(crate) fn ipv6_addresses_of_the_host(case: &Case<'_>) -> Result {
     let (name, port) = (case.container("six"), case.port());
     httpd(case, &name, &["-p", &format!("[::1]:{port}:80")])?;
     ensure!(ports(case, &name, "80/tcp")? == [format!("[::1]:{port}")], "{}", case.ok(&["port", &name])?);
-    until("the page over IPv6", Duration::from_secs(120), || get(&format!("http://[::1]:{port}/")))?;
-    ensure!(get(&format!("http://127.0.0.1:{port}/")).is_none(), "not over IPv4");
+    until("the page over IPv6", Duration::from_secs(120), || page(&format!("http://[::1]:{port}/")))?;
+    ensure!(page(&format!("http://127.0.0.1:{port}/")).is_none(), "not over IPv4");
     Ok(())
 }
 

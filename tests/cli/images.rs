@@ -15,7 +15,23 @@ use crate::suite::{Entry, cases, everywhere};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; pull_anonymous, pull_by_digest_and_list, pull_with_password, pull_with_token, push_and_pull_back, configuration_is_honoured, save_and_load, tag_and_remove, unknown_in_registry, registry_down]
+    cases![everywhere; pull_anonymous, pull_by_digest_and_list, pull_with_password, pull_with_token, push_and_pull_back, all_tags, configuration_is_honoured, save_and_load, tag_and_remove, unknown_in_registry, registry_down]
+}
+
+/// Every tag of a repository at once, there and back.
+pub(crate) fn all_tags(case: &Case<'_>) -> Result {
+    let repository = format!("{}/many{}", case.registry.address(), case.number());
+    let both = ["one", "two"].map(|tag| format!("{repository}:{tag}"));
+    both.iter().try_for_each(|reference| case.ok(&["tag", "busybox", reference]).map(drop))?;
+    case.ok(&["push", "-q", "--all-tags", &repository])?;
+    case.ok(&["rmi", &both[0], &both[1]])?;
+    case.ok(&["pull", "-q", "--all-tags", &repository])?;
+    let listed = case.ok(&["images", "--format", "{{.Tag}}", &repository])?;
+    let mut listed: Vec<&str> = listed.lines().collect();
+    listed.sort_unstable();
+    ensure!(listed == ["one", "two"], "{listed:?}");
+    case.ok(&["rmi", &both[0], &both[1]])?;
+    Ok(())
 }
 
 /// Pushes busybox under a name of the case's own and removes the local tag; the reference to pull.

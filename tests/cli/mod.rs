@@ -20,8 +20,10 @@ mod remote;
 mod restarts;
 mod run;
 mod search;
+mod sharing;
 mod system;
 mod terminal;
+mod update;
 mod volumes;
 mod workloads;
 
@@ -49,8 +51,10 @@ pub(crate) fn cases() -> Vec<Entry> {
         restarts::cases(),
         run::cases(),
         search::cases(),
+        sharing::cases(),
         system::cases(),
         terminal::cases(),
+        update::cases(),
         volumes::cases(),
         workloads::cases(),
     ]

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use tests::case::Case;
+use tests::http::{page, page_within};
 use tests::wait::until;
 
-use super::networks::get;
 use crate::suite::{Entry, cases, on_this_machine};
 
 type Result = anyhow::Result<()>;
@@ -57,10 +57,7 @@ impl Neighbour {
     }
 
     fn get(&self, url: &str) -> Option<String> {
-        let net = format!("--net=/proc/{}/ns/net", self.life.id());
-        let curl = ["curl", "--silent", "--fail", "--connect-timeout", "2", "--max-time", "5", url];
-        let out = Command::new("nsenter").arg(net).args(curl).output().ok()?;
-        out.status.success().then(|| String::from_utf8_lossy(&out.stdout).into_owned())
+        page_within(&format!("/proc/{}/ns/net", self.life.id()), url)
     }
 }
 
@@ -108,7 +105,7 @@ pub(crate) fn published_ports_only(case: &Case<'_>) -> Result {
     until("the published port", Duration::from_secs(60), || neighbour.get(&published))?;
     for own in [format!("http://{address}/"), format!("http://{address}:81/")] {
         ensure!(neighbour.get(&own).is_none(), "{own} is reached from outside");
-        ensure!(get(&own).is_some(), "{own} is not reached from the machine itself");
+        ensure!(page(&own).is_some(), "{own} is not reached from the machine itself");
     }
     Ok(())
 }
@@ -138,7 +135,7 @@ pub(crate) fn loopback_is_this_machine(case: &Case<'_>) -> Result {
     until("the way to 127.0.0.1", Duration::from_secs(60), || neighbour.get(&open))?;
     let address = server(case, &name, "bridge", &["-p", &format!("127.0.0.1:{port}:80")])?;
     let published = format!("http://127.0.0.1:{port}/");
-    until("the published port", Duration::from_secs(60), || get(&published))?;
+    until("the published port", Duration::from_secs(60), || page(&published))?;
     ensure!(neighbour.get(&published).is_none(), "127.0.0.1 is reached from outside");
     for other in [format!("http://{}:{port}/", neighbour.engine), format!("http://{address}/")] {
         ensure!(neighbour.get(&other).is_none(), "{other} is reached from outside");
@@ -190,7 +187,7 @@ pub(crate) fn internal(case: &Case<'_>) -> Result {
     let address = server(case, &name, &network, &["-p", &format!("{}:80", case.port())])?;
     let url = format!("http://{address}/");
     ensure!(fetches(case, &network, &url)?, "a container of the same network");
-    ensure!(get(&url).is_some(), "the machine itself");
+    ensure!(page(&url).is_some(), "the machine itself");
     ensure!(neighbour.get(&url).is_none(), "reached from outside");
     ensure!(!fetches(case, "bridge", &url)?, "reached from another network");
     let said = case.run(&["exec", &name, "ping", "-c", "1", "-W", "2", &neighbour.engine])?;
@@ -225,6 +222,6 @@ pub(crate) fn quiet_neighbours(case: &Case<'_>) -> Result {
     for port in [80, 81] {
         ensure!(!fetches(case, &network, &format!("http://{address}:{port}/"))?, "port {port} is reached");
     }
-    get(&format!("http://{address}/")).context("the machine itself does not reach it")?;
+    page(&format!("http://{address}/")).context("the machine itself does not reach it")?;
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! Networks, names and published ports.
 
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::ensure;
 use tests::case::Case;
+use tests::http::page;
 use tests::wait::until;
 
 use crate::suite::{Entry, cases, everywhere};
@@ -14,11 +14,6 @@ type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
     cases![everywhere; publish_tcp, publish_taken_port, publish_udp, names_on_user_network, none_and_host_and_container, bridge_reaches_neighbour, ports_follow_the_networks, ports_are_on_the_way_out, subnets_of_families, subnet_and_address, without_communication, by_id_and_publish_all, host_name_is_shared, connect_is_checked_at_once, options_of_an_endpoint, configurations, prune_and_disconnect]
-}
-
-pub(super) fn get(url: &str) -> Option<String> {
-    let out = Command::new("curl").args(["--silent", "--fail", "--max-time", "5", url]).output().ok()?;
-    out.status.success().then(|| String::from_utf8_lossy(&out.stdout).into_owned())
 }
 
 pub(crate) fn publish_tcp(case: &Case<'_>) -> Result {
@@ -35,7 +30,7 @@ pub(crate) fn publish_tcp(case: &Case<'_>) -> Result {
         "-c",
         "mkdir /www; echo served >/www/index.html; httpd -f -h /www",
     ])?;
-    let page = until("the page", Duration::from_secs(120), || get(&format!("http://localhost:{port}/")))?;
+    let page = until("the page", Duration::from_secs(120), || page(&format!("http://localhost:{port}/")))?;
     ensure!(page == "served\n", "{page}");
     ensure!(case.ok(&["port", &name, "80/tcp"])?.lines().any(|line| line == format!("0.0.0.0:{port}")));
     case.ok(&["rm", "-f", &name])?;
@@ -164,7 +159,7 @@ pub(crate) fn ports_follow_the_networks(case: &Case<'_>) -> Result {
     let (publish, url) = (format!("{port}:80"), format!("http://localhost:{port}/"));
     case.ok(&["network", "create", &main])?;
     case.ok(&["network", "create", "--internal", &inner])?;
-    let served = |why: &str| until(why, Duration::from_secs(120), || get(&url));
+    let served = |why: &str| until(why, Duration::from_secs(120), || page(&url));
     // The main network leaves, and another one carries on.
     httpd(case, &name, &["-p", &publish])?;
     served("the page over the default network")?;
@@ -181,7 +176,7 @@ pub(crate) fn ports_follow_the_networks(case: &Case<'_>) -> Result {
     case.ok(&["network", "connect", &main, &name])?;
     served("the page over the network that came later")?;
     case.ok(&["network", "disconnect", &main, &name])?;
-    ensure!(get(&url).is_none(), "the port stayed open");
+    ensure!(page(&url).is_none(), "the port stayed open");
     ensure!(case.ok(&["port", &name])?.is_empty());
     Ok(())
 }
@@ -201,7 +196,7 @@ pub(crate) fn ports_are_on_the_way_out(case: &Case<'_>) -> Result {
         let route = case.ok(&["exec", &name, "ip", "route"])?;
         let gateway = address(network)?;
         ensure!(route.contains(&format!("default via {gateway} ")), "{gateway}: {route}");
-        until("the page", Duration::from_secs(120), || get(&format!("http://localhost:{port}/")))?;
+        until("the page", Duration::from_secs(120), || page(&format!("http://localhost:{port}/")))?;
         // A client of another network is translated: the server sees the gateway of the network that the port is on.
         let machine = case.ok(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge"])?;
         let url = format!("http://{machine}:{port}/cgi-bin/from");
@@ -294,7 +289,7 @@ pub(crate) fn by_id_and_publish_all(case: &Case<'_>) -> Result {
     ensure!(case.ok(&["inspect", "--format", networks, &name])?.trim() == network);
     let line = case.ok(&["port", &name, "80/tcp"])?;
     let port = line.lines().find_map(|line| line.strip_prefix("0.0.0.0:")).unwrap_or_default().to_owned();
-    until("the page", Duration::from_secs(120), || get(&format!("http://localhost:{port}/")))?;
+    until("the page", Duration::from_secs(120), || page(&format!("http://localhost:{port}/")))?;
     let bridge = case.ok(&["network", "inspect", "--format", "{{.Id}}", "bridge"])?;
     let out = case.ok(&["run", "--rm", "--network", &bridge, "busybox", "ip", "-4", "-o", "addr", "show", "eth0"])?;
     ensure!(out.contains("inet 172.17."), "{out}");

@@ -25,10 +25,11 @@ pub(crate) fn over_ssh(case: &Case<'_>) -> Result {
 
 pub(crate) fn input_that_ends_drops_no_answer(case: &Case<'_>) -> Result {
     let name = case.container("dialled");
-    let script = "yes 0123456789012345678901234567890123456789 | head -n 50000; trap 'exit 0' TERM; sleep 1000 & wait";
+    let script =
+        "trap 'exit 0' TERM; yes 0123456789012345678901234567890123456789 | head -n 50000; echo end; sleep 1000 & wait";
     case.ok(&["run", "-d", "--name", &name, "busybox", "sh", "-c", script])?;
     tests::wait::until("the last line", std::time::Duration::from_secs(60), || {
-        case.ok(&["logs", &name]).ok().filter(|log| log.lines().count() == 50_000)
+        case.ok(&["logs", "--tail", "1", &name]).ok().filter(|last| last == "end")
     })?;
     let ask = |request: String| dial(case.docker, &request);
     let archive = ask(format!("GET /containers/{name}/archive?path=/bin/busybox"))?;
@@ -47,7 +48,6 @@ pub(crate) fn input_that_ends_drops_no_answer(case: &Case<'_>) -> Result {
     // What has no end ends there.
     ask(format!("GET /containers/{name}/logs?stdout=1&follow=1"))?;
     ask("GET /events".to_owned())?;
-    ask("GET /events?until=32503680000".to_owned())?;
     let stopped = ask(format!("POST /containers/{name}/stop"))?;
     ensure!(stopped.starts_with(b"HTTP/1.1 204 No Content"), "{}", String::from_utf8_lossy(&stopped));
     Ok(())

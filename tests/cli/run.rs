@@ -7,12 +7,12 @@ use tests::case::Case;
 use tests::engine::Kind;
 use tests::wait::until;
 
-use crate::suite::{Entry, cases, everywhere, with_cgroups};
+use crate::suite::{Entry, cases, everywhere};
 
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    [cases![everywhere; hello_world, passes_exit_code, unknown_command_is_127, directory_as_command_is_126, unknown_image_is_125, reads_standard_input, keeps_streams_apart, environment_user_and_directory, hostname_and_name, read_only_root, tmpfs, add_host_and_dns, ulimit_and_sysctl, capabilities, init_reaps, no_new_privileges, masked_paths, options_without_effect, device_filter, vsock_is_refused, privileged_sees_devices, device, removes_itself, removes_itself_when_it_cannot_start, restart_policy, labels, stop_signal, entrypoint, seccomp_profile_of_a_file], cases![everywhere; cgroup_parent], cases![with_cgroups; memory_limit_kills, limits_are_written, limits_below_a_parent]].concat()
+    cases![everywhere; hello_world, passes_exit_code, unknown_command_is_127, directory_as_command_is_126, unknown_image_is_125, reads_standard_input, keeps_streams_apart, environment_user_and_directory, hostname_and_name, read_only_root, tmpfs, add_host_and_dns, ulimit_and_sysctl, capabilities, init_reaps, no_new_privileges, masked_paths, options_without_effect, device_filter, vsock_is_refused, privileged_sees_devices, device, removes_itself, removes_itself_when_it_cannot_start, restart_policy, labels, stop_signal, entrypoint, seccomp_profile_of_a_file, cgroup_parent, memory_limit_kills, limits_are_written, limits_below_a_parent]
 }
 
 pub(crate) fn hello_world(case: &Case<'_>) -> Result {
@@ -319,6 +319,9 @@ pub(crate) fn cgroup_parent(case: &Case<'_>) -> Result {
 
 /// The limits of a container and of its parent hold both, and one parent holds for all that is in it.
 pub(crate) fn limits_below_a_parent(case: &Case<'_>) -> Result {
+    if !case.has_limits("cli::run::limits_below_a_parent")? {
+        return Ok(());
+    }
     let (parent, name, boss) = (format!("t{}-limits", case.number()), case.container("limits"), case.container("boss"));
     let run = ["run", "-d", "--name", &name, "--cgroup-parent", &parent, "-m", "64m", "--pids-limit", "50"];
     case.ok(&[&run[..], &["busybox", "sleep", "1000"]].concat())?;
@@ -470,6 +473,9 @@ pub(crate) fn stop_signal(case: &Case<'_>) -> Result {
 }
 
 pub(crate) fn memory_limit_kills(case: &Case<'_>) -> Result {
+    if !case.has_limits("cli::run::memory_limit_kills")? {
+        return Ok(());
+    }
     let name = case.container("oom");
     let said = case.run(&[
         "run",
@@ -491,6 +497,9 @@ pub(crate) fn memory_limit_kills(case: &Case<'_>) -> Result {
 }
 
 pub(crate) fn limits_are_written(case: &Case<'_>) -> Result {
+    if !case.has_limits("cli::run::limits_are_written")? {
+        return Ok(());
+    }
     let out = case.ok(&[
         "run",
         "--rm",

@@ -6,14 +6,13 @@ use anyhow::{Context, ensure};
 use tests::case::Case;
 use tests::wait::until;
 
-use crate::suite::{Entry, cases, everywhere, on_this_machine, with_cgroups};
+use crate::suite::{Entry, cases, everywhere, on_this_machine};
 
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
     [
-        cases![everywhere; events_in_order, events_of_every_kind, disk_usage, fields_that_clients_read],
-        cases![with_cgroups; stats],
+        cases![everywhere; stats, prune, events_in_order, events_of_every_kind, disk_usage, fields_that_clients_read],
         cases![on_this_machine; older_clients_bind_shallowly],
     ]
     .concat()
@@ -198,7 +197,31 @@ pub(crate) fn disk_usage(case: &Case<'_>) -> Result {
     Ok(())
 }
 
+/// Of what has a label of the case's own: others' things are beside it.
+pub(crate) fn prune(case: &Case<'_>) -> Result {
+    let label = format!("--label=pruned={}", case.number());
+    let [dead, alive, other] = ["dead", "alive", "other"].map(|name| case.container(name));
+    let [unused, kept] = ["unused", "kept"].map(|name| case.network(name));
+    case.ok(&["network", "create", &label, &unused])?;
+    case.ok(&["network", "create", &kept])?;
+    case.ok(&["create", "--name", &dead, &label, "busybox"])?;
+    case.ok(&["create", "--name", &other, "busybox"])?;
+    case.ok(&["run", "-d", "--name", &alive, &label, "busybox", "sleep", "1000"])?;
+    let id = case.ok(&["inspect", "--format", "{{.Id}}", &dead])?;
+    let filter = label.replacen("--label=", "label=", 1);
+    let said = case.ok(&["system", "prune", "--force", "--filter", &filter])?;
+    let lists = [format!("Deleted Containers:\n{id}\n"), format!("Deleted Networks:\n{unused}\n")];
+    ensure!(lists.iter().all(|list| said.contains(list)) && said.contains("Total reclaimed space: "), "{said}");
+    ensure!(case.run(&["inspect", &dead])?.code == 1 && case.run(&["network", "inspect", &unused])?.code == 1);
+    case.ok(&["container", "inspect", &alive, &other])?;
+    case.ok(&["network", "inspect", &kept])?;
+    Ok(())
+}
+
 pub(crate) fn stats(case: &Case<'_>) -> Result {
+    if !case.has_limits("cli::system::stats")? {
+        return Ok(());
+    }
     let (name, volume) = (case.container("stats"), case.volume("stats"));
     let script = "ping -c 1 $(ip route | awk '/default/ {print $3}') >/dev/null; \
         dd if=/dev/zero of=/v/file bs=1M count=4 conv=fsync 2>/dev/null; echo ready; while :; do :; done";

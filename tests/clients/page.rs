@@ -24,6 +24,14 @@ fn says_what_is_installed_and_run() -> anyhow::Result<()> {
         .filter(|line| line.starts_with("| "))
         .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
         .collect();
+    // But the titles of the columns.
+    for row in rows.iter().skip(1) {
+        ensure!(
+            clients().iter().any(|client| client.title == row[0]),
+            "docs/compatibility.md has {}: no such client",
+            row[0]
+        );
+    }
     for client in clients() {
         let row = rows.iter().find(|row| row[0] == client.title);
         let version = client.recipe.version();

@@ -1,4 +1,4 @@
-//! Server's errors that are dockerd's own for the same requests, each asked of dockerd 28.5.2.
+//! Server's errors that are dockerd's own for the same requests, each asked of dockerd 28.5.2; and the two of the engine's own.
 
 /// One of them.
 struct Own {
@@ -20,6 +20,7 @@ const OWN: &[Own] = &[
     own("/containers/", 500, "Conflict, cannot remove the default link name of the container"),
     own("/plugins/", 500, "invalid reference format"),
     own("/plugins/", 500, "strconv.Atoi: parsing"),
+    own("/plugins/", 500, "error resolving plugin reference"),
     own("/logs", 500, "Bad parameters: you must choose at least one stream"),
     // Neither `fromImage` nor `fromSrc`, or a source that is no address; a registry that cannot be reached, or cannot be one.
     own("/images/create", 500, r#"Get \"http"#),
@@ -27,15 +28,18 @@ const OWN: &[Own] = &[
     own("/images/search", 500, r#"Get \"http"#),
     own("/distribution/", 500, r#"Get \"http"#),
     own("/distribution/", 500, "no manifest found for full image ID"),
+    // An archive that is none, or has no image: dockerd's words there name files of its own.
+    own("/images/load", 500, "the archive "),
     // A limit that the kernel, or the runtime for it, does not take.
     own("/update", 500, "Cannot update container"),
     // Swarm is off.
     own("/", 503, "This node is not a swarm manager"),
     own("/swarm/leave", 503, "This node is not part of a swarm"),
     own("/volumes/", 503, "volume update only valid for cluster volumes, but swarm is unavailable"),
-    // Not dockerd's words: what docs/api-coverage.md calls refused.
+    // Not dockerd's words: what docs/api-coverage.md has under "not yet", and what needs code of plugins.
     own("/build", 501, "this engine cannot build images"),
     own("/session", 501, "this engine cannot build images"),
+    own("/plugins/", 501, "plugins are not supported on this platform"),
 ];
 
 /// Whether dockerd gives that answer, too.

@@ -79,9 +79,7 @@ pub(crate) fn engine_killed_after_run(machine: &Machine) -> Result {
     })?;
     ensure!(state == "running 0", "{state}");
     let page = until("the published port", Duration::from_secs(120), || {
-        let mut curl = std::process::Command::new("curl");
-        let out = curl.args(["-sf", "--max-time", "5", &format!("http://127.0.0.1:{port}/")]).output().ok()?;
-        out.status.success().then(|| String::from_utf8_lossy(&out.stdout).into_owned())
+        tests::http::page(&format!("http://127.0.0.1:{port}/"))
     })?;
     ensure!(page.contains("busybox"), "{page}");
     docker.ok(&["rm", "-f", &id])?;

@@ -116,10 +116,7 @@ pub(crate) fn daemon_dies_and_containers_live(machine: &Machine) -> Result {
     let after = docker.ok(&["inspect", "--format", "{{.State.Pid}} {{.State.StartedAt}}", "lives"])?;
     ensure!(before == after, "before {before}, after {after}");
     let url = format!("http://127.0.0.1:{port}/");
-    let page = until("the published port", Duration::from_secs(120), || {
-        let out = std::process::Command::new("curl").args(["-sf", "--max-time", "5", &url]).output().ok()?;
-        out.status.success().then(|| String::from_utf8_lossy(&out.stdout).into_owned())
-    })?;
+    let page = until("the published port", Duration::from_secs(120), || tests::http::page(&url))?;
     ensure!(page == "alive\n", "{page}");
     Ok(())
 }

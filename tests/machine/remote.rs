@@ -1,6 +1,7 @@
 //! The machine's engine over TCP with TLS, by `berth tls` and the setting `listen`.
 
 use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::ensure;
 use tests::docker::Docker;
@@ -10,39 +11,62 @@ use tests::remote::exercise;
 
 type Result = anyhow::Result<()>;
 
+/// Where a machine listens: with TLS everywhere, without on loopback. Ports of its own, below those that the kernel gives
+/// away: the same case runs over the other link at the same time.
+struct Ports {
+    secure: u16,
+    plain: u16,
+}
+
+impl Ports {
+    fn next() -> Self {
+        static NEXT: AtomicU16 = AtomicU16::new(23_760);
+        let secure = NEXT.fetch_add(2, Ordering::Relaxed);
+        Self { secure, plain: secure + 1 }
+    }
+
+    fn secure(&self) -> String {
+        format!("tcp://127.0.0.1:{}", self.secure)
+    }
+}
+
 pub(crate) fn over_tls(machine: &Machine) -> Result {
+    let ports = Ports::next();
     let early = machine.command(&["config", "set", "listen", "tcp://0.0.0.0"]).output()?;
     let early = String::from_utf8_lossy(&early.stderr).into_owned();
     ensure!(early.contains("make them with `berth tls create`"), "{early}");
     machine.berth(&["tls", "create", "--san", "box.example"])?;
     machine.berth(&["up"])?;
-    machine.berth(&["config", "set", "listen", "tcp://0.0.0.0,tcp://127.0.0.1:2375"])?;
+    let everywhere = format!("tcp://0.0.0.0:{}", ports.secure);
+    let loopback = format!("tcp://127.0.0.1:{}", ports.plain);
+    machine.berth(&["config", "set", "listen", &format!("{everywhere},{loopback}")])?;
     let status = machine.berth(&["status"])?;
-    ensure!(status.contains("tcp://0.0.0.0:2376") && status.contains("tcp://127.0.0.1:2375"), "{status}");
+    ensure!(status.contains(&everywhere) && status.contains(&loopback), "{status}");
 
     let tls = machine.home().join("config/tls");
     let secure = |folder: &std::path::Path| -> anyhow::Result<Docker> {
-        Ok(Docker::new("tcp://127.0.0.1:2376")?.with("DOCKER_TLS_VERIFY", "1").with("DOCKER_CERT_PATH", folder))
+        Ok(Docker::new(ports.secure())?.with("DOCKER_TLS_VERIFY", "1").with("DOCKER_CERT_PATH", folder))
     };
     let docker = secure(&tls)?;
     docker.ok(&["version"])?;
     exercise(&docker, "over-tls")?;
     // By options instead of variables.
-    let plain = Docker::new("tcp://127.0.0.1:2375")?;
+    let plain = Docker::new(loopback)?;
     plain.ok(&["version"])?;
     let file = |name: &str| tls.join(name).display().to_string();
     let options =
         ["--tlsverify", "--tlscacert", &file("ca.pem"), "--tlscert", &file("cert.pem"), "--tlskey", &file("key.pem")];
     let by_options = Docker::new("unix:///nowhere")?;
-    by_options.ok(&[&["-H", "tcp://127.0.0.1:2376"][..], &options, &["ps"]].concat())?;
-    contexts(&tls)?;
+    by_options.ok(&[&["-H", &ports.secure()][..], &options, &["ps"]].concat())?;
+    contexts(&tls, &ports)?;
     by_env(machine, &docker)?;
-    refusals(machine, &secure)
+    refusals(machine, &ports, &secure)
 }
 
-fn contexts(tls: &std::path::Path) -> Result {
+fn contexts(tls: &std::path::Path, ports: &Ports) -> Result {
     let docker = Docker::new("")?;
-    let endpoint = format!("host=tcp://127.0.0.1:2376,ca={0}/ca.pem,cert={0}/cert.pem,key={0}/key.pem", tls.display());
+    let (host, tls) = (ports.secure(), tls.display());
+    let endpoint = format!("host={host},ca={tls}/ca.pem,cert={tls}/cert.pem,key={tls}/key.pem");
     docker.ok(&["context", "create", "far", "--docker", &endpoint])?;
     docker.ok(&["--context", "far", "ps"])?;
     Ok(())
@@ -58,7 +82,7 @@ fn by_env(machine: &Machine, docker: &Docker) -> Result {
 }
 
 /// What docker tells whoever is not let in.
-fn refusals(machine: &Machine, secure: &dyn Fn(&std::path::Path) -> anyhow::Result<Docker>) -> Result {
+fn refusals(machine: &Machine, ports: &Ports, secure: &dyn Fn(&std::path::Path) -> anyhow::Result<Docker>) -> Result {
     let tls = machine.home().join("config/tls");
     let says = |docker: &Docker, words: &str| -> Result {
         for _ in 0..5 {
@@ -67,12 +91,13 @@ fn refusals(machine: &Machine, secure: &dyn Fn(&std::path::Path) -> anyhow::Resu
         }
         Ok(())
     };
-    says(&Docker::new("tcp://127.0.0.1:2376")?, "Client sent an HTTP request to an HTTPS server.")?;
+    says(&Docker::new(ports.secure())?, "Client sent an HTTP request to an HTTPS server.")?;
     let nobody = tempfile::tempdir()?;
     std::fs::copy(tls.join("ca.pem"), nobody.path().join("ca.pem"))?;
     let options = |extra: &[&str]| -> anyhow::Result<tests::docker::Said> {
         let ca = nobody.path().join("ca.pem").display().to_string();
-        let all = [&["-H", "tcp://127.0.0.1:2376", "--tlsverify", "--tlscacert", &ca][..], extra, &["ps"]].concat();
+        let host = ports.secure();
+        let all = [&["-H", &host, "--tlsverify", "--tlscacert", &ca][..], extra, &["ps"]].concat();
         Docker::new("")?.run(&all)
     };
     let said = options(&[])?;

@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, bail};
 use tempfile::TempDir;
 
-use crate::binary;
 use crate::docker::{Said, said};
+use crate::{binary, limit};
 
 /// With nothing configured, a helper that is installed on this computer would be given the credentials of the tests.
 const NO_HELPER: &str = r#"{"credHelpers":{"no.example":"none"}}"#;
@@ -60,9 +60,9 @@ impl Berth {
     /// Runs to the end, whatever the outcome.
     ///
     /// # Errors
-    /// When it cannot be started or was killed by a signal.
+    /// When it cannot be started, was killed by a signal, or does not end ([`limit`]).
     pub fn run(&self, arguments: &[&str]) -> anyhow::Result<Said> {
-        said(self.command(arguments).output()?)
+        said(limit::output(&mut self.command(arguments))?)
     }
 
     /// Runs and expects success; the output without its last line end.

@@ -55,6 +55,22 @@ impl<'a> Case<'a> {
         18_000 + u16::try_from(self.number % 2_000).expect("below 2000")
     }
 
+    /// Whether the engine can limit what containers use, by cgroups v2, as it always can in the machine; else says that `test` is
+    /// skipped.
+    ///
+    /// # Errors
+    /// When the machine's engine cannot.
+    pub fn has_limits(&self, test: &str) -> anyhow::Result<bool> {
+        let format = "{{.MemoryLimit}} {{.PidsLimit}} {{.CPUCfsQuota}} {{.CgroupVersion}}";
+        let able = self.ok(&["info", "--format", format])?;
+        if able == "true true true 2" {
+            return Ok(true);
+        }
+        anyhow::ensure!(!self.kind.is_machine(), "the machine has no limits: {able}");
+        println!("SKIPPED: {}::{test}: the engine has no controllers of cgroups v2", self.kind);
+        Ok(false)
+    }
+
     fn named(&self, what: &'static str, name: &str) -> String {
         let name = format!("t{}-{name}", self.number);
         self.made.borrow_mut().push((what, name.clone()));

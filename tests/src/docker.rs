@@ -8,6 +8,8 @@ use std::process::{Child, Command, Output, Stdio};
 use anyhow::{Context, bail};
 use tempfile::TempDir;
 
+use crate::limit;
+
 /// A docker CLI with a configuration folder of its own and one engine to talk to.
 #[derive(Debug)]
 pub struct Docker {
@@ -59,9 +61,10 @@ impl Docker {
     /// Runs to the end, whatever the outcome.
     ///
     /// # Errors
-    /// When the CLI cannot be started or was killed by a signal.
+    /// When the CLI cannot be started, was killed by a signal, or does not end ([`limit`]).
     pub fn run(&self, arguments: &[&str]) -> anyhow::Result<Said> {
-        said(self.command(arguments).output().with_context(|| format!("starting {}", self.program.display()))?)
+        let output = limit::output(&mut self.command(arguments));
+        said(output.with_context(|| format!("docker {}", arguments.join(" ")))?)
     }
 
     /// Runs and expects success; the output without its last line end.
@@ -79,14 +82,14 @@ impl Docker {
     /// Runs with `input` on standard input, then its end.
     ///
     /// # Errors
-    /// When the CLI cannot be started.
+    /// As [`Docker::run`].
     pub fn fed(&self, input: &[u8], arguments: &[&str]) -> anyhow::Result<Said> {
         let mut child = self.piped(arguments)?;
         let mut stdin = child.stdin.take().expect("stdin was piped");
         let input = input.to_vec();
         // A thread of its own: the CLI may write before it has read everything.
         let writer = std::thread::spawn(move || stdin.write_all(&input));
-        let output = child.wait_with_output()?;
+        let output = limit::ended(child).with_context(|| format!("docker {}", arguments.join(" ")))?;
         // A command may end without reading all; what it said decides.
         let _ = writer.join();
         said(output)

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::docker::Docker;
 use crate::registry::Registry;
 use crate::wait::until;
-use crate::{binary, guest_image};
+use crate::{binary, guest_image, limit};
 
 /// What is under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,8 +119,8 @@ impl Engine {
             engine.docker.ok(&["version", "--format", "{{.Server.Version}}"]).ok().map(Ok)
         });
         if let Err(error) = answers.and_then(|answer| answer) {
-            engine.stop();
-            bail!("{error:#}; its log ends:\n{}", tail(&log));
+            let stopped = engine.stop().err().map(|error| format!("; {error:#}")).unwrap_or_default();
+            bail!("{error:#}{stopped}; its log ends:\n{}", tail(&log));
         }
         load_images(&engine.docker)?;
         Ok(engine)
@@ -176,7 +176,8 @@ impl Engine {
         }
     }
 
-    fn stop(&mut self) {
+    /// One that does not end when it is told to is killed: a fault of its own.
+    fn stop(&mut self) -> anyhow::Result<()> {
         if let Running::Agent { process, .. } = &mut self.running {
             let pid = nix::unistd::Pid::from_raw(i32::try_from(process.id()).expect("a pid fits"));
             // Fails only when it has ended already.
@@ -186,13 +187,17 @@ impl Engine {
                 let _ = process.kill();
                 let _ = process.wait();
             }
+            ended.context("it was told to end by SIGTERM")?;
         }
+        Ok(())
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.stop();
+        let stopped = self.stop();
+        // Whoever panics has said what is wrong.
+        assert!(std::thread::panicking() || stopped.is_ok(), "{stopped:?}; the engine's log ends:\n{}", self.log());
     }
 }
 
@@ -236,7 +241,7 @@ impl Machine {
     /// # Errors
     /// When the exit code is not 0; carries what it said.
     pub fn berth(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let out = self.command(arguments).output()?;
+        let out = limit::output(&mut self.command(arguments))?;
         let text = String::from_utf8_lossy(&out.stdout).into_owned();
         if !out.status.success() {
             bail!(

@@ -1,9 +1,14 @@
-//! One plain HTTP request over the engine's Unix socket, for what the docker CLI never sends.
+//! One plain HTTP request over the engine's Unix socket, for what the docker CLI never sends; and pages that containers serve.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::process::Command;
+use std::time::Duration;
 
 use anyhow::Context;
+
+/// Longer than any engine says nothing before or within an answer.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What came back.
 #[derive(Debug, Clone)]
@@ -28,10 +33,38 @@ pub fn head(stream: &mut impl Read) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+impl Answer {
+    /// What an engine says is wrong, without the line's end.
+    pub fn message(&self) -> String {
+        match serde_json::from_str::<serde_json::Value>(&self.body) {
+            Ok(value) => value["message"].as_str().unwrap_or_default().trim().to_owned(),
+            Err(_) => self.body.trim().to_owned(),
+        }
+    }
+}
+
+/// The page at `url`, by the stock curl; `None` when it is not to be had.
+pub fn page(url: &str) -> Option<String> {
+    fetched(Command::new("curl"), url)
+}
+
+/// The same from within another network: `network` is the file that stands for it.
+pub fn page_within(network: &str, url: &str) -> Option<String> {
+    let mut within = Command::new("nsenter");
+    within.arg(format!("--net={network}")).arg("curl");
+    fetched(within, url)
+}
+
+fn fetched(mut curl: Command, url: &str) -> Option<String> {
+    curl.args(["--silent", "--fail", "--connect-timeout", "2", "--max-time", "5", url]);
+    let out = curl.output().ok()?;
+    out.status.success().then(|| String::from_utf8_lossy(&out.stdout).into_owned())
+}
+
 /// Sends `body` as JSON to `host` (`unix://…`) on a connection of its own. HTTP/1.0, so that no answer comes in chunks.
 ///
 /// # Errors
-/// When the engine cannot be reached or does not speak HTTP.
+/// When the engine cannot be reached, does not speak HTTP, or says nothing for five minutes.
 pub fn request(host: &str, method: &str, path: &str, body: &str) -> anyhow::Result<Answer> {
     request_with(host, method, path, &[], body)
 }
@@ -49,6 +82,7 @@ pub fn request_with(
 ) -> anyhow::Result<Answer> {
     let socket = host.strip_prefix("unix://").context("these cases talk over a Unix socket")?;
     let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let request = format!(
         "{method} {path} HTTP/1.0\r\nHost: docker\r\n{headers}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
@@ -57,7 +91,8 @@ pub fn request_with(
     // In one piece: an engine that knows the answer from the head alone may have closed before the rest is written.
     stream.write_all(request.as_bytes())?;
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes)?;
+    let read = stream.read_to_end(&mut bytes);
+    read.with_context(|| format!("{method} {path}: after {:?}", String::from_utf8_lossy(&bytes)))?;
     let text = String::from_utf8_lossy(&bytes);
     let (head, body) = text.split_once("\r\n\r\n").with_context(|| format!("no HTTP answer: {text:?}"))?;
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());

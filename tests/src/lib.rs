@@ -12,6 +12,7 @@
 //! - [`index`] is what `docker search` asks;
 //! - [`outside`] is what lies beyond the machine: names, a page, certificates, a proxy;
 //! - [`sshd`] is a way to an engine over ssh, [`remote`] what must work over any way;
+//! - [`limit`] ends what does not end by itself;
 //! - [`terminal`] is a real terminal; [`sandbox`] a network of the run's own.
 
 pub mod archive;
@@ -24,6 +25,7 @@ pub mod gate;
 pub mod http;
 pub mod image;
 pub mod index;
+pub mod limit;
 pub mod outside;
 pub mod random;
 pub mod reaper;

@@ -1,6 +1,6 @@
 //! `cargo verify [--all]`: installs what the tests need and runs them. `.ci/run` calls exactly this.
 //!
-//! Ends with the names of what failed, and one line `N passed, N failed, N skipped`, summed over all runners. `--all` adds the long and heavy cases.
+//! Ends with the names of what was skipped and of what failed, and one line `N passed, N failed, N skipped`, summed over all runners. `--all` adds the long and heavy cases.
 
 use std::io;
 use std::path::PathBuf;
@@ -17,10 +17,12 @@ fn main() -> ExitCode {
         eprintln!("verify stopped at: {error}");
         tally.check("verify itself", false);
     }
-    if !tally.failed_names().is_empty() {
-        println!("\nfailed:");
-        tally.failed_names().iter().for_each(|name| println!("    {name}"));
-        println!();
+    for (what, names) in [("skipped", tally.skipped_names()), ("failed", tally.failed_names())] {
+        if !names.is_empty() {
+            println!("\n{what}:");
+            names.iter().for_each(|name| println!("    {name}"));
+            println!();
+        }
     }
     println!("{tally}");
     if tally.is_green() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -60,6 +62,10 @@ fn verify(tally: &mut Tally, all: bool) -> io::Result<()> {
     // `--show-output`, since a test that could not run says so in its own output, and is counted as skipped.
     tests.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
     tests.envs(there);
+    // What only proves the tests, or repeats a failure: all of it is run here, and as it comes.
+    tests.env_remove("BERTH_TEST_HOST").env_remove("BERTH_TEST_SEED");
+    // The tally reads what it says.
+    tests.env("CARGO_TERM_COLOR", "never");
     if all {
         let workloads = step("install what the heavy workloads need", || {
             needs::install_missing(needs::WORKLOADS)?;
@@ -71,9 +77,9 @@ fn verify(tally: &mut Tally, all: bool) -> io::Result<()> {
     step("tests", || {
         let before = tally.failures();
         let status = watch(&mut tests, |line| tally.line(line))?;
-        // A runner that crashes or does not compile prints no summary of its own.
+        tally.close();
         if !status.success() && tally.failures() == before {
-            tally.check("a runner that crashed or did not compile (its message is above)", false);
+            tally.check("a runner that did not compile or ended badly (its message is above)", false);
         }
         Ok(())
     })

@@ -57,6 +57,9 @@ same hostname "$(compose exec -T web hostname)" named
 same shared "$(compose exec -T shares wget -q -O - http://127.0.0.1)" page
 same "no network" "$(compose exec -T none ls /sys/class/net)" lo
 refused "bad address" compose exec -T shut wget -q -O - http://web
+has "way out" "$(compose exec -T client ip route)" "default via"
+lacks "way out of an internal network" "$(compose exec -T shut ip route)" default
+refused "Network is unreachable" compose exec -T shut ping -c 1 -W 1 "10.97.$octet.7"
 same published "$(curl -sS --fail "http://127.0.0.1:$PORT")" page
 same "published too" "$(curl -sS --fail "http://127.0.0.1:$last")" page
 same port "$(compose port web 80)" "127.0.0.1:$PORT"

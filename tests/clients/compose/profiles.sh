@@ -45,7 +45,9 @@ same sysctl "$(compose exec -T one cat /proc/sys/net/ipv4/ip_unprivileged_port_s
 same capabilities "$(docker inspect -f '{{.HostConfig.CapDrop}} {{.HostConfig.CapAdd}}' "${PREFIX}named")" "[ALL] [CAP_NET_BIND_SERVICE]"
 has dns "$(compose exec -T one cat /etc/resolv.conf)" "search example"
 same log "$(docker inspect -f '{{.HostConfig.LogConfig.Type}}' "${PREFIX}named")" json-file
-has "pids of the host" "$(compose exec -T one readlink /proc/self/ns/pid)" "pid:"
+hosts=$(docker run --rm --pid host "$IMAGE" readlink /proc/self/ns/pid)
+same "pids of the host" "$(compose exec -T one readlink /proc/self/ns/pid)" "$hosts"
+[ "$hosts" != "$(docker run --rm "$IMAGE" readlink /proc/self/ns/pid)" ] || fail "every container has the pids of the host"
 compose --profile extra -f compose.yaml -f more.yaml up -d
 same "with profile" "$(compose --profile extra exec -T extra sh -c 'echo $FROM')" more
 said=$(compose up -d 2>&1)

@@ -44,5 +44,5 @@ compose down
 write <<EOF
 services: {one: {image: $IMAGE, command: sleep 600, init: true, volumes: ["relative:sub"]}}
 EOF
-refused "" compose up -d
+refused 'service "one" refers to undefined volume relative' compose up -d
 same nothing "$(docker ps -aq --filter "name=${PREFIX}p")" ""

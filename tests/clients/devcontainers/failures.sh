@@ -29,6 +29,7 @@ configure "\"image\": \"$IMAGE\", \"mounts\": [\"type=volume,source=v,target=rel
 refused mount "mount path must be absolute"
 
 configure "\"image\": \"${REGISTRY:-127.0.0.1:1}/nobodys:1\""
-refused image "nobodys:1"
+# Its log of what it runs names the image, too: these words are the engine's.
+refused image "Error response from daemon: No such image: ${REGISTRY:-127.0.0.1:1}/nobodys:1"
 
 same exec "$(dev exec true 2>&1 > /dev/null | grep -o 'Dev container not found')" "Dev container not found"

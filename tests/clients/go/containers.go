@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
@@ -64,7 +66,11 @@ func containers() {
 	must(docker.ContainerUpdate(ctx, two, container.UpdateConfig{RestartPolicy: container.RestartPolicy{Name: "no"}}))
 	seconds := 10
 	check(docker.ContainerRestart(ctx, two, container.StopOptions{Timeout: &seconds}))
-	must(docker.ContainerStatsOneShot(ctx, two)).Body.Close()
+	answer := must(docker.ContainerStatsOneShot(ctx, two))
+	var stats container.StatsResponse
+	check(json.NewDecoder(answer.Body).Decode(&stats))
+	check(answer.Body.Close())
+	same("stats", stats.ID+stats.Name, two+"/"+prefix+"renamed")
 	refused(docker.ContainerRemove(ctx, two, container.RemoveOptions{}), cerrdefs.IsConflict, "container is running")
 	statuses, errs := docker.ContainerWait(ctx, two, container.WaitConditionNotRunning)
 	check(docker.ContainerKill(ctx, two, "SIGTERM"))

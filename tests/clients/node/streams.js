@@ -54,5 +54,7 @@ main(async () => {
   const out = new PassThrough();
   const [ran, ranIn] = await docker.run(image, ["echo", "run"], out, { name: `${prefix}run`, Tty: false });
   assert.equal(ran.StatusCode, 0);
+  // It is handed on as it comes, in its frame.
+  assert.equal((await all(out)).toString(), "\x01\0\0\0\0\0\0\x04run\n");
   await ranIn.remove();
 });

@@ -46,7 +46,8 @@ begun = one.attrs["State"]["StartedAt"]
 one.restart(timeout=1)
 one.reload()
 assert one.attrs["State"]["StartedAt"] != begun
-assert one.diff() is None or all(set(change) == {"Path", "Kind"} for change in one.diff())
+assert one.exec_run("touch /tmp/new").exit_code == 0
+assert {"Path": "/tmp/new", "Kind": 1} in one.diff()
 
 stats = one.stats(stream=False)
 assert stats["id"] == one.id and stats["name"] == "/" + one.name and "cpu_stats" in stats

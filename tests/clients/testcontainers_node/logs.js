@@ -5,9 +5,16 @@ const { assert, image, all, main } = require("./_env.js");
 
 main(async () => {
   let heard = "";
+  let heardAll;
+  const whole = new Promise((resolve) => (heardAll = resolve));
   const container = await new GenericContainer(image)
     .withCommand(["sh", "-c", "for i in 1 2 3; do echo line $i; done; read end"])
-    .withLogConsumer((stream) => stream.on("data", (part) => (heard += part)))
+    .withLogConsumer((stream) =>
+      stream.on("data", (part) => {
+        heard += part;
+        if (heard.includes("line 3\n")) heardAll();
+      }),
+    )
     .withWaitStrategy(Wait.forLogMessage(/line 3/))
     .start();
   let read = "";
@@ -16,7 +23,8 @@ main(async () => {
     if (read.includes("line 3\n")) break;
   }
   assert.equal(read, "line 1\nline 2\nline 3\n");
-  assert.ok(heard.startsWith("line 1\nline 2\n"), heard);
+  await whole;
+  assert.equal(heard, "line 1\nline 2\nline 3\n");
   assert.equal((await all(await container.logs({ tail: 1 }))).toString(), "line 3\n");
   await container.stop();
 });

@@ -13,9 +13,10 @@ THERE = {
 }
 
 
-def _choice(value, names):
+def _choice(value, names, made_up):
+    """One of the names, or what was made up instead: as all of `value` decides."""
     number = sum(str(value).encode("utf-8", "surrogatepass"))
-    return names[number // 2 % len(names)] if number % 2 else value
+    return names[number // 2 % len(names)] if number % 2 else made_up
 
 
 @schemathesis.hook
@@ -26,7 +27,7 @@ def map_path_parameters(context, path_parameters):
         if context.operation.path.startswith(prefix):
             for key in ("id", "name"):
                 if key in path_parameters:
-                    path_parameters[key] = _choice(path_parameters[key], names)
+                    path_parameters[key] = _choice(path_parameters[key], names, path_parameters[key])
     return path_parameters
 
 
@@ -45,7 +46,13 @@ def map_query(context, query):
 def map_body(context, body):
     if isinstance(body, dict):
         if context.operation.path == "/containers/create":
-            body["Image"] = _choice(body, ["busybox"])
+            body["Image"] = _choice(body, ["busybox"], body.get("Image"))
         if context.operation.path in ("/networks/{id}/connect", "/networks/{id}/disconnect"):
-            body["Container"] = _choice(body, THERE["/containers/"])
+            body["Container"] = _choice(body, THERE["/containers/"], body.get("Container"))
     return body
+
+
+@schemathesis.serializer("application/x-tar")
+def archive(context, value):
+    # Whatever it is: of archives the specification says no more than that.
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")

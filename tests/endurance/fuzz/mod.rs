@@ -3,17 +3,25 @@
 //!
 //! `BERTH_TEST_SCHEMATHESIS` and `BERTH_TEST_SPEC` name the program and the specification; `cargo verify` fetches both.
 
+mod operations;
 mod proxy;
+mod there;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, ensure};
 use tests::engine::Engine;
 use tests::random::Random;
 
 use crate::{Result, allowed, is_long};
-use proxy::Proxy;
+use operations::Operations;
+use proxy::{Proxy, VERSION};
+use there::There;
+
+/// So many requests are made for each operation in the long run, at least: those without a parameter have few examples.
+const LEAST_LONG: usize = 5;
 
 /// Half of the requests meet containers, images, networks and volumes that are there.
 pub(crate) fn odd_requests(engine: &Engine) -> Result {
@@ -24,8 +32,14 @@ pub(crate) fn odd_requests(engine: &Engine) -> Result {
         return Ok(());
     };
     let before = engine.roles()?;
-    set_up(engine)?;
-    let proxy = Proxy::start(engine.docker.host())?;
+    let there = There::new(&engine.docker)?;
+    let lost = Arc::<Mutex<Vec<String>>>::default();
+    let noted = Arc::clone(&lost);
+    let proxy = Proxy::start(engine.docker.host(), move |method, path| {
+        if let Err(error) = there.after(method, path) {
+            noted.lock().expect("no panic").push(format!("after {method} {path}: {error:#}"));
+        }
+    })?;
     let seed = if is_long() { Random::seed() } else { 1 };
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("endurance/fuzz");
     let work = tempfile::tempdir()?;
@@ -37,7 +51,7 @@ pub(crate) fn odd_requests(engine: &Engine) -> Result {
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .arg("run")
         .arg(&specification)
-        .args(["--url", &format!("http://127.0.0.1:{}/v1.51", proxy.port())])
+        .args(["--url", &format!("http://127.0.0.1:{}{VERSION}", proxy.port())])
         .args(["--checks", "not_a_server_error", "--continue-on-failure", "--no-shrink"])
         .args(["--suppress-health-check", "all", "--request-timeout", "60", "--warnings", "off"])
         // One worker: more of them change one another's recursion limit (hypothesis 6.170), and Python aborts.
@@ -49,11 +63,16 @@ pub(crate) fn odd_requests(engine: &Engine) -> Result {
     }
     let out = command.stdin(Stdio::null()).output().context("schemathesis")?;
     let said = String::from_utf8_lossy(&out.stdout).into_owned();
-    // 1: it found something; what, is judged here.
+    // 1: it found something; what, is judged here. Whether it got so far shows in the operations.
     let ran = out.status.code().is_some_and(|code| code <= 1);
     ensure!(ran, "schemathesis: {}: {said}{}", out.status, String::from_utf8_lossy(&out.stderr));
     let seen = proxy.end();
-    ensure!(seen.answers > 300, "only {} requests were made: {said}", seen.answers);
+    let mut operations = Operations::read(&specification)?;
+    seen.requests.iter().for_each(|(method, path)| operations.count(method, path));
+    let rare = operations.rare(if is_long() { LEAST_LONG } else { 1 });
+    ensure!(rare.is_empty(), "hardly asked for: {rare:#?}\n{said}");
+    let lost = lost.lock().expect("no panic");
+    ensure!(lost.is_empty(), "what is there could not be made again: {lost:#?}");
     let strange: Vec<String> = seen
         .strange
         .iter()
@@ -64,24 +83,11 @@ pub(crate) fn odd_requests(engine: &Engine) -> Result {
         strange.is_empty(),
         "BERTH_TEST_SEED={seed}: {} of {} answers:\n{}",
         strange.len(),
-        seen.answers,
+        seen.requests.len(),
         strange.join("\n")
     );
     let after = engine.roles()?;
     ensure!(before == after, "a process was started again: {before:?}, {after:?}");
     ensure!(!engine.log().contains("panicked at"), "something panicked");
-    Ok(())
-}
-
-/// What the hooks let requests meet.
-fn set_up(engine: &Engine) -> Result {
-    let docker = &engine.docker;
-    for number in 0..4 {
-        let name = format!("fuzz-{number}");
-        docker.ok(&["run", "-d", "--name", &name, "busybox", "sleep", "1000"])?;
-    }
-    docker.ok(&["tag", "busybox", "fuzz:1"])?;
-    docker.ok(&["network", "create", "fuzz-net"])?;
-    docker.ok(&["volume", "create", "fuzz-volume"])?;
     Ok(())
 }

@@ -10,11 +10,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-/// An engine that does not begin to answer for so long hangs.
+/// An engine that says nothing for so long, before or within an answer, hangs.
 const PATIENCE: Duration = Duration::from_secs(45);
-/// How much of a stream that may never end is passed on, in time and in bytes.
+/// Answers that may go on for ever without a word, by the end of the path.
+const STREAMS: [&str; 6] = ["/events", "/logs", "/stats", "/attach", "/wait", "/start"];
+/// How long more of such a stream is waited for.
 const STREAM: Duration = Duration::from_millis(300);
+/// How much of any answer is passed on, in bytes.
 const ENOUGH: usize = 1 << 20;
+
+/// What the paths of all requests begin with.
+pub(super) const VERSION: &str = "/v1.51";
 
 /// A request whose answer was a server's error, or that had none.
 #[derive(Debug, Clone)]
@@ -37,7 +43,8 @@ impl fmt::Display for Strange {
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Seen {
-    pub(super) answers: usize,
+    /// Method and path, without version and query, of every request.
+    pub(super) requests: Vec<(String, String)>,
     pub(super) strange: Vec<Strange>,
 }
 
@@ -47,19 +54,19 @@ pub(super) struct Proxy {
 }
 
 impl Proxy {
-    /// Its threads end with the process.
-    pub(super) fn start(host: &str) -> anyhow::Result<Proxy> {
+    /// `after` is called after each answer, before the client has it, with method and path. Its threads end with the process.
+    pub(super) fn start(host: &str, after: impl Fn(&str, &str) + Send + Sync + 'static) -> anyhow::Result<Proxy> {
         let socket = PathBuf::from(host.strip_prefix("unix://").context("a Unix socket")?);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();
         let seen = Arc::<Mutex<Seen>>::default();
-        let shared = Arc::clone(&seen);
+        let (shared, after) = (Arc::clone(&seen), Arc::new(after));
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let (socket, seen) = (socket.clone(), Arc::clone(&shared));
+                let (socket, seen, after) = (socket.clone(), Arc::clone(&shared), Arc::clone(&after));
                 std::thread::spawn(move || {
                     // A client that went away has seen enough.
-                    let _ = pass(client, &socket, &seen);
+                    let _ = pass(client, &socket, &seen, &*after);
                 });
             }
         });
@@ -75,7 +82,7 @@ impl Proxy {
     }
 }
 
-fn pass(mut client: TcpStream, socket: &Path, seen: &Mutex<Seen>) -> anyhow::Result<()> {
+fn pass(mut client: TcpStream, socket: &Path, seen: &Mutex<Seen>, after: &dyn Fn(&str, &str)) -> anyhow::Result<()> {
     let head = tests::http::head(&mut client)?;
     let body = request_body(&head, &mut client)?;
     let mut words = head.split(' ');
@@ -92,10 +99,14 @@ fn pass(mut client: TcpStream, socket: &Path, seen: &Mutex<Seen>) -> anyhow::Res
     }
     request.extend(b"\r\n");
     request.extend(&body);
-    let (status, kind, text) = ask(socket, &request, method == "HEAD");
+    let plain = path.split('?').next().unwrap_or_default();
+    let plain = plain.strip_prefix(VERSION).unwrap_or(plain).to_owned();
+    let endless = STREAMS.iter().any(|end| plain.ends_with(end));
+    let (status, kind, text) = ask(socket, &request, method == "HEAD", endless);
+    after(&method, &plain);
     {
         let mut seen = seen.lock().expect("no panic");
-        seen.answers += 1;
+        seen.requests.push((method.clone(), plain));
         if status == 0 || status >= 500 {
             let body = String::from_utf8_lossy(&body).into_owned();
             let text = String::from_utf8_lossy(&text).into_owned();
@@ -145,8 +156,8 @@ fn line(client: &mut impl Read) -> anyhow::Result<String> {
     Ok(String::from_utf8(line)?)
 }
 
-/// Status, the content type's header line, and the body; status 0 with a reason when there was no answer.
-fn ask(socket: &Path, request: &[u8], headless: bool) -> (u16, String, Vec<u8>) {
+/// Status, the content type's header line, and the body; status 0 with a reason when there was no answer, or not the whole of it.
+fn ask(socket: &Path, request: &[u8], headless: bool, endless: bool) -> (u16, String, Vec<u8>) {
     let ask = || -> anyhow::Result<(u16, String, Vec<u8>)> {
         let mut stream = UnixStream::connect(socket)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -162,24 +173,43 @@ fn ask(socket: &Path, request: &[u8], headless: bool) -> (u16, String, Vec<u8>) 
         if status == 101 {
             return Ok((200, kind, Vec::new()));
         }
-        let mut body = Vec::new();
-        let begun = Instant::now();
-        stream.set_read_timeout(Some(STREAM))?;
-        let mut some = [0; 16 * 1024];
-        while let Ok(count @ 1..) = stream.read(&mut some) {
-            body.extend_from_slice(&some[..count]);
-            if body.len() > ENOUGH || begun.elapsed() > 2 * STREAM {
-                break;
-            }
-        }
-        let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
-        Ok((status, kind, if chunked { whole(&body) } else { body }))
+        let lower = head.to_ascii_lowercase();
+        let value = |name: &str| lower.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let length: Option<usize> = value("content-length:").map(str::parse).transpose()?;
+        let chunked = value("transfer-encoding:") == Some("chunked");
+        let body = if endless && length.is_none() { some(&mut stream)? } else { whole(&mut stream, length, chunked)? };
+        Ok((status, kind, if chunked { content(&body) } else { body }))
     };
     ask().unwrap_or_else(|error| (0, String::new(), format!("{error:#}").into_bytes()))
 }
 
+/// What comes of a stream, until it pauses.
+fn some(stream: &mut UnixStream) -> anyhow::Result<Vec<u8>> {
+    let (mut body, begun) = (Vec::new(), Instant::now());
+    stream.set_read_timeout(Some(STREAM))?;
+    let mut some = [0; 16 * 1024];
+    while let Ok(count @ 1..) = stream.read(&mut some) {
+        body.extend_from_slice(&some[..count]);
+        if body.len() > ENOUGH || begun.elapsed() > 2 * STREAM {
+            break;
+        }
+    }
+    Ok(body)
+}
+
+/// An answer's body to its end, or more than enough of it.
+fn whole(stream: &mut UnixStream, length: Option<usize>, chunked: bool) -> anyhow::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    let read = stream.take(ENOUGH as u64).read_to_end(&mut body);
+    let cut = || format!("the answer breaks off after {:?}", String::from_utf8_lossy(&body[..body.len().min(600)]));
+    read.with_context(cut)?;
+    let complete = length.is_none_or(|length| length == body.len()) && (!chunked || body.ends_with(b"0\r\n\r\n"));
+    anyhow::ensure!(complete || body.len() == ENOUGH, "{}", cut());
+    Ok(body)
+}
+
 /// The content of chunks, as far as they came.
-fn whole(mut chunks: &[u8]) -> Vec<u8> {
+fn content(mut chunks: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     while let Some(end) = chunks.windows(2).position(|two| two == b"\r\n") {
         let size =

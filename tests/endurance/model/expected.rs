@@ -9,7 +9,12 @@ pub(super) enum Program {
     Forever,
     /// Ends at once with this code.
     Ends(i64),
+    /// Ends at once with this code, and is started again [`TRIES`] times, by its policy.
+    Fails(i64),
 }
+
+/// How often [`Program::Fails`] is started again.
+const TRIES: u64 = 2;
 
 /// Where it is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,14 +58,20 @@ impl Container {
     pub(super) fn request(&self) -> Value {
         let command = match self.program {
             Program::Forever => json!(["sleep", "100000"]),
-            Program::Ends(code) => json!(["sh", "-c", format!("exit {code}")]),
+            Program::Ends(code) | Program::Fails(code) => json!(["sh", "-c", format!("exit {code}")]),
         };
+        let tries = if matches!(self.program, Program::Fails(_)) { TRIES } else { 0 };
         json!({
             "Image": "busybox", "Cmd": command,
             "HostConfig": {
-                "AutoRemove": self.auto_remove, "RestartPolicy": {"Name": self.policy}
+                "AutoRemove": self.auto_remove, "RestartPolicy": {"Name": self.policy, "MaximumRetryCount": tries}
             },
         })
+    }
+
+    /// How often it was started again by the engine since the last start by a client.
+    fn restarts(&self) -> u64 {
+        if matches!((self.program, self.run), (Program::Fails(_), Run::Exited(_))) { TRIES } else { 0 }
     }
 
     /// Whether that is what inspect shows.
@@ -75,7 +86,7 @@ impl Container {
             && (state["Pid"] != 0) == self.run.is_alive()
             && state["ExitCode"] == self.run.exit_code()
             && state["Error"] == ""
-            && seen["RestartCount"] == 0
+            && seen["RestartCount"] == self.restarts()
             && policy == self.policy
     }
 }

@@ -32,12 +32,13 @@ impl Operation {
         let number = random.below(NAMES);
         match random.below(19) {
             0..4 => {
-                let program = random.of(&[Program::Forever, Program::Forever, Program::Ends(0), Program::Ends(3)]);
-                // What ends by itself would be started again at moments of its own.
-                let policies: &[&str] = if program == Program::Forever {
-                    &["no", "always", "unless-stopped", "on-failure"]
-                } else {
-                    &["no"]
+                let forever = Program::Forever;
+                let program = random.of(&[forever, forever, Program::Ends(0), Program::Ends(3), Program::Fails(5)]);
+                // What ends by itself would be started again at moments of its own, for ever.
+                let policies: &[&str] = match program {
+                    Program::Forever => &["no", "always", "unless-stopped", "on-failure"],
+                    Program::Ends(_) => &["no"],
+                    Program::Fails(_) => &["on-failure"],
                 };
                 let policy = random.of(policies);
                 let auto_remove = policy == "no" && random.below(4) == 0;
@@ -144,7 +145,7 @@ impl Operation {
                 let refused = |at: &Container| at.auto_remove && *policy != "no";
                 let expect = world.get(number).map_or(404, |at| if refused(at) { 409 } else { 200 });
                 // A program that ends would be started again and again.
-                let Some(Program::Ends(_)) = world.get(number).map(|at| at.program) else {
+                let Some(Program::Ends(_) | Program::Fails(_)) = world.get(number).map(|at| at.program) else {
                     asked(host, "POST", &format!("/containers/{}/update", name(*number)), &body, expect)?;
                     if let Some(container) = world.get_mut(number).filter(|_| expect == 200) {
                         container.policy = policy;
@@ -179,7 +180,7 @@ fn set(number: usize, run: Run, answered: u16, world: &mut World) -> Result {
 fn begin(host: &str, number: usize, world: &mut World) -> Result {
     let container = world.get_mut(&number).context("it was there")?;
     container.run = Run::Running;
-    if let Program::Ends(code) = container.program {
+    if let Program::Ends(code) | Program::Fails(code) = container.program {
         end(number, code, world);
         // Only an end that is known is one: the next operation must not come before it.
         return super::compare(host, number, world.get(&number));

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -30,12 +31,13 @@ pub(crate) fn everything_lives_on(engine: &Engine) -> Result {
     let cuts = if is_long() { 50 } else { 3 };
     for cut in 0..cuts {
         let clients = [
-            begun(docker, &["attach", "--no-stdin", "writer-1"])?,
-            begun(docker, &["attach", "cat"])?,
-            begun(docker, &["exec", "-i", "worker", "cat"])?,
-            begun(docker, &["logs", "-f", "writer-2"])?,
-            begun(docker, &["events"])?,
+            Client::begin(docker, &["attach", "--no-stdin", "writer-1"])?,
+            Client::begin(docker, &["attach", "cat"])?,
+            Client::begin(docker, &["exec", "-i", "worker", "cat"])?,
+            Client::begin(docker, &["logs", "-f", "writer-2"])?,
+            Client::begin(docker, &["events", "--since", "1h"])?,
         ];
+        clients.iter().try_for_each(Client::is_served)?;
         let name = format!("mortal-{cut}");
         let (pid, waiting) = stage.mortal(&name)?;
         // Every other time a container ends while there is no engine.
@@ -47,8 +49,8 @@ pub(crate) fn everything_lives_on(engine: &Engine) -> Result {
         ensure!(docker.ok(&["wait", &name])? == "44", "the exit code of a container that ended meanwhile");
         docker.ok(&["rm", &name])?;
         stage.lives().with_context(|| format!("after cut {cut}"))?;
-        let waits = ("wait", waiting);
-        for (what, client) in clients.into_iter().chain([waits]) {
+        let clients = clients.into_iter().map(|client| (client.what, client.process));
+        for (what, client) in clients.chain([("wait".to_owned(), waiting)]) {
             broken(client).with_context(|| format!("docker {what}"))?;
         }
         talk.push(Talk::begin(port)?);
@@ -66,10 +68,37 @@ pub(crate) fn everything_lives_on(engine: &Engine) -> Result {
     what_lived_is_of_use(&stage, engine)
 }
 
-/// A client whose input stays open and whose output nobody reads.
-fn begun<'a>(docker: &Docker, words: &[&'a str]) -> anyhow::Result<(&'a str, Child)> {
-    let mut command = docker.command(words);
-    Ok((words[0], command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?))
+/// A client whose input stays open and whose output is read to its end.
+struct Client {
+    what: String,
+    process: Child,
+    /// Told of its first output.
+    first: Receiver<()>,
+}
+
+impl Client {
+    fn begin(docker: &Docker, words: &[&str]) -> anyhow::Result<Client> {
+        let mut command = docker.command(words);
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        // What some of them give back.
+        process.stdin.as_mut().context("stdin was piped")?.write_all(b"a line\n")?;
+        let mut out = process.stdout.take().context("stdout was piped")?;
+        let (heard, first) = channel();
+        std::thread::spawn(move || {
+            let mut some = [0; 4096];
+            while out.read(&mut some).is_ok_and(|count| count > 0) {
+                // Only the first is waited for.
+                let _ = heard.send(());
+            }
+        });
+        Ok(Client { what: words.join(" "), process, first })
+    }
+
+    /// Waits until the engine has given it something.
+    fn is_served(&self) -> Result {
+        let served = self.first.recv_timeout(Duration::from_secs(60));
+        served.with_context(|| format!("docker {} was not served", self.what))
+    }
 }
 
 /// A client of the dead engine ends, by itself.
@@ -90,6 +119,9 @@ fn policies_hold(stage: &Stage<'_>, engine: &Engine, cuts: u64) -> Result {
     })?;
     ensure!(stage.restarts("thrice")?.1 == 3, "{:?}", stage.restarts("thrice")?);
     ensure!(stage.runs("thrice")? == 4, "it ran {} times", stage.runs("thrice")?);
+    let begun = stage.runs("always")?;
+    // Its delays grow to a minute.
+    until("one more run", Duration::from_secs(180), || stage.runs("always").ok().filter(|runs| *runs > begun))?;
     let (status, count) = stage.restarts("always")?;
     ensure!(["restarting", "running"].contains(&status.as_str()), "always: {status}");
     engine.docker.ok(&["stop", "always"])?;

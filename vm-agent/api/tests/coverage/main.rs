@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use judgement::{Judgement, Judgements};
+use serde_json::Value;
 use spec::Specification;
 
 /// The specification, or a line that says why there is none.
@@ -72,24 +73,59 @@ fn what_is_judged_has_a_route() {
 }
 
 /// What the reference answered.
-fn recorded(file: &str) -> Vec<serde_json::Value> {
+fn recorded(file: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(workspace().join("tests/fixtures").join(file)).expect("recordings");
     serde_json::from_str(&text).expect("JSON")
 }
 
-/// A refusal is the reference's own: it is among the recordings that the end-to-end suite plays against the engine.
+/// A refusal is the reference's own: it is among the recordings that the end-to-end suite plays against the engine, for the same
+/// endpoint, or for a creation that has the field.
 #[test]
 fn what_is_refused_is_refused_with_recorded_words() {
-    let recordings: Vec<serde_json::Value> = ["refusals.json", "creates.json"].into_iter().flat_map(recorded).collect();
+    let (refusals, creates) = (recorded("refusals.json"), recorded("creates.json"));
     let judgements = Judgements::read();
-    for (what, judgement) in judgements.endpoints.iter().chain(&judgements.fields) {
-        let Judgement::Refused { refused, because } = judgement else { continue };
-        assert!(judgements.reasons.contains_key(because), "{what}: no reason `{because}`");
-        let recorded = recordings
-            .iter()
-            .any(|recording| recording["message"].as_str().is_some_and(|message| message.contains(refused.as_str())));
-        assert!(recorded || judgements.unrecorded.contains(because), "{what}: nobody recorded {refused:?}");
+    for (endpoint, judgement) in &judgements.endpoints {
+        let (wanted, pattern) = endpoint.split_once(' ').expect("a method and a path");
+        let of_it = |recording: &&Value| {
+            let path = recording["path"].as_str().unwrap_or_default();
+            recording["method"] == wanted && takes(pattern, path.split('?').next().unwrap_or_default())
+        };
+        is_recorded(&judgements, endpoint, judgement, refusals.iter().filter(of_it));
     }
+    for (field, judgement) in &judgements.fields {
+        // The members of `Config` are the body's own.
+        let place = field.strip_prefix("Config.").unwrap_or(field);
+        let of_it = |recording: &&Value| {
+            let body = recording["body"].as_str().and_then(|text| serde_json::from_str(text).ok());
+            let is_creation = recording["path"].as_str().is_none_or(|path| path == "/containers/create");
+            is_creation && has(body.as_ref().unwrap_or(&recording["body"]), place)
+        };
+        is_recorded(&judgements, field, judgement, refusals.iter().chain(&creates).filter(of_it));
+    }
+}
+
+/// That one of the recordings has the words of a refusal, unless the recorded reference cannot have said them.
+fn is_recorded<'a>(
+    judgements: &Judgements,
+    what: &str,
+    judgement: &Judgement,
+    mut recordings: impl Iterator<Item = &'a Value>,
+) {
+    let Judgement::Refused { refused, because } = judgement else { return };
+    assert!(judgements.reasons.contains_key(because), "{what}: no reason `{because}`");
+    if judgements.unrecorded.contains(because) {
+        return;
+    }
+    let said = |recording: &Value| recording["message"].as_str().is_some_and(|words| words.contains(refused.as_str()));
+    assert!(recordings.any(said), "{what}: nobody recorded {refused:?}");
+}
+
+/// Whether a body has a field, in any element of a list on the way.
+fn has(body: &Value, place: &str) -> bool {
+    let (first, rest) = place.split_once('.').map_or((place, None), |(first, rest)| (first, Some(rest)));
+    let Some(found) = body.get(first) else { return false };
+    let elements: Vec<&Value> = found.as_array().map_or_else(|| vec![found], |list| list.iter().collect());
+    rest.is_none_or(|rest| elements.iter().any(|element| has(element, rest)))
 }
 
 #[test]

@@ -10,8 +10,10 @@ const HEAD: &str = "# What becomes of the Docker Engine API 1.51
 This page is written by a test from `vm-agent/api/tests/coverage/judgements.toml`; another one compares that with Docker's specification,
 with the route table and with what dockerd 28 was recorded to refuse.
 
-*done*: as dockerd does. *harmless*: accepted, and why it has no effect here. *refused*: with dockerd's own words, because of a feature that
-is off. *not yet*: dockerd does it, this engine does not.
+*done*: as dockerd does, by the judgement of who wrote the row; the suites in `tests` try what matters of it, and no test goes through all
+of it. *harmless*: accepted, and why it has no effect here. *refused*: with dockerd's own words, because of a feature that
+is off; for the reasons marked \\* the words are not proved by a recording, since the recorded dockerd had the feature. *not yet*: dockerd does it,
+this engine does not.
 ";
 
 pub(crate) fn render(judgements: &Judgements) -> String {
@@ -25,7 +27,8 @@ pub(crate) fn render(judgements: &Judgements) -> String {
     }
     page.push_str("\nWhy something is refused:\n\n");
     for (word, reason) in &judgements.reasons {
-        let _ = writeln!(page, "- {word}: {reason}");
+        let mark = if judgements.unrecorded.contains(word) { "\\*" } else { "" };
+        let _ = writeln!(page, "- {word}{mark}: {reason}");
     }
     for (title, list) in lists {
         let _ = write!(page, "\n## {title}\n\n");
