@@ -29,7 +29,8 @@ pub(crate) fn ipc_of_a_container(case: &Case<'_>) -> Result {
     let join = format!("container:{shared}");
     ensure!(case.ok(&["run", "--rm", "--ipc", &join, "busybox", "cat", "/dev/shm/file"])? == "kept");
     let refused = case.run(&["run", "--rm", "--ipc", &format!("container:{own}"), "busybox", "true"])?;
-    ensure!(refused.code == 125 && refused.err.contains("shareable"), "{refused:?}");
+    let words = "non-shareable IPC (hint: use IpcMode:shareable for the donor container)";
+    ensure!(refused.code == 125 && refused.err.contains(words), "{refused:?}");
     Ok(())
 }
 

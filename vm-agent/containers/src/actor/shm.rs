@@ -22,25 +22,23 @@ impl Actor {
         if record.mounts.iter().any(|mount| mount.destination == HOST) {
             return Ok(None);
         }
-        let path = match record.host.ipc_mode.as_str() {
-            "host" => PathBuf::from(HOST),
-            "shareable" => {
+        let mode = record.host.ipc_mode.as_str();
+        let donor = mode.strip_prefix("container:");
+        let path = match (mode, donor) {
+            ("host", _) => PathBuf::from(HOST),
+            ("shareable", _) => {
                 let path = self.inner.shm(&record.id);
                 let (made, size) = (path.clone(), record.host.shm_size);
                 blocking(move || mount_shm(&made, size)).await?;
                 path
             }
-            mode => match mode.strip_prefix("container:") {
-                Some(id) => self.inner.shm(id),
-                None => return Ok(None),
-            },
+            (_, Some(id)) => self.inner.shm(id),
+            (_, None) => return Ok(None),
         };
-        if !path.exists() {
-            // The other container has no shared memory to share (`--ipc private` in its own mount namespace).
-            let message = format!(
-                "cannot join the shared memory of a container whose IPC mode is not \"shareable\": {}",
-                path.display()
-            );
+        if let Some(id) = donor.filter(|_| !path.exists()) {
+            // Its shared memory is in its own mount namespace.
+            let message =
+                format!("container {id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)");
             return Err(Error::Start { message, exit_code: 128 });
         }
         Ok(Some(SpecMount {
