@@ -13,7 +13,7 @@ use crate::suite::{Entry, cases, everywhere};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; publish_tcp, publish_taken_port, publish_udp, names_on_user_network, none_and_host_and_container, bridge_reaches_neighbour, ports_follow_the_networks, ports_are_on_the_way_out, subnets_of_families, subnet_and_address, without_communication, by_id_and_publish_all, host_name_is_shared, connect_is_checked_at_once, options_of_an_endpoint, configurations, prune_and_disconnect]
+    cases![everywhere; publish_tcp, publish_taken_port, publish_udp, names_on_user_network, none_and_host_and_container, bridge_reaches_neighbour, ports_follow_the_networks, ports_are_on_the_way_out, subnets_of_families, files_keep_what_others_wrote, subnet_and_address, without_communication, by_id_and_publish_all, host_name_is_shared, connect_is_checked_at_once, options_of_an_endpoint, configurations, prune_and_disconnect]
 }
 
 pub(crate) fn publish_tcp(case: &Case<'_>) -> Result {
@@ -218,6 +218,39 @@ pub(crate) fn ports_are_on_the_way_out(case: &Case<'_>) -> Result {
     the_same(&last)?;
     case.ok(&["network", "disconnect", &last, &name])?;
     the_same(&first)
+}
+
+/// Networks come and go; what was written into hosts and resolv.conf stays, but for the engine's own lines.
+pub(crate) fn files_keep_what_others_wrote(case: &Case<'_>) -> Result {
+    let (network, name) = (case.network("files"), case.container("files"));
+    case.ok(&["network", "create", &network])?;
+    case.ok(&["run", "-d", "--name", &name, "--hostname", "inner", "busybox", "sleep", "1000"])?;
+    let read = |file: &str| case.ok(&["exec", &name, "cat", file]);
+    let address = |network: &str| {
+        let format = format!("{{{{(index .NetworkSettings.Networks {network:?}).IPAddress}}}}");
+        case.ok(&["inspect", "-f", &format, &name])
+    };
+    // An untouched resolv.conf follows the networks.
+    case.ok(&["network", "connect", &network, &name])?;
+    ensure!(read("/etc/resolv.conf")?.contains("nameserver 127.0.0.11"));
+    let (first, second) = (address("bridge")?, address(&network)?);
+    case.ok(&[
+        "exec",
+        &name,
+        "sh",
+        "-c",
+        "echo '10.1.2.3 mine' >>/etc/hosts; echo 'nameserver 10.9.9.9' >/etc/resolv.conf",
+    ])?;
+    case.ok(&["network", "disconnect", "bridge", &name])?;
+    let hosts = read("/etc/hosts")?;
+    let has = |line: &str| hosts.lines().any(|other| other.replace('\t', " ") == line);
+    ensure!(has("10.1.2.3 mine") && has("127.0.0.1 localhost") && has(&format!("{second} inner")), "{hosts}");
+    ensure!(!has(&format!("{first} inner")), "{hosts}");
+    ensure!(read("/etc/resolv.conf")? == "nameserver 10.9.9.9", "{}", read("/etc/resolv.conf")?);
+    case.ok(&["network", "connect", "bridge", &name])?;
+    let hosts = read("/etc/hosts")?;
+    ensure!(hosts.contains("10.1.2.3 mine") && hosts.contains(&address("bridge")?), "{hosts}");
+    Ok(())
 }
 
 /// A subnet of a family that the network does not have is told and not used; of one that it has there is one.

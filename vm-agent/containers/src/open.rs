@@ -107,6 +107,12 @@ impl Containers {
             // An engine that does not start would be worse than a container without its network.
             tracing::error!(%error, "the networks of running containers were not all taken over");
         }
+        // Those that talked freely before, on a bridge where containers may not any more, need them from now on.
+        for (_, record) in adopted.iter().filter(|(_, record)| !record.links.is_empty()) {
+            if let Err(error) = inner.services.networks.link(&record.id, inner.link_ports(record)).await {
+                tracing::warn!(container = record.id, %error, "a linked container's ports are not open");
+            }
+        }
         let (owner, live) = (Arc::clone(&inner), adopted);
         blocking(move || {
             for (_, record) in &live {

@@ -91,6 +91,9 @@ impl Networks {
 
     /// Gives up everything an endpoint holds; its addresses and ports are free afterwards.
     pub(crate) async fn release(&self, held: &Held) -> Vec<String> {
+        // First, since it writes the record that goes with the rest.
+        let shut = self.shut_links(&held.endpoint).await.err().map(|error| error.to_string());
+        let held = &Held { linked: Vec::new(), ..held.clone() };
         let e = &held.endpoint;
         let mut done = Vec::new();
         if !e.host_interface.is_empty() {
@@ -111,7 +114,7 @@ impl Networks {
         }
         done.push(Done::Recorded { endpoint: e.id.clone() });
         let mut failures = self.undo(done).await;
-        failures.extend(self.shut_links_to(e).await.err().map(|error| error.to_string()));
+        failures.extend(shut);
         let network = {
             let mut state = self.inner.state();
             let told = state.leave(held);

@@ -163,7 +163,7 @@ impl Kernel {
             host_name: &endpoint.host_interface,
             master: bridge,
             mtu: port.mtu,
-            isolated: port.isolated && !bridges_are_filtered(),
+            isolated: port.isolated && !bridges_are_filtered(endpoint.ipv6.is_some()),
             peer_name: &endpoint.interface,
             peer_mac: endpoint.mac.unwrap_or_default(),
             peer_netns: netns.as_fd(),
@@ -284,7 +284,10 @@ fn enable_forwarding(ipv6: bool) -> Result<()> {
 
 /// True if the kernel shows bridged packets to the packet filter (`br_netfilter`). Then the filter itself keeps
 /// containers apart on a network without traffic among them; an isolated port would also stop what was translated from a
-/// published port, since the kernel bridges that without routing it.
-fn bridges_are_filtered() -> bool {
-    fs::read_to_string("/proc/sys/net/bridge/bridge-nf-call-iptables").is_ok_and(|on| on.trim() == "1")
+/// published port, since the kernel bridges that without routing it. With `ipv6`, where only IPv4 is shown, IPv6 is from now
+/// on, as dockerd has it.
+fn bridges_are_filtered(ipv6: bool) -> bool {
+    let path = |family: &str| format!("/proc/sys/net/bridge/bridge-nf-call-{family}");
+    let is_on = |family: &str| fs::read_to_string(path(family)).is_ok_and(|on| on.trim() == "1");
+    is_on("iptables") && (!ipv6 || is_on("ip6tables") || fs::write(path("ip6tables"), "1").is_ok())
 }

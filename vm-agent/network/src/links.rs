@@ -1,6 +1,7 @@
 //! Links between containers of the default bridge, where containers may not talk to each other otherwise.
 
-use std::net::SocketAddrV4;
+use std::collections::HashSet;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -32,19 +33,23 @@ impl Held {
 
 impl Networks {
     /// Opens these ports of others on the default bridge to a container, and shuts those that an earlier call opened.
-    /// Without effect where containers may talk to each other, and for a container that is not there.
+    /// Without effect where containers may talk to each other, for a container that is not there, and for ports of one that
+    /// leaves or has left: its address may be another container's next.
     pub async fn link(&self, container_id: &str, ports: Vec<(Protocol, SocketAddrV4)>) -> Result<()> {
         let (this, container) = (self.clone(), container_id.to_owned());
         unabridged(async move {
+            let _linking = this.inner.linking.lock().await;
             let Some((before, after)) = this.inner.state().link(&container, ports) else { return Ok(()) };
             this.change_links(before.link_elements().collect(), after).await
         })
         .await
     }
 
-    /// Shuts what leads to an endpoint that leaves: its address may be another container's next.
-    pub(crate) async fn shut_links_to(&self, endpoint: &Endpoint) -> Result<()> {
-        let changed = self.inner.state().shut_links_to(endpoint);
+    /// Shuts what leads from and to an endpoint that leaves; from then on nothing is opened for it.
+    pub(crate) async fn shut_links(&self, endpoint: &Endpoint) -> Result<()> {
+        // The filter and the record follow the state in the order of its changes.
+        let _linking = self.inner.linking.lock().await;
+        let changed = self.inner.state().shut_links(endpoint);
         for (before, after) in changed {
             self.change_links(before.link_elements().collect(), after).await?;
         }
@@ -64,28 +69,38 @@ impl State {
     /// The container's endpoint on the default bridge before and after.
     fn link(&mut self, container: &str, ports: Vec<(Protocol, SocketAddrV4)>) -> Option<(Held, Held)> {
         let entry = self.find("bridge").ok()?;
-        let (bridge, icc) = (entry.bridge()?, entry.options.icc);
-        let key = (container.to_owned(), entry.network.id.clone());
-        let held = self.endpoints.get_mut(&key)?;
+        let (bridge, icc, network) = (entry.bridge()?, entry.options.icc, entry.network.id.clone());
+        let stays = |held: &&Held| held.endpoint.network_id == network && !self.unlinked.contains(&held.endpoint.id);
+        let there: HashSet<Ipv4Addr> =
+            self.endpoints.values().filter(stays).filter_map(|held| Some(held.endpoint.ipv4?.0)).collect();
+        let unlinked = &self.unlinked;
+        let held = self.endpoints.get_mut(&(container.to_owned(), network))?;
+        if unlinked.contains(&held.endpoint.id) {
+            return None;
+        }
         let before = held.clone();
         held.linked.clear();
         if !icc {
+            let there = ports.into_iter().filter(|(_, to)| there.contains(to.ip()));
             let opening = |(protocol, to)| Opening { bridge: bridge.clone(), protocol, to };
-            held.linked.extend(ports.into_iter().map(opening));
+            held.linked.extend(there.map(opening));
             held.linked.sort();
             held.linked.dedup();
         }
         (before != *held).then(|| (before, held.clone()))
     }
 
-    fn shut_links_to(&mut self, endpoint: &Endpoint) -> Vec<(Held, Held)> {
-        let Some((ip, _)) = endpoint.ipv4 else { return Vec::new() };
-        let network = &endpoint.network_id;
+    fn shut_links(&mut self, endpoint: &Endpoint) -> Vec<(Held, Held)> {
+        self.unlinked.insert(endpoint.id.clone());
+        let address = endpoint.ipv4.map(|(ip, _)| ip);
         let mut changed = Vec::new();
-        for held in self.endpoints.values_mut().filter(|held| held.endpoint.network_id == *network) {
-            if held.linked.iter().any(|opening| *opening.to.ip() == ip) {
-                let before = held.clone();
-                held.linked.retain(|opening| *opening.to.ip() != ip);
+        for held in self.endpoints.values_mut().filter(|held| held.endpoint.network_id == endpoint.network_id) {
+            let before = held.clone();
+            match held.endpoint.id == endpoint.id {
+                true => held.linked.clear(),
+                false => held.linked.retain(|opening| Some(*opening.to.ip()) != address),
+            }
+            if before.linked != held.linked {
                 changed.push((before, held.clone()));
             }
         }

@@ -68,6 +68,8 @@ pub(crate) struct Inner {
     /// Networks are made and removed one at a time: a removal must not overtake an attachment to the bridge.
     pub(crate) making: tokio::sync::Mutex<()>,
     pub(crate) pruning: tokio::sync::Mutex<()>,
+    /// Links are opened and shut one after the other, in state, packet filter and record.
+    pub(crate) linking: tokio::sync::Mutex<()>,
 }
 
 impl Inner {

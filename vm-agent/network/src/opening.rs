@@ -81,7 +81,7 @@ impl Networks {
         })
         .await?;
         let retirement = Retirement::start()?;
-        let (making, pruning) = (tokio::sync::Mutex::new(()), tokio::sync::Mutex::new(()));
+        let [making, pruning, linking] = [(); 3].map(tokio::sync::Mutex::new);
         let state = Mutex::new(state);
         Ok(Networks {
             inner: Arc::new(Inner {
@@ -98,6 +98,7 @@ impl Networks {
                 unique_local,
                 making,
                 pruning,
+                linking,
             }),
         })
     }

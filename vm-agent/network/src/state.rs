@@ -162,6 +162,8 @@ pub(crate) struct State {
     pub(crate) next_order: u64,
     /// Ids of the endpoints whose end is told already, though they are still held.
     pub(crate) leaving: HashSet<String>,
+    /// Ids of the endpoints whose links were shut for good, though they are still held.
+    pub(crate) unlinked: HashSet<String>,
 }
 
 impl State {
@@ -271,6 +273,7 @@ impl State {
             return true;
         }
         self.forget(&e.container_id, &e.network_id);
+        self.unlinked.remove(&e.id);
         self.leaving.remove(&e.id)
     }
 

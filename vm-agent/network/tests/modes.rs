@@ -315,5 +315,75 @@ fn links_open_single_ports_of_a_quiet_bridge() {
         assert!(ask_tcp(&parent, "172.17.0.2:80").is_some());
         engine.networks.link(&support::id("parent"), vec![]).await.unwrap();
         assert!(unreachable(&parent, "172.17.0.2:80"), "the link is gone");
+        let opened = || run("nft list set inet berth links4").contains("elements");
+        let nobody = (Protocol::Tcp, std::net::SocketAddrV4::new([172, 17, 0, 99].into(), 80));
+        engine.networks.link(&support::id("parent"), vec![nobody]).await.unwrap();
+        assert!(!opened(), "to an address that nobody has");
+    });
+}
+
+#[test]
+fn containers_are_apart_by_both_families() {
+    isolated("containers_are_apart_by_both_families", || async {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Engine::open(dir.path()).await;
+        let switch = |name: &str, to: u8| {
+            run(&format!("test ! -e /proc/sys/net/bridge || sysctl -qw net.bridge.bridge-nf-call-{name}={to}"));
+        };
+        let options = BTreeMap::from([("com.docker.network.bridge.enable_icc".to_owned(), "false".to_owned())]);
+        for (four, six) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
+            switch("iptables", four);
+            switch("ip6tables", six);
+            let quiet = NetworkCreate {
+                name: "quiet".into(),
+                enable_ipv6: Some(true),
+                options: options.clone(),
+                ..NetworkCreate::default()
+            };
+            engine.networks.create(quiet).await.unwrap();
+            let (one, _) = engine.container("one", "quiet", vec![]).await;
+            let (two, at) = engine.container("two", "quiet", vec![]).await;
+            serve_tcp(&two, "[::]:80");
+            for address in [format!("{}:80", at.ipv4.unwrap().0), format!("[{}]:80", at.ipv6.unwrap().0)] {
+                assert!(unreachable(&one, &address), "{address} with {four}, {six}");
+            }
+            engine.networks.detach_all(&support::id("one")).await;
+            engine.networks.detach_all(&support::id("two")).await;
+            engine.networks.remove("quiet").await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn links_of_containers_that_leave_together_are_shut() {
+    isolated("links_of_containers_that_leave_together_are_shut", || async {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Engine::quiet(dir.path()).await;
+        for _ in 0..20 {
+            let mut children = Vec::new();
+            for name in ["one", "two", "three"] {
+                children.push(engine.container(name, "bridge", vec![]).await);
+            }
+            let (_parent, _) = engine.container("parent", "bridge", vec![]).await;
+            let port = |at: &network::Endpoint| (Protocol::Tcp, std::net::SocketAddrV4::new(at.ipv4.unwrap().0, 80));
+            let ports: Vec<_> = children.iter().map(|(_, at)| port(at)).collect();
+            engine.networks.link(&support::id("parent"), ports.clone()).await.unwrap();
+            let everybody = ["one", "parent", "two", "three"].map(|name| {
+                let (networks, ports) = (engine.networks.clone(), ports.clone());
+                tokio::spawn(async move {
+                    let (id, parent) = (support::id(name), support::id("parent"));
+                    let ((), linked) = tokio::join!(networks.detach_all(&id), networks.link(&parent, ports));
+                    linked.unwrap();
+                })
+            });
+            for one in everybody {
+                one.await.unwrap();
+            }
+            assert!(!run("nft list set inet berth links4").contains("elements"));
+        }
+        let Engine { networks, .. } = engine;
+        drop(networks);
+        let store = store::Store::open(&dir.path().join("store.redb")).unwrap();
+        assert_eq!(store.table::<serde_json::Value>("endpoints").all().unwrap().len(), 0);
     });
 }

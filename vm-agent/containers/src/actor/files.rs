@@ -17,6 +17,16 @@ pub(crate) struct EtcFiles {
     pub(crate) resolv_conf: PathBuf,
 }
 
+/// What the engine itself would have in the files.
+#[derive(Debug)]
+struct EtcTexts {
+    hosts: String,
+    resolv_conf: String,
+}
+
+/// The longest file that is edited, in bytes: a container may have made it as large as it likes.
+const EDITED_MAX: u64 = 1 << 20;
+
 impl EtcFiles {
     pub(crate) fn in_directory(directory: &Path) -> EtcFiles {
         EtcFiles {
@@ -43,11 +53,35 @@ impl EtcFiles {
 }
 
 impl Actor {
-    /// Writes the files for the container's endpoints as they are now. Files are rewritten in place: a running
-    /// container has them mounted.
+    /// Writes the files for the container's endpoints as they are now.
     pub(super) async fn write_etc(&self, hostname: &str, endpoints: &[Endpoint]) -> Result<EtcFiles> {
+        let files = EtcFiles::in_directory(&self.inner.directory(&self.record.id));
+        let texts = self.etc_texts(hostname, endpoints).await?;
+        let (hostname, written) = (format!("{hostname}\n"), files.clone());
+        blocking(move || {
+            let EtcTexts { hosts, resolv_conf } = texts;
+            for (path, text) in [(&files.hostname, hostname), (&files.hosts, hosts), (&files.resolv_conf, resolv_conf)]
+            {
+                std::fs::write(path, text).map_err(Error::path("write", path))?;
+            }
+            Ok(written)
+        })
+        .await
+    }
+
+    /// Brings the files of a running container from one set of endpoints to another. What the container, or somebody in it, has
+    /// written stays: in the hosts file everything but the engine's own lines, of a resolv.conf that is not the engine's all of it.
+    pub(super) async fn renew_etc(&self, before: &[Endpoint], now: &[Endpoint]) -> Result<()> {
+        let hostname = self.record.config.hostname.clone();
+        let (before, now) = (self.etc_texts(&hostname, before).await?, self.etc_texts(&hostname, now).await?);
+        let files = EtcFiles::in_directory(&self.inner.directory(&self.record.id));
+        edit(files.hosts, move |hosts| merged(&hosts, &before.hosts, &now.hosts)).await?;
+        let ours = before.resolv_conf;
+        edit(files.resolv_conf, move |text| if text == ours { now.resolv_conf } else { text }).await
+    }
+
+    async fn etc_texts(&self, hostname: &str, endpoints: &[Endpoint]) -> Result<EtcTexts> {
         let record = &self.record;
-        let files = EtcFiles::in_directory(&self.inner.directory(&record.id));
         let host_network = record.host.network_mode == "host";
         let servers = dns_servers(record)?;
         let engine_resolv = self.inner.settings.resolv_conf.clone();
@@ -71,21 +105,15 @@ impl Actor {
         });
         let plain = host_network && servers.is_empty() && search.is_empty() && options.is_empty();
         let ipv6 = endpoints.iter().any(|endpoint| endpoint.ipv6.is_some());
-        let (hostname, written) = (hostname.to_owned(), files.clone());
         blocking(move || {
             let host = std::fs::read_to_string(&engine_resolv).unwrap_or_default();
-            let resolv = if plain {
+            let resolv_conf = if plain {
                 host
             } else {
                 ResolvConf { host: &host, embedded, ipv6, servers: &servers, search: &search, options: &options }
                     .render()
             };
-            for (path, text) in
-                [(&files.hostname, format!("{hostname}\n")), (&files.hosts, hosts), (&files.resolv_conf, resolv)]
-            {
-                std::fs::write(path, text).map_err(Error::path("write", path))?;
-            }
-            Ok(written)
+            Ok(EtcTexts { hosts, resolv_conf })
         })
         .await
     }
@@ -101,6 +129,32 @@ impl Actor {
             })
             .collect()
     }
+}
+
+/// Rewrites a file of a running container in place: it has it mounted.
+pub(super) async fn edit(path: PathBuf, edit: impl FnOnce(String) -> String + Send + 'static) -> Result<()> {
+    blocking(move || {
+        let size = std::fs::symlink_metadata(&path).map_err(Error::path("look at", &path))?.len();
+        if size > EDITED_MAX {
+            let large = std::io::Error::other("it is larger than any such file");
+            return Err(Error::path("read", &path)(large));
+        }
+        let text = std::fs::read_to_string(&path).map_err(Error::path("read", &path))?;
+        let edited = edit(text.clone());
+        if edited != text {
+            std::fs::write(&path, edited).map_err(Error::path("write", path))?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// A file with the lines of `now` in place of those of `before`, and whatever else is in it.
+fn merged(text: &str, before: &str, now: &str) -> String {
+    let has = |text: &str, line: &str| text.lines().any(|other| other == line);
+    let kept = text.lines().filter(|line| !has(before, line) || has(now, line));
+    let new = now.lines().filter(|line| !has(before, line) && !has(text, line));
+    kept.chain(new).map(|line| format!("{line}\n")).collect()
 }
 
 /// `name:address` of `--add-host`; `None` for `host-gateway`.
@@ -139,5 +193,22 @@ fn with_machine_hosts(ours: String) -> String {
             format!("{machine}{extra}")
         }
         Err(_) => ours,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_engines_own_lines_change() {
+        let before = "127.0.0.1\tlocalhost\n172.17.0.2\tweb\n";
+        let now = "127.0.0.1\tlocalhost\n172.18.0.2\tweb\n172.19.0.2\tweb\n";
+        let text = "10.1.2.3 mine\n127.0.0.1\tlocalhost\n172.17.0.2\tweb\n172.19.0.2\tweb\n# the end";
+        let expected = "10.1.2.3 mine\n127.0.0.1\tlocalhost\n172.19.0.2\tweb\n# the end\n172.18.0.2\tweb\n";
+        assert_eq!(merged(text, before, now), expected);
+        assert_eq!(merged(before, before, before), before);
+        // A line that was taken out on purpose stays out.
+        assert_eq!(merged("172.17.0.2\tweb\n", before, before), "172.17.0.2\tweb\n");
     }
 }

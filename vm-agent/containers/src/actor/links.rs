@@ -1,14 +1,12 @@
 //! Changes of a container's links while it is there.
 
+use super::files::edit;
 use super::{Actor, EtcFiles};
 use crate::handle::Command;
 use crate::links::{renewed, without};
-use crate::service::{Inner, blocking};
+use crate::service::Inner;
 use crate::{Error, Result};
 use store::Durability;
-
-/// The longest hosts file that is edited, in bytes.
-const HOSTS_MAX: u64 = 1 << 20;
 
 impl Actor {
     /// A linked container runs anew: its address in our hosts file is another now.
@@ -48,28 +46,12 @@ impl Actor {
         self.edit_hosts(move |hosts| without(&hosts, link.host())).await
     }
 
-    /// Rewrites the hosts file of a running container in place: it has it mounted.
-    async fn edit_hosts(&self, edit: impl FnOnce(String) -> String + Send + 'static) -> Result<()> {
+    async fn edit_hosts(&self, change: impl FnOnce(String) -> String + Send + 'static) -> Result<()> {
         if self.run.is_none() {
             // The next start writes it.
             return Ok(());
         }
-        let path = EtcFiles::in_directory(&self.inner.directory(&self.record.id)).hosts;
-        blocking(move || {
-            // The container may have made it as large as it likes.
-            let size = std::fs::symlink_metadata(&path).map_err(Error::path("look at", &path))?.len();
-            if size > HOSTS_MAX {
-                let large = std::io::Error::other("it is larger than any hosts file");
-                return Err(Error::path("read", &path)(large));
-            }
-            let hosts = std::fs::read_to_string(&path).map_err(Error::path("read", &path))?;
-            let edited = edit(hosts.clone());
-            if edited != hosts {
-                std::fs::write(&path, edited).map_err(Error::path("write", path))?;
-            }
-            Ok(())
-        })
-        .await
+        edit(EtcFiles::in_directory(&self.inner.directory(&self.record.id)).hosts, change).await
     }
 }
 

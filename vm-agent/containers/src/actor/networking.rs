@@ -133,6 +133,7 @@ impl Actor {
             NetworkMode::Host | NetworkMode::None | NetworkMode::Named(_) => {}
         }
         self.joinable(&found)?;
+        let before = networks.endpoints(&self.record.id);
         if let Some(run) = self.run.clone() {
             let attached = self.attach_network(&found.name, &settings, run.sandbox.as_ref(), false).await;
             // Nothing is being started: the cause is said by itself.
@@ -151,7 +152,13 @@ impl Actor {
             }
             return Err(error);
         }
-        self.networks_changed().await
+        self.networks_changed(&before).await?;
+        if self.run.is_some() && found.name == "bridge" {
+            // Links are of the default bridge.
+            self.open_links().await?;
+            self.inner.tell_linked(&self.record.id);
+        }
+        Ok(())
     }
 
     /// Whether the container can be on this network beside those that it is configured for, running or not.
@@ -197,6 +204,7 @@ impl Actor {
             };
             return Err(error.into());
         }
+        let before = self.inner.services.networks.endpoints(&self.record.id);
         let mut left = Ok(());
         if let Some(run) = self.run.clone() {
             left = self.inner.services.networks.detach(&self.record.id, &name, run.sandbox.as_ref()).await;
@@ -207,7 +215,7 @@ impl Actor {
         }
         self.record.endpoints.remove(&name);
         let published = self.publish_again().await;
-        self.networks_changed().await?;
+        self.networks_changed(&before).await?;
         left?;
         published
     }
@@ -237,15 +245,15 @@ impl Actor {
         Ok(())
     }
 
-    async fn networks_changed(&mut self) -> Result<()> {
-        if self.run.is_some() {
-            let endpoints = self.inner.services.networks.endpoints(&self.record.id);
-            let hostname = self.record.config.hostname.clone();
-            self.write_etc(&hostname, &endpoints).await?;
-        }
+    /// Makes the changed networks known: to the store, to whoever looks at the container, and in its files.
+    async fn networks_changed(&mut self, before: &[Endpoint]) -> Result<()> {
         self.persist(Durability::Durable).await;
         self.publish();
-        Ok(())
+        if self.run.is_none() {
+            return Ok(());
+        }
+        let now = self.inner.services.networks.endpoints(&self.record.id);
+        self.renew_etc(before, &now).await
     }
 }
 
