@@ -397,7 +397,8 @@ fn lose(record: &mut Record) {
 fn abilities(hierarchy: &Hierarchy, parent: &str) -> Abilities {
     let swap = hierarchy.root().join(parent).join("memory.swap.max").exists();
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let apparmor =
-        std::fs::read("/sys/module/apparmor/parameters/enabled").is_ok_and(|enabled| enabled.starts_with(b"Y"));
+    // Where dockerd would load its profile: the kernel of the machine has AppArmor too, but nothing to load one with.
+    let apparmor = std::path::Path::new("/sbin/apparmor_parser").exists()
+        && std::fs::read("/sys/module/apparmor/parameters/enabled").is_ok_and(|enabled| enabled.starts_with(b"Y"));
     Abilities { controllers: hierarchy.controllers().clone(), swap, cpus, apparmor }
 }

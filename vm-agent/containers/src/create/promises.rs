@@ -80,7 +80,7 @@ pub(crate) fn check(
     Ok(warnings)
 }
 
-/// What is said of an AppArmor profile. Where the kernel knows none, dockerd does not look at them either.
+/// What is said of an AppArmor profile. Where none can be loaded, dockerd does not look at them either.
 fn profile(option: &str) -> Option<String> {
     let name = option.strip_prefix("apparmor").and_then(|rest| rest.strip_prefix(['=', ':']))?;
     (name != "unconfined").then(|| format!("This engine applies no AppArmor profiles. Profile {name} discarded."))

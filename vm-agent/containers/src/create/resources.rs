@@ -54,7 +54,7 @@ pub(crate) struct Abilities {
     pub(crate) controllers: BTreeSet<String>,
     pub(crate) swap: bool,
     pub(crate) cpus: usize,
-    /// Whether the kernel applies AppArmor profiles, which the engine does not ask of it.
+    /// Whether AppArmor profiles can be loaded and applied here, which the engine does not ask for.
     pub(crate) apparmor: bool,
 }
 
