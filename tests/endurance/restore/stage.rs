@@ -9,12 +9,13 @@ use tests::docker::Docker;
 use tests::http::request;
 use tests::wait::until;
 
-/// Numbered lines in bursts; at its end it says how many, on the other stream.
+/// Numbered lines in bursts; at its end it says how many, on the other stream. A line is counted by the command that writes it: the
+/// shell hears of its end between two.
 const WRITER: &str = "trap 'echo $i >&2; exit 33' TERM; i=0; \
-    while :; do i=$((i+1)); echo \"line $i of a writer\"; [ $((i % 50)) = 0 ] && usleep 40000; done";
+    while :; do echo \"line $((i=i+1)) of a writer\"; [ $((i % 50)) = 0 ] && usleep 40000; done";
 /// The same in one long line in pieces: what is written is half a line most of the time.
 const PIECES: &str = "trap 'echo $i >&2; exit 33' TERM; i=0; \
-    while :; do i=$((i+1)); echo -n \"piece $i, \"; [ $((i % 30)) = 0 ] && usleep 30000; done";
+    while :; do echo -n \"piece $((i=i+1)), \"; [ $((i % 30)) = 0 ] && usleep 30000; done";
 /// Ends when it is told to, with a code of its own.
 const MORTAL: &str = "trap 'exit 44' TERM; echo ready; while :; do usleep 20000; done";
 
