@@ -1,7 +1,7 @@
 //! The machine's engine over TCP with TLS, by `berth tls` and the setting `listen`.
 
 use std::process::Command;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use anyhow::ensure;
 use tests::docker::Docker;
@@ -11,22 +11,29 @@ use tests::remote::exercise;
 
 type Result = anyhow::Result<()>;
 
-/// Where a machine listens: with TLS everywhere, without on loopback. Ports of its own, below those that the kernel gives
+/// Where a machine listens: with TLS everywhere, without on a loopback address. Of its own, below the ports that the kernel gives
 /// away: the same case runs over the other link at the same time.
 struct Ports {
-    secure: u16,
-    plain: u16,
+    number: u8,
 }
 
 impl Ports {
     fn next() -> Self {
-        static NEXT: AtomicU16 = AtomicU16::new(23_760);
-        let secure = NEXT.fetch_add(2, Ordering::Relaxed);
-        Self { secure, plain: secure + 1 }
+        static NEXT: AtomicU8 = AtomicU8::new(1);
+        Self { number: NEXT.fetch_add(1, Ordering::Relaxed) }
     }
 
-    fn secure(&self) -> String {
-        format!("tcp://127.0.0.1:{}", self.secure)
+    fn secure(&self) -> u16 {
+        23_760 + u16::from(self.number)
+    }
+
+    fn secure_host(&self) -> String {
+        format!("tcp://127.0.0.1:{}", self.secure())
+    }
+
+    /// Only this port is without TLS.
+    fn plain_host(&self) -> String {
+        format!("tcp://127.0.0.{}:2375", self.number)
     }
 }
 
@@ -37,15 +44,15 @@ pub(crate) fn over_tls(machine: &Machine) -> Result {
     ensure!(early.contains("make them with `berth tls create`"), "{early}");
     machine.berth(&["tls", "create", "--san", "box.example"])?;
     machine.berth(&["up"])?;
-    let everywhere = format!("tcp://0.0.0.0:{}", ports.secure);
-    let loopback = format!("tcp://127.0.0.1:{}", ports.plain);
+    let everywhere = format!("tcp://0.0.0.0:{}", ports.secure());
+    let loopback = ports.plain_host();
     machine.berth(&["config", "set", "listen", &format!("{everywhere},{loopback}")])?;
     let status = machine.berth(&["status"])?;
     ensure!(status.contains(&everywhere) && status.contains(&loopback), "{status}");
 
     let tls = machine.home().join("config/tls");
     let secure = |folder: &std::path::Path| -> anyhow::Result<Docker> {
-        Ok(Docker::new(ports.secure())?.with("DOCKER_TLS_VERIFY", "1").with("DOCKER_CERT_PATH", folder))
+        Ok(Docker::new(ports.secure_host())?.with("DOCKER_TLS_VERIFY", "1").with("DOCKER_CERT_PATH", folder))
     };
     let docker = secure(&tls)?;
     docker.ok(&["version"])?;
@@ -57,7 +64,7 @@ pub(crate) fn over_tls(machine: &Machine) -> Result {
     let options =
         ["--tlsverify", "--tlscacert", &file("ca.pem"), "--tlscert", &file("cert.pem"), "--tlskey", &file("key.pem")];
     let by_options = Docker::new("unix:///nowhere")?;
-    by_options.ok(&[&["-H", &ports.secure()][..], &options, &["ps"]].concat())?;
+    by_options.ok(&[&["-H", &ports.secure_host()][..], &options, &["ps"]].concat())?;
     contexts(&tls, &ports)?;
     by_env(machine, &docker)?;
     refusals(machine, &ports, &secure)
@@ -65,7 +72,7 @@ pub(crate) fn over_tls(machine: &Machine) -> Result {
 
 fn contexts(tls: &std::path::Path, ports: &Ports) -> Result {
     let docker = Docker::new("")?;
-    let (host, tls) = (ports.secure(), tls.display());
+    let (host, tls) = (ports.secure_host(), tls.display());
     let endpoint = format!("host={host},ca={tls}/ca.pem,cert={tls}/cert.pem,key={tls}/key.pem");
     docker.ok(&["context", "create", "far", "--docker", &endpoint])?;
     docker.ok(&["--context", "far", "ps"])?;
@@ -91,12 +98,12 @@ fn refusals(machine: &Machine, ports: &Ports, secure: &dyn Fn(&std::path::Path) 
         }
         Ok(())
     };
-    says(&Docker::new(ports.secure())?, "Client sent an HTTP request to an HTTPS server.")?;
+    says(&Docker::new(ports.secure_host())?, "Client sent an HTTP request to an HTTPS server.")?;
     let nobody = tempfile::tempdir()?;
     std::fs::copy(tls.join("ca.pem"), nobody.path().join("ca.pem"))?;
     let options = |extra: &[&str]| -> anyhow::Result<tests::docker::Said> {
         let ca = nobody.path().join("ca.pem").display().to_string();
-        let host = ports.secure();
+        let host = ports.secure_host();
         let all = [&["-H", &host, "--tlsverify", "--tlscacert", &ca][..], extra, &["ps"]].concat();
         Docker::new("")?.run(&all)
     };
