@@ -22,6 +22,9 @@ pub(crate) fn client() -> Client {
 fn script(installation: &Path, script: &Path) -> anyhow::Result<Command> {
     let mut command = Command::new("node");
     command.arg(script).env("NODE_PATH", installation.join("node_modules"));
+    // A machine that itself is a container has `/.dockerenv`, by which the client takes itself for a container of this engine and asks
+    // for ports at a gateway that is in the machine.
+    command.env("TESTCONTAINERS_HOST_OVERRIDE", "localhost");
     crate::compose::plug_in(&mut command, installation);
     Ok(command)
 }

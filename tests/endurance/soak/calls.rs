@@ -97,7 +97,7 @@ impl<'a> Client<'a> {
 
     fn ask(&self, what: &'static str, method: &str, path: &str, body: &Value) -> anyhow::Result<(&'static str, u16)> {
         let text = if body.is_null() { String::new() } else { body.to_string() };
-        let answer = request(self.host, method, path, &text)?;
+        let answer = request(self.host, method, path, &text).with_context(|| format!("{method} {path} {text}"))?;
         judge(path, &answer).with_context(|| format!("{method} {path} {text}"))?;
         Ok((what, answer.status))
     }
