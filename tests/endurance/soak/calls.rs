@@ -145,9 +145,13 @@ impl<'a> Client<'a> {
         let status = status(&head);
         ensure!(status < 500, "starting a command: {head}");
         if status == 101 && self.random.below(2) == 0 {
-            stream.shutdown(Shutdown::Write)?;
+            // The end of a client's input is none of a terminal's: there the command needs the line.
+            stream.write_all(b"line\n").or_else(unless_hung_up)?;
+            stream.shutdown(Shutdown::Write).or_else(unless_hung_up)?;
             let mut out = Vec::new();
-            stream.read_to_end(&mut out)?;
+            // A command whose container is killed may leave the line unread, which resets the connection.
+            let heard = stream.read_to_end(&mut out).map(drop).or_else(unless_hung_up);
+            heard.with_context(|| format!("reading what command {id} says"))?;
             return Ok(("run exec", 200));
         }
         Ok(("leave exec", status))
@@ -230,7 +234,7 @@ fn judge(path: &str, answer: &Answer) -> anyhow::Result<()> {
 /// The end of a connection is none of a wait that was in vain.
 fn unless_hung_up(error: std::io::Error) -> std::io::Result<()> {
     match error.kind() {
-        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => Ok(()),
+        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::NotConnected => Ok(()),
         _ => Err(error),
     }
 }
