@@ -2,6 +2,7 @@
 //!
 //! - [`debian`] installs packages, and unpacks packages of newer suites without installing them;
 //! - [`needs`] is the table of what each command needs and why;
+//! - [`failures`] keeps what failed tests said;
 //! - [`step`] runs and reports the steps of the two commands `cargo quickstart` and `cargo verify`;
 //! - [`tally`] adds up what test runners print;
 //! - [`words`] says it in the user's language.
@@ -9,6 +10,7 @@
 //! Depends on nothing that depends on more than std, so that the first command a newcomer types compiles in a second or two.
 
 pub mod debian;
+pub mod failures;
 pub mod needs;
 pub mod step;
 pub mod tally;

@@ -109,7 +109,7 @@ impl Tally {
 
     /// A line of a runner's own.
     fn runner(&mut self, line: &str) {
-        if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
+        if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(SHOWN_AS_FAILED)) {
             self.names.push(name.trim_end().to_owned());
         }
         if line.starts_with("test ") && line.ends_with(PART) {
@@ -160,6 +160,9 @@ impl Tally {
         }
     }
 }
+
+/// What a runner's line on a test ends with that failed.
+pub(crate) const SHOWN_AS_FAILED: &str = " ... FAILED";
 
 /// What a line with a runner's result begins with.
 const RESULT: &str = "test result: ";

@@ -7,14 +7,18 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use tests::case::Case;
-use tests::http::request;
+use tests::http::{Answer, request};
 
 use crate::suite::{Entry, cases, everywhere};
 
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; a_copy_that_takes_long_is_not_spoiled_by_another_or_a_start]
+    cases![
+        everywhere;
+        a_copy_that_takes_long_is_not_spoiled_by_another_or_a_start,
+        a_copy_beside_a_removal_is_of_a_container_or_of_none,
+    ]
 }
 
 /// Of a file: a multiple of a block, and more than all buffers between a client and an engine hold.
@@ -63,5 +67,29 @@ pub(crate) fn a_copy_that_takes_long_is_not_spoiled_by_another_or_a_start(case: 
         "-c",
         "cat /root/long /etc/long /var/long /usr/other >/dev/null && touch /bin/new",
     ])?;
+    Ok(())
+}
+
+/// So often is a container removed while others copy out of it.
+const REMOVALS: usize = 40;
+const COPIERS: usize = 3;
+
+/// A removal takes the anonymous volumes away that a copy has just found.
+pub(crate) fn a_copy_beside_a_removal_is_of_a_container_or_of_none(case: &Case<'_>) -> Result {
+    let (name, host) = (case.container("copied-and-removed"), case.host());
+    for _ in 0..REMOVALS {
+        case.ok(&["create", "--name", &name, "--volume=/data", "busybox"])?;
+        let copied: Vec<anyhow::Result<Answer>> = std::thread::scope(|scope| {
+            let copy = || request(host, "GET", &format!("/v1.51/containers/{name}/archive?path=/etc/passwd"), "");
+            let copiers: Vec<_> = (0..COPIERS).map(|_| scope.spawn(copy)).collect();
+            let removed = request(host, "DELETE", &format!("/v1.51/containers/{name}?v=1"), "");
+            let copied = copiers.into_iter().map(|copier| copier.join().expect("no panic in a copier"));
+            copied.chain([removed]).collect()
+        });
+        for answer in copied {
+            let answer = answer?;
+            ensure!([200, 204, 404].contains(&answer.status), "{} {}", answer.status, answer.body);
+        }
+    }
     Ok(())
 }

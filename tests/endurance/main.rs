@@ -5,6 +5,7 @@
 
 mod allowed;
 mod census;
+mod ends;
 mod fuzz;
 mod model;
 mod restore;
@@ -45,6 +46,11 @@ fn main() -> std::process::ExitCode {
             name: "model::random_histories",
             run: model::random_histories,
             kinds: &[Kind::Native, Kind::Reference],
+        },
+        Entry {
+            name: "ends::networks_change_as_of_one_that_has_ended",
+            run: ends::networks_change_as_of_one_that_has_ended,
+            kinds: &[Kind::Native],
         },
         Entry { name: "soak::nothing_is_left", run: soak::nothing_is_left, kinds: &[Kind::Native] },
         Entry { name: "fuzz::odd_requests", run: fuzz::odd_requests, kinds: &[Kind::Native] },

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 /// Longer than any engine says nothing before or within an answer.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What came back.
 #[derive(Debug, Clone)]
@@ -64,7 +64,7 @@ fn fetched(mut curl: Command, url: &str) -> Option<String> {
 /// Sends `body` as JSON to `host` (`unix://…`) on a connection of its own. HTTP/1.0, so that no answer comes in chunks.
 ///
 /// # Errors
-/// When the engine cannot be reached, does not speak HTTP, or says nothing for five minutes.
+/// When the engine cannot be reached, does not speak HTTP, or says nothing for two minutes.
 pub fn request(host: &str, method: &str, path: &str, body: &str) -> anyhow::Result<Answer> {
     request_with(host, method, path, &[], body)
 }

@@ -1,19 +1,20 @@
 //! `cargo verify [--all]`: installs what the tests need and runs them. `.ci/run` calls exactly this.
 //!
-//! Ends with the names of what was skipped and of what failed, and one line `N passed, N failed, N skipped`, summed over all runners. `--all` adds the long and heavy cases.
+//! Ends with the names of what was skipped and of what failed, what the latter said, and one line `N passed, N failed, N skipped`, summed over all runners. `--all` adds the long and heavy cases.
 
 use std::io;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
+use installers::failures::Failures;
 use installers::step::{step, watch};
 use installers::tally::Tally;
 use installers::{debian, needs, workloads};
 
 fn main() -> ExitCode {
-    let mut tally = Tally::default();
+    let (mut tally, mut failures) = (Tally::default(), Failures::default());
     let all = std::env::args().skip(1).any(|argument| argument == "--all");
-    if let Err(error) = verify(&mut tally, all) {
+    if let Err(error) = verify(&mut tally, &mut failures, all) {
         eprintln!("verify stopped at: {error}");
         tally.check("verify itself", false);
     }
@@ -24,11 +25,12 @@ fn main() -> ExitCode {
             println!();
         }
     }
+    failures.told().iter().for_each(|told| println!("{told}\n"));
     println!("{tally}");
     if tally.is_green() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn verify(tally: &mut Tally, all: bool) -> io::Result<()> {
+fn verify(tally: &mut Tally, failures: &mut Failures, all: bool) -> io::Result<()> {
     // Said before anything is compiled: it takes a while.
     if !debian::is_root() {
         return Err(io::Error::other(
@@ -76,7 +78,10 @@ fn verify(tally: &mut Tally, all: bool) -> io::Result<()> {
     }
     step("tests", || {
         let before = tally.failures();
-        let status = watch(&mut tests, |line| tally.line(line))?;
+        let status = watch(&mut tests, |line| {
+            tally.line(line);
+            failures.line(line);
+        })?;
         tally.close();
         if !status.success() && tally.failures() == before {
             tally.check("a runner that did not compile or ended badly (its message is above)", false);

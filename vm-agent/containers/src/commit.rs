@@ -2,12 +2,11 @@
 
 use crate::changes::change;
 use crate::create::merge::merge;
-use crate::handle::{Command, Handle, View};
+use crate::handle::{Command, Handle};
 use crate::lifecycle::to_the_end;
 use crate::record::Record;
 use crate::requests::CommitRequest;
 use crate::service::{Inner, blocking};
-use crate::state::State;
 use crate::{Containers, Error, Invalid, Result};
 use ::events::{Event, Kind};
 use engine_api::ContainerConfig;
@@ -42,7 +41,7 @@ impl Containers {
         let inner = Arc::clone(&self.inner);
         // A client that goes away must not leave it paused.
         to_the_end(async move {
-            if is_going(&handle.view()) {
+            if handle.view().is_going() {
                 return Err(Error::CommitRemoving(handle.id.clone()));
             }
             // One that does not run needs no pause.
@@ -87,13 +86,13 @@ impl Inner {
         let write = move |out: &mut dyn std::io::Write| {
             layers.export_changes(&upper, &chain, &FOREIGN, out)?;
             // The files of a removed one vanish while they are read. It counts as removed before they do.
-            match is_going(&watch.borrow()) {
+            match watch.borrow().is_going() {
                 false => Ok(()),
                 true => Err(layers::Error::Read(std::io::Error::other("the container is being removed"))),
             }
         };
         let images = &self.services.images;
-        let id = images.derive(base.as_ref(), draft, write).await.map_err(|error| match is_going(&handle.view()) {
+        let id = images.derive(base.as_ref(), draft, write).await.map_err(|error| match handle.view().is_going() {
             true => Error::CommitRemoving(record.id.clone()),
             false => error.into(),
         })?;
@@ -114,11 +113,6 @@ impl Inner {
         self.emit_with(&record, "commit", &attributes);
         Ok(id)
     }
-}
-
-/// What the container has is being deleted, or is about to be.
-fn is_going(view: &View) -> bool {
-    view.gone || matches!(view.record.state, State::Removing(_))
 }
 
 /// The image's configuration: the request's, or else the container's, with the changes; the container's fills the gaps.

@@ -4,7 +4,7 @@ use crate::health::Health;
 use crate::record::Record;
 use crate::requests::RemoveOptions;
 use crate::signal::Signal;
-use crate::state::{Exit, UnixNanos};
+use crate::state::{Exit, State, UnixNanos};
 use crate::stdio::{Endpoint, Hub, LogSink};
 use crate::{Error, Result};
 use engine_api::{ContainerUpdateRequest, EndpointSettings};
@@ -13,7 +13,7 @@ use runtime::cgroup::Cgroup;
 use runtime::seccomp::Program;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedMutexGuard, mpsc, oneshot, watch};
 
 /// A container's task and everything that outlives a single run.
 #[derive(Debug)]
@@ -48,6 +48,13 @@ pub(crate) struct View {
     pub(crate) ended: Exit,
     /// Removed: the last picture there is.
     pub(crate) gone: bool,
+}
+
+impl View {
+    /// What the container has is being deleted, or is about to be.
+    pub(crate) fn is_going(&self) -> bool {
+        self.gone || matches!(self.record.state, State::Removing(_))
+    }
 }
 
 /// One run of a container: the kernel objects that it holds.
@@ -156,14 +163,25 @@ impl Handle {
         Arc::clone(&self.view.borrow())
     }
 
-    /// The container as it is when its root is free, and what keeps it free; a run's root may be read by anybody.
-    pub(crate) async fn view_alone(&self, writes: bool) -> (Arc<View>, Option<tokio::sync::OwnedMutexGuard<()>>) {
+    /// The container as it is when its root is free, and what keeps it free; a run's root may be read by anybody. One that was
+    /// removed meanwhile is "no such container".
+    pub(crate) async fn view_alone(&self, writes: bool) -> Result<(Arc<View>, Option<OwnedMutexGuard<()>>)> {
         let view = self.view();
         if view.run.is_some() && !writes {
-            return (view, None);
+            return Ok((view, None));
         }
         let alone = Arc::clone(&self.root).lock_owned().await;
-        (self.view(), Some(alone))
+        let view = self.view();
+        if view.is_going() { Err(self.missing()) } else { Ok((view, Some(alone))) }
+    }
+
+    /// A failure to do something with the container's files: a removal meanwhile explains any, since volumes go without waiting.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        if self.view().is_going() { self.missing() } else { error }
+    }
+
+    fn missing(&self) -> Error {
+        Error::NoSuchContainer(self.id.clone())
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<Arc<View>> {
@@ -174,7 +192,7 @@ impl Handle {
     pub(crate) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         self.tell(command(reply));
-        answer.await.unwrap_or_else(|_| Err(Error::NoSuchContainer(self.id.clone())))
+        answer.await.unwrap_or_else(|_| Err(self.missing()))
     }
 
     pub(crate) fn tell(&self, command: Command) {

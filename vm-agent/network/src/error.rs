@@ -157,6 +157,9 @@ pub enum Error {
     /// 500; of macvlan and ipvlan networks.
     #[error(transparent)]
     Lan(#[from] LanError),
+    /// 500; the process whose namespace was to be entered.
+    #[error("the container has ended")]
+    Ended,
     /// 503
     #[error("the engine is stopping")]
     Stopping,
@@ -180,9 +183,12 @@ pub enum Kind {
 }
 
 impl Error {
-    /// Whether the process whose namespace was to be entered has ended (ESRCH, setns(2)).
-    pub(crate) fn is_gone(&self) -> bool {
-        matches!(self, Error::Kernel { source, .. } if source.raw_os_error() == Some(libc::ESRCH))
+    /// Whether the process whose namespace was to be entered has ended.
+    pub fn is_gone(&self) -> bool {
+        match self {
+            Error::Undo { cause, .. } => cause.is_gone(),
+            cause => matches!(cause, Error::Ended),
+        }
     }
 
     /// Sorts the error as dockerd does.
@@ -229,6 +235,7 @@ impl Error {
             | Error::NotConfigured { .. }
             | Error::Ports { .. }
             | Error::Kernel { .. }
+            | Error::Ended
             | Error::Lan(_)
             | Error::Sysctl { .. }
             | Error::Store(_)

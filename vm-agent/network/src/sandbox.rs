@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 
 use crate::link::Route;
@@ -131,8 +132,11 @@ fn current() -> Result<OwnedFd> {
 }
 
 fn enter(netns: BorrowedFd<'_>) -> Result<()> {
-    rustix::thread::move_into_link_name_space(netns, Some(LinkNameSpaceType::Network))
-        .map_err(kernel("enter a network namespace"))
+    match rustix::thread::move_into_link_name_space(netns, Some(LinkNameSpaceType::Network)) {
+        // setns(2): the process of a pidfd exits, or has.
+        Err(Errno::SRCH) => Err(Error::Ended),
+        entered => entered.map_err(kernel("enter a network namespace")),
+    }
 }
 
 /// Runs blocking work away from the async workers. A panic in it goes on in the caller.

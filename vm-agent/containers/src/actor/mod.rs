@@ -25,6 +25,7 @@ use crate::signal::{SIGKILL, Signal};
 use crate::state::{Action, Event, Exit, Failure, Refused, State};
 use crate::stdio::{Copiers, Hub};
 use crate::{Error, Invalid, Result};
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -67,6 +68,8 @@ pub(crate) struct Actor {
     unacknowledged: Option<AbortHandle>,
     /// Forced removals that wait for the process to end.
     removals: Vec<(RemoveOptions, Reply<()>)>,
+    /// What failed since the process is dead, and is done once its exit is.
+    after_exit: Vec<Command>,
     restarting: bool,
     /// The machine goes down.
     closing: bool,
@@ -121,6 +124,7 @@ impl Actor {
             releasing: None,
             unacknowledged: None,
             removals: Vec::new(),
+            after_exit: Vec::new(),
             restarting: false,
             closing: false,
             start_error: None,
@@ -158,12 +162,25 @@ impl Actor {
             Command::Linked { child } => self.renew_link(&child).await,
             Command::Unlink { alias, reply } => answer(reply, self.unlink(&alias).await),
             Command::Update { request, reply } => answer(reply, self.update(*request).await),
-            Command::Connect { network, settings, reply } => answer(reply, self.connect(network, *settings).await),
-            Command::Disconnect { network, force, reply } => answer(reply, self.disconnect(&network, force).await),
+            Command::Connect { network, settings, reply } => {
+                let connected = self.connect(network.clone(), (*settings).clone()).await;
+                self.answer_or_wait(reply, connected, |reply| Command::Connect { network, settings, reply });
+            }
+            Command::Disconnect { network, force, reply } => {
+                let disconnected = self.disconnect(&network, force).await;
+                self.answer_or_wait(reply, disconnected, |reply| Command::Disconnect { network, force, reply });
+            }
             Command::Exited { pid, .. } if self.run.as_ref().is_some_and(|run| run.pid != pid) => {
                 tracing::debug!(container = self.record.id, pid, "an earlier process has ended");
             }
-            Command::Exited { code, at, .. } => self.exited(code, at).await,
+            Command::Exited { code, at, .. } => {
+                self.exited(code, at).await;
+                for command in std::mem::take(&mut self.after_exit) {
+                    if !self.gone {
+                        Box::pin(self.obey(command)).await;
+                    }
+                }
+            }
             Command::RestartDue { round } if round == self.round && !self.closing => {
                 if let Err(refused) = self.happen(Event::RestartDue).await {
                     tracing::debug!(container = self.record.id, %refused, "a restart came too late");
@@ -173,6 +190,15 @@ impl Actor {
             Command::RestartDue { .. } => {}
             Command::GoOnWaiting => self.go_on_waiting(),
             Command::Probed { started_at, health } => self.probed(started_at, health).await,
+        }
+    }
+
+    /// Answers, unless it failed on a process that is dead while its exit is still on the way: that has no networks to be changed
+    /// any more, and `command` is for the container that has ended.
+    fn answer_or_wait(&mut self, reply: Reply<()>, outcome: Result<()>, command: impl FnOnce(Reply<()>) -> Command) {
+        match outcome {
+            Err(Error::Network(cause)) if cause.is_gone() && self.run.is_some() => self.after_exit.push(command(reply)),
+            outcome => answer(reply, outcome),
         }
     }
 
@@ -278,7 +304,7 @@ impl Actor {
             return Err(Error::NotRunning(self.record.id.clone()));
         };
         self.record.stopped_by_user |= ends && !self.closing;
-        match runtime::sys::pidfd_send_signal(std::os::fd::AsFd::as_fd(&run.pidfd), signal) {
+        match runtime::sys::pidfd_send_signal(run.pidfd.as_fd(), signal) {
             Ok(()) => {}
             // Already dead; its exit is on the way.
             Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => {}

@@ -32,26 +32,29 @@ impl Containers {
     /// What is at `path`; a link is reported as itself, with where it leads.
     pub async fn archive_stat(&self, id: &str, path: &str) -> Result<PathStat> {
         let (inner, path) = (Arc::clone(&self.inner), path.to_owned());
-        let (view, alone) = self.inner.find(id)?.view_alone(false).await;
+        let handle = self.inner.find(id)?;
+        let (view, alone) = handle.view_alone(false).await?;
         blocking(move || {
             let _alone = alone;
             let place = Place::find(&inner, &view, &path)?;
             stat(&place)
         })
         .await
+        .map_err(|error| handle.explain(error))
     }
 
     /// The file or tree at `path` as a tar whose first entry is its last component.
     pub async fn archive_get(&self, id: &str, path: &str) -> Result<(PathStat, mpsc::Receiver<io::Result<Bytes>>)> {
         let handle = self.inner.find(id)?;
         let (inner, path) = (Arc::clone(&self.inner), path.to_owned());
-        let (view, alone) = handle.view_alone(false).await;
+        let (view, alone) = handle.view_alone(false).await?;
         let record = Arc::clone(&view.record);
         let (stat, place) = blocking(move || {
             let place = Place::find(&inner, &view, &path)?;
             Ok((stat(&place)?, place))
         })
-        .await?;
+        .await
+        .map_err(|error| handle.explain(error))?;
         self.inner.emit(&record, "archive-path");
         let write = move |out: &mut Chunks| {
             let _alone = alone;
@@ -70,13 +73,14 @@ impl Containers {
     ) -> Result<()> {
         let handle = self.inner.find(id)?;
         let (inner, path) = (Arc::clone(&self.inner), path.to_owned());
-        let (view, alone) = handle.view_alone(true).await;
+        let (view, alone) = handle.view_alone(true).await?;
         let record = Arc::clone(&view.record);
         blocking(move || {
             let _alone = alone;
             put::unpack(&inner, &view, &path, body, options)
         })
-        .await?;
+        .await
+        .map_err(|error| handle.explain(error))?;
         self.inner.emit(&record, "extract-to-dir");
         Ok(())
     }
@@ -103,7 +107,7 @@ impl Containers {
     pub async fn export(&self, id: &str) -> Result<mpsc::Receiver<io::Result<Bytes>>> {
         let handle = self.inner.find(id)?;
         let reading = Arc::clone(&handle.files).read_owned().await;
-        let (view, alone) = handle.view_alone(false).await;
+        let (view, alone) = handle.view_alone(false).await?;
         let (record, inner) = (Arc::clone(&view.record), Arc::clone(&self.inner));
         let (chain, upper) = (record.chain.clone(), self.inner.upper(&record.id));
         let root = blocking(move || {
@@ -113,7 +117,8 @@ impl Containers {
                 None => inner.mount_root_to_read(&chain, &upper),
             }
         })
-        .await?;
+        .await
+        .map_err(|error| handle.explain(error))?;
         let inner = Arc::clone(&self.inner);
         let write = move |out: &mut Chunks| {
             let _reading = reading;
