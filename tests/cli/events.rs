@@ -13,7 +13,7 @@ use tests::wait::until;
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; of_a_whole_life, of_health, of_a_slow_probe, of_prunes, of_images]
+    cases![everywhere; of_a_whole_life, of_health, of_a_slow_probe, of_prunes, of_images, since_the_epoch]
 }
 
 /// The engine's own clock: the host's may be some milliseconds off.
@@ -37,6 +37,18 @@ fn about(events: &[Value], actor: &str) -> Vec<String> {
     let chosen = events.iter().filter(|event| event["Actor"]["ID"] == actor || attribute(event, "container") == actor);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     chosen.map(|event| format!("{} {}", text(&event["Type"]), text(&event["Action"]))).collect()
+}
+
+/// `0` is a time like any other, and not "no time".
+pub(crate) fn since_the_epoch(case: &Case<'_>) -> Result {
+    let name = case.container("epoch");
+    let id = case.ok(&["create", "--name", &name, "busybox"])?;
+    let told = about(&told(case, "0")?, &id);
+    ensure!(told == ["container create"], "{told:?}");
+    // It ends at once, and leaves nothing out.
+    let all = case.ok(&["events", "--until", "0"])?;
+    ensure!(all.lines().any(|line| line.contains(&id) && line.contains("create")), "{all}");
+    Ok(())
 }
 
 pub(crate) fn of_a_whole_life(case: &Case<'_>) -> Result {

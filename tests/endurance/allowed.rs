@@ -22,6 +22,9 @@ const OWN: &[Own] = &[
     own("/plugins/", 500, "strconv.Atoi: parsing"),
     own("/plugins/", 500, "error resolving plugin reference"),
     own("/logs", 500, "Bad parameters: you must choose at least one stream"),
+    // A time that is none.
+    own("/events", 500, "strconv.ParseInt: parsing"),
+    own("/logs", 500, "strconv.ParseInt: parsing"),
     // Neither `fromImage` nor `fromSrc`, or a source that is no address; a registry that cannot be reached, or cannot be one.
     own("/images/create", 500, r#"Get \"http"#),
     own("/auth", 500, r#"Get \"http"#),

@@ -3,6 +3,7 @@
 use engine_api::Filters;
 
 use crate::failure::Failure;
+use crate::strconv;
 
 /// The parameters of a request, in order; a name may come several times.
 #[derive(Debug, Clone, Default)]
@@ -56,14 +57,21 @@ impl Query {
         Ok(Filters::parse(self.get("filters").unwrap_or(""))?)
     }
 
-    /// A point in time, nanoseconds since the epoch: seconds with an optional fraction, or RFC 3339. Empty and `0`: none.
+    /// A point in time, nanoseconds since the epoch: seconds with an optional fraction. Empty and `-1`: none.
+    ///
+    /// Clients read other notations themselves; dockerd refuses them in the words of Go's `strconv`, as the server's error.
     pub(crate) fn time(&self, name: &'static str) -> Result<Option<i64>, Failure> {
-        match self.filled(name) {
-            None | Some("0") => Ok(None),
-            Some(text) => {
-                containers::parse_time(text).map(Some).map_err(|error| Failure::bad_request(error.to_string()))
-            }
-        }
+        let Some(text) = self.filled(name).filter(|text| *text != "-1") else { return Ok(None) };
+        let integer = |text: &str| strconv::parse_int(text).map_err(|error| Failure::internal(error.to_string()));
+        let (seconds, fraction) =
+            text.split_once('.').map_or((text, None), |(whole, fraction)| (whole, Some(fraction)));
+        let seconds = integer(seconds)?;
+        let nanoseconds = match fraction {
+            // Digits after the ninth say nothing, but have to be a number with the others.
+            Some(digits) => integer(digits).and_then(|_| integer(&format!("{digits:0<9.9}")))?,
+            None => 0,
+        };
+        Ok(Some(seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)))
     }
 }
 
@@ -77,6 +85,18 @@ mod tests {
         let truth: Vec<_> = "abcdefgh".chars().filter(|name| query.flag(&name.to_string())).collect();
         assert_eq!(truth, ['a', 'e', 'h']);
         assert!(query.flag_or("absent", true));
+    }
+
+    #[test]
+    fn times_are_read_as_dockerd_does() {
+        let time = |text: &str| Query::parse(&format!("since={text}")).time("since").map_err(|refused| refused.message);
+        assert_eq!((time(""), time("-1"), time("0")), (Ok(None), Ok(None), Ok(Some(0))));
+        assert_eq!(time("1700000000"), Ok(Some(1_700_000_000_000_000_000)));
+        assert_eq!(time("1700000000.5"), Ok(Some(1_700_000_000_500_000_000)));
+        assert_eq!(time("1700000000.0000000019"), Ok(Some(1_700_000_000_000_000_001)));
+        let refused = |text: &str| Err(format!("strconv.ParseInt: parsing \"{text}\": invalid syntax"));
+        assert_eq!(time("2024-01-01T00:00:00Z"), refused("2024-01-01T00:00:00Z"));
+        assert_eq!((time("1.5x"), time("1.")), (refused("5x"), refused("")));
     }
 
     #[test]

@@ -41,14 +41,19 @@ pub(crate) fn parse_uint(text: &str) -> Result<u64, Invalid> {
 
 /// `strconv.Atoi`: digits with an optional sign.
 pub(crate) fn atoi(text: &str) -> Result<i64, Invalid> {
+    signed("Atoi", text)
+}
+
+/// `strconv.ParseInt` to base 10 with 64 bits: the same, but for the name in the error.
+pub(crate) fn parse_int(text: &str) -> Result<i64, Invalid> {
+    signed("ParseInt", text)
+}
+
+fn signed(function: &'static str, text: &str) -> Result<i64, Invalid> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     let digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     let cause = if digits { RANGE } else { SYNTAX };
-    digits.then(|| text.parse().ok()).flatten().ok_or_else(|| Invalid {
-        function: "Atoi",
-        text: text.to_owned(),
-        cause,
-    })
+    digits.then(|| text.parse().ok()).flatten().ok_or_else(|| Invalid { function, text: text.to_owned(), cause })
 }
 
 #[cfg(test)]
@@ -73,6 +78,7 @@ mod tests {
             parse_uint(huge).expect_err("huge"),
             &format!("strconv.ParseUint: parsing \"{huge}\": value out of range"),
         );
+        check(parse_int("5x").expect_err("no number"), r#"strconv.ParseInt: parsing "5x": invalid syntax"#);
         check(atoi("1x").expect_err("no number"), r#"strconv.Atoi: parsing "1x": invalid syntax"#);
     }
 }

@@ -48,8 +48,7 @@ pub use changes::{InvalidChange, change};
 pub use create::resources::InvalidResources;
 pub use error::{Error, Invalid, Kind, Result};
 pub use logs::{
-    InvalidLogOption, InvalidLogValue, InvalidSize, InvalidTime, LogOptions, LogsRequest, Tail, parse_time, rfc3339,
-    until,
+    InvalidLogOption, InvalidLogValue, InvalidSize, InvalidTime, LogOptions, LogsRequest, Tail, rfc3339, until,
 };
 pub use requests::{
     ArchivePut, AttachRequest, CommitRequest, Counts, ListRequest, RemoveOptions, StatsRequest, StopOptions,

@@ -26,7 +26,8 @@ pub(super) async fn events(call: Call) -> Answer {
     let image_create = call.since(1, 46);
     let mut subscription = match (since, until) {
         (None, None) => call.services.events.subscribe(),
-        (since, until) => call.services.events.subscribe_since(since.unwrap_or(0), until),
+        // As in dockerd an end at the epoch, or before, is none of what has happened, but no later event is waited for.
+        (since, until) => call.services.events.subscribe_since(since.unwrap_or(0), until.filter(|until| *until > 0)),
     };
     let wanted = move |event: &Event| {
         filter.matches(event) && (image_create || event.kind != Kind::Image || event.action != "create")

@@ -19,7 +19,7 @@ pub(super) async fn logs(call: Call) -> Answer {
         timestamps: query.flag("timestamps"),
         details: query.flag("details"),
         since: query.time("since")?,
-        until: query.time("until")?,
+        until: query.time("until")?.filter(|until| *until != 0),
         tail: Tail::parse(query.get("tail").unwrap_or_default()),
     };
     let follow = request.follow;

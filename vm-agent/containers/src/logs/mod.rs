@@ -15,6 +15,6 @@ pub use reader::{LogsRequest, Tail};
 pub(crate) use reader::{Reader, read_logs};
 pub(crate) use record::encode;
 pub(crate) use split::Splitter;
-pub use time::{InvalidTime, parse as parse_time, rfc3339, until};
+pub use time::{InvalidTime, rfc3339, until};
 pub(crate) use time::{duration, now};
 pub(crate) use writer::{LogFile, Progress};

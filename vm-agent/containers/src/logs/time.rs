@@ -9,7 +9,7 @@ use jiff::Timestamp;
 pub struct InvalidTime(pub String);
 
 /// `1700000000`, `1700000000.000000001` or RFC 3339.
-pub fn parse(text: &str) -> Result<UnixNanos, InvalidTime> {
+pub(crate) fn parse(text: &str) -> Result<UnixNanos, InvalidTime> {
     let invalid = || InvalidTime(text.to_owned());
     let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
     if let Ok(seconds) = seconds.parse::<i64>()
