@@ -50,6 +50,9 @@ pub const TEST: &[Need] = &[
 /// Needed by the heavy workloads of `--all` only.
 pub const WORKLOADS: &[Need] = &[need("debootstrap", "makes the Debian that runs in a container")];
 
+/// Needed by `cargo reference` only.
+pub const REFERENCE: &[Need] = &[need("mmdebstrap", "makes the Debian that the reference dockerd runs in")];
+
 /// What installs the clients that are tried against the engine, and runs them: each with how it shows that it is there, since
 /// they often come from elsewhere than Debian.
 const CLIENTS: &[(&[&str], &[Need])] = &[
@@ -115,7 +118,7 @@ fn qemu_version() -> Option<(String, u32)> {
     Some((version, major))
 }
 
-/// The stock docker CLI: the one on PATH when it is at least version 24, else Debian's newest, unpacked and not installed
+/// The stock docker CLI: the one on PATH when it is at least version 28, else Debian's newest, unpacked and not installed
 /// (Debian 12's own is 20.10 and would bring a daemon).
 ///
 /// # Errors
@@ -124,7 +127,7 @@ pub fn docker_cli() -> io::Result<std::path::PathBuf> {
     if let Ok(out) = Command::new("docker").arg("--version").output() {
         let text = String::from_utf8_lossy(&out.stdout);
         let major: Option<u32> = text.split_whitespace().nth(2).and_then(|v| v.split('.').next()?.parse().ok());
-        if major.is_some_and(|major| major >= 24) {
+        if major.is_some_and(|major| major >= 28) {
             return Ok("docker".into());
         }
     }
@@ -213,7 +216,7 @@ mod tests {
     #[test]
     fn every_need_has_a_reason_and_is_named_once() {
         let clients = CLIENTS.iter().flat_map(|(_, needs)| *needs);
-        let all: Vec<&Need> = BUILD.iter().chain(TEST).chain(WORKLOADS).chain(clients).collect();
+        let all: Vec<&Need> = BUILD.iter().chain(TEST).chain(WORKLOADS).chain(REFERENCE).chain(clients).collect();
         for need in &all {
             assert!(!need.reason.is_empty(), "{} needs a reason", need.package);
             assert_eq!(all.iter().filter(|other| other.package == need.package).count(), 1, "{}", need.package);

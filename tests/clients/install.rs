@@ -104,7 +104,7 @@ fn locked(name: &str) -> Option<String> {
     Some(rest.split_once('"')?.0.to_owned())
 }
 
-fn is_at_least(found: &str, wanted: &str) -> bool {
+pub(crate) fn is_at_least(found: &str, wanted: &str) -> bool {
     let numbers = |version: &str| -> Vec<u64> {
         // Debian's epoch and revision are not the client's.
         let version = version.rsplit_once(':').map_or(version, |(_, rest)| rest);
