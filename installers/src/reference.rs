@@ -12,8 +12,18 @@ use crate::debian;
 use crate::step::follow;
 
 /// dockerd with what it calls, and the tools that its users call in its namespaces.
-const PACKAGES: &[&str] =
-    &["docker.io", "containerd", "runc", "tini", "iptables", "nftables", "iproute2", "kmod", "ca-certificates"];
+const PACKAGES: &[&str] = &[
+    "docker.io",
+    "containerd",
+    "runc",
+    "tini",
+    "iptables",
+    "nftables",
+    "iproute2",
+    "kmod",
+    "procps",
+    "ca-certificates",
+];
 
 /// Puts the Debian together as a root for dockerd and becomes dockerd: in a mount and a network namespace of its own, with the loopback
 /// interface up. `$1` is the Debian, `$2` the folder of the run, which has the same path inside.
@@ -30,6 +40,8 @@ mount --rbind /sys/fs/cgroup "$root/sys/fs/cgroup"
 mount -t tmpfs tmpfs "$root/run"
 mkdir -p "$root$run" "$root/mnt"
 mount --bind "$run" "$root$run"
+# Where tests make the folders that they mount.
+mount --rbind /tmp "$root/tmp"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 cd "$root"
 pivot_root . mnt

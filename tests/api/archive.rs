@@ -9,16 +9,17 @@ use anyhow::{Context, ensure};
 use tests::case::Case;
 use tests::http::{Answer, request};
 
-use crate::suite::{Entry, cases, everywhere};
+use crate::suite::{Entry, cases, everywhere, not_of_dockerd};
 
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![
-        everywhere;
-        a_copy_that_takes_long_is_not_spoiled_by_another_or_a_start,
-        a_copy_beside_a_removal_is_of_a_container_or_of_none,
+    [
+        cases![everywhere; a_copy_that_takes_long_is_not_spoiled_by_another_or_a_start],
+        // dockerd answers 500: "RWLayer of container … is unexpectedly nil".
+        cases![not_of_dockerd; a_copy_beside_a_removal_is_of_a_container_or_of_none],
     ]
+    .concat()
 }
 
 /// Of a file: a multiple of a block, and more than all buffers between a client and an engine hold.
