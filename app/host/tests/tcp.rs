@@ -223,15 +223,21 @@ async fn settings_and_certificates_are_in_force_at_once() {
     assert!(error.contains("make them with `berth tls create`"), "{error}");
     let status = client.status().await.unwrap();
     assert!(status.machine.notes.iter().any(|note| note.contains("`berth tls create`")), "{status:?}");
-    assert_eq!(status.listening, [""; 0]);
+    assert_eq!(status.listening, [tls.as_str()]);
+    let mut refused = TcpStream::connect((one.as_str(), 2376)).await.unwrap();
+    assert_eq!(refused.read(&mut [0; 8]).await.unwrap_or(0), 0, "nobody is let in");
     let error = client.set("listen", Some("tcp://0.0.0.0:2375")).await.unwrap_err().to_string();
     assert!(error.contains("`tcp://0.0.0.0:2375` would make everybody who reaches it root"), "{error}");
 
+    // Nobody tells the daemon that there are some now.
     let certificates = certificates(&home, &one);
+    let ours = Papers::of(&certificates.folder());
+    assert!(ours.ask(&one).await.unwrap().starts_with("HTTP/1.1 503 "));
+    let notes = client.status().await.unwrap().machine.notes;
+    assert!(!notes.iter().any(|note| note.contains("certificates")), "{notes:?}");
     let both = format!("{tls},tcp://{other}:2375");
     client.set("listen", Some(&both)).await.unwrap();
     assert_eq!(client.status().await.unwrap().listening.join(","), both);
-    let ours = Papers::of(&certificates.folder());
     assert!(ours.ask(&one).await.unwrap().starts_with("HTTP/1.1 503 "));
     assert!(plain(&other, 2375, PING).await.starts_with("HTTP/1.1 503 "));
     let rebound = String::from_utf8_lossy(PING).replace("localhost", "page.example:2375");
@@ -247,6 +253,8 @@ async fn settings_and_certificates_are_in_force_at_once() {
     assert!(error.contains("server-key.pem can be read by other users"), "{error}");
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
     ours.ask(&one).await.unwrap();
+    let notes = client.status().await.unwrap().machine.notes;
+    assert!(!notes.iter().any(|note| note.contains("server-key.pem")), "{notes:?}");
     for (secret, mode) in [("ca-key.pem", 0o600), ("key.pem", 0o600), ("", 0o700)] {
         let secret = certificates.folder().join(secret);
         std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(mode | 0o050)).unwrap();

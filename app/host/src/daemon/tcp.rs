@@ -58,7 +58,7 @@ struct Shown {
     addresses: Vec<String>,
     /// At one of them clients need a certificate.
     tls: bool,
-    /// Why the setting cannot be followed.
+    /// At which addresses nobody listens, and why. What is wrong with certificates is no part of it: that is seen anew each time.
     failures: Vec<String>,
 }
 
@@ -99,7 +99,8 @@ impl Tcp {
     }
 
     /// Closes what is no longer wanted, then opens what is wanted and not open. Connections that are there go on. A failure is also
-    /// noted for the status, and keeps no other address from being opened.
+    /// noted for the status, and keeps no other address from being opened. Without certificates that serve, the addresses are
+    /// open all the same and refuse everybody: whoever makes some later need tell nobody.
     pub(super) async fn follow_settings(&self) -> Result<()> {
         let mut open = self.open.lock().await;
         let wanted = Settings::load(&self.paths.settings()).map(|settings| settings.listen.clone());
@@ -131,17 +132,16 @@ impl Tcp {
                 }
             }
         }
+        let tls = open.iter().any(|listening| listening.address.is_tls());
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         shown.addresses = open.iter().map(|listening| listening.address.to_string()).collect();
-        shown.tls = open.iter().any(|listening| listening.address.is_tls());
+        shown.tls = tls;
         shown.failures = failures;
-        result
+        drop(shown);
+        if tls { result.and(self.security.config().map(drop)) } else { result }
     }
 
     fn open(&self, address: Address) -> Result<Listening> {
-        if address.is_tls() {
-            self.security.config()?;
-        }
         let failed = |source| Error::Listen { address: address.to_string(), source };
         let listener = ports::bind::tcp(address.socket()).map_err(failed)?;
         tracing::info!(tls = address.is_tls(), "the engine is offered at {address}");
