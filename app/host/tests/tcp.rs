@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use host::client::Client;
-use host::tls::{Certificates, Lifetime};
+use host::tls::{self, Certificates, Lifetime};
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -396,13 +396,27 @@ async fn nothing_is_replaced_unasked_and_all_is_private() {
     }
     std::fs::write(&key, right).unwrap();
 
-    // A new authority that could not be written takes no client's files away.
+    // A new authority whose making is broken off takes no client's files away, and what it did not sign is told.
+    assert_eq!(tls::warnings(&home.paths), [""; 0]);
     let in_the_way = certificates.folder().join("server-key.pem");
     std::fs::remove_file(&in_the_way).unwrap();
     std::fs::create_dir_all(in_the_way.join("x")).unwrap();
     certificates.create(&[], Lifetime::default(), true).unwrap_err();
     assert!(clients.join("ci/key.pem").exists());
     std::fs::remove_dir_all(&in_the_way).unwrap();
+    let warnings = tls::warnings(&home.paths);
+    for (warning, (file, remedy)) in warnings.iter().zip([
+        ("server-cert.pem", "`berth tls renew`"),
+        ("cert.pem", "`berth tls renew`"),
+        ("clients/ci/cert.pem", "`berth tls client ci --force`"),
+    ]) {
+        let told = format!("/{file} is of another authority than ca.pem, and is refused: {remedy}");
+        assert!(warning.contains(&told), "{warnings:?}");
+    }
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    certificates.renew(&[], Lifetime::default()).unwrap();
+    certificates.client("ci", Lifetime::default(), true).unwrap();
+    assert_eq!(tls::warnings(&home.paths), [""; 0]);
 
     certificates.create(&[], Lifetime::default(), true).unwrap();
     let anew = certificates.list().unwrap();

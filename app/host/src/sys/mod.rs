@@ -55,19 +55,47 @@ pub fn create_private_dir(dir: &Path) -> Result<()> {
 /// When it cannot be written or replaced: then the old file stays, and nothing else. When its folder cannot be flushed the new one is
 /// there, and may not outlive a power cut.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
-    // Two writers at once must not meet in one temporary file.
+    write_all_private(&[(path, bytes)])
+}
+
+/// As [`write_private`], for files of one folder that belong together: all are on disk before the first one takes its place, so that
+/// a full disk or a program that is ended while it writes leaves all the old ones.
+///
+/// # Errors
+/// As [`write_private`]. When one cannot be replaced, those before it are.
+pub fn write_all_private(files: &[(&Path, &[u8])]) -> Result<()> {
+    let mut temporaries = Vec::new();
+    let replaced = files
+        .iter()
+        .try_for_each(|(path, bytes)| {
+            temporaries.push(temporary(path));
+            let temporary = &temporaries[temporaries.len() - 1];
+            platform::write_private(temporary, bytes, path).map_err(Error::file("write", temporary))
+        })
+        .and_then(|()| {
+            let mut pairs = temporaries.iter().zip(files);
+            pairs.try_for_each(|(new, (path, _))| std::fs::rename(new, path).map_err(Error::file("replace", *path)))
+        });
+    if replaced.is_err() {
+        for left in temporaries {
+            // It may hold secrets, and nobody would look for it. When it cannot be removed, or never came to be, the failure says
+            // enough.
+            let _ = std::fs::remove_file(left);
+        }
+    }
+    replaced?;
+    match files.first() {
+        Some((path, _)) => platform::sync_parent(path).map_err(Error::file("write the folder of", *path)),
+        None => Ok(()),
+    }
+}
+
+/// Where the new file of `path` is written. Two writers at once must not meet in one.
+fn temporary(path: &Path) -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(format!(".{}-{}.new", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
-    let temporary = PathBuf::from(temporary);
-    let written = platform::write_private(&temporary, bytes, path).map_err(Error::file("write", &temporary));
-    let replaced = written.and_then(|()| std::fs::rename(&temporary, path).map_err(Error::file("replace", path)));
-    if replaced.is_err() {
-        // It may hold secrets, and nobody would look for it. When it cannot be removed, or never came to be, the failure says enough.
-        let _ = std::fs::remove_file(&temporary);
-    }
-    replaced?;
-    platform::sync_parent(path).map_err(Error::file("write the folder of", path))
+    PathBuf::from(temporary)
 }
 
 /// Locks the folder `dir` until what is returned is dropped; whoever else locks it so waits. Leaves no file behind, and needs no
@@ -246,6 +274,16 @@ mod tests {
         assert!(matches!(write_private(&target, b"secret"), Err(Error::File { action: "replace", .. })));
         let names: Vec<_> = dir.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, ["f"]);
+    }
+
+    #[test]
+    fn of_files_that_belong_together_none_is_replaced_before_all_are_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let (first, second) = (dir.path().join("first"), dir.path().join("missing/second"));
+        std::fs::write(&first, "old").unwrap();
+        assert!(write_all_private(&[(&first, b"new"), (&second, b"new")]).is_err());
+        assert_eq!(std::fs::read(&first).unwrap(), b"old");
+        assert_eq!(dir.path().read_dir().unwrap().count(), 1);
     }
 
     #[test]

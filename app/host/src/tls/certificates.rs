@@ -70,9 +70,7 @@ impl Certificates {
         // Whatever can fail without a disk comes before the first file.
         let names = self.own_names().into_iter().chain(names.iter().cloned()).collect();
         let signed = self.sign_both(&authority, names, lifetime)?;
-        self.write(CA_KEY, &authority.key)?;
-        self.write(CA, &authority.certificate)?;
-        self.write_both(&signed)?;
+        self.write(&[(CA_KEY, &authority.key), (CA, &authority.certificate)], &signed)?;
         let clients = self.paths.tls_clients_dir();
         if clients.exists() {
             // Of the authority before, whom nobody trusts any more.
@@ -94,7 +92,7 @@ impl Certificates {
         let kept = Known::read(Role::Server, &self.file(SERVER_CERTIFICATE)).map(|known| known.names);
         let kept = kept.unwrap_or_default().into_iter().chain(self.own_names());
         let signed = self.sign_both(&authority, kept.chain(names.iter().cloned()).collect(), lifetime)?;
-        self.write_both(&signed)
+        self.write(&[], &signed)
     }
 
     /// Makes what another client needs, in a folder of its own: `ca.pem`, `cert.pem`, `key.pem`.
@@ -193,11 +191,17 @@ impl Certificates {
         Ok([server, client])
     }
 
-    fn write_both(&self, [server, client]: &[Pair; 2]) -> Result<()> {
-        self.write(SERVER_KEY, &server.key)?;
-        self.write(SERVER_CERTIFICATE, &server.certificate)?;
-        self.write(CLIENT_KEY, &client.key)?;
-        self.write(CLIENT_CERTIFICATE, &client.certificate)
+    /// All of them or none, unless it is broken off at the very last: `berth status` tells of certificates of another authority.
+    fn write(&self, authority: &[(&str, &str)], [server, client]: &[Pair; 2]) -> Result<()> {
+        let signed = [
+            (SERVER_KEY, &*server.key),
+            (SERVER_CERTIFICATE, &server.certificate),
+            (CLIENT_KEY, &client.key),
+            (CLIENT_CERTIFICATE, &client.certificate),
+        ];
+        let files: Vec<_> = authority.iter().chain(&signed).map(|(name, text)| (self.file(name), text)).collect();
+        let files: Vec<_> = files.iter().map(|(path, text)| (path.as_path(), text.as_bytes())).collect();
+        sys::write_all_private(&files)
     }
 
     fn authority(&self) -> Result<Pair> {
@@ -227,10 +231,6 @@ impl Certificates {
 
     fn file(&self, name: &str) -> PathBuf {
         self.folder().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) -> Result<()> {
-        sys::write_private(&self.file(name), text.as_bytes())
     }
 
     fn failed(&self, name: &str, error: &rcgen::Error) -> Error {

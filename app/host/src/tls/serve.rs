@@ -74,12 +74,8 @@ impl Security {
 }
 
 fn load([ca, certificate, key]: &[PathBuf; 3]) -> Result<ServerConfig> {
-    let mut roots = RootCertStore::empty();
-    for root in certificates(ca)? {
-        roots.add(root).map_err(|error| bad(ca, &error))?;
-    }
     let provider = Arc::new(ring::default_provider());
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(ca)?), provider.clone());
     // Go's clients show no certificate of another authority than those that are named, and would be told that they have none.
     let verifier = verifier.clear_root_hint_subjects().build();
     let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| bad(key, &error))?;
@@ -95,7 +91,17 @@ fn load([ca, certificate, key]: &[PathBuf; 3]) -> Result<ServerConfig> {
     Ok(config)
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
+/// The authorities in a file.
+pub(super) fn roots(ca: &Path) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for root in certificates(ca)? {
+        roots.add(root).map_err(|error| bad(ca, &error))?;
+    }
+    Ok(roots)
+}
+
+/// What is in a file, of which there is at least one.
+pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>);
     match read {
         Ok(all) if all.is_empty() => Err(bad(file, &"there is no certificate in it")),

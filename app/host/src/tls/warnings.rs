@@ -1,32 +1,83 @@
-//! Certificates that will be refused soon.
+//! Certificates that are refused, or will be soon.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
+use rustls::crypto::ring;
+use rustls::pki_types::UnixTime;
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
+use rustls::{CertificateError, RootCertStore};
 
 use super::certificates::Certificates;
 use super::known::{Known, Role};
-use super::remedy;
-use crate::Error;
+use super::{bad, remedy, serve};
 use crate::paths::Paths;
 use crate::settings::{Address, Settings};
+use crate::{Error, Result};
 
 const DAY: i64 = 24 * 60 * 60;
 /// Time enough to give every client a new file.
 const SOON_DAYS: i64 = 30;
 
-/// One line for each certificate that expires within a month, or why they cannot be read. Empty when there are none. Blocks.
+/// One line for each certificate that expires within a month or is of another authority, or why they cannot be read. Empty when there are none. Blocks.
 pub fn warnings(paths: &Paths) -> Vec<String> {
     let certificates = Certificates::of(paths);
     if !certificates.exist() {
         return Vec::new();
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
-    match certificates.list() {
-        Ok(all) => {
-            let listen = Settings::load_or_default(&paths.settings()).listen.clone();
-            all.iter().filter_map(|known| warning(known, now)).chain(unnamed(&all, &listen)).collect()
+    let warned = certificates.list().and_then(|all| {
+        let listen = Settings::load_or_default(&paths.settings()).listen.clone();
+        Ok(all
+            .iter()
+            .filter_map(|known| warning(known, now))
+            .chain(strays(&all)?)
+            .chain(unnamed(&all, &listen))
+            .collect())
+    });
+    warned.unwrap_or_else(|error| vec![Error::chain(&error)])
+}
+
+/// What another authority signed than the one that is first in `all`: a new one came, and its making was broken off.
+fn strays(all: &[Known]) -> Result<Vec<String>> {
+    let Some((authority, signed)) = all.split_first() else { return Ok(Vec::new()) };
+    let roots = Arc::new(serve::roots(&authority.file)?);
+    let mut strays = Vec::new();
+    for known in signed {
+        if !is_of(&roots, known)? {
+            let (file, remedy) = (known.file.display(), remedy(&known.file));
+            strays
+                .push(format!("the certificate {file} is of another authority than ca.pem, and is refused: {remedy}"));
         }
-        Err(error) => vec![Error::chain(&error)],
     }
+    Ok(strays)
+}
+
+/// Whether one of `roots` signed it, be it by way of others in its file.
+fn is_of(roots: &Arc<RootCertStore>, known: &Known) -> Result<bool> {
+    let chain = serve::certificates(&known.file)?;
+    let (end, between) = (&chain[0], &chain[1..]);
+    let failed = |error: &dyn std::error::Error| bad(&known.file, &error.to_string());
+    let (provider, now) = (ring::default_provider(), UnixTime::now());
+    let verified = match known.role {
+        Role::Authority => Ok(()),
+        Role::Server => {
+            let end = ParsedCertificate::try_from(end).map_err(|error| failed(&error))?;
+            let algorithms = provider.signature_verification_algorithms.all;
+            verify_server_cert_signed_by_trust_anchor(&end, roots, between, now, algorithms)
+        }
+        Role::Client => {
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots.clone(), Arc::new(provider)).build();
+            verifier.map_err(|error| failed(&error))?.verify_client_cert(end, between, now).map(drop)
+        }
+    };
+    // What else may be wrong with it is told elsewhere.
+    let stray = matches!(
+        verified,
+        Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature))
+    );
+    Ok(!stray)
 }
 
 /// An address at which clients would find a certificate that is not for it.
