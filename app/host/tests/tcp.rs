@@ -5,10 +5,11 @@
 mod support;
 
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use host::client::Client;
 use host::tls::{self, Certificates, Lifetime};
@@ -306,6 +307,44 @@ async fn settings_and_certificates_are_in_force_at_once() {
     client.down().await.unwrap().settled().await.unwrap();
     client.quit().await.unwrap();
     drop(daemon);
+}
+
+/// Waits until something waits for a lock of the file or folder.
+async fn somebody_waits_for(path: &Path) {
+    let inode = format!(":{} ", std::fs::metadata(path).unwrap().ino());
+    let waits = |line: &str| line.contains(" -> FLOCK ") && line.contains(&inode);
+    let waiting = async {
+        while !std::fs::read_to_string("/proc/locks").unwrap().lines().any(waits) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect("somebody waits");
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_leaves_no_change_half_done() {
+    let (home, address) = (Home::new("FAKE_KVM=boot"), address());
+    home.set(&[("listen", &format!("tcp://{address}:2375"))]);
+    let _daemon = daemon(&home).await;
+    assert!(plain(&address, 2375, PING).await.starts_with("HTTP/1.1 503 "));
+    let held = std::fs::File::open(home.paths.config_dir()).unwrap();
+    held.lock().unwrap();
+    let mut control = UnixStream::connect(home.paths.control_socket()).await.unwrap();
+    let body = r#"{"name":"listen","value":null}"#;
+    let head = format!("PUT /settings HTTP/1.1\r\nHost: berth\r\nContent-Length: {}\r\n\r\n", body.len());
+    control.write_all((head + body).as_bytes()).await.unwrap();
+    somebody_waits_for(home.paths.config_dir()).await;
+    // The daemon hangs up when its client does.
+    control.shutdown().await.unwrap();
+    assert_eq!(tokio::time::timeout(PATIENCE, control.read(&mut [0; 8])).await.unwrap().unwrap(), 0);
+    drop(held);
+    let shut = async {
+        while TcpStream::connect((address.as_str(), 2375)).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, shut).await.expect("the port is shut");
+    assert!(host::settings::Settings::load(&home.paths.settings()).unwrap().listen.is_empty());
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! A setting is changed, and what follows from it at once follows: with a daemon or without one.
 
-use super::keep_context;
 use super::well_known::WellKnown;
+use super::{Shared, keep_context};
 use crate::Result;
+use crate::machine;
 use crate::machine::record::AcceleratorMemory;
 use crate::paths::Paths;
 use crate::settings::{Entry, Settings};
@@ -23,14 +24,27 @@ pub fn change_setting(paths: &Paths, name: &str, value: Option<&str>) -> Result<
     follow(paths, &settings, name, || unattended.leave())
 }
 
+impl Shared {
+    /// As [`change_setting`], in the daemon, where more follows. It is not to be given up half-way: what is saved and not followed would
+    /// leave open what the user believes to be shut.
+    pub(super) async fn change_setting(&self, name: String, value: Option<String>) -> Result<Entry> {
+        let (paths, well_known) = (self.paths.clone(), self.well_known.clone());
+        let is_listen = name == "listen";
+        let entry = machine::blocking(move || {
+            let settings = Settings::change(&paths, &name, value.as_deref())?;
+            follow(&paths, &settings, &name, || well_known.follow_settings())
+        });
+        let entry = entry.await?;
+        if is_listen {
+            self.tcp.follow_settings().await?;
+        }
+        Ok(entry)
+    }
+}
+
 /// What follows from a change of `name` that is in `settings`; `well_known` does it for docker's own path, which leads only to a
 /// daemon that runs.
-pub(super) fn follow(
-    paths: &Paths,
-    settings: &Settings,
-    name: &str,
-    well_known: impl FnOnce() -> Result<()>,
-) -> Result<Entry> {
+fn follow(paths: &Paths, settings: &Settings, name: &str, well_known: impl FnOnce() -> Result<()>) -> Result<Entry> {
     match name {
         "docker_context" => keep_context(paths)?,
         "var_run_docker_sock" => well_known()?,

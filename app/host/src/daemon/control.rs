@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
 
 use super::protocol::{DaemonStatus, DaemonVersion, ErrorBody, LogSource, ResetRequest, SHELL_PROTOCOL, SettingChange};
-use super::{Shared, change, logs};
+use super::{Shared, logs};
 use crate::machine::{self, MachineStatus, Phase};
 use crate::settings::Settings;
 use crate::sys::LocalListener;
@@ -64,7 +64,8 @@ async fn answer(request: Request<Incoming>, shared: Shared) -> Response<Body> {
         (Method::GET, "/status") => json(&status(&shared).await),
         (Method::POST, "/up") => {
             // An address that this computer did not have when the daemon began it may have now. What fails is in the notes.
-            let _ = shared.tcp.follow_settings().await;
+            let tcp = shared.tcp.clone();
+            let _ = machine::to_the_end(async move { tcp.follow_settings().await }).await;
             change(&shared, machine::Request::Up).await
         }
         (Method::POST, "/down") => change(&shared, machine::Request::Down).await,
@@ -161,14 +162,9 @@ async fn reset_machine(request: Request<Incoming>, shared: &Shared) -> Result<Re
 }
 
 async fn change_setting(request: Request<Incoming>, shared: &Shared) -> Result<Response<Body>> {
-    let change: SettingChange = body(request).await?;
-    let (paths, name, value) = (shared.paths.clone(), change.name.clone(), change.value);
-    let settings = machine::blocking(move || Settings::change(&paths, &name, value.as_deref())).await?;
-    let entry = change::follow(&shared.paths, &settings, &change.name, || shared.well_known.follow_settings())?;
-    if change.name == "listen" {
-        shared.tcp.follow_settings().await?;
-    }
-    json(&entry)
+    let SettingChange { name, value } = body(request).await?;
+    let shared = shared.clone();
+    json(&machine::to_the_end(async move { shared.change_setting(name, value).await }).await?)
 }
 
 async fn send_logs(query: &str, shared: &Shared) -> Result<Response<Body>> {

@@ -22,7 +22,7 @@ use crate::{Error, Result};
 
 pub use state::{Failure, Step};
 pub use status::{MachineStatus, Phase, Progress, StepReport};
-pub(crate) use steps::blocking;
+pub(crate) use steps::{blocking, to_the_end};
 
 /// What a holder of a [`Handle`] may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -147,11 +147,17 @@ async fn ping(guest: &Guest) -> std::io::Result<bool> {
 
 /// Runs file work off the event loop.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => {
-            let source = std::io::Error::other(error.to_string());
-            Err(Error::Spawn { program: PathBuf::from("a worker thread"), source })
-        }
-    }
+    joined(tokio::task::spawn_blocking(work)).await
+}
+
+/// Runs `work` also when nobody waits for it any more: the future of a request is dropped with its client's connection.
+pub(crate) async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    joined(tokio::spawn(work)).await
+}
+
+async fn joined<T>(task: tokio::task::JoinHandle<Result<T>>) -> Result<T> {
+    task.await.unwrap_or_else(|error| {
+        let source = std::io::Error::other(error.to_string());
+        Err(Error::Spawn { program: PathBuf::from("a worker thread"), source })
+    })
 }
