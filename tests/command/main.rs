@@ -82,6 +82,7 @@ fn main() -> std::process::ExitCode {
         credentials::logout,
         tls::made_shown_and_pointed_at,
         tls::refusals,
+        tls::locks,
         words::chinese,
         words::completions_and_manual,
         words::json_without_a_machine,

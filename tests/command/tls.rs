@@ -1,9 +1,16 @@
-//! `berth tls` and the setting `listen`, without a daemon.
+//! `berth tls` and the setting `listen`, without a daemon; and what commands wait for.
 
-use anyhow::ensure;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
 use serde_json::Value;
 use tests::berth::Berth;
 use tests::case::Case;
+use tests::wait::until;
 
 type Result = anyhow::Result<()>;
 
@@ -73,5 +80,46 @@ pub(crate) fn refusals(berth: &Berth, _: &Case<'_>) -> Result {
     refused(&["tls", "client", "../x"], "is no name for a client")?;
     berth.ok(&["tls", "client", "laptop"])?;
     refused(&["tls", "client", "laptop"], "`berth tls client laptop --force` makes new ones")?;
+    Ok(())
+}
+
+/// Who keeps something locked is named, and waited for: by the command itself, and by a daemon that was asked.
+pub(crate) fn locks(_: &Berth, _: &Case<'_>) -> Result {
+    let berth = Berth::new(None)?;
+    let config = berth.home().join("config");
+    berth.ok(&["config", "set", "docker_context", "false"])?;
+    let lock = config.join("tls.lock");
+    File::create(&lock)?;
+    let set = ["config", "set", "disk_gib", "65"];
+    waits(&berth, &["tls", "create", "--force"], &lock)?;
+    waits(&berth, &set, &config)?;
+    waits(&berth, &["logout", "registry.example"], &berth.docker_config())?;
+    let mut daemon = berth.piped(&["daemon"])?;
+    let socket = berth.home().join("run/control.sock");
+    until("the daemon", Duration::from_secs(60), || UnixStream::connect(&socket).ok())?;
+    let told = waits(&berth, &set, &config);
+    berth.ok(&["machine", "quit"])?;
+    daemon.wait()?;
+    told
+}
+
+fn waits(berth: &Berth, words: &[&str], locked: &std::path::Path) -> Result {
+    let (process, path) = (std::process::id(), locked.display());
+    for (locale, line) in [
+        ("C.UTF-8", format!("waiting for process {process}, which has locked {path}\n")),
+        ("zh_CN.UTF-8", format!("正在等待进程 {process}，它锁定了 {path}\n")),
+    ] {
+        let held = File::open(locked)?;
+        held.lock()?;
+        let mut command = berth.command(words);
+        let mut waiting = command.env("LC_ALL", locale).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        let mut said = String::new();
+        // Open until it has ended: it may have more to say.
+        let mut stderr = BufReader::new(waiting.stderr.take().context("it is piped")?);
+        stderr.read_line(&mut said)?;
+        drop(held);
+        let ended = waiting.wait()?;
+        ensure!(said == line && ended.success(), "{words:?}: {ended}: {said}");
+    }
     Ok(())
 }

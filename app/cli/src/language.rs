@@ -138,6 +138,8 @@ mod tests {
             Error::Link(host::link::LinkError::NoAnswer),
             Error::File { action: "write", path: "/f".into(), source: std::io::ErrorKind::StorageFull.into() },
             Error::SecondDaemon { pid: "7".into(), place: "/d".into() },
+            Error::Locked { path: "/f".into(), pid: Some(7), seconds: 11 },
+            Error::Locked { path: "/f".into(), pid: None, seconds: 11 },
             Error::DiskInUse { path: "/d".into() },
             Error::DaemonUnreachable { pid: 7, runtime: "/r".into() },
             Error::DaemonSilent { seconds: 10, log: "/log".into() },

@@ -11,6 +11,7 @@ mod language;
 mod machine;
 mod manual;
 mod tls;
+mod waiting;
 
 rust_i18n::i18n!("locales", fallback = "en");
 

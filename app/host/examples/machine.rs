@@ -8,6 +8,7 @@ use std::io::Write;
 use control::shell::{self, Frame, Size, Start};
 use host::client::{Client, StatusStream};
 use host::daemon::protocol::LogSource;
+use host::locks::Patience;
 use host::paths::Paths;
 use host::{Result, daemon};
 
@@ -42,7 +43,7 @@ async fn run(words: &[&str]) -> Result<()> {
             Ok(())
         }
         // For when no daemon runs.
-        ["set", name, value] => daemon::change_setting(&paths, name, Some(value)).map(drop),
+        ["set", name, value] => daemon::change_setting(&paths, name, Some(value), Patience::default()).map(drop),
         ["logs", rest @ ..] => {
             let source = LogSource::ALL.into_iter().find(|source| rest.first() == Some(&source.name()));
             let mut text = Client::connect(paths).await?.logs(source.unwrap_or(LogSource::Console), false).await?;

@@ -57,6 +57,11 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    #[error(
+        "{path} is locked by {}, which did not let go of it within {seconds} s: end that program or let it go on, then try again",
+        .pid.map_or_else(|| "another program".to_owned(), |pid| format!("process {pid}"))
+    )]
+    Locked { path: PathBuf, pid: Option<u32>, seconds: u64 },
     #[error("bad value `{value}` for {name}: {expected}")]
     BadSetting { name: &'static str, value: String, expected: String },
     #[error("{path} is not readable as settings: {reason}; correct the line or remove the file")]

@@ -6,6 +6,7 @@
 //! - [`link`] carries byte streams between host and guest; [`ports`] and [`daemon`] put them on the host's sockets.
 //! - [`client`] is how the command line and the window talk to the daemon.
 //! - [`tls`] makes the certificates of the engine over TCP.
+//! - [`locks`] keeps two programs from changing the same files at once.
 //! - [`context`] and [`diagnostics`] are what surrounds them.
 //!
 //! Invariants: only `paths` names files; only `driver` and `sys` know the platform; the host keeps no container state.
@@ -21,6 +22,7 @@ mod engine_http;
 mod error;
 pub mod image;
 pub mod link;
+pub mod locks;
 pub mod machine;
 pub mod paths;
 pub mod ports;

@@ -8,6 +8,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Stdio;
 
 use host::client::Client;
+use host::locks::Patience;
 use host::machine::{Handle, Phase, Request};
 use host::{Error, context, paths};
 use support::{Home, daemon_with, eventually, example, http, settle, write_program};
@@ -112,7 +113,7 @@ async fn settings_that_are_changed_without_a_daemon_have_the_same_consequences()
         assert!(!home.paths.accelerator_memory().exists(), "{name}");
     }
     let paths = home.paths.clone().with_well_known_socket(&docker_sock);
-    host::daemon::change_setting(&paths, "var_run_docker_sock", Some("false")).unwrap();
+    host::daemon::change_setting(&paths, "var_run_docker_sock", Some("false"), Patience::default()).unwrap();
     assert!(!docker_sock.is_symlink(), "nobody answers there");
 }
 

@@ -1,13 +1,16 @@
 //! `berth config`: works with and without a daemon, since settings are a file.
 
+use std::pin::pin;
+
 use host::client::Client;
 use host::daemon;
+use host::locks::Patience;
 use host::paths::Paths;
 use host::settings::{Entry, Settings, Takes};
 use rust_i18n::t;
 
 use crate::args::ConfigVerb;
-use crate::{Failure, language, print_json};
+use crate::{Failure, language, print_json, waiting};
 
 pub(crate) async fn config(paths: Paths, verb: ConfigVerb) -> Result<i32, Failure> {
     match verb {
@@ -50,9 +53,19 @@ pub(crate) async fn config(paths: Paths, verb: ConfigVerb) -> Result<i32, Failur
 async fn set(paths: Paths, key: &str, value: &str) -> Result<Entry, Failure> {
     let value = (!value.is_empty()).then_some(value);
     match Client::connect(paths.clone()).await {
-        Ok(client) => return Ok(client.set(key, value).await?),
+        Ok(client) => return told(&paths, client.set(key, value)).await,
         Err(host::Error::NoDaemon) => (),
         Err(error) => return Err(error.into()),
     }
-    Ok(daemon::change_setting(&paths, key, value)?)
+    Ok(daemon::change_setting(&paths, key, value, Patience::telling(waiting::tell))?)
+}
+
+/// What the daemon answers; whom it waits for is told here, where the user is.
+async fn told(paths: &Paths, asking: impl Future<Output = host::Result<Entry>>) -> Result<Entry, Failure> {
+    let mut asking = pin!(asking);
+    if let Ok(answer) = tokio::time::timeout(Patience::NOTICE, &mut asking).await {
+        return Ok(answer?);
+    }
+    Settings::locked(paths).iter().for_each(waiting::tell);
+    Ok(asking.await?)
 }

@@ -4,6 +4,7 @@ mod env;
 
 use std::path::Path;
 
+use host::locks::Patience;
 use host::paths::Paths;
 use host::settings::Settings;
 use host::tls::{self, Certificates, Known, Lifetime, Role};
@@ -11,10 +12,10 @@ use jiff::Timestamp;
 use rust_i18n::t;
 
 use crate::args::TlsVerb;
-use crate::{Failure, language, print_json};
+use crate::{Failure, language, print_json, waiting};
 
 pub(crate) fn tls(paths: &Paths, verb: &TlsVerb) -> Result<i32, Failure> {
-    let certificates = Certificates::of(paths);
+    let certificates = Certificates::of(paths).with_patience(Patience::telling(waiting::tell));
     match verb {
         TlsVerb::Create { server, force, json } => {
             certificates.create(&server.names, Lifetime { days: server.days }, *force)?;

@@ -3,6 +3,7 @@
 use super::well_known::WellKnown;
 use super::{Shared, keep_context};
 use crate::Result;
+use crate::locks::Patience;
 use crate::machine;
 use crate::machine::record::AcceleratorMemory;
 use crate::paths::Paths;
@@ -12,10 +13,10 @@ use crate::tls::Security;
 /// Changes the setting `name` while no daemon runs; `None` takes it back to its default.
 ///
 /// # Errors
-/// When there is no such setting, the value is none for it, or what follows from it fails; the value is kept then.
-pub fn change_setting(paths: &Paths, name: &str, value: Option<&str>) -> Result<Entry> {
+/// When there is no such setting, the value is none for it, or what follows from it fails, when the value is kept; when somebody keeps the settings locked.
+pub fn change_setting(paths: &Paths, name: &str, value: Option<&str>, patience: Patience) -> Result<Entry> {
     paths.create()?;
-    let settings = Settings::change(paths, name, value)?;
+    let settings = Settings::change(paths, name, value, patience)?;
     if name == "listen" && settings.listen.iter().any(|address| address.is_tls()) {
         // The next daemon would only say it in its status.
         Security::new(paths).config()?;
@@ -31,7 +32,7 @@ impl Shared {
         let (paths, well_known) = (self.paths.clone(), self.well_known.clone());
         let is_listen = name == "listen";
         let entry = machine::blocking(move || {
-            let settings = Settings::change(&paths, &name, value.as_deref())?;
+            let settings = Settings::change(&paths, &name, value.as_deref(), Patience::default())?;
             follow(&paths, &settings, &name, || well_known.follow_settings())
         });
         let entry = entry.await?;

@@ -91,7 +91,9 @@ async fn answer(request: Request<Incoming>, shared: Shared) -> Response<Body> {
 fn status_of(error: &Error) -> StatusCode {
     match error {
         Error::UnknownSetting { .. } | Error::BadSetting { .. } | Error::BadAnswer { .. } => StatusCode::BAD_REQUEST,
-        Error::WrongState { .. } | Error::DiskShrink { .. } | Error::SecondDaemon { .. } => StatusCode::CONFLICT,
+        Error::WrongState { .. } | Error::DiskShrink { .. } | Error::SecondDaemon { .. } | Error::Locked { .. } => {
+            StatusCode::CONFLICT
+        }
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -7,12 +7,14 @@ mod address;
 mod keys;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use control::proxy::mask_credentials;
 use serde::{Deserialize, Serialize};
 
+use crate::locks::{self, Held, Patience};
 use crate::paths::Paths;
 use crate::sys::{self, HostFacts};
 use crate::{Error, Result};
@@ -182,17 +184,14 @@ impl Settings {
 
     /// Changes one value in the user's file; `None` takes it back to its default. Whoever else changes one meanwhile, in whatever
     /// process, waits: each change begins with what the one before it wrote. Blocks.
-    pub fn change(paths: &Paths, name: &str, value: Option<&str>) -> Result<Settings> {
-        let (file, lock) = (paths.settings(), paths.settings_lock());
+    ///
+    /// # Errors
+    /// When there is no such setting, the value is none for it, the file cannot be written, or somebody keeps it locked.
+    pub fn change(paths: &Paths, name: &str, value: Option<&str>, patience: Patience) -> Result<Settings> {
+        let file = paths.settings();
         std::fs::create_dir_all(paths.config_dir()).map_err(Error::file("create the folder", paths.config_dir()))?;
-        let _held = match sys::lock_folder(paths.config_dir()) {
-            Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {
-                let held = sys::open_lock(&lock).map_err(Error::file("open", &lock))?;
-                held.lock().map_err(Error::file("lock", &lock))?;
-                held
-            }
-            held => held.map_err(Error::file("lock the folder", paths.config_dir()))?,
-        };
+        let (lock, path) = Settings::lock_file(paths)?;
+        let _held = patience.lock(lock, &path)?;
         let mut settings = Settings::load(&file)?;
         match value {
             Some(value) => settings.set(name, value)?,
@@ -200,6 +199,23 @@ impl Settings {
         }
         settings.save(&file)?;
         Ok(settings)
+    }
+
+    /// Who keeps others from changing the settings now.
+    pub fn locked(paths: &Paths) -> Option<Held> {
+        let (lock, path) = Settings::lock_file(paths).ok()?;
+        locks::holder(&lock, &path)
+    }
+
+    /// What is locked for a change, and its path.
+    fn lock_file(paths: &Paths) -> Result<(File, PathBuf)> {
+        let (folder, lock) = (paths.config_dir(), paths.settings_lock());
+        match sys::open_folder(folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {
+                sys::open_lock(&lock).map_err(Error::file("open", &lock)).map(|file| (file, lock))
+            }
+            opened => opened.map_err(Error::file("open the folder", folder)).map(|file| (file, folder.to_path_buf())),
+        }
     }
 
     /// Writes the file anew: the old one stays until the new one is on disk.
@@ -333,7 +349,7 @@ mod tests {
                 for (name, value) in &changes {
                     scope.spawn(|| {
                         together.wait();
-                        Settings::change(&paths, name, Some(value)).unwrap();
+                        Settings::change(&paths, name, Some(value), Patience::default()).unwrap();
                     });
                 }
             });
@@ -355,7 +371,7 @@ mod tests {
         // Only root can give files away; for others the folder is their own.
         let _ = chown(paths.config_dir(), Some(4321), Some(4321));
         let owner = std::fs::metadata(paths.config_dir()).unwrap().uid();
-        Settings::change(&paths, "disk_gib", Some("100")).unwrap();
+        Settings::change(&paths, "disk_gib", Some("100"), Patience::default()).unwrap();
         let files: Vec<_> = std::fs::read_dir(paths.config_dir()).unwrap().map(|entry| entry.unwrap()).collect();
         assert_eq!(files.iter().map(std::fs::DirEntry::path).collect::<Vec<_>>(), [paths.settings()]);
         assert_eq!(files[0].metadata().unwrap().uid(), owner);

@@ -98,13 +98,18 @@ fn temporary(path: &Path) -> PathBuf {
     PathBuf::from(temporary)
 }
 
-/// Locks the folder `dir` until what is returned is dropped; whoever else locks it so waits. Leaves no file behind, and needs no
-/// permission but to read, so that root's lock keeps nobody out afterwards. Blocks.
+/// Opens the folder `dir` to be locked. That leaves no file behind, and needs no permission but to read, so that root's lock keeps
+/// nobody out afterwards.
 ///
 /// # Errors
 /// When there is no such folder. [`std::io::ErrorKind::Unsupported`] on Windows, where folders have no locks.
-pub fn lock_folder(dir: &Path) -> std::io::Result<std::fs::File> {
-    platform::lock_folder(dir)
+pub fn open_folder(dir: &Path) -> std::io::Result<std::fs::File> {
+    platform::open_folder(dir)
+}
+
+/// The process that locked the file or folder, where the system tells which it is.
+pub fn lock_holder(path: &Path) -> Option<u32> {
+    platform::lock_holder(path)
 }
 
 /// Opens the file `path`, which is there only to be locked, for this user only. Windows locks no file that is open for appending.

@@ -115,8 +115,12 @@ pub(super) fn write_private(path: &Path, bytes: &[u8], _old: &Path) -> io::Resul
     file.sync_all()
 }
 
-pub(super) fn lock_folder(_dir: &Path) -> io::Result<File> {
+pub(super) fn open_folder(_dir: &Path) -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(super) fn lock_holder(_path: &Path) -> Option<u32> {
+    None
 }
 
 /// Folders cannot be opened for writing here; the file system's journal orders the rename.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::authority::{self, Pair, Part, Purpose, is_name};
 use super::known::{Known, Role};
 use super::{CA, CA_KEY, CLIENT_CERTIFICATE, CLIENT_KEY, SERVER_CERTIFICATE, SERVER_KEY, bad};
+use crate::locks::Patience;
 use crate::paths::Paths;
 use crate::settings::Settings;
 use crate::{Error, Result, sys};
@@ -32,11 +33,17 @@ impl Default for Lifetime {
 #[derive(Debug, Clone)]
 pub struct Certificates {
     paths: Paths,
+    patience: Patience,
 }
 
 impl Certificates {
     pub fn of(paths: &Paths) -> Certificates {
-        Certificates { paths: paths.clone() }
+        Certificates { paths: paths.clone(), patience: Patience::default() }
+    }
+
+    /// For as long as somebody else makes certificates.
+    pub fn with_patience(self, patience: Patience) -> Certificates {
+        Certificates { patience, ..self }
     }
 
     /// Where they are; `DOCKER_CERT_PATH` for this computer.
@@ -225,8 +232,7 @@ impl Certificates {
         sys::create_private_dir(&self.folder())?;
         let lock = self.paths.tls_lock();
         let held = sys::open_lock(&lock).map_err(Error::file("open", &lock))?;
-        held.lock().map_err(Error::file("lock", &lock))?;
-        Ok(held)
+        self.patience.lock(held, &lock)
     }
 
     fn file(&self, name: &str) -> PathBuf {

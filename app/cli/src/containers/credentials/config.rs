@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use host::locks::Patience;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::server::host_of;
 use super::{Login, Secret, unreadable};
-use crate::Failure;
+use crate::{Failure, waiting};
 
 /// The file, as it was when it was last read, and written as a whole.
 #[derive(Debug)]
@@ -146,7 +147,11 @@ impl Config {
         // A link to a file elsewhere stays one.
         let file = self.file.canonicalize().unwrap_or_else(|_| self.file.clone());
         // Where there are no such locks, a change may be lost in the moment between reading and writing, as docker's own may.
-        let _held = file.parent().and_then(|folder| host::sys::lock_folder(folder).ok());
+        let folder = file.parent().and_then(|folder| Some((host::sys::open_folder(folder).ok()?, folder)));
+        let _held = match folder.map(|(lock, path)| Patience::telling(waiting::tell).lock(lock, path)) {
+            Some(Err(error @ host::Error::Locked { .. })) => return Err(error.into()),
+            held => held.and_then(Result::ok),
+        };
         self.reload()?;
         if !change(self) {
             return Ok(());

@@ -58,10 +58,34 @@ fn keep_owner(file: &File, old: &Path) {
     }
 }
 
-pub(in crate::sys) fn lock_folder(dir: &Path) -> io::Result<File> {
-    let folder = File::open(dir)?;
-    folder.lock()?;
-    Ok(folder)
+pub(in crate::sys) fn open_folder(dir: &Path) -> io::Result<File> {
+    File::open(dir)
+}
+
+/// As `/proc/locks` has it (proc_locks(5)), which tells file systems by other numbers than stat(2) does for some of them: an inode that
+/// is locked on two of them is nobody's.
+#[cfg(target_os = "linux")]
+pub(in crate::sys) fn lock_holder(path: &Path) -> Option<u32> {
+    let inode = std::fs::metadata(path).ok()?.ino();
+    holder(&std::fs::read_to_string("/proc/locks").ok()?, inode)
+}
+
+#[cfg(target_os = "linux")]
+fn holder(locks: &str, inode: u64) -> Option<u32> {
+    let mut holders = locks.lines().filter_map(|line| {
+        // A number, the kind, how it is enforced, the mode, the process, the file, a range. One who waits has an arrow before the kind.
+        let [_, "FLOCK", _, _, pid, file, ..] = line.split_whitespace().collect::<Vec<_>>()[..] else { return None };
+        // No process of ours has the number 0, which stands for those of other namespaces.
+        let here = file.rsplit(':').next()?.parse() == Ok(inode);
+        pid.parse().ok().filter(|pid| here && *pid > 0)
+    });
+    let first = holders.next()?;
+    holders.next().is_none().then_some(first)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(in crate::sys) fn lock_holder(_path: &Path) -> Option<u32> {
+    None
 }
 
 pub(in crate::sys) fn sync_parent(path: &Path) -> io::Result<()> {
@@ -135,5 +159,15 @@ mod tests {
         let fresh = dir.path().join("fresh");
         crate::sys::write_private(&fresh, b"new").unwrap();
         assert_eq!(std::fs::metadata(&fresh).unwrap().uid(), rustix::process::geteuid().as_raw());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn who_holds_a_lock_is_not_who_waits_for_it() {
+        let locks = "1: FLOCK  ADVISORY  WRITE 500 fe:00:77 0 EOF\n1: -> FLOCK  ADVISORY  WRITE 501 fe:00:77 0 EOF\n\
+                     2: POSIX  ADVISORY  WRITE 502 fe:00:77 0 EOF\n3: FLOCK  ADVISORY  WRITE 0 fe:00:78 0 EOF\n\
+                     4: FLOCK  ADVISORY  WRITE 503 fe:00:79 0 EOF\n5: FLOCK  ADVISORY  WRITE 504 fe:01:79 0 EOF\n";
+        assert_eq!(holder(locks, 77), Some(500));
+        assert_eq!([78, 79, 7].map(|inode| holder(locks, inode)), [None; 3]);
     }
 }
