@@ -348,6 +348,38 @@ async fn a_client_that_goes_away_leaves_no_change_half_done() {
 }
 
 #[tokio::test]
+async fn a_home_folder_that_hangs_keeps_nobody_from_the_socket() {
+    use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
+    let (home, address) = (Home::new("FAKE_KVM=boot"), address());
+    let certificate = certificates(&home, &address).folder().join("server-cert.pem");
+    home.set(&[("listen", &format!("tcp://{address}"))]);
+    let _daemon = daemon(&home).await;
+    // Whoever reads it now waits for what is never written.
+    std::fs::remove_file(&certificate).unwrap();
+    mknodat(CWD, &certificate, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let mut strangers = Vec::new();
+    for _ in 0..64 {
+        strangers.push(TcpStream::connect((address.as_str(), 2376)).await.unwrap());
+    }
+    let reading = async {
+        loop {
+            match open(&certificate, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) {
+                Ok(silent) => return silent,
+                Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+    };
+    let _silent = tokio::time::timeout(PATIENCE, reading).await.expect("somebody reads the certificate");
+    for _ in 0..20 {
+        let mut local = UnixStream::connect(home.paths.engine_socket()).await.unwrap();
+        local.write_all(PING).await.unwrap();
+        let mut answer = String::new();
+        tokio::time::timeout(PATIENCE, local.read_to_string(&mut answer)).await.expect("an answer").unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_crowd_of_strangers_keeps_nobody_out() {
     let (home, address) = (Home::new("FAKE_KVM=boot"), address());
     let certificates = certificates(&home, &address);

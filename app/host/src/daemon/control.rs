@@ -72,7 +72,8 @@ async fn answer(request: Request<Incoming>, shared: Shared) -> Response<Body> {
         (Method::POST, "/restart") => change(&shared, machine::Request::Restart).await,
         (Method::POST, "/reset") => reset_machine(request, &shared).await,
         (Method::GET, "/settings") => {
-            Settings::load(&shared.paths.settings()).and_then(|settings| json(&settings.list()))
+            let file = shared.paths.settings();
+            machine::blocking(move || Settings::load(&file)).await.and_then(|settings| json(&settings.list()))
         }
         (Method::PUT, "/settings") => change_setting(request, &shared).await,
         (Method::GET, "/logs") => send_logs(request.uri().query().unwrap_or_default(), &shared).await,
@@ -107,7 +108,8 @@ fn version(shared: &Shared) -> DaemonVersion {
 }
 
 async fn status(shared: &Shared) -> DaemonStatus {
-    let machine = with_notes(shared, shared.machine.status().borrow().clone());
+    let machine = shared.machine.status().borrow().clone();
+    let machine = with_notes(shared, machine).await;
     DaemonStatus {
         daemon: version(shared),
         daemon_started_at: shared.started_at,
@@ -120,9 +122,9 @@ async fn status(shared: &Shared) -> DaemonStatus {
 }
 
 /// The machine's status with what the daemon itself has to say.
-fn with_notes(shared: &Shared, mut machine: MachineStatus) -> MachineStatus {
+async fn with_notes(shared: &Shared, mut machine: MachineStatus) -> MachineStatus {
     machine.notes.extend(shared.well_known.note());
-    machine.notes.extend(shared.tcp.notes());
+    machine.notes.extend(shared.tcp.notes().await);
     machine
 }
 
@@ -143,7 +145,7 @@ fn progress(shared: &Shared, first: MachineStatus, mut status: watch::Receiver<M
             let settled = machine.phase.is_settled();
             // What keeps docker's clients away matters only where there is a machine to reach.
             let there = matches!(machine.phase, Phase::Starting | Phase::Running | Phase::Failed);
-            let now = if there { with_notes(&shared, machine.clone()) } else { machine.clone() };
+            let now = if there { with_notes(&shared, machine.clone()).await } else { machine.clone() };
             let mut line = serde_json::to_vec(&now).expect("a status has only string keys");
             line.push(b'\n');
             if to.send(Bytes::from(line)).await.is_err() || settled {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use control::copy;
+use rustls::ServerConfig;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -18,7 +19,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use super::{engine, plain};
-use crate::machine::Handle;
+use crate::machine::{self, Handle};
 use crate::paths::Paths;
 use crate::ports;
 use crate::settings::{Address, Settings};
@@ -41,6 +42,8 @@ pub(super) struct Tcp {
     paths: Paths,
     machine: Handle,
     security: Security,
+    /// Held by the one who looks at the certificates: where the home folder hangs, one thread hangs with it and no more.
+    looks: Arc<tokio::sync::Mutex<()>>,
     strangers: Strangers,
     /// Held while the settings are followed.
     open: Arc<tokio::sync::Mutex<Vec<Listening>>>,
@@ -68,6 +71,7 @@ impl Tcp {
             paths: paths.clone(),
             machine,
             security: Security::new(paths),
+            looks: Arc::default(),
             strangers: Strangers::default(),
             open: Arc::default(),
             shown: Arc::default(),
@@ -79,23 +83,37 @@ impl Tcp {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).addresses.clone()
     }
 
-    /// Why it is not offered somewhere, and what will be wrong with certificates soon. Reads files.
-    pub(super) fn notes(&self) -> Vec<String> {
-        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut notes = shown.failures.clone();
-        let uses_certificates = shown.tls;
-        drop(shown);
+    /// Why it is not offered somewhere, and what is or will soon be wrong with certificates.
+    pub(super) async fn notes(&self) -> Vec<String> {
+        let (mut notes, uses_certificates) = {
+            let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+            (shown.failures.clone(), shown.tls)
+        };
         if uses_certificates {
+            let paths = self.paths.clone();
             // Nobody is let in then, though somebody listens.
-            let refuses = self.security.config().err().map(|error| error.chain());
-            notes.extend(refuses.filter(|refuses| !notes.contains(refuses)));
-            for warning in tls::warnings(&self.paths) {
-                if !notes.contains(&warning) {
-                    notes.push(warning);
+            let of_certificates = self.look(move |security| {
+                let refuses = security.config().err().map(|error| error.chain());
+                Ok(refuses.into_iter().chain(tls::warnings(&paths)).collect())
+            });
+            for note in of_certificates.await.unwrap_or_else(|error| vec![error.chain()]) {
+                if !notes.contains(&note) {
+                    notes.push(note);
                 }
             }
         }
         notes
+    }
+
+    /// Looks at the certificates' files off the event loop, one at a time.
+    async fn look<T: Send + 'static>(&self, work: impl FnOnce(Security) -> Result<T> + Send + 'static) -> Result<T> {
+        let (turn, security) = (self.looks.clone().lock_owned().await, self.security.clone());
+        machine::blocking(move || {
+            // Also when nobody waits for it any more.
+            let _turn = turn;
+            work(security)
+        })
+        .await
     }
 
     /// Closes what is no longer wanted, then opens what is wanted and not open. Connections that are there go on. A failure is also
@@ -103,7 +121,8 @@ impl Tcp {
     /// open all the same and refuse everybody: whoever makes some later need tell nobody.
     pub(super) async fn follow_settings(&self) -> Result<()> {
         let mut open = self.open.lock().await;
-        let wanted = Settings::load(&self.paths.settings()).map(|settings| settings.listen.clone());
+        let file = self.paths.settings();
+        let wanted = machine::blocking(move || Settings::load(&file).map(|settings| settings.listen.clone())).await;
         let mut failures: Vec<String> = wanted.as_ref().err().map(Error::chain).into_iter().collect();
         let mut result = Ok(());
         match wanted {
@@ -133,12 +152,9 @@ impl Tcp {
             }
         }
         let tls = open.iter().any(|listening| listening.address.is_tls());
-        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        shown.addresses = open.iter().map(|listening| listening.address.to_string()).collect();
-        shown.tls = tls;
-        shown.failures = failures;
-        drop(shown);
-        if tls { result.and(self.security.config().map(drop)) } else { result }
+        let addresses = open.iter().map(|listening| listening.address.to_string()).collect();
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Shown { addresses, tls, failures };
+        if tls && result.is_ok() { self.look(|security| security.config().map(drop)).await } else { result }
     }
 
     fn open(&self, address: Address) -> Result<Listening> {
@@ -176,20 +192,27 @@ impl Tcp {
         if !is_tls {
             return plain::serve(client, &self.machine).await;
         }
-        let config = self.security.config().map_err(|error| {
-            // The status says it, and each who tries would fill the log.
-            tracing::debug!(error = %error.chain(), "no client can be let in");
-            io::Error::other(error)
-        })?;
-        let stream = prove(client, TlsAcceptor::from(config), &self.strangers).await?;
+        let config = async {
+            self.look(|security| security.config()).await.map_err(|error| {
+                // The status says it, and each who tries would fill the log.
+                tracing::debug!(error = %error.chain(), "no client can be let in");
+                io::Error::other(error)
+            })
+        };
+        let stream = prove(client, config, &self.strangers).await?;
         engine::relay(stream, &self.machine).await
     }
 }
 
 /// The client with its certificate. Until it has shown one, and until it has read why it is refused, it is a stranger.
-async fn prove(client: TcpStream, acceptor: TlsAcceptor, strangers: &Strangers) -> io::Result<Tls> {
+async fn prove(
+    client: TcpStream,
+    config: impl Future<Output = io::Result<Arc<ServerConfig>>>,
+    strangers: &Strangers,
+) -> io::Result<Tls> {
     let gives_way = strangers.admit();
     let proving = async {
+        let acceptor = TlsAcceptor::from(tokio::time::timeout(HANDSHAKE_PATIENCE, config).await??);
         match tokio::time::timeout(HANDSHAKE_PATIENCE, handshake(client, acceptor)).await? {
             Ok(stream) => Ok(stream),
             Err((error, mut client)) => {
@@ -254,7 +277,7 @@ mod tests {
         let paths = Paths::below(dir.path()).unwrap();
         paths.create().unwrap();
         Certificates::of(&paths).create(&[], Lifetime::default(), false).unwrap();
-        let acceptor = TlsAcceptor::from(Security::new(&paths).config().unwrap());
+        let config = Security::new(&paths).config().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let strangers = Strangers::default();
         let mut refused = Vec::new();
@@ -262,8 +285,8 @@ mod tests {
             let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
             let (near, _) = listener.accept().await.unwrap();
-            let (acceptor, strangers) = (acceptor.clone(), strangers.clone());
-            let proving = tokio::spawn(async move { prove(near, acceptor, &strangers).await.map(drop) });
+            let (config, strangers) = (config.clone(), strangers.clone());
+            let proving = tokio::spawn(async move { prove(near, async { Ok(config) }, &strangers).await.map(drop) });
             let mut said = [0; NOT_TLS.len()];
             client.read_exact(&mut said).await.unwrap();
             refused.push((client, proving));
