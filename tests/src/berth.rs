@@ -83,6 +83,6 @@ impl Berth {
     /// When it cannot be started.
     pub fn piped(&self, arguments: &[&str]) -> anyhow::Result<Child> {
         let mut command = self.command(arguments);
-        Ok(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)
+        Ok(limit::grouped(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped())).spawn()?)
     }
 }

@@ -101,7 +101,7 @@ impl Docker {
     /// When the CLI cannot be started.
     pub fn piped(&self, arguments: &[&str]) -> anyhow::Result<Child> {
         let mut command = self.command(arguments);
-        Ok(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)
+        Ok(limit::grouped(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped())).spawn()?)
     }
 }
 

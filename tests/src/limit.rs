@@ -1,12 +1,16 @@
 //! Programs that must end: what a test waits for without a limit hides where it hangs.
+//!
+//! Each is started in a process group of its own, so that what it starts in turn ends with it: docker's plugins are programs, which
+//! would keep its output open.
 
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 /// More than any command of a test takes, on a slow machine under emulation.
@@ -18,10 +22,19 @@ const LIMIT: Duration = Duration::from_secs(900);
 /// When it cannot be started, or is still there after a quarter of an hour and was killed; carries what it had said.
 pub fn output(command: &mut Command) -> anyhow::Result<Output> {
     let name = command.get_program().to_string_lossy().into_owned();
-    ended(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().with_context(|| format!("starting {name}"))?)
+    ended(
+        grouped(command.stdout(Stdio::piped()).stderr(Stdio::piped()))
+            .spawn()
+            .with_context(|| format!("starting {name}"))?,
+    )
 }
 
-/// The output that is left of a started program, and its end.
+/// To be started as the first of a process group of its own, as [`ended`] needs it.
+pub fn grouped(command: &mut Command) -> &mut Command {
+    command.process_group(0)
+}
+
+/// The output that is left of a program that was started [`grouped`], and its end.
 ///
 /// # Errors
 /// As [`output`].
@@ -35,7 +48,7 @@ fn within(mut child: Child, limit: Duration) -> anyhow::Result<Output> {
     let watch = std::thread::spawn(move || {
         let late = watched.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
         // It is not waited for before this thread has ended, so the number is still its own.
-        late && kill(pid, Signal::SIGKILL).is_ok()
+        late && killpg(pid, Signal::SIGKILL).is_ok()
     });
     drop(child.stdin.take());
     let (out, err) = (child.stdout.take(), child.stderr.take());
@@ -67,9 +80,15 @@ mod tests {
 
     #[test]
     fn what_does_not_end_is_killed_and_told() {
-        let endless = Command::new("tail").args(["-f", "/dev/null"]).stdout(Stdio::piped()).spawn().unwrap();
-        let error = within(endless, Duration::ZERO).unwrap_err().to_string();
-        assert!(error.starts_with("it did not end within 0 s"), "{error}");
+        for script in ["echo; exec tail -f /dev/null", "tail -f /dev/null & echo; wait"] {
+            let mut endless = Command::new("sh");
+            endless.args(["-c", script]).stdout(Stdio::piped());
+            let mut endless = grouped(&mut endless).spawn().unwrap();
+            // Now the child is there too.
+            endless.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+            let error = within(endless, Duration::ZERO).unwrap_err().to_string();
+            assert!(error.starts_with("it did not end within 0 s"), "{script}: {error}");
+        }
     }
 
     #[test]
