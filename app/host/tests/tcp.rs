@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use host::client::Client;
 use host::tls::{self, Certificates, Lifetime};
@@ -173,7 +173,8 @@ async fn only_a_certificate_of_ours_lets_in() {
     let servers = forged(&certificates, dir.path(), |params| {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     });
-    refused(servers).await;
+    let said = refused(servers).await;
+    assert!(said.contains("UnsupportedCertificate"), "{said}");
 
     let answer = plain(&address, 2376, PING).await;
     assert_eq!(answer, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n");
@@ -296,17 +297,37 @@ async fn settings_and_certificates_are_in_force_at_once() {
     drop(taken);
     client.up().await.unwrap().settled().await.unwrap();
     assert_eq!(client.status().await.unwrap().listening.len(), 2, "tried again at the start");
-    // Both families have a port of that number.
-    let port = std::net::TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
-    if let Err(error) = client.set("listen", Some(&format!("tcp://0.0.0.0:{port},tcp://[::]:{port}"))).await {
-        let said = error.to_string();
-        assert!(!said.contains("in use") && said.contains("[::]"), "{said}");
-    }
+    both_families_have_the_port(&client).await;
     client.set("listen", None).await.unwrap();
     assert!(TcpStream::connect((other.as_str(), 2376)).await.is_err());
     client.down().await.unwrap().settled().await.unwrap();
     client.quit().await.unwrap();
     drop(daemon);
+}
+
+/// Both families have a port of the same number.
+async fn both_families_have_the_port(client: &Client) {
+    let mut said = String::new();
+    // Another program may have it in one family.
+    for _ in 0..20 {
+        let port = std::net::TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
+        match client.set("listen", Some(&format!("tcp://0.0.0.0:{port},tcp://[::]:{port}"))).await {
+            Ok(_) => {
+                for ip in ["127.0.0.1", "::1"] {
+                    let answer = plain(ip, port, PING).await;
+                    assert!(answer.ends_with("Client sent an HTTP request to an HTTPS server.\n"), "{ip}: {answer}");
+                }
+                return;
+            }
+            Err(error) => said = error.to_string(),
+        }
+        if !said.contains("in use") {
+            assert!(std::net::TcpListener::bind("[::1]:0").is_err(), "there is IPv6: {said}");
+            println!("SKIPPED: both_families_have_the_port: there is no IPv6 here");
+            return;
+        }
+    }
+    panic!("no port was free: {said}");
 }
 
 /// Waits until something waits for a lock of the file or folder.
@@ -385,6 +406,9 @@ async fn a_crowd_of_strangers_keeps_nobody_out() {
     let certificates = certificates(&home, &address);
     home.set(&[("listen", &format!("tcp://{address}"))]);
     let _daemon = daemon(&home).await;
+    // As long as a stranger has for the handshake, however many there are.
+    const DEADLINE: Duration = Duration::from_secs(10);
+    let begun = Instant::now();
     let mut crowd = Vec::new();
     for number in 0..400 {
         let mut stranger = TcpStream::connect((address.as_str(), 2376)).await.unwrap();
@@ -396,8 +420,13 @@ async fn a_crowd_of_strangers_keeps_nobody_out() {
     }
     let answer = Papers::of(&certificates.folder()).ask(&address).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
-    // Those who came first gave way.
-    assert_eq!(crowd[0].read(&mut [0; 8]).await.unwrap_or(0), 0);
+    // Those who came first gave way: they had time left.
+    match crowd[0].read(&mut [0; 8]).await {
+        Ok(0) => {}
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
+        other => panic!("{other:?}"),
+    }
+    assert!(begun.elapsed() < DEADLINE, "whether they gave way cannot be told after {:?}", begun.elapsed());
 }
 
 #[tokio::test]

@@ -72,7 +72,7 @@ impl Tcp {
             machine,
             security: Security::new(paths),
             looks: Arc::default(),
-            strangers: Strangers::default(),
+            strangers: Strangers::up_to(HANDSHAKES),
             open: Arc::default(),
             shown: Arc::default(),
         }
@@ -231,16 +231,24 @@ async fn prove(
 }
 
 /// Who has not yet shown a certificate, the oldest first.
-#[derive(Debug, Clone, Default)]
-struct Strangers(Arc<Mutex<VecDeque<oneshot::Sender<Infallible>>>>);
+#[derive(Debug, Clone)]
+struct Strangers {
+    limit: usize,
+    stay: Arc<Mutex<VecDeque<oneshot::Sender<Infallible>>>>,
+}
 
 impl Strangers {
+    /// At most `limit` at a time.
+    fn up_to(limit: usize) -> Strangers {
+        Strangers { limit, stay: Arc::default() }
+    }
+
     /// Resolves when this one has to give way; to be dropped when it is a stranger no more.
     fn admit(&self) -> oneshot::Receiver<Infallible> {
         let (stays, gives_way) = oneshot::channel();
-        let mut strangers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut strangers = self.stay.lock().unwrap_or_else(PoisonError::into_inner);
         strangers.retain(|stranger| !stranger.is_closed());
-        if strangers.len() >= HANDSHAKES {
+        if strangers.len() >= self.limit {
             strangers.pop_front();
         }
         strangers.push_back(stays);
@@ -279,9 +287,11 @@ mod tests {
         Certificates::of(&paths).create(&[], Lifetime::default(), false).unwrap();
         let config = Security::new(&paths).config().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let strangers = Strangers::default();
+        // So few that all have come before the last words of the first are over.
+        const LIMIT: usize = 2;
+        let strangers = Strangers::up_to(LIMIT);
         let mut refused = Vec::new();
-        for _ in 0..HANDSHAKES + 1 {
+        for _ in 0..LIMIT + 1 {
             let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
             let (near, _) = listener.accept().await.unwrap();
