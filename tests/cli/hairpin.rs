@@ -12,15 +12,17 @@ use crate::suite::{Entry, cases, everywhere};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; by_every_address, by_udp, on_several_networks, where_others_may_not_talk, after_a_restart]
+    cases![everywhere; by_every_address, by_udp, on_several_networks, on_a_network_without_communication, after_a_restart]
 }
 
-/// The gateways of a network; of IPv6 in brackets.
+/// The gateways of a network, one at least; of IPv6 in brackets.
 fn gateways(case: &Case<'_>, network: &str) -> anyhow::Result<Vec<String>> {
     let format = "{{range .IPAM.Config}}{{println .Gateway}}{{end}}";
     let out = case.ok(&["network", "inspect", "-f", format, network])?;
     let written = |ip: &str| if ip.contains(':') { format!("[{ip}]") } else { ip.to_owned() };
-    Ok(out.lines().filter(|line| !line.is_empty()).map(written).collect())
+    let all: Vec<_> = out.lines().filter(|line| !line.is_empty()).map(written).collect();
+    ensure!(!all.is_empty(), "{network} has no gateway: {out}");
+    Ok(all)
 }
 
 /// The container gets its own page at the address.
@@ -74,7 +76,7 @@ pub(crate) fn on_several_networks(case: &Case<'_>) -> Result {
     Ok(())
 }
 
-pub(crate) fn where_others_may_not_talk(case: &Case<'_>) -> Result {
+pub(crate) fn on_a_network_without_communication(case: &Case<'_>) -> Result {
     let (network, name) = (case.network("quiet"), case.container("quiet"));
     case.ok(&["network", "create", "-o", "com.docker.network.bridge.enable_icc=false", &network])?;
     httpd(case, &name, &["--network", &network, "-p", &format!("{}:80", case.port())])?;

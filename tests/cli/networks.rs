@@ -202,7 +202,8 @@ pub(crate) fn ports_are_on_the_way_out(case: &Case<'_>) -> Result {
         let url = format!("http://{machine}:{port}/cgi-bin/from");
         let fetch = ["run", "--rm", "busybox", "timeout", "5", "wget", "-q", "-O", "-", &url];
         let seen = until("the page from another network", Duration::from_secs(120), || case.ok(&fetch).ok())?;
-        ensure!(seen.contains(&gateway), "{seen} instead of {gateway}");
+        let seen = seen.trim().trim_matches(['[', ']']);
+        ensure!(seen.strip_prefix("::ffff:").unwrap_or(seen) == gateway, "{seen} instead of {gateway}");
         Ok(())
     };
     let server = "mkdir -p /www/cgi-bin; echo served >/www/index.html; cd /www/cgi-bin; \
