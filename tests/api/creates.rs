@@ -7,7 +7,7 @@ use crate::suite::{Entry, cases, everywhere};
 
 use serde_json::{Value, json};
 use tests::case::Case;
-use tests::http::{Answer, request};
+use tests::http::post;
 
 type Result = anyhow::Result<()>;
 
@@ -27,7 +27,7 @@ pub(crate) fn are_dockerds(case: &Case<'_>) -> Result {
     let mut differences = Vec::new();
     for recording in &recorded {
         let body = &recording["body"];
-        let created = post(case, &format!("/containers/create?name={name}"), &body.to_string())?;
+        let created = post(case.host(), &format!("/v1.51/containers/create?name={name}"), body)?;
         if case.kind.is_machine() && needs_a_folder(body) {
             let words = "bind mounts of host folders need a share";
             ensure!(created.status == 400 && created.message().starts_with(words), "{body}: {}", created.body);
@@ -38,7 +38,7 @@ pub(crate) fn are_dockerds(case: &Case<'_>) -> Result {
         if created.status == 201 {
             let answer: Value = serde_json::from_str(&created.body)?;
             given["warnings"] = answer["Warnings"].clone();
-            let started = post(case, &format!("/containers/{name}/start"), "")?;
+            let started = post(case.host(), &format!("/v1.51/containers/{name}/start"), &Value::Null)?;
             given["started"] = json!(started.status);
             words = started.body;
             case.ok(&["rm", "--force", "--volumes", &name])?;
@@ -61,10 +61,10 @@ pub(crate) fn are_dockerds(case: &Case<'_>) -> Result {
 pub(crate) fn of_another_platform_warn(case: &Case<'_>) -> Result {
     let (image, name) = (case.image("foreign:1"), case.container("foreign"));
     tests::image::foreign(case.docker, "busybox", &image, "s390x")?;
-    let body = json!({ "Image": image, "Cmd": ["true"] }).to_string();
+    let body = json!({ "Image": image, "Cmd": ["true"] });
     let mut warnings = Vec::new();
     for platform in ["", "&platform=linux/s390x"] {
-        let created = post(case, &format!("/containers/create?name={name}{platform}"), &body)?;
+        let created = post(case.host(), &format!("/v1.51/containers/create?name={name}{platform}"), &body)?;
         ensure!(created.status == 201, "{}", created.body);
         let answer: Value = serde_json::from_str(&created.body)?;
         warnings.push(answer["Warnings"].as_array().cloned().context("a list")?);
@@ -76,8 +76,4 @@ pub(crate) fn of_another_platform_warn(case: &Case<'_>) -> Result {
     ensure!(parts.1.ends_with(") and no specific platform was requested"), "{text}");
     ensure!(warnings[1].is_empty(), "{warnings:?}");
     Ok(())
-}
-
-fn post(case: &Case<'_>, path: &str, body: &str) -> anyhow::Result<Answer> {
-    request(case.host(), "POST", &format!("/v1.51{path}"), body)
 }

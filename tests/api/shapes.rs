@@ -11,7 +11,7 @@ use crate::suite::{Entry, cases, everywhere};
 use serde_json::{Map, Value, json};
 use tests::case::Case;
 use tests::engine::Kind;
-use tests::http::request;
+use tests::http::{self, request};
 
 type Result = anyhow::Result<()>;
 
@@ -168,8 +168,7 @@ fn passing(case: &Case<'_>) -> anyhow::Result<Map<String, Value>> {
 }
 
 fn post(case: &Case<'_>, path: &str, body: &Value) -> anyhow::Result<Value> {
-    let text = if body.is_null() { String::new() } else { body.to_string() };
-    let answer = request(case.host(), "POST", &format!("/v1.51{path}"), &text)?;
+    let answer = http::post(case.host(), &format!("/v1.51{path}"), body)?;
     ensure!(answer.status < 300, "{path}: {} {}", answer.status, answer.body);
     serde_json::from_str(&answer.body).with_context(|| path.to_owned())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use tests::case::Case;
-use tests::http::page;
+use tests::http::{self, page};
 use tests::wait::until;
 
 use super::networks::httpd;
@@ -71,7 +71,7 @@ pub(crate) fn routed_opens_the_containers_port(case: &Case<'_>) -> Result {
     let address = case.ok(&["inspect", "-f", &format, &name])?;
     let fetch = |port: u16| {
         let url = format!("http://{address}:{port}/");
-        case.run(&["run", "--rm", "busybox", "timeout", "5", "wget", "-q", "-O", "-", &url])
+        case.run(&[&["run", "--rm", "busybox"][..], &http::fetch(&url)].concat())
     };
     until("the page from another network", Duration::from_secs(120), || {
         fetch(80).ok().filter(|said| said.out == "served\n")

@@ -8,24 +8,13 @@ use crate::suite::{Entry, cases, everywhere};
 
 use serde_json::{Value, json};
 use tests::case::Case;
+use tests::events::{now, told};
 use tests::wait::until;
 
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
     cases![everywhere; of_a_whole_life, of_health, of_a_slow_probe, of_prunes, of_images, since_the_epoch]
-}
-
-/// The engine's own clock: the host's may be some milliseconds off.
-fn now(case: &Case<'_>) -> anyhow::Result<String> {
-    case.ok(&["info", "--format", "{{.SystemTime}}"])
-}
-
-/// All events since then, of the whole engine: other cases run beside this one.
-fn told(case: &Case<'_>, since: &str) -> anyhow::Result<Vec<Value>> {
-    let until = now(case)?;
-    let out = case.ok(&["events", "--since", since, "--until", &until, "--format", "{{json .}}"])?;
-    out.lines().map(|line| serde_json::from_str(line).with_context(|| line.to_owned())).collect()
 }
 
 fn attribute<'e>(event: &'e Value, name: &str) -> &'e str {
@@ -43,7 +32,7 @@ fn about(events: &[Value], actor: &str) -> Vec<String> {
 pub(crate) fn since_the_epoch(case: &Case<'_>) -> Result {
     let name = case.container("epoch");
     let id = case.ok(&["create", "--name", &name, "busybox"])?;
-    let told = about(&told(case, "0")?, &id);
+    let told = about(&told(case, "0", &[])?, &id);
     ensure!(told == ["container create"], "{told:?}");
     // It ends at once, and leaves nothing out.
     let all = case.ok(&["events", "--until", "0"])?;
@@ -63,14 +52,14 @@ pub(crate) fn of_a_whole_life(case: &Case<'_>) -> Result {
     ensure!(unknown.status.code() == Some(127), "{unknown:?}");
     // The end of an exec is told when its output has ended, which may be after its client has gone.
     until("the ends of the execs", Duration::from_secs(60), || {
-        let events = about(&told(case, &since).ok()?, &id);
+        let events = about(&told(case, &since, &[]).ok()?, &id);
         (events.iter().filter(|event| *event == "container exec_die").count() == 2).then_some(())
     })?;
     case.ok(&["top", &name])?;
     case.ok(&["pause", &name])?;
     case.ok(&["unpause", &name])?;
     case.ok(&["rm", "-f", &name])?;
-    let events = told(case, &since)?;
+    let events = told(case, &since, &[])?;
     let (execs, others): (Vec<_>, Vec<_>) =
         about(&events, &id).into_iter().partition(|event| event.starts_with("container exec_"));
     ensure!(
@@ -134,7 +123,7 @@ pub(crate) fn of_health(case: &Case<'_>) -> Result {
     status("unhealthy")?;
     case.ok(&["exec", &name, "touch", "/well"])?;
     status("healthy")?;
-    let events = told(case, &since)?;
+    let events = told(case, &since, &[])?;
     let own: Vec<&Value> = events.iter().filter(|event| event["Actor"]["ID"] == *id).collect();
     for (number, code) in [("unhealthy", "1"), ("healthy", "0")] {
         let action = format!("health_status: {number}");
@@ -177,7 +166,7 @@ pub(crate) fn of_a_slow_probe(case: &Case<'_>) -> Result {
         let first = &health["Log"][0];
         ensure!(first["Output"] == expect && first["ExitCode"] == -1, "{first}");
         until("its end", Duration::from_secs(60), || {
-            let events = told(case, &since).ok()?;
+            let events = told(case, &since, &[]).ok()?;
             let killed = |event: &&Value| event["Action"] == "exec_die" && attribute(event, "exitCode") == "137";
             events.iter().filter(|event| event["Actor"]["ID"] == *id).any(|event| killed(&event)).then_some(())
         })?;
@@ -202,7 +191,7 @@ pub(crate) fn of_prunes(case: &Case<'_>) -> Result {
     case.ok(&["network", "prune", "--force", "--filter", &filter])?;
     case.ok(&["volume", "prune", "--force", "--all", "--filter", &filter])?;
     case.ok(&["image", "prune", "--force", "--all", "--filter", &filter])?;
-    let events = told(case, &since)?;
+    let events = told(case, &since, &[])?;
     for (kind, actor, gone) in [
         ("container", &id, "destroy"),
         ("network", &network_id, "destroy"),
@@ -227,7 +216,7 @@ pub(crate) fn of_images(case: &Case<'_>) -> Result {
     case.ok(&["tag", &reference, &other])?;
     case.ok(&["rmi", &other])?;
     case.ok(&["rmi", &reference])?;
-    let events = told(case, &since)?;
+    let events = told(case, &since, &[])?;
     let own: Vec<&Value> = events.iter().filter(|event| event["Actor"]["ID"] == *image).collect();
     // How it came is another matter: by `load`.
     let from = own.iter().position(|event| event["Action"] == "tag").context("no tag")?;

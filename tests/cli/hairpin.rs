@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use tests::case::Case;
+use tests::http::fetch;
 use tests::wait::until;
 
 use super::networks::httpd;
@@ -28,7 +29,7 @@ fn gateways(case: &Case<'_>, network: &str) -> anyhow::Result<Vec<String>> {
 /// The container gets its own page at the address.
 fn fetches(case: &Case<'_>, name: &str, address: &str) -> Result {
     let url = format!("http://{address}:{}/", case.port());
-    let fetch = ["exec", name, "timeout", "5", "wget", "-q", "-O", "-", &url];
+    let fetch = [&["exec", name][..], &fetch(&url)].concat();
     let page = until(&format!("its own page at {url}"), Duration::from_secs(60), || case.ok(&fetch).ok())?;
     ensure!(page == "served", "{page}");
     Ok(())

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use tests::case::Case;
-use tests::http::{page, page_within};
+use tests::http::{fetch, page, page_within};
 use tests::wait::until;
 
 use crate::suite::{Entry, cases, on_this_machine};
@@ -93,8 +93,7 @@ fn server(case: &Case<'_>, name: &str, network: &str, options: &[&str]) -> anyho
 /// Whether a fresh container on the network gets the page.
 fn fetches(case: &Case<'_>, network: &str, url: &str) -> anyhow::Result<bool> {
     // Not as process 1, which busybox's `timeout` could not end.
-    let fetch =
-        ["run", "--rm", "--init", "--network", network, "busybox", "timeout", "5", "wget", "-q", "-O", "-", url];
+    let fetch = [&["run", "--rm", "--init", "--network", network, "busybox"][..], &fetch(url)].concat();
     Ok(case.run(&fetch)?.out == "served\n")
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use tests::case::Case;
 use tests::engine::Kind;
+use tests::events;
 use tests::http::request;
 use tests::wait::until;
 
@@ -21,7 +22,7 @@ pub(crate) fn cases() -> Vec<Entry> {
 
 /// A container that ends all the time, in one of its longer delays; the time before its start.
 fn delayed(case: &Case<'_>, name: &str) -> anyhow::Result<String> {
-    let since = case.ok(&["info", "--format", "{{.SystemTime}}"])?;
+    let since = events::now(case)?;
     case.ok(&["run", "-d", "--restart", "always", "--name", name, "busybox", "sh", "-c", "exit 3"])?;
     until("a long delay", Duration::from_secs(120), || {
         let (status, count) = state(case, name).ok()?;
@@ -39,11 +40,8 @@ fn state(case: &Case<'_>, name: &str) -> anyhow::Result<(String, u64)> {
 
 /// What was told of the container itself.
 fn told(case: &Case<'_>, name: &str, since: &str) -> anyhow::Result<Vec<String>> {
-    let end = case.ok(&["info", "--format", "{{.SystemTime}}"])?;
-    let of = format!("container={name}");
-    let out =
-        case.ok(&["events", "--since", since, "--until", &end, "--filter", &of, "--format", "{{.Type}} {{.Action}}"])?;
-    Ok(out.lines().filter_map(|line| line.strip_prefix("container ").map(str::to_owned)).collect())
+    let events = events::told(case, since, &["type=container", &format!("container={name}")])?;
+    Ok(events.iter().filter_map(|event| event["Action"].as_str().map(str::to_owned)).collect())
 }
 
 /// Does it to a container in its delay; what was told of that container from its creation on.
@@ -126,7 +124,7 @@ pub(crate) fn is_waited_for(case: &Case<'_>) -> Result {
 
 pub(crate) fn a_restart_is_a_stop_too(case: &Case<'_>) -> Result {
     let name = case.container("again");
-    let since = case.ok(&["info", "--format", "{{.SystemTime}}"])?;
+    let since = events::now(case)?;
     case.ok(&["run", "-d", "--name", &name, "busybox", "sleep", "1000"])?;
     case.ok(&["restart", "-t", "0", &name])?;
     let mut events = told(case, &name, &since)?;

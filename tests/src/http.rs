@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
+use serde_json::Value;
 
 /// Longer than any engine says nothing before or within an answer.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -67,6 +68,19 @@ fn fetched(mut curl: Command, url: &str) -> Option<String> {
 /// When the engine cannot be reached, does not speak HTTP, or says nothing for two minutes.
 pub fn request(host: &str, method: &str, path: &str, body: &str) -> anyhow::Result<Answer> {
     request_with(host, method, path, &[], body)
+}
+
+/// As [`request`]; [`Value::Null`] is no body.
+///
+/// # Errors
+/// As there.
+pub fn post(host: &str, path: &str, body: &Value) -> anyhow::Result<Answer> {
+    request(host, "POST", path, &if body.is_null() { String::new() } else { body.to_string() })
+}
+
+/// The command with which a container prints a page, and gives up after five seconds.
+pub fn fetch(url: &str) -> [&str; 7] {
+    ["timeout", "5", "wget", "-q", "-O", "-", url]
 }
 
 /// As [`request`], with more headers.

@@ -20,6 +20,7 @@ pub mod berth;
 pub mod case;
 pub mod docker;
 pub mod engine;
+pub mod events;
 pub mod fixture;
 pub mod gate;
 pub mod http;

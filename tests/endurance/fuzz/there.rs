@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 use tests::docker::Docker;
-use tests::http::{Answer, request};
+use tests::http::{self, Answer};
 
 /// What is always there when a request begins, unless it was only stopped or changed.
 pub(super) struct There {
@@ -51,9 +51,8 @@ impl There {
     }
 
     fn post(&self, path: &str, body: &Value, expect: &[u16]) -> anyhow::Result<Answer> {
-        let text = if body.is_null() { String::new() } else { body.to_string() };
-        let answer = request(&self.host, "POST", path, &text)?;
-        ensure!(expect.contains(&answer.status), "POST {path} {text}: {} {}", answer.status, answer.body);
+        let answer = http::post(&self.host, path, body)?;
+        ensure!(expect.contains(&answer.status), "POST {path} {body}: {} {}", answer.status, answer.body);
         Ok(answer)
     }
 }

@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::protocol::{DaemonStatus, DaemonVersion, ErrorBody, LogSource, ResetRequest, SHELL_PROTOCOL, SettingChange};
 use super::{Shared, logs};
+use crate::link::COPY_BUFFER;
 use crate::machine::{self, MachineStatus, Phase};
 use crate::settings::Settings;
 use crate::sys::LocalListener;
@@ -28,7 +29,6 @@ type Body = BoxBody<Bytes, Infallible>;
 
 /// The longest request body; settings are short.
 const BODY_LIMIT: usize = 1 << 20;
-const COPY_BUFFER: usize = 16 << 10;
 
 pub(super) async fn serve(mut listener: LocalListener, shared: Shared) {
     loop {

@@ -10,13 +10,13 @@ use control::copy;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::protocol::ErrorBody;
+use crate::link::COPY_BUFFER;
 use crate::machine::{Handle, MachineStatus, Phase};
 use crate::sys::LocalListener;
 
 /// A head that is longer or slower than this is not one of a docker client.
 const HEAD_LIMIT: usize = 64 << 10;
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
-const COPY_BUFFER: usize = 16 << 10;
 
 pub(super) async fn serve(mut listener: LocalListener, machine: Handle) {
     loop {

@@ -42,6 +42,8 @@ pub type LinkStream = MuxStream;
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// What a relay between one client and the guest moves at once, in bytes.
+pub(crate) const COPY_BUFFER: usize = 16 << 10;
 /// Between two attempts to reach a guest that is still booting.
 const RETRY: Duration = Duration::from_millis(20);
 /// How long the guest may take over the start of a session before the lanes are opened anew, first and at most. QEMU can leave

@@ -6,9 +6,7 @@ use std::time::Duration;
 use control::{Target, copy};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::link::Guest;
-
-const COPY_BUFFER: usize = 16 << 10;
+use crate::link::{COPY_BUFFER, Guest};
 
 pub(super) async fn serve(listener: TcpListener, guest: Guest, target: Target) {
     loop {
