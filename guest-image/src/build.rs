@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::agent;
 use crate::crates;
+use crate::depmod;
 use crate::digest::{self, Key};
 use crate::erofs;
 use crate::error::{Error, IoContext, Result};
@@ -135,7 +136,7 @@ fn key(workspace: &Path, crate_home: &Path, program: &Path, packages: &Resolved)
     for package in packages.all() {
         key.add("package", format!("{} {} {}", package.name, package.version, package.sha256));
     }
-    key.add("rustc", agent::rustc_version()?).add("mkfs.erofs", erofs::version()?);
+    key.add("rustc", agent::rustc_version()?).add("mkfs.erofs", erofs::version()?).add("kmod", depmod::version()?);
     // hello-world is linked by these, and modules are unpacked by that.
     for (tool, package) in [("cc", "gcc"), ("ld", "binutils"), ("xz", "xz-utils")] {
         key.add(tool, tool::text(Command::new(tool).arg("--version"), package)?);
@@ -178,6 +179,8 @@ fn assemble(
     let boot = modules.closure(&rootfs.modules_for(Load::Boot), &mut loaded)?;
     let late = modules.closure(&rootfs.modules_for(Load::Late), &mut loaded)?;
 
+    let module_lists = depmod::lists(&modules, early.iter().chain(&boot).chain(&late))?;
+
     let bytes = fs::read(program).at("read", program)?;
     let (archive, mut files) = initramfs::build(&bytes, &early);
     let write = |name: &str, content: &[u8]| fs::write(out.join(name), content).at("write", out.join(name));
@@ -194,6 +197,8 @@ fn assemble(
         directories: &directories,
         boot: &boot,
         late: &late,
+        module_lists: &module_lists,
+        release: modules.release(),
         hello: &hello,
         workspace: &options.workspace,
         version,

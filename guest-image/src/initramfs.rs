@@ -4,7 +4,7 @@ use crate::cpio::Writer;
 use crate::digest::sha256;
 use crate::manifest::{FileRecord, Kind, Part};
 use crate::modules::Module;
-use crate::{EPOCH, MODULES};
+use crate::{EPOCH, MODULE_LISTS};
 
 /// The archive and a record of each of its members.
 pub(crate) fn build(agent: &[u8], modules: &[Module]) -> (Vec<u8>, Vec<FileRecord>) {
@@ -13,15 +13,13 @@ pub(crate) fn build(agent: &[u8], modules: &[Module]) -> (Vec<u8>, Vec<FileRecor
     maker.directory("/dev", 0o755, "mount point of devtmpfs");
     maker.writer.character_device("dev/console", 0o600, 5, 1);
     maker.record("/dev/console", Kind::CharacterDevice, 0o600, "initramfs", "standard input and output of PID 1");
-    maker.directory("/lib", 0o755, "holds /lib/berth");
-    maker.directory("/lib/berth", 0o755, "holds the modules, as in the root");
-    maker.directory(MODULES, 0o755, "kernel modules that the way to the root needs");
     for module in modules {
-        let path = format!("{MODULES}/{}.ko", module.name);
-        maker.file(&path, 0o644, &module.content, &module.origin, &module.reason);
+        maker.parents(&module.path);
+        maker.file(&module.path, 0o644, &module.content, &module.origin, &module.reason);
     }
-    let list = list(modules);
-    maker.file(&format!("{MODULES}/initramfs.list"), 0o644, list.as_bytes(), "generated", "load order of the modules");
+    let (path, list) = (format!("{MODULE_LISTS}/initramfs.list"), list(modules));
+    maker.parents(&path);
+    maker.file(&path, 0o644, list.as_bytes(), "generated", "load order of the modules");
     for (path, reason) in [
         ("/proc", "mount point of proc"),
         ("/run", "mount point of a tmpfs"),
@@ -37,7 +35,7 @@ pub(crate) fn build(agent: &[u8], modules: &[Module]) -> (Vec<u8>, Vec<FileRecor
 
 /// The list file for `modules`: one absolute path a line, in load order.
 pub(crate) fn list(modules: &[Module]) -> String {
-    modules.iter().map(|module| format!("{MODULES}/{}.ko\n", module.name)).collect()
+    modules.iter().map(|module| format!("{}\n", module.path)).collect()
 }
 
 struct Maker {
@@ -49,6 +47,16 @@ impl Maker {
     fn directory(&mut self, path: &str, mode: u32, reason: &str) {
         self.writer.directory(&path[1..], mode);
         self.record(path, Kind::Directory, mode, "initramfs", reason);
+    }
+
+    /// The directories above `path` that are not there yet.
+    fn parents(&mut self, path: &str) {
+        for (at, _) in path.match_indices('/').skip(1) {
+            let parent = &path[..at];
+            if !self.records.iter().any(|record| record.path == parent) {
+                self.directory(parent, 0o755, &format!("holds {path}"));
+            }
+        }
     }
 
     fn file(&mut self, path: &str, mode: u32, content: &[u8], origin: &str, reason: &str) {

@@ -10,6 +10,7 @@ mod agent;
 mod build;
 pub mod cpio;
 mod crates;
+mod depmod;
 mod digest;
 mod embedded;
 mod erofs;
@@ -36,5 +37,7 @@ pub use reproducible::check as check_reproducible;
 pub const EPOCH: u64 = 1_735_689_600;
 /// [`EPOCH`] as RFC 3339 text.
 pub const CREATED: &str = "2025-01-01T00:00:00Z";
-/// Where modules and their lists are, in the initramfs and in the root alike.
-pub const MODULES: &str = "/lib/berth/modules";
+/// Where modules are, below the kernel's release, in the initramfs and in the root alike: where every tool looks for them.
+pub const MODULES: &str = "/lib/modules";
+/// Where the lists are that say what the agent loads, and when.
+pub const MODULE_LISTS: &str = "/lib/berth/modules";

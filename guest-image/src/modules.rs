@@ -18,6 +18,8 @@ use crate::tool;
 pub struct Module {
     /// As `lsmod` prints it: underscores, never dashes.
     pub name: String,
+    /// Where it is in the guest, as `/lib/modules/<release>/kernel/net/bridge/bridge.ko`.
+    pub path: String,
     /// Package and path, as `linux-image-…:/lib/modules/<release>/kernel/net/bridge/bridge.ko.xz`.
     pub origin: String,
     pub content: Vec<u8>,
@@ -59,6 +61,17 @@ impl Modules {
         &self.release
     }
 
+    /// One of the package's own lists, `modules.<kind>`: where it comes from and what it says; `None` if it has no such list.
+    pub fn list(&self, kind: &str) -> Result<Option<(String, Vec<u8>)>> {
+        let below = format!("lib/modules/{}/modules.{kind}", self.release);
+        let path = self.home.join(&below);
+        match fs::read(&path) {
+            Ok(content) => Ok(Some((format!("{}:/{below}", self.package), content))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).at("read", path),
+        }
+    }
+
     /// The modules `wanted` (name, reason) with all that they depend on, each after its dependencies; those in `loaded`
     /// and those built into the kernel are left out. Names taken are added to `loaded`.
     pub fn closure(&self, wanted: &[(&str, &str)], loaded: &mut BTreeSet<String>) -> Result<Vec<Module>> {
@@ -90,9 +103,10 @@ impl Modules {
         for dependency in depends(&content).map_err(bad)? {
             self.visit(&dependency, &format!("needed by {name}"), name, loaded, list)?;
         }
-        let path = path.strip_prefix(&self.home).expect("indexed below it");
-        let origin = format!("{}:/{}", self.package, path.display());
-        list.push(Module { name: name.to_owned(), origin, content, reason: reason.to_owned() });
+        let packed = format!("/{}", path.strip_prefix(&self.home).expect("indexed below it").display());
+        let origin = format!("{}:{packed}", self.package);
+        let path = packed.strip_suffix(".xz").unwrap_or(&packed).to_owned();
+        list.push(Module { name: name.to_owned(), path, origin, content, reason: reason.to_owned() });
         Ok(())
     }
 }

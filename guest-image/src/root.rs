@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::MODULES;
 use crate::crates;
+use crate::depmod::List;
 use crate::embedded;
 use crate::error::{Error, IoContext, Result};
 use crate::initramfs;
@@ -22,6 +24,10 @@ pub(crate) struct Inputs<'a> {
     pub(crate) directories: &'a BTreeMap<String, PathBuf>,
     pub(crate) boot: &'a [Module],
     pub(crate) late: &'a [Module],
+    /// What stands beside the modules, by name.
+    pub(crate) module_lists: &'a BTreeMap<String, List>,
+    /// The kernel's, as `uname -r` prints it.
+    pub(crate) release: &'a str,
     /// `hello/hello.rs`.
     pub(crate) hello: &'a Path,
     /// The source tree, whose Cargo.lock names the agent's crates.
@@ -114,8 +120,16 @@ impl Inputs<'_> {
                 for module in self.boot.iter().chain(self.late) {
                     let mut file = node(Content::File(module.content.clone()), &module.origin);
                     file.reason = module.reason.clone();
-                    tree.add(&format!("{path}/{}.ko", module.name), file)?;
+                    let below = module.path.strip_prefix(MODULES).expect("where modules are");
+                    tree.add(&format!("{path}{below}"), file)?;
                 }
+                for (name, list) in self.module_lists {
+                    let list = node(Content::File(list.content.clone()), &list.origin);
+                    tree.add(&format!("{path}/{}/{name}", self.release), list)?;
+                }
+                Ok(())
+            }
+            Generated::ModuleLists => {
                 for (name, modules) in [("boot.list", self.boot), ("late.list", self.late)] {
                     let list = Content::File(initramfs::list(modules).into_bytes());
                     tree.add(&format!("{path}/{name}"), node(list, "generated"))?;

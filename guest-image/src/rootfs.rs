@@ -118,8 +118,10 @@ pub enum Generated {
     CrateNotices,
     /// A directory with the copyright file of every package used.
     Copyright,
-    /// A directory with the modules loaded after the initramfs, and their lists.
+    /// `/lib/modules` with the modules loaded after the initramfs, and what modprobe reads beside them.
     Modules,
+    /// A directory with the lists of what the agent loads, in load order.
+    ModuleLists,
     /// `/etc/os-release` with the image's version.
     OsRelease,
 }

@@ -25,7 +25,7 @@ pub const BUILD: &[Need] = &[
     need("libc6-dev", "the static C library of the guest's agent"),
     need("erofs-utils", "makes the guest's root file system"),
     need("xz-utils", "unpacks the kernel's modules"),
-    need("kmod", "reads the kernel's module dependencies"),
+    need("kmod", "writes the lists by which modprobe finds the kernel's modules"),
     need("cpio", "lists the initramfs in tests and diagnostics"),
     need("ca-certificates", "the CA roots that ship with the guest"),
 ];

@@ -1,6 +1,6 @@
 //! What is in a built image, read back from its artefacts and compared with what the manifest says.
 //!
-//! Needs what building an image needs (apt's lists, erofs-utils, xz-utils) and no privileges.
+//! Needs what building an image needs (apt's lists, erofs-utils, xz-utils, kmod) and no privileges.
 
 mod contents;
 mod embedded;

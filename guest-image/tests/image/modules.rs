@@ -1,7 +1,10 @@
-//! The module lists: complete, in order, and without a word for modprobe.
+//! The module lists: complete, in order; and what modprobe finds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Output};
 
 use object::{Object, ObjectSection};
 
@@ -13,8 +16,16 @@ fn lines(text: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-fn name(path: &str) -> &str {
-    path.strip_prefix("/lib/berth/modules/").and_then(|file| file.strip_suffix(".ko")).expect(path)
+/// `/lib/modules/<release>/kernel/net/802/stp.ko` -> `stp`, as the kernel spells it.
+fn name(path: &str) -> String {
+    let below = format!("/lib/modules/{}/kernel/", image().manifest.kernel_release);
+    let file = path.strip_prefix(&below).and_then(|path| path.rsplit('/').next());
+    file.and_then(|file| file.strip_suffix(".ko")).expect(path).replace('-', "_")
+}
+
+/// `/lib/modules/<release>` of the root.
+fn folder() -> PathBuf {
+    root().join("usr/lib/modules").join(&image().manifest.kernel_release)
 }
 
 /// The values of `key=` in a module's `.modinfo`.
@@ -39,7 +50,7 @@ fn dependencies_stand_above_and_nothing_twice() {
 
     let lists = &image().manifest.modules;
     for (list, names) in [(&early, &lists.initramfs), (&boot, &lists.boot), (&late, &lists.late)] {
-        assert_eq!(&list.iter().map(|path| name(path).to_owned()).collect::<Vec<_>>(), names);
+        assert_eq!(&list.iter().map(|path| name(path)).collect::<Vec<_>>(), names);
     }
 
     let mut loaded = BTreeSet::new();
@@ -58,7 +69,7 @@ fn dependencies_stand_above_and_nothing_twice() {
                 }
             }
             assert_eq!(modinfo(&module, "vermagic")[0].split(' ').next(), Some(&*image().manifest.kernel_release));
-            assert!(loaded.insert(name(path).to_owned()), "{path} is listed twice");
+            assert!(loaded.insert(name(path)), "{path} is listed twice");
         }
     }
     for needed in [
@@ -74,4 +85,47 @@ fn dependencies_stand_above_and_nothing_twice() {
     ] {
         assert!(loaded.contains(needed), "{needed}");
     }
+}
+
+#[test]
+fn modules_dep_names_every_module_and_what_it_needs() {
+    let text = fs::read_to_string(folder().join("modules.dep")).unwrap();
+    let dependencies: BTreeMap<&str, Vec<&str>> = text
+        .lines()
+        .map(|line| line.split_once(':').expect(line))
+        .map(|(module, needed)| (module, needed.split_whitespace().collect()))
+        .collect();
+    let lists = &image().manifest.modules;
+    let below = format!("/lib/modules/{}/", image().manifest.kernel_release);
+    let known: BTreeSet<String> = dependencies.keys().map(|path| name(&format!("{below}{path}"))).collect();
+    assert_eq!(known, [&lists.initramfs, &lists.boot, &lists.late].into_iter().flatten().cloned().collect());
+    let order = fs::read_to_string(folder().join("modules.order")).unwrap();
+    assert_eq!(order.lines().collect::<BTreeSet<_>>(), dependencies.keys().copied().collect());
+    for (path, needed) in &dependencies {
+        for needed in needed {
+            assert!(dependencies.contains_key(needed), "{path} needs {needed}");
+        }
+        // The initramfs's own are loaded before there is a root, and are not there twice.
+        let early = lists.initramfs.contains(&name(&format!("{below}{path}")));
+        assert_eq!(folder().join(path).is_file(), !early, "{path}");
+    }
+}
+
+#[test]
+fn modprobe_finds_them() {
+    let settings = tempfile::tempdir().unwrap();
+    let modprobe = |module: &str| -> Output {
+        let mut command = Command::new("kmod");
+        command.arg0("modprobe").arg("-d").arg(root().join("usr")).arg("-C").arg(settings.path());
+        command.args(["-S", &image().manifest.kernel_release, "--show-depends", module]);
+        command.output().expect("kmod runs; it is in the package kmod")
+    };
+    let said = |module: &str| String::from_utf8(modprobe(module).stdout).unwrap();
+    let bridge = said("bridge");
+    let files: Vec<&str> = bridge.lines().map(|line| line.trim_end().rsplit('/').next().unwrap()).collect();
+    assert!(matches!(files.as_slice(), [.., "bridge.ko"] if files.contains(&"stp.ko") && files.contains(&"llc.ko")));
+    // By an alias, and one that the kernel has built in.
+    assert!(said("rtnl-link-wireguard").trim_end().ends_with("/wireguard.ko"));
+    assert_eq!(said("ext4").trim(), "builtin ext4");
+    assert!(!modprobe("ip_vs").status.success());
 }
