@@ -6,13 +6,14 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 use tests::case::Case;
 
-use crate::suite::{Entry, cases, everywhere, on_this_machine};
+use crate::suite::{Entry, cases, everywhere, in_machine, on_this_machine};
 
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
     [
         cases![everywhere; of_an_image, none_over_a_file],
+        cases![in_machine; the_kernels_modules],
         cases![on_this_machine; pass_as_asked, a_copy_leaves_none, around_the_engine],
     ]
     .concat()
@@ -99,6 +100,32 @@ pub(crate) fn pass_as_asked(case: &Case<'_>) -> Result {
         case.ok(&["rm", "-f", name])?;
     }
     drop(shared);
+    Ok(())
+}
+
+/// Containers get the modules of the kernel that they run on and can load them, whatever the host has; nobody can change them.
+pub(crate) fn the_kernels_modules(case: &Case<'_>) -> Result {
+    let written = "for file in new $(uname -r)/modules.dep; do touch /m/$file 2>&1 || true; done";
+    for bind in ["/lib/modules:/m:ro", "/lib/modules:/m"] {
+        let run = |script: &str| case.ok(&["run", "--rm", "-v", bind, "busybox", "sh", "-ec", script]);
+        let known = run("grep -o '^kernel/.*/bridge.ko: .*/stp.ko' /m/$(uname -r)/modules.dep")?;
+        ensure!(known.starts_with("kernel/net/bridge/bridge.ko: kernel/net/"), "{known}");
+        let said = run(written)?;
+        ensure!(said.matches("Read-only file system").count() == 2, "{bind}: {said}");
+    }
+    let kernel = ["run", "--rm", "--privileged", "-v", "/lib/modules:/lib/modules", "-v", "/lib/modules:/m"];
+    let run = |script: &str| case.ok(&[kernel.as_slice(), &["busybox", "sh", "-ec", script]].concat());
+    let said = run(&format!("mount -o remount,rw /m 2>/dev/null || true; {written}"))?;
+    ensure!(said.matches("Read-only file system").count() == 2, "{said}");
+    // No other case uses this one. The engine may still be loading it, so it is taken away only when it is there for sure.
+    run(
+        "modprobe br_netfilter; modprobe nft_numgen; rmmod nft_numgen; modprobe nft_numgen; grep -q nft_numgen /proc/modules",
+    )?;
+    run("! modprobe ip_vs 2>/dev/null")?;
+    // Another kernel's are not there, and nothing is made for them.
+    let missing = case.run(&["run", "--rm", "-v", "/lib/modules/1.0/kernel:/m", "busybox", "true"])?;
+    let text = "error while creating mount source path '/lib/modules/1.0/kernel': mkdir /lib/modules/1.0: read-only file system";
+    ensure!(missing.code == 125 && missing.err.contains(text), "{missing:?}");
     Ok(())
 }
 

@@ -109,6 +109,8 @@ pub enum Error {
     /// A block device with a limit.
     #[error("stat {path}: {reason}")]
     NoDevice { path: String, reason: String },
+    #[error("error while creating mount source path '{path}': mkdir {missing}: {reason}")]
+    BindSource { path: PathBuf, missing: PathBuf, reason: String },
     #[error("cannot {what} {path}: {source}")]
     Path { what: &'static str, path: PathBuf, source: io::Error },
     #[error("cannot {what}: {source}")]
@@ -354,6 +356,7 @@ impl Error {
             | Error::Runtime(_)
             | Error::Supervisor(_)
             | Error::NoDevice { .. }
+            | Error::BindSource { .. }
             | Error::Path { .. }
             | Error::Io { .. }
             | Error::KillTimeout

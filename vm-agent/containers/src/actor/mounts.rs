@@ -80,7 +80,7 @@ impl crate::service::Inner {
             Source::Bind { path, recursive } => {
                 if std::fs::symlink_metadata(path).is_err() {
                     // As dockerd does for -v; --mount was refused at create.
-                    std::fs::create_dir_all(path).map_err(Error::path("make the bind source", path))?;
+                    std::fs::create_dir_all(path).map_err(|error| no_bind_source(path, &error))?;
                 }
                 Ok((SpecSource::Path { path: text(path), recursive: *recursive }, None))
             }
@@ -112,6 +112,14 @@ impl crate::service::Inner {
             }
         }
     }
+}
+
+/// As dockerd says it: with the first directory that could not be made, and Go's spelling of the reason.
+fn no_bind_source(path: &Path, error: &io::Error) -> Error {
+    let missing = path.ancestors().take_while(|above| std::fs::symlink_metadata(above).is_err()).last().unwrap_or(path);
+    let said = error.to_string();
+    let reason = said.split(" (os error").next().unwrap_or(&said).to_lowercase();
+    Error::BindSource { path: path.to_owned(), missing: missing.to_owned(), reason }
 }
 
 /// Mounts `root` in a mount namespace of this thread's own, which must do nothing else. `place` is any directory.

@@ -58,6 +58,10 @@ pub(crate) struct Sources<'a> {
 /// What every client calls the engine's own socket.
 const ENGINE_SOCKETS: [&str; 2] = ["/var/run/docker.sock", "/run/docker.sock"];
 
+/// The modules of the kernel that containers run on (docs/guest-image.md). Kubernetes' nodes, VPN and storage containers bind
+/// them.
+const MODULES: &str = "/lib/modules";
+
 const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "slave", "rslave", "shared", "rshared"];
 
 /// One `-v`: `destination`, `source:destination` or `source:destination:mode`.
@@ -389,6 +393,9 @@ fn bind_source(
         return Ok(What::EngineSocket);
     }
     match sources.mode {
+        // The containers' kernel is the machine's, and so are its modules: the host's would be of no use, and few hosts have
+        // any. They are not made read-only here, since they lie in the machine's root, a file system that nothing can write.
+        Mode::Vm if Path::new(&path).starts_with(MODULES) => Ok(What::Bind { path, must_exist, recursive }),
         Mode::Vm => Err(Invalid::HostBind(source.to_owned(), destination.to_owned())),
         Mode::Native => Ok(What::Bind { path, must_exist, recursive }),
     }
@@ -491,6 +498,29 @@ mod tests {
             let error = parse_bind(raw, "", VM).expect_err(raw).to_string();
             assert!(error.starts_with("bind mounts of host folders need a share"), "{error}");
             assert!(error.contains(raw.rsplit_once(":/data").expect("destination").0), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_kernels_modules_are_the_machines() {
+        for (raw, path, rw) in [
+            ("/lib/modules:/lib/modules:ro", "/lib/modules", false),
+            ("/lib/modules:/m", "/lib/modules", true),
+            ("//lib/./modules/6.12:/m", "/lib/modules/6.12", true),
+        ] {
+            let bind = parse_bind(raw, "", VM).expect(raw);
+            let what = What::Bind { path: path.to_owned(), must_exist: false, recursive: true };
+            assert_eq!((bind.what, bind.rw), (what, rw), "{raw}");
+        }
+        let mount = r#"{"Type":"bind","Source":"/lib/modules","Target":"/m","ReadOnly":true}"#;
+        let mount: Mount = serde_json::from_str(mount).expect("valid JSON");
+        let bind = parse_mount(&mount, VM).expect("modules").what;
+        assert_eq!(bind, What::Bind { path: "/lib/modules".to_owned(), must_exist: true, recursive: true });
+        for other in
+            ["/lib:/m", "/lib/modules/..:/m", "/lib/modules/../berth:/m", "/lib/modules2:/m", "/usr/lib/modules:/m"]
+        {
+            let error = parse_bind(other, "", VM).expect_err(other).to_string();
+            assert!(error.starts_with("bind mounts of host folders need a share"), "{other}: {error}");
         }
     }
 
