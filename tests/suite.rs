@@ -36,11 +36,6 @@ pub(crate) fn in_the_long_run(kind: Kind) -> bool {
     std::env::var_os("BERTH_TEST_ALL").is_some() && kind != Kind::Serial
 }
 
-/// Likewise where binds are of this machine.
-pub(crate) fn in_the_long_run_on_this_machine(kind: Kind) -> bool {
-    in_the_long_run(kind) && on_this_machine(kind)
-}
-
 /// Lists functions of the module that calls it as cases.
 macro_rules! cases {
     ($on:expr; $($name:ident),* $(,)?) => {

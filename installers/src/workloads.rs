@@ -12,7 +12,7 @@ use crate::step::follow;
 use crate::words::say;
 
 /// What the Debian of the tests has beyond the least that Debian can be.
-const PACKAGES: &[&str] = &["systemd", "systemd-sysv", "dbus", "iproute2", "iptables", "docker.io", "procps"];
+const PACKAGES: &[&str] = &["systemd", "systemd-sysv", "dbus", "iproute2", "iptables", "docker.io", "procps", "kmod"];
 
 /// Where its parts are.
 #[derive(Debug, Clone)]
