@@ -13,11 +13,16 @@ impl Networks {
     /// Ends the start-up: `running` lists the containers that lived through the engine's restart. Endpoints of all
     /// others are released (links, addresses, ports, names), forwards and links that nobody knows are closed and
     /// removed, and names and forwards of the living are told again.
+    ///
+    /// # Errors
+    /// The first that was met. None keeps the rest from being done, and containers other than its own from being served.
     pub async fn adopt(&self, running: Vec<Attachment<'_>>) -> Result<()> {
         let alive: BTreeSet<String> = running.iter().map(|a| a.container_id.clone()).collect();
         let sandboxes: Vec<_> = running.iter().filter_map(|a| a.sandbox.cloned()).collect();
+        let mut kept = Ok(());
         for attachment in &running {
-            self.keep_inside(attachment).await?;
+            let done = self.keep_inside(attachment).await;
+            kept = and(kept, done, &attachment.container_id, "keeping a running container's interfaces");
         }
         let this = self.clone();
         let collected = unabridged(async move {
@@ -34,26 +39,35 @@ impl Networks {
                     );
                 }
             }
+            let mut removed = Ok(());
             for link in this.leftovers(sandboxes).await? {
                 tracing::info!(link = link.name, "removing a link that no container and no network has");
-                let inner = Arc::clone(&this.inner);
-                run(move || inner.kernel.route().remove(&link.name).map_err(kernel("remove a link"))).await?;
+                let (inner, name) = (Arc::clone(&this.inner), link.name.clone());
+                let done = run(move || inner.kernel.route().remove(&name).map_err(kernel("remove a link"))).await;
+                removed = and(removed, done, &link.name, "removing a link");
             }
-            Ok(())
+            removed
         })
         .await;
-        // One that fails keeps none of the others from being done.
         let hairpins = self.hairpin().await;
         let forwards = self.replay_forwards().await;
         let names = self.replay_names(running).await;
-        collected.and(hairpins).and(forwards).and(names)
+        kept.and(collected).and(hairpins).and(forwards).and(names)
     }
 
     /// Has the living reach their own published ports: an engine that could not do that may have made their links.
     async fn hairpin(&self) -> Result<()> {
         let living: Vec<Held> = self.inner.state().endpoints.values().cloned().collect();
         let inner = Arc::clone(&self.inner);
-        run(move || living.iter().try_for_each(|held| inner.kernel.hairpin(held))).await
+        run(move || {
+            let mut result = Ok(());
+            for held in &living {
+                let done = inner.kernel.hairpin(held);
+                result = and(result, done, &held.endpoint.container_id, "letting a container reach its own ports");
+            }
+            result
+        })
+        .await
     }
 
     /// The links of a running container that end in its namespace are removed from there later.
@@ -94,7 +108,9 @@ impl Networks {
             if resolver.networks.is_empty() {
                 continue;
             }
-            result = result.and(self.serve_again(resolver, sandbox.clone()).await);
+            let served = self.serve_again(resolver, sandbox.clone()).await;
+            result =
+                and(result, served, &attachment.container_id, "answering a running container's questions for names");
         }
         result
     }
@@ -130,5 +146,16 @@ impl Networks {
             }
         }
         Ok(())
+    }
+}
+
+/// The first failure of several steps; those behind it are only logged, each with what or whom it is about.
+fn and(result: Result<()>, next: Result<()>, whom: &str, step: &str) -> Result<()> {
+    match (&result, next) {
+        (Err(_), Err(error)) => {
+            tracing::warn!(%error, whom, step, "a step of the start-up");
+            result
+        }
+        (_, next) => result.and(next),
     }
 }

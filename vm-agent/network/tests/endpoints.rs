@@ -327,6 +327,37 @@ fn a_restarted_engine_keeps_the_living_and_collects_the_dead() {
     });
 }
 
+/// One container that cannot be looked into keeps none of the others from what is theirs.
+#[test]
+fn a_failure_does_not_end_the_adoption() {
+    isolated("a_failure_does_not_end_the_adoption", || async {
+        let dir = tempfile::tempdir().unwrap();
+        run("ip link add card0 type veth peer name card1; ip link set card0 up");
+        let engine = Engine::open(dir.path()).await;
+        engine.networks.create(named("app")).await.unwrap();
+        let options = [("parent".to_owned(), "card0".to_owned())].into();
+        let driver = "macvlan".to_owned();
+        engine.networks.create(NetworkCreate { driver, options, ..named("lan") }).await.unwrap();
+        let (_odd, _) = engine.container("odd", "lan", vec![]).await;
+        let (alive, at) = engine.container("alive", "app", vec![publish(Protocol::Tcp, 8080, 80)]).await;
+        let (_dead, _) = engine.container("dead", "app", vec![publish(Protocol::Tcp, 8081, 80)]).await;
+        drop(engine);
+
+        let engine = Engine::open(dir.path()).await;
+        // No process: entering it fails, and not as with one that has ended.
+        let odd = Sandbox::of_process(std::sync::Arc::new(std::fs::File::open("/dev/null").unwrap().into()));
+        let running = [("odd", &odd), ("alive", &alive)];
+        let running = running.map(|(name, sandbox)| Attachment { container_id: id(name), sandbox: Some(sandbox) });
+        let error = engine.networks.adopt(running.into()).await.unwrap_err();
+        assert_eq!(error.to_string(), "cannot enter a network namespace: Invalid argument (os error 22)");
+        assert_eq!(engine.networks.endpoints(&id("dead")), []);
+        assert!(engine.listeners.ports().iter().all(|(_, port)| *port == 8080), "{:?}", engine.listeners.ports());
+        assert_eq!(engine.listeners.ports().len(), 2);
+        assert_eq!(engine.names.records.lock().unwrap().keys().filter(|endpoint| **endpoint == at.id).count(), 1);
+        assert!(engine.names.served.lock().unwrap().contains_key(&id("alive")));
+    });
+}
+
 #[test]
 fn both_families_on_one_network() {
     isolated("both_families_on_one_network", || async {
