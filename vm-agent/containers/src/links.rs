@@ -4,7 +4,7 @@
 //! The container that has the link is its parent, as in dockerd, the one that it leads to its child. A link is a name of the
 //! child, too: `/parent/alias`. On user-defined networks a link is nothing but a name there, see [`endpoint_links`].
 
-use crate::actor::parse_port;
+use crate::actor::{lines, parse_port};
 use crate::handle::Handle;
 use crate::record::Record;
 use crate::service::Inner;
@@ -17,7 +17,7 @@ use std::net::{IpAddr, SocketAddrV4};
 use std::sync::Arc;
 
 /// The only network whose containers can be linked.
-const NETWORK: &str = "bridge";
+pub(crate) const NETWORK: &str = "bridge";
 
 /// A link of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,13 +120,10 @@ impl Inner {
         Ok(variables)
     }
 
-    /// The lines of a container's hosts file for its links: (names, address).
-    pub(crate) fn link_hosts(&self, record: &Record) -> Vec<(String, IpAddr)> {
-        if !record.endpoints.contains_key(NETWORK) {
-            return Vec::new();
-        }
+    /// The lines of a container's hosts file for its links, while it is on the default bridge: (names, address).
+    pub(crate) fn link_hosts(&self, links: &[Link]) -> Vec<(String, IpAddr)> {
         let mut lines = Vec::new();
-        for link in &record.links {
+        for link in links {
             let Some(child) = self.by_id(&link.child).map(|child| child.view()) else { continue };
             let mut names = format!("{} {}", link.host(), child.record.config.hostname);
             if child.record.name != link.host() {
@@ -242,10 +239,10 @@ fn last_part(path: &str) -> &str {
 
 /// A hosts file in which the link of these `names`, its alias first, has that address. A line that it had for the family keeps its
 /// names; everything else stays, what the container wrote itself too.
-pub(crate) fn renewed(hosts: &str, names: &str, address: IpAddr) -> String {
+pub(crate) fn renewed(hosts: &[u8], names: &str, address: IpAddr) -> Vec<u8> {
     let alias = names.split_whitespace().next().unwrap_or_default();
     let mut found = false;
-    let mut text = lines(hosts, |line, names| {
+    let mut text = changed(hosts, |line, names| {
         let old = line.split_whitespace().next().and_then(|address| address.parse::<IpAddr>().ok());
         if !is_of(alias, names) || old.is_none_or(|old| old.is_ipv4() != address.is_ipv4()) {
             return Some(line.to_owned());
@@ -254,23 +251,31 @@ pub(crate) fn renewed(hosts: &str, names: &str, address: IpAddr) -> String {
         Some(format!("{address}\t{names}"))
     });
     if !found {
-        text.push_str(&format!("{address}\t{names}\n"));
+        text.extend_from_slice(format!("{address}\t{names}\n").as_bytes());
     }
     text
 }
 
 /// A hosts file without the lines of the link called `alias`.
-pub(crate) fn without(hosts: &str, alias: &str) -> String {
-    lines(hosts, |line, names| (!is_of(alias, names)).then(|| line.to_owned()))
+pub(crate) fn without(hosts: &[u8], alias: &str) -> Vec<u8> {
+    changed(hosts, |line, names| (!is_of(alias, names)).then(|| line.to_owned()))
 }
 
 fn is_of(alias: &str, names: &str) -> bool {
     names.split_whitespace().next() == Some(alias)
 }
 
-fn lines(hosts: &str, mut each: impl FnMut(&str, &str) -> Option<String>) -> String {
-    let kept = hosts.lines().filter_map(|line| each(line, line.split_once('\t').map_or("", |(_, names)| names)));
-    kept.map(|line| line + "\n").collect()
+/// A hosts file with its lines changed; what is no text is nothing of the engine's, and stays.
+fn changed(hosts: &[u8], mut change: impl FnMut(&str, &str) -> Option<String>) -> Vec<u8> {
+    let mut text = Vec::with_capacity(hosts.len());
+    for line in lines(hosts) {
+        let changed = match std::str::from_utf8(line) {
+            Ok(line) => change(line, line.split_once('\t').map_or("", |(_, names)| names)).map(String::into_bytes),
+            Err(_) => Some(line.to_vec()),
+        };
+        text.extend(changed.into_iter().flat_map(|line| line.into_iter().chain([b'\n'])));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -332,14 +337,14 @@ mod tests {
     #[test]
     fn a_hosts_file_follows_its_links() {
         let hosts =
-            "127.0.0.1\tlocalhost\n172.17.0.2\tdb host child\nfd00::2\tdb host child\n172.17.0.2\tdb2 db\n# mine";
-        let renew = |hosts: &str, address: &str| renewed(hosts, "db host", address.parse().expect("an address"));
+            b"127.0.0.1\tlocalhost\n172.17.0.2\tdb host child\nfd00::2\tdb host child\n172.17.0.2\tdb2 db\n# \xff";
+        let renew = |hosts: &[u8], address: &str| renewed(hosts, "db host", address.parse().expect("an address"));
         assert_eq!(
             renew(&renew(hosts, "172.17.0.9"), "fd00::9"),
-            "127.0.0.1\tlocalhost\n172.17.0.9\tdb host child\nfd00::9\tdb host child\n172.17.0.2\tdb2 db\n# mine\n"
+            b"127.0.0.1\tlocalhost\n172.17.0.9\tdb host child\nfd00::9\tdb host child\n172.17.0.2\tdb2 db\n# \xff\n"
         );
         // Its lines are gone when the file was written anew while the child did not run.
-        assert_eq!(renew("127.0.0.1\tlocalhost", "172.17.0.9"), "127.0.0.1\tlocalhost\n172.17.0.9\tdb host\n");
-        assert_eq!(without(hosts, "db"), "127.0.0.1\tlocalhost\n172.17.0.2\tdb2 db\n# mine\n");
+        assert_eq!(renew(b"127.0.0.1\tlocalhost", "172.17.0.9"), b"127.0.0.1\tlocalhost\n172.17.0.9\tdb host\n");
+        assert_eq!(without(hosts, "db"), b"127.0.0.1\tlocalhost\n172.17.0.2\tdb2 db\n# \xff\n");
     }
 }

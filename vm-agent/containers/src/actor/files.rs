@@ -4,8 +4,10 @@ use super::Actor;
 use crate::record::Record;
 use crate::service::blocking;
 use crate::spec::{SpecMount, SpecSource};
-use crate::{Error, Invalid, Result};
+use crate::{Error, Invalid, Result, links};
+use layers::Digest;
 use network::{Endpoint, HostsFile, ResolvConf};
+use std::io::{ErrorKind, Read as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +17,8 @@ pub(crate) struct EtcFiles {
     pub(crate) hostname: PathBuf,
     pub(crate) hosts: PathBuf,
     pub(crate) resolv_conf: PathBuf,
+    /// The digest of the resolv.conf that the engine itself wrote last: another one is the user's.
+    written: PathBuf,
 }
 
 /// What the engine itself would have in the files.
@@ -33,6 +37,7 @@ impl EtcFiles {
             hostname: directory.join("hostname"),
             hosts: directory.join("hosts"),
             resolv_conf: directory.join("resolv.conf"),
+            written: directory.join("resolv.conf.hash"),
         }
     }
 
@@ -60,8 +65,13 @@ impl Actor {
         let (hostname, written) = (format!("{hostname}\n"), files.clone());
         blocking(move || {
             let EtcTexts { hosts, resolv_conf } = texts;
-            for (path, text) in [(&files.hostname, hostname), (&files.hosts, hosts), (&files.resolv_conf, resolv_conf)]
-            {
+            let digest = Digest::of(resolv_conf.as_bytes()).to_string();
+            for (path, text) in [
+                (&files.hostname, hostname),
+                (&files.hosts, hosts),
+                (&files.resolv_conf, resolv_conf),
+                (&files.written, digest),
+            ] {
                 std::fs::write(path, text).map_err(Error::path("write", path))?;
             }
             Ok(written)
@@ -71,13 +81,26 @@ impl Actor {
 
     /// Brings the files of a running container from one set of endpoints to another. What the container, or somebody in it, has
     /// written stays: in the hosts file everything but the engine's own lines, of a resolv.conf that is not the engine's all of it.
-    pub(super) async fn renew_etc(&self, before: &[Endpoint], now: &[Endpoint]) -> Result<()> {
+    /// What fails is logged: the networks have changed, whatever the container made of its files.
+    pub(super) async fn renew_etc(&self, before: &[Endpoint], now: &[Endpoint]) {
         let hostname = self.record.config.hostname.clone();
-        let (before, now) = (self.etc_texts(&hostname, before).await?, self.etc_texts(&hostname, now).await?);
+        let texts = async { Ok((self.etc_texts(&hostname, before).await?, self.etc_texts(&hostname, now).await?)) };
+        let (before, now) = match texts.await {
+            Ok(texts) => texts,
+            Err(error) => return self.outdated(&error),
+        };
         let files = EtcFiles::in_directory(&self.inner.directory(&self.record.id));
-        edit(files.hosts, move |hosts| merged(&hosts, &before.hosts, &now.hosts)).await?;
-        let ours = before.resolv_conf;
-        edit(files.resolv_conf, move |text| if text == ours { now.resolv_conf } else { text }).await
+        let (hosts, written, resolv_conf) = (files.hosts, files.written, files.resolv_conf);
+        let hosts = edit(hosts, move |hosts| merged(hosts, before.hosts.as_bytes(), now.hosts.as_bytes())).await;
+        let (old, new) = (before.resolv_conf, now.resolv_conf);
+        let resolv_conf = blocking(move || replace_own(&resolv_conf, &written, &old, &new)).await;
+        for error in hosts.err().into_iter().chain(resolv_conf.err()) {
+            self.outdated(&error);
+        }
+    }
+
+    fn outdated(&self, error: &Error) {
+        tracing::warn!(container = self.record.id, %error, "a running container's files are not those of its networks");
     }
 
     async fn etc_texts(&self, hostname: &str, endpoints: &[Endpoint]) -> Result<EtcTexts> {
@@ -87,7 +110,9 @@ impl Actor {
         let engine_resolv = self.inner.settings.resolv_conf.clone();
         let addresses: Vec<IpAddr> = endpoints.iter().flat_map(addresses_of).collect();
         let mut extra = self.extra_hosts()?;
-        extra.extend(self.inner.link_hosts(record));
+        if endpoints.iter().any(|endpoint| endpoint.network_name == links::NETWORK) {
+            extra.extend(self.inner.link_hosts(&record.links));
+        }
         let hosts = HostsFile {
             hostname,
             domainname: &record.config.domainname,
@@ -132,15 +157,13 @@ impl Actor {
 }
 
 /// Rewrites a file of a running container in place: it has it mounted.
-pub(super) async fn edit(path: PathBuf, edit: impl FnOnce(String) -> String + Send + 'static) -> Result<()> {
+pub(super) async fn edit(path: PathBuf, edit: impl FnOnce(&[u8]) -> Vec<u8> + Send + 'static) -> Result<()> {
     blocking(move || {
-        let size = std::fs::symlink_metadata(&path).map_err(Error::path("look at", &path))?.len();
-        if size > EDITED_MAX {
+        let Some(text) = read(&path)? else {
             let large = std::io::Error::other("it is larger than any such file");
             return Err(Error::path("read", &path)(large));
-        }
-        let text = std::fs::read_to_string(&path).map_err(Error::path("read", &path))?;
-        let edited = edit(text.clone());
+        };
+        let edited = edit(&text);
         if edited != text {
             std::fs::write(&path, edited).map_err(Error::path("write", path))?;
         }
@@ -149,12 +172,41 @@ pub(super) async fn edit(path: PathBuf, edit: impl FnOnce(String) -> String + Se
     .await
 }
 
+/// A container's file; `None` if it is too long to be edited, be it that the container goes on writing to it.
+fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+    let file = std::fs::File::open(path).map_err(Error::path("open", path))?;
+    let mut text = Vec::new();
+    let length = file.take(EDITED_MAX + 1).read_to_end(&mut text).map_err(Error::path("read", path))?;
+    Ok((length as u64 <= EDITED_MAX).then_some(text))
+}
+
+/// Replaces a resolv.conf by `new`, if it is what the engine wrote last; one without a note of that, if it is `old`.
+fn replace_own(path: &Path, written: &Path, old: &str, new: &str) -> Result<()> {
+    // The engine writes no large ones.
+    let Some(text) = read(path)? else { return Ok(()) };
+    let own = match std::fs::read_to_string(written) {
+        Ok(digest) => digest == Digest::of(&text).to_string(),
+        Err(error) if error.kind() == ErrorKind::NotFound => text == old.as_bytes(),
+        Err(error) => return Err(Error::path("read", written)(error)),
+    };
+    if own {
+        std::fs::write(path, new).map_err(Error::path("write", path))?;
+        std::fs::write(written, Digest::of(new.as_bytes()).to_string()).map_err(Error::path("write", written))?;
+    }
+    Ok(())
+}
+
 /// A file with the lines of `now` in place of those of `before`, and whatever else is in it.
-fn merged(text: &str, before: &str, now: &str) -> String {
-    let has = |text: &str, line: &str| text.lines().any(|other| other == line);
-    let kept = text.lines().filter(|line| !has(before, line) || has(now, line));
-    let new = now.lines().filter(|line| !has(before, line) && !has(text, line));
-    kept.chain(new).map(|line| format!("{line}\n")).collect()
+fn merged(text: &[u8], before: &[u8], now: &[u8]) -> Vec<u8> {
+    let has = |text, line: &&[u8]| lines(text).any(|other| other == *line);
+    let kept = lines(text).filter(|line| !has(before, line) || has(now, line));
+    let new = lines(now).filter(|line| !has(before, line) && !has(text, line));
+    kept.chain(new).flat_map(|line| [line, b"\n"].concat()).collect()
+}
+
+/// The lines of a file that need not be text, without their ends.
+pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split_inclusive(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\n").unwrap_or(line))
 }
 
 /// `name:address` of `--add-host`; `None` for `host-gateway`.
@@ -202,13 +254,35 @@ mod tests {
 
     #[test]
     fn only_the_engines_own_lines_change() {
-        let before = "127.0.0.1\tlocalhost\n172.17.0.2\tweb\n";
-        let now = "127.0.0.1\tlocalhost\n172.18.0.2\tweb\n172.19.0.2\tweb\n";
-        let text = "10.1.2.3 mine\n127.0.0.1\tlocalhost\n172.17.0.2\tweb\n172.19.0.2\tweb\n# the end";
-        let expected = "10.1.2.3 mine\n127.0.0.1\tlocalhost\n172.19.0.2\tweb\n# the end\n172.18.0.2\tweb\n";
+        let before = b"127.0.0.1\tlocalhost\n172.17.0.2\tweb\n";
+        let now = b"127.0.0.1\tlocalhost\n172.18.0.2\tweb\n172.19.0.2\tweb\n";
+        let text = b"10.1.2.3 mine\xff\r\n127.0.0.1\tlocalhost\n172.17.0.2\tweb\n172.19.0.2\tweb\n# the end";
+        let expected = b"10.1.2.3 mine\xff\r\n127.0.0.1\tlocalhost\n172.19.0.2\tweb\n# the end\n172.18.0.2\tweb\n";
         assert_eq!(merged(text, before, now), expected);
         assert_eq!(merged(before, before, before), before);
         // A line that was taken out on purpose stays out.
-        assert_eq!(merged("172.17.0.2\tweb\n", before, before), "172.17.0.2\tweb\n");
+        assert_eq!(merged(b"172.17.0.2\tweb\n", before, before), b"172.17.0.2\tweb\n");
+    }
+
+    #[test]
+    fn only_the_engines_own_resolv_conf_is_replaced() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let files = EtcFiles::in_directory(directory.path());
+        let replace = |old: &str, new: &str| {
+            replace_own(&files.resolv_conf, &files.written, old, new).expect("it can be written");
+            std::fs::read(&files.resolv_conf).expect("it is there")
+        };
+        let write = |text: &[u8]| std::fs::write(&files.resolv_conf, text).expect("it can be written");
+        // Written before the engine noted it.
+        write(b"nameserver 10.0.0.1\n");
+        assert_eq!(replace("nameserver 10.0.0.9\n", "new"), b"nameserver 10.0.0.1\n");
+        assert_eq!(replace("nameserver 10.0.0.1\n", "new"), b"new");
+        // What it would write now is no matter, once it is noted.
+        assert_eq!(replace("nameserver 10.0.0.9\n", "newer"), b"newer");
+        let long = vec![b'#'; EDITED_MAX as usize + 1];
+        for users in [&b"nameserver 10.0.0.\xff"[..], &long] {
+            write(users);
+            assert!(replace("newer", "newest") == users);
+        }
     }
 }

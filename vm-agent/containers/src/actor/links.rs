@@ -3,7 +3,7 @@
 use super::files::edit;
 use super::{Actor, EtcFiles};
 use crate::handle::Command;
-use crate::links::{renewed, without};
+use crate::links::{NETWORK, renewed, without};
 use crate::service::Inner;
 use crate::{Error, Result};
 use store::Durability;
@@ -13,10 +13,13 @@ impl Actor {
     pub(super) async fn renew_link(&self, child: &str) {
         let of_child = self.record.links.iter().filter(|link| link.child == child);
         let aliases: Vec<&str> = of_child.map(|link| link.host()).collect();
-        let mut wanted = self.inner.link_hosts(&self.record);
+        let mut wanted = match self.record.endpoints.contains_key(NETWORK) {
+            true => self.inner.link_hosts(&self.record.links),
+            false => Vec::new(),
+        };
         wanted.retain(|(names, _)| names.split_whitespace().next().is_some_and(|alias| aliases.contains(&alias)));
         let edited = self.edit_hosts(move |hosts| {
-            wanted.iter().fold(hosts, |hosts, (names, address)| renewed(&hosts, names, *address))
+            wanted.iter().fold(hosts.to_vec(), |hosts, (names, address)| renewed(&hosts, names, *address))
         });
         if let Err(error) = edited.await {
             tracing::warn!(container = self.record.id, child, %error, "a linked container's new address is not known");
@@ -32,7 +35,8 @@ impl Actor {
         self.inner.services.networks.link(&self.record.id, ports).await.map_err(Error::Networking)
     }
 
-    /// Drops the link; the child loses that name.
+    /// Drops the link; the child loses that name. Where the container runs, what it made of its hosts file keeps nothing of
+    /// that from being done.
     pub(super) async fn unlink(&mut self, alias: &str) -> Result<()> {
         let Some(at) = self.record.links.iter().position(|link| link.alias == alias) else { return Ok(()) };
         let link = self.record.links.remove(at);
@@ -42,11 +46,15 @@ impl Actor {
         }
         self.inner.release_name(&format!("{}/{alias}", self.record.name));
         self.publish();
-        self.open_links().await?;
-        self.edit_hosts(move |hosts| without(&hosts, link.host())).await
+        let shut = self.open_links().await;
+        let edited = self.edit_hosts(move |hosts| without(hosts, link.host())).await;
+        for error in shut.err().into_iter().chain(edited.err()) {
+            tracing::warn!(container = self.record.id, alias, %error, "something of a link stays");
+        }
+        Ok(())
     }
 
-    async fn edit_hosts(&self, change: impl FnOnce(String) -> String + Send + 'static) -> Result<()> {
+    async fn edit_hosts(&self, change: impl FnOnce(&[u8]) -> Vec<u8> + Send + 'static) -> Result<()> {
         if self.run.is_none() {
             // The next start writes it.
             return Ok(());

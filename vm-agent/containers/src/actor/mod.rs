@@ -33,7 +33,7 @@ use store::Durability;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 
-pub(crate) use files::{EtcFiles, extra_host};
+pub(crate) use files::{EtcFiles, extra_host, lines};
 pub(crate) use launch::{Streams, await_start, bury, connect, endpoint_settings, kept, standard_streams};
 pub(crate) use mounts::mount_apart;
 pub(crate) use networking::{parse_port, port_range, wish};

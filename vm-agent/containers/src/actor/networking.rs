@@ -3,7 +3,7 @@
 use super::Actor;
 use super::files::dns_servers;
 use super::launch::endpoint_settings;
-use crate::links::endpoint_links;
+use crate::links::{self, endpoint_links};
 use crate::record::Record;
 use crate::{Error, Invalid, Result};
 use engine_api::EndpointSettings;
@@ -152,10 +152,11 @@ impl Actor {
             }
             return Err(error);
         }
-        self.networks_changed(&before).await?;
-        if self.run.is_some() && found.name == "bridge" {
-            // Links are of the default bridge.
-            self.open_links().await?;
+        self.networks_changed(&before).await;
+        if self.run.is_some() && found.name == links::NETWORK {
+            if let Err(error) = self.open_links().await {
+                tracing::warn!(container = self.record.id, %error, "the ports of a container's links are not open");
+            }
             self.inner.tell_linked(&self.record.id);
         }
         Ok(())
@@ -215,7 +216,7 @@ impl Actor {
         }
         self.record.endpoints.remove(&name);
         let published = self.publish_again().await;
-        self.networks_changed(&before).await?;
+        self.networks_changed(&before).await;
         left?;
         published
     }
@@ -246,14 +247,13 @@ impl Actor {
     }
 
     /// Makes the changed networks known: to the store, to whoever looks at the container, and in its files.
-    async fn networks_changed(&mut self, before: &[Endpoint]) -> Result<()> {
+    async fn networks_changed(&mut self, before: &[Endpoint]) {
         self.persist(Durability::Durable).await;
         self.publish();
-        if self.run.is_none() {
-            return Ok(());
+        if self.run.is_some() {
+            let now = self.inner.services.networks.endpoints(&self.record.id);
+            self.renew_etc(before, &now).await;
         }
-        let now = self.inner.services.networks.endpoints(&self.record.id);
-        self.renew_etc(before, &now).await
     }
 }
 

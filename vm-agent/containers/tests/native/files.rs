@@ -297,3 +297,55 @@ async fn get(stage: &Stage, id: &str, path: &str) -> (engine_api::PathStat, Stri
     entry.read_to_string(&mut text).expect("text");
     (stat, text)
 }
+
+/// The hosts file and resolv.conf of a running container: whatever it wrote there itself, and whatever became of the machine's.
+pub(crate) async fn that_follow_the_networks(stage: &Stage) {
+    let app = network::NetworkCreate { name: "followed".to_owned(), ..network::NetworkCreate::default() };
+    stage.networks.create(app).await.expect("network");
+    let child = stage.create(Some("child"), json!({"Cmd": ["sleep", "1000"]})).await.expect("create");
+    stage.containers.start(&child).await.expect("start");
+    let script = "printf '\\377' >>/etc/hosts; echo ready; sleep 1000";
+    let request = json!({"Cmd": ["sh", "-c", script], "HostConfig": {"Links": ["child:db"]}});
+    let web = stage.create(None, request).await.expect("create");
+    stage.containers.start(&web).await.expect("start");
+    stage.await_log(&web, "ready").await;
+    let inspect = stage.containers.inspect(&web, false).await.expect("inspect");
+    let read =
+        |path: &str| String::from_utf8_lossy(&std::fs::read(path).expect("a file of the container")).into_owned();
+    let (hosts, resolv_conf) = (|| read(&inspect.hosts_path), || read(&inspect.resolv_conf_path));
+    let connect = async |network| {
+        let request = json!({"Container": web}).to_string();
+        let request = engine_api::decode(request.as_bytes()).expect("a request");
+        stage.containers.connect(network, request).await.expect(network);
+    };
+    let disconnect = async |network| {
+        let request = json!({"Container": web}).to_string();
+        let request = engine_api::decode(request.as_bytes()).expect("a request");
+        stage.containers.disconnect(network, request).await.expect(network);
+    };
+    std::fs::write(stage.directory.join("host-resolv.conf"), "nameserver 10.9.9.9\n").expect("written");
+    let before = hosts();
+    connect("followed").await;
+    assert!(resolv_conf().contains("nameserver 127.0.0.11\n"), "{}", resolv_conf());
+    let own = |hosts: &str| hosts.lines().filter(|line| line.ends_with(&format!("\t{}", &web[..12]))).count();
+    assert!(own(&before) == 1 && own(&hosts()) == 2 && hosts().contains('\u{fffd}'), "{}", hosts());
+    disconnect("bridge").await;
+    let links = || hosts().lines().filter(|line| line.contains("\tdb ")).count();
+    assert!(own(&hosts()) == 1 && links() == 0, "{}", hosts());
+    connect("bridge").await;
+    assert!(own(&hosts()) == 2 && links() == 1, "{}", hosts());
+    disconnect("followed").await;
+    assert!(resolv_conf().ends_with("nameserver 10.9.9.9\n"), "{}", resolv_conf());
+    // The hosts file cannot be edited any more: the rest is done.
+    std::fs::write(&inspect.hosts_path, vec![b'#'; 2 << 20]).expect("written");
+    connect("followed").await;
+    assert_eq!(hosts().len(), 2 << 20);
+    assert!(resolv_conf().contains("nameserver 127.0.0.11\n"), "{}", resolv_conf());
+    // The container's own.
+    std::fs::write(&inspect.resolv_conf_path, b"nameserver 10.1.1.1 \xff").expect("written");
+    disconnect("followed").await;
+    assert!(resolv_conf().starts_with("nameserver 10.1.1.1"), "{}", resolv_conf());
+    stage.remove(&web).await;
+    stage.remove(&child).await;
+    stage.networks.remove("followed").await.expect("nobody is on it");
+}

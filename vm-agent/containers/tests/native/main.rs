@@ -125,6 +125,7 @@ async fn run_all(stage: &Stage, filter: Option<&str>) {
         files::attributes_and_times,
         files::mounts,
         files::shared_memory,
+        files::that_follow_the_networks,
         many::fifty_at_once,
         many::descriptors_of_the_idle,
         // The last one: it ends this process.

@@ -100,8 +100,9 @@ impl Stage {
             engine_socket: directory.join("engine.sock"),
             engine_sockets: Vec::new(),
             cgroup_parent: cgroup(),
-            resolv_conf: "/etc/resolv.conf".into(),
+            resolv_conf: directory.join("host-resolv.conf"),
         };
+        std::fs::copy("/etc/resolv.conf", &settings.resolv_conf).expect("the machine's resolv.conf");
         let containers = Containers::open(services, settings).await.expect("containers");
         let follower = containers.clone();
         tokio::spawn(async move { follower.follow(notices).await });
