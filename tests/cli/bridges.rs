@@ -14,7 +14,7 @@ use crate::suite::{Entry, cases, everywhere};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; isolated_has_no_gateway, routed_opens_the_containers_port, families_by_option, wrong_options, inhibited_gateway, a_gateway_that_was_not_named, ranges_of_ports, one_number_for_several_addresses, ipv6_addresses_of_the_host, sctp, link_local_addresses]
+    cases![everywhere; isolated_has_no_gateway, routed_opens_the_containers_port, families_by_option, wrong_options, inhibited_gateway, a_gateway_that_was_not_named, ranges_of_ports, one_number_for_several_addresses, ipv6_addresses_of_the_host, sctp, link_local_addresses, each_family_on_its_network]
 }
 
 const MODE: &str = "com.docker.network.bridge.gateway_mode_ipv4";
@@ -267,5 +267,40 @@ pub(crate) fn link_local_addresses(case: &Case<'_>) -> Result {
     case.ok(&["restart", "-t", "0", &name])?;
     let out = case.ok(&["exec", &name, "ip", "-4", "-o", "addr", "show", "eth1"])?;
     ensure!(out.contains("inet 169.254.8.10/16"), "{out}");
+    Ok(())
+}
+
+/// Of two networks of one family each, either publishes what is for its own; one of both families has everything.
+pub(crate) fn each_family_on_its_network(case: &Case<'_>) -> Result {
+    // The names say what comes first.
+    let (four, six, dual) = (case.network("web4"), case.network("a6"), case.network("z-dual"));
+    let (name, port, local) = (case.container("families"), case.port(), case.port());
+    for (network, flags) in [(&four, &[][..]), (&six, &["--ipv4=false", "--ipv6"]), (&dual, &["--ipv6"])] {
+        let said = create(case, network, &[], flags)?;
+        ensure!(said.is_empty(), "{said}");
+    }
+    let (everywhere, loopback) = (format!("{port}:80"), format!("127.0.0.1:{local}:80"));
+    httpd(case, &name, &["--network", &four, "-p", &everywhere, "-p", &loopback])?;
+    let open = || case.ok(&["port", &name, "80"]).map(|out| out.lines().map(str::to_owned).collect::<Vec<_>>());
+    let all = open()?;
+    for line in [format!("0.0.0.0:{port}"), format!("[::]:{port}"), format!("127.0.0.1:{local}")] {
+        ensure!(all.contains(&line), "{line} of {all:?}");
+    }
+    let default = |family: &str| case.ok(&["exec", &name, "ip", family, "route", "show", "default"]);
+    for network in [&six, &dual] {
+        case.ok(&["network", "connect", "--gw-priority", "-5", network, &name])?;
+        ensure!(open()? == all, "with {network}: {:?}", open()?);
+        for port in [port, local] {
+            until("the page", Duration::from_secs(120), || page(&format!("http://127.0.0.1:{port}/")))?;
+        }
+    }
+    // Both families lead out there, whatever the priority.
+    let (eth4, eth6) = (default("-4")?, default("-6")?);
+    ensure!(eth4.contains("dev eth2") && eth6.contains("dev eth2"), "{eth4} {eth6}");
+    for network in [&dual, &six] {
+        case.ok(&["network", "disconnect", network, &name])?;
+        ensure!(open()? == all, "without {network}: {:?}", open()?);
+    }
+    ensure!(default("-4")?.contains("dev eth0"), "{}", default("-4")?);
     Ok(())
 }

@@ -18,6 +18,23 @@ pub struct PortRequest {
     pub host_ports: Option<(u16, u16)>,
 }
 
+/// The families of which an endpoint is its container's way in and out: for the others its ports are published elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Families {
+    pub ipv4: bool,
+    pub ipv6: bool,
+}
+
+impl Families {
+    pub const BOTH: Families = Families { ipv4: true, ipv6: true };
+}
+
+impl Default for Families {
+    fn default() -> Self {
+        Families::BOTH
+    }
+}
+
 /// A published port as really bound. One request without an address gives two of these (`0.0.0.0` and `::`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortBinding {
@@ -50,8 +67,10 @@ pub struct EndpointRequest<'a> {
     pub mac: Option<[u8; 6]>,
     /// Link-local addresses that the interface has as well.
     pub link_local: Vec<IpAddr>,
-    /// Ports to publish: give them with one network only, the one that provides the default route.
+    /// Ports to publish: give them with the networks that provide the default routes only.
     pub ports: Vec<PortRequest>,
+    /// The families that they are published for.
+    pub families: Families,
     /// Where names are looked up that are not on the container's networks (`--dns`); empty: the engine's own way.
     pub dns: Vec<IpAddr>,
     /// The highest priority among a container's networks provides the default route (`GwPriority`).

@@ -40,7 +40,7 @@ mod stats;
 mod warnings;
 mod wish;
 
-pub use endpoint::{Attachment, Endpoint, EndpointRequest, PortBinding, PortRequest};
+pub use endpoint::{Attachment, Endpoint, EndpointRequest, Families, PortBinding, PortRequest};
 pub use error::{Error, Kind, PortError, Result};
 pub use files::{HostsFile, ResolvConf};
 pub use forward::{Binding, ForwardError, ForwardId, Forwarder, Protocol, Published};

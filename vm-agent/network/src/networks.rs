@@ -129,6 +129,7 @@ impl Networks {
             mac: request.mac,
             link_local: request.link_local,
             ports: request.ports,
+            families: request.families,
             dns: request.dns,
             gateway_priority: request.gateway_priority,
             options: request.options,

@@ -13,7 +13,7 @@ use crate::options::GatewayMode;
 use crate::ports::{Group, Reach, groups};
 use crate::state::{Entry, Held, State, release};
 use crate::wish::{Sysctl, sysctls, wanted_interface};
-use crate::{Driver, Endpoint, EndpointWish, Error, LanError, Network, PortRequest, Result};
+use crate::{Driver, Endpoint, EndpointWish, Error, Families, LanError, Network, PortRequest, Result};
 
 /// What a container wants of a network: [`crate::EndpointRequest`] without the sandbox.
 #[derive(Debug, Clone)]
@@ -29,6 +29,7 @@ pub(crate) struct Wanted {
     pub(crate) mac: Option<[u8; 6]>,
     pub(crate) link_local: Vec<IpAddr>,
     pub(crate) ports: Vec<PortRequest>,
+    pub(crate) families: Families,
     pub(crate) dns: Vec<IpAddr>,
     pub(crate) gateway_priority: i64,
     pub(crate) options: BTreeMap<String, String>,
@@ -155,6 +156,7 @@ impl State {
             forwards: Vec::new(),
             dns: wanted.dns,
             links: wanted.links,
+            families: wanted.families,
             opened: Vec::new(),
             trusted: options.trusted,
             linked: Vec::new(),
@@ -180,12 +182,12 @@ impl State {
             Wire { uplink, addressing, sysctls }
         });
         let names = network.resolves_names();
-        let ports = self.groups(&endpoint, &wanted.ports);
+        let ports = self.groups(&endpoint, &wanted.ports, wanted.families);
         Ok(Plan { endpoint, wire, ports, names })
     }
 
     /// The ports of an endpoint as they are to be opened.
-    pub(crate) fn groups(&self, endpoint: &Endpoint, ports: &[PortRequest]) -> Vec<Group> {
+    pub(crate) fn groups(&self, endpoint: &Endpoint, ports: &[PortRequest], families: Families) -> Vec<Group> {
         let Some(entry) = self.networks.get(&endpoint.network_id) else { return Vec::new() };
         let reach = Reach {
             ipv4: endpoint.ipv4.map(|(ip, _)| ip),
@@ -193,6 +195,7 @@ impl State {
             binding: entry.options.host_binding,
             routed: entry.options.modes.map(|mode| mode == GatewayMode::Routed),
             on_ipv6: self.publish_ipv6,
+            families,
         };
         groups(ports, reach)
     }
@@ -373,6 +376,7 @@ mod tests {
             mac: None,
             link_local: Vec::new(),
             ports: Vec::new(),
+            families: Families::BOTH,
             dns: Vec::new(),
             gateway_priority: 0,
             options: BTreeMap::new(),
@@ -439,6 +443,32 @@ mod tests {
         late.endpoint.id = "earlier".to_owned();
         assert!(state.leave(&late));
         assert_eq!(state.endpoints.len(), 1);
+    }
+
+    #[test]
+    fn the_way_out_of_each_family() {
+        let mut state = state_with(network(&["10.1.0.0/24", "fd00::/64"]));
+        let dual = state.networks.values().next().unwrap().clone();
+        let mut add = |name: &str, ipv4: bool, priority: i64| {
+            let mut entry = dual.clone();
+            entry.network.id = name.repeat(64);
+            entry.network.name = name.into();
+            (entry.network.enable_ipv4, entry.network.enable_ipv6) = (ipv4, !ipv4);
+            state.networks.insert(entry.network.id.clone(), entry);
+            let wanted = Wanted { network: name.into(), gateway_priority: priority, ..wanted("c") };
+            state.plan_attach(wanted, drawn()).unwrap();
+        };
+        add("4", true, 7);
+        add("6", false, 9);
+        let container = "c".repeat(64);
+        let ways = |state: &State| {
+            let way = |ipv6| state.gateway(&container, ipv6).map(|(held, _)| held.endpoint.network_name.clone());
+            [way(false), way(true)].map(Option::unwrap_or_default)
+        };
+        assert_eq!(ways(&state), ["4", "6"]);
+        // One with both is preferred whatever the priorities are, as in dockerd.
+        state.plan_attach(wanted("c"), drawn()).unwrap();
+        assert_eq!(ways(&state), ["app", "app"]);
     }
 
     #[test]

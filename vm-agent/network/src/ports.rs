@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::error::PortError;
-use crate::{PortRequest, Protocol};
+use crate::{Families, PortRequest, Protocol};
 
 /// Linux's default range of ephemeral ports.
 const EPHEMERAL: (u16, u16) = (32768, 60999);
@@ -131,6 +131,7 @@ pub(crate) struct Reach {
     pub(crate) routed: [bool; 2],
     /// Also listen on `::` for a port without an address.
     pub(crate) on_ipv6: bool,
+    pub(crate) families: Families,
 }
 
 /// The requests put together and in order, as dockerd does: exact ports first, since a range may do without one of them.
@@ -155,7 +156,7 @@ fn places(asked: Option<IpAddr>, reach: Reach) -> impl Iterator<Item = Place> {
     let asked = asked.map(|ip| ip.to_canonical());
     let wished = asked.or(reach.binding);
     let four: Option<IpAddr> = reach.ipv4.map(IpAddr::V4);
-    let ipv4 = four.filter(|_| wished.is_none_or(|ip| ip.is_ipv4())).map(|target| Place {
+    let ipv4 = four.filter(|_| reach.families.ipv4 && wished.is_none_or(|ip| ip.is_ipv4())).map(|target| Place {
         host_ip: wished.filter(|_| !reach.routed[0]).unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
         target,
         routed: reach.routed[0],
@@ -163,12 +164,13 @@ fn places(asked: Option<IpAddr>, reach: Reach) -> impl Iterator<Item = Place> {
     });
     // A container without IPv6 is reached by it through the listener.
     let six = reach.ipv6.map(IpAddr::V6).or(four);
-    let ipv6 = six.filter(|_| wished.map_or(reach.on_ipv6, |ip| ip.is_ipv6())).map(|target| Place {
-        host_ip: wished.filter(|_| !reach.routed[1]).unwrap_or(Ipv6Addr::UNSPECIFIED.into()),
-        target,
-        routed: reach.routed[1],
-        optional: wished.is_none() && ipv4.is_some(),
-    });
+    let ipv6 =
+        six.filter(|_| reach.families.ipv6 && wished.map_or(reach.on_ipv6, |ip| ip.is_ipv6())).map(|target| Place {
+            host_ip: wished.filter(|_| !reach.routed[1]).unwrap_or(Ipv6Addr::UNSPECIFIED.into()),
+            target,
+            routed: reach.routed[1],
+            optional: wished.is_none() && ipv4.is_some(),
+        });
     ipv4.into_iter().chain(ipv6)
 }
 
@@ -242,6 +244,7 @@ mod tests {
             binding: None,
             routed: [false; 2],
             on_ipv6: true,
+            families: Families::BOTH,
         };
         let any = [("", Some((80, 80)))];
         assert_eq!(shown(&any, both), ["0.0.0.0>10.0.0.2, ::>fd00::2"]);
@@ -250,6 +253,11 @@ mod tests {
         assert_eq!(shown(&any, Reach { on_ipv6: false, ..both }), ["0.0.0.0>10.0.0.2"]);
         assert_eq!(shown(&any, Reach { binding: Some(Ipv4Addr::LOCALHOST.into()), ..both }), ["127.0.0.1>10.0.0.2"]);
         assert_eq!(shown(&any, Reach { binding: Some(Ipv6Addr::UNSPECIFIED.into()), ..both }), ["::>fd00::2"]);
+        // Beside another network that is the way in for IPv6.
+        let four = Reach { ipv6: None, families: Families { ipv4: true, ipv6: false }, ..both };
+        assert_eq!(shown(&[("", None), ("::1", None)], four), ["0.0.0.0>10.0.0.2"]);
+        let six = Reach { ipv4: None, families: Families { ipv4: false, ipv6: true }, ..both };
+        assert_eq!(shown(&[("", None), ("127.0.0.1", None)], six), ["::>fd00::2"]);
         let routed = Reach { routed: [true, false], ..both };
         assert_eq!(shown(&[("127.0.0.1", None)], routed), ["0.0.0.0>10.0.0.2 routed"]);
         assert_eq!(shown(&any, routed), ["0.0.0.0>10.0.0.2 routed, ::>fd00::2"]);

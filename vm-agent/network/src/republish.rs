@@ -1,4 +1,4 @@
-//! The published ports of a container that goes on running, on another of its endpoints.
+//! The published ports of a container that goes on running, on others of its endpoints.
 
 use std::sync::Arc;
 
@@ -8,26 +8,58 @@ use crate::attach::Done;
 use crate::networks::{Networks, unabridged};
 use crate::plan::Plan;
 use crate::sandbox::run;
-use crate::{Endpoint, Error, PortRequest, Result};
+use crate::state::Held;
+use crate::{Endpoint, Error, Families, PortRequest, Result};
 
 impl Networks {
-    /// Publishes `ports` on an endpoint that has none: the one that had them has left. After a failure none is open.
-    pub async fn publish(&self, container_id: &str, network: &str, ports: Vec<PortRequest>) -> Result<Endpoint> {
-        let (this, container, network) = (self.clone(), container_id.to_owned(), network.to_owned());
-        unabridged(async move { this.publish_now(&container, &network, ports).await }).await
+    /// Has a container's `ports` published on these of its networks, each for these families, and on no other. Where they are
+    /// already, they stay. After a failure they may be open nowhere.
+    pub async fn publish(
+        &self,
+        container_id: &str,
+        on: Vec<(String, Families)>,
+        ports: Vec<PortRequest>,
+    ) -> Result<()> {
+        let (this, container) = (self.clone(), container_id.to_owned());
+        unabridged(async move {
+            let mut wanted = Vec::new();
+            for (network, families) in on {
+                wanted.push((this.inner.state().find(&network)?.network.id.clone(), families));
+            }
+            let held: Vec<Held> = this.inner.state().of_container(&container).into_iter().cloned().collect();
+            for held in &held {
+                let stays = wanted.iter().any(|(id, families)| held.publishes_on(id, *families));
+                if held.has_ports() && !stays {
+                    this.withdraw(held).await?;
+                }
+            }
+            wanted.retain(|(id, families)| !held.iter().any(|held| held.publishes_on(id, *families)));
+            for (network, families) in wanted {
+                this.publish_on(&container, network, families, &ports).await?;
+            }
+            Ok(())
+        })
+        .await
     }
 
-    async fn publish_now(&self, container: &str, network: &str, ports: Vec<PortRequest>) -> Result<Endpoint> {
+    async fn publish_on(
+        &self,
+        container: &str,
+        network: String,
+        families: Families,
+        ports: &[PortRequest],
+    ) -> Result<()> {
         let plan = {
-            let state = self.inner.state();
-            let entry = state.find(network)?;
-            let key = (container.to_owned(), entry.network.id.clone());
-            let held = state.endpoints.get(&key).ok_or_else(|| Error::NotConnected {
+            let mut state = self.inner.state();
+            let name = state.networks.get(&network).map(|entry| entry.network.name.clone());
+            let held = state.endpoints.get_mut(&(container.to_owned(), network.clone()));
+            let held = held.ok_or_else(|| Error::NotConnected {
                 container: container.to_owned(),
-                network: entry.network.name.clone(),
+                network: name.unwrap_or(network),
             })?;
+            held.families = families;
             let endpoint = held.endpoint.clone();
-            let ports = state.groups(&endpoint, &ports);
+            let ports = state.groups(&endpoint, ports, families);
             Plan { endpoint, wire: None, ports, names: false }
         };
         let mut done = Vec::new();
@@ -36,7 +68,7 @@ impl Networks {
             Err(cause) => Err(cause),
         };
         match published {
-            Ok(endpoint) => Ok(endpoint),
+            Ok(()) => Ok(()),
             Err(cause) => {
                 let undo = self.undo(done).await;
                 match undo.is_empty() {
@@ -47,17 +79,16 @@ impl Networks {
         }
     }
 
-    /// Closes the ports that an endpoint has published; it stays on its network. What cannot be closed is logged.
-    pub async fn withdraw(&self, endpoint: &Endpoint) -> Result<()> {
-        let (this, endpoint) = (self.clone(), endpoint.clone());
-        unabridged(async move { this.withdraw_now(&endpoint).await }).await
-    }
-
-    async fn withdraw_now(&self, endpoint: &Endpoint) -> Result<()> {
-        let held = self.held(endpoint)?;
+    /// Closes the ports that an endpoint has published; it stays on its network, with what its links open. What cannot be
+    /// closed is logged.
+    async fn withdraw(&self, held: &Held) -> Result<()> {
+        let endpoint = &held.endpoint;
         let mut done: Vec<Done> = held.forwards.iter().cloned().map(Done::Opened).collect();
-        if !held.elements().is_empty() {
-            done.push(Done::Filtered(Box::new(held)));
+        let routed = |opened: &(_, _)| Done::Routed { endpoint: endpoint.id.clone(), opened: *opened };
+        done.extend(held.opened.iter().map(routed));
+        let ports = Held { linked: Vec::new(), ..held.clone() };
+        if !ports.elements().is_empty() {
+            done.push(Done::Filtered(Box::new(ports)));
         }
         for failure in self.undo(done).await {
             tracing::warn!(container = endpoint.container_id, failure, "closing published ports");
@@ -67,15 +98,26 @@ impl Networks {
         Ok(())
     }
 
-    async fn filter(&self, endpoint: &Endpoint, done: &mut Vec<Done>) -> Result<Endpoint> {
+    async fn filter(&self, endpoint: &Endpoint, done: &mut Vec<Done>) -> Result<()> {
         let held = self.held(endpoint)?;
-        if !held.elements().is_empty() {
-            done.push(Done::Filtered(Box::new(held.clone())));
-            let (inner, held) = (Arc::clone(&self.inner), held.clone());
-            run(move || inner.kernel.publish(&held, true)).await?;
+        let ports = Held { linked: Vec::new(), ..held.clone() };
+        if !ports.elements().is_empty() {
+            done.push(Done::Filtered(Box::new(ports.clone())));
+            let inner = Arc::clone(&self.inner);
+            run(move || inner.kernel.publish(&ports, true)).await?;
         }
         // As at attach: after a power cut nothing runs.
         self.inner.endpoints.put(&endpoint.id, &held, Durability::Eventual).await?;
-        Ok(held.endpoint)
+        Ok(())
+    }
+}
+
+impl Held {
+    fn has_ports(&self) -> bool {
+        !self.forwards.is_empty() || !self.opened.is_empty()
+    }
+
+    fn publishes_on(&self, network: &str, families: Families) -> bool {
+        self.has_ports() && self.endpoint.network_id == network && self.families == families
     }
 }

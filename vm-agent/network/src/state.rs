@@ -13,7 +13,7 @@ use crate::links::Opening;
 use crate::nft::Element;
 use crate::options::{BridgeOptions, GatewayMode};
 use crate::ports::PortTable;
-use crate::{Driver, Endpoint, EndpointNames, EndpointSummary, Error, Network, Protocol, Published, Result};
+use crate::{Driver, Endpoint, EndpointNames, EndpointSummary, Error, Families, Network, Protocol, Published, Result};
 
 /// A network with what is computed from it.
 #[derive(Debug, Clone)]
@@ -91,6 +91,9 @@ pub(crate) struct Held {
     /// (name, alias): the container's own names for others on the network.
     #[serde(default)]
     pub(crate) links: Vec<(String, String)>,
+    /// The families that ports are published for.
+    #[serde(default)]
+    pub(crate) families: Families,
     /// Ports of a routed network: open at the container's own address, with no port of the machine.
     #[serde(default)]
     pub(crate) opened: Vec<(Protocol, SocketAddr)>,
@@ -231,9 +234,14 @@ impl State {
         held
     }
 
-    /// The endpoint whose gateway is the container's default route for the family.
+    /// The endpoint whose gateway is the container's default route for the family. As in dockerd, the first one that leads out
+    /// for both families is that for both, be it that one of a single family has a higher priority.
     pub(crate) fn gateway(&self, container: &str, ipv6: bool) -> Option<(&Held, IpAddr)> {
-        self.preferred(container).into_iter().find_map(|h| Some((h, self.way_out(&h.endpoint, ipv6)?)))
+        let preferred = self.preferred(container);
+        let way = |h: &'_ Held| self.way_out(&h.endpoint, ipv6);
+        let both = |h: &&&Held| [false, true].into_iter().all(|ipv6| self.way_out(&h.endpoint, ipv6).is_some());
+        let first = preferred.iter().find(both).or_else(|| preferred.iter().find(|h| way(h).is_some()));
+        first.and_then(|h| Some((*h, way(h)?)))
     }
 
     /// Next hop of an endpoint's default route; unspecified where its interface is all that it needs.

@@ -3,7 +3,7 @@
 
 mod support;
 
-use network::{Attachment, NetworkCreate, PoolRequest, PortRequest, Protocol, Sandbox, Settings};
+use network::{Attachment, Families, NetworkCreate, PoolRequest, PortRequest, Protocol, Sandbox, Settings};
 use support::{Engine, ask_tcp, ask_udp, id, isolated, publish, request, run, serve_tcp, serve_udp, unreachable};
 
 fn network(name: &str, subnets: &[&str], options: &[(&str, &str)]) -> NetworkCreate {
@@ -110,7 +110,7 @@ fn by_every_network_that_the_container_is_on() {
         }
         // Without the network that had them, the ports are published on the other.
         engine.networks.detach(&id("web"), "app", Some(&web)).await.unwrap();
-        engine.networks.publish(&id("web"), "back", both()).await.unwrap();
+        engine.networks.publish(&id("web"), vec![("back".into(), Families::BOTH)], both()).await.unwrap();
         for filtered in [false, true] {
             filter_bridges(filtered);
             for (address, seen) in [("10.61.0.1:8080", "::ffff:10.61.0.1"), ("[fd50::1]:8080", "fd61::1")] {

@@ -7,7 +7,7 @@ use crate::links::{self, endpoint_links};
 use crate::record::Record;
 use crate::{Error, Invalid, Result};
 use engine_api::EndpointSettings;
-use network::{Endpoint, EndpointRequest, EndpointWish, PortRequest, Protocol, Sandbox};
+use network::{Endpoint, EndpointRequest, EndpointWish, Families, PortRequest, Protocol, Sandbox};
 use std::cmp::Reverse;
 use store::Durability;
 
@@ -42,9 +42,10 @@ impl Actor {
     /// Joins every configured network; after a failure none.
     pub(super) async fn attach_networks(&self, sandbox: Option<&Sandbox>) -> Result<Vec<Endpoint>> {
         let mut endpoints = Vec::new();
-        let publisher = self.publisher();
+        let publishers = self.publishers();
         for (name, settings) in self.in_order() {
-            match self.attach_network(name, settings, sandbox, publisher.as_ref() == Some(name)).await {
+            let families = publishers.iter().find(|(publisher, _)| publisher == name).map(|(_, families)| *families);
+            match self.attach_network(name, settings, sandbox, families).await {
                 Ok(endpoint) => endpoints.push(endpoint),
                 Err(error) => {
                     self.inner.services.networks.detach_all(&self.record.id).await;
@@ -70,17 +71,16 @@ impl Actor {
         first.into_iter().chain(rest).collect()
     }
 
-    /// The network whose endpoint publishes the container's ports: the one that has its default route, as dockerd chooses it
-    /// (`Endpoint.Less`). None where that is a macvlan or ipvlan network: there a container is reached at its own address.
-    fn publisher(&self) -> Option<String> {
-        let found = self.record.endpoints.iter().filter_map(|(name, settings)| {
-            let network = self.inner.services.networks.find(name).ok()?;
-            Some((Reverse(settings.gw_priority), network)).filter(|(_, network)| leads_out(network))
-        });
-        let way_out = found.min_by_key(|(priority, network)| {
-            (*priority, !(network.enable_ipv4 && network.enable_ipv6), network.name.clone())
-        });
-        way_out.filter(|(_, network)| publishes(network)).map(|(_, network)| network.name)
+    /// The networks whose endpoints publish the container's ports, with the families that they do that for: those that have its
+    /// default routes. Not a macvlan or ipvlan network: there a container is reached at its own address.
+    fn publishers(&self) -> Vec<(String, Families)> {
+        let networks = &self.inner.services.networks;
+        let mut found: Vec<(i64, network::Network)> = Vec::new();
+        for (name, settings) in &self.record.endpoints {
+            found.extend(networks.find(name).ok().map(|network| (settings.gw_priority, network)));
+        }
+        let published = ways_out(&mut found).into_iter();
+        published.filter(|(network, _)| network.driver == network::Driver::Bridge).map(|(n, f)| (n.name, f)).collect()
     }
 
     /// A container in another's network has its host name, too, and says so from its start on, as with dockerd.
@@ -94,12 +94,13 @@ impl Actor {
         }
     }
 
+    /// Publishes the container's ports for these families, if any.
     async fn attach_network(
         &self,
         name: &str,
         settings: &EndpointSettings,
         sandbox: Option<&Sandbox>,
-        with_ports: bool,
+        families: Option<Families>,
     ) -> Result<Endpoint> {
         let record = &self.record;
         let understood = self.inner.services.networks.understand(name, &wish(settings)).map_err(Error::Networking)?;
@@ -115,7 +116,8 @@ impl Actor {
             ipv6: understood.ipv6,
             mac: understood.mac,
             link_local: understood.link_local,
-            ports: if with_ports { port_requests(record)? } else { Vec::new() },
+            ports: families.map_or(Ok(Vec::new()), |_| port_requests(record))?,
+            families: families.unwrap_or_default(),
             dns: dns_servers(record)?,
             gateway_priority: settings.gw_priority,
             options: settings.driver_opts.clone().unwrap_or_default(),
@@ -135,7 +137,7 @@ impl Actor {
         self.joinable(&found)?;
         let before = networks.endpoints(&self.record.id);
         if let Some(run) = self.run.clone() {
-            let attached = self.attach_network(&found.name, &settings, run.sandbox.as_ref(), false).await;
+            let attached = self.attach_network(&found.name, &settings, run.sandbox.as_ref(), None).await;
             // Nothing is being started: the cause is said by itself.
             attached.map_err(|error| match error {
                 Error::Networking(cause) => Error::Network(cause),
@@ -221,29 +223,14 @@ impl Actor {
         published
     }
 
-    /// Has the published ports open on the network that is the way out now, and on no other.
+    /// Has the published ports open on the networks that are the ways out now, and on no other.
     async fn publish_again(&self) -> Result<()> {
         let ports = port_requests(&self.record)?;
         let networks = &self.inner.services.networks;
         if self.run.is_none() || ports.is_empty() {
             return Ok(());
         }
-        let publisher = self.publisher();
-        let endpoints = networks.endpoints(&self.record.id);
-        let (there, elsewhere): (Vec<_>, Vec<_>) = endpoints
-            .into_iter()
-            .filter(|endpoint| !endpoint.ports.is_empty())
-            .partition(|endpoint| publisher.as_ref() == Some(&endpoint.network_name));
-        for endpoint in &elsewhere {
-            networks.withdraw(endpoint).await?;
-        }
-        match publisher {
-            Some(network) if there.is_empty() => {
-                networks.publish(&self.record.id, &network, ports).await?;
-            }
-            Some(_) | None => {}
-        }
-        Ok(())
+        Ok(networks.publish(&self.record.id, self.publishers(), ports).await?)
     }
 
     /// Makes the changed networks known: to the store, to whoever looks at the container, and in its files.
@@ -257,20 +244,41 @@ impl Actor {
     }
 }
 
-/// Whether a network can be the container's way out.
-fn leads_out(network: &network::Network) -> bool {
-    use network::Driver::{Bridge, Ipvlan, Macvlan};
-    let parent = || network.options.get("parent").is_some_and(|parent| !parent.is_empty());
-    match network.driver {
-        Bridge => !network.internal,
-        Macvlan | Ipvlan => !network.internal && parent(),
-        network::Driver::Host | network::Driver::Null => false,
+/// The networks that have a container's default routes, with the families for which each is the way out, of all that it is on, each
+/// with its priority there. As dockerd chooses them (`Endpoint.Less`, `selectGatewayEndpoint`): the first that leads out for both
+/// families, else the first for each of them.
+fn ways_out(networks: &mut [(i64, network::Network)]) -> Vec<(network::Network, Families)> {
+    networks.sort_by_key(|(priority, network)| {
+        let Families { ipv4, ipv6 } = leads_out(network);
+        (Reverse(*priority), !(ipv4 && ipv6), network.name.clone())
+    });
+    let first = |fits: fn(Families) -> bool| networks.iter().map(|(_, n)| n).find(|n| fits(leads_out(n))).cloned();
+    let both = first(|families| families == Families::BOTH);
+    let (four, six) = match both {
+        Some(both) => (Some(both), None),
+        None => (first(|families| families.ipv4), first(|families| families.ipv6)),
+    };
+    match (four, six) {
+        // What leads out for one family alone stands for the other, too: a listener for IPv6 can lead to an IPv4 address.
+        (Some(one), None) | (None, Some(one)) => vec![(one, Families::BOTH)],
+        (Some(four), Some(six)) => {
+            let alone = |ipv6: bool| Families { ipv4: !ipv6, ipv6 };
+            vec![(four, alone(false)), (six, alone(true))]
+        }
+        (None, None) => Vec::new(),
     }
 }
 
-/// Whether a network has ports of the machine lead to its containers.
-fn publishes(network: &network::Network) -> bool {
-    network.driver == network::Driver::Bridge && leads_out(network)
+/// The families for which a network can be the container's way out.
+fn leads_out(network: &network::Network) -> Families {
+    use network::Driver::{Bridge, Ipvlan, Macvlan};
+    let parent = || network.options.get("parent").is_some_and(|parent| !parent.is_empty());
+    let leads = match network.driver {
+        Bridge => !network.internal,
+        Macvlan | Ipvlan => !network.internal && parent(),
+        network::Driver::Host | network::Driver::Null => false,
+    };
+    Families { ipv4: leads && network.enable_ipv4, ipv6: leads && network.enable_ipv6 }
 }
 
 /// The bindings of `-p`, and with `-P` one for every exposed port.

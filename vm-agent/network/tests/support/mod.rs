@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use network::{
-    Binding, EndpointRequest, ForwardError, ForwardId, Forwarder, NameChange, NameError, NameService, NameSockets,
-    Networks, PortRequest, Protocol, Published, Resolver, Sandbox, Settings,
+    Binding, EndpointRequest, Families, ForwardError, ForwardId, Forwarder, NameChange, NameError, NameService,
+    NameSockets, Networks, PortRequest, Protocol, Published, Resolver, Sandbox, Settings,
 };
 use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 
@@ -313,6 +313,7 @@ pub(crate) fn request<'a>(
         mac: None,
         link_local: Vec::new(),
         ports,
+        families: Families::BOTH,
         dns: Vec::new(),
         gateway_priority: 0,
         options: BTreeMap::new(),

@@ -1,0 +1,104 @@
+//! A container that goes on running while its networks change: its published ports and its links.
+
+mod support;
+
+use std::net::SocketAddrV4;
+use std::os::fd::AsFd;
+
+use network::{Families, NetworkCreate, PoolRequest, Protocol};
+use support::{Engine, ask_tcp, id, isolated, outside, publish, request, run, run_within, serve_tcp, unreachable};
+
+const IPV4: Families = Families { ipv4: true, ipv6: false };
+const IPV6: Families = Families { ipv4: false, ipv6: true };
+
+fn network(name: &str, subnet: &str, options: &[(&str, &str)]) -> NetworkCreate {
+    let ipv6 = subnet.contains(':');
+    let mut request =
+        NetworkCreate { name: name.into(), enable_ipv4: Some(!ipv6), enable_ipv6: Some(ipv6), ..Default::default() };
+    request.ipam.config = vec![PoolRequest { subnet: Some(subnet.parse().unwrap()), ..PoolRequest::default() }];
+    request.options = options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    request
+}
+
+#[test]
+fn links_stay_when_the_ports_move() {
+    isolated("links_stay_when_the_ports_move", || async {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Engine::quiet(dir.path()).await;
+        engine.networks.create(network("app", "10.60.0.0/24", &[])).await.unwrap();
+        let ports = || vec![publish(Protocol::Tcp, 8080, 80)];
+        let (db, at_db) = engine.container("db", "bridge", vec![]).await;
+        let (web, _) = engine.container("web", "bridge", ports()).await;
+        serve_tcp(&db, "0.0.0.0:80");
+        let port = (Protocol::Tcp, SocketAddrV4::new(at_db.ipv4.unwrap().0, 80));
+        engine.networks.link(&id("web"), vec![port]).await.unwrap();
+        engine.networks.attach(request("web", "app", &web, vec![])).await.unwrap();
+        engine.networks.publish(&id("web"), vec![("app".into(), Families::BOTH)], ports()).await.unwrap();
+        assert_eq!(engine.listeners.ports().len(), 2);
+        assert!(ask_tcp(&web, "172.17.0.2:80").is_some(), "the link is as it was");
+        // And back again.
+        engine.networks.publish(&id("web"), vec![("bridge".into(), Families::BOTH)], ports()).await.unwrap();
+        assert!(ask_tcp(&web, "172.17.0.2:80").is_some());
+        engine.networks.detach_all(&id("web")).await;
+        assert!(!run("nft list set inet berth links4").contains("elements"));
+    });
+}
+
+#[test]
+fn routed_ports_are_shut_and_opened_again() {
+    isolated("routed_ports_are_shut_and_opened_again", || async {
+        let dir = tempfile::tempdir().unwrap();
+        let outside = outside();
+        run_within(outside.as_fd(), "ip route add 10.60.0.0/16 via 10.50.0.1");
+        let engine = Engine::open(dir.path()).await;
+        let routed = [("com.docker.network.bridge.gateway_mode_ipv4", "routed")];
+        engine.networks.create(network("open", "10.60.0.0/24", &routed)).await.unwrap();
+        engine.networks.create(network("app", "10.61.0.0/24", &[])).await.unwrap();
+        let ports = || vec![publish(Protocol::Tcp, 8080, 80)];
+        let (web, _) = engine.container("web", "open", ports()).await;
+        serve_tcp(&web, "0.0.0.0:80");
+        assert!(ask_tcp(&outside, "10.60.0.2:80").is_some());
+        engine.networks.attach(request("web", "app", &web, vec![])).await.unwrap();
+        let on = |network: &str| vec![(network.to_owned(), Families::BOTH)];
+        let open = || engine.networks.endpoints(&id("web")).iter().map(|e| e.ports.len()).collect::<Vec<_>>();
+        engine.networks.publish(&id("web"), on("app"), ports()).await.unwrap();
+        assert!(unreachable(&outside, "10.60.0.2:80"), "shut");
+        assert_eq!(open(), [0, 2]);
+        engine.networks.publish(&id("web"), on("open"), ports()).await.unwrap();
+        assert!(ask_tcp(&outside, "10.60.0.2:80").is_some(), "open again");
+        // On `::` a listener leads to the IPv4 address.
+        assert_eq!(open(), [2, 0]);
+    });
+}
+
+#[test]
+fn each_family_has_a_network_of_its_own() {
+    isolated("each_family_has_a_network_of_its_own", || async {
+        let dir = tempfile::tempdir().unwrap();
+        let outside = outside();
+        let engine = Engine::open(dir.path()).await;
+        engine.networks.create(network("four", "10.60.0.0/24", &[])).await.unwrap();
+        engine.networks.create(network("a-six", "fd60::/64", &[])).await.unwrap();
+        let ports = || vec![publish(Protocol::Tcp, 8080, 80)];
+        let (web, _) = engine.container("web", "four", ports()).await;
+        serve_tcp(&web, "[::]:80");
+        engine.networks.attach(request("web", "a-six", &web, vec![])).await.unwrap();
+        let bound = || {
+            let shown = |e: network::Endpoint| e.ports.into_iter().map(|p| p.host_ip.to_string()).collect::<Vec<_>>();
+            engine.networks.endpoints(&id("web")).into_iter().map(shown).collect::<Vec<_>>()
+        };
+        let four = |families| ("four".to_owned(), families);
+        assert_eq!(bound(), [vec!["0.0.0.0", "::"], vec![]]);
+        engine.networks.publish(&id("web"), vec![four(IPV4), ("a-six".into(), IPV6)], ports()).await.unwrap();
+        assert_eq!(bound(), [["0.0.0.0"], ["::"]]);
+        assert!(ask_tcp(&outside, "10.50.0.1:8080").is_some());
+        while run("ip -6 addr show tentative").contains("inet6") {
+            std::thread::yield_now();
+        }
+        assert!(ask_tcp(&outside, "[fd50::1]:8080").is_some());
+        engine.networks.detach(&id("web"), "a-six", Some(&web)).await.unwrap();
+        engine.networks.publish(&id("web"), vec![four(Families::BOTH)], ports()).await.unwrap();
+        assert_eq!(bound(), [["0.0.0.0", "::"]]);
+        assert_eq!(engine.listeners.ports().len(), 2);
+    });
+}
