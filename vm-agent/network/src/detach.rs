@@ -92,8 +92,10 @@ impl Networks {
     /// Gives up everything an endpoint holds; its addresses and ports are free afterwards.
     pub(crate) async fn release(&self, held: &Held) -> Vec<String> {
         // First, since it writes the record that goes with the rest.
-        let shut = self.shut_links(&held.endpoint).await.err().map(|error| error.to_string());
-        let held = &Held { linked: Vec::new(), ..held.clone() };
+        let shut = self.shut_links(&held.endpoint).await;
+        // What could not be shut is tried again with the rest.
+        let linked = if shut.is_empty() { Vec::new() } else { held.linked.clone() };
+        let held = &Held { linked, ..held.clone() };
         let e = &held.endpoint;
         let mut done = Vec::new();
         if !e.host_interface.is_empty() {

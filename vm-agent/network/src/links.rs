@@ -13,6 +13,9 @@ use crate::sandbox::run;
 use crate::state::{Held, State};
 use crate::{Endpoint, Protocol, Result};
 
+/// The only network whose containers are linked by their ports.
+const BRIDGE: &str = "bridge";
+
 /// A port of another container that an endpoint may use.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Opening {
@@ -40,25 +43,40 @@ impl Networks {
         unabridged(async move {
             let _linking = this.inner.linking.lock().await;
             let Some((before, after)) = this.inner.state().link(&container, ports) else { return Ok(()) };
-            this.change_links(before.link_elements().collect(), after).await
+            this.change_links(before, after).await
         })
         .await
     }
 
-    /// Shuts what leads from and to an endpoint that leaves; from then on nothing is opened for it.
-    pub(crate) async fn shut_links(&self, endpoint: &Endpoint) -> Result<()> {
+    /// Shuts what leads from and to an endpoint that leaves; from then on nothing is opened for it. Answers the failures.
+    pub(crate) async fn shut_links(&self, endpoint: &Endpoint) -> Vec<String> {
+        if endpoint.network_name != BRIDGE {
+            return Vec::new();
+        }
         // The filter and the record follow the state in the order of its changes.
         let _linking = self.inner.linking.lock().await;
         let changed = self.inner.state().shut_links(endpoint);
+        let mut failures = Vec::new();
         for (before, after) in changed {
-            self.change_links(before.link_elements().collect(), after).await?;
+            failures.extend(self.change_links(before, after).await.err().map(|error| error.to_string()));
         }
-        Ok(())
+        failures
     }
 
-    async fn change_links(&self, before: Vec<Element>, after: Held) -> Result<()> {
-        let (inner, wanted) = (Arc::clone(&self.inner), after.link_elements().collect::<Vec<_>>());
-        run(move || inner.kernel.filter(&before, &wanted)).await?;
+    /// Has filter and record follow the state. What the filter refuses is not so in the state either, and tried again next time.
+    async fn change_links(&self, before: Held, after: Held) -> Result<()> {
+        let inner = Arc::clone(&self.inner);
+        let [open, wanted] = [&before, &after].map(|held| held.link_elements().collect::<Vec<_>>());
+        if let Err(error) = run(move || inner.kernel.filter(&open, &wanted)).await {
+            let e = &before.endpoint;
+            let mut state = self.inner.state();
+            if let Some(held) = state.endpoints.get_mut(&(e.container_id.clone(), e.network_id.clone()))
+                && held.endpoint.id == e.id
+            {
+                held.linked = before.linked;
+            }
+            return Err(error);
+        }
         // As at attach: after a power cut nothing runs.
         self.inner.endpoints.put(&after.endpoint.id, &after, Durability::Eventual).await?;
         Ok(())
@@ -68,7 +86,7 @@ impl Networks {
 impl State {
     /// The container's endpoint on the default bridge before and after.
     fn link(&mut self, container: &str, ports: Vec<(Protocol, SocketAddrV4)>) -> Option<(Held, Held)> {
-        let entry = self.find("bridge").ok()?;
+        let entry = self.find(BRIDGE).ok()?;
         let (bridge, icc, network) = (entry.bridge()?, entry.options.icc, entry.network.id.clone());
         let stays = |held: &&Held| held.endpoint.network_id == network && !self.unlinked.contains(&held.endpoint.id);
         let there: HashSet<Ipv4Addr> =
@@ -95,12 +113,12 @@ impl State {
         let address = endpoint.ipv4.map(|(ip, _)| ip);
         let mut changed = Vec::new();
         for held in self.endpoints.values_mut().filter(|held| held.endpoint.network_id == endpoint.network_id) {
-            let before = held.clone();
-            match held.endpoint.id == endpoint.id {
-                true => held.linked.clear(),
-                false => held.linked.retain(|opening| Some(*opening.to.ip()) != address),
-            }
-            if before.linked != held.linked {
+            let own = held.endpoint.id == endpoint.id;
+            let shut = |opening: &Opening| own || Some(*opening.to.ip()) == address;
+            // Most have none, and there may be a thousand.
+            if held.linked.iter().any(shut) {
+                let before = held.clone();
+                held.linked.retain(|opening| !shut(opening));
                 changed.push((before, held.clone()));
             }
         }

@@ -102,3 +102,22 @@ fn each_family_has_a_network_of_its_own() {
         assert_eq!(engine.listeners.ports().len(), 2);
     });
 }
+
+/// A filter that cannot be changed: what it did not do is not so in the state either, and is done the next time.
+#[test]
+fn a_link_that_failed_is_opened_the_next_time() {
+    isolated("a_link_that_failed_is_opened_the_next_time", || async {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Engine::quiet(dir.path()).await;
+        let (db, at_db) = engine.container("db", "bridge", vec![]).await;
+        let (web, _) = engine.container("web", "bridge", vec![]).await;
+        serve_tcp(&db, "0.0.0.0:80");
+        let port = (Protocol::Tcp, SocketAddrV4::new(at_db.ipv4.unwrap().0, 80));
+        // A set of another kind in place of ours.
+        run("nft 'delete table inet berth; add table inet berth; add set inet berth bridges { type inet_service; }'");
+        engine.networks.link(&id("web"), vec![port]).await.unwrap_err();
+        run("nft delete table inet berth");
+        engine.networks.link(&id("web"), vec![port]).await.unwrap();
+        assert!(ask_tcp(&web, "172.17.0.2:80").is_some());
+    });
+}
