@@ -14,7 +14,7 @@ use crate::suite::{Entry, cases, everywhere};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; isolated_has_no_gateway, routed_opens_the_containers_port, families_by_option, wrong_options, inhibited_gateway, a_gateway_that_was_not_named, ranges_of_ports, one_number_for_several_addresses, ipv6_addresses_of_the_host, sctp, link_local_addresses, each_family_on_its_network]
+    cases![everywhere; isolated_has_no_gateway, routed_opens_the_containers_port, families_by_option, wrong_options, inhibited_gateway, a_gateway_that_was_not_named, ranges_of_ports, one_number_for_several_addresses, ipv6_addresses_of_the_host, sctp, link_local_addresses, each_family_on_its_network, a_refused_network_is_not_told]
 }
 
 const MODE: &str = "com.docker.network.bridge.gateway_mode_ipv4";
@@ -302,5 +302,27 @@ pub(crate) fn each_family_on_its_network(case: &Case<'_>) -> Result {
         ensure!(open()? == all, "without {network}: {:?}", open()?);
     }
     ensure!(default("-4")?.contains("dev eth0"), "{}", default("-4")?);
+    Ok(())
+}
+
+/// A network that a container cannot join since its port is taken: it says why, and nobody hears of it.
+pub(crate) fn a_refused_network_is_not_told(case: &Case<'_>) -> Result {
+    let (inner, outer) = (case.network("inner"), case.network("outer"));
+    let (holder, name, port) = (case.container("holder"), case.container("refused"), case.port());
+    case.ok(&["network", "create", "--internal", &inner])?;
+    case.ok(&["network", "create", &outer])?;
+    let publish = format!("{port}:80");
+    case.ok(&["run", "-d", "--name", &holder, "-p", &publish, "busybox", "sleep", "1000"])?;
+    case.ok(&["run", "-d", "--name", &name, "--network", &inner, "-p", &publish, "busybox", "sleep", "1000"])?;
+    let connect = ["network", "connect", &outer, &name];
+    let said = case.run(&connect)?;
+    let cause = format!("Bind for 0.0.0.0:{port} failed: port is already allocated");
+    ensure!(said.code == 1 && said.err.contains(&cause), "{said:?}");
+    case.ok(&["rm", "-f", &holder])?;
+    case.ok(&connect)?;
+    let filter = format!("network={outer}");
+    let now = case.ok(&["info", "--format", "{{.SystemTime}}"])?;
+    let told = case.ok(&["events", "--since", "1", "--until", &now, "--filter", &filter, "--format", "{{.Action}}"])?;
+    ensure!(told.lines().collect::<Vec<_>>() == ["create", "connect"], "{told}");
     Ok(())
 }

@@ -63,24 +63,38 @@ impl Networks {
             host_interface: format!("veth{:.7}", format!("{a:02x}{b:02x}{c:02x}{d:02x}")),
             mac: [0x02, 0x42, m, n, o, p],
         };
-        let plan = self.inner.state().plan_attach(wanted, drawn)?;
+        let plan = {
+            let mut state = self.inner.state();
+            let plan = state.plan_attach(wanted, drawn)?;
+            state.leaving.insert(plan.endpoint.id.clone());
+            plan
+        };
         let mut done = Vec::new();
         match self.carry_out(&plan, sandbox, &mut done).await {
-            Ok(held) => {
-                let network = self.inner.state().networks.get(&plan.endpoint.network_id).map(|e| e.network.clone());
-                if let Some(network) = network {
-                    self.inner.tell("connect", &network, Some(&plan.endpoint.container_id));
-                }
-                Ok(held.endpoint)
-            }
+            Ok(held) => Ok(held.endpoint),
             Err(cause) => {
                 let undo = self.undo(done).await;
-                self.inner.state().forget(&plan.endpoint.container_id, &plan.endpoint.network_id);
+                let mut state = self.inner.state();
+                state.leaving.remove(&plan.endpoint.id);
+                state.forget(&plan.endpoint.container_id, &plan.endpoint.network_id);
+                drop(state);
                 match undo.is_empty() {
                     true => Err(cause),
                     false => Err(Error::Undo { cause: Box::new(cause), undo }),
                 }
             }
+        }
+    }
+
+    /// Tells that a container is on a network, if it still is, and from now on that it leaves.
+    pub fn tell_connected(&self, endpoint: &Endpoint) {
+        let network = {
+            let mut state = self.inner.state();
+            let untold = state.leaving.remove(&endpoint.id);
+            state.networks.get(&endpoint.network_id).filter(|_| untold).map(|entry| entry.network.clone())
+        };
+        if let Some(network) = network {
+            self.inner.tell("connect", &network, Some(&endpoint.container_id));
         }
     }
 

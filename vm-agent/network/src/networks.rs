@@ -116,6 +116,16 @@ impl Networks {
     /// Puts a container on a network: all done, ports open, when this answers; nothing done when it fails. Goes on to
     /// its end even if the future is dropped.
     pub async fn attach(&self, request: EndpointRequest<'_>) -> Result<Endpoint> {
+        self.attach_and(request, true).await
+    }
+
+    /// [`Networks::attach`] without its event, nor that of a detachment, until [`Networks::tell_connected`]: there is more to be
+    /// done before the container counts as connected.
+    pub async fn attach_untold(&self, request: EndpointRequest<'_>) -> Result<Endpoint> {
+        self.attach_and(request, false).await
+    }
+
+    async fn attach_and(&self, request: EndpointRequest<'_>, tell: bool) -> Result<Endpoint> {
         let (this, sandbox) = (self.clone(), request.sandbox.cloned());
         let wanted = Wanted {
             container_id: request.container_id,
@@ -134,7 +144,14 @@ impl Networks {
             gateway_priority: request.gateway_priority,
             options: request.options,
         };
-        unabridged(async move { this.attach_now(wanted, sandbox).await }).await
+        unabridged(async move {
+            let endpoint = this.attach_now(wanted, sandbox).await?;
+            if tell {
+                this.tell_connected(&endpoint);
+            }
+            Ok(endpoint)
+        })
+        .await
     }
 
     /// What [`Networks::attach`] would complain about of a wish, before a container runs. A network that is not there yet

@@ -163,7 +163,8 @@ pub(crate) struct State {
     /// A port published without an address is published on `::` as well.
     pub(crate) publish_ipv6: bool,
     pub(crate) next_order: u64,
-    /// Ids of the endpoints whose end is told already, though they are still held.
+    /// Ids of the endpoints whose end is not to be told: it is already, though they are still held, or their beginning is not
+    /// told yet.
     pub(crate) leaving: HashSet<String>,
     /// Ids of the endpoints whose links were shut for good, though they are still held.
     pub(crate) unlinked: HashSet<String>,

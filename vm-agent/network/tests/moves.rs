@@ -1,4 +1,4 @@
-//! A container that goes on running while its networks change: its published ports and its links.
+//! A container that goes on running while its networks change: its published ports, its links, and what is told of it.
 
 mod support;
 
@@ -119,5 +119,33 @@ fn a_link_that_failed_is_opened_the_next_time() {
         run("nft delete table inet berth");
         engine.networks.link(&id("web"), vec![port]).await.unwrap();
         assert!(ask_tcp(&web, "172.17.0.2:80").is_some());
+    });
+}
+
+#[test]
+fn a_connection_is_told_once_it_is_whole() {
+    isolated("a_connection_is_told_once_it_is_whole", || async {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Engine::open(dir.path()).await;
+        engine.networks.create(network("app", "10.60.0.0/24", &[])).await.unwrap();
+        let (web, _) = engine.container("web", "bridge", vec![]).await;
+        let mut events = engine.events.subscribe();
+        // Rolled back.
+        engine.networks.attach_untold(request("web", "app", &web, vec![])).await.unwrap();
+        engine.networks.detach(&id("web"), "app", Some(&web)).await.unwrap();
+        let endpoint = engine.networks.attach_untold(request("web", "app", &web, vec![])).await.unwrap();
+        // Its end comes first.
+        engine.networks.tell_leaving(&id("web"));
+        engine.networks.tell_connected(&endpoint);
+        engine.networks.detach_all(&id("web")).await;
+        engine.networks.tell_connected(&endpoint);
+        engine.networks.remove("app").await.unwrap();
+        let mut told = Vec::new();
+        while told.last().is_none_or(|(action, _)| action != "destroy") {
+            let event = events.next().await.unwrap();
+            told.push((event.action.clone(), event.attributes["name"].clone()));
+        }
+        let wanted = [("disconnect", "bridge"), ("connect", "app"), ("disconnect", "app"), ("destroy", "app")];
+        assert_eq!(told, wanted.map(|(action, name)| (action.to_owned(), name.to_owned())));
     });
 }

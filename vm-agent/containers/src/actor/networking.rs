@@ -46,7 +46,10 @@ impl Actor {
         for (name, settings) in self.in_order() {
             let families = publishers.iter().find(|(publisher, _)| publisher == name).map(|(_, families)| *families);
             match self.attach_network(name, settings, sandbox, families).await {
-                Ok(endpoint) => endpoints.push(endpoint),
+                Ok(endpoint) => {
+                    self.inner.services.networks.tell_connected(&endpoint);
+                    endpoints.push(endpoint);
+                }
                 Err(error) => {
                     self.inner.services.networks.detach_all(&self.record.id).await;
                     return Err(match error {
@@ -94,7 +97,7 @@ impl Actor {
         }
     }
 
-    /// Publishes the container's ports for these families, if any.
+    /// Nobody is told of it yet. Publishes the container's ports for these families, if any.
     async fn attach_network(
         &self,
         name: &str,
@@ -122,7 +125,7 @@ impl Actor {
             gateway_priority: settings.gw_priority,
             options: settings.driver_opts.clone().unwrap_or_default(),
         };
-        self.inner.services.networks.attach(request).await.map_err(Error::Networking)
+        self.inner.services.networks.attach_untold(request).await.map_err(Error::Networking)
     }
 
     pub(super) async fn connect(&mut self, network: String, settings: EndpointSettings) -> Result<()> {
@@ -136,23 +139,32 @@ impl Actor {
         }
         self.joinable(&found)?;
         let before = networks.endpoints(&self.record.id);
+        let mut joined = None;
         if let Some(run) = self.run.clone() {
             let attached = self.attach_network(&found.name, &settings, run.sandbox.as_ref(), None).await;
             // Nothing is being started: the cause is said by itself.
-            attached.map_err(|error| match error {
+            joined = Some(attached.map_err(|error| match error {
                 Error::Networking(cause) => Error::Network(cause),
                 error => error,
-            })?;
+            })?);
         }
         self.record.endpoints.insert(found.name.clone(), settings);
         if let Err(error) = self.publish_again().await {
             self.record.endpoints.remove(&found.name);
             if let Some(run) = self.run.clone() {
-                self.inner.services.networks.detach(&self.record.id, &found.name, run.sandbox.as_ref()).await?;
+                let sandbox = run.sandbox.as_ref();
+                let left = self.inner.services.networks.detach(&self.record.id, &found.name, sandbox).await;
                 // They were closed elsewhere before they could not be opened here.
-                self.publish_again().await?;
+                let published = self.publish_again().await;
+                for failure in left.err().map(Error::from).into_iter().chain(published.err()) {
+                    let (container, network) = (&self.record.id, &found.name);
+                    tracing::warn!(container, network, error = %failure, "something of a refused network stays");
+                }
             }
             return Err(error);
+        }
+        if let Some(endpoint) = &joined {
+            self.inner.services.networks.tell_connected(endpoint);
         }
         self.networks_changed(&before).await;
         if self.run.is_some() && found.name == links::NETWORK {
