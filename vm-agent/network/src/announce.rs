@@ -7,7 +7,8 @@ use crate::link::Route;
 use crate::sandbox::kernel;
 use crate::{Endpoint, Result, Sandbox};
 
-/// The MAC address of a container on a bridge: the same address always has the same, so that no neighbour holds a stale one.
+/// The MAC address of a container on a bridge that asks for none: the same address has the same one, so that neighbours need
+/// not be told of the next container with it.
 pub(crate) fn mac_of(ip: Ipv4Addr) -> [u8; 6] {
     let [a, b, c, d] = ip.octets();
     [0x02, 0x42, a, b, c, d]

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ipnet::IpNet;
 
-use crate::announce::{announce, mac_of};
+use crate::announce::announce;
 use crate::lan::is_ours;
 use crate::link::{Addressing, BridgeSpec, Link, Route, VethSpec};
 use crate::nft::{Element, Filter};
@@ -177,9 +177,8 @@ impl Kernel {
             .and_then(|()| route.settle(&port.bridge))
             .map_err(kernel("bring up the container's link"))?;
         drop(route);
-        let usual = endpoint.ipv4.map(|(ip, _)| mac_of(ip));
         match endpoint.mac {
-            Some(mac) if endpoint.ipv6.is_some() || usual != Some(mac) => announce(endpoint, mac, sandbox),
+            Some(mac) if port.announce => announce(endpoint, mac, sandbox),
             Some(_) | None => Ok(()),
         }
     }

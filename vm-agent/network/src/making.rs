@@ -50,7 +50,7 @@ impl Networks {
             };
             let Draft { network, allocators } = create::draft(request, random_id(), &around)?;
             let options = BridgeOptions::of(&network)?;
-            let entry = Entry { network, allocators, options };
+            let entry = Entry::new(network, allocators, options);
             let same_bridge = |e: &Entry| e.bridge().is_some() && e.bridge() == entry.bridge();
             if let Some(name) = state.networks.values().find(|e| same_bridge(e)).and_then(Entry::bridge) {
                 return Err(Error::ForeignBridge(name));

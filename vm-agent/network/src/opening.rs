@@ -113,7 +113,7 @@ fn entry(mut network: Network) -> Result<Entry> {
     });
     let gateways = create::gateways(Lan::of(&network).as_ref(), &options, network.internal);
     let allocators = create::reserve_all(&mut network, gateways)?;
-    Ok(Entry { network, allocators, options })
+    Ok(Entry::new(network, allocators, options))
 }
 
 /// The predefined networks that are not stored yet.

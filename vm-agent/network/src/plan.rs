@@ -67,6 +67,8 @@ pub(crate) struct Port {
     pub(crate) bridge: String,
     pub(crate) mtu: u32,
     pub(crate) isolated: bool,
+    /// Its neighbours may know another owner's MAC address for one of its addresses.
+    pub(crate) announce: bool,
 }
 
 /// Random numbers and host facts that planning needs, drawn before.
@@ -89,8 +91,11 @@ impl State {
         self.check_neighbours(&network, &wanted)?;
         let link_local = wanted.link_local.iter().map(|ip| link_local(*ip)).collect::<Result<Vec<_>>>()?;
         let (options, internal) = (entry.options.clone(), entry.internal());
-        let uplink = match (entry.bridge(), entry.lan()) {
-            (Some(bridge), _) => Some(Uplink::Port(Port { bridge, mtu: options.mtu, isolated: !options.icc })),
+        let mut uplink = match (entry.bridge(), entry.lan()) {
+            (Some(bridge), _) => {
+                let isolated = !options.icc;
+                Some(Uplink::Port(Port { bridge, mtu: options.mtu, isolated, announce: false }))
+            }
             (None, Some(lan)) => Some(Uplink::Lan(lan)),
             (None, None) => None,
         };
@@ -123,6 +128,12 @@ impl State {
             (_, None, Some((IpNet::V4(net), _))) => Some(mac_of(net.addr())),
             (_, None, _) => Some(drawn.mac),
         };
+        if let (Some(Uplink::Port(port)), Some(mac)) = (&mut uplink, mac) {
+            // The same address usually has the same MAC address.
+            let usual =
+                |ip: IpAddr| matches!(ip, IpAddr::V4(ip) if mac == mac_of(ip) && !entry.other_macs.contains(&ip));
+            port.announce = ipv6.is_some() || !ipv4.is_some_and(|(net, _)| usual(net.addr()));
+        }
         let endpoint = Endpoint {
             id: drawn.endpoint_id,
             network_id: network.id.clone(),
@@ -348,7 +359,7 @@ mod tests {
         };
         let draft = draft(request, "ab".repeat(32), &around).unwrap();
         let options = BridgeOptions::parse(&draft.network.options).unwrap();
-        let entry = Entry { network: draft.network, allocators: draft.allocators, options };
+        let entry = Entry::new(draft.network, draft.allocators, options);
         State { networks: BTreeMap::from([(entry.network.id.clone(), entry)]), ..State::default() }
     }
 
@@ -392,7 +403,8 @@ mod tests {
         let mut state = state_with(network(&["10.1.0.0/24", "fd00::/64"]));
         let plan = state.plan_attach(wanted("c"), drawn()).unwrap();
         let wire = plan.wire.unwrap();
-        assert_eq!(wire.uplink, Uplink::Port(Port { bridge: "br-abababababab".into(), mtu: 1500, isolated: false }));
+        let port = Port { bridge: "br-abababababab".into(), mtu: 1500, isolated: false, announce: true };
+        assert_eq!(wire.uplink, Uplink::Port(port), "with an IPv6 address it is announced");
         let addresses: Vec<String> = wire.addressing.addresses.iter().map(ToString::to_string).collect();
         assert_eq!(addresses, ["10.1.0.2/24", "fd00::2/64"]);
         let gateways: Vec<String> = wire.addressing.gateways.iter().map(ToString::to_string).collect();
@@ -443,6 +455,22 @@ mod tests {
         late.endpoint.id = "earlier".to_owned();
         assert!(state.leave(&late));
         assert_eq!(state.endpoints.len(), 1);
+    }
+
+    #[test]
+    fn a_mac_address_that_was_another_is_announced() {
+        let mut state = state_with(network(&["10.1.0.0/24"]));
+        let network = state.networks.keys().next().unwrap().clone();
+        let mut announced = |mac: Option<[u8; 6]>, ip: Option<Ipv4Addr>| {
+            let plan = state.plan_attach(Wanted { mac, ipv4: ip, ..wanted("c") }, drawn()).unwrap();
+            state.forget(&plan.endpoint.container_id, &network).unwrap();
+            matches!(plan.wire.unwrap().uplink, Uplink::Port(Port { announce: true, .. }))
+        };
+        let ip = Some(Ipv4Addr::new(10, 1, 0, 5));
+        assert!(!announced(None, ip));
+        assert!(announced(Some([2, 0, 0, 0, 0, 0x99]), ip));
+        assert!(announced(None, ip), "the earlier holder had another one");
+        assert!(!announced(None, Some(Ipv4Addr::new(10, 1, 0, 6))));
     }
 
     #[test]

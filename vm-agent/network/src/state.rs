@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::announce::mac_of;
 use crate::ipam::Allocator;
 use crate::lan::Lan;
 use crate::links::Opening;
@@ -22,9 +23,15 @@ pub(crate) struct Entry {
     /// One for each of the network's pools.
     pub(crate) allocators: Vec<Allocator>,
     pub(crate) options: BridgeOptions,
+    /// Addresses that somebody had with a MAC address of its own, which neighbours may still know.
+    pub(crate) other_macs: HashSet<Ipv4Addr>,
 }
 
 impl Entry {
+    pub(crate) fn new(network: Network, allocators: Vec<Allocator>, options: BridgeOptions) -> Entry {
+        Entry { network, allocators, options, other_macs: HashSet::new() }
+    }
+
     /// The bridge's link name; `None` for networks without a bridge.
     pub(crate) fn bridge(&self) -> Option<String> {
         let has_bridge = self.network.driver == Driver::Bridge && !self.network.config_only;
@@ -266,6 +273,11 @@ impl State {
             self.ports.release(port.protocol, port.host_ip, port.host_port);
         }
         if let Some(entry) = self.networks.get_mut(network) {
+            if let (Some((ip, _)), Some(mac)) = (held.endpoint.ipv4, held.endpoint.mac)
+                && mac != mac_of(ip)
+            {
+                entry.other_macs.insert(ip);
+            }
             held.endpoint.ipv4.into_iter().for_each(|(ip, _)| release(entry, ip.into()));
             held.endpoint.ipv6.into_iter().for_each(|(ip, _)| release(entry, ip.into()));
         }

@@ -7,7 +7,7 @@ use std::net::UdpSocket;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use network::{Attachment, IpamRequest, NetworkCreate, PoolRequest, Protocol, Sandbox};
+use network::{Attachment, EndpointRequest, IpamRequest, NetworkCreate, PoolRequest, Protocol, Sandbox};
 use support::{Engine, ask_tcp, id, isolated, publish, request, run, run_within, serve_tcp, within};
 
 fn named(name: &str) -> NetworkCreate {
@@ -324,6 +324,28 @@ fn a_restarted_engine_keeps_the_living_and_collects_the_dead() {
         let (fresh, _) = engine.container("fresh", "app", vec![]).await;
         serve_tcp(&outside, "0.0.0.0:80");
         assert!(ask_tcp(&fresh, "10.50.0.2:80").is_some());
+    });
+}
+
+/// Neighbours know the next container with an address at once, be it that the last one had a MAC address of its own.
+#[test]
+fn neighbours_know_the_next_owner() {
+    isolated("neighbours_know_the_next_owner", || async {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Engine::open(dir.path()).await;
+        let (peer, _) = engine.container("peer", "bridge", vec![]).await;
+        let first = Sandbox::create().await.unwrap();
+        let mac = Some([0x02, 0, 0, 0, 0, 0x99]);
+        let at = engine.networks.attach(EndpointRequest { mac, ..request("first", "bridge", &first, vec![]) }).await;
+        assert_eq!(at.unwrap().ipv4.unwrap().0.to_string(), "172.17.0.3");
+        serve_tcp(&first, "0.0.0.0:80");
+        assert!(ask_tcp(&peer, "172.17.0.3:80").is_some());
+        let known = || run_within(peer.as_fd(), "ip neigh show 172.17.0.3");
+        assert!(known().contains("02:00:00:00:00:99"), "{}", known());
+        engine.networks.detach_all(&id("first")).await;
+        let (_second, at) = engine.container("second", "bridge", vec![]).await;
+        assert_eq!(at.ipv4.unwrap().0.to_string(), "172.17.0.3");
+        assert!(known().contains("02:42:ac:11:00:03"), "{}", known());
     });
 }
 
