@@ -128,7 +128,8 @@ impl Networks {
             return Ok(());
         };
         let sandbox = sandbox.ok_or(Error::Shared)?;
-        // Noted before: a pair whose second half failed is there, too, and removing none is no error.
+        // Noted before: a pair whose second half failed is there, too, and removing none is no error. Of a link inside only one
+        // that has its name is known as the endpoint's.
         done.push(match &wire.uplink {
             Uplink::Port(_) => Done::Wired(plan.endpoint.host_interface.clone()),
             Uplink::Lan(_) => {
@@ -374,13 +375,12 @@ impl Inner {
         let port = match &wire.uplink {
             Uplink::Port(port) => port,
             Uplink::Lan(lan) => {
-                self.inside.keep(&plan.endpoint.id, sandbox)?;
                 let entry = self.state().networks.get(&plan.endpoint.network_id).cloned();
                 // The card of a VLAN may have been missing when the engine started. One that still is fails below.
                 if let Some(Err(error)) = entry.map(|entry| self.kernel.ensure_parent(&entry)) {
                     tracing::debug!(%error, parent = lan.parent, "a parent interface that cannot be made");
                 }
-                return self.kernel.wire_lan(&plan.endpoint, lan, wire, sandbox);
+                return self.wire_lan(&plan.endpoint, lan, wire, sandbox);
             }
         };
         let mut bridge = self.kernel.bridge(&port.bridge)?;

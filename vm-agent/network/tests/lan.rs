@@ -115,3 +115,20 @@ fn made_parents_are_remade_and_collected() {
         }
     });
 }
+
+/// The container's own link stays when the engine's cannot have its name.
+#[test]
+fn a_name_may_be_taken_inside() {
+    isolated("a_name_may_be_taken_inside", || async {
+        let dir = tempfile::tempdir().unwrap();
+        let _outside = card();
+        let engine = Engine::open(dir.path()).await;
+        engine.networks.create(macvlan("lan", "card0", &[])).await.unwrap();
+        let sandbox = Sandbox::create().await.unwrap();
+        run_within(sandbox.as_fd(), "ip link add eth0 type veth peer name own");
+        let error = engine.networks.attach(request("c", "lan", &sandbox, vec![])).await.unwrap_err();
+        assert_eq!(error.to_string(), "cannot name the container's interface: File exists (os error 17)");
+        let links = run_within(sandbox.as_fd(), "ip -o link");
+        assert!(links.contains("eth0@own") && !links.contains("lan"), "{links}");
+    });
+}
