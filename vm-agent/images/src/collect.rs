@@ -7,7 +7,7 @@ use layers::DiffId;
 use store::{Batch, Durability};
 
 use crate::pins::Pin;
-use crate::{Holder, ImageId, Images, Result, blocking};
+use crate::{Holder, ImageId, Images, Result, blocking, unabridged};
 
 /// Keeps an image's layers from being collected until it is dropped.
 #[derive(Debug)]
@@ -28,7 +28,14 @@ impl Images {
     }
 
     /// Removes what nothing needs; returns the bytes that this freed. Does nothing before [`Images::set_holders`].
+    ///
+    /// Dropping the future does not stop it: what is out of the records must also go from the disk.
     pub async fn collect(&self) -> Result<u64> {
+        let images = self.clone();
+        unabridged(async move { images.collect_now().await }).await
+    }
+
+    async fn collect_now(&self) -> Result<u64> {
         let _commit = self.inner.commit.lock().await;
         if self.holders().is_none() {
             return Ok(0);

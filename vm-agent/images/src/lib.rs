@@ -7,6 +7,7 @@
 //! It does not know HTTP requests of clients, containers (who tell by [`Holder`]s what they use) or events.
 
 mod collect;
+mod commit;
 mod compression;
 mod content;
 mod error;
@@ -19,6 +20,7 @@ mod inspect;
 mod list;
 mod load;
 mod made;
+mod making;
 mod manifest;
 mod pins;
 mod platform;
@@ -37,7 +39,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use store::{Batch, Durability, Store, Table};
+use store::{Store, Table};
 
 pub use collect::Hold;
 pub use compression::decompress;
@@ -59,7 +61,7 @@ pub use remove::{Pruned, Removal, Removed};
 use content::Content;
 use fetch::Fetches;
 use image::{ImageRecord, ReferenceRecord};
-use pins::{Pin, Pins};
+use pins::Pins;
 use registry::Registry;
 
 /// `Result` with this crate's [`Error`].
@@ -186,43 +188,6 @@ impl Images {
         Ok(references)
     }
 
-    /// Records an image with everything it needs, and points references at it, in one transaction.
-    ///
-    /// `pin` must keep the image's layers and blobs.
-    async fn commit(&self, id: ImageId, mut record: ImageRecord, references: &[Reference], pin: &Pin) -> Result<()> {
-        let chain = record.chain();
-        pin.chain(&chain);
-        let _commit = self.inner.commit.lock().await;
-        let layers = self.inner.layers.clone();
-        // A layer that stayed for a container may come with a blob that is new.
-        let recorded: HashSet<Digest> = self.recorded_layers()?.into_iter().map(|(blob, _)| blob).collect();
-        let fresh = record.layers.iter().any(|layer| !recorded.contains(&layer.blob.digest));
-        let mut batch = blocking(move || {
-            let mut batch = Batch::new();
-            layers.settle(&chain, fresh, &mut batch)?;
-            Ok(batch)
-        })
-        .await?;
-        if let Some(known) = self.inner.images.get(&id.hex())? {
-            record.last_tagged = known.last_tagged;
-            record.parent = record.parent.or(known.parent);
-        }
-        if let Some(parent) = record.parent {
-            // Only an image that is here can have children.
-            self.record(&parent)?;
-        }
-        if !references.is_empty() {
-            record.last_tagged = Some(image::now());
-        }
-        batch.put(&self.inner.images, &id.hex(), &record);
-        for reference in references {
-            batch.put(&self.inner.references, &reference.to_string(), &ReferenceRecord { image: id });
-        }
-        self.inner.store.write(batch, Durability::Durable).await?;
-        self.known().remove(&id);
-        Ok(())
-    }
-
     fn known(&self) -> MutexGuard<'_, HashMap<ImageId, Arc<Image>>> {
         self.inner.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -230,7 +195,16 @@ impl Images {
 
 /// Runs work that blocks where it may.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
+    outcome(tokio::task::spawn_blocking(work).await)
+}
+
+/// Runs a change to its end even if the caller goes away in the middle.
+async fn unabridged<T: Send + 'static>(change: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    outcome(tokio::spawn(change).await)
+}
+
+fn outcome<T>(joined: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
+    match joined {
         Ok(result) => result,
         Err(e) => match e.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

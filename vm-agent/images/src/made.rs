@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::compression::{Compression, Tee};
 use crate::image::{ImageRecord, LayerRecord, layer_media_type};
+use crate::making::Making;
 use crate::manifest::{Descriptor, Manifest, media};
 use crate::pins::Pin;
 use crate::{Error, ImageId, Images, Platform, Reference, Result, blocking};
@@ -43,28 +44,26 @@ impl Images {
         draft: Draft,
         changes: impl FnOnce(&mut dyn Write) -> layers::Result<()> + Send + 'static,
     ) -> Result<ImageId> {
-        let pin = self.inner.pins.pin();
+        let making = self.making();
         let (raw, mut chain) = match base {
             None => (Value::Null, Vec::new()),
             Some(base) => {
                 // Nothing is collected between reading the record and pinning what it needs.
                 let _commit = self.inner.commit.lock().await;
                 let record = self.record(base)?;
-                pin.chain(&record.chain());
+                making.chain(&record.chain());
                 for layer in &record.layers {
-                    pin.blob(layer.blob.digest);
+                    making.blob(layer.blob.digest);
                 }
                 (self.image(base)?.raw.clone(), record.layers)
             }
         };
         let images = self.clone();
         let written = blocking(move || {
-            let making = Making { images, pin: Some(pin) };
-            let layer = making.images.write_layer(changes, making.pin())?;
+            let layer = images.write_layer(changes, &making)?;
             Ok((layer, making))
         });
         let (layer, making) = written.await?;
-        let pin = making.done();
         let created = jiff::Timestamp::now().to_string();
         let mut step = step(&created, &draft);
         let is_empty = is_empty(&layer.diff_id);
@@ -91,7 +90,7 @@ impl Images {
                 config.insert(key.to_owned(), value.clone());
             }
         }
-        let id = self.record_made(Value::Object(config), chain, base.copied(), draft.reference, pin).await?;
+        let id = self.record_made(Value::Object(config), chain, base.copied(), draft.reference, making).await?;
         // The layer was written, but no image has it.
         if is_empty && let Err(e) = self.collect().await {
             tracing::warn!("collecting unused layers: {e}");
@@ -106,15 +105,13 @@ impl Images {
         platform: &Platform,
         draft: Draft,
     ) -> Result<ImageId> {
-        let pin = self.inner.pins.pin();
+        let making = self.making();
         let images = self.clone();
         let placed = blocking(move || {
-            let making = Making { images, pin: Some(pin) };
-            let layer = making.images.place(tree, making.pin())?;
+            let layer = images.place(tree, &making)?;
             Ok((layer, making))
         });
         let (layer, making) = placed.await?;
-        let pin = making.done();
         let created = jiff::Timestamp::now().to_string();
         let chain = vec![layer];
         let history = vec![Value::Object(step(&created, &draft))];
@@ -122,7 +119,7 @@ impl Images {
         if !draft.comment.is_empty() {
             config.insert("comment".to_owned(), Value::String(draft.comment.clone()));
         }
-        self.record_made(Value::Object(config), chain, None, draft.reference, pin).await
+        self.record_made(Value::Object(config), chain, None, draft.reference, making).await
     }
 
     /// Runs `changes` beside the unpacking of what it writes.
@@ -168,7 +165,7 @@ impl Images {
         layers: Vec<LayerRecord>,
         parent: Option<ImageId>,
         reference: Option<Reference>,
-        pin: Pin,
+        making: Making,
     ) -> Result<ImageId> {
         if reference.as_ref().is_some_and(|reference| reference.digest.is_some()) {
             return Err(Error::TagWithDigest);
@@ -184,10 +181,15 @@ impl Images {
         };
         let manifest_content = serde_json::to_vec(&manifest).expect("strings and numbers only");
         let manifest = Digest::of(&manifest_content);
-        pin.blob(id);
-        pin.blob(manifest);
+        making.blob(id);
+        making.blob(manifest);
         let store = self.inner.content.clone();
-        blocking(move || store.put(&content).and_then(|_| store.put(&manifest_content))).await?;
+        let put = blocking(move || {
+            store.put(&content)?;
+            store.put(&manifest_content)?;
+            Ok(making)
+        });
+        let making = put.await?;
         let record = ImageRecord {
             layers,
             manifest,
@@ -196,36 +198,8 @@ impl Images {
             parent,
             last_tagged: None,
         };
-        let recorded = self.commit(id, record, &references, &pin).await;
-        drop(pin);
-        recorded.inspect_err(|_| self.collect_later())?;
+        self.commit(id, record, references, making).await?.done();
         Ok(id)
-    }
-}
-
-/// A layer in the making. What it left is collected when it fails, or ends after everybody has given it up.
-struct Making {
-    images: Images,
-    /// `None` when somebody took the layer.
-    pin: Option<Pin>,
-}
-
-impl Making {
-    fn pin(&self) -> &Pin {
-        self.pin.as_ref().expect("taken by `done` only")
-    }
-
-    fn done(mut self) -> Pin {
-        self.pin.take().expect("taken here only")
-    }
-}
-
-impl Drop for Making {
-    fn drop(&mut self) {
-        // Before the collection, which it would hinder.
-        if self.pin.take().is_some() {
-            self.images.collect_later();
-        }
     }
 }
 

@@ -7,6 +7,7 @@ use layers::{DiffId, Digest};
 
 use crate::fetch::Tools;
 use crate::image::{Config, ImageRecord, LayerRecord, platform, short};
+use crate::making::Making;
 use crate::manifest::{Document, MAX_CONFIG, Manifest};
 use crate::progress::Sink;
 use crate::registry::{Action, Auth, Endpoint, RemoteManifest, Session};
@@ -81,22 +82,19 @@ impl Images {
         let found = find(&session, reference, wanted).await?;
         // Not before: a failure that comes before any progress is answered with a status of its own.
         progress.message(&reference.tag_or_digest(), format!("Pulling from {}", reference.path));
-        let mut cleaning = Cleaning { images: self, armed: true };
-        let image = self.fetch(&session, reference, &found, progress).await?;
-        cleaning.armed = false;
-        Ok(image)
+        self.fetch(&session, reference, &found, progress).await
     }
 
     async fn fetch(&self, session: &Session, reference: &Reference, found: &Found, progress: &Sink) -> Result<ImageId> {
         let id = found.manifest.config.digest;
-        let pin = self.inner.pins.pin();
+        let making = self.making();
         let record = found.record();
         let recorded = {
             // Nothing is collected between pinning what is here and looking whether it is.
             let _commit = self.inner.commit.lock().await;
-            pin.chain(&found.diff_ids);
+            making.chain(&found.diff_ids);
             for blob in record.blobs(&id) {
-                pin.blob(blob);
+                making.blob(blob);
             }
             self.recorded_layers()?
         };
@@ -127,8 +125,8 @@ impl Images {
             references.push(reference.clone());
         }
         let before = self.lookup(references.last().expect("pushed above"))?;
-        self.store_documents(found).await?;
-        self.commit(id, record, &references, &pin).await?;
+        let making = self.store_documents(found, making).await?;
+        self.commit(id, record, references, making).await?.done();
         progress.line(format!("Digest: {}", found.root.digest));
         let familiar = reference.familiar();
         progress.line(match before {
@@ -153,7 +151,7 @@ impl Images {
         Ok(())
     }
 
-    async fn store_documents(&self, found: &Found) -> Result<()> {
+    async fn store_documents(&self, found: &Found, making: Making) -> Result<Making> {
         let content = self.inner.content.clone();
         let mut documents = vec![found.config.clone(), found.remote.content.clone()];
         documents.extend(found.indexes.iter().map(|index| index.content.clone()));
@@ -161,7 +159,7 @@ impl Images {
             for document in &documents {
                 content.put(document)?;
             }
-            Ok(())
+            Ok(making)
         })
         .await
     }
@@ -177,20 +175,6 @@ impl Found {
             indexes: self.indexes.iter().map(|index| index.digest).collect(),
             parent: None,
             last_tagged: None,
-        }
-    }
-}
-
-/// Collects what a failed or cancelled pull left.
-struct Cleaning<'a> {
-    images: &'a Images,
-    armed: bool,
-}
-
-impl Drop for Cleaning<'_> {
-    fn drop(&mut self) {
-        if self.armed {
-            self.images.collect_later();
         }
     }
 }

@@ -55,49 +55,24 @@ impl Images {
         wanted: Option<&Platform>,
         progress: &Sink,
     ) -> Result<Vec<ImageId>> {
-        let result = self.try_load(archive, wanted, progress).await;
-        if result.is_err() {
-            self.collect_later();
-        }
-        result
-    }
-
-    async fn try_load(
-        &self,
-        archive: impl AsyncRead + Send + Unpin + 'static,
-        wanted: Option<&Platform>,
-        progress: &Sink,
-    ) -> Result<Vec<ImageId>> {
         let bridge = SyncIoBridge::new(archive);
         let images = self.clone();
         let audience = Audience { progress: progress.clone(), has_left: Arc::default() };
         let waiting = Waiting(Arc::clone(&audience.has_left));
         let platform = wanted.cloned().unwrap_or_else(Platform::host);
-        let pin = self.inner.pins.pin();
-        let (assembled, pin) = blocking(move || {
-            let assemble = || {
-                let mut parts = archive::read(&images.inner.content, bridge)?;
-                let found = archive::images(&parts, &platform)?;
-                let assemble = |image| images.assemble(image, &mut parts, &pin, &audience);
-                found.into_iter().map(assemble).collect::<Result<Vec<_>>>()
-            };
-            match assemble() {
-                Ok(assembled) => Ok((assembled, pin)),
-                Err(error) => {
-                    drop(pin);
-                    if audience.is_there().is_err() {
-                        // Nobody else hears of the failure.
-                        images.collect_later();
-                    }
-                    Err(error)
-                }
-            }
+        let making = self.making();
+        let (assembled, mut making) = blocking(move || {
+            let mut parts = archive::read(&images.inner.content, bridge)?;
+            let found = archive::images(&parts, &platform)?;
+            let assemble = |image| images.assemble(image, &mut parts, &making, &audience);
+            let assembled = found.into_iter().map(assemble).collect::<Result<Vec<_>>>()?;
+            Ok((assembled, making))
         })
         .await?;
         drop(waiting);
         let mut loaded = Vec::new();
         for image in assembled {
-            self.commit(image.id, image.record, &image.references, &pin).await?;
+            making = self.commit(image.id, image.record, image.references.clone(), making).await?;
             if image.references.is_empty() {
                 progress.send(Progress::Stream(format!("Loaded image ID: {}\n", image.id)));
             }
@@ -106,6 +81,7 @@ impl Images {
             }
             loaded.push(image.id);
         }
+        making.done();
         Ok(loaded)
     }
 }
