@@ -214,8 +214,8 @@ impl Core {
         } else if (stream.broken && stream.send.is_empty()) || (stream.fin_sent && !stream.received.is_empty()) {
             self.reset(id, Reason::Dropped);
         } else {
-            stream.unread = !stream.received.is_empty();
-            stream.received = BytesMut::new();
+            let unread = std::mem::take(&mut stream.received).len();
+            self.discard(id, unread);
         }
     }
 
@@ -367,7 +367,8 @@ impl Core {
             return;
         }
         let mut more = std::mem::take(&mut stream.ungranted);
-        if stream.received.is_empty() && stream.window < WINDOW_MAX && self.growth + stream.window <= GROWTH_MAX {
+        let keeps_up = stream.received.is_empty() && !stream.dropped;
+        if keeps_up && stream.window < WINDOW_MAX && self.growth + stream.window <= GROWTH_MAX {
             self.growth += stream.window;
             more += stream.window;
             stream.window *= 2;
@@ -394,15 +395,24 @@ impl Core {
     fn receive_data(&mut self, id: u32, bytes: &[u8]) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         if stream.dropped {
-            // If we still owe bytes the reset waits until they are sent.
-            stream.unread = true;
             if stream.fin_sent {
                 self.reset(id, Reason::Dropped);
+            } else {
+                self.discard(id, bytes.len());
             }
             return;
         }
         stream.received.extend_from_slice(bytes);
         self.events.push(Event::Readable(id));
+    }
+
+    /// Throws away what nobody reads any more, of a stream whose user is gone and that still owes bytes: the reset waits until they are
+    /// sent. It is granted again as if it had been read, since the other side may be one that reads only once it has written.
+    fn discard(&mut self, id: u32, length: usize) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        stream.unread |= length > 0;
+        stream.ungranted += length;
+        self.grant(id);
     }
 
     fn receive_small(&mut self, lane: Lane, header: Header, payload: [u8; 4]) -> Result<(), FrameError> {

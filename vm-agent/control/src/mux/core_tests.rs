@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
-use super::core::{Core, Event, Read, SEND_MAX, STREAMS_MAX, WINDOW_START, Write};
+use super::core::{Core, Event, Read, SEND_MAX, STREAMS_MAX, WINDOW_MAX, WINDOW_START, Write};
 use super::frame::{FRAME_MAX, FrameError, Header, Kind, Reason};
 use super::{Lane, Side};
 use crate::Port;
@@ -345,6 +345,81 @@ fn a_break_follows_its_data() {
     assert_eq!(sender.stream_count(), 0);
     receiver.drop_stream(id);
     assert_eq!(receiver.stream_count(), 0);
+}
+
+/// Both sides have written all that they may when one of them lets go; the other one reads only once it has written everything.
+fn dropped_while_both_directions_are_full(finish: bool) {
+    let mut cores = [Core::new(Side::Host), Core::new(Side::Guest)];
+    let id = cores[0].open(Port::Engine.number()).unwrap();
+    let exchange = |cores: &mut [Core; 2]| {
+        for (side, lane) in [(0, Lane::Control), (1, Lane::Control), (0, Lane::Bulk), (1, Lane::Bulk)] {
+            let mut out = Vec::new();
+            cores[side].transmit(lane, &mut out, 64 * FRAME_MAX);
+            cores[1 - side].receive(lane, &out).unwrap();
+        }
+    };
+    exchange(&mut cores);
+    let buffer = vec![0; SEND_MAX];
+    let mut sent = 0;
+    loop {
+        let mut moved = 0;
+        for core in &mut cores {
+            if let Write::Bytes(n) = core.write(id, &buffer) {
+                moved += n;
+            }
+        }
+        exchange(&mut cores);
+        sent += moved / 2;
+        if moved == 0 {
+            break;
+        }
+    }
+    assert_eq!(sent, WINDOW_START + SEND_MAX);
+    if finish {
+        cores[0].finish(id);
+    }
+    cores[0].drop_stream(id);
+    // More than any window: it can be written only if what nobody reads is granted again.
+    let mut left = 4 * WINDOW_MAX;
+    for _ in 0..1000 {
+        match cores[1].write(id, &buffer[..SEND_MAX.min(left)]) {
+            Write::Bytes(n) => left -= n,
+            Write::Pending => {}
+            other => panic!("{other:?} before what the other side had written was read"),
+        }
+        exchange(&mut cores);
+        if left == 0 {
+            break;
+        }
+    }
+    assert_eq!(left, 0, "it waits for ever");
+    assert!(cores[0].bytes_held() <= SEND_MAX, "what nobody reads is kept");
+    let mut buffer = vec![0; SEND_MAX];
+    let mut received = 0;
+    let end = loop {
+        match cores[1].read(id, &mut buffer) {
+            Read::Bytes(n) => received += n,
+            Read::Pending => panic!("{received} of {sent} bytes came, and no end"),
+            end => break end,
+        }
+        exchange(&mut cores);
+    };
+    assert_eq!(received, sent);
+    assert_eq!(end, if finish { Read::End } else { Read::Reset(Reason::Dropped) });
+    // Not everything that was written was read by anybody.
+    assert_eq!(cores[1].write(id, b"x"), Write::Reset(Reason::Dropped));
+    cores[1].drop_stream(id);
+    assert_eq!(cores.each_ref().map(Core::stream_count), [0, 0]);
+}
+
+#[test]
+fn a_break_comes_through_though_both_directions_are_full() {
+    dropped_while_both_directions_are_full(false);
+}
+
+#[test]
+fn an_end_comes_through_though_both_directions_are_full() {
+    dropped_while_both_directions_are_full(true);
 }
 
 #[test]

@@ -28,8 +28,8 @@ pub struct Incoming {
 }
 
 /// One stream. What was written arrives, also when it is dropped; dropping it before [`tokio::io::AsyncWriteExt::shutdown`] then
-/// resets it: the other side's reads fail once they gave all that came, its writes at once. Flushing does nothing: bytes leave as
-/// soon as they can.
+/// resets it: the other side's reads fail once they gave all that came, its writes once that has left here (until then what it
+/// writes is thrown away). Flushing does nothing: bytes leave as soon as they can.
 #[derive(Debug)]
 pub struct MuxStream {
     id: u32,
