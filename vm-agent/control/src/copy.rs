@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::Sleep;
 
 /// How long, and how much, of what nobody wants any more is read before its connection is closed.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -23,16 +24,20 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
-/// Copies until both directions ended, each through a buffer of `buffer` bytes.
+/// Copies until both directions ended, each through a buffer of `buffer` bytes. `one` is the side that connected: it asks, and `two`
+/// answers.
 ///
 /// - The end of one side is passed on as the end of that direction; the other goes on.
-/// - A side that cannot be written to any more is read on to its end, and the other side's bytes are thrown away meanwhile. How it
-///   breaks off then, if it had said anything, counts as its end.
-/// - After such an answer what the other side still says is read for at most two seconds or 1 MiB.
+/// - A side that cannot be written to any more is read on, and the other side's bytes are thrown away meanwhile. However `two` stops
+///   then, if it had said anything, counts as the end of its answer. (TCP tells of a reset once: the write that failed was told, and
+///   the read behind it sees an end. So an answer that a reset cut short can look whole.)
+/// - After such an answer what `one` still says is read for at most two seconds or 1 MiB.
 ///
 /// # Errors
-/// When a side breaks off otherwise, or neither takes anything; all that it had said was passed on, if that took less than two
-/// seconds. Whoever closes the other side then should make it look like a break, not like an end.
+/// When a side breaks off otherwise: also by an end, if it could not be written to before and is `one`, whose question may be half
+/// of it, or never said anything. When neither takes anything, or one does not and nothing has come from it, or gone to the other one,
+/// for two seconds. All that had been said was passed on, if that took less than two seconds. Whoever closes the other side then should
+/// make it look like a break, not like an end.
 pub async fn both(
     one: &mut (impl AsyncRead + AsyncWrite + Unpin + Send),
     two: &mut (impl AsyncRead + AsyncWrite + Unpin + Send),
@@ -73,7 +78,12 @@ enum Side {
 async fn run<'a>(one: &'a mut (dyn Stream + 'a), two: &'a mut (dyn Stream + 'a), buffer: usize) -> io::Result<()> {
     let mut there = Direction::new(buffer);
     let mut back = Direction::new(buffer);
-    match poll_fn(|cx| poll(cx, one, two, &mut there, &mut back)).await {
+    let mut patience = Patience::default();
+    let outcome = poll_fn(|cx| match poll(cx, one, two, &mut there, &mut back) {
+        Poll::Pending => patience.poll(cx, &mut there, &mut back).map(Outcome::Refused),
+        ready => ready,
+    });
+    match outcome.await {
         Outcome::Done => Ok(()),
         Outcome::Drain(side) => {
             match side {
@@ -108,7 +118,8 @@ fn poll(
     back: &mut Direction,
 ) -> Poll<Outcome> {
     loop {
-        let broken = [there.advance(cx, one, two), back.advance(cx, two, one)];
+        let broken =
+            [there.advance(cx, one, two, back.refused.is_some()), back.advance(cx, two, one, there.refused.is_some())];
         if there.refused.is_some() && back.refused.is_some() {
             return Poll::Ready(Outcome::Refused(there.refused.take().expect("just looked")));
         }
@@ -120,7 +131,7 @@ fn poll(
                 Side::One => (&mut *there, &*back),
                 Side::Two => (&mut *back, &*there),
             };
-            if to_it.refused.is_none() || !its.spoken {
+            if to_it.refused.is_none() || !its.spoken || matches!(side, Side::One) {
                 return Poll::Ready(Outcome::Broken(side, error));
             }
             its.source_ended = true;
@@ -138,10 +149,38 @@ fn poll(
     }
 }
 
+/// How long a side that takes nothing may go without getting on with what it says.
+#[derive(Default)]
+struct Patience {
+    /// How far it was when the time began.
+    moved: u64,
+    end: Option<Pin<Box<Sleep>>>,
+}
+
+impl Patience {
+    /// Resolves with why it takes nothing.
+    fn poll(&mut self, cx: &mut Context<'_>, there: &mut Direction, back: &mut Direction) -> Poll<io::Error> {
+        let (to, from) = match (&there.refused, &back.refused) {
+            (Some(_), None) => (there, back),
+            (None, Some(_)) => (back, there),
+            _ => return Poll::Pending,
+        };
+        if self.moved != from.moved {
+            self.moved = from.moved;
+            self.end = None;
+        }
+        let end = self.end.get_or_insert_with(|| Box::pin(tokio::time::sleep(LAST_WORDS)));
+        std::task::ready!(end.as_mut().poll(cx));
+        Poll::Ready(to.refused.take().expect("just looked"))
+    }
+}
+
 struct Direction {
     buffer: Box<[u8]>,
     /// What was read and not yet written.
     filled: std::ops::Range<usize>,
+    /// Bytes read and bytes written, together.
+    moved: u64,
     /// Anything was ever read.
     spoken: bool,
     source_ended: bool,
@@ -157,6 +196,7 @@ impl Direction {
         Direction {
             buffer: vec![0; buffer].into_boxed_slice(),
             filled: 0..0,
+            moved: 0,
             spoken: false,
             source_ended: false,
             unflushed: false,
@@ -173,8 +213,14 @@ impl Direction {
         self.shut || (self.source_ended && self.refused.is_some())
     }
 
-    /// Moves what can be moved now; how reading failed, if it did.
-    fn advance(&mut self, cx: &mut Context<'_>, from: &mut dyn Stream, to: &mut dyn Stream) -> Option<io::Error> {
+    /// Moves what can be moved now; how reading failed, if it did. An end of a side that `refuses` what it is told is a failure too.
+    fn advance(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut dyn Stream,
+        to: &mut dyn Stream,
+        refuses: bool,
+    ) -> Option<io::Error> {
         for _ in 0..TURNS {
             if self.is_over() {
                 return None;
@@ -194,8 +240,12 @@ impl Direction {
             match Pin::new(&mut *from).poll_read(cx, &mut read) {
                 Poll::Ready(Ok(())) => {
                     let n = read.filled().len();
+                    if n == 0 && refuses {
+                        return Some(io::ErrorKind::ConnectionReset.into());
+                    }
                     self.source_ended = n == 0;
                     self.spoken |= n > 0;
+                    self.moved += n as u64;
                     if self.refused.is_none() {
                         self.filled = 0..n;
                     }
@@ -235,6 +285,7 @@ impl Direction {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
         self.filled.start += n;
+        self.moved += n as u64;
         self.unflushed = true;
         Poll::Ready(Ok(()))
     }

@@ -4,14 +4,15 @@ use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::task::JoinHandle;
 
 use crate::copy::both;
 
-/// Gives what it was told to, then ends; takes everything, or nothing.
-#[derive(Default)]
+/// Gives what it was told to, then ends; takes everything, or nothing. TCP tells a writer of a reset, and the reader after it of an
+/// end; a stream of the link, or a Unix socket, tells both of the reset.
 struct Peer {
     says: VecDeque<io::Result<&'static [u8]>>,
     refuses: bool,
@@ -52,13 +53,20 @@ fn reset() -> io::Result<&'static [u8]> {
 }
 
 /// A client of `peer`; it can say 1 KiB before somebody must read.
-fn client_of(refuses: bool, says: impl IntoIterator<Item = io::Result<&'static [u8]>>) -> Client {
+fn client_of(refuses: bool, says: impl IntoIterator<Item = io::Result<&'static [u8]>>) -> OtherEnd {
     let mut peer = Peer { says: says.into_iter().collect(), refuses, took: 0 };
     let (client, mut near) = tokio::io::duplex(1 << 10);
     (client, tokio::spawn(async move { both(&mut near, &mut peer, 256).await }))
 }
 
-type Client = (DuplexStream, JoinHandle<io::Result<()>>);
+/// A server of `peer`, which takes nothing.
+fn server_of(says: impl IntoIterator<Item = io::Result<&'static [u8]>>) -> OtherEnd {
+    let mut peer = Peer { says: says.into_iter().collect(), refuses: true, took: 0 };
+    let (server, mut near) = tokio::io::duplex(1 << 10);
+    (server, tokio::spawn(async move { both(&mut peer, &mut near, 256).await }))
+}
+
+type OtherEnd = (DuplexStream, JoinHandle<io::Result<()>>);
 
 async fn read(client: &mut DuplexStream) -> String {
     let mut text = String::new();
@@ -96,10 +104,39 @@ async fn who_does_not_stop_talking_after_the_answer_is_left() {
 
 #[tokio::test]
 async fn a_peer_that_takes_nothing_and_says_nothing_is_a_break() {
-    let (mut client, copying) = client_of(true, [reset()]);
-    client.write_all(b"?").await.unwrap();
-    assert_eq!(read(&mut client).await, "");
-    assert_eq!(copying.await.unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    for end in [vec![], vec![reset()]] {
+        let (mut client, copying) = client_of(true, end);
+        client.write_all(b"?").await.unwrap();
+        assert_eq!(read(&mut client).await, "");
+        assert_eq!(copying.await.unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    }
+}
+
+#[tokio::test]
+async fn the_question_of_a_client_that_takes_no_answer_may_be_half_of_it() {
+    for end in [vec![Ok(&b"half"[..])], vec![Ok(&b"half"[..]), reset()]] {
+        let (mut server, copying) = server_of(end);
+        server.write_all(b"!").await.unwrap();
+        assert_eq!(read(&mut server).await, "half");
+        assert_eq!(copying.await.unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_nothing_and_cannot_be_passed_on_is_left() {
+    // More than the server's end holds, and the server reads nothing.
+    let (mut server, copying) = server_of((0..10).map(|_| Ok(&[7; 200][..])));
+    server.write_all(b"!").await.unwrap();
+    let copied = tokio::time::timeout(Duration::from_secs(60), copying).await.expect("it ends");
+    assert_eq!(copied.unwrap().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    // What it said reaches a server that is slow, but reads.
+    let (mut server, copying) = server_of((0..10).map(|_| Ok(&[7; 200][..])));
+    server.write_all(b"!").await.unwrap();
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        server.read_exact(&mut [0; 200]).await.unwrap();
+    }
+    copying.await.unwrap().unwrap_err();
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 /// One direction's buffer.
 const BUFFER: usize = 64 << 10;
 
-/// Copies until both directions ended, as [`control::copy::both`].
+/// Copies until both directions ended, as [`control::copy::both`]: `one` is the side that connected.
 pub(crate) async fn both(
     one: &mut (impl AsyncRead + AsyncWrite + Unpin + Send),
     two: &mut (impl AsyncRead + AsyncWrite + Unpin + Send),
