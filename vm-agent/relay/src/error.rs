@@ -13,6 +13,8 @@ pub enum Error {
     Listen { path: PathBuf, source: io::Error },
     #[error("cannot listen on vsock port {port}: {source}")]
     Vsock { port: u32, source: io::Error },
+    #[error("cannot accept on vsock port {port}: {source}")]
+    Accept { port: u32, source: io::Error },
     #[error("cannot listen for dial-out on {address}: {source}")]
     Socks { address: std::net::SocketAddr, source: io::Error },
     #[error("no virtio-serial port is named {0}: the machine was started without the link")]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use control::mux::{Lane, LaneIo, Responder};
 use control::port::VSOCK_LANES;
+use nix::errno::Errno;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_vsock::{VMADDR_CID_ANY, VMADDR_CID_HOST, VsockAddr, VsockListener, VsockStream};
 use tracing::{debug, warn};
@@ -30,16 +31,21 @@ pub(super) async fn serve(responder: &Responder) -> Result<Infallible> {
 async fn listen(responder: &Responder, lane: Lane, port: u32) -> Result<Infallible> {
     let listener =
         VsockListener::bind(VsockAddr::new(VMADDR_CID_ANY, port)).map_err(|source| Error::Vsock { port, source })?;
+    let mut is_told = false;
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
-            Err(error) => {
-                // Out of descriptors, most likely: some must be closed before the next try can succeed. The relay must not end for it.
-                warn!(%error, "the link cannot accept");
+            Err(source) if is_passing(&source) => {
+                // Some must be closed before the next try can succeed; the relay must not end for it.
+                if !std::mem::replace(&mut is_told, true) {
+                    warn!(error = %source, "the link cannot accept");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
+            Err(source) => return Err(Error::Accept { port, source }),
         };
+        is_told = false;
         // A container could connect over the loopback transport (VMADDR_CID_LOCAL); only the host has lanes to offer.
         if peer.cid() != VMADDR_CID_HOST {
             warn!(cid = peer.cid(), "a vsock connection that is not the host's was closed");
@@ -52,6 +58,13 @@ async fn listen(responder: &Responder, lane: Lane, port: u32) -> Result<Infallib
             }
         });
     }
+}
+
+/// Whether accepting can succeed later: descriptors or memory have run out, or the connection ended before it was accepted. After any
+/// other error the listener is of no more use.
+fn is_passing(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOBUFS | Errno::ECONNABORTED))
 }
 
 /// A stream that never writes more than [`WRITE_MAX`] at once.
@@ -74,5 +87,21 @@ impl AsyncWrite for Capped {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_passes_is_tried_again() {
+        for errno in [Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM, Errno::ENOBUFS, Errno::ECONNABORTED] {
+            assert!(is_passing(&errno.into()), "{errno}");
+        }
+        for errno in [Errno::EBADF, Errno::EINVAL, Errno::ENODEV, Errno::EOPNOTSUPP] {
+            assert!(!is_passing(&errno.into()), "{errno}");
+        }
+        assert!(!is_passing(&io::ErrorKind::UnexpectedEof.into()));
     }
 }
