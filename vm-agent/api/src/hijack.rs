@@ -77,12 +77,13 @@ impl Hijack {
     where
         S: Stream,
     {
-        let (gone, drained) = (stream.gone(), stream.drained());
+        let peer = stream.peer();
+        let gone = peer.gone();
         let (reader, mut writer) = tokio::io::split(stream);
         if writer.write_all(self.head.as_bytes()).await.is_err() || writer.flush().await.is_err() {
             return;
         }
-        drained.await;
+        peer.drained().await;
         let reader = Cursor::new(early).chain(reader);
         (self.run)(Connection { reader: Box::new(reader), writer: Box::new(writer), gone }).await;
     }

@@ -34,7 +34,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 pub use facts::{Cgroups, Facts, RegistryFacts};
-pub use listener::{Listener, Stream};
+pub use listener::{Listener, Peer, Stream};
 
 /// Every endpoint: its method, and its path below the version with `{name}` for what is named.
 pub fn routes() -> impl Iterator<Item = (&'static str, &'static str)> {

@@ -2,13 +2,15 @@
 
 use std::future::{Future, pending};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, Ready};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::OnceCell;
 
 /// A source of byte streams: Unix socket, TCP, or anything else that accepts.
 pub trait Listener: Send {
@@ -20,63 +22,106 @@ pub trait Listener: Send {
 
 /// One connection.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// Resolves when the peer has closed both directions. The end of its own alone may only be the end of its input.
-    fn gone(&self) -> BoxFuture<'static, ()>;
-
-    /// Resolves when the peer has closed its direction, or both; what it sent before may still be unread.
-    fn silent(&self) -> BoxFuture<'static, ()>;
-
-    /// Resolves when the peer has read what was written so far, or does not seem to.
-    fn drained(&self) -> BoxFuture<'static, ()>;
+    /// What the peer does with the connection, to be known beside its reader and writer.
+    fn peer(&self) -> Peer;
 }
 
 impl Stream for UnixStream {
-    fn gone(&self) -> BoxFuture<'static, ()> {
-        when(self, Interest::WRITABLE, Ready::is_write_closed)
-    }
-
-    fn silent(&self) -> BoxFuture<'static, ()> {
-        when(self, Interest::READABLE, Ready::is_read_closed)
-    }
-
-    fn drained(&self) -> BoxFuture<'static, ()> {
-        read(self)
+    fn peer(&self) -> Peer {
+        Peer::of(self)
     }
 }
 
 impl Stream for TcpStream {
-    fn gone(&self) -> BoxFuture<'static, ()> {
-        when(self, Interest::WRITABLE, Ready::is_write_closed)
+    fn peer(&self) -> Peer {
+        Peer::of(self)
+    }
+}
+
+/// What the other end of a connection does. Clones share one duplicate of the socket.
+#[derive(Debug, Clone)]
+pub struct Peer(Arc<Watched>);
+
+#[derive(Debug)]
+struct Watched {
+    /// `None` when it could not be duplicated.
+    socket: Option<Socket>,
+    /// A second registration of the socket, since the stream's own readiness is its reader's and writer's. Made when it is first
+    /// waited for: most connections end before. `None` when it failed.
+    registered: OnceCell<Option<AsyncFd<Socket>>>,
+}
+
+/// The duplicate, which its registration shares with those who only ask.
+#[derive(Debug, Clone)]
+struct Socket(Arc<OwnedFd>);
+
+impl AsRawFd for Socket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+impl Peer {
+    /// That of a socket that this runtime's driver waits for.
+    pub fn of(stream: &impl AsFd) -> Peer {
+        let socket = stream.as_fd().try_clone_to_owned().ok().map(|fd| Socket(Arc::new(fd)));
+        Peer(Arc::new(Watched { socket, registered: OnceCell::new() }))
     }
 
-    fn silent(&self) -> BoxFuture<'static, ()> {
-        when(self, Interest::READABLE, Ready::is_read_closed)
+    /// Resolves when it has closed both directions. The end of its own alone may only be the end of its input.
+    pub fn gone(&self) -> BoxFuture<'static, ()> {
+        self.when(Interest::WRITABLE, Ready::is_write_closed)
     }
 
-    fn drained(&self) -> BoxFuture<'static, ()> {
-        read(self)
+    /// Resolves when it has closed its direction, or both; what it sent before may still be unread.
+    pub fn silent(&self) -> BoxFuture<'static, ()> {
+        self.when(Interest::READABLE, Ready::is_read_closed)
+    }
+
+    fn when(&self, interest: Interest, is_so: fn(Ready) -> bool) -> BoxFuture<'static, ()> {
+        let watched = Arc::clone(&self.0);
+        Box::pin(async move {
+            let registered = watched.registered.get_or_init(async || watched.register()).await;
+            let Some(socket) = registered else { return pending().await };
+            // Each turn is an edge of the socket's state, since what was seen is cleared.
+            while let Ok(mut ready) = socket.ready(interest).await {
+                if is_so(ready.ready()) {
+                    return;
+                }
+                ready.clear_ready();
+            }
+            pending().await
+        })
+    }
+
+    /// Resolves when it has read what was written so far, or does not seem to. The kernel tells nobody when a queue has become empty, so
+    /// it is asked: at once a few times, since a client that is awake needs microseconds, then each millisecond.
+    pub fn drained(&self) -> BoxFuture<'static, ()> {
+        let watched = Arc::clone(&self.0);
+        Box::pin(async move {
+            let Some(Socket(socket)) = &watched.socket else { return };
+            let begun = Instant::now();
+            while begun.elapsed() < READ && matches!(unread(socket), Ok(1..)) {
+                if begun.elapsed() < SOON {
+                    tokio::task::yield_now().await;
+                } else {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+        })
+    }
+}
+
+impl Watched {
+    fn register(&self) -> Option<AsyncFd<Socket>> {
+        let socket = self.socket.clone()?;
+        // SAFETY: an OwnedFd stays the same open descriptor as long as it lives, and the AsyncFd keeps it alive.
+        unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE | Interest::WRITABLE) }.ok()
     }
 }
 
 /// How long a client that reads at all may take for it.
 const READ: Duration = Duration::from_millis(50);
-
-/// The kernel tells nobody when a queue has become empty, so it is asked: at once a few times, since a client that is awake needs
-/// microseconds, then each millisecond.
-fn read(stream: &impl AsFd) -> BoxFuture<'static, ()> {
-    let socket = stream.as_fd().try_clone_to_owned();
-    Box::pin(async move {
-        let Ok(socket) = socket else { return };
-        let begun = Instant::now();
-        while begun.elapsed() < READ && matches!(unread(&socket), Ok(1..)) {
-            if begun.elapsed() < SOON {
-                tokio::task::yield_now().await;
-            } else {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        }
-    })
-}
 
 const SOON: Duration = Duration::from_micros(100);
 
@@ -86,27 +131,6 @@ fn unread(socket: &impl AsFd) -> io::Result<i32> {
     let request = unsafe { rustix::ioctl::Getter::<{ rustix::ioctl::opcode::none(0x54, 0x11) }, i32>::new() };
     // SAFETY: as above; it changes nothing.
     Ok(unsafe { rustix::ioctl::ioctl(socket, request) }?)
-}
-
-/// A second registration of the socket, since the stream's own readiness is its reader's and writer's. Made when it is first waited
-/// for: most connections end before.
-fn when(stream: &impl AsFd, interest: Interest, is_so: fn(Ready) -> bool) -> BoxFuture<'static, ()> {
-    let duplicate = stream.as_fd().try_clone_to_owned();
-    Box::pin(async move {
-        let registered = duplicate.and_then(|fd| {
-            // SAFETY: an OwnedFd stays the same open descriptor as long as it lives, and the AsyncFd owns it.
-            Ok(unsafe { AsyncFd::register_with_interest(fd, interest) }?)
-        });
-        let Ok(socket) = registered else { return pending().await };
-        // Each turn is an edge of the socket's state, since what was seen is cleared.
-        while let Ok(mut ready) = socket.ready(interest).await {
-            if is_so(ready.ready()) {
-                return;
-            }
-            ready.clear_ready();
-        }
-        pending().await
-    })
 }
 
 impl Listener for UnixListener {
@@ -140,7 +164,7 @@ mod tests {
         let (mut ours, mut theirs) = UnixStream::pair().expect("a pair");
         ours.write_all(b"head").await.expect("written");
         assert!(unread(&ours).expect("asked") > 0);
-        let mut drained = ours.drained();
+        let mut drained = ours.peer().drained();
         assert!(poll_fn(|cx| Poll::Ready(drained.as_mut().poll(cx).is_pending())).await);
         theirs.read_exact(&mut [0; 4]).await.expect("read");
         assert_eq!(unread(&ours).expect("asked"), 0);
@@ -150,8 +174,9 @@ mod tests {
     #[tokio::test]
     async fn half_a_close_is_not_the_end() {
         let (ours, mut theirs) = UnixStream::pair().expect("a pair");
-        let mut gone = pin!(ours.gone());
-        let mut silent = pin!(ours.silent());
+        let peer = ours.peer();
+        let mut gone = pin!(peer.gone());
+        let mut silent = pin!(peer.silent());
         theirs.write_all(b"!").await.expect("written");
         assert!(poll_fn(|cx| Poll::Ready(silent.as_mut().poll(cx).is_pending())).await);
         theirs.shutdown().await.expect("half-closed");
@@ -166,5 +191,30 @@ mod tests {
         assert!(poll_fn(|cx| Poll::Ready(gone.as_mut().poll(cx).is_pending())).await);
         drop(theirs);
         gone.await;
+    }
+    #[tokio::test]
+    async fn whatever_is_waited_for_takes_one_descriptor() {
+        let (ours, theirs) = UnixStream::pair().expect("a pair");
+        let peer = ours.peer();
+        let mut waiting = [peer.gone(), peer.silent(), peer.clone().gone()];
+        for wait in &mut waiting {
+            assert!(poll_fn(|cx| Poll::Ready(wait.as_mut().poll(cx).is_pending())).await);
+        }
+        assert_eq!(descriptors_of(&ours), 2);
+        drop(theirs);
+        for wait in waiting {
+            wait.await;
+        }
+        drop(peer);
+        assert_eq!(descriptors_of(&ours), 1);
+    }
+
+    /// How many of this process's descriptors are that socket.
+    fn descriptors_of(socket: &impl AsRawFd) -> usize {
+        let name = |fd: &str| std::fs::read_link(format!("/proc/self/fd/{fd}"));
+        let wanted = name(&socket.as_raw_fd().to_string()).expect("it is open");
+        let all = std::fs::read_dir("/proc/self/fd").expect("readable");
+        let names = all.filter_map(|entry| name(entry.ok()?.file_name().to_str()?).ok());
+        names.filter(|name| *name == wanted).count()
     }
 }

@@ -76,9 +76,10 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let (hijack, mut hijacked) = mpsc::channel::<Hijack>(1);
-    let mut silent = stream.silent();
+    let peer = stream.peer();
+    let mut silent = peer.silent();
     let (client, presence) = client::pair();
-    let mut telling = Box::pin(presence.tell(stream.gone()));
+    let mut telling = Box::pin(presence.tell(peer.gone()));
     // Whether the latest response has no end of its own.
     let (endless, mut is_endless) = watch::channel(false);
     let endless = Arc::new(endless);
@@ -100,7 +101,7 @@ where
             biased;
             taken = hijacked.recv() => {
                 let Some(taken) = taken else { return };
-                drop((silent, telling));
+                drop((silent, telling, peer));
                 let parts = http.into_parts();
                 return taken.take_over(parts.io.into_inner(), parts.read_buf).await;
             }
