@@ -71,7 +71,8 @@ pub(crate) fn routed_opens_the_containers_port(case: &Case<'_>) -> Result {
     let address = case.ok(&["inspect", "-f", &format, &name])?;
     let fetch = |port: u16| {
         let url = format!("http://{address}:{port}/");
-        case.run(&[&["run", "--rm", "busybox"][..], &http::fetch(&url)].concat())
+        // A first process that does not listen for a signal is not ended by one.
+        case.run(&[&["run", "--rm", "--init", "busybox"][..], &http::fetch(&url)].concat())
     };
     until("the page from another network", Duration::from_secs(120), || {
         fetch(80).ok().filter(|said| said.out == "served\n")

@@ -200,7 +200,7 @@ pub(crate) fn ports_are_on_the_way_out(case: &Case<'_>) -> Result {
         // A client of another network is translated: the server sees the gateway of the network that the port is on.
         let machine = case.ok(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge"])?;
         let url = format!("http://{machine}:{port}/cgi-bin/from");
-        let fetch = [&["run", "--rm", "busybox"][..], &fetch(&url)].concat();
+        let fetch = [&["run", "--rm", "--init", "busybox"][..], &fetch(&url)].concat();
         let seen = until("the page from another network", Duration::from_secs(120), || case.ok(&fetch).ok())?;
         let seen = seen.trim().trim_matches(['[', ']']);
         ensure!(seen.strip_prefix("::ffff:").unwrap_or(seen) == gateway, "{seen} instead of {gateway}");

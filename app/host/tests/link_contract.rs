@@ -46,6 +46,7 @@ macro_rules! contract {
 contract!(
     half_close_both_ways,
     a_dropped_stream_is_a_reset,
+    a_break_comes_through_to_who_never_reads,
     an_answer_outlives_its_question,
     a_stalled_reader_stops_nobody_else,
     a_hundred_streams_at_once,
@@ -80,6 +81,27 @@ async fn a_dropped_stream_is_a_reset(kind: Kind) {
         cases::resets(&peer).await;
     }
     pair.until_no_streams().await;
+}
+
+/// A client is killed in the middle of its upload: its server hears of it, though it only ever writes.
+async fn a_break_comes_through_to_who_never_reads(kind: Kind) {
+    let pair = Pair::new(kind).await;
+    for (one, other) in [(&pair.host, &pair.guest), (&pair.guest, &pair.host)] {
+        let mut stream = one.open(Port::Engine).unwrap();
+        let mut server = accept(other).await;
+        while let Ok(written) = timeout(Duration::from_millis(300), stream.write(&[7; 16384])).await {
+            written.unwrap();
+        }
+        drop(stream);
+        let error = loop {
+            if let Err(error) = server.write_all(&[8; 16384]).await {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        drop(server);
+        pair.until_no_streams().await;
+    }
 }
 
 async fn an_answer_outlives_its_question(kind: Kind) {

@@ -80,7 +80,7 @@ async fn run<'a>(one: &'a mut (dyn Stream + 'a), two: &'a mut (dyn Stream + 'a),
     let mut back = Direction::new(buffer);
     let mut patience = Patience::default();
     let outcome = poll_fn(|cx| match poll(cx, one, two, &mut there, &mut back) {
-        Poll::Pending => patience.poll(cx, &mut there, &mut back).map(Outcome::Refused),
+        Poll::Pending => patience.poll(cx, &there, &mut back).map(Outcome::Refused),
         ready => ready,
     });
     match outcome.await {
@@ -149,7 +149,8 @@ fn poll(
     }
 }
 
-/// How long a side that takes nothing may go without getting on with what it says.
+/// How long `one` may go on without its words getting on, once it takes nothing: it is gone, most likely. `two` has no such limit, since
+/// what it has said may be waiting for a slow reader.
 #[derive(Default)]
 struct Patience {
     /// How far it was when the time began.
@@ -159,19 +160,17 @@ struct Patience {
 
 impl Patience {
     /// Resolves with why it takes nothing.
-    fn poll(&mut self, cx: &mut Context<'_>, there: &mut Direction, back: &mut Direction) -> Poll<io::Error> {
-        let (to, from) = match (&there.refused, &back.refused) {
-            (Some(_), None) => (there, back),
-            (None, Some(_)) => (back, there),
-            _ => return Poll::Pending,
-        };
-        if self.moved != from.moved {
-            self.moved = from.moved;
+    fn poll(&mut self, cx: &mut Context<'_>, there: &Direction, back: &mut Direction) -> Poll<io::Error> {
+        if there.refused.is_some() || back.refused.is_none() {
+            return Poll::Pending;
+        }
+        if self.moved != there.moved {
+            self.moved = there.moved;
             self.end = None;
         }
         let end = self.end.get_or_insert_with(|| Box::pin(tokio::time::sleep(LAST_WORDS)));
         std::task::ready!(end.as_mut().poll(cx));
-        Poll::Ready(to.refused.take().expect("just looked"))
+        Poll::Ready(back.refused.take().expect("just looked"))
     }
 }
 

@@ -93,7 +93,7 @@ impl Networks {
     pub(crate) async fn release(&self, held: &Held) -> Vec<String> {
         // First, since it writes the record that goes with the rest.
         let shut = self.shut_links(&held.endpoint).await;
-        // What could not be shut is tried again with the rest.
+        // What of its own could not be shut is tried again with the rest.
         let linked = if shut.is_empty() { Vec::new() } else { held.linked.clone() };
         let held = &Held { linked, ..held.clone() };
         let e = &held.endpoint;

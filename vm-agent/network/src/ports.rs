@@ -169,7 +169,8 @@ fn places(asked: Option<IpAddr>, reach: Reach) -> impl Iterator<Item = Place> {
             host_ip: wished.filter(|_| !reach.routed[1]).unwrap_or(Ipv6Addr::UNSPECIFIED.into()),
             target,
             routed: reach.routed[1],
-            optional: wished.is_none() && ipv4.is_some(),
+            // As in dockerd, which binds `::` by itself only where there is IPv6; IPv4 may have a network of its own.
+            optional: wished.is_none() && (ipv4.is_some() || !reach.families.ipv4),
         });
     ipv4.into_iter().chain(ipv6)
 }

@@ -270,13 +270,12 @@ fn ways_out(networks: &mut [(i64, network::Network)]) -> Vec<(network::Network, 
         Some(both) => (Some(both), None),
         None => (first(|families| families.ipv4), first(|families| families.ipv6)),
     };
+    let alone = |ipv6: bool| Families { ipv4: !ipv6, ipv6 };
     match (four, six) {
-        // What leads out for one family alone stands for the other, too: a listener for IPv6 can lead to an IPv4 address.
-        (Some(one), None) | (None, Some(one)) => vec![(one, Families::BOTH)],
-        (Some(four), Some(six)) => {
-            let alone = |ipv6: bool| Families { ipv4: !ipv6, ipv6 };
-            vec![(four, alone(false)), (six, alone(true))]
-        }
+        // What leads out for IPv4 stands for the other, too: a listener for IPv6 can lead to an IPv4 address.
+        (Some(four), None) => vec![(four, Families::BOTH)],
+        (None, Some(six)) => vec![(six, alone(true))],
+        (Some(four), Some(six)) => vec![(four, alone(false)), (six, alone(true))],
         (None, None) => Vec::new(),
     }
 }

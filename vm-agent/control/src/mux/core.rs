@@ -219,6 +219,11 @@ impl Core {
         }
     }
 
+    /// Bytes that a stream still owes whose user broke it off; `None` for any other.
+    pub fn owed_by_broken(&self, id: u32) -> Option<usize> {
+        self.streams.get(&id).filter(|stream| stream.broken).map(|stream| stream.send.len())
+    }
+
     /// Turns a stream down or breaks it off; it is forgotten.
     pub fn reset(&mut self, id: u32, reason: Reason) {
         if let Some(stream) = self.remove(id)

@@ -5,6 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{Notify, watch};
@@ -27,9 +28,12 @@ pub struct Incoming {
     pub stream: MuxStream,
 }
 
+/// How long what was written before a break may stand still on its way.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// One stream. What was written arrives, also when it is dropped; dropping it before [`tokio::io::AsyncWriteExt::shutdown`] then
-/// resets it: the other side's reads fail once they gave all that came, its writes once that has left here (until then what it
-/// writes is thrown away). Flushing does nothing: bytes leave as soon as they can.
+/// resets it: the other side's reads fail once they gave all that came, its writes once that has left here, or could not for two
+/// seconds (until then what it writes is thrown away). Flushing does nothing: bytes leave as soon as they can.
 #[derive(Debug)]
 pub struct MuxStream {
     id: u32,
@@ -260,6 +264,24 @@ impl Drop for MuxStream {
     fn drop(&mut self) {
         self.shared.lock().wakers.remove(&self.id);
         self.shared.with(|core| core.drop_stream(self.id));
+        let owed = self.shared.lock().core.owed_by_broken(self.id);
+        if let (Some(owed), Ok(runtime)) = (owed, tokio::runtime::Handle::try_current()) {
+            runtime.spawn(break_off(self.shared.clone(), self.id, owed));
+        }
+    }
+}
+
+/// Resets a stream that was broken off once nothing of what it owes has left for [`LAST_WORDS`]: the other side may be one that never
+/// reads, and goes on for nobody until it hears of the break.
+async fn break_off(shared: Arc<Shared>, id: u32, mut owed: usize) {
+    loop {
+        tokio::time::sleep(LAST_WORDS).await;
+        let left = shared.lock().core.owed_by_broken(id);
+        match left {
+            None => return,
+            Some(left) if left < owed => owed = left,
+            Some(_) => return shared.with(|core| core.reset(id, Reason::Dropped)),
+        }
     }
 }
 

@@ -54,8 +54,9 @@ impl Inner {
         let name = format!("lan{:.12}", endpoint.id);
         let spec = LanSpec { name: &name, parent, mode: lan.mode, mac: endpoint.mac, netns: netns.as_fd() };
         let driver = lan.driver().name();
-        self.kernel.route().create_lan(&spec).map_err(|source| LanError::Port { driver, source })?;
+        // Before there is something that could be left there.
         let mut inside = sandbox.route()?;
+        self.kernel.route().create_lan(&spec).map_err(|source| LanError::Port { driver, source })?;
         if let Err(error) = inside.rename(&name, &endpoint.interface) {
             let cause = kernel("name the container's interface")(error);
             return Err(match inside.remove(&name) {
