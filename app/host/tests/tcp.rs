@@ -482,6 +482,12 @@ async fn nothing_is_replaced_unasked_and_all_is_private() {
     assert_ne!(renewed[3].sha256, all[3].sha256);
     assert!(!clients.join(".ci.new").exists() && !clients.join(".ci.old").exists());
 
+    // So is what is left of one that was ended in the middle, and it goes, since there is a key in it.
+    let unfinished = certificates.folder().join("ca-key.pem.1-0.new");
+    std::fs::write(&unfinished, "half of a k").unwrap();
+    certificates.renew(&[], Lifetime::default()).unwrap();
+    assert!(!unfinished.exists());
+
     // A damaged file is named, with what mends it.
     std::fs::write(clients.join("ci/cert.pem"), "x").unwrap();
     let error = certificates.list().unwrap_err().to_string();

@@ -30,6 +30,8 @@ use crate::{Error, Result};
 const HANDSHAKES: usize = 256;
 /// A client on a bad line needs three round trips.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long the status waits for the certificates' files: a folder on a server that is away does not answer at all.
+const LOOK_PATIENCE: Duration = Duration::from_secs(3);
 /// Peers that vanished are found out: as often as Go's servers ask.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 /// The first byte of a TLS connection: a record of a handshake (RFC 8446, section 5.1).
@@ -96,7 +98,11 @@ impl Tcp {
                 let refuses = security.config().err().map(|error| error.chain());
                 Ok(refuses.into_iter().chain(tls::warnings(&paths)).collect())
             });
-            for note in of_certificates.await.unwrap_or_else(|error| vec![error.chain()]) {
+            let late = |_| {
+                Err(Error::File { action: "read", path: self.paths.tls_dir(), source: io::ErrorKind::TimedOut.into() })
+            };
+            let told = tokio::time::timeout(LOOK_PATIENCE, of_certificates).await.unwrap_or_else(late);
+            for note in told.unwrap_or_else(|error| vec![error.chain()]) {
                 if !notes.contains(&note) {
                     notes.push(note);
                 }

@@ -90,11 +90,14 @@ pub fn write_all_private(files: &[(&Path, &[u8])]) -> Result<()> {
     }
 }
 
+/// The extension of a file that is not whole yet.
+pub(crate) const UNFINISHED: &str = "new";
+
 /// Where the new file of `path` is written. Two writers at once must not meet in one.
 fn temporary(path: &Path) -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}-{}.new", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+    temporary.push(format!(".{}-{}.{UNFINISHED}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
     PathBuf::from(temporary)
 }
 

@@ -232,7 +232,21 @@ impl Certificates {
         sys::create_private_dir(&self.folder())?;
         let lock = self.paths.tls_lock();
         let held = sys::open_lock(&lock).map_err(Error::file("open", &lock))?;
-        self.patience.lock(held, &lock)
+        let held = self.patience.lock(held, &lock)?;
+        self.clear_broken_off()?;
+        Ok(held)
+    }
+
+    /// Removes what somebody who was ended in the middle had written beside the files that were to be replaced: it has keys in it.
+    fn clear_broken_off(&self) -> Result<()> {
+        let folder = self.folder();
+        for entry in std::fs::read_dir(&folder).map_err(Error::file("read", &folder))? {
+            let path = entry.map_err(Error::file("read", &folder))?.path();
+            if path.extension().is_some_and(|extension| extension == sys::UNFINISHED) {
+                std::fs::remove_file(&path).map_err(Error::file("remove", &path))?;
+            }
+        }
+        Ok(())
     }
 
     fn file(&self, name: &str) -> PathBuf {
