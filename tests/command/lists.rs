@@ -66,7 +66,10 @@ pub(crate) fn inspect_like_docker(berth: &Berth, case: &Case<'_>) -> Result {
     let name = case.container("inspected");
     case.ok(&["create", "--name", &name, "--label", "a.b=c", "busybox", "true"])?;
     same(berth, case, &["inspect", &name])?;
-    same(berth, case, &["inspect", "busybox"])?;
+    // An image of this case alone: others tag, push and pull busybox meanwhile, which its inspect shows.
+    let image = case.image("inspected:1");
+    case.ok(&["commit", "-c", "LABEL c.d=e", &name, &image])?;
+    same(berth, case, &["inspect", &image])?;
     same(berth, case, &["inspect", "-f", "{{.State.Status}} {{.HostConfig.Privileged}} {{json .Config.Cmd}}", &name])?;
     same(berth, case, &["inspect", "-f", "{{index .Config.Labels \"a.b\"}} {{.Config.Cmd}}", &name])?;
     same(berth, case, &["inspect", "-f", "{{.Id}}", "--type", "image", "busybox"])?;
