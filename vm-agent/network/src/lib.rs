@@ -31,6 +31,7 @@ mod opening;
 mod options;
 mod plan;
 mod ports;
+mod procfs;
 mod republish;
 mod request;
 mod retire;

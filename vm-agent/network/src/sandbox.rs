@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 
 use crate::link::Route;
-use crate::{Error, Result};
+use crate::{Error, Result, procfs};
 
 /// A network namespace, kept alive by descriptors only (nothing is mounted, no process need be in it), or found by the process
 /// that lives in it. Clones share the descriptors.
@@ -49,15 +49,14 @@ impl Sandbox {
             // SAFETY: only file descriptor tables are dangerous to unshare; this is a network namespace.
             unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) }
                 .map_err(kernel("make a network namespace"))?;
-            for (name, value) in [
+            let settings = [
                 ("ipv4/ip_unprivileged_port_start", "0"),
                 ("ipv4/ping_group_range", "0 2147483647"),
                 ("ipv6/conf/default/disable_ipv6", "1"),
-            ] {
-                // A kernel without IPv6 lacks the last one; a read-only /proc must not keep containers from starting.
-                if let Err(error) = fs::write(format!("/proc/sys/net/{name}"), value) {
-                    tracing::debug!(name, %error, "sysctl of a new network namespace");
-                }
+            ];
+            // A kernel without IPv6 lacks the last one; a read-only /proc must not keep containers from starting.
+            for (name, error) in procfs::write(&settings) {
+                tracing::debug!(name, %error, "sysctl of a new network namespace");
             }
             let netns = current()?;
             let mut route = Route::open().map_err(kernel("open a route socket"))?;
