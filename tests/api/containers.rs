@@ -2,14 +2,14 @@
 
 use anyhow::ensure;
 use tests::case::Case;
-use tests::http::request;
+use tests::http::{post, request};
 
 use crate::suite::{Entry, cases, everywhere};
 
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; list_filters_by_place]
+    cases![everywhere; list_filters_by_place, a_long_list_is_in_order]
 }
 
 /// What a container has published, mounted and joined.
@@ -77,5 +77,26 @@ pub(crate) fn list_filters_by_place(case: &Case<'_>) -> Result {
     ensure!(list(false, serde_json::json!({"publish": ["1"], "expose": ["83"]}))? == 1);
     ensure!(list(true, serde_json::json!({"exited": ["3"]}))? == 1);
     ensure!(list(true, serde_json::json!({"exited": ["0"]}))? == 0);
+    Ok(())
+}
+
+/// More containers than one thread lists: all of them, once each, the newest first, and no more than asked for.
+pub(crate) fn a_long_list_is_in_order(case: &Case<'_>) -> Result {
+    let label = format!("case={}", case.number());
+    let body = serde_json::json!({ "Image": "busybox", "Labels": { "case": case.number().to_string() } });
+    let names = (0..150).map(|number| case.container(&format!("long-{number}"))).rev().collect::<Vec<_>>();
+    for name in names.iter().rev() {
+        let answer = post(case.host(), &format!("/v1.51/containers/create?name={name}"), &body)?;
+        ensure!(answer.status == 201, "{name}: {}", answer.body);
+    }
+    let filter: String = format!("{{\"label\":[\"{label}\"]}}").bytes().map(|byte| format!("%{byte:02x}")).collect();
+    for (limit, shown) in [(0, 150), (149, 149), (1, 1)] {
+        let path = format!("/v1.51/containers/json?all=1&limit={limit}&filters={filter}");
+        let answer = request(case.host(), "GET", &path, "")?;
+        let list: Vec<serde_json::Value> = serde_json::from_str(&answer.body)?;
+        let listed: Vec<&str> = list.iter().filter_map(|one| one["Names"][0].as_str()).collect();
+        let expected: Vec<String> = names.iter().take(shown).map(|name| format!("/{name}")).collect();
+        ensure!(listed == expected, "limit={limit}: {listed:?}");
+    }
     Ok(())
 }

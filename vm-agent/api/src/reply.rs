@@ -90,6 +90,45 @@ pub(crate) fn line<T: Serialize>(value: &T) -> Bytes {
     bytes.into()
 }
 
+/// 200 with a JSON list, one element after the other: a long one's elements are never all held at once beside their text.
+#[derive(Debug)]
+pub(crate) struct List {
+    text: Vec<u8>,
+}
+
+impl List {
+    /// An empty list with room for as many elements of a usual size.
+    pub(crate) fn of(elements: usize) -> Self {
+        let mut text = Vec::with_capacity(16 + elements.min(4096) * 1024);
+        text.push(b'[');
+        Self { text }
+    }
+
+    pub(crate) fn push<T: Serialize>(&mut self, element: &T) {
+        if self.text.len() > 1 {
+            self.text.push(b',');
+        }
+        serde_json::to_writer(&mut self.text, element).expect("engine-api types have string keys only");
+    }
+
+    /// The elements of another list behind these.
+    pub(crate) fn append(&mut self, other: List) {
+        if let [_, elements @ ..] = &other.text[..]
+            && !elements.is_empty()
+        {
+            if self.text.len() > 1 {
+                self.text.push(b',');
+            }
+            self.text.extend_from_slice(elements);
+        }
+    }
+
+    pub(crate) fn reply(mut self) -> Outcome {
+        self.text.extend_from_slice(b"]\n");
+        Outcome::Reply(typed(StatusCode::OK, JSON, Body::Full(self.text.into())))
+    }
+}
+
 /// A stream of JSON lines, made by a task that ends when the client goes.
 pub(crate) fn json_lines<F>(produce: impl FnOnce(mpsc::Sender<io::Result<Bytes>>) -> F) -> Answer
 where
@@ -119,4 +158,36 @@ fn with_header(frame: &Frame) -> Bytes {
     bytes.put_slice(&frame.header());
     bytes.put_slice(&frame.bytes);
     bytes.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(list: List) -> Vec<u8> {
+        match list.reply() {
+            Outcome::Reply(response) => match response.into_body() {
+                Body::Full(bytes) => bytes.to_vec(),
+                Body::Stream(_) => panic!("a list is there as a whole"),
+            },
+            Outcome::Hijack(_) => panic!("a list is a reply"),
+        }
+    }
+
+    #[test]
+    fn lists_are_json_however_they_are_put_together() {
+        for parts in [&[][..], &[0], &[1], &[2, 0, 3], &[0, 0, 1], &[1, 2, 0]] {
+            let mut whole = List::of(0);
+            let mut expected = Vec::new();
+            for elements in parts {
+                let mut part = List::of(*elements);
+                for _ in 0..*elements {
+                    part.push(&expected.len());
+                    expected.push(expected.len());
+                }
+                whole.append(part);
+            }
+            assert_eq!(text(whole), line(&expected), "{parts:?}");
+        }
+    }
 }

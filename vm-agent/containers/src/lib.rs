@@ -47,6 +47,7 @@ pub use attached::{Attached, Logs, Written};
 pub use changes::{InvalidChange, change};
 pub use create::resources::InvalidResources;
 pub use error::{Error, Invalid, Kind, Result};
+pub use list::Listing;
 pub use logs::{
     InvalidLogOption, InvalidLogValue, InvalidSize, InvalidTime, LogOptions, LogsRequest, Tail, rfc3339, until,
 };

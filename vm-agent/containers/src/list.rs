@@ -6,54 +6,108 @@ use crate::handle::View;
 use crate::logs::now;
 use crate::record::Record;
 use crate::requests::ListRequest;
+use crate::service::Inner;
 use crate::state::{Exit, State};
 use crate::{Containers, Error, Result, inspect};
 use engine_api::ContainerSummary;
 use engine_api::container::{HostConfigSummary, NetworkSettingsSummary, Port};
 use engine_api::host_config::PortMap;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Containers that are listed sooner than another thread takes them over.
+const SHORT: usize = 64;
+
+/// A list that is being made, newest container first: one after the other, so that a thousand are never held at once.
+#[derive(Debug)]
+pub struct Listing {
+    inner: Arc<Inner>,
+    chosen: std::vec::IntoIter<Arc<View>>,
+    size: bool,
+    further_names: Arc<HashMap<String, BTreeSet<String>>>,
+    /// What names of images mean: most containers are of a few images, and each question is one to the store.
+    images: HashMap<String, Option<String>>,
+}
+
 impl Containers {
-    /// Newest first.
-    pub async fn list(&self, request: ListRequest) -> Result<Vec<ContainerSummary>> {
+    /// The containers that a request means, as they are now.
+    pub fn listing(&self, request: ListRequest) -> Result<Listing> {
         let selection = Selection::new(&self.inner, &request)?;
         let mut views = self.inner.views();
         views.sort_by_key(|view| std::cmp::Reverse(view.record.created));
         let limit = if request.limit == 0 { usize::MAX } else { request.limit };
         let chosen: Vec<Arc<View>> =
             views.into_iter().filter(|view| selection.takes(&self.inner, view)).take(limit).collect();
-        let mut list = Vec::with_capacity(chosen.len());
-        let mut further_names = self.inner.names_by_links();
-        // Most containers are of a few images, and each question is one to the store.
-        let mut images = HashMap::new();
-        for view in &chosen {
-            let mut summary = self.summary(view, &mut images);
-            summary
-                .names
-                .extend(further_names.remove(&view.record.id).into_iter().flatten().map(|name| format!("/{name}")));
+        Ok(Listing {
+            inner: Arc::clone(&self.inner),
+            chosen: chosen.into_iter(),
+            size: request.size,
+            further_names: Arc::new(self.inner.names_by_links()),
+            images: HashMap::new(),
+        })
+    }
+
+    /// All of a [`Listing`].
+    pub async fn list(&self, request: ListRequest) -> Result<Vec<ContainerSummary>> {
+        let mut listing = self.listing(request)?;
+        let mut list = Vec::with_capacity(listing.at_most());
+        while let Some(summary) = listing.next().await? {
+            list.push(summary);
+        }
+        Ok(list)
+    }
+}
+
+impl Listing {
+    /// How many containers are still to come, at most.
+    pub fn at_most(&self) -> usize {
+        self.chosen.len()
+    }
+
+    /// The same list in successive parts, for several threads: at most as many as there are processors, none of them short.
+    pub fn split(self) -> Vec<Listing> {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let length = self.at_most().div_ceil(processors).max(SHORT);
+        let mut rest = self.chosen;
+        let part = |chosen: Vec<Arc<View>>| Listing {
+            inner: Arc::clone(&self.inner),
+            chosen: chosen.into_iter(),
+            size: self.size,
+            further_names: Arc::clone(&self.further_names),
+            images: HashMap::new(),
+        };
+        let parts = rest.len().div_ceil(length).max(1);
+        (0..parts).map(|_| part(rest.by_ref().take(length).collect())).collect()
+    }
+
+    /// The next container; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<ContainerSummary>> {
+        while let Some(view) = self.chosen.next() {
+            let mut summary = self.summary(&view);
+            let further = self.further_names.get(&view.record.id).into_iter().flatten();
+            summary.names.extend(further.map(|name| format!("/{name}")));
             // As in dockerd.
             summary.names.sort();
-            if request.size {
+            if self.size {
                 (summary.size_rw, summary.size_root_fs) = match self.inner.sizes(&view.record).await {
                     // It went while others were measured.
                     Err(Error::NoSuchContainer(_)) => continue,
                     sizes => sizes?,
                 };
             }
-            list.push(summary);
+            return Ok(Some(summary));
         }
-        Ok(list)
+        Ok(None)
     }
 
-    fn summary<'a>(&self, view: &'a View, images: &mut HashMap<&'a str, Option<String>>) -> ContainerSummary {
+    fn summary(&mut self, view: &View) -> ContainerSummary {
         let record = &view.record;
         let live = self.inner.live_endpoints(view);
         ContainerSummary {
             id: record.id.clone(),
             names: vec![format!("/{}", record.name)],
-            image: self.image_name(record, images),
+            image: self.image_name(record),
             image_id: record.image.clone(),
             command: command_line(record),
             created: record.created / 1_000_000_000,
@@ -72,12 +126,15 @@ impl Containers {
     }
 
     /// As the user wrote it, or the id when that name means another image by now.
-    fn image_name<'a>(&self, record: &'a Record, images: &mut HashMap<&'a str, Option<String>>) -> String {
+    fn image_name(&mut self, record: &Record) -> String {
         let name = &record.config.image;
-        let meant = images.entry(name).or_insert_with(|| {
-            let id = self.inner.services.images.resolve(name).ok()?;
-            Some(id.to_string())
-        });
+        let meant = match self.images.get(name) {
+            Some(meant) => meant,
+            None => {
+                let id = self.inner.services.images.resolve(name).ok().map(|id| id.to_string());
+                self.images.entry(name.clone()).or_insert(id)
+            }
+        };
         if meant.as_ref() == Some(&record.image) { name.clone() } else { record.image.clone() }
     }
 }
