@@ -6,6 +6,7 @@ use crate::suite::{Entry, cases, everywhere};
 
 use serde_json::Value;
 use tests::case::Case;
+use tests::events::Listener;
 use tests::http::request;
 
 type Result = anyhow::Result<()>;
@@ -175,19 +176,17 @@ pub(crate) fn no_change_is_no_layer(case: &Case<'_>) -> Result {
 /// A running container stands still meanwhile, and everybody is told in dockerd's order.
 pub(crate) fn tells_what_it_does(case: &Case<'_>) -> Result {
     let (name, image) = (case.container("running"), case.image("running:1"));
+    let listener = Listener::start(case)?;
     case.ok(&["run", "-d", "--name", &name, "-l", "mine=yes", "busybox", "sleep", "1000"])?;
     let container = case.ok(&["inspect", "--format", "{{.Id}}", &name])?;
-    // The engine's own clock: the host's may be some milliseconds off.
-    let now = || case.ok(&["info", "--format", "{{.SystemTime}}"]);
-    let since = now()?;
     let id = case.ok(&["commit", "-m", "words", &name, &image])?;
     let other = case.ok(&["commit", "--pause=false", &name])?;
     case.ok(&["pause", &name])?;
     let third = case.ok(&["commit", &name])?;
     ensure!(case.ok(&["inspect", "--format", "{{.State.Status}}", &name])? == "paused", "it was resumed");
-    let until = now()?;
-    let out = case.ok(&["events", "--since", &since, "--until", &until, "--format", "{{json .}}"])?;
-    let events: Vec<Value> = out.lines().map(serde_json::from_str).collect::<std::result::Result<_, _>>()?;
+    let events = listener.told()?;
+    let begun = events.iter().position(|event| event["Actor"]["ID"] == *container && event["Action"] == "start");
+    let events = &events[begun.context("its start was told")? + 1..];
     let ours = |event: &&Value| [&container, &id, &other, &third].iter().any(|id| event["Actor"]["ID"] == id.as_str());
     let seen: Vec<&Value> = events.iter().filter(ours).collect();
     let actions: Vec<&str> = seen.iter().filter_map(|event| event["Action"].as_str()).collect();

@@ -8,7 +8,7 @@ use crate::suite::{Entry, cases, everywhere};
 
 use serde_json::{Value, json};
 use tests::case::Case;
-use tests::events::{now, told};
+use tests::events::Listener;
 use tests::wait::until;
 
 type Result = anyhow::Result<()>;
@@ -32,8 +32,11 @@ fn about(events: &[Value], actor: &str) -> Vec<String> {
 pub(crate) fn since_the_epoch(case: &Case<'_>) -> Result {
     let name = case.container("epoch");
     let id = case.ok(&["create", "--name", &name, "busybox"])?;
-    let told = about(&told(case, "0", &[])?, &id);
-    ensure!(told == ["container create"], "{told:?}");
+    let now = case.ok(&["info", "--format", "{{.SystemTime}}"])?;
+    let filter = format!("container={name}");
+    let arguments = ["events", "--since", "0", "--until", &now, "--filter", &filter, "--format", "{{.Action}}"];
+    let told = case.ok(&arguments)?;
+    ensure!(told == "create", "{told}");
     // It ends at once, and leaves nothing out.
     let all = case.ok(&["events", "--until", "0"])?;
     ensure!(all.lines().any(|line| line.contains(&id) && line.contains("create")), "{all}");
@@ -42,7 +45,7 @@ pub(crate) fn since_the_epoch(case: &Case<'_>) -> Result {
 
 pub(crate) fn of_a_whole_life(case: &Case<'_>) -> Result {
     let (name, volume) = (case.container("life"), case.volume("life"));
-    let since = now(case)?;
+    let listener = Listener::start(case)?;
     let mount = format!("{volume}:/v");
     let id =
         case.ok(&["run", "-d", "--name", &name, "-v", &mount, "--label", "of=life", "busybox", "sleep", "1000"])?;
@@ -51,15 +54,15 @@ pub(crate) fn of_a_whole_life(case: &Case<'_>) -> Result {
     let unknown = case.command(["exec", &name, "nonexistent"]).output()?;
     ensure!(unknown.status.code() == Some(127), "{unknown:?}");
     // The end of an exec is told when its output has ended, which may be after its client has gone.
-    until("the ends of the execs", Duration::from_secs(60), || {
-        let events = about(&told(case, &since, &[]).ok()?, &id);
+    listener.until("the ends of the execs", |events| {
+        let events = about(events, &id);
         (events.iter().filter(|event| *event == "container exec_die").count() == 2).then_some(())
     })?;
     case.ok(&["top", &name])?;
     case.ok(&["pause", &name])?;
     case.ok(&["unpause", &name])?;
     case.ok(&["rm", "-f", &name])?;
-    let events = told(case, &since, &[])?;
+    let events = listener.told()?;
     let (execs, others): (Vec<_>, Vec<_>) =
         about(&events, &id).into_iter().partition(|event| event.starts_with("container exec_"));
     ensure!(
@@ -108,22 +111,25 @@ pub(crate) fn of_a_whole_life(case: &Case<'_>) -> Result {
 
 pub(crate) fn of_health(case: &Case<'_>) -> Result {
     let name = case.container("probed");
-    let since = now(case)?;
-    let check = ["--health-cmd", "test -e /well", "--health-interval", "100ms", "--health-retries", "1"];
+    let listener = Listener::start(case)?;
+    let check = ["--health-cmd", "test -e /well", "--health-interval", "1s", "--health-retries", "1"];
     let mut run = vec!["run", "-d", "--name", &name];
     run.extend(check);
     run.extend(["busybox", "sleep", "1000"]);
     let id = case.ok(&run)?;
     let status = |wanted: &str| {
-        until(wanted, Duration::from_secs(120), || {
-            let status = case.ok(&["inspect", "--format", "{{.State.Health.Status}}", &name]).ok()?;
-            (status == wanted).then_some(())
-        })
+        let action = format!("health_status: {wanted}");
+        let is_it = |event: &Value| event["Actor"]["ID"] == *id && event["Action"] == *action;
+        listener.until(&action, |events| events.iter().any(is_it).then_some(()))?;
+        // What was told is so.
+        let status = case.ok(&["inspect", "--format", "{{.State.Health.Status}}", &name])?;
+        ensure!(status == wanted, "{status}");
+        Ok(())
     };
     status("unhealthy")?;
     case.ok(&["exec", &name, "touch", "/well"])?;
     status("healthy")?;
-    let events = told(case, &since, &[])?;
+    let events = listener.told()?;
     let own: Vec<&Value> = events.iter().filter(|event| event["Actor"]["ID"] == *id).collect();
     for (number, code) in [("unhealthy", "1"), ("healthy", "0")] {
         let action = format!("health_status: {number}");
@@ -148,15 +154,16 @@ pub(crate) fn of_health(case: &Case<'_>) -> Result {
 
 /// What a probe said goes with the message that it took too long; the length is as Go writes it.
 pub(crate) fn of_a_slow_probe(case: &Case<'_>) -> Result {
-    for (kind, command, expect) in [
-        ("talks", "echo so far; sleep 1000", "Health check exceeded timeout (1.5s): so far\n"),
-        ("silent", "sleep 1000", "Health check exceeded timeout (1.5s)"),
+    for (kind, timeout, command, expect) in [
+        // Long enough for a shell to say something, however busy the engine's computer is.
+        ("talks", "10500ms", "echo so far; sleep 1000", "Health check exceeded timeout (10.5s): so far\n"),
+        ("silent", "1500ms", "sleep 1000", "Health check exceeded timeout (1.5s)"),
     ] {
         let name = case.container(kind);
         let mut run = vec!["run", "-d", "--name", &name, "--health-cmd", command];
-        run.extend(["--health-interval", "100ms", "--health-timeout", "1500ms", "--health-retries", "1"]);
+        run.extend(["--health-interval", "1s", "--health-timeout", timeout, "--health-retries", "1"]);
         run.extend(["busybox", "sleep", "1000"]);
-        let since = now(case)?;
+        let listener = Listener::start(case)?;
         let id = case.ok(&run)?;
         let health = until("a failed probe", Duration::from_secs(120), || {
             let health = case.ok(&["inspect", "--format", "{{json .State.Health}}", &name]).ok()?;
@@ -165,8 +172,7 @@ pub(crate) fn of_a_slow_probe(case: &Case<'_>) -> Result {
         })?;
         let first = &health["Log"][0];
         ensure!(first["Output"] == expect && first["ExitCode"] == -1, "{first}");
-        until("its end", Duration::from_secs(60), || {
-            let events = told(case, &since, &[]).ok()?;
+        listener.until("its end", |events| {
             let killed = |event: &&Value| event["Action"] == "exec_die" && attribute(event, "exitCode") == "137";
             events.iter().filter(|event| event["Actor"]["ID"] == *id).any(|event| killed(&event)).then_some(())
         })?;
@@ -180,7 +186,7 @@ pub(crate) fn of_prunes(case: &Case<'_>) -> Result {
     let image = case.image("pruned:1");
     let label = format!("pruned={name}");
     let filter = format!("label={label}");
-    let since = now(case)?;
+    let listener = Listener::start(case)?;
     let config = json!({ "Labels": { "pruned": name } });
     tests::image::derive(case.docker, "busybox", &image, &config)?;
     let image = case.ok(&["inspect", "--format", "{{.Id}}", &image])?;
@@ -191,7 +197,7 @@ pub(crate) fn of_prunes(case: &Case<'_>) -> Result {
     case.ok(&["network", "prune", "--force", "--filter", &filter])?;
     case.ok(&["volume", "prune", "--force", "--all", "--filter", &filter])?;
     case.ok(&["image", "prune", "--force", "--all", "--filter", &filter])?;
-    let events = told(case, &since, &[])?;
+    let events = listener.told()?;
     for (kind, actor, gone) in [
         ("container", &id, "destroy"),
         ("network", &network_id, "destroy"),
@@ -210,13 +216,13 @@ pub(crate) fn of_prunes(case: &Case<'_>) -> Result {
 pub(crate) fn of_images(case: &Case<'_>) -> Result {
     let (reference, other) = (case.image("marked:1"), case.image("marked:2"));
     let config = json!({ "Labels": { "mark": reference } });
-    let since = now(case)?;
+    let listener = Listener::start(case)?;
     tests::image::derive(case.docker, "busybox", &reference, &config)?;
     let image = case.ok(&["inspect", "--format", "{{.Id}}", &reference])?;
     case.ok(&["tag", &reference, &other])?;
     case.ok(&["rmi", &other])?;
     case.ok(&["rmi", &reference])?;
-    let events = told(case, &since, &[])?;
+    let events = listener.told()?;
     let own: Vec<&Value> = events.iter().filter(|event| event["Actor"]["ID"] == *image).collect();
     // How it came is another matter: by `load`.
     let from = own.iter().position(|event| event["Action"] == "tag").context("no tag")?;

@@ -10,6 +10,7 @@ use crate::suite::{Entry, cases, everywhere};
 
 use serde_json::Value;
 use tests::case::Case;
+use tests::events::Listener;
 use tests::http::request;
 
 type Result = anyhow::Result<()>;
@@ -36,8 +37,7 @@ fn inspect(case: &Case<'_>, image: &str) -> anyhow::Result<Value> {
 pub(crate) fn from_standard_input(case: &Case<'_>) -> Result {
     let image = case.image("imported:1");
     let tree = tree(case)?;
-    let now = || case.ok(&["info", "--format", "{{.SystemTime}}"]);
-    let since = now()?;
+    let listener = Listener::start(case)?;
     let said = case.fed(
         &tree,
         &[
@@ -55,7 +55,7 @@ pub(crate) fn from_standard_input(case: &Case<'_>) -> Result {
         ],
     )?;
     ensure!(said.code == 0, "{said:?}");
-    let until = now()?;
+    let events = listener.told()?;
     let inspect = inspect(case, &image)?;
     let id = inspect["Id"].as_str().context("an id")?;
     ensure!(said.out.trim() == id, "{said:?}");
@@ -64,8 +64,6 @@ pub(crate) fn from_standard_input(case: &Case<'_>) -> Result {
     ensure!(inspect["RootFS"]["Layers"].as_array().map(Vec::len) == Some(1), "{inspect}");
     let history = case.ok(&["history", "--no-trunc", "--format", "{{.Comment}}|{{.CreatedBy}}", &image])?;
     ensure!(history == "why|", "{history}");
-    let out = case.ok(&["events", "--since", &since, "--until", &until, "--format", "{{json .}}"])?;
-    let events: Vec<Value> = out.lines().map(serde_json::from_str).collect::<std::result::Result<_, _>>()?;
     let told: Vec<String> = events
         .iter()
         .filter(|event| event["Actor"]["ID"] == id)

@@ -57,6 +57,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         update::cases(),
         volumes::cases(),
         workloads::cases(),
+        containers::heavy_cases(),
     ]
     .concat()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use tests::case::Case;
 use tests::engine::Kind;
-use tests::events;
+use tests::events::Listener;
 use tests::http::request;
 use tests::wait::until;
 
@@ -20,15 +20,14 @@ pub(crate) fn cases() -> Vec<Entry> {
     cases![everywhere; remove_is_refused, start_changes_nothing, is_stopped_once, is_killed_without_a_word, is_removed_by_force, is_waited_for, a_restart_is_a_stop_too]
 }
 
-/// A container that ends all the time, in one of its longer delays; the time before its start.
+/// A container that ends all the time, in one of its longer delays; its id.
 fn delayed(case: &Case<'_>, name: &str) -> anyhow::Result<String> {
-    let since = events::now(case)?;
-    case.ok(&["run", "-d", "--restart", "always", "--name", name, "busybox", "sh", "-c", "exit 3"])?;
+    let id = case.ok(&["run", "-d", "--restart", "always", "--name", name, "busybox", "sh", "-c", "exit 3"])?;
     until("a long delay", Duration::from_secs(120), || {
         let (status, count) = state(case, name).ok()?;
         (status == "restarting" && count > 3).then_some(())
     })?;
-    Ok(since)
+    Ok(id)
 }
 
 /// Status and number of restarts.
@@ -39,17 +38,19 @@ fn state(case: &Case<'_>, name: &str) -> anyhow::Result<(String, u64)> {
 }
 
 /// What was told of the container itself.
-fn told(case: &Case<'_>, name: &str, since: &str) -> anyhow::Result<Vec<String>> {
-    let events = events::told(case, since, &["type=container", &format!("container={name}")])?;
-    Ok(events.iter().filter_map(|event| event["Action"].as_str().map(str::to_owned)).collect())
+fn told(listener: &Listener<'_>, id: &str) -> anyhow::Result<Vec<String>> {
+    let events = listener.told()?;
+    let own = events.iter().filter(|event| event["Actor"]["ID"] == *id);
+    Ok(own.filter_map(|event| event["Action"].as_str().map(str::to_owned)).collect())
 }
 
 /// Does it to a container in its delay; what was told of that container from its creation on.
 fn in_a_delay(case: &Case<'_>, name: &str, words: &[&str]) -> anyhow::Result<Vec<String>> {
+    let listener = Listener::start(case)?;
     for _ in 0..TRIES {
-        let since = delayed(case, name)?;
+        let id = delayed(case, name)?;
         case.ok(words)?;
-        let events = told(case, name, &since)?;
+        let events = told(&listener, &id)?;
         if !events.iter().any(|event| event == "kill") {
             return Ok(events);
         }
@@ -124,10 +125,10 @@ pub(crate) fn is_waited_for(case: &Case<'_>) -> Result {
 
 pub(crate) fn a_restart_is_a_stop_too(case: &Case<'_>) -> Result {
     let name = case.container("again");
-    let since = events::now(case)?;
-    case.ok(&["run", "-d", "--name", &name, "busybox", "sleep", "1000"])?;
+    let listener = Listener::start(case)?;
+    let id = case.ok(&["run", "-d", "--name", &name, "busybox", "sleep", "1000"])?;
     case.ok(&["restart", "-t", "0", &name])?;
-    let mut events = told(case, &name, &since)?;
+    let mut events = told(&listener, &id)?;
     let end = events.iter().position(|event| event == "die").context("it died")?;
     if case.kind == Kind::Reference && end > 0 && events[end - 1] == "stop" {
         // There two tasks tell it, in either order.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use tests::case::Case;
+use tests::events::Listener;
 use tests::wait::until;
 
 use crate::suite::{Entry, cases, everywhere, on_this_machine};
@@ -59,14 +60,11 @@ pub(crate) fn fields_that_clients_read(case: &Case<'_>) -> Result {
     ensure!(parts.all(|part| part.is_ok()), "{lists}");
 
     let (name, label) = (case.container("seen"), format!("seen.by={}", case.number()));
-    let since = info("{{.SystemTime}}")?;
+    let filter = format!("container={name}");
+    let listener = Listener::filtered(case, &["event=start", &filter])?;
     let id = case.ok(&["run", "-d", "--name", &name, "--label", &label, "busybox", "sleep", "1000"])?;
     ensure!(id.starts_with(&case.ok(&["ps", "-q", "-a", "--filter", &format!("label={label}")])?));
-    let until = info("{{.SystemTime}}")?;
-    let filter = format!("container={name}");
-    let words = ["events", "--since", &since, "--until", &until, "--filter", "event=start", "--filter", &filter];
-    let event = case.ok(&[&words[..], &["--format", "{{json .}}"]].concat())?;
-    let event: serde_json::Value = serde_json::from_str(&event)?;
+    let event = listener.until("a start", |events| events.first().cloned())?;
     ensure!(event["Type"] == "container" && event["Action"] == "start" && event["scope"] == "local", "{event}");
     ensure!(event["status"] == "start" && event["id"] == id && event["from"] == "busybox", "{event}");
     let seen_by = case.number().to_string();
@@ -75,17 +73,19 @@ pub(crate) fn fields_that_clients_read(case: &Case<'_>) -> Result {
     Ok(())
 }
 
+/// The actions that were told up to `last`.
+fn up_to(listener: &Listener<'_>, last: &str) -> anyhow::Result<Vec<String>> {
+    listener.until(last, |events| {
+        let actions: Vec<_> = events.iter().filter_map(|event| event["Action"].as_str()).map(str::to_owned).collect();
+        actions.iter().any(|action| action == last).then_some(actions)
+    })
+}
+
 pub(crate) fn events_in_order(case: &Case<'_>) -> Result {
     let name = case.container("events");
-    // The engine's own clock: the host's may be some milliseconds off.
-    let now = || case.ok(&["info", "--format", "{{.SystemTime}}"]);
-    let since = now()?;
+    let listener = Listener::filtered(case, &[&format!("container={name}")])?;
     case.ok(&["run", "--rm", "--name", &name, "busybox", "true"])?;
-    let until = now()?;
-    let filter = format!("container={name}");
-    let out =
-        case.ok(&["events", "--since", &since, "--until", &until, "--filter", &filter, "--format", "{{.Action}}"])?;
-    let actions: Vec<&str> = out.lines().collect();
+    let actions = up_to(&listener, "destroy")?;
     ensure!(actions == ["create", "attach", "start", "die", "destroy"], "{actions:?}");
     Ok(())
 }
@@ -93,11 +93,14 @@ pub(crate) fn events_in_order(case: &Case<'_>) -> Result {
 pub(crate) fn events_of_every_kind(case: &Case<'_>) -> Result {
     let (network, volume, name) = (case.network("told"), case.volume("told"), case.container("told"));
     let (reference, other) = (case.image("told:1"), case.image("told:2"));
-    let now = || case.ok(&["info", "--format", "{{.SystemTime}}"]);
-    let since = now()?;
+    let of = |kind: &str, name: &str| Listener::filtered(case, &[&format!("type={kind}"), &format!("{kind}={name}")]);
+    let of_network = of("network", &network)?;
+    let of_volume = of("volume", &volume)?;
+    let of_container = of("container", &name)?;
     let config = serde_json::json!({ "Labels": { "of": reference } });
     tests::image::derive(case.docker, "busybox", &reference, &config)?;
     let image = case.ok(&["inspect", "--format", "{{.Id}}", &reference])?;
+    let of_image = of("image", &image)?;
     case.ok(&["tag", &reference, &other])?;
     case.ok(&["network", "create", &network])?;
     case.ok(&["volume", "create", &volume])?;
@@ -113,7 +116,7 @@ pub(crate) fn events_of_every_kind(case: &Case<'_>) -> Result {
         "--health-cmd",
         "test -e /well",
         "--health-interval",
-        "100ms",
+        "1s",
         "--health-retries",
         "1",
         "busybox",
@@ -133,22 +136,15 @@ pub(crate) fn events_of_every_kind(case: &Case<'_>) -> Result {
     case.ok(&["network", "rm", &network])?;
     case.ok(&["volume", "rm", &volume])?;
     case.ok(&["rmi", &reference, &other])?;
-    let until = now()?;
-    let told = |kind: &str, filter: &str| -> anyhow::Result<Vec<String>> {
-        let kind = format!("type={kind}");
-        let mut arguments = vec!["events", "--since", &since, "--until", &until, "--filter", &kind];
-        arguments.extend(["--filter", filter, "--format", "{{.Action}}"]);
-        Ok(case.ok(&arguments)?.lines().map(str::to_owned).collect())
-    };
-    let events = told("network", &format!("network={network}"))?;
+    let events = up_to(&of_network, "destroy")?;
     ensure!(events == ["create", "connect", "disconnect", "destroy"], "{events:?}");
-    let events = told("volume", &format!("volume={volume}"))?;
+    let events = up_to(&of_volume, "destroy")?;
     ensure!(events == ["create", "mount", "unmount", "destroy"], "{events:?}");
-    let events = told("image", &format!("image={image}"))?;
+    let events = up_to(&of_image, "delete")?;
     for wanted in ["tag", "untag", "delete"] {
         ensure!(events.iter().any(|event| event == wanted), "no {wanted} in {events:?}");
     }
-    let events = told("container", &format!("container={name}"))?;
+    let events = up_to(&of_container, "destroy")?;
     let place = |wanted: &str| {
         events.iter().position(|event| event.starts_with(wanted)).with_context(|| format!("no {wanted} in {events:?}"))
     };
