@@ -110,8 +110,10 @@ pub(crate) fn push_and_pull(berth: &Berth, case: &Case<'_>) -> Result {
 
 /// Docker's `rmi -f` says what was not there and is content; one that may not be removed is a failure with it, too.
 pub(crate) fn removing_images_that_are_not_there(berth: &Berth, case: &Case<'_>) -> Result {
-    let name = case.container("user");
-    case.ok(&["run", "-d", "--name", &name, "busybox", "sleep", "1000"])?;
+    let (name, image) = (case.container("user"), case.image("user:1"));
+    // Of this case alone: the refusal names one of the containers that run it.
+    tests::image::derive(case.docker, "busybox", &image, &serde_json::json!({ "Labels": { "of": image } }))?;
+    case.ok(&["run", "-d", "--name", &name, &image, "sleep", "1000"])?;
     let id = case.ok(&["inspect", "-f", "{{.Image}}", &name])?;
     for arguments in
         [&["rmi", "no-such:1"][..], &["rmi", "-f", "no-such:1", "other:2"], &["rmi", "-f", "no-such:1", &id]]

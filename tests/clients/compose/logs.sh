@@ -14,6 +14,7 @@ compose up -d
 until_ok sh -c "\"$DOCKER\" compose ps -a --format '{{.State}}' one | grep exited"
 same lines "$(compose logs --no-log-prefix one | grep -c '^out')" 5
 has errors "$(compose logs --no-log-prefix one)" err
+until_ok sh -c "\"$DOCKER\" compose logs --no-log-prefix two | grep before"
 same tail "$(compose logs --no-log-prefix --tail 1 two)" before
 has prefix "$(compose logs --no-color two)" "two-1  | before"
 case "$(compose logs -t --no-log-prefix --tail 1 two)" in 20*Z*before) ;; *) fail timestamps ;; esac

@@ -4,7 +4,7 @@ from _env import image
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
-command = ["sh", "-c", "echo said; echo erred >&2; trap 'echo last; exit' TERM; while :; do sleep 0.1; done"]
+command = ["sh", "-c", "trap 'echo last; exit' TERM; echo said; echo erred >&2; while :; do sleep 0.1; done"]
 with DockerContainer(image).with_command(command).waiting_for(LogMessageWaitStrategy("erred")) as container:
     assert container.get_logs() == (b"said\n", b"erred\n")
     followed = container.get_wrapped_container().logs(stream=True, follow=True, stderr=False)

@@ -6,8 +6,17 @@ use engine_api::Filters;
 use serde_json::json;
 
 pub(crate) async fn output_and_exit_code(stage: &Stage) {
-    let (code, output) = stage.run("echo out; sleep 0.05; echo err >&2; exit 3", json!({})).await;
-    assert_eq!((code, output.as_str()), (3, "out\nerr\n"));
+    // The second line is written when the first is in the log: between two pipes there is no order.
+    let script = "echo out; until [ -e /tmp/go ]; do sleep 0.02; done; echo err >&2; exit 3";
+    let id = stage.create(None, json!({"Cmd": ["sh", "-c", script]})).await.expect("create");
+    stage.containers.start(&id).await.expect("start");
+    stage.await_log(&id, "out").await;
+    let go = stage.exec_create(&id, &json!({"Cmd": ["touch", "/tmp/go"]})).await;
+    let detached = engine_api::ExecStartRequest { detach: true, ..Default::default() };
+    stage.containers.exec_start(&go, detached).await.expect("exec");
+    assert_eq!(stage.wait(&id).await.code, 3);
+    assert_eq!(stage.logs(&id).await, "out\nerr\n");
+    stage.remove(&id).await;
     let (code, output) = stage.run("printf 'no newline'", json!({})).await;
     assert_eq!((code, output.as_str()), (0, "no newline"));
     let (code, _) = stage.run("kill -9 $$", json!({})).await;
