@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use images::{Auth, Digest, Reference, Sink};
 use support::server::{Content, Server};
-use support::{Bench, impatient, noise, open, tar};
+use support::{Bench, noise, open, patient, tar};
 
 const CHILD: &str = "IMAGES_TEST_CHILD";
 
@@ -19,7 +19,7 @@ const CHILD: &str = "IMAGES_TEST_CHILD";
 async fn child_that_pulls() {
     let arguments = std::env::var(CHILD).unwrap();
     let (root, name) = arguments.split_once(' ').unwrap();
-    let (_store, _layers, images) = open(std::path::Path::new(root), impatient());
+    let (_store, _layers, images) = open(std::path::Path::new(root), patient());
     images.pull(&Reference::parse(name).unwrap(), None, &Auth::Anonymous, &Sink::silent()).await.unwrap();
 }
 

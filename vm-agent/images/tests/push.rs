@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use images::{Auth, Error, Reference, RegistryConfig, Sink};
 use support::server::{Answer, Appetite, Request, Server};
-use support::{Bench, docker_archive, impatient, noise, tar};
+use support::{Bench, docker_archive, impatient, noise, patient, tar};
 
 /// More than the buffers between here and the server hold.
 const SIZE: usize = 12_000_000;
@@ -23,7 +23,7 @@ fn accept(request: &Request) -> Answer {
 }
 
 async fn push(server: &Server, size: usize) -> images::Result<()> {
-    push_with(server, size, impatient()).await
+    push_with(server, size, patient()).await
 }
 
 async fn push_with(server: &Server, size: usize, config: RegistryConfig) -> images::Result<()> {
@@ -40,10 +40,10 @@ fn puts(server: &Server) -> usize {
 /// Longer in all than any silence may be, and no silence as long.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_upload_is_no_stalled_one() {
-    let server = Server::eating(Appetite::Slow(SIZE / 20, Duration::from_millis(100)), accept).await;
-    let mut config = impatient();
-    // The kernel's buffers take the last bytes long before the server reads them.
-    config.patience.answer = Duration::from_secs(60);
+    let server = Server::eating(Appetite::Slow(SIZE / 60, Duration::from_millis(100)), accept).await;
+    let mut config = patient();
+    // The kernel's buffers take the last bytes long before the server reads them, so that only this one is short.
+    config.patience.stall = Duration::from_secs(5);
     push_with(&server, SIZE, config).await.unwrap();
     // The layer and the configuration, each once.
     assert_eq!(puts(&server), 2);
@@ -56,7 +56,7 @@ async fn an_upload_that_stalls_is_given_up() {
         (Appetite::Silent, "timed out: the registry does not answer after the last byte"),
     ] {
         let server = Server::eating(appetite, accept).await;
-        let error = push(&server, SIZE).await.unwrap_err();
+        let error = push_with(&server, SIZE, impatient()).await.unwrap_err();
         assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
         assert!(error.to_string().starts_with("Put \"http://") && error.to_string().contains(words), "{error}");
         assert_eq!(puts(&server), 3);

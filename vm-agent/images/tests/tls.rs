@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use images::{Auth, Error, Reference, RegistryConfig, Sink};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use support::server::{Content, Server};
-use support::{Bench, impatient, layers, socks};
+use support::{Bench, layers, patient, socks};
 
 /// A server for `name`, and the certificate (PEM) of the authority that vouches for it.
 async fn server(name: &str) -> (Server, Vec<u8>) {
@@ -44,10 +44,10 @@ async fn pull(server: &Server, name: &str, config: RegistryConfig) -> images::Re
 #[tokio::test(flavor = "multi_thread")]
 async fn certificates_are_checked_against_the_roots_that_were_given() {
     let (server, authority) = server("registry.test").await;
-    let trusting = || RegistryConfig { ca_certificates: authority.clone(), ..impatient() };
+    let trusting = || RegistryConfig { ca_certificates: authority.clone(), ..patient() };
     pull(&server, "registry.test/app", trusting()).await.unwrap();
 
-    let error = pull(&server, "registry.test/app", impatient()).await.unwrap_err();
+    let error = pull(&server, "registry.test/app", patient()).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
     let text = error.to_string();
     assert!(text.starts_with("Get \"https://registry.test/v2/\": tls: failed to verify certificate: "), "{text}");
@@ -62,7 +62,7 @@ async fn certificates_are_checked_against_the_roots_that_were_given() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_insecure_registry_may_have_any_certificate() {
     let (server, _) = server("registry.test").await;
-    let config = RegistryConfig { insecure: vec!["other.test".to_owned()], ..impatient() };
+    let config = RegistryConfig { insecure: vec!["other.test".to_owned()], ..patient() };
     pull(&server, "other.test/app", config).await.unwrap();
 }
 
@@ -70,11 +70,11 @@ async fn an_insecure_registry_may_have_any_certificate() {
 async fn tls_comes_before_plain_http_and_only_for_insecure_registries() {
     let content = Content::image(&layers(1000));
     let server = Server::start(move |request| content.answer(request)).await;
-    let insecure = RegistryConfig { insecure: vec!["registry.test".to_owned()], ..impatient() };
+    let insecure = RegistryConfig { insecure: vec!["registry.test".to_owned()], ..patient() };
     pull(&server, "registry.test/app", insecure).await.unwrap();
     assert_eq!(server.hellos.load(Ordering::SeqCst), 1);
     let asked = server.seen.lock().unwrap().len();
-    let text = pull(&server, "registry.test/app", impatient()).await.unwrap_err().to_string();
+    let text = pull(&server, "registry.test/app", patient()).await.unwrap_err().to_string();
     assert!(text.starts_with("Get \"https://registry.test/v2/\": "), "{text}");
     assert_eq!(server.hellos.load(Ordering::SeqCst), 2);
     assert_eq!(server.seen.lock().unwrap().len(), asked, "nothing in clear");

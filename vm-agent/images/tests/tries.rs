@@ -105,11 +105,8 @@ async fn a_token_server_that_cannot_be_used_is_named() {
     let text = pull(&server, &Auth::Anonymous).await.unwrap_err().to_string();
     assert_eq!(text, format!("token server http://{}/token: the answer is larger than 1048576 bytes", server.address));
 
-    let gone = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().to_string()
-    };
-    let realm = gone.clone();
+    let (_held, gone) = support::port_without_a_server();
+    let realm = gone.to_string();
     let server = Server::start(move |_| wants_token(&realm)).await;
     let text = pull(&server, &Auth::IdentityToken("refresh".to_owned())).await.unwrap_err().to_string();
     assert!(text.starts_with(&format!("Post \"http://{gone}/token\": dial tcp {gone}: ")), "{text}");

@@ -23,22 +23,30 @@ pub struct Bench {
     pub images: Images,
 }
 
-/// Fails fast: nothing here waits for seconds.
-pub fn impatient() -> RegistryConfig {
+/// Asks again at once, and takes nothing for a stall that a busy computer does.
+pub fn patient() -> RegistryConfig {
     let patience = Patience {
         attempts: 3,
         pause: Duration::from_millis(10),
         longest_pause: Duration::from_secs(2),
         connect: Duration::from_secs(5),
-        stall: Duration::from_millis(700),
-        answer: Duration::from_millis(700),
+        stall: Duration::from_secs(60),
+        answer: Duration::from_secs(60),
     };
     RegistryConfig { patience, ..RegistryConfig::default() }
 }
 
+/// For servers that stall for good.
+pub fn impatient() -> RegistryConfig {
+    let mut config = patient();
+    config.patience.stall = Duration::from_secs(2);
+    config.patience.answer = Duration::from_secs(2);
+    config
+}
+
 impl Bench {
     pub fn new() -> Bench {
-        Bench::with(impatient())
+        Bench::with(patient())
     }
 
     pub fn with(config: RegistryConfig) -> Bench {
@@ -92,6 +100,14 @@ pub fn open(root: &std::path::Path, config: RegistryConfig) -> (Store, Layers, I
     let images = Images::open(root, &store, &layers, config).unwrap();
     images.set_holders(Vec::new);
     (store, layers, images)
+}
+
+/// An address where connections are refused for as long as the socket is kept: it is bound, so that nobody else is given the port.
+pub fn port_without_a_server() -> (tokio::net::TcpSocket, std::net::SocketAddr) {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
 }
 
 /// A sink that keeps what it is told.
