@@ -122,8 +122,8 @@ fn published_ports_are_reached_from_everywhere() {
         let (late, _) = engine.container("late", "bridge", vec![publish(Protocol::Udp, 5353, 53)]).await;
         serve_udp(&late, "0.0.0.0:53");
         let mut buffer = [0; 64];
-        // An error of the first datagram may still be due.
-        let length = (0..2).find_map(|_| {
+        // An error of the first datagram may still be due, and a datagram may be lost.
+        let length = (0..12).find_map(|_| {
             client.send(b"?").ok()?;
             client.recv(&mut buffer).ok()
         });
@@ -213,8 +213,11 @@ fn networks_are_apart() {
             hosts.push((network, first, second, format!("{}:80", at.ipv4.unwrap().0)));
         }
         for (network, _, second, address) in &hosts {
-            assert_eq!(ask_tcp(second, address).is_some(), *network != "quiet", "within {network}");
-            assert_eq!(ask_tcp(second, "10.50.0.2:80").is_some(), *network != "inner", "{network} to the outside");
+            let answers = |open, address: &str| {
+                if open { ask_tcp(second, address).is_some() } else { unreachable(second, address) }
+            };
+            assert!(answers(*network != "quiet", address), "within {network}");
+            assert!(answers(*network != "inner", "10.50.0.2:80"), "{network} to the outside");
             for (other, _, _, address) in hosts.iter().filter(|(n, ..)| n != network) {
                 assert!(unreachable(second, address), "{network} to {other}");
             }
@@ -311,9 +314,9 @@ fn without_bridge_filter() {
 
 /// Waits for what the kernel or a background thread does soon.
 fn eventually(mut holds: impl FnMut() -> bool) {
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(120);
     while !holds() {
-        assert!(std::time::Instant::now() < end, "did not come true within ten seconds");
+        assert!(std::time::Instant::now() < end, "did not come true within two minutes");
         std::thread::yield_now();
     }
 }

@@ -11,7 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use network::{
@@ -105,10 +105,13 @@ pub(crate) fn serve_udp(netns: impl AsFd, address: &str) {
     });
 }
 
-/// What the server at `address` answers to a client in the namespace; `None` when it cannot be reached. Waits long
-/// enough for one lost packet to be sent again.
+/// How long something is asked that answers.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the server at `address` answers to a client in the namespace; `None` when it cannot be reached, of which [`unreachable`] is the
+/// quicker proof. Lost packets are sent again.
 pub(crate) fn ask_tcp(netns: impl AsFd, address: &str) -> Option<String> {
-    ask_tcp_within(netns, address, Duration::from_millis(1500))
+    ask_tcp_within(netns, address, PATIENCE)
 }
 
 /// True if nothing answers; everything here answers in a fraction of the time that this waits.
@@ -120,24 +123,32 @@ fn ask_tcp_within(netns: impl AsFd, address: &str, patience: Duration) -> Option
     let address: SocketAddr = address.parse().unwrap();
     within(netns, move || {
         let mut stream = TcpStream::connect_timeout(&address, patience).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).ok()?;
         Some(text)
     })
 }
 
+/// The same by UDP. Lost datagrams are sent again.
 pub(crate) fn ask_udp(netns: impl AsFd, address: &str) -> Option<String> {
     let address: SocketAddr = address.parse().unwrap();
     within(netns, move || {
         let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
         let socket = UdpSocket::bind(any).unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(700))).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
         socket.connect(address).ok()?;
-        socket.send(b"?").ok()?;
-        let mut buffer = [0; 64];
-        let length = socket.recv(&mut buffer).ok()?;
-        Some(String::from_utf8_lossy(&buffer[..length]).into_owned())
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            socket.send(b"?").ok()?;
+            let mut buffer = [0; 64];
+            match socket.recv(&mut buffer) {
+                Ok(length) => return Some(String::from_utf8_lossy(&buffer[..length]).into_owned()),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(_) => return None,
+            }
+        }
+        None
     })
 }
 
