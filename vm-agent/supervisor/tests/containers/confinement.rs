@@ -120,7 +120,7 @@ pub(crate) async fn cgroup_and_device_filter(stage: &mut Stage) {
     assert!(output.contains("made\n") && output.contains("read\n"), "{output}");
     assert_eq!(output.matches("Operation not permitted").count(), 2, "{output}");
     cgroup.freeze(true).expect("frozen");
-    assert!(cgroup.wait_event("frozen", true, std::time::Duration::from_secs(5)).expect("event"));
+    assert!(cgroup.wait_event("frozen", true, std::time::Duration::from_secs(120)).expect("event"));
     cgroup.freeze(false).expect("thawed");
     cgroup.kill().expect("killed");
     assert_eq!(stage.exit(&container.id).await.code, 137);
