@@ -2,7 +2,7 @@
 //!
 //! What becomes of a boot is said per accelerator by the environment: `FAKE_KVM`, `FAKE_TCG` = `boot` (default), `hang` (not even a
 //! control socket), `silent` (no guest), `die`, `panic`, `reset` (without a word), `no-vhost` (dies for its vsock device, if it has
-//! one), `give-up`, `no-engine`, `late-engine`, `old`, `stubborn` (its engine removes nothing), `leaving` (its container is being
+//! one), `give-up`, `no-engine`, `late-engine` (not before there is a file `engine-may-come` beside the control socket), `old`, `stubborn` (its engine removes nothing), `leaving` (its container is being
 //! removed already), `deaf` (answers hello and nothing more), `check` (its disk first, until there is a file
 //! `checked` beside the control socket). For tests only. It locks its data disk as QEMU does.
 //!
@@ -26,10 +26,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Mutex, mpsc, watch};
 
-/// How long a check of the disk takes at least.
-const CHECK: std::time::Duration = std::time::Duration::from_secs(2);
-/// When a late engine is ready.
-const LATE: std::time::Duration = std::time::Duration::from_millis(800);
+/// How long a check of the disk takes at least: longer than the deadline for a boot that its test sets.
+const CHECK: std::time::Duration = std::time::Duration::from_secs(6);
 
 type Opening = (Forward, tokio::sync::oneshot::Sender<String>);
 
@@ -126,9 +124,7 @@ fn begin(fake: &Arc<Fake>, args: &[String]) {
             tokio::spawn(async move {
                 writeln!(console, "{}", control::LongWork::CheckDisk.begins()).unwrap();
                 tokio::time::sleep(CHECK).await;
-                while !fake.folder.join("checked").exists() {
-                    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-                }
+                exists(fake.folder.join("checked")).await;
                 writeln!(console, "{}", control::LongWork::CheckDisk.ends()).unwrap();
                 guest(fake, args).await;
             });
@@ -141,6 +137,13 @@ fn begin(fake: &Arc<Fake>, args: &[String]) {
             drop(tokio::spawn(guest(fake.clone(), args.to_vec())))
         }
         _ => {}
+    }
+}
+
+/// Waits until the test has made the file.
+async fn exists(file: PathBuf) {
+    while !file.exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
 }
 
@@ -228,9 +231,7 @@ async fn guest(fake: Arc<Fake>, args: Vec<String>) {
                 () = lanes(first, lane, responder.clone()) => {}
                 _ = cut.wait_for(|cut| *cut) => {}
             }
-            while !back.exists() {
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-            }
+            exists(back).await;
             std::fs::remove_file(&path).unwrap();
             lanes(UnixListener::bind(&path).unwrap(), lane, responder).await;
         });
@@ -311,7 +312,7 @@ async fn conversation(fake: &Fake, session: &Session, mut stream: MuxStream) {
     });
     let mut openings = fake.incoming_openings.lock().await;
     let mut asked = Vec::new();
-    let mut ready = Box::pin(tokio::time::sleep(LATE));
+    let mut ready = Box::pin(exists(fake.folder.join("engine-may-come")));
     let mut waits = fake.behaviour == "late-engine";
     loop {
         let answer = tokio::select! {

@@ -63,7 +63,8 @@ async fn published_ports_listen_copy_and_close_with_the_machine() {
     assert_eq!(body(&http(&engine, &format!("POST /publish/tcp/{taken}")).await), "address already in use");
 
     client.down().await.unwrap().settled().await.unwrap();
-    TcpListener::bind(("127.0.0.1", port)).await.expect("the port is free again");
+    // Another test may be given it meanwhile, and gives it back.
+    eventually("the port is free again", async || TcpListener::bind(("127.0.0.1", port)).await.is_ok()).await;
 }
 
 #[tokio::test]
@@ -135,6 +136,7 @@ async fn an_engine_that_comes_late_is_taken_all_the_same() {
     home.set(&[("engine_deadline", "200ms")]);
     let machine = Handle::spawn(home.paths.clone());
     assert_eq!(settle(&machine, Request::Up).await.phase, Phase::Failed);
+    std::fs::write(home.paths.runtime_dir().join("engine-may-come"), "").unwrap();
     reach(&machine, Phase::Running).await;
     assert!(machine.engine().is_some());
     settle(&machine, Request::Down).await;

@@ -42,7 +42,7 @@ async fn the_serial_link_is_used_when_the_vsock_device_does_not_work() {
     ];
     for (what, behaviour, cause) in cases {
         let home = Home::new(&format!("FAKE_KVM={behaviour}"));
-        home.set(&[("link", "auto"), ("boot_deadline", "3s")]);
+        home.set(&[("link", "auto"), ("boot_deadline", "10s")]);
         write_device(&home, what);
         let _daemon = daemon(&home).await;
         let status = up(&home).await;
@@ -99,7 +99,7 @@ async fn a_vsock_device_that_does_not_listen_yet_is_known_from_its_start() {
 #[tokio::test]
 async fn a_link_that_the_user_chose_is_not_changed_and_no_accelerator_is_blamed() {
     let home = Home::new("FAKE_KVM=boot");
-    home.set(&[("link", "vsock"), ("boot_deadline", "3s")]);
+    home.set(&[("link", "vsock"), ("boot_deadline", "2m")]);
     write_device(&home, &format!("{QEMU_RUNS}\necho 'it had enough' >&2\nexit 1"));
     let _daemon = daemon(&home).await;
     let status = up(&home).await;

@@ -408,25 +408,32 @@ async fn a_crowd_of_strangers_keeps_nobody_out() {
     let _daemon = daemon(&home).await;
     // As long as a stranger has for the handshake, however many there are.
     const DEADLINE: Duration = Duration::from_secs(10);
-    let begun = Instant::now();
-    let mut crowd = Vec::new();
-    for number in 0..400 {
-        let mut stranger = TcpStream::connect((address.as_str(), 2376)).await.unwrap();
-        if number % 2 == 0 {
-            // The beginning of a record, and no more.
-            stranger.write_all(&[22, 3, 1]).await.unwrap();
+    // A crowd that came too slowly for it tells nothing, and another one is asked for.
+    for _ in 0..20 {
+        let begun = Instant::now();
+        let mut crowd = Vec::new();
+        for number in 0..400 {
+            let mut stranger = TcpStream::connect((address.as_str(), 2376)).await.unwrap();
+            if number % 2 == 0 {
+                // The beginning of a record, and no more. It may have given way by now.
+                let _ = stranger.write_all(&[22, 3, 1]).await;
+            }
+            crowd.push(stranger);
         }
-        crowd.push(stranger);
+        let answer = Papers::of(&certificates.folder()).ask(&address).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        let end = tokio::time::timeout(PATIENCE, crowd[0].read(&mut [0; 8])).await.expect("the first one's end");
+        match end {
+            Ok(0) => {}
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
+            other => panic!("{other:?}"),
+        }
+        // Those who came first gave way: they had time left.
+        if begun.elapsed() < DEADLINE {
+            return;
+        }
     }
-    let answer = Papers::of(&certificates.folder()).ask(&address).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
-    // Those who came first gave way: they had time left.
-    match crowd[0].read(&mut [0; 8]).await {
-        Ok(0) => {}
-        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
-        other => panic!("{other:?}"),
-    }
-    assert!(begun.elapsed() < DEADLINE, "whether they gave way cannot be told after {:?}", begun.elapsed());
+    panic!("whether those who came first gave way cannot be told: no crowd came within {DEADLINE:?}");
 }
 
 #[tokio::test]
