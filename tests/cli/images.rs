@@ -1,6 +1,6 @@
 //! Images and registries.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -141,7 +141,7 @@ pub(crate) fn configuration_is_honoured(case: &Case<'_>) -> Result {
         "Entrypoint": ["sh", "-c"], "Cmd": [script], "User": "1234:2345", "WorkingDir": "/made", "Env": ["PATH=/bin", "A=b"],
         "Volumes": { "/anonymous": {} }, "ExposedPorts": { "80/tcp": {}, "53/udp": {} }, "StopSignal": "SIGUSR1",
         "Labels": { "of": "the image" },
-        "Healthcheck": { "Test": ["CMD-SHELL", "test $A = b"], "Interval": 50_000_000, "Retries": 1 },
+        "Healthcheck": { "Test": ["CMD-SHELL", "test $A = b"], "Interval": 1_000_000_000, "Retries": 1 },
     });
     tests::image::derive(case.docker, "busybox", &reference, &config)?;
     let out = case.ok(&["run", "--rm", &reference, "id -u; id -g; pwd; echo $A"])?;
@@ -157,7 +157,7 @@ pub(crate) fn configuration_is_honoured(case: &Case<'_>) -> Result {
         inspect("{{.State.Health.Status}}").ok().filter(|status| status == "healthy")
     })?;
     until("the trap", Duration::from_secs(120), || case.ok(&["logs", &name]).ok().filter(|log| log.contains("ready")))?;
-    case.ok(&["stop", &name])?;
+    case.ok(&["stop", "-t", "120", &name])?;
     ensure!(inspect("{{.State.ExitCode}}")? == "42", "{}", inspect("{{.State.ExitCode}}")?);
     case.ok(&["rm", "-v", &name])?;
     Ok(())
@@ -205,8 +205,11 @@ pub(crate) fn unknown_in_registry(case: &Case<'_>) -> Result {
 }
 
 pub(crate) fn registry_down(case: &Case<'_>) -> Result {
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-    let said = case.run(&["pull", &format!("127.0.0.1:{port}/busybox")])?;
+    // Bound, so that nobody else is given the port, and nobody listens there.
+    let held = tokio::net::TcpSocket::new_v4()?;
+    held.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    let address = held.local_addr()?;
+    let said = case.run(&["pull", &format!("{address}/busybox")])?;
     ensure!(said.code == 1 && said.err.contains("connection refused"), "{said:?}");
     Ok(())
 }

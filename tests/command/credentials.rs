@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -35,8 +34,7 @@ impl Helpers {
     /// A script of these lines.
     fn program(&self, name: &str, lines: &str) -> Result {
         let program = self.folder.join(name);
-        fs::write(&program, format!("#!/bin/sh\nPATH=/usr/bin:/bin\n{lines}\n"))?;
-        Ok(fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?)
+        tests::program::write(&program, &format!("#!/bin/sh\nPATH=/usr/bin:/bin\n{lines}\n"))
     }
 
     /// A helper with one file for each key, which has `%` for `/`.

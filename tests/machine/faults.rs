@@ -1,7 +1,6 @@
 //! Processes that are killed, and accelerators that do not work.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,8 +8,6 @@ use anyhow::{Context, ensure};
 use tests::docker::Docker;
 use tests::engine::Machine;
 use tests::wait::until;
-
-use crate::life::free_port;
 
 type Result = anyhow::Result<()>;
 
@@ -62,7 +59,7 @@ pub(crate) fn vsock_device_killed(machine: &Machine) -> Result {
 pub(crate) fn engine_killed_after_run(machine: &Machine) -> Result {
     machine.berth(&["up"])?;
     let docker = Docker::new(machine.docker_host()?)?;
-    let port = free_port()?;
+    let port = tests::ports::next();
     let id = docker.ok(&["run", "-d", "-p", &format!("{port}:80"), "busybox", "httpd", "-f", "-h", "/var/www"])?;
     // The supervisor starts the engine again, which adopts what runs. The script does not find its own command line.
     let script = "for p in /proc/[0-9]*; do \
@@ -90,8 +87,7 @@ pub(crate) fn engine_killed_after_run(machine: &Machine) -> Result {
 pub(crate) fn broken_qemu(machine: &Machine, fault: &str) -> anyhow::Result<PathBuf> {
     let path = machine.home().join("qemu-with-a-fault");
     let text = format!("#!/bin/sh\ncase \"$*\" in *'-accel kvm'*) {fault} ;; esac\nexec qemu-system-x86_64 \"$@\"\n");
-    fs::write(&path, text)?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+    tests::program::write(&path, &text)?;
     Ok(path)
 }
 

@@ -83,15 +83,10 @@ pub(crate) fn another_command_decides_otherwise(machine: &Machine) -> Result {
     Ok(())
 }
 
-/// A port of this host that nobody has: the same case runs over both links at a time.
-pub(crate) fn free_port() -> anyhow::Result<u16> {
-    Ok(std::net::TcpListener::bind((std::net::Ipv4Addr::UNSPECIFIED, 0))?.local_addr()?.port())
-}
-
 pub(crate) fn daemon_dies_and_containers_live(machine: &Machine) -> Result {
     machine.berth(&["up"])?;
     let docker = Docker::new(machine.docker_host()?)?;
-    let port = free_port()?;
+    let port = tests::ports::next();
     let publish = format!("{port}:80");
     docker.ok(&[
         "run",

@@ -61,7 +61,7 @@ impl Interrupted {
             let log = std::fs::read_to_string(machine.home().join("data/log/daemon.log")).unwrap_or_default();
             log.lines().rev().take(30).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
         };
-        let ended = until("the end of the interrupted pull", Duration::from_secs(60), || {
+        let ended = until("the end of the interrupted pull", Duration::from_secs(300), || {
             self.client.try_wait().ok().flatten()
         })?;
         ensure!(!ended.success(), "the interrupted pull says that it succeeded");
@@ -97,7 +97,7 @@ fn usage(docker: &Docker) -> anyhow::Result<String> {
 pub(crate) fn end(pid: &serde_json::Value) -> Result {
     let pid = pid.as_i64().context("the status names the process")?;
     kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGKILL)?;
-    until("the end of the killed process", Duration::from_secs(60), || {
+    until("the end of the killed process", Duration::from_secs(300), || {
         // The state follows the command in parentheses (proc_pid_stat(5)); a zombie has ended.
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         let state = stat.rsplit_once(") ").map_or("X", |(_, rest)| rest).chars().next();

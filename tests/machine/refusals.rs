@@ -1,7 +1,6 @@
 //! Bad input: one clear line, a non-zero exit, nothing lost.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -29,8 +28,7 @@ pub(crate) fn no_qemu(machine: &Machine) -> Result {
 
 pub(crate) fn old_qemu(machine: &Machine) -> Result {
     let old = machine.home().join("old-qemu");
-    fs::write(&old, "#!/bin/sh\necho 'QEMU emulator version 7.2.18 (Debian 1:7.2+dfsg-7)'\n")?;
-    fs::set_permissions(&old, fs::Permissions::from_mode(0o755))?;
+    tests::program::write(&old, "#!/bin/sh\necho 'QEMU emulator version 7.2.18 (Debian 1:7.2+dfsg-7)'\n")?;
     machine.berth(&["config", "set", "qemu", &old.display().to_string()])?;
     refused(machine, &["up"], &["7.2.18 is too old"])
 }

@@ -60,10 +60,10 @@ impl Gate {
     /// Waits until bytes are held back.
     ///
     /// # Errors
-    /// When nobody asks for so many in a minute.
+    /// When nobody asks for so many in five minutes.
     pub fn wait_until_it_holds(&self) -> anyhow::Result<()> {
         let held = self.state.held.lock().expect("no holder panics");
-        let limit = Duration::from_secs(60);
+        let limit = Duration::from_secs(300);
         let (held, _) = self.state.holds.wait_timeout_while(held, limit, |held| !*held).expect("no holder panics");
         ensure!(*held, "the pull never came to the middle within {} s", limit.as_secs());
         Ok(())

@@ -12,7 +12,7 @@
 //! - [`index`] is what `docker search` asks;
 //! - [`outside`] is what lies beyond the machine: names, a page, certificates, a proxy;
 //! - [`sshd`] is a way to an engine over ssh, [`remote`] what must work over any way;
-//! - [`limit`] ends what does not end by itself;
+//! - [`limit`] ends what does not end by itself; [`ports`] are for servers, [`program`] writes what is executed;
 //! - [`terminal`] is a real terminal; [`sandbox`] a network of the run's own.
 
 pub mod archive;
@@ -28,6 +28,8 @@ pub mod image;
 pub mod index;
 pub mod limit;
 pub mod outside;
+pub mod ports;
+pub mod program;
 pub mod random;
 pub mod reaper;
 pub mod registry;

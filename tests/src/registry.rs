@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -60,7 +60,6 @@ impl Registry {
 
     fn start_with(host: Ipv4Addr, access: Access<'_>, certificate: Option<&Certificate>) -> anyhow::Result<Self> {
         let home = tempfile::tempdir()?;
-        let address = TcpListener::bind((host, 0))?.local_addr()?;
         let root = home.path().display();
         let auth = match access {
             Access::Anonymous => String::new(),
@@ -87,13 +86,14 @@ impl Registry {
             }
         };
         let config = format!(
-            "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n\
+            "version: 0.1\nlog: {{level: info, accesslog: {{disabled: true}}}}\n\
              storage: {{filesystem: {{rootdirectory: {root}/data}}, delete: {{enabled: true}}}}\n\
-             http: {{addr: '{address}'{tls}}}\n{auth}"
+             http: {{addr: '{host}:0'{tls}}}\n{auth}"
         );
         let file = home.path().join("config.yml");
         fs::write(&file, config)?;
-        let log = fs::File::create(home.path().join("log"))?;
+        let path = home.path().join("log");
+        let log = fs::File::create(&path)?;
         let process = Command::new("docker-registry")
             .arg("serve")
             .arg(&file)
@@ -102,8 +102,15 @@ impl Registry {
             .stderr(log)
             .spawn()
             .context("docker-registry is missing: `cargo verify` installs it")?;
-        let registry = Self { process, address, _home: home };
-        until("the registry's first answer", Duration::from_secs(20), || TcpStream::connect(address).ok())?;
+        let mut registry = Self { process, address: (host, 0).into(), _home: home };
+        let said = || fs::read_to_string(&path).unwrap_or_default();
+        // The kernel chose its port.
+        let address = until("the registry's start", Duration::from_secs(120), || {
+            let ended = registry.process.try_wait().ok().flatten();
+            listening(&said()).or_else(|| ended.map(|ended| Err(format!("it ended with {ended}"))))
+        });
+        let address = address.with_context(|| format!("docker-registry says:\n{}", said()))?;
+        registry.address = address.map_err(|why| anyhow!("{why}: {}", said()))?;
         Ok(registry)
     }
 
@@ -170,6 +177,13 @@ impl Registry {
     pub fn localhost(&self) -> String {
         format!("localhost:{}", self.address.port())
     }
+}
+
+/// The address that the log names, when it does.
+fn listening(log: &str) -> Option<Result<SocketAddr, String>> {
+    let (_, rest) = log.split_once("listening on ")?;
+    let (word, _) = rest.split_once([',', ' ', '"'])?;
+    Some(word.parse().map_err(|_| format!("{word:?} is no address")))
 }
 
 fn sha256(content: &[u8]) -> String {

@@ -39,7 +39,7 @@ pub fn exercise(docker: &Docker, name: &str) -> anyhow::Result<()> {
     // By then it also waits for the container's end.
     ensure!(events_out.any(|line| line.is_ok_and(|line| line == "attach")), "events ended");
     end(events)?;
-    docker.ok(&["stop", name])?;
+    docker.ok(&["stop", "-t", "120", name])?;
     let attached = attached.wait_with_output()?;
     ensure!(attached.status.code() == Some(5), "attach tells the container's exit code: {attached:?}");
     ensure!(logs.wait()?.success(), "logs -f ends with the container");

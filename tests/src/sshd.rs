@@ -5,17 +5,17 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use tempfile::TempDir;
 
 use crate::docker::Docker;
 use crate::wait::until;
+use crate::{ports, program};
 
 /// A running server; ends with its value.
 #[derive(Debug)]
@@ -31,8 +31,8 @@ impl Sshd {
     /// # Errors
     /// When the server, `ssh` or `unshare` is missing, or it does not come up.
     pub fn start(docker: &Docker) -> anyhow::Result<Self> {
-        let program = std::env::var_os("BERTH_TEST_SSHD").map_or_else(|| "/usr/sbin/sshd".into(), PathBuf::from);
-        ensure!(program.is_file(), "{} is missing: `cargo verify` unpacks it", program.display());
+        let server = std::env::var_os("BERTH_TEST_SSHD").map_or_else(|| "/usr/sbin/sshd".into(), PathBuf::from);
+        ensure!(server.is_file(), "{} is missing: `cargo verify` unpacks it", server.display());
         let home = tempfile::tempdir()?;
         let path = |name: &str| home.path().join(name);
         for key in ["host_key", "key"] {
@@ -40,7 +40,7 @@ impl Sshd {
             keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path(key));
             ensure!(keygen.status().context("ssh-keygen is missing: `cargo verify` installs it")?.success());
         }
-        let (port, at) = (TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port(), home.path().display());
+        let (port, at) = (ports::next(), home.path().display());
         let client = docker.command(["version"]);
         let found = which(client.get_program()).context("docker is not in PATH")?;
         fs::create_dir(path("there"))?;
@@ -67,25 +67,27 @@ impl Sshd {
             ),
         )?;
         fs::create_dir(path("bin"))?;
-        fs::write(path("bin/ssh"), format!("#!/bin/sh\nexec /usr/bin/ssh -F {at}/ssh_config \"$@\"\n"))?;
-        fs::set_permissions(path("bin/ssh"), fs::Permissions::from_mode(0o755))?;
+        program::write(&path("bin/ssh"), &format!("#!/bin/sh\nexec /usr/bin/ssh -F {at}/ssh_config \"$@\"\n"))?;
         let log = fs::File::create(path("log"))?;
         let script = "mount --bind \"$1/passwd\" /etc/passwd && mount -t tmpfs tmpfs /run && mkdir -m 755 /run/sshd && \
                       exec \"$2\" -D -e -f \"$1/sshd_config\"";
         let process = Command::new("unshare")
             .args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"])
             .arg(home.path())
-            .arg(program)
+            .arg(server)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()
             .context("unshare")?;
-        let sshd = Self { process, port, home };
-        let answers = until("the SSH server's first answer", Duration::from_secs(20), || {
-            TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()
+        let mut sshd = Self { process, port, home };
+        let answers = until("the SSH server's first answer", Duration::from_secs(120), || {
+            if let Ok(Some(ended)) = sshd.process.try_wait() {
+                return Some(Err(anyhow!("it ended with {ended}")));
+            }
+            TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok().map(Ok)
         });
-        answers.with_context(|| format!("the SSH server says: {}", sshd.log()))?;
+        answers.and_then(|answers| answers).with_context(|| format!("the SSH server says: {}", sshd.log()))?;
         Ok(sshd)
     }
 
