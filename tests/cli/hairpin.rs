@@ -30,7 +30,7 @@ fn gateways(case: &Case<'_>, network: &str) -> anyhow::Result<Vec<String>> {
 fn fetches(case: &Case<'_>, name: &str, address: &str) -> Result {
     let url = format!("http://{address}:{}/", case.port());
     let fetch = [&["exec", name][..], &fetch(&url)].concat();
-    let page = until(&format!("its own page at {url}"), Duration::from_secs(60), || case.ok(&fetch).ok())?;
+    let page = until(&format!("its own page at {url}"), Duration::from_secs(300), || case.ok(&fetch).ok())?;
     ensure!(page == "served", "{page}");
     Ok(())
 }
@@ -54,7 +54,7 @@ pub(crate) fn by_udp(case: &Case<'_>) -> Result {
     case.ok(&["start", &name])?;
     for gateway in gateways(case, "bridge")? {
         let ask = ["exec", &name, "/udp_echo", "ask", &format!("{gateway}:{port}")];
-        let echo = until("its own echo", Duration::from_secs(60), || case.ok(&ask).ok())?;
+        let echo = until("its own echo", Duration::from_secs(300), || case.ok(&ask).ok())?;
         ensure!(echo == "datagram", "{echo}");
     }
     Ok(())

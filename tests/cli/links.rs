@@ -85,24 +85,38 @@ pub(crate) fn on_the_default_bridge(case: &Case<'_>) -> Result {
     Ok(())
 }
 
+/// Whether a container of this case has the address, which was free a moment ago. It need not be the first one: other cases free theirs
+/// at the same time.
+fn somebody_takes(case: &Case<'_>, wanted: &str) -> anyhow::Result<bool> {
+    let others: Vec<String> = (0..20).map(|n| case.container(&format!("other{n}"))).collect();
+    for other in &others {
+        idle(case, other, &[])?;
+        if address(case, other)? == wanted {
+            return Ok(true);
+        }
+    }
+    for other in &others {
+        case.ok(&["rm", "-f", other])?;
+    }
+    Ok(false)
+}
+
 /// The address of a container that starts anew is another, and what the parent wrote into its file stays.
 pub(crate) fn follow_their_containers(case: &Case<'_>) -> Result {
     let (child, parent) = (case.container("child"), case.container("parent"));
     let id = idle(case, &child, &[])?;
     idle(case, &parent, &["--link", &format!("{child}:db")])?;
     case.ok(&["exec", &parent, "sh", "-c", "echo '10.1.2.3 mine' >>/etc/hosts"])?;
-    let before = address(case, &child)?;
+    let mut before = address(case, &child)?;
     case.ok(&["stop", "-t", "0", &child])?;
     let said = case.run(&["exec", &parent, "true"])?;
     let refusal = format!("Cannot link to a non running container: /{child} AS /{parent}/db");
     ensure!(said.code != 0 && said.err.contains(&refusal), "{said:?}");
-    // Somebody else takes the address, be it not the first: other cases free theirs at the same time.
-    for n in 0..20 {
-        let other = case.container(&format!("other{n}"));
-        idle(case, &other, &[])?;
-        if address(case, &other)? == before {
-            break;
-        }
+    while !somebody_takes(case, &before)? {
+        // Another case has it, and may give it back to the child just now.
+        case.ok(&["start", &child])?;
+        before = address(case, &child)?;
+        case.ok(&["stop", "-t", "0", &child])?;
     }
     case.ok(&["start", &child])?;
     let after = address(case, &child)?;

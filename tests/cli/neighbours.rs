@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use tests::case::Case;
 use tests::http::{fetch, page, page_within};
 use tests::wait::until;
@@ -18,6 +18,9 @@ type Result = anyhow::Result<()>;
 pub(crate) fn cases() -> Vec<Entry> {
     cases![on_this_machine; published_ports_only, loopback_is_this_machine, routed, unprotected, trusted, internal, other_networks, quiet_neighbours]
 }
+
+/// What must succeed is tried for so long: a first packet may be lost, and every try gives up after seconds.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A machine on a wire of its own to the engine's.
 struct Neighbour {
@@ -35,7 +38,7 @@ impl Neighbour {
         let (link, engine) = (format!("t{}-wire", case.number()), format!("10.229.{number}.1"));
         let neighbour = Self { life, link, engine };
         let own = std::fs::read_link("/proc/self/ns/net")?;
-        until("the neighbour's namespace", Duration::from_secs(60), || {
+        until("the neighbour's namespace", PATIENCE, || {
             std::fs::read_link(format!("/proc/{}/ns/net", neighbour.life.id())).ok().filter(|other| *other != own)
         })?;
         let (link, pid) = (&neighbour.link, neighbour.life.id());
@@ -58,6 +61,11 @@ impl Neighbour {
 
     fn get(&self, url: &str) -> Option<String> {
         page_within(&format!("/proc/{}/ns/net", self.life.id()), url)
+    }
+
+    /// Whether it gets the page, which it should or should not.
+    fn gets(&self, url: &str, should: bool) -> bool {
+        succeeds(should, || self.get(url).is_some())
     }
 }
 
@@ -90,21 +98,31 @@ fn server(case: &Case<'_>, name: &str, network: &str, options: &[&str]) -> anyho
     case.ok(&["inspect", "-f", &format, name])
 }
 
-/// Whether a fresh container on the network gets the page.
-fn fetches(case: &Case<'_>, network: &str, url: &str) -> anyhow::Result<bool> {
+/// The outcome of one try, or of as many as it takes if it should succeed.
+fn succeeds(should: bool, mut attempt: impl FnMut() -> bool) -> bool {
+    if should { until("success", PATIENCE, || attempt().then_some(())).is_ok() } else { attempt() }
+}
+
+/// Whether a fresh container on the network gets the page, which it should or should not.
+fn fetches(case: &Case<'_>, network: &str, url: &str, should: bool) -> anyhow::Result<bool> {
     // Not as process 1, which busybox's `timeout` could not end.
     let fetch = [&["run", "--rm", "--init", "--network", network, "busybox"][..], &fetch(url)].concat();
-    Ok(case.run(&fetch)?.out == "served\n")
+    let mut said = Ok(false);
+    succeeds(should, || {
+        said = case.run(&fetch).map(|said| said.out == "served\n");
+        !matches!(said, Ok(false))
+    });
+    said
 }
 
 pub(crate) fn published_ports_only(case: &Case<'_>) -> Result {
     let (neighbour, name, port) = (Neighbour::new(case)?, case.container("server"), case.port());
     let address = server(case, &name, "bridge", &["-p", &format!("{port}:80")])?;
     let published = format!("http://{}:{port}/", neighbour.engine);
-    until("the published port", Duration::from_secs(60), || neighbour.get(&published))?;
+    until("the published port", PATIENCE, || neighbour.get(&published))?;
     for own in [format!("http://{address}/"), format!("http://{address}:81/")] {
         ensure!(neighbour.get(&own).is_none(), "{own} is reached from outside");
-        ensure!(page(&own).is_some(), "{own} is not reached from the machine itself");
+        until(&format!("{own} from the machine itself"), PATIENCE, || page(&own))?;
     }
     Ok(())
 }
@@ -131,52 +149,56 @@ pub(crate) fn loopback_is_this_machine(case: &Case<'_>) -> Result {
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     let open = format!("http://127.0.0.1:{}/", listener.local_addr()?.port());
     serve(listener);
-    until("the way to 127.0.0.1", Duration::from_secs(60), || neighbour.get(&open))?;
+    until("the way to 127.0.0.1", PATIENCE, || neighbour.get(&open))?;
     let address = server(case, &name, "bridge", &["-p", &format!("127.0.0.1:{port}:80")])?;
     let published = format!("http://127.0.0.1:{port}/");
-    until("the published port", Duration::from_secs(60), || page(&published))?;
+    until("the published port", PATIENCE, || page(&published))?;
     ensure!(neighbour.get(&published).is_none(), "127.0.0.1 is reached from outside");
     for other in [format!("http://{}:{port}/", neighbour.engine), format!("http://{address}/")] {
         ensure!(neighbour.get(&other).is_none(), "{other} is reached from outside");
     }
     let gateway = case.ok(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge"])?;
     let other = format!("http://{gateway}:{port}/");
-    ensure!(!fetches(case, "bridge", &other)?, "{other} is reached by a container");
+    ensure!(!fetches(case, "bridge", &other, false)?, "{other} is reached by a container");
     Ok(())
 }
 
-/// A server on a network with the option, as its neighbour sees it: port 80, published, and port 81.
-fn seen(case: &Case<'_>, option: impl Fn(&Neighbour) -> String) -> anyhow::Result<(Neighbour, String, [bool; 2])> {
+/// A server on a network with the option, of which its neighbour sees what is `open`: port 80, published, and port 81.
+fn seen(
+    case: &Case<'_>,
+    option: impl Fn(&Neighbour) -> String,
+    open: [bool; 2],
+) -> anyhow::Result<(Neighbour, String)> {
     let (neighbour, network, name) = (Neighbour::new(case)?, case.network("net"), case.container("server"));
     let option = format!("com.docker.network.bridge.{}", option(&neighbour));
     case.ok(&["network", "create", "-o", &option, &network])?;
     let address = server(case, &name, &network, &["-p", &format!("127.0.0.1:{}:80", case.port())])?;
-    let seen = [80, 81].map(|port| neighbour.get(&format!("http://{address}:{port}/")).is_some());
-    Ok((neighbour, address, seen))
+    for (port, open) in [80, 81].into_iter().zip(open) {
+        ensure!(neighbour.gets(&format!("http://{address}:{port}/"), open) == open, "{option}: port {port}");
+    }
+    Ok((neighbour, address))
 }
 
 pub(crate) fn routed(case: &Case<'_>) -> Result {
-    let (neighbour, address, seen) = seen(case, |_| "gateway_mode_ipv4=routed".to_owned())?;
-    ensure!(seen == [true, false], "{seen:?}");
-    neighbour.sh(&format!("busybox ping -c 1 -W 5 {address}"))?;
+    let (neighbour, address) = seen(case, |_| "gateway_mode_ipv4=routed".to_owned(), [true, false])?;
+    neighbour.sh(&format!("busybox ping -c 1 -W 60 {address}"))?;
     ensure!(neighbour.get(&format!("http://{}:{}/", neighbour.engine, case.port())).is_none(), "a port of the machine");
     for (port, open) in [(80, true), (81, false)] {
-        ensure!(fetches(case, "bridge", &format!("http://{address}:{port}/"))? == open, "from another network: {port}");
+        let url = format!("http://{address}:{port}/");
+        ensure!(fetches(case, "bridge", &url, open)? == open, "from another network: {port}");
     }
     Ok(())
 }
 
 pub(crate) fn unprotected(case: &Case<'_>) -> Result {
-    let (_neighbour, address, seen) = seen(case, |_| "gateway_mode_ipv4=nat-unprotected".to_owned())?;
-    ensure!(seen == [true, true], "{seen:?}");
-    ensure!(!fetches(case, "bridge", &format!("http://{address}:81/"))?, "reached from another network");
+    let (_neighbour, address) = seen(case, |_| "gateway_mode_ipv4=nat-unprotected".to_owned(), [true, true])?;
+    ensure!(!fetches(case, "bridge", &format!("http://{address}:81/"), false)?, "reached from another network");
     Ok(())
 }
 
 pub(crate) fn trusted(case: &Case<'_>) -> Result {
     let trust = |neighbour: &Neighbour| format!("trusted_host_interfaces=nosuch0:{}", neighbour.link);
-    let (_neighbour, _, seen) = seen(case, trust)?;
-    ensure!(seen == [true, false], "{seen:?}");
+    seen(case, trust, [true, false])?;
     Ok(())
 }
 
@@ -185,10 +207,10 @@ pub(crate) fn internal(case: &Case<'_>) -> Result {
     case.ok(&["network", "create", "--internal", &network])?;
     let address = server(case, &name, &network, &["-p", &format!("{}:80", case.port())])?;
     let url = format!("http://{address}/");
-    ensure!(fetches(case, &network, &url)?, "a container of the same network");
-    ensure!(page(&url).is_some(), "the machine itself");
+    ensure!(fetches(case, &network, &url, true)?, "a container of the same network");
+    until("the page by the machine itself", PATIENCE, || page(&url))?;
     ensure!(neighbour.get(&url).is_none(), "reached from outside");
-    ensure!(!fetches(case, "bridge", &url)?, "reached from another network");
+    ensure!(!fetches(case, "bridge", &url, false)?, "reached from another network");
     let said = case.run(&["exec", &name, "ping", "-c", "1", "-W", "2", &neighbour.engine])?;
     ensure!(said.code != 0, "it gets out: {said:?}");
     Ok(())
@@ -202,11 +224,11 @@ pub(crate) fn other_networks(case: &Case<'_>) -> Result {
     for of in ["bridge", network.as_str()] {
         let gateway = case.ok(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", of])?;
         let url = format!("http://{gateway}:{port}/");
-        ensure!(fetches(case, &network, &url)?, "{url} is not reached");
+        ensure!(fetches(case, &network, &url, true)?, "{url} is not reached");
     }
     for port in [80, 81] {
         let url = format!("http://{address}:{port}/");
-        ensure!(!fetches(case, &network, &url)?, "{url} is reached");
+        ensure!(!fetches(case, &network, &url, false)?, "{url} is reached");
     }
     Ok(())
 }
@@ -217,10 +239,12 @@ pub(crate) fn quiet_neighbours(case: &Case<'_>) -> Result {
     case.ok(&["network", "create", "-o", "com.docker.network.bridge.enable_icc=false", &network])?;
     let address = server(case, &name, &network, &["-p", &format!("{port}:80")])?;
     let gateway = case.ok(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", &network])?;
-    ensure!(fetches(case, &network, &format!("http://{gateway}:{port}/"))?, "the published port is not reached");
+    let published = format!("http://{gateway}:{port}/");
+    ensure!(fetches(case, &network, &published, true)?, "the published port is not reached");
     for port in [80, 81] {
-        ensure!(!fetches(case, &network, &format!("http://{address}:{port}/"))?, "port {port} is reached");
+        let url = format!("http://{address}:{port}/");
+        ensure!(!fetches(case, &network, &url, false)?, "port {port} is reached");
     }
-    page(&format!("http://{address}/")).context("the machine itself does not reach it")?;
+    until("the page by the machine itself", PATIENCE, || page(&format!("http://{address}/")))?;
     Ok(())
 }

@@ -308,7 +308,8 @@ pub(crate) fn without_communication(case: &Case<'_>) -> Result {
         case.ok(&["run", "-d", "--network", &network, "--name", &name, "busybox", "sleep", "1000"])?;
         let format = format!("{{{{(index .NetworkSettings.Networks \"{network}\").IPAddress}}}}");
         let address = case.ok(&["inspect", "--format", &format, &name])?;
-        let ping = ["run", "--rm", "--network", &network, "busybox", "ping", "-c", "1", "-W", "2", &address];
+        let wait = if reached { "60" } else { "2" };
+        let ping = ["run", "--rm", "--network", &network, "busybox", "ping", "-c", "1", "-W", wait, &address];
         let said = case.run(&ping)?;
         ensure!((said.code == 0) == reached, "icc={icc}: {said:?}");
     }

@@ -28,14 +28,15 @@ fn start(case: &Case<'_>, settings: &[&str]) -> anyhow::Result<String> {
     words.extend(settings.iter().flat_map(|setting| ["-e", setting]));
     words.push(&image);
     case.ok(&words)?;
-    until("the reaper's start", Duration::from_secs(60), || {
+    until("the reaper's start", Duration::from_secs(300), || {
         case.ok(&["logs", &name]).ok()?.contains("Started!").then_some(())
     })?;
     Ok(name)
 }
 
 pub(crate) fn removes_what_its_clients_named(case: &Case<'_>) -> Result {
-    let reaper = start(case, &["RYUK_RECONNECTION_TIMEOUT=1s"])?;
+    // Its first client comes when there is something to remove, a dozen commands later.
+    let reaper = start(case, &["RYUK_RECONNECTION_TIMEOUT=1s", "RYUK_CONNECTION_TIMEOUT=15m"])?;
     let address = case.ok(&["port", &reaper, "8080"])?;
     let (label, other) = (format!("session=a {}&b", case.number()), format!("session={}", case.number()));
     let label = format!("--label={label}");

@@ -28,7 +28,7 @@ pub(crate) fn input_that_ends_drops_no_answer(case: &Case<'_>) -> Result {
     let script =
         "trap 'exit 0' TERM; yes 0123456789012345678901234567890123456789 | head -n 50000; echo end; sleep 1000 & wait";
     case.ok(&["run", "-d", "--name", &name, "busybox", "sh", "-c", script])?;
-    tests::wait::until("the last line", std::time::Duration::from_secs(60), || {
+    tests::wait::until("the last line", std::time::Duration::from_secs(300), || {
         case.ok(&["logs", "--tail", "1", &name]).ok().filter(|last| last == "end")
     })?;
     let ask = |request: String| dial(case.docker, &request);

@@ -466,7 +466,7 @@ pub(crate) fn stop_signal(case: &Case<'_>) -> Result {
     tests::wait::until("the trap", std::time::Duration::from_secs(120), || {
         case.ok(&["logs", &name]).ok().filter(|log| log.contains("ready"))
     })?;
-    case.ok(&["stop", &name])?;
+    case.ok(&["stop", "-t", "120", &name])?;
     let out = case.ok(&["inspect", "--format", "{{.State.ExitCode}}", &name])?;
     ensure!(out == "42", "{out}");
     Ok(())

@@ -24,8 +24,8 @@ pub(crate) fn interactive_shell(case: &Case<'_>) -> Result {
     terminal.type_text("until [ \"$(stty size)\" = '20 80' ]; do :; done; echo resi''zed")?;
     terminal.press("Enter")?;
     terminal.wait_for("the new size", |screen| screen.contains("resized"))?;
-    // Ctrl-C ends the program in front, not the shell.
-    terminal.type_text("echo be''gun; sleep 1000")?;
+    // Ctrl-C ends the program in front, not the shell. The program says itself that it is there: by then it has the terminal.
+    terminal.type_text("sh -c \"echo be''gun; exec sleep 1000\"")?;
     terminal.press("Enter")?;
     terminal.wait_for("the program", |screen| screen.contains("begun"))?;
     terminal.press("C-c")?;

@@ -13,7 +13,7 @@ pub(crate) async fn stop_and_kill(stage: &Stage) {
     stage.containers.start(&id).await.expect("start");
     assert_eq!(stage.containers.start(&id).await.expect_err("runs").kind(), Kind::NotModified);
     stage.await_log(&id, "ready").await;
-    stage.containers.stop(&id, StopOptions::default()).await.expect("stop");
+    stage.containers.stop(&id, StopOptions { timeout: Some(120), signal: None }).await.expect("stop");
     assert_eq!(stage.wait(&id).await.code, 7);
     assert_eq!(
         stage.containers.stop(&id, StopOptions::default()).await.expect_err("stopped").kind(),
