@@ -65,7 +65,9 @@ pub(crate) fn are_dockerds(case: &Case<'_>) -> Result {
 
 /// Of things that are there.
 fn lasting(case: &Case<'_>) -> anyhow::Result<Map<String, Value>> {
-    let (name, volume) = (case.container("shape"), case.volume("shape"));
+    let (name, volume, image) = (case.container("shape"), case.volume("shape"), case.image("shape:1"));
+    // Of this case alone: others push and pull busybox, which its digests show.
+    tests::image::derive(case.docker, "busybox", &image, &json!({ "Cmd": ["sh", "-l"] }))?;
     let mut answers = Map::new();
     let mut note = |what: &str, answer: Value| answers.insert(what.to_owned(), shape(&answer, ""));
     note("version", get(case, "/version")?);
@@ -89,9 +91,9 @@ fn lasting(case: &Case<'_>) -> anyhow::Result<Map<String, Value>> {
         });
         found.cloned().with_context(|| format!("no {wanted} in {list}"))
     };
-    let (names, tag) = (json!(format!("/{name}")), json!("busybox:latest"));
+    let (names, tag) = (json!(format!("/{name}")), json!(image));
     note("container listed", element(&get(case, "/containers/json?all=1")?, "Names", &names)?);
-    note("image", get(case, "/images/busybox/json")?);
+    note("image", get(case, &format!("/images/{image}/json"))?);
     note("image listed", element(&get(case, "/images/json")?, "RepoTags", &tag)?);
     note("volume", get(case, &format!("/volumes/{volume}"))?);
     note("network", get(case, "/networks/none")?);
@@ -102,7 +104,7 @@ fn lasting(case: &Case<'_>) -> anyhow::Result<Map<String, Value>> {
     note("df container", element(&usage["Containers"], "Names", &names)?);
     note("df image", element(&usage["Images"], "RepoTags", &tag)?);
     note("df volume", element(&usage["Volumes"], "Name", &json!(volume))?);
-    note("history", get(case, "/images/busybox/history")?);
+    note("history", get(case, &format!("/images/{image}/history"))?);
     let volumes = get(case, "/volumes")?;
     note("volume listed", element(&volumes["Volumes"], "Name", &json!(volume))?);
     note("volumes", json!({ "Volumes": [], "Warnings": volumes["Warnings"] }));

@@ -23,7 +23,7 @@ pub(crate) fn networks_change_as_of_one_that_has_ended(engine: &Engine) -> Resul
     let pid = docker.ok(&["inspect", "--format", "{{.State.Pid}}", "mortal"])?;
     let supervisor = engine.roles()?.supervisor;
     engine.script(&format!("kill -STOP {supervisor} && kill -KILL {pid}"))?;
-    let dead = until("the end of the process", Duration::from_secs(10), || {
+    let dead = until("the end of the process", Duration::from_secs(120), || {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         status.contains("State:\tZ").then_some(())
     });

@@ -20,7 +20,8 @@ main(async () => {
     let text = "";
     for await (const part of events) {
       text += part;
-      if (text.includes('"destroy"')) break;
+      // With the end of its line.
+      if (/"destroy".*\n/.test(text)) break;
     }
     return text.trim().split("\n").map((line) => JSON.parse(line).Action);
   })();

@@ -70,7 +70,7 @@ fn compare(host: &str, number: usize, expected: Option<&Container>) -> Result {
     let path = format!("/containers/{}/json", name(number));
     let mut last = String::new();
     // An exit becomes known a moment after the request that caused it.
-    let found = until("the expected state", Duration::from_secs(20), || {
+    let found = until("the expected state", Duration::from_secs(120), || {
         let answer = request(host, "GET", &path, "").ok()?;
         let seen = match answer.status {
             200 => serde_json::from_str::<Value>(&answer.body).ok()?,

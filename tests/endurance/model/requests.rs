@@ -226,7 +226,7 @@ fn exec(host: &str, number: usize, world: &World) -> Result {
     let made: Value = serde_json::from_str(&body)?;
     let id = made["Id"].as_str().context("an id")?;
     asked(host, "POST", &format!("/exec/{id}/start"), &json!({"Detach": true}), 200)?;
-    let code = until("the command's end", Duration::from_secs(20), || {
+    let code = until("the command's end", Duration::from_secs(120), || {
         let answer = request(host, "GET", &format!("/exec/{id}/json"), "").ok()?;
         let seen: Value = serde_json::from_str(&answer.body).ok()?;
         (seen["Running"] == false).then(|| seen["ExitCode"].clone())
