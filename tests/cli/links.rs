@@ -123,7 +123,7 @@ pub(crate) fn follow_their_containers(case: &Case<'_>) -> Result {
     ensure!(before != after, "{before} {after}");
     let line = format!("{after}\tdb {} {child}", &id[..12]);
     // The child does not wait until its parents know.
-    let hosts = until("the child's new address", Duration::from_secs(60), || {
+    let hosts = until("the child's new address", Duration::from_secs(120), || {
         let hosts = case.ok(&["exec", &parent, "cat", "/etc/hosts"]);
         hosts.map(|hosts| hosts.lines().any(|known| known == line).then_some(hosts)).transpose()
     })??;

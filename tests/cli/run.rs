@@ -307,7 +307,7 @@ pub(crate) fn cgroup_parent(case: &Case<'_>) -> Result {
         case.ok(&["rm", "-f", &beside])?;
         // dockerd leaves the parents behind.
         if case.kind != Kind::Reference {
-            until("the parents' end", Duration::from_secs(60), || {
+            until("the parents' end", Duration::from_secs(120), || {
                 let list =
                     ["run", "--rm", "--cgroupns", "host", "busybox", "ls", "/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
                 case.run(&list).ok().filter(|said| !said.out.contains(&parent))

@@ -235,7 +235,7 @@ pub(crate) fn stats(case: &Case<'_>) -> Result {
         "-c",
         script,
     ])?;
-    until("the work", Duration::from_secs(60), || case.ok(&["logs", &name]).ok().filter(|log| log.contains("ready")))?;
+    until("the work", Duration::from_secs(120), || case.ok(&["logs", &name]).ok().filter(|log| log.contains("ready")))?;
     let columns = "{{.Name}}|{{.MemUsage}}|{{.PIDs}}|{{.CPUPerc}}|{{.NetIO}}|{{.BlockIO}}";
     let out = case.ok(&["stats", "--no-stream", "--format", columns, &name])?;
     let columns: Vec<&str> = out.split('|').collect();

@@ -74,7 +74,7 @@ pub(crate) fn systemd_with_an_engine_inside(case: &Case<'_>) -> Result {
     let serve = "echo inner >/index.html; exec httpd -f -h /";
     within(&["docker", "run", "-d", "--name", "web", "-p", "8080:80", "busybox", "sh", "-c", serve])?;
     let fetch = "exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && cat <&3";
-    let page = until("the inner page", Duration::from_secs(60), || within(&["bash", "-c", fetch]).ok())?;
+    let page = until("the inner page", Duration::from_secs(120), || within(&["bash", "-c", fetch]).ok())?;
     ensure!(page.ends_with("inner"), "{page}");
     within(&["docker", "rm", "-f", "web"])?;
 

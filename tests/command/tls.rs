@@ -96,7 +96,7 @@ pub(crate) fn locks(_: &Berth, _: &Case<'_>) -> Result {
     waits(&berth, &["logout", "registry.example"], &berth.docker_config())?;
     let mut daemon = berth.piped(&["daemon"])?;
     let socket = berth.home().join("run/control.sock");
-    until("the daemon", Duration::from_secs(60), || UnixStream::connect(&socket).ok())?;
+    until("the daemon", Duration::from_secs(120), || UnixStream::connect(&socket).ok())?;
     let told = waits(&berth, &set, &config);
     berth.ok(&["machine", "quit"])?;
     daemon.wait()?;

@@ -102,7 +102,7 @@ impl Census {
     /// Waits until everything is as it was: what a container held is given back beside the answers.
     pub(crate) fn settles(&self, engine: &Engine) -> anyhow::Result<()> {
         let mut last = Ok(());
-        let same = until("the former census", Duration::from_secs(60), || {
+        let same = until("the former census", Duration::from_secs(120), || {
             last = Census::take(engine).and_then(|now| self.compare(&now));
             last.is_ok().then_some(())
         });

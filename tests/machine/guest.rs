@@ -57,7 +57,7 @@ fn shell(machine: &Machine, script: &str) -> anyhow::Result<String> {
 fn idle_takes_little(machine: &Machine) -> Result {
     let script = "for p in 1 $(pidof berth-engine) $(pidof berth-relay); do grep ^Pss: /proc/$p/smaps_rollup; done";
     // What the start took goes back within seconds.
-    until("the agent's idle size", Duration::from_secs(60), || {
+    until("the agent's idle size", Duration::from_secs(120), || {
         let sizes = shell(machine, script).ok()?;
         let sizes: Vec<u64> = sizes.lines().filter_map(|line| line.split_whitespace().nth(1)?.parse().ok()).collect();
         (sizes.len() == 3 && sizes.iter().sum::<u64>() <= IDLE_KB).then_some(())

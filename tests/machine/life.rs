@@ -65,7 +65,7 @@ pub(crate) fn another_command_decides_otherwise(machine: &Machine) -> Result {
     machine.berth(&["config", "set", "accelerator_order", "kvm"])?;
     for words in [&["up"][..], &["up", "--json"]] {
         let starting = machine.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        until("the hypervisor starts", Duration::from_secs(60), || {
+        until("the hypervisor starts", Duration::from_secs(120), || {
             machine.home().join("begun").exists().then_some(())
         })?;
         std::fs::remove_file(machine.home().join("begun"))?;

@@ -97,7 +97,7 @@ fn clear(host: &str) -> Result {
             _ => (format!("/{kind}?{filter}").replace("images?", "images/json?"), "?force=1"),
         };
         // A create or commit that was cut off may still be under way.
-        until(&format!("the end of all {kind}"), Duration::from_secs(60), || {
+        until(&format!("the end of all {kind}"), Duration::from_secs(120), || {
             let left = list(&lists).ok()?;
             for entry in &left {
                 remove(format!("/{kind}/{}{removes}", entry[key].as_str()?)).ok()?;
