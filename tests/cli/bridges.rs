@@ -4,7 +4,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::ensure;
+use serde_json::Value;
 use tests::case::Case;
+use tests::events::Listener;
 use tests::http::{self, page};
 use tests::wait::until;
 
@@ -230,11 +232,19 @@ pub(crate) fn sctp(case: &Case<'_>) -> Result {
     if known && case.kind == tests::engine::Kind::Reference {
         anyhow::bail!("this kernel knows SCTP: the reference publishes it, and proves nothing here");
     }
-    let (name, port) = (case.container("sctp"), case.port());
-    let said =
-        case.run(&["run", "-d", "--name", &name, "-p", &format!("{port}:80/sctp"), "busybox", "sleep", "1000"])?;
-    let text = format!("error starting userland proxy: failed to listen on 0.0.0.0:{port}: protocol not supported");
-    ensure!(said.code == 125 && said.err.contains(&text), "{said:?}");
+    // Where both families lead in IPv4 is the first to be refused.
+    let (network, port) = (case.network("sctp6"), case.port());
+    let said = create(case, &network, &[], &["--ipv4=false", "--ipv6"])?;
+    ensure!(said.is_empty(), "{said}");
+    let publish = format!("{port}:80/sctp");
+    for (name, network, address) in [("sctp", "bridge", "0.0.0.0"), ("sctp6", &network, "[::]")] {
+        let name = case.container(name);
+        let said =
+            case.run(&["run", "-d", "--name", &name, "--network", network, "-p", &publish, "busybox", "sleep", "9"])?;
+        let text =
+            format!("error starting userland proxy: failed to listen on {address}:{port}: protocol not supported");
+        ensure!(said.code == 125 && said.err.contains(&text), "{said:?}");
+    }
     Ok(())
 }
 
@@ -308,7 +318,9 @@ pub(crate) fn a_refused_network_is_not_told(case: &Case<'_>) -> Result {
     let (inner, outer) = (case.network("inner"), case.network("outer"));
     let (holder, name, port) = (case.container("holder"), case.container("refused"), case.port());
     case.ok(&["network", "create", "--internal", &inner])?;
+    let listener = Listener::filtered(case, &[&format!("network={outer}")])?;
     case.ok(&["network", "create", &outer])?;
+    listener.until("the network", |events| (!events.is_empty()).then_some(()))?;
     let publish = format!("{port}:80");
     case.ok(&["run", "-d", "--name", &holder, "-p", &publish, "busybox", "sleep", "1000"])?;
     case.ok(&["run", "-d", "--name", &name, "--network", &inner, "-p", &publish, "busybox", "sleep", "1000"])?;
@@ -318,9 +330,11 @@ pub(crate) fn a_refused_network_is_not_told(case: &Case<'_>) -> Result {
     ensure!(said.code == 1 && said.err.contains(&cause), "{said:?}");
     case.ok(&["rm", "-f", &holder])?;
     case.ok(&connect)?;
-    let filter = format!("network={outer}");
-    let now = case.ok(&["info", "--format", "{{.SystemTime}}"])?;
-    let told = case.ok(&["events", "--since", "1", "--until", &now, "--filter", &filter, "--format", "{{.Action}}"])?;
-    ensure!(told.lines().collect::<Vec<_>>() == ["create", "connect"], "{told}");
+    case.ok(&["network", "disconnect", &outer, &name])?;
+    case.ok(&["network", "rm", &outer])?;
+    let told = listener
+        .until("its end", |events| events.iter().any(|event| event["Action"] == "destroy").then(|| events.to_vec()))?;
+    let actions: Vec<&Value> = told.iter().map(|event| &event["Action"]).collect();
+    ensure!(actions == ["create", "connect", "disconnect", "destroy"], "{told:?}");
     Ok(())
 }

@@ -35,9 +35,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 ///
 /// # Errors
 /// When a side breaks off otherwise: also by an end, if it could not be written to before and is `one`, whose question may be half
-/// of it, or never said anything. When neither takes anything, or one does not and nothing has come from it, or gone to the other one,
-/// for two seconds. All that had been said was passed on, if that took less than two seconds. Whoever closes the other side then should
-/// make it look like a break, not like an end.
+/// of it, or never said anything. When neither takes anything, or `one` does not and nothing has come from it, or gone to `two`, for two
+/// seconds. All that had been said was passed on, if that took less than two seconds. Whoever closes the other side then should make it
+/// look like a break, not like an end.
 pub async fn both(
     one: &mut (impl AsyncRead + AsyncWrite + Unpin + Send),
     two: &mut (impl AsyncRead + AsyncWrite + Unpin + Send),

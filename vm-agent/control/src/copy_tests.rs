@@ -139,6 +139,19 @@ async fn who_takes_nothing_and_cannot_be_passed_on_is_left() {
     copying.await.unwrap().unwrap_err();
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_answer_of_a_peer_that_takes_nothing_waits_for_a_slow_reader() {
+    // More than the client's end holds.
+    let (mut client, copying) = client_of(true, (0..10).map(|_| Ok(&[7; 200][..])));
+    client.write_all(b"?").await.unwrap();
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        client.read_exact(&mut [0; 200]).await.unwrap();
+    }
+    assert_eq!(read(&mut client).await, "");
+    copying.await.unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn what_came_before_a_break_is_passed_on() {
     let (mut client, copying) = client_of(false, [Ok(&b"half"[..]), reset()]);

@@ -194,7 +194,7 @@ impl Networks {
                         done.push(Done::Opened(published));
                     }
                     // A machine without IPv6.
-                    Err(ForwardError::NoAddress | ForwardError::Unsupported(_)) if place.optional => {
+                    Err(ForwardError::NoAddress) if place.optional => {
                         self.inner.state().ports.release(group.protocol, ip, host_port);
                     }
                     Err(e) => {

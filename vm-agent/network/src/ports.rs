@@ -233,7 +233,10 @@ mod tests {
             host_ports: *host_ports,
         };
         let requests: Vec<PortRequest> = requests.iter().map(request).collect();
-        let place = |p: &Place| format!("{}>{}{}", p.host_ip, p.target, if p.routed { " routed" } else { "" });
+        let place = |p: &Place| {
+            let (routed, optional) = (if p.routed { " routed" } else { "" }, if p.optional { " optional" } else { "" });
+            format!("{}>{}{routed}{optional}", p.host_ip, p.target)
+        };
         groups(&requests, reach).iter().map(|g| g.places.iter().map(place).collect::<Vec<_>>().join(", ")).collect()
     }
 
@@ -248,8 +251,8 @@ mod tests {
             families: Families::BOTH,
         };
         let any = [("", Some((80, 80)))];
-        assert_eq!(shown(&any, both), ["0.0.0.0>10.0.0.2, ::>fd00::2"]);
-        assert_eq!(shown(&any, Reach { ipv6: None, ..both }), ["0.0.0.0>10.0.0.2, ::>10.0.0.2"]);
+        assert_eq!(shown(&any, both), ["0.0.0.0>10.0.0.2, ::>fd00::2 optional"]);
+        assert_eq!(shown(&any, Reach { ipv6: None, ..both }), ["0.0.0.0>10.0.0.2, ::>10.0.0.2 optional"]);
         assert_eq!(shown(&any, Reach { ipv4: None, ..both }), ["::>fd00::2"]);
         assert_eq!(shown(&any, Reach { on_ipv6: false, ..both }), ["0.0.0.0>10.0.0.2"]);
         assert_eq!(shown(&any, Reach { binding: Some(Ipv4Addr::LOCALHOST.into()), ..both }), ["127.0.0.1>10.0.0.2"]);
@@ -258,10 +261,12 @@ mod tests {
         let four = Reach { ipv6: None, families: Families { ipv4: true, ipv6: false }, ..both };
         assert_eq!(shown(&[("", None), ("::1", None)], four), ["0.0.0.0>10.0.0.2"]);
         let six = Reach { ipv4: None, families: Families { ipv4: false, ipv6: true }, ..both };
-        assert_eq!(shown(&[("", None), ("127.0.0.1", None)], six), ["::>fd00::2"]);
+        assert_eq!(shown(&[("", None), ("127.0.0.1", None)], six), ["::>fd00::2 optional"]);
+        assert_eq!(shown(&[("::", None)], six), ["::>fd00::2"]);
+        assert_eq!(shown(&any, Reach { binding: Some(Ipv6Addr::UNSPECIFIED.into()), ..six }), ["::>fd00::2"]);
         let routed = Reach { routed: [true, false], ..both };
         assert_eq!(shown(&[("127.0.0.1", None)], routed), ["0.0.0.0>10.0.0.2 routed"]);
-        assert_eq!(shown(&any, routed), ["0.0.0.0>10.0.0.2 routed, ::>fd00::2"]);
+        assert_eq!(shown(&any, routed), ["0.0.0.0>10.0.0.2 routed, ::>fd00::2 optional"]);
         // The same number for all addresses of a port, and exact numbers before ranges.
         let several = [("127.0.0.2", None), ("127.0.0.3", Some((80, 80))), ("127.0.0.1", None), ("::1", None)];
         assert_eq!(

@@ -387,6 +387,57 @@ impl crate::Containers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use network::{Driver, Ipam, Network, Scope};
+
+    fn bridge(name: &str, enable_ipv4: bool, enable_ipv6: bool) -> Network {
+        Network {
+            id: name.to_owned(),
+            name: name.to_owned(),
+            created: std::time::SystemTime::UNIX_EPOCH,
+            scope: Scope::Local,
+            driver: Driver::Bridge,
+            enable_ipv4,
+            enable_ipv6,
+            internal: false,
+            attachable: false,
+            config_only: false,
+            config_from: None,
+            ipam: Ipam { driver: "default".to_owned(), options: None, config: Vec::new() },
+            options: Default::default(),
+            labels: Default::default(),
+            containers: Default::default(),
+        }
+    }
+
+    /// The ways out of networks of one priority, in no order.
+    fn ways(networks: &[&Network]) -> Vec<String> {
+        let mut networks: Vec<_> = networks.iter().map(|network| (0, (*network).clone())).collect();
+        networks.reverse();
+        let shown = |(network, Families { ipv4, ipv6 }): &(Network, Families)| {
+            let families = [(ipv4, "4"), (ipv6, "6")].map(|(leads, family)| if *leads { family } else { "" });
+            format!("{} for {}", network.name, families.concat())
+        };
+        ways_out(&mut networks).iter().map(shown).collect()
+    }
+
+    #[test]
+    fn each_family_has_its_way_out() {
+        let (four, six, dual) = (bridge("b", true, false), bridge("c", false, true), bridge("d", true, true));
+        let closed = Network { internal: true, ..bridge("a", true, true) };
+        assert_eq!(ways(&[&closed]), [""; 0]);
+        assert_eq!(ways(&[&closed, &four]), ["b for 46"]);
+        assert_eq!(ways(&[&closed, &six]), ["c for 6"]);
+        assert_eq!(ways(&[&four, &six]), ["b for 4", "c for 6"]);
+        assert_eq!(ways(&[&four, &six, &dual]), ["d for 46"]);
+        // Whatever the priority: what leads out for both comes before what does for one.
+        for single in [&four, &six] {
+            assert_eq!(ways(&[single, &dual]), ["d for 46"]);
+            let mut networks = [(1, single.clone()), (0, dual.clone())];
+            assert_eq!(ways_out(&mut networks)[0].0.name, "d");
+        }
+        let mut networks = [(0, four), (1, bridge("z", true, false))];
+        assert_eq!(ways_out(&mut networks)[0].0.name, "z");
+    }
 
     #[test]
     fn ports() {
