@@ -140,6 +140,7 @@ mod tests {
             Error::SecondDaemon { pid: "7".into(), place: "/d".into() },
             Error::Locked { path: "/f".into(), pid: Some(7), seconds: 11 },
             Error::Locked { path: "/f".into(), pid: None, seconds: 11 },
+            Error::LateCertificates { folder: "/tls".into(), seconds: 3 },
             Error::DiskInUse { path: "/d".into() },
             Error::DaemonUnreachable { pid: 7, runtime: "/r".into() },
             Error::DaemonSilent { seconds: 10, log: "/log".into() },

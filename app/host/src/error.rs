@@ -33,6 +33,8 @@ pub enum Error {
         "{path} is there, and with a new authority every client would need new files: `berth tls renew` keeps it, `berth tls create --force` replaces it"
     )]
     CertificatesExist { path: PathBuf },
+    #[error("the certificates in {folder} could not be looked at within {seconds} s: is that folder's disk there?")]
+    LateCertificates { folder: PathBuf, seconds: u64 },
     #[error("{path} cannot be used: {reason}; {remedy}")]
     BadCertificate { path: PathBuf, reason: String, remedy: String },
     #[error(

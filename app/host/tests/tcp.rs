@@ -398,6 +398,11 @@ async fn a_home_folder_that_hangs_keeps_nobody_from_the_socket() {
         tokio::time::timeout(PATIENCE, local.read_to_string(&mut answer)).await.expect("an answer").unwrap();
         assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     }
+    // Nor from the status, which says what it could not look at.
+    let client = Client::connect(home.paths.clone()).await.unwrap();
+    let status = client.status();
+    let notes = tokio::time::timeout(PATIENCE, status).await.expect("a status").unwrap().machine.notes;
+    assert!(notes.iter().any(|note| note.contains("could not be looked at within 3 s")), "{notes:?}");
 }
 
 #[tokio::test]
@@ -483,17 +488,25 @@ async fn nothing_is_replaced_unasked_and_all_is_private() {
     std::fs::create_dir(clients.join(".ci.new")).unwrap();
     std::fs::write(clients.join(".ci.new/cert.pem"), "half of a certific").unwrap();
     assert_eq!(certificates.list().unwrap(), all);
+    std::fs::create_dir(clients.join(".gone.old")).unwrap();
+    std::fs::write(clients.join(".gone.old/key.pem"), "a key").unwrap();
     certificates.client("ci", Lifetime::default(), true).unwrap();
     let renewed = certificates.list().unwrap();
     assert_eq!(renewed.len(), all.len());
     assert_ne!(renewed[3].sha256, all[3].sha256);
-    assert!(!clients.join(".ci.new").exists() && !clients.join(".ci.old").exists());
+    let left = |name: &str| clients.join(name).exists();
+    assert!(!left(".ci.new") && !left(".ci.old") && !left(".gone.old"));
+    assert!(left(".DS_Store") && left("empty"));
 
-    // So is what is left of one that was ended in the middle, and it goes, since there is a key in it.
+    // So is what is left of one that was ended in the middle, and it goes, since there is a key in it. What has other names stays.
     let unfinished = certificates.folder().join("ca-key.pem.1-0.new");
     std::fs::write(&unfinished, "half of a k").unwrap();
+    let foreign = ["server.new", "x.1-.new", "1-0.new"].map(|name| certificates.folder().join(name));
+    foreign.iter().for_each(|path| std::fs::write(path, "mine").unwrap());
+    let folder = certificates.folder().join("x.1-0.new");
+    std::fs::create_dir(&folder).unwrap();
     certificates.renew(&[], Lifetime::default()).unwrap();
-    assert!(!unfinished.exists());
+    assert!(!unfinished.exists() && foreign.iter().all(|path| path.exists()) && folder.exists());
 
     // A damaged file is named, with what mends it.
     std::fs::write(clients.join("ci/cert.pem"), "x").unwrap();

@@ -98,9 +98,9 @@ impl Tcp {
                 let refuses = security.config().err().map(|error| error.chain());
                 Ok(refuses.into_iter().chain(tls::warnings(&paths)).collect())
             });
-            let late = |_| {
-                Err(Error::File { action: "read", path: self.paths.tls_dir(), source: io::ErrorKind::TimedOut.into() })
-            };
+            // Be it the folder, or those who looked before: they have the same turns.
+            let late =
+                |_| Err(Error::LateCertificates { folder: self.paths.tls_dir(), seconds: LOOK_PATIENCE.as_secs() });
             let told = tokio::time::timeout(LOOK_PATIENCE, of_certificates).await.unwrap_or_else(late);
             for note in told.unwrap_or_else(|error| vec![error.chain()]) {
                 if !notes.contains(&note) {

@@ -90,15 +90,20 @@ pub fn write_all_private(files: &[(&Path, &[u8])]) -> Result<()> {
     }
 }
 
-/// The extension of a file that is not whole yet.
-pub(crate) const UNFINISHED: &str = "new";
-
 /// Where the new file of `path` is written. Two writers at once must not meet in one.
 fn temporary(path: &Path) -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}-{}.{UNFINISHED}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+    temporary.push(format!(".{}-{}.new", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
     PathBuf::from(temporary)
+}
+
+/// Whether `path` has the name of a [`temporary`] one.
+pub(crate) fn is_temporary(path: &Path) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".new"));
+    let marks = name.and_then(|name| name.rsplit_once('.')).and_then(|(_, marks)| marks.split_once('-'));
+    marks.is_some_and(|(process, number)| digits(process) && digits(number))
 }
 
 /// Opens the folder `dir` to be locked. That leaves no file behind, and needs no permission but to read, so that root's lock keeps

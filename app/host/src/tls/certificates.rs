@@ -16,6 +16,9 @@ const AUTHORITY_DAYS: u16 = 3650;
 /// What this computer's own client is called.
 const OWN_CLIENT: &str = "client";
 
+/// What the names of a client's folder end in while it is made, and while the one before is there still.
+const HALF_MADE: [&str; 2] = ["new", "old"];
+
 /// How long what is signed is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lifetime {
@@ -123,10 +126,7 @@ impl Certificates {
         let clients = self.paths.tls_clients_dir();
         sys::create_private_dir(&clients)?;
         // The folder is there with all that belongs into it, or not at all. No client's name begins with a dot.
-        let [new, old] = ["new", "old"].map(|what| clients.join(format!(".{name}.{what}")));
-        for left in [&new, &old] {
-            remove(left)?;
-        }
+        let [new, old] = HALF_MADE.map(|what| clients.join(format!(".{name}.{what}")));
         sys::create_private_dir(&new)?;
         for (file, text) in
             [(CLIENT_KEY, &pair.key), (CLIENT_CERTIFICATE, &pair.certificate), (CA, &authority.certificate)]
@@ -153,16 +153,9 @@ impl Certificates {
         all.push(Known::read(Role::Server, &self.file(SERVER_CERTIFICATE))?);
         all.push(Known::read(Role::Client, &self.file(CLIENT_CERTIFICATE))?);
         let clients = self.paths.tls_clients_dir();
-        let mut folders = match std::fs::read_dir(&clients) {
-            Ok(entries) => entries
-                .map(|entry| entry.map(|entry| entry.path()))
-                .collect::<std::io::Result<Vec<_>>>()
-                .map_err(Error::file("read", &clients))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(source) => return Err(Error::File { action: "read", path: clients, source }),
-        };
+        let mut folders = entries(&clients)?;
         folders.sort();
-        for folder in folders {
+        for (folder, _) in folders {
             // What others put there is no client, and one whose making was broken off has no name yet.
             let hidden = folder.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
             let certificate = folder.join(CLIENT_CERTIFICATE);
@@ -237,13 +230,17 @@ impl Certificates {
         Ok(held)
     }
 
-    /// Removes what somebody who was ended in the middle had written beside the files that were to be replaced: it has keys in it.
+    /// Removes what somebody who was ended in the middle had written beside the files, or clients' folders, that were to be replaced:
+    /// it has keys in it. What has no name of ours is not ours.
     fn clear_broken_off(&self) -> Result<()> {
-        let folder = self.folder();
-        for entry in std::fs::read_dir(&folder).map_err(Error::file("read", &folder))? {
-            let path = entry.map_err(Error::file("read", &folder))?.path();
-            if path.extension().is_some_and(|extension| extension == sys::UNFINISHED) {
+        for (path, is_folder) in entries(&self.folder())? {
+            if !is_folder && sys::is_temporary(&path) {
                 std::fs::remove_file(&path).map_err(Error::file("remove", &path))?;
+            }
+        }
+        for (path, is_folder) in entries(&self.paths.tls_clients_dir())? {
+            if is_folder && is_half_made(&path) {
+                remove(&path)?;
             }
         }
         Ok(())
@@ -256,6 +253,28 @@ impl Certificates {
     fn failed(&self, name: &str, error: &rcgen::Error) -> Error {
         bad(&self.file(name), error)
     }
+}
+
+/// What is in a folder, each with whether it is a folder itself (a link to one is none); nothing is in a folder that is not there.
+fn entries(folder: &Path) -> Result<Vec<(PathBuf, bool)>> {
+    let read = || -> std::io::Result<Vec<(PathBuf, bool)>> {
+        let mut all = Vec::new();
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            all.push((entry.path(), entry.file_type()?.is_dir()));
+        }
+        Ok(all)
+    };
+    match read() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => read.map_err(Error::file("read", folder)),
+    }
+}
+
+/// Whether a client's folder has the name of one that is being made, or that is being replaced.
+fn is_half_made(folder: &Path) -> bool {
+    let name = folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix('.'));
+    name.and_then(|name| name.rsplit_once('.')).is_some_and(|(_, what)| HALF_MADE.contains(&what))
 }
 
 fn check(names: &[String]) -> Result<()> {
