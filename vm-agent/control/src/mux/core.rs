@@ -97,7 +97,7 @@ struct Stream {
     reset: Option<Reason>,
     /// Its user is gone; it lives on only to send what is left.
     dropped: bool,
-    /// Its user went without finishing: a reset follows what is left.
+    /// Its user went without finishing: a reset follows what is left, unless [`Core::reset`] comes first.
     broken: bool,
     /// Something arrived that nobody will read any more: a reset must follow our end.
     unread: bool,
@@ -204,7 +204,8 @@ impl Core {
         Read::Bytes(n)
     }
 
-    /// The user lets go of the stream. What was written still arrives; then the stream is reset unless it was finished.
+    /// The user lets go of the stream. What was written still arrives; then the stream is reset unless it was finished. One that was not
+    /// loses what is left when its session breaks it off before ([`Core::reset`]).
     pub fn drop_stream(&mut self, id: u32) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         stream.dropped = true;

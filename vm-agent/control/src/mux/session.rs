@@ -31,9 +31,9 @@ pub struct Incoming {
 /// How long what was written before a break may stand still on its way.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// One stream. What was written arrives, also when it is dropped; dropping it before [`tokio::io::AsyncWriteExt::shutdown`] then
-/// resets it: the other side's reads fail once they gave all that came, its writes once that has left here, or could not for two
-/// seconds (until then what it writes is thrown away). Flushing does nothing: bytes leave as soon as they can.
+/// One stream. After [`tokio::io::AsyncWriteExt::shutdown`] what was written arrives, also when it is dropped. Dropped before, it is
+/// reset: the other side's reads fail once they gave all that came, its writes once what was written has left here, or nothing of it
+/// could for two to four seconds (until then what it writes is thrown away). Flushing does nothing: bytes leave as soon as they can.
 #[derive(Debug)]
 pub struct MuxStream {
     id: u32,
@@ -265,6 +265,7 @@ impl Drop for MuxStream {
         self.shared.lock().wakers.remove(&self.id);
         self.shared.with(|core| core.drop_stream(self.id));
         let owed = self.shared.lock().core.owed_by_broken(self.id);
+        // Without a runtime nobody looks at it any more: it stands still until its peer reads, or goes.
         if let (Some(owed), Ok(runtime)) = (owed, tokio::runtime::Handle::try_current()) {
             runtime.spawn(break_off(self.shared.clone(), self.id, owed));
         }
@@ -272,7 +273,7 @@ impl Drop for MuxStream {
 }
 
 /// Resets a stream that was broken off once nothing of what it owes has left for [`LAST_WORDS`]: the other side may be one that never
-/// reads, and goes on for nobody until it hears of the break.
+/// reads, and goes on for nobody until it hears of the break. It looks at intervals, so that takes up to twice as long.
 async fn break_off(shared: Arc<Shared>, id: u32, mut owed: usize) {
     loop {
         tokio::time::sleep(LAST_WORDS).await;
