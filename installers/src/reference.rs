@@ -32,9 +32,12 @@ debian=$1 run=$2; shift 2
 root=$run/root
 mkdir -p "$root" "$run/upper" "$run/work" "$run/data"
 ip link set lo up
-# dockerd takes a bridge of another name than its own only if it is there.
+# dockerd takes a bridge of another name than its own only if it is there. `none` is its word for no bridge.
 for argument in "$@"; do
-    case $argument in --bridge=*) ip link add "${argument#--bridge=}" type bridge ;; esac
+    case $argument in
+    --bridge=none) ;;
+    --bridge=?*) ip link add "${argument#--bridge=}" type bridge ;;
+    esac
 done
 mount -t overlay -o "lowerdir=$debian,upperdir=$run/upper,workdir=$run/work" overlay "$root"
 mount -t proc proc "$root/proc"
