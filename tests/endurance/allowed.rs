@@ -1,4 +1,5 @@
-//! Server's errors that are dockerd's own for the same requests, each asked of dockerd 28.5.2; and the two of the engine's own.
+//! Server's errors that are dockerd's own for the same requests, asked of dockerd 28.5.2 unless it says otherwise; and those of the
+//! engine's own.
 
 /// One of them.
 struct Own {
@@ -31,7 +32,9 @@ const OWN: &[Own] = &[
     own("/images/search", 500, r#"Get \"http"#),
     own("/distribution/", 500, r#"Get \"http"#),
     own("/distribution/", 500, "no manifest found for full image ID"),
-    // An archive that is none, or has no image: dockerd's words there name files of its own.
+    // A dockerd without plugins, which was not to be asked: by its source.
+    own("/plugins/", 500, "plugins are not supported on this platform"),
+    // An archive that is none, or has no image. The status is dockerd's; its words name files of its own, these do not.
     own("/images/load", 500, "the archive "),
     // A limit that the kernel, or the runtime for it, does not take.
     own("/update", 500, "Cannot update container"),
@@ -39,13 +42,12 @@ const OWN: &[Own] = &[
     own("/", 503, "This node is not a swarm manager"),
     own("/swarm/leave", 503, "This node is not part of a swarm"),
     own("/volumes/", 503, "volume update only valid for cluster volumes, but swarm is unavailable"),
-    // Not dockerd's words: what docs/api-coverage.md has under "not yet", and what needs code of plugins.
+    // Not dockerd's: what docs/api-coverage.md has under "not yet".
     own("/build", 501, "this engine cannot build images"),
     own("/session", 501, "this engine cannot build images"),
-    own("/plugins/", 501, "plugins are not supported on this platform"),
 ];
 
-/// Whether dockerd gives that answer, too.
+/// Whether it is one of these.
 pub(crate) fn is_dockerds(path: &str, status: u16, text: &str) -> bool {
     OWN.iter().any(|own| path.contains(own.path) && status == own.status && text.contains(own.words))
 }

@@ -111,12 +111,9 @@ pub(super) async fn create(call: Call) -> Answer {
     Err(unavailable())
 }
 
-/// dockerd's words where it has no plugins, and why we have none.
+/// What a dockerd that was built without plugins answers.
 fn unavailable() -> Failure {
-    Failure::not_implemented(
-        "plugins are not supported on this platform: this engine runs no code of others beside itself, use its own drivers for \
-         volumes, networks and logs",
-    )
+    Failure::internal("plugins are not supported on this platform")
 }
 
 /// The plugin in a registry that the request is about.
