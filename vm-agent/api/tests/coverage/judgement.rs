@@ -25,8 +25,13 @@ pub(crate) enum Judgement {
     Done(Done),
     /// Accepted without effect, for a reason.
     Harmless { harmless: String },
-    /// Refused with the reference's words; `because` is one of the reasons.
-    Refused { refused: String, because: String },
+    /// Refused with the reference's words; `because` is one of the reasons. `done`: but for these values.
+    Refused {
+        refused: String,
+        because: String,
+        #[serde(default)]
+        done: Option<String>,
+    },
     /// The reference does it and this engine does not yet.
     Missing { missing: String },
 }

@@ -111,7 +111,7 @@ fn is_recorded<'a>(
     judgement: &Judgement,
     mut recordings: impl Iterator<Item = &'a Value>,
 ) {
-    let Judgement::Refused { refused, because } = judgement else { return };
+    let Judgement::Refused { refused, because, .. } = judgement else { return };
     assert!(judgements.reasons.contains_key(because), "{what}: no reason `{because}`");
     if judgements.unrecorded.contains(because) {
         return;
@@ -136,5 +136,8 @@ fn the_page_is_what_the_judgements_say() {
         std::fs::write(&path, &written).expect("the page is written");
     }
     let page = std::fs::read_to_string(&path).unwrap_or_default();
+    // The counts, for whoever reads the tests' output.
+    let counts = written.lines().skip_while(|line| *line != page::COUNTS).take_while(|line| !line.is_empty());
+    counts.for_each(|line| println!("{line}"));
     assert!(page == written, "docs/api-coverage.md is out of date: run this test with BERTH_WRITE_PAGES=1");
 }

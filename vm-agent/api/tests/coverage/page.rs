@@ -11,18 +11,22 @@ This page is written by a test from `vm-agent/api/tests/coverage/judgements.toml
 with the route table and with what dockerd 28 was recorded to refuse.
 
 *done*: as dockerd does, by the judgement of who wrote the row; the suites in `tests` try what matters of it, and no test goes through all
-of it. *harmless*: accepted, and why it has no effect here. *refused*: with dockerd's own words, because of a feature that
-is off; for the reasons marked \\* the words are not proved by a recording, since the recorded dockerd had the feature. *not yet*: dockerd does it,
-this engine does not.
+of it. *in part*: done for the values that the row names, the others are refused. *harmless*: accepted, and why it has no effect here. *refused*: with
+dockerd's own words, because of a feature that is off; for the reasons marked \\* no recording proves the words: the recorded dockerd had the feature,
+or a case of `tests/cli` asks for it. *not yet*: dockerd does it, this engine does not.
 ";
+
+/// The head of the table that says how many there are of each.
+pub(crate) const COUNTS: &str = "| | done | in part | harmless | refused | not yet |";
+const WORDS: [&str; 5] = ["done", "in part", "harmless", "refused", "not yet"];
 
 pub(crate) fn render(judgements: &Judgements) -> String {
     let mut page = HEAD.to_owned();
-    page.push_str("\n| | done | harmless | refused | not yet |\n|---|---|---|---|---|\n");
+    page.push_str(&format!("\n{COUNTS}\n|{}\n", "---|".repeat(WORDS.len() + 1)));
     let lists = [("Endpoints", &judgements.endpoints), ("Fields of a creation", &judgements.fields)];
     for (title, list) in lists {
         let count = |wanted: &str| list.values().filter(|judgement| word(judgement) == wanted).count();
-        let counts = ["done", "harmless", "refused", "not yet"].map(|wanted| count(wanted).to_string());
+        let counts = WORDS.map(|wanted| count(wanted).to_string());
         let _ = writeln!(page, "| {title} | {} |", counts.join(" | "));
     }
     page.push_str("\nWhy something is refused:\n\n");
@@ -43,7 +47,10 @@ fn table(page: &mut String, list: &BTreeMap<String, Judgement>) {
         let note = match judgement {
             Judgement::Done(_) => String::new(),
             Judgement::Harmless { harmless } => harmless.clone(),
-            Judgement::Refused { refused, because } => format!("{because}: `{refused}`"),
+            Judgement::Refused { refused, because, done: None } => format!("{because}: `{refused}`"),
+            Judgement::Refused { refused, because, done: Some(done) } => {
+                format!("done: {done}; refused: {because}: `{refused}`")
+            }
             Judgement::Missing { missing } => missing.clone(),
         };
         let _ = writeln!(page, "| `{what}` | {} | {} |", word(judgement), note.replace('|', "\\|"));
@@ -54,7 +61,8 @@ fn word(judgement: &Judgement) -> &'static str {
     match judgement {
         Judgement::Done(_) => "done",
         Judgement::Harmless { .. } => "harmless",
-        Judgement::Refused { .. } => "refused",
+        Judgement::Refused { done: None, .. } => "refused",
+        Judgement::Refused { done: Some(_), .. } => "in part",
         Judgement::Missing { .. } => "not yet",
     }
 }
