@@ -17,6 +17,8 @@ fn accept(request: &Request) -> Answer {
     match (request.method.as_str(), request.path.contains("/blobs/")) {
         ("HEAD", _) => Answer::new(404, ""),
         ("POST", _) => Answer::new(202, "").header("Location", &format!("{}session", request.path)),
+        // Where the session goes on is the registry's to say.
+        ("PATCH", _) => Answer::new(202, "").header("Location", &request.path.replace("session", "next?state=a%2Fb")),
         ("PUT", _) => Answer::new(201, ""),
         _ => Answer::new(200, "{}"),
     }
@@ -33,8 +35,44 @@ async fn push_with(server: &Server, size: usize, config: RegistryConfig) -> imag
     bench.images.push(&Reference::parse(&name).unwrap(), &Auth::Anonymous, &Sink::silent()).await
 }
 
-fn puts(server: &Server) -> usize {
-    server.seen.lock().unwrap().iter().filter(|r| r.method == "PUT" && r.path.contains("/blobs/")).count()
+/// How many requests about blobs had this method.
+fn count(server: &Server, method: &str) -> usize {
+    server.seen.lock().unwrap().iter().filter(|r| r.method == method && r.path.contains("/blobs/")).count()
+}
+
+/// As dockerd's client does it: the content in one chunk, which is named where the session went on to.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blob_is_sent_and_then_named() {
+    let server = Server::start(accept).await;
+    push(&server, 100).await.unwrap();
+    let seen = server.seen.lock().unwrap();
+    let of = |method: &str| {
+        let requests = seen.iter().filter(|request| request.method == method && request.path.contains("/blobs/"));
+        requests.map(|request| (request.path.as_str(), request.headers["content-length"].as_str())).collect::<Vec<_>>()
+    };
+    let (chunks, names) = (of("PATCH"), of("PUT"));
+    // The layer and the configuration.
+    assert_eq!((chunks.len(), names.len()), (2, 2), "{seen:?}");
+    assert!(
+        chunks.iter().all(|(path, length)| *path == "/v2/app/blobs/uploads/session" && *length != "0"),
+        "{chunks:?}"
+    );
+    for (path, length) in names {
+        assert!(path.starts_with("/v2/app/blobs/uploads/next?state=a%2Fb&digest=sha256%3A"), "{path}");
+        assert_eq!(length, "0");
+    }
+}
+
+/// A session that goes on where it was needs no word of the registry's about it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_may_stay_where_it_is() {
+    let server = Server::start(|request| match request.method.as_str() {
+        "PATCH" => Answer::new(202, ""),
+        _ => accept(request),
+    })
+    .await;
+    push(&server, 100).await.unwrap();
+    assert_eq!(server.count("/v2/app/blobs/uploads/session?digest=sha256"), 2);
 }
 
 /// Longer in all than any silence may be, and no silence as long.
@@ -46,7 +84,7 @@ async fn a_slow_upload_is_no_stalled_one() {
     config.patience.stall = Duration::from_secs(5);
     push_with(&server, SIZE, config).await.unwrap();
     // The layer and the configuration, each once.
-    assert_eq!(puts(&server), 2);
+    assert_eq!((count(&server, "PATCH"), count(&server, "PUT")), (2, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,8 +96,8 @@ async fn an_upload_that_stalls_is_given_up() {
         let server = Server::eating(appetite, accept).await;
         let error = push_with(&server, SIZE, impatient()).await.unwrap_err();
         assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
-        assert!(error.to_string().starts_with("Put \"http://") && error.to_string().contains(words), "{error}");
-        assert_eq!(puts(&server), 3);
+        assert!(error.to_string().starts_with("Patch \"http://") && error.to_string().contains(words), "{error}");
+        assert_eq!((count(&server, "PATCH"), count(&server, "PUT")), (3, 0));
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use oci_client::errors::{OciEnvelope, OciError, OciErrorCode};
-use reqwest::{Response, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 use serde::Deserialize;
 
 use crate::{Error, Kind, Reference};
@@ -63,11 +63,17 @@ struct OddEntry {
     message: Option<String>,
 }
 
+/// A method as Go's client names it in its errors.
+fn spoken(method: &str) -> String {
+    let mut name = method.to_ascii_lowercase();
+    name[..1].make_ascii_uppercase();
+    name
+}
+
 impl Failure {
     /// From a request that got no answer.
     pub(super) fn no_answer(method: &str, url: &str, error: &reqwest::Error) -> Failure {
-        let mut name = method.to_ascii_lowercase();
-        name[..1].make_ascii_uppercase();
+        let name = spoken(method);
         let mut reason = reason(error);
         if let Some(host) = connection_refused(error) {
             reason = format!(
@@ -97,8 +103,9 @@ impl Failure {
     }
 
     /// From an upload that nothing moved any more.
-    pub(super) fn stalled(url: &str, what: &str) -> Failure {
-        Failure::BrokeOff(format!("Put \"{url}\": timed out: {what} (try again, or check the network)"))
+    pub(super) fn stalled(method: &Method, url: &str, what: &str) -> Failure {
+        let name = spoken(method.as_str());
+        Failure::BrokeOff(format!("{name} \"{url}\": timed out: {what} (try again, or check the network)"))
     }
 
     /// From an answer that is no success. Reads its body.

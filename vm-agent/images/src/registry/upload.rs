@@ -1,4 +1,5 @@
-//! Uploading blobs: a session is opened, the blob mounted from another repository or sent in one piece.
+//! Uploading blobs: a session is opened, the blob mounted from another repository, or sent in one chunk and then named, as dockerd does
+//! (`POST`, `PATCH`, `PUT` of the OCI distribution specification).
 
 use std::sync::Arc;
 
@@ -11,6 +12,8 @@ use super::Patience;
 use super::failure::{Failure, Tried};
 use super::manifest::header;
 use super::session::Session;
+
+const NO_ANSWER: &str = "the registry does not answer after the last byte";
 
 /// How a blob got there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,11 +66,27 @@ impl Session {
         }
         let malformed = |what: &str| (Failure::Protocol(format!("Post \"{start}\": {what}")), None);
         let location = header(&response, LOCATION.as_str()).ok_or_else(|| malformed("no location for the upload"))?;
-        // Relative locations are allowed, and the query must be kept: it holds the session's state.
-        let mut location = Url::parse(&start)
+        let location = Url::parse(&start)
             .and_then(|start| start.join(&location))
             .map_err(|_| malformed("the upload's location is no URL"))?;
+        let mut location = self.send_chunk(location, digest, size, body).await?;
         location.query_pairs_mut().append_pair("digest", &digest.to_string());
+        // The registry looks at the whole blob before it answers, which may take longer than other answers.
+        let named = self.send_body(&Method::PUT, location.as_str(), &empty);
+        match tokio::time::timeout(self.patience().answer, named).await {
+            Ok(named) => named.map(|_| Uploaded::Sent),
+            Err(_) => Err((Failure::stalled(&Method::PUT, location.as_str(), NO_ANSWER), None)),
+        }
+    }
+
+    /// Sends the blob's content; where the session goes on.
+    async fn send_chunk(
+        &self,
+        location: Url,
+        digest: &Digest,
+        size: u64,
+        body: impl Fn(Meter) -> std::io::Result<reqwest::Body>,
+    ) -> Tried<Url> {
         let (sender, taken) = watch::channel(0);
         let meter = Meter(Arc::new(sender));
         // Opened here, so that a blob that cannot be read is no network failure; a second try opens it again.
@@ -79,10 +98,15 @@ impl Session {
                 Err(_) => request,
             }
         };
-        tokio::select! {
-            sent = self.send_body(&Method::PUT, location.as_str(), &build) => sent.map(|_| Uploaded::Sent),
-            what = stall(taken, size, self.patience()) => Err((Failure::stalled(location.as_str(), what), None)),
-        }
+        let response = tokio::select! {
+            sent = self.send_body(&Method::PATCH, location.as_str(), &build) => sent?,
+            what = stall(taken, size, self.patience()) => {
+                return Err((Failure::stalled(&Method::PATCH, location.as_str(), what), None));
+            }
+        };
+        // Relative, or none for the same again; the query must be kept: it holds the session's state.
+        let next = location.join(&header(&response, LOCATION.as_str()).unwrap_or_default());
+        next.map_err(|_| (Failure::Protocol(format!("Patch \"{location}\": the upload's location is no URL")), None))
     }
 }
 
@@ -92,7 +116,7 @@ async fn stall(mut taken: watch::Receiver<u64>, size: u64, patience: &Patience) 
         let (longest, what) = if *taken.borrow_and_update() < size {
             (patience.stall, "the registry stopped taking data")
         } else {
-            (patience.answer, "the registry does not answer after the last byte")
+            (patience.answer, NO_ANSWER)
         };
         match tokio::time::timeout(longest, taken.changed()).await {
             Ok(Ok(())) => {}
