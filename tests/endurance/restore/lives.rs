@@ -12,7 +12,7 @@ use tests::terminal::Terminal;
 use tests::wait::until;
 
 use super::bytes::{Talk, repeats};
-use super::stage::Stage;
+use super::stage::{self, Stage};
 use crate::{Result, is_long};
 
 pub(crate) fn everything_lives_on(engine: &Engine) -> Result {
@@ -156,7 +156,7 @@ fn what_lived_is_of_use(stage: &Stage<'_>, engine: &Engine) -> Result {
     until("a probe by this engine", Duration::from_secs(60), || probed().ok().filter(|log| log.contains("ExitCode")))?;
     let names = docker.ok(&["ps", "-aq"])?;
     let names: Vec<&str> = names.lines().collect();
-    ensure!(names.len() == 19, "{names:?}");
+    ensure!(names.len() == stage::ALL, "{names:?}");
     docker.ok(&[&["rm", "-f"], &names[..]].concat())?;
     docker.ok(&["network", "rm", "names"])?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Twenty containers that do all sorts of things at a time.
+//! Twenty running containers that do all sorts of things at a time, with one that is paused and two that end and begin again.
 
 use std::process::Child;
 use std::time::Duration;
@@ -18,6 +18,13 @@ const PIECES: &str = "trap 'echo $i >&2; exit 33' TERM; i=0; \
     while :; do echo -n \"piece $((i=i+1)), \"; [ $((i % 30)) = 0 ] && usleep 30000; done";
 /// Ends when it is told to, with a code of its own.
 const MORTAL: &str = "trap 'exit 44' TERM; echo ready; while :; do usleep 20000; done";
+
+/// How many run all the time.
+const RUNNING: usize = 20;
+/// How many of them do nothing.
+const IDLE: usize = 8;
+/// All of the stage: with `paused`, `always` and `thrice`.
+pub(crate) const ALL: usize = RUNNING + 3;
 
 pub(crate) struct Stage<'a> {
     docker: &'a Docker,
@@ -54,9 +61,11 @@ impl<'a> Stage<'a> {
         stage.run("resolver", &["--network", "names"], &shell(look))?;
         let check = ["--health-cmd", "true", "--health-interval", "1s"];
         stage.run("healthy", &check, &["busybox", "sleep", "100000"])?;
-        for name in ["idle-1", "idle-2", "idle-3", "idle-4", "paused"] {
-            stage.run(name, &[], &["busybox", "sleep", "100000"])?;
+        for idle in 1..=IDLE {
+            stage.run(&format!("idle-{idle}"), &[], &["busybox", "sleep", "100000"])?;
         }
+        ensure!(stage.before.len() == RUNNING, "{} run", stage.before.len());
+        stage.run("paused", &[], &["busybox", "sleep", "100000"])?;
         docker.ok(&["pause", "paused"])?;
         for (name, policy, script) in
             [("always", "always", "echo run; exit 3"), ("thrice", "on-failure:3", "echo run; exit 4")]
