@@ -149,7 +149,7 @@ impl Inner {
             settings.sandbox_key = format!("/proc/{}/ns/net", run.pid);
         }
         // Old clients look for the default bridge's endpoint here.
-        if let Some(bridge) = networks.get("bridge") {
+        if let Some(bridge) = networks.get(network::DEFAULT_BRIDGE) {
             settings.endpoint_id.clone_from(&bridge.endpoint_id);
             settings.gateway.clone_from(&bridge.gateway);
             settings.ip_address.clone_from(&bridge.ip_address);

@@ -10,14 +10,11 @@ use crate::record::Record;
 use crate::service::Inner;
 use crate::{Error, Invalid, Result};
 use engine_api::{EndpointSettings, HostConfig};
-use network::Protocol;
+use network::{DEFAULT_BRIDGE, Protocol};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::net::{IpAddr, SocketAddrV4};
 use std::sync::Arc;
-
-/// The only network whose containers can be linked.
-pub(crate) const NETWORK: &str = "bridge";
 
 /// A link of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +60,7 @@ impl Inner {
     /// network none, as in dockerd: there its endpoint has them.
     pub(crate) fn links(&self, host: &HostConfig) -> Result<Vec<Link>> {
         let mut links: Vec<Link> = Vec::new();
-        if !matches!(host.network_mode.as_str(), "" | "default" | NETWORK | "none" | "host") {
+        if !matches!(host.network_mode.as_str(), "" | "default" | DEFAULT_BRIDGE | "none" | "host") {
             return Ok(links);
         }
         for text in host.links.iter().flatten() {
@@ -99,7 +96,7 @@ impl Inner {
     /// dockerd's where a linked container does not run, or is not on the default bridge.
     pub(crate) fn link_environment(&self, record: &Record) -> Result<Vec<String>> {
         let mut variables = Vec::new();
-        if !record.endpoints.contains_key(NETWORK) {
+        if !record.endpoints.contains_key(DEFAULT_BRIDGE) {
             return Ok(variables);
         }
         for link in &record.links {
@@ -108,7 +105,7 @@ impl Inner {
             let Some(child) = child.filter(|child| child.record.state.counts_as_running()) else {
                 return Err(Error::LinkNotRunning { child: self.link_name(link), link: full_name });
             };
-            if !child.record.endpoints.contains_key(NETWORK) {
+            if !child.record.endpoints.contains_key(DEFAULT_BRIDGE) {
                 return Err(Error::LinkElsewhere(link.child.clone()));
             }
             let address = self.link_addresses(&link.child).into_iter().find(IpAddr::is_ipv4);
@@ -137,7 +134,7 @@ impl Inner {
     /// Where a running container is on the default bridge.
     pub(crate) fn link_addresses(&self, child: &str) -> Vec<IpAddr> {
         let endpoints = self.services.networks.endpoints(child);
-        let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.network_name == NETWORK) else {
+        let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.network_name == DEFAULT_BRIDGE) else {
             return Vec::new();
         };
         let (four, six) = (endpoint.ipv4, endpoint.ipv6);

@@ -47,7 +47,7 @@ pub use files::{HostsFile, ResolvConf};
 pub use forward::{Binding, ForwardError, ForwardId, Forwarder, Protocol, Published};
 pub use lan::LanError;
 pub use names::{EndpointNames, NameChange, NameError, NameLink, NameService, NameSockets, Resolver};
-pub use network::{Driver, EndpointSummary, Ipam, Network, Pool, Scope};
+pub use network::{DEFAULT_BRIDGE, Driver, EndpointSummary, Ipam, Network, Pool, Scope};
 pub use networks::{Created, Networks, Settings};
 pub use options::parse_bool;
 pub use request::{IpamRequest, NetworkCreate, PoolRequest};

@@ -11,10 +11,7 @@ use crate::networks::{Networks, unabridged};
 use crate::nft::Element;
 use crate::sandbox::run;
 use crate::state::{Held, State};
-use crate::{Endpoint, Protocol, Result};
-
-/// The only network whose containers are linked by their ports.
-const BRIDGE: &str = "bridge";
+use crate::{DEFAULT_BRIDGE, Endpoint, Protocol, Result};
 
 /// A port of another container that an endpoint may use.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -50,7 +47,7 @@ impl Networks {
 
     /// Shuts what leads from and to an endpoint that leaves; from then on nothing is opened for it. Answers the failures.
     pub(crate) async fn shut_links(&self, endpoint: &Endpoint) -> Vec<String> {
-        if endpoint.network_name != BRIDGE {
+        if endpoint.network_name != DEFAULT_BRIDGE {
             return Vec::new();
         }
         // The filter and the record follow the state in the order of its changes.
@@ -86,7 +83,7 @@ impl Networks {
 impl State {
     /// The container's endpoint on the default bridge before and after.
     fn link(&mut self, container: &str, ports: Vec<(Protocol, SocketAddrV4)>) -> Option<(Held, Held)> {
-        let entry = self.find(BRIDGE).ok()?;
+        let entry = self.find(DEFAULT_BRIDGE).ok()?;
         let (bridge, icc, network) = (entry.bridge()?, entry.options.icc, entry.network.id.clone());
         let stays = |held: &&Held| held.endpoint.network_id == network && !self.unlinked.contains(&held.endpoint.id);
         let there: HashSet<Ipv4Addr> =

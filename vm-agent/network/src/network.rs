@@ -101,10 +101,13 @@ pub struct Network {
     pub containers: BTreeMap<String, EndpointSummary>,
 }
 
+/// The network of containers that name none. It is always there.
+pub const DEFAULT_BRIDGE: &str = "bridge";
+
 impl Network {
     /// True for `bridge`, `host` and `none`, which exist always and cannot be removed.
     pub fn predefined(&self) -> bool {
-        matches!(self.name.as_str(), "bridge" | "host" | "none")
+        matches!(self.name.as_str(), DEFAULT_BRIDGE | "host" | "none")
     }
 
     /// The driver as clients see it: a configuration has none, whatever it was made with.

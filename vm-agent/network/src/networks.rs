@@ -16,8 +16,8 @@ use crate::retire::Retirement;
 use crate::sandbox::run;
 use crate::state::{Entry, Held, State};
 use crate::{
-    Endpoint, EndpointRequest, EndpointWish, Error, Forwarder, InterfaceStats, NameService, Network, Result, Sandbox,
-    Understood,
+    DEFAULT_BRIDGE, Endpoint, EndpointRequest, EndpointWish, Error, Forwarder, InterfaceStats, NameService, Network,
+    Result, Sandbox, Understood,
 };
 
 /// What the composition root decides.
@@ -177,7 +177,7 @@ impl Networks {
     pub fn host_gateway(&self) -> IpAddr {
         let bridge = || {
             let state = self.inner.state();
-            state.find("bridge").ok()?.network.ipam.config.iter().find_map(|p| p.gateway)
+            state.find(DEFAULT_BRIDGE).ok()?.network.ipam.config.iter().find_map(|p| p.gateway)
         };
         self.inner.settings.host_gateway.or_else(bridge).unwrap_or(Ipv4Addr::LOCALHOST.into())
     }

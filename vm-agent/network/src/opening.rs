@@ -19,7 +19,9 @@ use crate::ports::{self, PortTable};
 use crate::retire::Retirement;
 use crate::sandbox::run;
 use crate::state::{Entry, Held, State};
-use crate::{Driver, Error, Forwarder, Ipam, NameService, Network, Networks, Pool, Result, Scope, Settings};
+use crate::{
+    DEFAULT_BRIDGE, Driver, Error, Forwarder, Ipam, NameService, Network, Networks, Pool, Result, Scope, Settings,
+};
 
 impl Networks {
     /// Whether a stored network needs the kernel's drivers for networks on a parent interface: load them, where the kernel
@@ -49,7 +51,7 @@ impl Networks {
             networks.put(&network.id, network, Durability::Durable).await?;
         }
         stored.extend(fresh);
-        for network in stored.iter_mut().filter(|network| network.name == "bridge") {
+        for network in stored.iter_mut().filter(|network| network.name == DEFAULT_BRIDGE) {
             if options::let_talk(&mut network.options, settings.icc) {
                 networks.put(&network.id, network, Durability::Durable).await?;
             }
@@ -119,7 +121,7 @@ fn entry(mut network: Network) -> Result<Entry> {
 /// The predefined networks that are not stored yet.
 fn predefined(stored: &[Network], settings: &Settings) -> Result<Vec<Network>> {
     let mut missing = Vec::new();
-    for (name, driver) in [("bridge", Driver::Bridge), ("host", Driver::Host), ("none", Driver::Null)] {
+    for (name, driver) in [(DEFAULT_BRIDGE, Driver::Bridge), ("host", Driver::Host), ("none", Driver::Null)] {
         if stored.iter().any(|n| n.name == name) {
             continue;
         }

@@ -2,13 +2,12 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 
 use network::{NetworkCreate, PortRequest, Protocol};
 use support::{
-    Engine, ask_tcp, ask_udp, here, isolated, outside, publish, request, run, run_within, serve_tcp, serve_udp,
-    unreachable,
+    Engine, ask_tcp, ask_udp, here, isolated, network, outside, publish, request, run, run_within, serve_tcp,
+    serve_udp, unreachable,
 };
 
 #[test]
@@ -63,7 +62,7 @@ fn the_first_packet_arrives() {
         for n in 0..40 {
             let network = format!("n{}", n % 4);
             if n < 4 {
-                engine.networks.create(NetworkCreate { name: network.clone(), ..Default::default() }).await.unwrap();
+                engine.networks.create(support::network(&network, &[], &[])).await.unwrap();
             }
             let (sandbox, at) = engine.container(&format!("c{n}"), &network, vec![]).await;
             let gateway = at.gateway_ipv4.unwrap();
@@ -102,7 +101,7 @@ fn published_ports_are_reached_from_everywhere() {
         assert_eq!(ask_tcp(&peer, "172.17.0.1:8080").as_deref(), Some("172.17.0.1"), "a neighbour by the gateway");
         assert_eq!(ask_udp(&peer, "172.17.0.1:8080").as_deref(), Some("172.17.0.1"));
         assert_eq!(ask_tcp(&web, "10.50.0.1:8080").as_deref(), Some("172.17.0.1"), "itself, by the machine's address");
-        engine.networks.create(NetworkCreate { name: "other".into(), ..Default::default() }).await.unwrap();
+        engine.networks.create(network("other", &[], &[])).await.unwrap();
         let (other, _) = engine.container("other", "other", vec![]).await;
         assert_eq!(ask_tcp(&other, "10.50.0.1:8080").as_deref(), Some("172.17.0.1"), "another network");
         // The way in for direct access stays shut for published ports, too.
@@ -192,13 +191,11 @@ fn networks_are_apart() {
         let dir = tempfile::tempdir().unwrap();
         let outside = outside();
         let engine = Engine::open(dir.path()).await;
-        let option = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
-        let quiet = option("com.docker.network.bridge.enable_icc", "false");
         for request in [
-            NetworkCreate { name: "one".into(), ..Default::default() },
-            NetworkCreate { name: "two".into(), ..Default::default() },
-            NetworkCreate { name: "inner".into(), internal: true, ..Default::default() },
-            NetworkCreate { name: "quiet".into(), options: quiet, ..Default::default() },
+            network("one", &[], &[]),
+            network("two", &[], &[]),
+            NetworkCreate { internal: true, ..network("inner", &[], &[]) },
+            network("quiet", &[], &[("com.docker.network.bridge.enable_icc", "false")]),
         ] {
             engine.networks.create(request).await.unwrap();
         }

@@ -2,22 +2,13 @@
 
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use network::{Attachment, EndpointRequest, IpamRequest, NetworkCreate, PoolRequest, Protocol, Sandbox};
-use support::{Engine, ask_tcp, id, isolated, publish, request, run, run_within, serve_tcp, within};
-
-fn named(name: &str) -> NetworkCreate {
-    NetworkCreate { name: name.into(), ..NetworkCreate::default() }
-}
-
-fn with_subnet(name: &str, subnet: &str) -> NetworkCreate {
-    let pool = PoolRequest { subnet: Some(subnet.parse().unwrap()), ..PoolRequest::default() };
-    NetworkCreate { ipam: IpamRequest { config: vec![pool], ..IpamRequest::default() }, ..named(name) }
-}
+use network::{Attachment, EndpointRequest, NetworkCreate, Protocol, Sandbox};
+use support::{Engine, ask_tcp, id, isolated, network, publish, request, run, run_within, serve_tcp, within};
 
 #[test]
 fn two_hundred_endpoints_come_and_go() {
@@ -50,7 +41,7 @@ fn two_hundred_endpoints_come_and_go() {
             }
         }
         // On a network with names the sandbox gets two sockets and a table of its own.
-        engine.networks.create(named("app")).await.unwrap();
+        engine.networks.create(network("app", &[], &[])).await.unwrap();
         let mut with_names = Vec::new();
         for n in 0..40 {
             let sandbox = Sandbox::create().await.unwrap();
@@ -102,8 +93,8 @@ fn a_container_on_several_networks() {
     isolated("a_container_on_several_networks", || async {
         let dir = tempfile::tempdir().unwrap();
         let engine = Engine::open(dir.path()).await;
-        engine.networks.create(with_subnet("alpha", "10.1.0.0/24")).await.unwrap();
-        engine.networks.create(with_subnet("beta", "10.2.0.0/24")).await.unwrap();
+        engine.networks.create(network("alpha", &["10.1.0.0/24"], &[])).await.unwrap();
+        engine.networks.create(network("beta", &["10.2.0.0/24"], &[])).await.unwrap();
         let sandbox = Sandbox::create().await.unwrap();
         let routes = |sandbox: &Sandbox| run_within(sandbox.as_fd(), "ip -o route show default");
         let beta = engine.networks.attach(request("c", "beta", &sandbox, vec![])).await.unwrap();
@@ -142,8 +133,8 @@ fn refusals_are_worded_as_dockerd_words_them() {
         let dir = tempfile::tempdir().unwrap();
         let engine = Engine::open(dir.path()).await;
         let networks = &engine.networks;
-        networks.create(with_subnet("given", "10.1.0.0/24")).await.unwrap();
-        networks.create(named("chosen")).await.unwrap();
+        networks.create(network("given", &["10.1.0.0/24"], &[])).await.unwrap();
+        networks.create(network("chosen", &[], &[])).await.unwrap();
         let (_first, endpoint) = engine.container("first", "given", vec![]).await;
         let sandbox = Sandbox::create().await.unwrap();
         let attach = async |network: &str, ip: &str| {
@@ -172,14 +163,17 @@ fn refusals_are_worded_as_dockerd_words_them() {
         assert!(networks.endpoints(&id("bad")).is_empty());
 
         let refused = async |request| networks.create(request).await.unwrap_err().to_string();
-        assert_eq!(refused(named("given")).await, "network with name given already exists");
-        assert_eq!(refused(named("bridge")).await, "operation is not permitted on predefined bridge network");
-        assert_eq!(refused(named(" ")).await, "invalid name: name is empty");
+        assert_eq!(refused(network("given", &[], &[])).await, "network with name given already exists");
         assert_eq!(
-            refused(with_subnet("x", "10.1.0.0/25")).await,
+            refused(network("bridge", &[], &[])).await,
+            "operation is not permitted on predefined bridge network"
+        );
+        assert_eq!(refused(network(" ", &[], &[])).await, "invalid name: name is empty");
+        assert_eq!(
+            refused(network("x", &["10.1.0.0/25"], &[])).await,
             "invalid pool request: Pool overlaps with other one on this address space"
         );
-        let driver = |driver: &str| NetworkCreate { driver: driver.into(), ..named("x") };
+        let driver = |driver: &str| NetworkCreate { driver: driver.into(), ..network("x", &[], &[]) };
         assert_eq!(refused(driver("foo")).await, "plugin \"foo\" not found");
         assert_eq!(refused(driver("host")).await, "only one instance of \"host\" network is allowed");
         assert_eq!(
@@ -210,7 +204,7 @@ fn names_reach_the_name_service() {
     isolated("names_reach_the_name_service", || async {
         let dir = tempfile::tempdir().unwrap();
         let engine = Engine::open(dir.path()).await;
-        engine.networks.create(named("app")).await.unwrap();
+        engine.networks.create(network("app", &[], &[])).await.unwrap();
         let app = engine.networks.inspect("app").unwrap().id;
         let sandbox = Sandbox::create().await.unwrap();
         let mut wanted = request("db", "app", &sandbox, vec![]);
@@ -252,7 +246,7 @@ fn names_reach_the_name_service() {
         engine.networks.rename(&id("db"), "store").await.unwrap();
         assert_eq!(engine.names.records.lock().unwrap()[&endpoint.id].names[0], "store");
         // A second network: the same sockets, more names.
-        engine.networks.create(named("back")).await.unwrap();
+        engine.networks.create(network("back", &[], &[])).await.unwrap();
         engine.networks.attach(request("db", "back", &sandbox, vec![])).await.unwrap();
         assert_eq!(engine.names.served.lock().unwrap()[&id("db")].0.networks.len(), 2);
         engine.networks.detach(&id("db"), "app", Some(&sandbox)).await.unwrap();
@@ -273,7 +267,7 @@ fn a_restarted_engine_keeps_the_living_and_collects_the_dead() {
         let dir = tempfile::tempdir().unwrap();
         let outside = support::outside();
         let engine = Engine::open(dir.path()).await;
-        engine.networks.create(named("app")).await.unwrap();
+        engine.networks.create(network("app", &[], &[])).await.unwrap();
         let (alive, at) = engine.container("alive", "app", vec![publish(Protocol::Tcp, 8080, 80)]).await;
         let (_dead, _) = engine.container("dead", "app", vec![publish(Protocol::Tcp, 8081, 80)]).await;
         serve_tcp(&alive, "0.0.0.0:80");
@@ -356,10 +350,9 @@ fn a_failure_does_not_end_the_adoption() {
         let dir = tempfile::tempdir().unwrap();
         run("ip link add card0 type veth peer name card1; ip link set card0 up");
         let engine = Engine::open(dir.path()).await;
-        engine.networks.create(named("app")).await.unwrap();
-        let options = [("parent".to_owned(), "card0".to_owned())].into();
-        let driver = "macvlan".to_owned();
-        engine.networks.create(NetworkCreate { driver, options, ..named("lan") }).await.unwrap();
+        engine.networks.create(network("app", &[], &[])).await.unwrap();
+        let lan = network("lan", &[], &[("parent", "card0")]);
+        engine.networks.create(NetworkCreate { driver: "macvlan".into(), ..lan }).await.unwrap();
         let (_odd, _) = engine.container("odd", "lan", vec![]).await;
         let (alive, at) = engine.container("alive", "app", vec![publish(Protocol::Tcp, 8080, 80)]).await;
         let (_dead, _) = engine.container("dead", "app", vec![publish(Protocol::Tcp, 8081, 80)]).await;
@@ -386,7 +379,7 @@ fn both_families_on_one_network() {
         let dir = tempfile::tempdir().unwrap();
         let outside = support::outside();
         let engine = Engine::open(dir.path()).await;
-        let dual = NetworkCreate { enable_ipv6: Some(true), ..with_subnet("dual", "fd99:1::/64") };
+        let dual = NetworkCreate { enable_ipv4: Some(true), ..network("dual", &["fd99:1::/64"], &[]) };
         engine.networks.create(dual).await.unwrap();
         let (a, at) = engine.container("a", "dual", vec![publish(Protocol::Tcp, 8080, 80)]).await;
         let (b, _) = engine.container("b", "dual", vec![]).await;
@@ -408,7 +401,7 @@ fn both_families_on_one_network() {
         assert_eq!(ask_tcp(&outside, "[fd50::1]:8080").as_deref(), Some("fd50::2"), "published as before");
         run_within(outside.as_fd(), "ip -6 route add fd99:1::/64 via fd50::1");
         assert!(support::unreachable(&outside, "[fd99:1::2]:80"));
-        let only6 = NetworkCreate { enable_ipv4: Some(false), enable_ipv6: Some(true), ..named("six") };
+        let only6 = NetworkCreate { enable_ipv4: Some(false), enable_ipv6: Some(true), ..network("six", &[], &[]) };
         engine.networks.create(only6).await.unwrap();
         let (_six, at) = engine.container("six", "six", vec![]).await;
         assert!(at.ipv4.is_none() && at.ipv6.is_some() && at.gateway_ipv6.is_some(), "{at:?}");
@@ -420,7 +413,7 @@ fn the_next_owner_of_an_address_is_reached_at_once() {
     isolated("the_next_owner_of_an_address_is_reached_at_once", || async {
         let dir = tempfile::tempdir().unwrap();
         let engine = Engine::open(dir.path()).await;
-        let only6 = NetworkCreate { enable_ipv4: Some(false), enable_ipv6: Some(true), ..named("six") };
+        let only6 = NetworkCreate { enable_ipv4: Some(false), enable_ipv6: Some(true), ..network("six", &[], &[]) };
         engine.networks.create(only6).await.unwrap();
         let (peer, _) = engine.container("peer", "six", vec![]).await;
         let mut before = None;
@@ -450,15 +443,14 @@ fn options_reach_the_links() {
             ("com.docker.network.container_iface_prefix", "net"),
             ("com.docker.network.bridge.host_binding_ipv4", "127.0.0.1"),
         ];
-        let options = BTreeMap::from(options.map(|(k, v)| (k.to_owned(), v.to_owned())));
-        engine.networks.create(NetworkCreate { options, ..named("special") }).await.unwrap();
+        engine.networks.create(network("special", &[], &options)).await.unwrap();
         let (sandbox, at) = engine.container("c", "special", vec![publish(Protocol::Tcp, 8080, 80)]).await;
         assert_eq!(at.interface, "net0");
         assert_eq!(at.ports[0].host_ip.to_string(), "127.0.0.1");
         assert!(run("ip -o link show mybridge").contains("mtu 1400"));
         assert!(run_within(sandbox.as_fd(), "ip -o link show net0").contains("mtu 1400"));
-        let taken = BTreeMap::from([("com.docker.network.bridge.name".to_owned(), "docker0".to_owned())]);
-        let error = engine.networks.create(NetworkCreate { options: taken, ..named("x") }).await.unwrap_err();
+        let taken = network("x", &[], &[("com.docker.network.bridge.name", "docker0")]);
+        let error = engine.networks.create(taken).await.unwrap_err();
         assert!(error.to_string().contains("docker0"), "{error}");
         assert!(run("ip -o link").contains("docker0"));
     });

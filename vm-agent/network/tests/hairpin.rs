@@ -3,16 +3,10 @@
 
 mod support;
 
-use network::{Attachment, Families, NetworkCreate, PoolRequest, PortRequest, Protocol, Sandbox, Settings};
-use support::{Engine, ask_tcp, ask_udp, id, isolated, publish, request, run, serve_tcp, serve_udp, unreachable};
-
-fn network(name: &str, subnets: &[&str], options: &[(&str, &str)]) -> NetworkCreate {
-    let pool = |subnet: &&str| PoolRequest { subnet: Some(subnet.parse().unwrap()), ..PoolRequest::default() };
-    let mut request = NetworkCreate { name: name.into(), enable_ipv6: Some(subnets.len() > 1), ..Default::default() };
-    request.ipam.config = subnets.iter().map(pool).collect();
-    request.options = options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    request
-}
+use network::{Attachment, Families, PortRequest, Protocol, Sandbox, Settings};
+use support::{
+    Engine, ask_tcp, ask_udp, id, isolated, network, publish, request, run, serve_tcp, serve_udp, unreachable,
+};
 
 /// Port 8080 of the machine to port 80 of the container, by both protocols.
 fn both() -> Vec<PortRequest> {

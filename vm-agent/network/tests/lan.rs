@@ -2,21 +2,14 @@
 
 mod support;
 
-use network::{Attachment, IpamRequest, NetworkCreate, PoolRequest, Sandbox};
+use network::{Attachment, NetworkCreate, Sandbox};
 use std::os::fd::AsFd;
-use support::{Engine, ask_tcp, id, isolated, request, run, run_within, serve_tcp};
+use support::{Engine, ask_tcp, id, isolated, network, request, run, run_within, serve_tcp};
 
 fn macvlan(name: &str, parent: &str, options: &[(&str, &str)]) -> NetworkCreate {
-    let pool = PoolRequest { subnet: Some("10.60.0.0/24".parse().unwrap()), ..PoolRequest::default() };
     let options = [options, &[("parent", parent)]].concat();
-    let options = options.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
-    NetworkCreate {
-        name: name.into(),
-        driver: "macvlan".into(),
-        ipam: IpamRequest { config: vec![pool], ..IpamRequest::default() },
-        options: options.filter(|(_, v): &(String, String)| !v.is_empty()).collect(),
-        ..NetworkCreate::default()
-    }
+    let options: Vec<_> = options.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+    NetworkCreate { driver: "macvlan".into(), ..network(name, &["10.60.0.0/24"], &options) }
 }
 
 /// A card that is wired to another machine, 10.60.0.1.

@@ -6,20 +6,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 
-use network::{NetworkCreate, PoolRequest, PortRequest, Protocol};
-use support::{Engine, ask_tcp, here, isolated, outside, publish, run, run_within, serve_tcp, unreachable};
+use network::{NetworkCreate, PortRequest, Protocol};
+use support::{Engine, ask_tcp, here, isolated, network, outside, publish, run, run_within, serve_tcp, unreachable};
 
 const MODE4: &str = "com.docker.network.bridge.gateway_mode_ipv4";
 const MODE6: &str = "com.docker.network.bridge.gateway_mode_ipv6";
-
-/// A network with the options, on both families or on IPv4 alone.
-fn network(name: &str, subnets: &[&str], options: &[(&str, &str)]) -> NetworkCreate {
-    let pool = |subnet: &&str| PoolRequest { subnet: Some(subnet.parse().unwrap()), ..PoolRequest::default() };
-    let mut request = NetworkCreate { name: name.into(), enable_ipv6: Some(subnets.len() > 1), ..Default::default() };
-    request.ipam.config = subnets.iter().map(pool).collect();
-    request.options = options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    request
-}
 
 fn at(ip: &str, host: u16, container: u16) -> PortRequest {
     PortRequest { host_ip: Some(ip.parse().unwrap()), ..publish(Protocol::Tcp, host, container) }

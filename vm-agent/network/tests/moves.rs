@@ -5,27 +5,20 @@ mod support;
 use std::net::SocketAddrV4;
 use std::os::fd::AsFd;
 
-use network::{Families, NetworkCreate, PoolRequest, Protocol};
-use support::{Engine, ask_tcp, id, isolated, outside, publish, request, run, run_within, serve_tcp, unreachable};
+use network::{Families, Protocol};
+use support::{
+    Engine, ask_tcp, id, isolated, network, outside, publish, request, run, run_within, serve_tcp, unreachable,
+};
 
 const IPV4: Families = Families { ipv4: true, ipv6: false };
 const IPV6: Families = Families { ipv4: false, ipv6: true };
-
-fn network(name: &str, subnet: &str, options: &[(&str, &str)]) -> NetworkCreate {
-    let ipv6 = subnet.contains(':');
-    let mut request =
-        NetworkCreate { name: name.into(), enable_ipv4: Some(!ipv6), enable_ipv6: Some(ipv6), ..Default::default() };
-    request.ipam.config = vec![PoolRequest { subnet: Some(subnet.parse().unwrap()), ..PoolRequest::default() }];
-    request.options = options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    request
-}
 
 #[test]
 fn links_stay_when_the_ports_move() {
     isolated("links_stay_when_the_ports_move", || async {
         let dir = tempfile::tempdir().unwrap();
         let engine = Engine::quiet(dir.path()).await;
-        engine.networks.create(network("app", "10.60.0.0/24", &[])).await.unwrap();
+        engine.networks.create(network("app", &["10.60.0.0/24"], &[])).await.unwrap();
         let ports = || vec![publish(Protocol::Tcp, 8080, 80)];
         let (db, at_db) = engine.container("db", "bridge", vec![]).await;
         let (web, _) = engine.container("web", "bridge", ports()).await;
@@ -52,8 +45,8 @@ fn routed_ports_are_shut_and_opened_again() {
         run_within(outside.as_fd(), "ip route add 10.60.0.0/16 via 10.50.0.1");
         let engine = Engine::open(dir.path()).await;
         let routed = [("com.docker.network.bridge.gateway_mode_ipv4", "routed")];
-        engine.networks.create(network("open", "10.60.0.0/24", &routed)).await.unwrap();
-        engine.networks.create(network("app", "10.61.0.0/24", &[])).await.unwrap();
+        engine.networks.create(network("open", &["10.60.0.0/24"], &routed)).await.unwrap();
+        engine.networks.create(network("app", &["10.61.0.0/24"], &[])).await.unwrap();
         let ports = || vec![publish(Protocol::Tcp, 8080, 80)];
         let (web, _) = engine.container("web", "open", ports()).await;
         serve_tcp(&web, "0.0.0.0:80");
@@ -77,8 +70,8 @@ fn each_family_has_a_network_of_its_own() {
         let dir = tempfile::tempdir().unwrap();
         let outside = outside();
         let engine = Engine::open(dir.path()).await;
-        engine.networks.create(network("four", "10.60.0.0/24", &[])).await.unwrap();
-        engine.networks.create(network("a-six", "fd60::/64", &[])).await.unwrap();
+        engine.networks.create(network("four", &["10.60.0.0/24"], &[])).await.unwrap();
+        engine.networks.create(network("a-six", &["fd60::/64"], &[])).await.unwrap();
         let ports = || vec![publish(Protocol::Tcp, 8080, 80)];
         let (web, _) = engine.container("web", "four", ports()).await;
         serve_tcp(&web, "[::]:80");
@@ -127,7 +120,7 @@ fn a_connection_is_told_once_it_is_whole() {
     isolated("a_connection_is_told_once_it_is_whole", || async {
         let dir = tempfile::tempdir().unwrap();
         let engine = Engine::open(dir.path()).await;
-        engine.networks.create(network("app", "10.60.0.0/24", &[])).await.unwrap();
+        engine.networks.create(network("app", &["10.60.0.0/24"], &[])).await.unwrap();
         let (web, _) = engine.container("web", "bridge", vec![]).await;
         let mut events = engine.events.subscribe();
         // Rolled back.

@@ -4,7 +4,7 @@ use super::Actor;
 use crate::record::Record;
 use crate::service::blocking;
 use crate::spec::{SpecMount, SpecSource};
-use crate::{Error, Invalid, Result, links};
+use crate::{Error, Invalid, Result};
 use layers::Digest;
 use network::{Endpoint, HostsFile, ResolvConf};
 use std::io::{ErrorKind, Read as _};
@@ -110,7 +110,7 @@ impl Actor {
         let engine_resolv = self.inner.settings.resolv_conf.clone();
         let addresses: Vec<IpAddr> = endpoints.iter().flat_map(addresses_of).collect();
         let mut extra = self.extra_hosts()?;
-        if endpoints.iter().any(|endpoint| endpoint.network_name == links::NETWORK) {
+        if endpoints.iter().any(|endpoint| endpoint.network_name == network::DEFAULT_BRIDGE) {
             extra.extend(self.inner.link_hosts(&record.links));
         }
         let hosts = HostsFile {

@@ -3,9 +3,10 @@
 use super::files::edit;
 use super::{Actor, EtcFiles};
 use crate::handle::Command;
-use crate::links::{NETWORK, renewed, without};
+use crate::links::{renewed, without};
 use crate::service::Inner;
 use crate::{Error, Result};
+use network::DEFAULT_BRIDGE;
 use store::Durability;
 
 impl Actor {
@@ -13,7 +14,7 @@ impl Actor {
     pub(super) async fn renew_link(&self, child: &str) {
         let of_child = self.record.links.iter().filter(|link| link.child == child);
         let aliases: Vec<&str> = of_child.map(|link| link.host()).collect();
-        let mut wanted = match self.record.endpoints.contains_key(NETWORK) {
+        let mut wanted = match self.record.endpoints.contains_key(DEFAULT_BRIDGE) {
             true => self.inner.link_hosts(&self.record.links),
             false => Vec::new(),
         };

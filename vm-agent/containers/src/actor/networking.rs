@@ -3,7 +3,7 @@
 use super::Actor;
 use super::files::dns_servers;
 use super::launch::endpoint_settings;
-use crate::links::{self, endpoint_links};
+use crate::links::endpoint_links;
 use crate::record::Record;
 use crate::{Error, Invalid, Result};
 use engine_api::EndpointSettings;
@@ -167,7 +167,7 @@ impl Actor {
             self.inner.services.networks.tell_connected(endpoint);
         }
         self.networks_changed(&before).await;
-        if self.run.is_some() && found.name == links::NETWORK {
+        if self.run.is_some() && found.name == network::DEFAULT_BRIDGE {
             if let Err(error) = self.open_links().await {
                 tracing::warn!(container = self.record.id, %error, "the ports of a container's links are not open");
             }

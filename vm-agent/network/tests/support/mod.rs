@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use network::{
-    Binding, EndpointRequest, Families, ForwardError, ForwardId, Forwarder, NameChange, NameError, NameService,
-    NameSockets, Networks, PortRequest, Protocol, Published, Resolver, Sandbox, Settings,
+    Binding, EndpointRequest, Families, ForwardError, ForwardId, Forwarder, IpamRequest, NameChange, NameError,
+    NameService, NameSockets, NetworkCreate, Networks, PoolRequest, PortRequest, Protocol, Published, Resolver,
+    Sandbox, Settings,
 };
 use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 
@@ -302,6 +303,20 @@ impl Engine {
         let sandbox = Sandbox::create().await.unwrap();
         let endpoint = self.networks.attach(request(name, network, &sandbox, ports)).await.unwrap();
         (sandbox, endpoint)
+    }
+}
+
+/// A bridge with these subnets and the families that they are of (IPv4 without any), and with these options.
+pub(crate) fn network(name: &str, subnets: &[&str], options: &[(&str, &str)]) -> NetworkCreate {
+    let pool = |subnet: &&str| PoolRequest { subnet: Some(subnet.parse().unwrap()), ..PoolRequest::default() };
+    let has = |ipv6: bool| subnets.iter().any(|subnet| subnet.contains(':') == ipv6);
+    NetworkCreate {
+        name: name.into(),
+        enable_ipv4: Some(has(false) || subnets.is_empty()),
+        enable_ipv6: Some(has(true)),
+        ipam: IpamRequest { config: subnets.iter().map(pool).collect(), ..IpamRequest::default() },
+        options: options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        ..NetworkCreate::default()
     }
 }
 
