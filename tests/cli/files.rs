@@ -16,7 +16,7 @@ use crate::suite::{Entry, cases, everywhere};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; copy_in_and_out, copy_directory_and_stopped, export_and_changes, export_stands_in_nobodys_way, a_broken_export_is_not_told, names_that_are_no_text, packed_archives]
+    cases![everywhere; copy_in_and_out, copy_directory_and_stopped, export_and_changes, export_stands_in_nobodys_way, a_broken_export_is_not_told, names_that_are_no_text, packed_archives, whole_root_while_it_runs]
 }
 
 pub(crate) fn copy_in_and_out(case: &Case<'_>) -> Result {
@@ -179,6 +179,30 @@ pub(crate) fn packed_archives(case: &Case<'_>) -> Result {
         let loaded = said.code == 0 && said.out.contains("Loaded image: busybox:latest");
         ensure!(loaded || helpless(&said), "{said:?}");
     }
+    Ok(())
+}
+
+/// It ends, and what the kernel shows in it are empty folders.
+pub(crate) fn whole_root_while_it_runs(case: &Case<'_>) -> Result {
+    let name = case.container("root");
+    case.ok(&["run", "-d", "--name", &name, "busybox", "sh", "-c", "echo mine >/tmp/mine; exec sleep 1000"])?;
+    let dir = tempfile::tempdir()?;
+    let archive = dir.path().join("root.tar");
+    let status = case.command(["cp", &format!("{name}:/"), "-"]).stdout(fs::File::create(&archive)?).status()?;
+    ensure!(status.success(), "{status}");
+    let mut paths = Vec::new();
+    for entry in tar::Archive::new(fs::File::open(&archive)?).entries()? {
+        let path = entry?.path()?.to_string_lossy().into_owned();
+        paths.push(format!("/{}", path.trim_start_matches(['.', '/']).trim_end_matches('/')));
+    }
+    let within = |folder: &str| paths.iter().filter(|path| path.starts_with(folder)).count();
+    ensure!(paths.iter().any(|path| path == "/tmp/mine"), "{paths:?}");
+    for folder in ["/proc/", "/sys/"] {
+        ensure!(within(folder) == 0, "{folder}: {}", within(folder));
+    }
+    // Asked for by its name, one of them is there.
+    let said = case.ok(&["cp", &format!("{name}:/proc/1/comm"), "-"])?;
+    ensure!(said.contains("comm") || case.kind == Kind::Reference, "{said}");
     Ok(())
 }
 

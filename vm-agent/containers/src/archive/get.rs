@@ -54,6 +54,7 @@ fn write_directory(
     }
     write_attributes(tar, directory.as_fd())?;
     append(tar, header(stat, EntryType::Directory), &[name, b"/"].concat(), b"", io::empty())?;
+    let device = stat.st_dev;
     let mut names: Vec<Vec<u8>> = Vec::new();
     for item in Dir::read_from(&directory)? {
         let item = item?;
@@ -76,12 +77,30 @@ fn write_directory(
         let stat = rustix::fs::statat(&found, "", AtFlags::EMPTY_PATH)?;
         let path = [name, b"/", &bytes].concat();
         if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-            write_directory(tar, reopen(found.as_fd(), OFlags::DIRECTORY)?, &path, &stat, links, depth + 1)?;
+            let inner = reopen(found.as_fd(), OFlags::DIRECTORY)?;
+            if stat.st_dev != device && is_the_kernels(inner.as_fd())? {
+                append(tar, header(&stat, EntryType::Directory), &[&path, &b"/"[..]].concat(), b"", io::empty())?;
+            } else {
+                write_directory(tar, inner, &path, &stat, links, depth + 1)?;
+            }
         } else {
             write_entry(tar, found.as_fd(), &path, &stat, links)?;
         }
     }
     Ok(())
+}
+
+/// Whether what is mounted here holds no files but views of the kernel (`statfs(2)`): reading all of it has no end, and means nothing
+/// elsewhere. In the archive of a folder above it is an empty folder, as dockerd has it; who asks for it by name gets it.
+fn is_the_kernels(directory: BorrowedFd<'_>) -> io::Result<bool> {
+    const CGROUP: i64 = 0x27_e0eb;
+    const CGROUP2: i64 = 0x6367_7270;
+    const DEVPTS: i64 = 0x1cd1;
+    const MQUEUE: i64 = 0x1980_0202;
+    const PROC: i64 = 0x9fa0;
+    const SYSFS: i64 = 0x6265_6572;
+    let kind = rustix::fs::fstatfs(directory)?.f_type;
+    Ok([CGROUP, CGROUP2, DEVPTS, MQUEUE, PROC, SYSFS].contains(&kind))
 }
 
 fn write_entry(
