@@ -82,21 +82,33 @@ pub(crate) fn list_filters_by_place(case: &Case<'_>) -> Result {
 
 /// More containers than one thread lists: all of them, once each, the newest first, and no more than asked for.
 pub(crate) fn a_long_list_is_in_order(case: &Case<'_>) -> Result {
-    let label = format!("case={}", case.number());
-    let body = serde_json::json!({ "Image": "busybox", "Labels": { "case": case.number().to_string() } });
-    let names = (0..150).map(|number| case.container(&format!("long-{number}"))).rev().collect::<Vec<_>>();
-    for name in names.iter().rev() {
-        let answer = post(case.host(), &format!("/v1.51/containers/create?name={name}"), &body)?;
-        ensure!(answer.status == 201, "{name}: {}", answer.body);
+    let number = case.number().to_string();
+    let body = serde_json::json!({ "Image": "busybox", "Labels": { "long": number } });
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text);
+    let mut made = Vec::new();
+    for _ in 0..70 {
+        let answer = post(case.host(), "/v1.51/containers/create", &body)?;
+        ensure!(answer.status == 201, "{}", answer.body);
+        let id = json(&answer.body)?["Id"].as_str().unwrap_or_default().to_owned();
+        let inspect = request(case.host(), "GET", &format!("/v1.51/containers/{id}/json"), "")?;
+        // The clock of a machine may be set back meanwhile.
+        made.push((json(&inspect.body)?["Created"].as_str().unwrap_or_default().to_owned(), id));
     }
-    let filter: String = format!("{{\"label\":[\"{label}\"]}}").bytes().map(|byte| format!("%{byte:02x}")).collect();
-    for (limit, shown) in [(0, 150), (149, 149), (1, 1)] {
+    made.sort_by(|one, other| other.cmp(one));
+    let filter = format!("{{\"label\":[\"long={number}\"]}}");
+    let filter: String = filter.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    for limit in [0, 69, 1] {
         let path = format!("/v1.51/containers/json?all=1&limit={limit}&filters={filter}");
         let answer = request(case.host(), "GET", &path, "")?;
         let list: Vec<serde_json::Value> = serde_json::from_str(&answer.body)?;
-        let listed: Vec<&str> = list.iter().filter_map(|one| one["Names"][0].as_str()).collect();
-        let expected: Vec<String> = names.iter().take(shown).map(|name| format!("/{name}")).collect();
+        let listed: Vec<&str> = list.iter().filter_map(|one| one["Id"].as_str()).collect();
+        let shown = if limit == 0 { made.len() } else { limit };
+        let expected: Vec<&str> = made.iter().take(shown).map(|(_, id)| id.as_str()).collect();
         ensure!(listed == expected, "limit={limit}: {listed:?}");
+    }
+    for (_, id) in made {
+        let answer = request(case.host(), "DELETE", &format!("/v1.51/containers/{id}"), "")?;
+        ensure!(answer.status == 204, "{}", answer.body);
     }
     Ok(())
 }

@@ -113,12 +113,14 @@ impl List {
 
     /// The elements of another list behind these.
     pub(crate) fn append(&mut self, other: List) {
+        if self.text.len() == 1 {
+            self.text = other.text;
+            return;
+        }
         if let [_, elements @ ..] = &other.text[..]
             && !elements.is_empty()
         {
-            if self.text.len() > 1 {
-                self.text.push(b',');
-            }
+            self.text.push(b',');
             self.text.extend_from_slice(elements);
         }
     }

@@ -16,8 +16,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Containers that are listed sooner than another thread takes them over.
-const SHORT: usize = 64;
+/// So many containers are listed sooner than another thread takes them over.
+const SHORT: usize = 32;
 
 /// A list that is being made, newest container first: one after the other, so that a thousand are never held at once.
 #[derive(Debug)]
@@ -65,10 +65,10 @@ impl Listing {
         self.chosen.len()
     }
 
-    /// The same list in successive parts, for several threads: at most as many as there are processors, none of them short.
-    pub fn split(self) -> Vec<Listing> {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let length = self.at_most().div_ceil(processors).max(SHORT);
+    /// The same list in successive parts, for so many threads at most; one, when it is short.
+    pub fn split(self, threads: usize) -> Vec<Listing> {
+        let parts = (self.at_most() / SHORT).clamp(1, threads.max(1));
+        let length = self.at_most().div_ceil(parts).max(1);
         let mut rest = self.chosen;
         let part = |chosen: Vec<Arc<View>>| Listing {
             inner: Arc::clone(&self.inner),
@@ -77,7 +77,6 @@ impl Listing {
             further_names: Arc::clone(&self.further_names),
             images: HashMap::new(),
         };
-        let parts = rest.len().div_ceil(length).max(1);
         (0..parts).map(|_| part(rest.by_ref().take(length).collect())).collect()
     }
 

@@ -81,7 +81,7 @@ async fn a_slow_upload_is_no_stalled_one() {
     let server = Server::eating(Appetite::Slow(SIZE / 60, Duration::from_millis(100)), accept).await;
     let mut config = patient();
     // The kernel's buffers take the last bytes long before the server reads them, so that only this one is short.
-    config.patience.stall = Duration::from_secs(5);
+    config.patience.stall = Duration::from_secs(3);
     push_with(&server, SIZE, config).await.unwrap();
     // The layer and the configuration, each once.
     assert_eq!((count(&server, "PATCH"), count(&server, "PUT")), (2, 2));

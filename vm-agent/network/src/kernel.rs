@@ -18,7 +18,7 @@ use crate::plan::{Port, Wire};
 use crate::sandbox::{Sandbox, kernel};
 use crate::state::{Entry, Held};
 use crate::wish::Sysctl;
-use crate::{Endpoint, Error, Protocol, Result, conntrack};
+use crate::{Endpoint, Error, Protocol, Result, conntrack, procfs};
 
 /// Sockets of the engine's namespace.
 #[derive(Debug)]
@@ -233,7 +233,7 @@ impl Kernel {
 pub(crate) fn furnish(endpoint: &Endpoint, wire: &Wire, sandbox: &Sandbox) -> Result<()> {
     if endpoint.ipv6.is_some() {
         let path = format!("/proc/sys/net/ipv6/conf/{}/disable_ipv6", endpoint.interface);
-        sandbox.inside(move || fs::write(path, "0").map_err(kernel("switch on IPv6 in the container")))?;
+        sandbox.inside(move || procfs::write(&path, "0").map_err(kernel("switch on IPv6 in the container")))?;
     }
     let mut inside = sandbox.route()?;
     let link = inside.link(&endpoint.interface).map_err(kernel("look for the container's interface"))?;
@@ -251,8 +251,8 @@ pub(crate) fn furnish(endpoint: &Endpoint, wire: &Wire, sandbox: &Sandbox) -> Re
 fn set(sysctl: &Sysctl, interface: &str) -> Result<()> {
     let path = sysctl.path(interface);
     let failed = |path: &str, source| Error::Sysctl { path: path.to_owned(), source };
-    let now = fs::read_to_string(&path).map_err(|source| failed(&path, source))?;
-    if now.trim() == sysctl.value { Ok(()) } else { fs::write(&path, &sysctl.value).map_err(|e| failed(&path, e)) }
+    let now = procfs::read(&path).map_err(|source| failed(&path, source))?;
+    if now.trim() == sysctl.value { Ok(()) } else { procfs::write(&path, &sysctl.value).map_err(|e| failed(&path, e)) }
 }
 
 /// From the first IPv4 address, as the containers' own; else from the network's id.

@@ -1,20 +1,20 @@
-//! Settings below `/proc/sys/net` of new network namespaces, of which there may be thousands.
+//! Settings below `/proc/sys/net` of containers' network namespaces, of which there may be thousands.
 //!
 //! The kernel remembers each name in each namespace that it was looked up in, for as long as the namespace lives, and what has the
 //! same name stands in one chain, which every look-up of that name walks (`proc_sys_compare` in fs/proc/proc_sysctl.c). By `/proc`
 //! each container would make the start of the next one slower: with a thousand running, two milliseconds are spent there. Through
 //! an instance of procfs of our own only those are remembered that went through the same instance.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 
-/// Namespaces that share an instance: making one takes as long as dozens of short look-ups, and a chain of this length is short.
-const SHARE: u32 = 32;
+/// Look-ups that share an instance: making one takes as long as dozens of short ones, and a chain of this length is short.
+const SHARE: u32 = 96;
 
 static INSTANCE: Mutex<Option<Instance>> = Mutex::new(None);
 
@@ -23,19 +23,28 @@ struct Instance {
     left: u32,
 }
 
-/// Writes settings of the calling thread's network namespace, by their names below `/proc/sys/net`; answers those that could not be
-/// written, and why.
-pub(crate) fn write<'a>(settings: &[(&'a str, &str)]) -> Vec<(&'a str, io::Error)> {
-    let root = instance().inspect_err(|error| tracing::debug!(%error, "no procfs of its own, /proc is used")).ok();
-    let put = |name: &str, value: &str| match &root {
-        Some(root) => {
-            let path = format!("sys/net/{name}");
-            let file = rustix::fs::openat(root, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
-            File::from(file).write_all(value.as_bytes())
+/// What is in a file of `/proc/sys`, as the calling thread's network namespace has it.
+pub(crate) fn read(path: &str) -> io::Result<String> {
+    let mut text = String::new();
+    open(path, OFlags::RDONLY)?.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Writes a file of `/proc/sys`, for the calling thread's network namespace.
+pub(crate) fn write(path: &str, value: &str) -> io::Result<()> {
+    open(path, OFlags::WRONLY)?.write_all(value.as_bytes())
+}
+
+fn open(path: &str, flags: OFlags) -> io::Result<File> {
+    let below = path.strip_prefix("/proc/").unwrap_or(path);
+    let file = match instance() {
+        Ok(root) => rustix::fs::openat(root, below, flags | OFlags::CLOEXEC, Mode::empty()),
+        Err(error) => {
+            tracing::debug!(%error, "no procfs of its own, /proc is used");
+            rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty())
         }
-        None => fs::write(format!("/proc/sys/net/{name}"), value),
     };
-    settings.iter().filter_map(|(name, value)| Some((*name, put(name, value).err()?))).collect()
+    Ok(File::from(file?))
 }
 
 fn instance() -> io::Result<Arc<OwnedFd>> {

@@ -55,8 +55,10 @@ impl Sandbox {
                 ("ipv6/conf/default/disable_ipv6", "1"),
             ];
             // A kernel without IPv6 lacks the last one; a read-only /proc must not keep containers from starting.
-            for (name, error) in procfs::write(&settings) {
-                tracing::debug!(name, %error, "sysctl of a new network namespace");
+            for (name, value) in settings {
+                if let Err(error) = procfs::write(&format!("/proc/sys/net/{name}"), value) {
+                    tracing::debug!(name, %error, "sysctl of a new network namespace");
+                }
             }
             let netns = current()?;
             let mut route = Route::open().map_err(kernel("open a route socket"))?;

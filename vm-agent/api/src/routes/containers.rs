@@ -9,6 +9,9 @@ use super::{Call, checkpoints};
 use crate::failure::Failure;
 use crate::reply::{self, Answer};
 
+/// Containers that are listed before other requests have their turn.
+const PAUSE: usize = 64;
+
 pub(super) async fn list(call: Call) -> Answer {
     let mut filters = call.query.filters()?;
     for name in ["since", "before"] {
@@ -19,20 +22,18 @@ pub(super) async fn list(call: Call) -> Answer {
     let limit = call.query.number::<i64>("limit")?.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(0);
     let request = ListRequest { all: call.query.flag("all"), limit, size: call.query.flag("size"), filters };
     let annotated = call.since(1, 46);
-    // A thousand containers are much memory to read: each processor reads its part, this task the first.
-    let mut parts = call.services.containers.listing(request)?.split().into_iter();
-    let first = parts.next();
-    let mut others = JoinSet::new();
-    for (at, part) in parts.enumerate() {
-        others.spawn(async move { (at, written(part, annotated).await) });
+    // A thousand containers are much memory to read: all threads of the engine read, each its part. This task only waits, for what is
+    // spawned last begins on its own thread.
+    let threads = tokio::runtime::Handle::current().metrics().num_workers();
+    let parts = call.services.containers.listing(request)?.split(threads);
+    let mut tasks = JoinSet::new();
+    for (at, part) in parts.into_iter().enumerate() {
+        tasks.spawn(async move { (at, written(part, annotated).await) });
     }
-    let mut list = match first {
-        Some(part) => written(part, annotated).await?,
-        None => reply::List::of(0),
-    };
-    let mut others = others.join_all().await;
-    others.sort_by_key(|(at, _)| *at);
-    for (_, part) in others {
+    let mut parts = tasks.join_all().await;
+    parts.sort_by_key(|(at, _)| *at);
+    let mut list = reply::List::of(0);
+    for (_, part) in parts {
         list.append(part?);
     }
     Ok(list.reply())
@@ -41,11 +42,17 @@ pub(super) async fn list(call: Call) -> Answer {
 /// A part of a list, as text.
 async fn written(mut listing: Listing, annotated: bool) -> Result<reply::List, containers::Error> {
     let mut list = reply::List::of(listing.at_most());
+    let mut since_pause = 0;
     while let Some(mut container) = listing.next().await? {
         if !annotated {
             container.host_config.annotations = None;
         }
         list.push(&container);
+        since_pause += 1;
+        if since_pause == PAUSE {
+            since_pause = 0;
+            tokio::task::yield_now().await;
+        }
     }
     Ok(list)
 }

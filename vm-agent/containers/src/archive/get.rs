@@ -91,7 +91,8 @@ fn write_directory(
 }
 
 /// Whether what is mounted here holds no files but views of the kernel (`statfs(2)`): reading all of it has no end, and means nothing
-/// elsewhere. In the archive of a folder above it is an empty folder, as dockerd has it; who asks for it by name gets it.
+/// elsewhere. In the archive of a folder above it is an empty folder, as what the runtime mounts is in dockerd's;
+/// who asks for it by name gets it.
 fn is_the_kernels(directory: BorrowedFd<'_>) -> io::Result<bool> {
     const CGROUP: i64 = 0x27_e0eb;
     const CGROUP2: i64 = 0x6367_7270;
