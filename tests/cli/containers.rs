@@ -15,7 +15,7 @@ pub(crate) fn cases() -> Vec<Entry> {
     cases![everywhere; lifecycle, rename_and_conflict, remove_running_is_refused, wait_codes, list_filters, prune_is_told, top, unknown_is_named, pause, kill_signals]
 }
 
-/// Makes hundreds of events within a second and takes the computer for itself: for the end, where no other case waits.
+/// Makes hundreds of events within a second and takes the computer for itself: for the end of this engine's cases.
 pub(crate) fn heavy_cases() -> Vec<Entry> {
     cases![everywhere; fifty_in_parallel]
 }

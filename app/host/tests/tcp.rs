@@ -488,14 +488,19 @@ async fn nothing_is_replaced_unasked_and_all_is_private() {
     std::fs::create_dir(clients.join(".ci.new")).unwrap();
     std::fs::write(clients.join(".ci.new/cert.pem"), "half of a certific").unwrap();
     assert_eq!(certificates.list().unwrap(), all);
-    std::fs::create_dir(clients.join(".gone.old")).unwrap();
-    std::fs::write(clients.join(".gone.old/key.pem"), "a key").unwrap();
+    for half in ["replaced", ".replaced.old", ".gone.new", ".gone.old"].map(|name| clients.join(name)) {
+        std::fs::create_dir(&half).unwrap();
+        std::fs::write(half.join("key.pem"), half.as_os_str().as_encoded_bytes()).unwrap();
+    }
     certificates.client("ci", Lifetime::default(), true).unwrap();
     let renewed = certificates.list().unwrap();
     assert_eq!(renewed.len(), all.len());
     assert_ne!(renewed[3].sha256, all[3].sha256);
     let left = |name: &str| clients.join(name).exists();
-    assert!(!left(".ci.new") && !left(".ci.old") && !left(".gone.old"));
+    assert!(!left(".ci.new") && !left(".ci.old") && !left(".replaced.old") && !left(".gone.new"));
+    // Of one whose replacement was broken off in between, there is the one before.
+    let gone = std::fs::read_to_string(clients.join("gone/key.pem")).unwrap();
+    assert!(gone.ends_with(".gone.old") && !left(".gone.old"), "{gone}");
     assert!(left(".DS_Store") && left("empty"));
 
     // So is what is left of one that was ended in the middle, and it goes, since there is a key in it. What has other names stays.

@@ -1,6 +1,7 @@
 //! The files: made, renewed, listed. Nothing that exists is replaced unless that was asked for by name.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::authority::{self, Pair, Part, Purpose, is_name};
@@ -16,8 +17,10 @@ const AUTHORITY_DAYS: u16 = 3650;
 /// What this computer's own client is called.
 const OWN_CLIENT: &str = "client";
 
-/// What the names of a client's folder end in while it is made, and while the one before is there still.
-const HALF_MADE: [&str; 2] = ["new", "old"];
+/// What the name of a client's folder ends in while it is made.
+const NEW: &str = "new";
+/// Likewise that of the one before while it is there still.
+const OLD: &str = "old";
 
 /// How long what is signed is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +129,7 @@ impl Certificates {
         let clients = self.paths.tls_clients_dir();
         sys::create_private_dir(&clients)?;
         // The folder is there with all that belongs into it, or not at all. No client's name begins with a dot.
-        let [new, old] = HALF_MADE.map(|what| clients.join(format!(".{name}.{what}")));
+        let [new, old] = [NEW, OLD].map(|what| clients.join(format!(".{name}.{what}")));
         sys::create_private_dir(&new)?;
         for (file, text) in
             [(CLIENT_KEY, &pair.key), (CLIENT_CERTIFICATE, &pair.certificate), (CA, &authority.certificate)]
@@ -136,7 +139,11 @@ impl Certificates {
         if folder.exists() {
             std::fs::rename(&folder, &old).map_err(Error::file("replace", &folder))?;
         }
-        std::fs::rename(&new, &folder).map_err(Error::file("write", &folder))?;
+        if let Err(error) = std::fs::rename(&new, &folder) {
+            // The failure that is told is the first; what cannot be put back now is by the next command.
+            let _ = std::fs::rename(&old, &folder);
+            return Err(Error::file("write", &folder)(error));
+        }
         remove(&old)?;
         Ok(folder)
     }
@@ -231,7 +238,7 @@ impl Certificates {
     }
 
     /// Removes what somebody who was ended in the middle had written beside the files, or clients' folders, that were to be replaced:
-    /// it has keys in it. What has no name of ours is not ours.
+    /// it has keys in it. What has no name of ours is not ours. A client of which there is nothing but what was to be replaced is put back.
     fn clear_broken_off(&self) -> Result<()> {
         for (path, is_folder) in entries(&self.folder())? {
             if !is_folder && sys::is_temporary(&path) {
@@ -239,7 +246,11 @@ impl Certificates {
             }
         }
         for (path, is_folder) in entries(&self.paths.tls_clients_dir())? {
-            if is_folder && is_half_made(&path) {
+            let Some((name, what)) = half_made(&path).filter(|_| is_folder) else { continue };
+            let client = self.client_folder(name);
+            if what == OLD && !client.exists() {
+                std::fs::rename(&path, &client).map_err(Error::file("write", &client))?;
+            } else {
                 remove(&path)?;
             }
         }
@@ -261,20 +272,24 @@ fn entries(folder: &Path) -> Result<Vec<(PathBuf, bool)>> {
         let mut all = Vec::new();
         for entry in std::fs::read_dir(folder)? {
             let entry = entry?;
-            all.push((entry.path(), entry.file_type()?.is_dir()));
+            match entry.file_type() {
+                // It went meanwhile.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                kind => all.push((entry.path(), kind?.is_dir())),
+            }
         }
         Ok(all)
     };
     match read() {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         read => read.map_err(Error::file("read", folder)),
     }
 }
 
-/// Whether a client's folder has the name of one that is being made, or that is being replaced.
-fn is_half_made(folder: &Path) -> bool {
-    let name = folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix('.'));
-    name.and_then(|name| name.rsplit_once('.')).is_some_and(|(_, what)| HALF_MADE.contains(&what))
+/// Of a client's folder that is being made, or that is being replaced: the client's name and which of the two it is.
+fn half_made(folder: &Path) -> Option<(&str, &str)> {
+    let parts = folder.file_name()?.to_str()?.strip_prefix('.')?.rsplit_once('.')?;
+    [NEW, OLD].contains(&parts.1).then_some(parts)
 }
 
 fn check(names: &[String]) -> Result<()> {
@@ -286,7 +301,7 @@ fn check(names: &[String]) -> Result<()> {
 
 fn remove(folder: &Path) -> Result<()> {
     match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::file("remove", folder)(error)),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::file("remove", folder)(error)),
         _ => Ok(()),
     }
 }
