@@ -2,8 +2,9 @@
 //!
 //! What becomes of a boot is said per accelerator by the environment: `FAKE_KVM`, `FAKE_TCG` = `boot` (default), `hang` (not even a
 //! control socket), `silent` (no guest), `die`, `panic`, `reset` (without a word), `no-vhost` (dies for its vsock device, if it has
-//! one), `give-up`, `no-engine`, `late-engine` (not before there is a file `engine-may-come` beside the control socket), `old`, `stubborn` (its engine removes nothing), `leaving` (its container is being
-//! removed already), `deaf` (answers hello and nothing more), `check` (its disk first, until there is a file
+//! one), `give-up`, `no-engine`, `late-engine` (not before there is a file `engine-may-come` beside the control socket), `old`,
+//! `stubborn` (its engine removes nothing), `leaving` (its container is being removed already), `deaf` (answers hello and nothing
+//! more), `check` (its disk first, until there is a file
 //! `checked` beside the control socket). For tests only. It locks its data disk as QEMU does.
 //!
 //! The engine takes `GET /_ping`, `POST /too-much` (refused before the body is read), `POST /publish/<tcp|udp>/<port>` (asks the host for that port and answers with its answer),
