@@ -1,0 +1,11 @@
+import type { Messages } from '../index.svelte';
+import { container } from './container';
+import { containers } from './containers';
+import { images } from './images';
+import { kit } from './kit';
+import { networks } from './networks';
+import { projects } from './projects';
+import { shell } from './shell';
+import { volumes } from './volumes';
+
+export const zhCN: Messages = { container, containers, images, kit, networks, projects, shell, volumes };

@@ -1,0 +1,3 @@
+import type { Messages } from '../index.svelte';
+
+export const volumes: Messages['volumes'] = {};

@@ -1,0 +1,25 @@
+import { fileURLToPath } from 'node:url';
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'vitest/config';
+import { bridge } from './dev/bridge';
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+export default defineConfig({
+  plugins: [svelte(), bridge()],
+  // Relative addresses: the window serves the pages from its own scheme.
+  base: './',
+  resolve: {
+    alias: { $lib: here('src/lib'), $features: here('src/features') },
+    // Under test too the pages are compiled for a browser.
+    conditions: process.env.VITEST ? ['browser'] : [],
+  },
+  build: { target: 'es2022', assetsInlineLimit: 0, sourcemap: false },
+  server: { host: '127.0.0.1', strictPort: true },
+  preview: { host: '127.0.0.1', strictPort: true },
+  test: {
+    environment: 'happy-dom',
+    include: ['src/**/*.test.ts', 'tests/contract/**/*.test.ts'],
+    restoreMocks: true,
+  },
+});
