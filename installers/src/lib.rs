@@ -3,6 +3,7 @@
 //! - [`debian`] installs packages, and unpacks packages of newer suites without installing them;
 //! - [`needs`] is the table of what each command needs and why;
 //! - [`failures`] keeps what failed tests said;
+//! - [`front_end`] is what the window's pages need, and their checks and tests;
 //! - [`reference`] is another engine to compare with;
 //! - [`step`] runs and reports the steps of the two commands `cargo quickstart` and `cargo verify`;
 //! - [`tally`] adds up what test runners print;
@@ -12,6 +13,7 @@
 
 pub mod debian;
 pub mod failures;
+pub mod front_end;
 pub mod needs;
 pub mod reference;
 pub mod step;

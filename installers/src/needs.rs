@@ -15,7 +15,7 @@ pub struct Need {
     pub reason: &'static str,
 }
 
-const fn need(package: &'static str, reason: &'static str) -> Need {
+pub(crate) const fn need(package: &'static str, reason: &'static str) -> Need {
     Need { package, reason }
 }
 
@@ -216,7 +216,9 @@ mod tests {
     #[test]
     fn every_need_has_a_reason_and_is_named_once() {
         let clients = CLIENTS.iter().flat_map(|(_, needs)| *needs);
-        let all: Vec<&Need> = BUILD.iter().chain(TEST).chain(WORKLOADS).chain(REFERENCE).chain(clients).collect();
+        let browser = crate::front_end::BROWSER;
+        let all: Vec<&Need> =
+            BUILD.iter().chain(TEST).chain(WORKLOADS).chain(REFERENCE).chain(browser).chain(clients).collect();
         for need in &all {
             assert!(!need.reason.is_empty(), "{} needs a reason", need.package);
             assert_eq!(all.iter().filter(|other| other.package == need.package).count(), 1, "{}", need.package);

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use installers::failures::Failures;
+use installers::front_end::{self, FrontEnd};
 use installers::step::{step, watch};
 use installers::tally::Tally;
 use installers::{debian, needs, workloads};
@@ -51,6 +52,7 @@ fn verify(tally: &mut Tally, failures: &mut Failures, all: bool) -> io::Result<(
         there.extend(schemathesis.ok().map(|program| ("BERTH_TEST_SCHEMATHESIS", program)));
         Ok(there)
     })?;
+    let pages = step("install what the pages need", FrontEnd::prepare)?;
     check(tally, "formatting", cargo().args(["fmt", "--all", "--check"]))?;
     check(
         tally,
@@ -60,6 +62,12 @@ fn verify(tally: &mut Tally, failures: &mut Failures, all: bool) -> io::Result<(
     // Everything at once: built package by package, the same library would be compiled once for each set of its features.
     check(tally, "programs and tests", cargo().args(["build", "--quiet", "--workspace", "--all-targets"]))?;
     check(tally, "guest image", Command::new(beside_this("guest-image")?).current_dir(installers::workspace()))?;
+    for (name, script) in front_end::CHECKS {
+        check(tally, name, &mut pages.npm(&["run", "--silent", script]))?;
+    }
+    for (name, arguments) in front_end::RUNNERS {
+        runner(tally, failures, name, &mut pages.npm(arguments))?;
+    }
     let mut tests = cargo();
     // `--show-output`, since a test that could not run says so in its own output, and is counted as skipped.
     tests.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
@@ -76,15 +84,20 @@ fn verify(tally: &mut Tally, failures: &mut Failures, all: bool) -> io::Result<(
         tests.env("BERTH_TEST_ALL", "1").env("BERTH_TEST_WORKLOADS", workloads.folder());
         check(tally, "reproducible image", cargo().args(["image", "--check-reproducible"]))?;
     }
-    step("tests", || {
+    runner(tally, failures, "tests", &mut tests)
+}
+
+/// Runners of tests, whose results are added up; one that ends badly and says of no failure is one.
+fn runner(tally: &mut Tally, failures: &mut Failures, name: &str, command: &mut Command) -> io::Result<()> {
+    step(name, || {
         let before = tally.failures();
-        let status = watch(&mut tests, |line| {
+        let status = watch(command, |line| {
             tally.line(line);
             failures.line(line);
         })?;
         tally.close();
         if !status.success() && tally.failures() == before {
-            tally.check("a runner that did not compile or ended badly (its message is above)", false);
+            tally.check(&format!("{name}: a runner that did not start or ended badly (its message is above)"), false);
         }
         Ok(())
     })
