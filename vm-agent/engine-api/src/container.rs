@@ -8,6 +8,7 @@ use crate::{EndpointSettings, HostConfig, Map, MountPoint, NetworkingConfig, Set
 
 /// What a container runs, independent of the host: swagger `ContainerConfig`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ContainerConfig {
     pub hostname: String,
@@ -53,6 +54,7 @@ pub struct ContainerConfig {
 
 /// A health check; durations in nanoseconds, 0 meaning "inherit".
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct Healthcheck {
     /// `[]` inherit, `["NONE"]` disable, `["CMD", ...]` exec, `["CMD-SHELL", command]` through the shell.
@@ -72,6 +74,7 @@ pub struct Healthcheck {
 
 /// The body of `POST /containers/create`: the configuration, with two more members beside its fields.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ContainerCreateRequest {
     #[serde(flatten)]
@@ -101,6 +104,7 @@ impl ContainerCreateRequest {
 
 /// The answer to create.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ContainerCreateResponse {
     pub id: String,
@@ -109,6 +113,7 @@ pub struct ContainerCreateResponse {
 
 /// The body of `POST /containers/{id}/update`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ContainerUpdateRequest {
     #[serde(flatten)]
@@ -127,6 +132,7 @@ impl ContainerUpdateRequest {
 
 /// The answer to update.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ContainerUpdateResponse {
     pub warnings: Option<Vec<String>>,
@@ -134,6 +140,7 @@ pub struct ContainerUpdateResponse {
 
 /// One element of `GET /containers/json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ContainerSummary {
     pub id: String,
@@ -162,6 +169,7 @@ pub struct ContainerSummary {
 
 /// The host configuration within a list entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct HostConfigSummary {
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -172,6 +180,7 @@ pub struct HostConfigSummary {
 
 /// The networks within a list entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct NetworkSettingsSummary {
     pub networks: Map<EndpointSettings>,
@@ -179,6 +188,7 @@ pub struct NetworkSettingsSummary {
 
 /// One exposed or published port within a list entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct Port {
     #[serde(rename = "IP", skip_serializing_if = "String::is_empty")]
@@ -192,6 +202,7 @@ pub struct Port {
 
 /// The answer to top: a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ContainerTop {
     pub processes: Vec<Vec<String>>,
@@ -200,6 +211,7 @@ pub struct ContainerTop {
 
 /// The answer to wait.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ContainerWaitResponse {
     pub status_code: i64,
@@ -209,6 +221,7 @@ pub struct ContainerWaitResponse {
 
 /// Why a wait ended without an exit code.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct WaitError {
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -217,6 +230,7 @@ pub struct WaitError {
 
 /// One element of `GET /containers/{id}/changes`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct FilesystemChange {
     pub path: String,
@@ -226,6 +240,7 @@ pub struct FilesystemChange {
 
 /// What the header `X-Docker-Container-Path-Stat` holds (base64 of this JSON).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PathStat {
     pub name: String,
@@ -264,6 +279,7 @@ impl PathStat {
 
 /// The answer to container prune.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ContainerPruneReport {
     pub containers_deleted: Option<Vec<String>>,

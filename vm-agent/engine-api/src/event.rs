@@ -6,6 +6,7 @@ use crate::Map;
 
 /// One event. `status`, `id` and `from` repeat action, actor ID and image for old clients; container and image events only.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct EventMessage {
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -31,6 +32,7 @@ pub struct EventMessage {
 
 /// What the event is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct EventActor {
     #[serde(rename = "ID")]

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The body of `POST /containers/{id}/exec`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ExecConfig {
     pub user: String,
@@ -24,6 +25,7 @@ pub struct ExecConfig {
 
 /// The body of `POST /exec/{id}/start`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ExecStartRequest {
     pub detach: bool,
@@ -35,6 +37,7 @@ pub struct ExecStartRequest {
 
 /// The answer to `GET /exec/{id}/json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ExecInspect {
     #[serde(rename = "ID")]
@@ -55,6 +58,7 @@ pub struct ExecInspect {
 
 /// The command within an exec inspection.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct ExecProcessConfig {
     pub tty: bool,

@@ -6,6 +6,7 @@ use crate::{Map, Mount, StrSlice, is_default};
 
 /// The host-dependent half of a container's configuration.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct HostConfig {
     /// `source:target[:options]`.
@@ -77,6 +78,7 @@ pub struct HostConfig {
 
 /// The limits that `docker update` can change, with their neighbours.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct Resources {
     pub cpu_shares: i64,
@@ -129,6 +131,7 @@ pub type PortMap = Map<Option<Vec<PortBinding>>>;
 
 /// One binding of a container port.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct PortBinding {
     #[serde(rename = "HostIp")]
@@ -138,6 +141,7 @@ pub struct PortBinding {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct LogConfig {
     /// Empty: the engine's default.
@@ -147,6 +151,7 @@ pub struct LogConfig {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct RestartPolicy {
     /// Empty, `no`, `always`, `unless-stopped` or `on-failure`.
@@ -155,6 +160,7 @@ pub struct RestartPolicy {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct WeightDevice {
     pub path: String,
@@ -162,6 +168,7 @@ pub struct WeightDevice {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ThrottleDevice {
     pub path: String,
@@ -170,6 +177,7 @@ pub struct ThrottleDevice {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct DeviceMapping {
     pub path_on_host: String,
@@ -179,6 +187,7 @@ pub struct DeviceMapping {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct DeviceRequest {
     pub driver: String,
@@ -191,6 +200,7 @@ pub struct DeviceRequest {
 
 /// A resource limit; -1 means unlimited.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct Ulimit {
     pub name: String,

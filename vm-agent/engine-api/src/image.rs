@@ -8,6 +8,7 @@ use crate::{Map, Set, StrSlice, Timestamp, is_default};
 
 /// One element of `GET /images/json`; -1 where a number was not asked for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ImageSummary {
     pub containers: i64,
@@ -30,6 +31,7 @@ pub struct ImageSummary {
 
 /// The answer to `GET /images/{name}/json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ImageInspect {
     pub id: String,
@@ -62,6 +64,7 @@ pub struct ImageInspect {
 
 /// The configuration of an image. Eight members are always sent, `null` or empty where the image has nothing to say.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ImageConfig {
     pub user: String,
@@ -85,6 +88,7 @@ pub struct ImageConfig {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct RootFs {
     #[serde(rename = "Type", skip_serializing_if = "String::is_empty")]
@@ -95,6 +99,7 @@ pub struct RootFs {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ImageMetadata {
     /// When this engine last tagged it; the zero time if never.
@@ -109,6 +114,7 @@ impl Default for ImageMetadata {
 
 /// One line of `GET /images/{name}/history`, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ImageHistoryItem {
     pub comment: String,
@@ -123,6 +129,7 @@ pub struct ImageHistoryItem {
 
 /// One element of the answer to `DELETE /images/{name}`: exactly one of the two is set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ImageDeleteItem {
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -133,6 +140,7 @@ pub struct ImageDeleteItem {
 
 /// The answer to image prune.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ImagePruneReport {
     pub images_deleted: Option<Vec<ImageDeleteItem>>,
@@ -141,6 +149,7 @@ pub struct ImagePruneReport {
 
 /// An OCI descriptor.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct Descriptor {
     pub media_type: String,
@@ -156,6 +165,7 @@ pub struct Descriptor {
 
 /// An OCI platform.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Platform {
     pub architecture: String,

@@ -6,6 +6,7 @@ use crate::{ContainerConfig, HostConfig, Map, MountPoint, NetworkSettings, Times
 
 /// The answer to `GET /containers/{id}/json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ContainerInspect {
     pub id: String,
@@ -44,6 +45,7 @@ pub struct ContainerInspect {
 
 /// The state of a container: the booleans are dockerd's and repeat `status`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ContainerState {
     /// `created`, `running`, `paused`, `restarting`, `removing`, `exited` or `dead`.
@@ -66,6 +68,7 @@ pub struct ContainerState {
 
 /// The result of the health check so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct Health {
     /// `starting`, `healthy` or `unhealthy`.
@@ -77,6 +80,7 @@ pub struct Health {
 
 /// One probe of a health check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase")]
 pub struct HealthLog {
     pub start: Timestamp,
@@ -87,6 +91,7 @@ pub struct HealthLog {
 
 /// The storage behind a container or image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct DriverData {
     pub data: Option<Map>,

@@ -26,6 +26,8 @@ pub mod stats;
 pub mod str_slice;
 pub mod swarm;
 pub mod system;
+#[cfg(test)]
+mod typescript;
 pub mod volume;
 
 use std::collections::BTreeMap;
@@ -69,16 +71,19 @@ pub type Set = BTreeMap<String, Empty>;
 
 /// An empty JSON object.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Empty {}
 
 /// The body of every error answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ErrorBody {
     pub message: String,
 }
 
 /// The answer to exec create and commit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct IdResponse {
     pub id: String,

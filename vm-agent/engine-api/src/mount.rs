@@ -6,6 +6,7 @@ use crate::{Map, is_default};
 
 /// A mount asked for with `--mount`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct Mount {
     /// `bind`, `volume`, `tmpfs`, `image`, `npipe` or `cluster`.
@@ -30,6 +31,7 @@ pub struct Mount {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct BindOptions {
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -45,6 +47,7 @@ pub struct BindOptions {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct VolumeOptions {
     #[serde(skip_serializing_if = "is_default")]
@@ -58,6 +61,7 @@ pub struct VolumeOptions {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct VolumeDriver {
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -67,6 +71,7 @@ pub struct VolumeDriver {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ImageOptions {
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -74,6 +79,7 @@ pub struct ImageOptions {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct TmpfsOptions {
     /// 0: unlimited.
@@ -88,6 +94,7 @@ pub struct TmpfsOptions {
 
 /// A mount of a container as inspect and list show it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct MountPoint {
     #[serde(rename = "Type", skip_serializing_if = "String::is_empty")]

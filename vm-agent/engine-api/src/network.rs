@@ -7,6 +7,7 @@ use crate::{Map, Timestamp, is_default};
 
 /// The networks to join at create.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct NetworkingConfig {
     /// By network name or ID; `null` settings are allowed.
@@ -15,6 +16,7 @@ pub struct NetworkingConfig {
 
 /// One container on one network: what was asked for, then what came of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct EndpointSettings {
     #[serde(rename = "IPAMConfig")]
@@ -46,6 +48,7 @@ pub struct EndpointSettings {
 
 /// Addresses the user chose.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct EndpointIpamConfig {
     #[serde(rename = "IPv4Address", skip_serializing_if = "String::is_empty")]
@@ -58,6 +61,7 @@ pub struct EndpointIpamConfig {
 
 /// The network part of a container's inspection. The single-network fields repeat the default bridge's endpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct NetworkSettings {
     pub bridge: String,
@@ -92,6 +96,7 @@ pub struct NetworkSettings {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct Address {
     pub addr: String,
@@ -100,6 +105,7 @@ pub struct Address {
 
 /// The body of `POST /networks/create`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct NetworkCreateRequest {
     pub name: String,
@@ -125,6 +131,7 @@ pub struct NetworkCreateRequest {
 
 /// The answer to network create.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct NetworkCreateResponse {
     pub id: String,
@@ -133,6 +140,7 @@ pub struct NetworkCreateResponse {
 
 /// Address management of a network.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct Ipam {
     pub driver: String,
@@ -142,6 +150,7 @@ pub struct Ipam {
 
 /// One subnet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct IpamConfig {
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -155,6 +164,7 @@ pub struct IpamConfig {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ConfigReference {
     pub network: String,
@@ -162,6 +172,7 @@ pub struct ConfigReference {
 
 /// One network, in lists (with `containers` empty) and inspections.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase")]
 pub struct NetworkInspect {
     pub name: String,
@@ -189,6 +200,7 @@ pub struct NetworkInspect {
 
 /// A container within a network's inspection; addresses with their prefix length.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct EndpointResource {
     pub name: String,
@@ -203,6 +215,7 @@ pub struct EndpointResource {
 
 /// The body of `POST /networks/{id}/connect`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct NetworkConnectRequest {
     pub container: String,
@@ -212,6 +225,7 @@ pub struct NetworkConnectRequest {
 
 /// The body of `POST /networks/{id}/disconnect`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct NetworkDisconnectRequest {
     pub container: String,
@@ -221,6 +235,7 @@ pub struct NetworkDisconnectRequest {
 
 /// The answer to network prune.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct NetworkPruneReport {
     pub networks_deleted: Option<Vec<String>>,

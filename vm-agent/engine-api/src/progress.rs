@@ -6,6 +6,7 @@ use crate::is_default;
 
 /// One line of progress. Absent fields are left out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct JsonMessage {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,6 +31,7 @@ pub struct JsonMessage {
 
 /// Bytes done and in all; `{}` where there is nothing to count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct ProgressDetail {
     #[serde(skip_serializing_if = "is_default")]
@@ -39,6 +41,7 @@ pub struct ProgressDetail {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct ErrorDetail {
     #[serde(skip_serializing_if = "is_default")]

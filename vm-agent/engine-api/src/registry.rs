@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Credentials of one registry, as in the header `X-Registry-Auth` and the body of `POST /auth`.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "lowercase")]
 pub struct AuthConfig {
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -36,6 +37,7 @@ impl std::fmt::Debug for AuthConfig {
 
 /// The answer to `POST /auth`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct AuthResponse {
     pub identity_token: String,
@@ -44,6 +46,7 @@ pub struct AuthResponse {
 
 /// The answer to `GET /distribution/{name}/json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct DistributionInspect {
     pub descriptor: crate::image::Descriptor,
@@ -53,6 +56,7 @@ pub struct DistributionInspect {
 
 /// One of the answers to `GET /images/search`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct SearchResult {
     pub star_count: i64,

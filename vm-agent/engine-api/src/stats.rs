@@ -6,6 +6,7 @@ use crate::{Map, Timestamp, ZERO_TIME, is_default};
 
 /// One sample, with the one before it for rates.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct ContainerStats {
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -46,6 +47,7 @@ impl Default for ContainerStats {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct PidsStats {
     #[serde(skip_serializing_if = "is_default")]
@@ -57,6 +59,7 @@ pub struct PidsStats {
 
 /// Block I/O; on cgroup v2 only the first field is filled, the others are `null`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct BlkioStats {
     pub io_service_bytes_recursive: Option<Vec<BlkioEntry>>,
@@ -70,6 +73,7 @@ pub struct BlkioStats {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct BlkioEntry {
     pub major: u64,
@@ -81,6 +85,7 @@ pub struct BlkioEntry {
 
 /// Windows only; always `{}` here.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct StorageStats {
     #[serde(skip_serializing_if = "is_default")]
@@ -94,6 +99,7 @@ pub struct StorageStats {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct CpuStats {
     pub cpu_usage: CpuUsage,
@@ -107,6 +113,7 @@ pub struct CpuStats {
 
 /// Nanoseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct CpuUsage {
     pub total_usage: u64,
@@ -117,6 +124,7 @@ pub struct CpuUsage {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct ThrottlingData {
     pub periods: u64,
@@ -127,6 +135,7 @@ pub struct ThrottlingData {
 
 /// Bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct MemoryStats {
     #[serde(skip_serializing_if = "is_default")]
@@ -143,6 +152,7 @@ pub struct MemoryStats {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct NetworkStats {
     pub rx_bytes: u64,

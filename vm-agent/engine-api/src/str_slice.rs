@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// A command or entry point: a list of words. A bare JSON string is taken as a list of one word (swagger: `Cmd`, `Entrypoint`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline, description = ""))]
 #[serde(transparent)]
 pub struct StrSlice(pub Vec<String>);
 

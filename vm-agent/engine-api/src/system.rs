@@ -6,6 +6,7 @@ use crate::{ContainerSummary, ImageSummary, Map, Volume, is_default};
 
 /// The answer to `GET /version`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct SystemVersion {
     pub platform: PlatformName,
@@ -28,12 +29,14 @@ pub struct SystemVersion {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct PlatformName {
     pub name: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ComponentVersion {
     pub name: String,
@@ -44,6 +47,7 @@ pub struct ComponentVersion {
 
 /// The answer to `GET /info`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct SystemInfo {
     #[serde(rename = "ID")]
@@ -131,6 +135,7 @@ pub struct SystemInfo {
 
 /// The drivers there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct Plugins {
     pub volume: Option<Vec<String>>,
@@ -140,6 +145,7 @@ pub struct Plugins {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct RegistryConfig {
     #[serde(rename = "InsecureRegistryCIDRs")]
@@ -149,6 +155,7 @@ pub struct RegistryConfig {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct IndexInfo {
     pub name: String,
@@ -158,6 +165,7 @@ pub struct IndexInfo {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct RuntimeInfo {
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -172,6 +180,7 @@ pub struct RuntimeInfo {
 
 /// Always inactive here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct SwarmInfo {
     #[serde(rename = "NodeID")]
@@ -197,6 +206,7 @@ impl Default for SwarmInfo {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Commit {
     #[serde(rename = "ID")]
@@ -206,6 +216,7 @@ pub struct Commit {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct AddressPool {
     pub base: String,
@@ -213,6 +224,7 @@ pub struct AddressPool {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct FirewallBackend {
     pub driver: String,
@@ -221,6 +233,7 @@ pub struct FirewallBackend {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ContainerdInfo {
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -229,6 +242,7 @@ pub struct ContainerdInfo {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ContainerdNamespaces {
     pub containers: String,
@@ -237,6 +251,7 @@ pub struct ContainerdNamespaces {
 
 /// The answer to `GET /system/df`; a kind that was not asked for is `null`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct DiskUsage {
     pub layers_size: i64,

@@ -6,6 +6,7 @@ use crate::Map;
 
 /// One volume.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct Volume {
     /// RFC 3339, whole seconds.
@@ -26,6 +27,7 @@ pub struct Volume {
 
 /// Only in `system df`; -1 where unknown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct VolumeUsage {
     pub ref_count: i64,
@@ -35,6 +37,7 @@ pub struct VolumeUsage {
 
 /// The body of `POST /volumes/create`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct VolumeCreateRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,6 +56,7 @@ pub struct VolumeCreateRequest {
 
 /// The answer to `GET /volumes`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct VolumeList {
     pub volumes: Vec<Volume>,
@@ -61,6 +65,7 @@ pub struct VolumeList {
 
 /// The answer to volume prune.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "PascalCase")]
 pub struct VolumePruneReport {
     pub volumes_deleted: Option<Vec<String>>,
