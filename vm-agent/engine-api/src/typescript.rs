@@ -53,6 +53,7 @@ fn answers() -> BTreeMap<String, Value> {
         crate::DiskUsage,
         crate::registry::AuthResponse,
         crate::registry::DistributionInspect,
+        crate::registry::SearchResult,
     );
     definitions(generator)
 }

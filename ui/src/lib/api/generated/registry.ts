@@ -27,3 +27,13 @@ export interface DistributionInspect {
   /** `None` where the manifest does not say. */
   Platforms: Platform[] | null;
 }
+
+/** One of the answers to `GET /images/search`. */
+export interface SearchResult {
+  description: string;
+  /** Always false: nothing knows it any more. */
+  is_automated: boolean;
+  is_official: boolean;
+  name: string;
+  star_count: number;
+}
