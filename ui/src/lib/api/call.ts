@@ -50,12 +50,7 @@ export async function done(backend: Backend, request: Request): Promise<number> 
 }
 
 /** A request whose body is JSON. */
-export function withJson(
-  method: Request['method'],
-  path: string,
-  body: unknown,
-  more: Partial<Request> = {},
-): Request {
+export function withJson(method: Request['method'], path: string, body: unknown, more: Partial<Request> = {}): Request {
   return {
     method,
     path,

@@ -21,7 +21,7 @@ export async function* values<T>(body: ReadableStream<Uint8Array>): AsyncGenerat
 }
 
 /** The chunks of a stream; leaving the loop early lets the sender know. WebKit has no iterator on streams. */
-export async function* chunks(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+export async function* chunks<T = Uint8Array>(body: ReadableStream<T>): AsyncGenerator<T> {
   const reader = body.getReader();
   let ended = false;
   try {
