@@ -1,3 +1,41 @@
 import type { Messages } from '../index.svelte';
 
-export const kit: Messages['kit'] = {};
+export const kit: Messages['kit'] = {
+  cancel: '取消',
+  close: '关闭',
+  copied: '已复制',
+  copy: '复制',
+  copyFailed: '无法复制文本',
+  clearSearch: '清除搜索',
+  justNow: '刚刚',
+  dismiss: '关闭通知',
+  notifications: '通知',
+  loading: '正在加载',
+  selectAll: '全选',
+  selectRow: '选择此行',
+  selectGroup: (title) => `选择“${title}”的全部内容`,
+  fold: (title) => `折叠“${title}”`,
+  unfold: (title) => `展开“${title}”`,
+  actions: '操作',
+  select: '选择',
+  failed: (doing) => `未能完成：${doing}`,
+  unreachable: '引擎没有响应。虚拟机是否正在运行？',
+  unexpected: '发生了意外错误。',
+  chart: {
+    value: (name, value) => `${name}：${value}`,
+    none: '暂无测量数据',
+    of: (label, values) => `${label}：${values}`,
+  },
+  tree: {
+    find: '在树中查找',
+    foldAll: '全部折叠',
+    unfoldAll: '全部展开',
+    copyPath: '复制路径',
+    copyValue: '复制值',
+    next: '下一个匹配项',
+    previous: '上一个匹配项',
+    matches: (at, of) => (of === 0 ? '没有匹配项' : `第 ${at} 项，共 ${of} 项`),
+    items: (n) => `${n} 项`,
+    keys: (n) => `${n} 个键`,
+  },
+};
