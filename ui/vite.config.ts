@@ -11,8 +11,8 @@ export default defineConfig({
   base: './',
   resolve: {
     alias: { $lib: here('src/lib'), $features: here('src/features') },
-    // Under test too the pages are compiled for a browser.
-    conditions: process.env.VITEST ? ['browser'] : [],
+    // Under test too the pages are compiled for a browser. Elsewhere Vite's own conditions hold, which an empty list would take away.
+    conditions: process.env.VITEST ? ['browser'] : undefined,
   },
   build: { target: 'es2022', assetsInlineLimit: 0, sourcemap: false },
   server: { host: '127.0.0.1', strictPort: true },

@@ -6,7 +6,10 @@ export type Place = { view: string; rest: string[]; query: Record<string, string
 /** The place that a fragment names; the empty one is the list of containers. */
 export function parse(fragment: string): Place {
   const [path = '', query = ''] = fragment.replace(/^#\/?/, '').split('?', 2);
-  const [view = '', ...rest] = path.split('/').filter((part) => part !== '').map(decode);
+  const [view = '', ...rest] = path
+    .split('/')
+    .filter((part) => part !== '')
+    .map(decode);
   return { view: view || 'containers', rest, query: Object.fromEntries(new URLSearchParams(query)) };
 }
 

@@ -1,1 +1,17 @@
-export const shell = {};
+export const shell = {
+  navigation: 'Pages',
+  containers: 'Containers',
+  images: 'Images',
+  volumes: 'Volumes',
+  networks: 'Networks',
+  projects: 'Projects',
+  settings: 'Settings',
+  retry: 'Try again',
+  toContainers: 'Go to the containers',
+  noSuchPage: 'There is no such page',
+  noSuchPageText: 'The address may be from another version of Berth.',
+  pageFailed: 'This page failed',
+  pageFailedText: 'Nothing happened to your containers: only what draws this page came to a halt.',
+  pageMissing: 'This page could not be loaded',
+  pageMissingText: 'Its files did not arrive. After an update, loading the window again gets them.',
+};
