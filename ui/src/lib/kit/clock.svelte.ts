@@ -1,7 +1,14 @@
 import { createSubscriber } from 'svelte/reactivity';
 
+let ahead = $state(0);
+
+/** How far the engine's clock is ahead of this computer's, in milliseconds: what it dates is old or new by its own. */
+export function setSkew(milliseconds: number): void {
+  ahead = milliseconds;
+}
+
 /**
- * The time for what is drawn: it moves each second while something shows it and the window is seen, and costs nothing otherwise.
+ * The engine's time, for what is drawn: it moves each second while something shows it and the window is seen, and costs nothing otherwise.
  */
 const subscribe = createSubscriber((update) => {
   let timer: ReturnType<typeof setInterval> | undefined;
@@ -20,5 +27,5 @@ const subscribe = createSubscriber((update) => {
 
 export function now(): number {
   subscribe();
-  return Date.now();
+  return Date.now() + ahead;
 }
