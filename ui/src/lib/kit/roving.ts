@@ -24,7 +24,9 @@ export function tame(body: HTMLElement): () => void {
     }
   };
   const row = (node: EventTarget | Node | null) =>
-    node instanceof Node ? ((node instanceof Element ? node : node.parentElement)?.closest('[role=row]') ?? null) : null;
+    node instanceof Node
+      ? ((node instanceof Element ? node : node.parentElement)?.closest('[role=row]') ?? null)
+      : null;
 
   const come = (event: FocusEvent) => {
     const at = row(event.target);
