@@ -24,9 +24,12 @@ describe('blocks', () => {
     expect(block(text)).toMatchObject({ exact, text: written });
   });
 
-  test.each(['10.1.2.0', '10.1.2.0/33', '10.1.2.0/', '/24', 'fd00::/129', '10.1.2.0/24/8', '10.1.2.0/-1'])('%j is none', (text) => {
-    expect(block(text)).toBeUndefined();
-  });
+  test.each(['10.1.2.0', '10.1.2.0/33', '10.1.2.0/', '/24', 'fd00::/129', '10.1.2.0/24/8', '10.1.2.0/-1'])(
+    '%j is none',
+    (text) => {
+      expect(block(text)).toBeUndefined();
+    },
+  );
 
   test('holds and overlaps', () => {
     const outer = block('10.1.0.0/16')!;

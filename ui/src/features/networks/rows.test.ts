@@ -10,7 +10,14 @@ const networks = [
   network('net-2', {
     EnableIPv6: true,
     Labels: { 'com.docker.compose.project': 'shop' },
-    IPAM: { Driver: 'default', Options: null, Config: [{ Subnet: '10.1.0.0/24', Gateway: '10.1.0.1' }, { Subnet: 'fd00::/64', Gateway: '' }] },
+    IPAM: {
+      Driver: 'default',
+      Options: null,
+      Config: [
+        { Subnet: '10.1.0.0/24', Gateway: '10.1.0.1' },
+        { Subnet: 'fd00::/64', Gateway: '' },
+      ],
+    },
   }),
   network('template', { ConfigOnly: true, IPAM: { Driver: 'default', Options: null, Config: null }, Labels: null }),
 ];
@@ -21,7 +28,12 @@ test("the person's own come first, in the order of people, the engine's last", (
 
 test('addresses of all pools are shown, those that are missing are not', () => {
   const row = networkRows(networks, []).find(({ name }) => name === 'net-2');
-  expect(row).toMatchObject({ subnets: ['10.1.0.0/24', 'fd00::/64'], gateways: ['10.1.0.1'], project: 'shop', ipv6: true });
+  expect(row).toMatchObject({
+    subnets: ['10.1.0.0/24', 'fd00::/64'],
+    gateways: ['10.1.0.1'],
+    project: 'shop',
+    ipv6: true,
+  });
 });
 
 test('members are found by ID, and by name for those that never ran', () => {

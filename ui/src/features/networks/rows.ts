@@ -38,7 +38,10 @@ export type Member = {
 const BUILTIN = ['bridge', 'host', 'none'];
 const PROJECT = 'com.docker.compose.project';
 
-export function networkRows(networks: readonly NetworkInspect[], containers: readonly ContainerSummary[]): NetworkRow[] {
+export function networkRows(
+  networks: readonly NetworkInspect[],
+  containers: readonly ContainerSummary[],
+): NetworkRow[] {
   const members = membersOf(containers);
   return networks.map((network) => networkRow(network, members)).sort(inOrder);
 }
@@ -94,7 +97,9 @@ function networkRow(network: NetworkInspect, members: (network: NetworkInspect) 
 }
 
 /** Who is on a network. A container that never ran knows its networks by name only. */
-export function membersOf(containers: readonly ContainerSummary[]): (network: { Id: string; Name: string }) => Member[] {
+export function membersOf(
+  containers: readonly ContainerSummary[],
+): (network: { Id: string; Name: string }) => Member[] {
   const byNetwork = new Map<string, Member[]>();
   for (const container of containers)
     for (const [name, endpoint] of Object.entries(container.NetworkSettings?.Networks ?? {})) {
@@ -102,8 +107,7 @@ export function membersOf(containers: readonly ContainerSummary[]): (network: { 
       const members = byNetwork.get(key) ?? [];
       byNetwork.set(key, [...members, member(container, endpoint)]);
     }
-  return ({ Id, Name }) =>
-    [...(byNetwork.get(Id) ?? []), ...(byNetwork.get(`name ${Name}`) ?? [])].sort(byName);
+  return ({ Id, Name }) => [...(byNetwork.get(Id) ?? []), ...(byNetwork.get(`name ${Name}`) ?? [])].sort(byName);
 }
 
 function member(container: ContainerSummary, endpoint: EndpointSettings): Member {
@@ -126,7 +130,15 @@ function withBits(address: string, bits: number): string {
 export function matching(rows: readonly NetworkRow[], typed: string): NetworkRow[] {
   const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
   const text = (row: NetworkRow) =>
-    [row.name, row.driver, row.id, row.project ?? '', ...row.subnets, ...row.gateways, ...row.members.map(({ name }) => name)]
+    [
+      row.name,
+      row.driver,
+      row.id,
+      row.project ?? '',
+      ...row.subnets,
+      ...row.gateways,
+      ...row.members.map(({ name }) => name),
+    ]
       .join('\n')
       .toLowerCase();
   return words.length === 0 ? [...rows] : rows.filter((row) => words.every((word) => text(row).includes(word)));

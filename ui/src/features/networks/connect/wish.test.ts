@@ -9,9 +9,14 @@ const front = network('front', {
   IPAM: {
     Driver: 'default',
     Options: null,
-    Config: [{ Subnet: '10.1.0.0/24', Gateway: '10.1.0.1' }, { Subnet: 'fd00:1::/64', Gateway: 'fd00:1::1' }],
+    Config: [
+      { Subnet: '10.1.0.0/24', Gateway: '10.1.0.1' },
+      { Subnet: 'fd00:1::/64', Gateway: 'fd00:1::1' },
+    ],
   },
-  Containers: { other: { EndpointID: '', IPv4Address: '10.1.0.9/24', IPv6Address: 'fd00:1::9/64', MacAddress: '', Name: 'db' } },
+  Containers: {
+    other: { EndpointID: '', IPv4Address: '10.1.0.9/24', IPv6Address: 'fd00:1::9/64', MacAddress: '', Name: 'db' },
+  },
 });
 
 describe('problems', () => {

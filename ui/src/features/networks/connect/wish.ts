@@ -21,7 +21,10 @@ export function problems(wish: Wish, network: NetworkInspect): Problems {
   const found: Problems = {};
   if (wish.container === '') found.container = { is: 'empty' };
   if (!canChoose(network)) return found;
-  for (const [field, family] of [['ipv4', 4], ['ipv6', 6]] as const) {
+  for (const [field, family] of [
+    ['ipv4', 4],
+    ['ipv6', 6],
+  ] as const) {
     const typed = wish[field].trim();
     const problem = typed === '' ? undefined : addressProblem(typed, family, network);
     if (problem) found[field] = problem;

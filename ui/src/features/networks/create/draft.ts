@@ -19,16 +19,23 @@ export type Draft = {
   labels: Pair[];
 };
 
-export type Field =
-  | 'name'
-  | 'parent'
-  | 'options'
-  | 'labels'
-  | `${'v4' | 'v6'}.${keyof PoolDraft}`;
+export type Field = 'name' | 'parent' | 'options' | 'labels' | `${'v4' | 'v6'}.${keyof PoolDraft}`;
 
 /** What is wrong with a field; the texts are in `i18n`. */
 export type Problem =
-  | { is: 'empty' | 'reserved' | 'taken' | 'notAddress' | 'notBlock' | 'needsSubnet' | 'outside' | 'unusable' | 'loopback' | 'unnamed' }
+  | {
+      is:
+        | 'empty'
+        | 'reserved'
+        | 'taken'
+        | 'notAddress'
+        | 'notBlock'
+        | 'needsSubnet'
+        | 'outside'
+        | 'unusable'
+        | 'loopback'
+        | 'unnamed';
+    }
   | { is: 'family'; family: Family }
   | { is: 'inexact'; better: string }
   | { is: 'overlaps'; network: string }
