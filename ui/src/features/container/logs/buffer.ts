@@ -3,6 +3,9 @@ import type { Entry } from './records';
 /** A line that is kept; `id` counts all lines that ever came. */
 export interface LogLine extends Entry {
   readonly id: number;
+  /** What a pane found of its width, kept so that it is found once: cells of the part that is drawn, and whether they are sure. */
+  cells?: number;
+  exact?: boolean;
 }
 
 /** How much a pane keeps: what a person can look through, and what a page may take of memory (a character is two bytes at most). */

@@ -74,7 +74,6 @@ function reading(engine: Engine) {
   const over = follow({
     backend: engine,
     id: 'c',
-    tty: true,
     bell,
     signal: stop.signal,
     onEntries: (entries) => {

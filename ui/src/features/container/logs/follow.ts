@@ -1,5 +1,7 @@
 import { address, call, Refused } from '$lib/api/call';
+import { isFramed } from '$lib/api/connection';
 import { chunks } from '$lib/api/lines';
+import { step } from '$lib/api/path';
 import { type Backend, Unreachable } from '$lib/backend/backend';
 import { type Entry, Records } from './records';
 
@@ -44,8 +46,6 @@ export class Bell {
 export interface Following {
   backend: Backend;
   id: string;
-  /** With a terminal the log is not framed. */
-  tty: boolean;
   /** How many lines of the past; all if not given. */
   tail?: number;
   /** To be rung when the container starts and when the engine is back. */
@@ -97,7 +97,7 @@ async function read(of: Following, seen: Seen, onData: () => void): Promise<void
   const since = seen.since();
   const answer = await call(of.backend, {
     method: 'GET',
-    path: address(`/containers/${encodeURIComponent(of.id)}/logs`, {
+    path: address(`/containers/${step(of.id)}/logs`, {
       stdout: 1,
       stderr: 1,
       timestamps: 1,
@@ -107,7 +107,7 @@ async function read(of: Following, seen: Seen, onData: () => void): Promise<void
     }),
     signal: of.signal,
   });
-  const records = new Records({ framed: !of.tty });
+  const records = new Records({ framed: isFramed(answer) });
   const known = seen.known();
   const take = (entries: Entry[]) => {
     const fresh = entries.filter((entry) => !known.has(entry));
