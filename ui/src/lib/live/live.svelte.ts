@@ -1,5 +1,4 @@
 import { getContext, onDestroy, setContext } from 'svelte';
-import { createSubscriber } from 'svelte/reactivity';
 import * as containers from '$lib/api/containers';
 import type {
   ContainerSummary,
@@ -14,6 +13,7 @@ import * as networks from '$lib/api/networks';
 import * as system from '$lib/api/system';
 import * as volumes from '$lib/api/volumes';
 import { Unreachable, type Backend } from '$lib/backend/backend';
+import { now, setSkew } from '$lib/kit/clock.svelte';
 import { backoff, STEADY } from './backoff';
 import { instant, skew } from './clock';
 import { concerns, fits, KINDS, type Filter, type Kind } from './concern';
@@ -58,7 +58,6 @@ export class Live {
   readonly #listeners = new Set<(event: EventMessage) => void>();
   #stream = new AbortController();
   #wake: (() => void) | undefined;
-  readonly #ticking: () => void;
 
   constructor(backend: Backend) {
     this.#backend = backend;
@@ -70,13 +69,11 @@ export class Live {
       volumes: gate(this.volumes, volumes.list),
       networks: gate(this.networks, networks.list),
     };
-    this.#ticking = createSubscriber((update) => this.#tick(update));
   }
 
   /** The engine's time; each second anew where it is drawn, as long as the page can be seen. */
   get now(): number {
-    this.#ticking();
-    return Date.now() + this.skew;
+    return now();
   }
 
   /** Follows the engine until the function that it gives is called. */
@@ -130,7 +127,7 @@ export class Live {
           opened: (date) => {
             opened = performance.now();
             // To the second; put right by what `#learn` hears.
-            if (date !== undefined) this.skew = skew(date.getTime() + 500, asked, Date.now());
+            if (date !== undefined) this.#setSkew(skew(date.getTime() + 500, asked, Date.now()));
             this.#connected();
           },
         });
@@ -140,6 +137,7 @@ export class Live {
         this.why = this.#stream.signal.aborted ? (this.#stream.signal.reason as Error) : asError(error);
       }
       if (this.#life.signal.aborted) return;
+      this.#stream.abort(this.why);
       this.connection = 'unreachable';
       if (opened !== undefined && performance.now() - opened > STEADY) failures = 0;
       await this.#pause(backoff(failures++));
@@ -178,18 +176,24 @@ export class Live {
   }
 
   async #refill<T>(list: List<T>, ask: (backend: Backend, options: containers.Abort) => Promise<T[]>): Promise<void> {
+    // With the connection ends what was asked over it; the next one asks anew.
+    const stream = this.#stream;
     try {
-      const found = await ask(this.#backend, { signal: this.#life.signal });
+      const found = await ask(this.#backend, { signal: stream.signal });
       list.list = found;
       list.loaded = true;
       list.error = undefined;
       list.at = Date.now() + this.skew;
     } catch (error) {
-      if (this.#life.signal.aborted) return;
+      if (stream.signal.aborted) return;
       list.error = asError(error);
-      // Connecting again asks for all lists again.
-      if (error instanceof Unreachable) this.#stream.abort(error);
+      if (error instanceof Unreachable) stream.abort(error);
     }
+  }
+
+  #setSkew(milliseconds: number): void {
+    this.skew = milliseconds;
+    setSkew(milliseconds);
   }
 
   /** What the engine says of itself, its clock among it. */
@@ -199,28 +203,10 @@ export class Live {
       const info = await system.info(this.#backend, { signal: this.#life.signal });
       const theirs = instant(info.SystemTime);
       this.info = info;
-      if (theirs !== undefined) this.skew = skew(theirs, asked, Date.now());
+      if (theirs !== undefined) this.#setSkew(skew(theirs, asked, Date.now()));
     } catch {
       // Nothing on the pages depends on it; the stream of events tells whether the engine can be reached.
     }
-  }
-
-  #tick(update: () => void): () => void {
-    let timer: ReturnType<typeof setInterval> | undefined;
-    const begin = () => {
-      clearInterval(timer);
-      timer = document.hidden ? undefined : setInterval(update, 1000);
-    };
-    const changed = () => {
-      begin();
-      if (!document.hidden) update();
-    };
-    begin();
-    document.addEventListener('visibilitychange', changed);
-    return () => {
-      clearInterval(timer);
-      document.removeEventListener('visibilitychange', changed);
-    };
   }
 }
 
