@@ -50,6 +50,8 @@ export class Meter {
 
 /** Asks the engine what the watched containers use, every two seconds, a few at a time, while somebody can see it. */
 export class Meters {
+  /** Counts rounds, for what wants to look at all at once. */
+  round = $state(0);
   #backend: Backend;
   #meters = new Map<string, Meter>();
   #watched = new Map<string, number>();
@@ -115,6 +117,7 @@ export class Meters {
       // The engine is away: whoever draws the lists says so, and the next round tries again.
     }
     this.#asking = false;
+    this.round += 1;
     this.#schedule();
   }
 

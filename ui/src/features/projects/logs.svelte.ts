@@ -1,10 +1,11 @@
 import { SvelteMap } from 'svelte/reactivity';
+import { Bell, follow, Seen } from '$features/container/logs/follow';
 import type { Entry } from '$features/container/logs/records';
 import { pool } from '$features/containers/pool';
 import { Refused } from '$lib/api/call';
-import { Unreachable, type Backend } from '$lib/backend/backend';
+import type { Backend } from '$lib/backend/backend';
+import { history } from './history';
 import { Interleaver, merged } from './merge';
-import { Tail } from './tail';
 
 /** A container whose log is wanted. */
 export type Source = { id: string; label: string; alive: boolean };
@@ -12,10 +13,15 @@ export type Source = { id: string; label: string; alive: boolean };
 /** How far back each log is shown at first. */
 const LINES = 1000;
 const AT_ONCE = 6;
-/** Until a log that broke off though its container runs is asked for again. */
-const AGAIN = 1000;
 
-type Reading = { source: Source; tail: Tail; state: 'new' | 'read' | 'followed' | 'gone'; abort: AbortController };
+class Reading {
+  readonly seen = new Seen();
+  readonly bell = new Bell();
+  readonly abort = new AbortController();
+  followed = false;
+
+  constructor(public source: Source) {}
+}
 
 /**
  * The logs of several containers as one, by time. What is there already is read to its end and merged exactly; what comes is followed,
@@ -24,8 +30,8 @@ type Reading = { source: Source; tail: Tail; state: 'new' | 'read' | 'followed' 
 export class ProjectLogs {
   /** False until what was there is shown. */
   ready = $state(false);
-  /** Logs that cannot be read, by the label of their source: why. */
-  readonly failed = new SvelteMap<string, unknown>();
+  /** Logs that the engine refuses, by the label of their source: its words. */
+  readonly refused = new SvelteMap<string, string>();
 
   readonly #backend: Backend;
   readonly #out: (entries: Entry[]) => void;
@@ -47,28 +53,30 @@ export class ProjectLogs {
       if (there.has(id)) continue;
       reading.abort.abort();
       this.#readings.delete(id);
-      this.failed.delete(reading.source.label);
+      this.refused.delete(reading.source.label);
     }
     for (const source of sources) {
       const known = this.#readings.get(source.id);
-      if (known !== undefined) known.source = source;
+      if (known === undefined) this.#readings.set(source.id, new Reading(source));
       else {
-        const tail = new Tail(this.#backend, source.id);
-        this.#readings.set(source.id, { source, tail, state: 'new', abort: new AbortController() });
+        const started = source.alive && !known.source.alive;
+        known.source = source;
+        if (started) known.bell.ring();
       }
     }
-    if (!this.#begun) {
-      if (sources.length > 0) void this.#begin();
-      return;
-    }
-    if (!this.ready) return;
-    for (const reading of this.#readings.values()) this.#follow(reading);
+    if (this.ready) this.#followAll();
+    else if (!this.#begun && sources.length > 0) void this.#begin();
+  }
+
+  /** The engine is there again: nobody waits any longer. */
+  wake(): void {
+    for (const { bell } of this.#readings.values()) bell.ring();
   }
 
   stop(): void {
     this.#stopped = true;
     this.#interleaver.drop();
-    for (const reading of this.#readings.values()) reading.abort.abort();
+    for (const { abort } of this.#readings.values()) abort.abort();
   }
 
   async #begin(): Promise<void> {
@@ -76,54 +84,60 @@ export class ProjectLogs {
     const readings = [...this.#readings.values()];
     const lists = new Map<Reading, Entry[]>();
     await pool(readings, AT_ONCE, async (reading) => {
-      const list: Entry[] = [];
-      lists.set(reading, list);
-      await this.#read(reading, false, (entries) => {
-        for (const entry of entries) list.push(entry);
-      });
+      const { source, seen, abort } = reading;
+      try {
+        const entries = await history(this.#backend, source.id, {
+          lines: LINES,
+          alive: source.alive,
+          seen,
+          signal: abort.signal,
+        });
+        lists.set(reading, this.#named(reading, entries));
+      } catch (error) {
+        // Following meets the same failure, and knows what to do about it.
+        if (error instanceof Refused) this.#refuse(reading, error);
+      }
     });
     if (this.#stopped) return;
-    const entries = merged(readings.map((reading) => lists.get(reading)!));
+    const entries = merged([...lists.values()]);
     if (entries.length > 0) this.#out(entries);
     this.ready = true;
-    for (const reading of this.#readings.values()) this.#follow(reading);
+    this.#followAll();
   }
 
-  #follow(reading: Reading): void {
-    const { state, source } = reading;
-    // One that was never read is read whether it runs or not.
-    if (this.#stopped || state === 'followed' || state === 'gone' || (state === 'read' && !source.alive)) return;
-    reading.state = 'followed';
-    void this.#read(reading, true, (entries) => this.#interleaver.push(source.id, entries)).then(() => {
-      if (reading.state === 'gone' || this.#stopped) return;
-      reading.state = 'read';
-      if (reading.source.alive) setTimeout(() => this.#follow(reading), AGAIN);
-    });
-  }
-
-  async #read(reading: Reading, follow: boolean, take: (entries: Entry[]) => void): Promise<void> {
-    const { source, tail, abort } = reading;
-    try {
-      for await (const entries of tail.read({ follow, lines: LINES, ended: !source.alive, signal: abort.signal })) {
-        for (const entry of entries) entry.source = reading.source.label;
-        take(entries);
-      }
-      this.failed.delete(source.label);
-      if (!follow) reading.state = 'read';
-    } catch (error) {
-      if (abort.signal.aborted) reading.state = 'gone';
-      else this.#failedOn(reading, error);
+  #followAll(): void {
+    for (const reading of this.#readings.values()) {
+      if (reading.followed) continue;
+      reading.followed = true;
+      void follow({
+        backend: this.#backend,
+        id: reading.source.id,
+        tail: LINES,
+        seen: reading.seen,
+        bell: reading.bell,
+        signal: reading.abort.signal,
+        onEntries: (entries) => {
+          this.refused.delete(reading.source.label);
+          this.#interleaver.push(reading.source.id, this.#named(reading, entries));
+        },
+        onStanding: (standing) => {
+          if (standing.at === 'refused') this.#refuse(reading, standing.error);
+          else if (standing.at === 'ended') this.refused.delete(reading.source.label);
+        },
+        running: () => Promise.resolve(reading.source.alive),
+      });
     }
   }
 
-  #failedOn(reading: Reading, error: unknown): void {
-    // The container is gone: the list will say so. Anything else that the engine refuses stays refused (a log driver without a log, say).
-    if (error instanceof Refused) {
-      reading.state = 'gone';
-      if (error.status === 404) return;
-    } else reading.state = 'read';
-    // That the engine is away is told for the whole page.
-    if (error instanceof Unreachable) return;
-    this.failed.set(reading.source.label, error);
+  #named(reading: Reading, entries: Entry[]): Entry[] {
+    for (const entry of entries) entry.source = reading.source.label;
+    return entries;
+  }
+
+  #refuse(reading: Reading, error: Refused): void {
+    // One that is gone leaves the list next: that says enough.
+    if (error.status !== 404 && !reading.abort.signal.aborted) {
+      this.refused.set(reading.source.label, error.message);
+    }
   }
 }

@@ -48,6 +48,8 @@ export interface Following {
   id: string;
   /** How many lines of the past; all if not given. */
   tail?: number;
+  /** What was read of it before: it is gone on from there. */
+  seen?: Seen;
   /** To be rung when the container starts and when the engine is back. */
   bell: Bell;
   signal: AbortSignal;
@@ -65,7 +67,7 @@ const WAITS = [500, 1000, 2000, 5000, 10_000];
  * for what came since a little before the last line, and leaves out what it has: no line is lost or comes twice.
  */
 export async function follow(of: Following): Promise<void> {
-  const seen = new Seen();
+  const seen = of.seen ?? new Seen();
   let failures = 0;
   while (!of.signal.aborted) {
     try {

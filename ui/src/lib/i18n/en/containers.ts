@@ -5,7 +5,6 @@ export const containers = {
   title: 'Containers',
   summary: (running: number, all: number) => `${running} running of ${all}`,
   list: 'Containers',
-  loose: 'Without a project',
 
   column: {
     name: 'Name',
@@ -37,6 +36,7 @@ export const containers = {
     143: 'It was asked to end',
   } as Record<number, string>,
   restartingAfter: (code: number) => `Restarting after exit code ${code}`,
+  withHealth: (state: string, health: string) => `${state}, ${health}`,
   health: { healthy: 'healthy', unhealthy: 'unhealthy', starting: 'not healthy yet' },
   busy: {
     start: 'Starting…',
@@ -76,9 +76,17 @@ export const containers = {
     remove: 'Remove',
     rename: 'Rename',
   },
-  startOne: (name: string) => `Start ${name}`,
-  stopOne: (name: string) => `Stop ${name}`,
-  resumeOne: (name: string) => `Resume ${name}`,
+  one: {
+    start: (name: string) => `Start ${name}`,
+    stop: (name: string) => `Stop ${name}`,
+    restart: (name: string) => `Restart ${name}`,
+    pause: (name: string) => `Pause ${name}`,
+    resume: (name: string) => `Resume ${name}`,
+    kill: (name: string) => `Kill ${name}`,
+    remove: (name: string) => `Remove ${name}`,
+  },
+  logsOf: (name: string) => `Logs of ${name}`,
+  running: (n: number) => `${n} running`,
   menuOf: (name: string) => `More for ${name}`,
   allOf: {
     start: (name: string) => `Start all of ${name}`,
@@ -101,9 +109,7 @@ export const containers = {
     open: (address: string) => `Open ${address}`,
     bound: (address: string) => `Bound to ${address}`,
     exposed: 'Exposed, not published',
-    more: (n: number) => `+${n}`,
     moreLabel: (n: number) => many(n, 'more port', 'more ports'),
-    none: 'No ports',
   },
   usage: {
     cpu: (name: string) => `CPU use of ${name}`,
@@ -115,7 +121,7 @@ export const containers = {
 
   remove: {
     title: (n: number, name: string) => (n === 1 ? `Remove ${name}?` : `Remove ${containersOf(n)}?`),
-    text: (n: number) =>
+    text: (n: number): string =>
       n === 1
         ? 'All that it wrote outside of volumes and its log are deleted. This cannot be undone.'
         : 'All that they wrote outside of volumes and their logs are deleted. This cannot be undone.',
@@ -139,7 +145,7 @@ export const containers = {
 
   prune: {
     action: 'Remove stopped',
-    looking: 'Looking for what there is to remove…',
+    command: 'Remove all stopped containers',
     title: (n: number) => `Remove ${n === 1 ? 'the stopped container' : `all ${n} stopped containers`}?`,
     text: (size: string) =>
       `This frees ${size}: what they wrote outside of volumes. Their logs are deleted too. This cannot be undone.`,
@@ -187,10 +193,5 @@ export const containers = {
     title: 'Nothing matches',
     text: 'No container is like what you search for.',
     action: 'Show all',
-  },
-  keys: {
-    startStop: 'Start or stop',
-    restart: 'Restart',
-    remove: 'Remove',
   },
 };

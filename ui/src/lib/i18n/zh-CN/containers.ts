@@ -4,7 +4,6 @@ export const containers: Messages['containers'] = {
   title: '容器',
   summary: (running, all) => `共 ${all} 个，${running} 个正在运行`,
   list: '容器',
-  loose: '不属于任何项目',
 
   column: {
     name: '名称',
@@ -36,6 +35,7 @@ export const containers: Messages['containers'] = {
     143: '它被要求结束',
   },
   restartingAfter: (code) => `以代码 ${code} 退出后正在重启`,
+  withHealth: (state, health) => `${state}，${health}`,
   health: { healthy: '健康', unhealthy: '不健康', starting: '尚未就绪' },
   busy: {
     start: '正在启动…',
@@ -75,9 +75,17 @@ export const containers: Messages['containers'] = {
     remove: '删除',
     rename: '重命名',
   },
-  startOne: (name) => `启动 ${name}`,
-  stopOne: (name) => `停止 ${name}`,
-  resumeOne: (name) => `恢复 ${name}`,
+  one: {
+    start: (name) => `启动 ${name}`,
+    stop: (name) => `停止 ${name}`,
+    restart: (name) => `重启 ${name}`,
+    pause: (name) => `暂停 ${name}`,
+    resume: (name) => `恢复 ${name}`,
+    kill: (name) => `强制终止 ${name}`,
+    remove: (name) => `删除 ${name}`,
+  },
+  logsOf: (name) => `${name} 的日志`,
+  running: (n) => `${n} 个运行中`,
   menuOf: (name) => `${name} 的更多操作`,
   allOf: {
     start: (name) => `启动 ${name} 的全部容器`,
@@ -100,9 +108,7 @@ export const containers: Messages['containers'] = {
     open: (address) => `打开 ${address}`,
     bound: (address) => `绑定到 ${address}`,
     exposed: '已声明，未发布',
-    more: (n) => `+${n}`,
     moreLabel: (n) => `另有 ${n} 个端口`,
-    none: '没有端口',
   },
   usage: {
     cpu: (name) => `${name} 的 CPU 用量`,
@@ -138,7 +144,7 @@ export const containers: Messages['containers'] = {
 
   prune: {
     action: '删除已停止的',
-    looking: '正在查找可删除的容器…',
+    command: '删除所有已停止的容器',
     title: (n) => `删除全部 ${n} 个已停止的容器？`,
     text: (size) => `将释放 ${size}：它们写在卷以外的内容。它们的日志也会被删除，无法撤销。`,
     one: (name, size) => `${name}（${size}）`,
@@ -185,10 +191,5 @@ export const containers: Messages['containers'] = {
     title: '没有匹配项',
     text: '没有符合搜索条件的容器。',
     action: '全部显示',
-  },
-  keys: {
-    startStop: '启动或停止',
-    restart: '重启',
-    remove: '删除',
   },
 };
