@@ -1,0 +1,151 @@
+import { type Answer, type Backend, type Duplex, type Request, Unreachable, type Upgrade } from './backend';
+
+/** On every answer that came by the bridge (`dev/bridge.ts`): who gave it. */
+const MARK = 'x-berth-bridge';
+const MULTIPLEXED = 'application/vnd.docker.multiplexed-stream';
+/** Above this a writer waits until the browser has sent what it was given. */
+const HIGH = 1 << 20;
+const LOOK_AGAIN = 20;
+
+/** An engine behind the server that gave out the pages. */
+export class Http implements Backend {
+  readonly #base: string;
+
+  /** `base` ends in a slash, as `http://127.0.0.1:5173/`. */
+  constructor(base: string = new URL('./', location.href).href) {
+    this.#base = base;
+  }
+
+  /** Whether there is a bridge to an engine at all, be the engine reachable or not. */
+  async exists(): Promise<boolean> {
+    const answer = await fetch(`${this.#base}engine/_ping`, { method: 'HEAD' }).catch(() => undefined);
+    return answer?.headers.has(MARK) ?? false;
+  }
+
+  async request({ method, path, headers, body, signal }: Request): Promise<Answer> {
+    let answer: Response;
+    try {
+      answer = await fetch(`${this.#base}engine${path}`, {
+        method,
+        headers,
+        body: body as BodyInit,
+        signal,
+        cache: 'no-store',
+      });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw new Unreachable((error as Error).message);
+    }
+    const by = answer.headers.get(MARK);
+    if (by === 'unreachable') throw new Unreachable(await words(answer));
+    if (by === null) throw new Unreachable(`${this.#base} has no bridge to an engine`);
+    return {
+      status: answer.status,
+      headers: Object.fromEntries(answer.headers),
+      body: answer.body ?? new ReadableStream({ start: (controller) => controller.close() }),
+    };
+  }
+
+  upgrade(request: Request): Promise<Upgrade> {
+    return new Promise((resolve, reject) => {
+      if (request.signal?.aborted) return reject(request.signal.reason as Error);
+      const socket = new WebSocket(`${this.#base.replace(/^http/, 'ws')}engine-upgrade`);
+      socket.binaryType = 'arraybuffer';
+      let head: Head | undefined;
+      const output = outputOf(socket, request.signal);
+      const aborted = () => {
+        socket.close();
+        reject(request.signal!.reason as Error);
+      };
+      request.signal?.addEventListener('abort', aborted, { once: true });
+      socket.addEventListener('open', () => void opening(request).then((text) => socket.send(text)));
+      socket.addEventListener('message', ({ data }: MessageEvent<string | ArrayBuffer>) => {
+        if (typeof data !== 'string') return output.push(new Uint8Array(data));
+        head = JSON.parse(data) as Head;
+        if ('unreachable' in head) reject(new Unreachable(head.unreachable));
+        else resolve(upgradeOf(socket, head, output.stream));
+      });
+      socket.addEventListener('close', ({ code }) => {
+        request.signal?.removeEventListener('abort', aborted);
+        output.end(code === 1000);
+        if (head === undefined) reject(new Unreachable('the connection ended before an answer'));
+      });
+    });
+  }
+}
+
+type Told = { status: number; headers: Record<string, string>; upgraded: boolean };
+type Head = Told | { unreachable: string };
+
+function upgradeOf(
+  socket: WebSocket,
+  { status, headers, upgraded }: Told,
+  output: ReadableStream<Uint8Array>,
+): Upgrade {
+  if (!upgraded) return { answer: { status, headers, body: output } };
+  return { duplex: duplexOf(socket, output, headers['content-type'] === MULTIPLEXED) };
+}
+
+function duplexOf(socket: WebSocket, output: ReadableStream<Uint8Array>, framed: boolean): Duplex {
+  let writable = true;
+  const send = (message: string | Uint8Array<ArrayBuffer>) => {
+    if (!writable || socket.readyState !== WebSocket.OPEN) throw new Error('the connection has ended');
+    socket.send(message);
+  };
+  return {
+    output,
+    framed,
+    async write(bytes) {
+      send(bytes as Uint8Array<ArrayBuffer>);
+      // A WebSocket tells nobody when it has sent: its own count is all that there is to look at.
+      while (socket.bufferedAmount > HIGH) await new Promise((again) => setTimeout(again, LOOK_AGAIN));
+    },
+    async closeWrite() {
+      send(JSON.stringify({ close: 'write' }));
+      writable = false;
+    },
+    close() {
+      socket.close();
+    },
+  };
+}
+
+/** What comes over a socket, as a stream that ends with it. */
+function outputOf(socket: WebSocket, signal: AbortSignal | undefined) {
+  let controller!: ReadableStreamDefaultController<Uint8Array>;
+  let open = true;
+  const stream = new ReadableStream<Uint8Array>({
+    start: (own) => void (controller = own),
+    cancel: () => {
+      open = false;
+      socket.close();
+    },
+  });
+  return {
+    stream,
+    push: (bytes: Uint8Array) => {
+      if (open) controller.enqueue(bytes);
+    },
+    end: (well: boolean) => {
+      if (!open) return;
+      open = false;
+      if (well) controller.close();
+      else controller.error(signal?.aborted ? signal.reason : new Unreachable('the connection broke'));
+    },
+  };
+}
+
+async function opening({ method, path, headers, body }: Request): Promise<string> {
+  const text = body === undefined || typeof body === 'string' ? body : await new Response(body as BodyInit).text();
+  return JSON.stringify({ method, path, headers, body: text });
+}
+
+/** The words of the bridge. */
+async function words(answer: Response): Promise<string> {
+  const text = await answer.text();
+  try {
+    return (JSON.parse(text) as { message: string }).message;
+  } catch {
+    return text;
+  }
+}
