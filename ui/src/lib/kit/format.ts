@@ -1,12 +1,19 @@
 import { locale, t } from '$lib/i18n/index.svelte';
 
+/** The person's own variety of the chosen language: their system knows whether they write 3 pm or 15:00. */
+function tag(): string {
+  const language = locale().split('-')[0]!;
+  const own = typeof navigator === 'undefined' ? [] : navigator.languages;
+  return own.find((one) => one.split('-')[0] === language) ?? locale();
+}
+
 // Making a formatter costs far more than using one, and tables use thousands.
 const formatters = new Map<string, Intl.NumberFormat>();
 
 function number(options: Intl.NumberFormatOptions): Intl.NumberFormat {
-  const key = locale() + JSON.stringify(options);
+  const key = tag() + JSON.stringify(options);
   let found = formatters.get(key);
-  if (found === undefined) formatters.set(key, (found = new Intl.NumberFormat(locale(), options)));
+  if (found === undefined) formatters.set(key, (found = new Intl.NumberFormat(tag(), options)));
   return found;
 }
 
@@ -101,9 +108,9 @@ export function relative(at: Moment, now: Moment = Date.now()): string {
 const relativeFormatters = new Map<string, Intl.RelativeTimeFormat>();
 
 function relatives(): Intl.RelativeTimeFormat {
-  let found = relativeFormatters.get(locale());
+  let found = relativeFormatters.get(tag());
   if (found === undefined) {
-    relativeFormatters.set(locale(), (found = new Intl.RelativeTimeFormat(locale(), { numeric: 'always' })));
+    relativeFormatters.set(tag(), (found = new Intl.RelativeTimeFormat(tag(), { numeric: 'always' })));
   }
   return found;
 }
@@ -123,8 +130,8 @@ export function clock(at: Moment): string {
 const dateFormatters = new Map<string, Intl.DateTimeFormat>();
 
 function dates(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  const key = locale() + JSON.stringify(options);
+  const key = tag() + JSON.stringify(options);
   let found = dateFormatters.get(key);
-  if (found === undefined) dateFormatters.set(key, (found = new Intl.DateTimeFormat(locale(), options)));
+  if (found === undefined) dateFormatters.set(key, (found = new Intl.DateTimeFormat(tag(), options)));
   return found;
 }

@@ -11,10 +11,10 @@ export class Visible {
   first = $state(0);
   end = $state(0);
   #count: () => number;
-  /** Pixels of a row. */
-  #height: () => number;
+  #height: number;
 
-  constructor(count: () => number, height: () => number) {
+  /** `height`: pixels of a row, until rows have been laid out and can be measured. */
+  constructor(count: () => number, height: number) {
     this.#count = count;
     this.#height = height;
     this.#set(0, GUESS);
@@ -28,8 +28,12 @@ export class Visible {
       const top = Math.max(frame.top, 0);
       const bottom = Math.min(frame.bottom, innerHeight);
       // Not laid out at all (hidden, or no browser that does): the guess stands.
-      if (frame.height === 0) this.#set(0, GUESS);
-      else this.#set(top - list.top, bottom - list.top);
+      if (frame.height === 0) {
+        this.#set(0, GUESS);
+        return;
+      }
+      if (list.height > 0) this.#height = list.height / this.#count();
+      this.#set(top - list.top, bottom - list.top);
     };
     look();
     // Scrolling of anything around moves the list in the window; such events do not bubble, but are caught on their way down.
@@ -49,9 +53,8 @@ export class Visible {
   }
 
   #set(top: number, bottom: number): void {
-    const height = this.#height();
-    this.first = Math.max(0, Math.floor(top / height) - MARGIN);
-    this.end = Math.max(this.first, Math.ceil(bottom / height) + MARGIN);
+    this.first = Math.max(0, Math.floor(top / this.#height) - MARGIN);
+    this.end = Math.max(this.first, Math.ceil(bottom / this.#height) + MARGIN);
   }
 
   /** The places of the rows to draw, of as many as there are now. */
@@ -65,10 +68,4 @@ export class Visible {
 /** Pixels of `rem`: the person may have made everything larger. */
 export function pixels(rem: number): number {
   return rem * (Number.parseFloat(getComputedStyle(document.documentElement).fontSize) || 16);
-}
-
-/** Scrolls `box` as little as needed for the row from `top` to `bottom` (of the list's own pixels) to be seen below a head of `head`. */
-export function reveal(box: HTMLElement, top: number, bottom: number, head = 0): void {
-  if (top < box.scrollTop) box.scrollTop = top;
-  else if (bottom + head > box.scrollTop + box.clientHeight) box.scrollTop = bottom + head - box.clientHeight;
 }

@@ -22,7 +22,7 @@ export const kit = {
   chart: {
     value: (name: string, value: string) => `${name}: ${value}`,
     none: 'No measurements yet',
-    of: (label: string, values: string) => `${label}: ${values}`,
+    at: (when: string, values: string) => `${when}: ${values}`,
   },
   tree: {
     find: 'Find in the tree',

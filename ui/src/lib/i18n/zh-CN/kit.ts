@@ -24,7 +24,7 @@ export const kit: Messages['kit'] = {
   chart: {
     value: (name, value) => `${name}：${value}`,
     none: '暂无测量数据',
-    of: (label, values) => `${label}：${values}`,
+    at: (when, values) => `${when}：${values}`,
   },
   tree: {
     find: '在树中查找',
