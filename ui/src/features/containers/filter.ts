@@ -47,6 +47,7 @@ const STATE_ORDER: State[] = ['running', 'restarting', 'paused', 'created', 'rem
 /** Orders for the columns; equal ones by name, so that a list never jumps. */
 export const BY = {
   name: byName,
+  service: (one: Row, other: Row) => inWords(one.service ?? '', other.service ?? '') || byName(one, other),
   image: (one: Row, other: Row) => inWords(one.image, other.image) || byName(one, other),
   state: (one: Row, other: Row) =>
     STATE_ORDER.indexOf(one.state) - STATE_ORDER.indexOf(other.state) || byName(one, other),

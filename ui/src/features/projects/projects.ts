@@ -62,15 +62,22 @@ export function condition(project: Project): Condition {
   return ended.length === 0 ? 'running' : 'partly';
 }
 
+const TONES = { running: 'good', partly: 'warn', stopped: 'quiet', unwell: 'bad' } as const;
+
+export function toneOf(project: Project): (typeof TONES)[Condition] {
+  return TONES[condition(project)];
+}
+
 export function runningCount(project: Project): number {
   return project.rows.filter((one) => isAlive(one.state)).length;
 }
 
-/** How many containers of each image, volume or network are not counted here: a project ends with `down`, which the host's compose does. */
+/** Takes the project down with its networks, which the engine alone would leave: only compose knows what is its own. */
 export function downCommand(project: Project): string {
   return compose(project, 'down');
 }
 
+/** Makes the project as its files say now. */
 export function upCommand(project: Project): string {
   return compose(project, 'up -d');
 }
@@ -90,4 +97,13 @@ export function quoted(text: string): string {
   const isWindows = /^([A-Za-z]:[\\/]|\\\\)/.test(text);
   if (isWindows) return /^[\w\\/:.-]+$/.test(text) ? text : `"${text}"`;
   return /^[\w@%+=:,./~-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** The projects that the person asks for: every word is somewhere in what a project says. */
+export function matching(all: readonly Project[], search: string): Project[] {
+  const wanted = search.toLowerCase().split(/\s+/).filter(Boolean);
+  return all.filter((project) => {
+    const texts = [project.name, project.folder ?? '', ...project.files, ...project.services.map(({ name }) => name)];
+    return wanted.every((word) => texts.some((text) => text.toLowerCase().includes(word)));
+  });
 }
