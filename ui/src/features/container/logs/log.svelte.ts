@@ -28,7 +28,10 @@ export class ContainerLog {
   start(): () => void {
     const stop = new AbortController();
     const bell = new Bell();
-    const unlisten = this.#live.onEvent({ type: 'container', actions: ['start', 'restart', 'unpause'], id: this.id }, () => bell.ring());
+    const unlisten = this.#live.onEvent(
+      { type: 'container', actions: ['start', 'restart', 'unpause'], id: this.id },
+      () => bell.ring(),
+    );
     const unwatch = this.#reconnected(() => bell.ring());
     void follow({
       backend: this.#backend,
@@ -65,7 +68,12 @@ export class ContainerLog {
 }
 
 /** The whole log as the engine has it, as parts of a file. */
-export async function wholeLog(backend: Backend, id: string, timestamps: boolean, signal: AbortSignal): Promise<BlobPart[]> {
+export async function wholeLog(
+  backend: Backend,
+  id: string,
+  timestamps: boolean,
+  signal: AbortSignal,
+): Promise<BlobPart[]> {
   const parts: BlobPart[] = [];
   for await (const { bytes } of chunks(await containers.logs(backend, id, { timestamps, signal }))) {
     parts.push(new Blob([bytes as Uint8Array<ArrayBuffer>]));

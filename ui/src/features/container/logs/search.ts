@@ -28,21 +28,22 @@ export function matcher(asked: Asked): Matcher | { error: string } | undefined {
     return { error: error instanceof Error ? error.message : String(error) };
   }
   const part = (text: string) => (asked.expression && text.length > SEEN ? text.slice(0, SEEN) : text);
+  const ranges: Matcher['ranges'] = (text, limit = 1000) => {
+    const found: [number, number][] = [];
+    for (const one of part(text).matchAll(pattern)) {
+      if (one[0] === '') continue;
+      found.push([one.index, one.index + one[0].length]);
+      if (found.length >= limit) break;
+    }
+    return found;
+  };
   return {
+    ranges,
     test(text) {
-      // What matches nothing at all (`a*`) counts only where it matches something.
       pattern.lastIndex = 0;
       const found = pattern.exec(part(text));
-      return found !== null && (found[0] !== '' || this.ranges(text, 1).length > 0);
-    },
-    ranges(text, limit = 1000) {
-      const ranges: [number, number][] = [];
-      for (const found of part(text).matchAll(pattern)) {
-        if (found[0] === '') continue;
-        ranges.push([found.index, found.index + found[0].length]);
-        if (ranges.length >= limit) break;
-      }
-      return ranges;
+      // What matches nothing at all (`a*`) counts only where it matches something.
+      return found !== null && (found[0] !== '' || ranges(text, 1).length > 0);
     },
   };
 }

@@ -4,7 +4,10 @@ import { History, KEPT } from './history';
 
 const START = Date.parse('2026-01-02T03:04:05Z');
 
-function sample(second: number, more: { rx?: number; written?: number; cpu?: number; pids?: number } = {}): ContainerStats {
+function sample(
+  second: number,
+  more: { rx?: number; written?: number; cpu?: number; pids?: number } = {},
+): ContainerStats {
   const { rx = 0, written = 0, cpu = 0, pids = Number('18446744073709551615') } = more;
   const read = new Date(START + second * 1000).toISOString().replace('Z', '123456Z');
   return {

@@ -18,7 +18,14 @@ export type Point = {
 };
 
 /** What was counted since the container started. */
-export type Totals = { received: number; sent: number; read: number; written: number; limit?: number; processesLimit?: number };
+export type Totals = {
+  received: number;
+  sent: number;
+  read: number;
+  written: number;
+  limit?: number;
+  processesLimit?: number;
+};
 
 /** How far back charts go. */
 export const KEPT = 5 * 60 * 1000;

@@ -23,7 +23,13 @@ export type Hands = {
 };
 
 export function open(element: HTMLElement, hands: Hands): Screen {
-  const terminal = new Terminal({ ...font(), theme: theme(), cursorBlink: true, scrollback: 10_000, minimumContrastRatio: 4.5 });
+  const terminal = new Terminal({
+    ...font(),
+    theme: theme(),
+    cursorBlink: true,
+    scrollback: 10_000,
+    minimumContrastRatio: 4.5,
+  });
   const fit = new FitAddon();
   terminal.loadAddon(fit);
   terminal.open(element);
@@ -71,7 +77,8 @@ function isOurs(event: KeyboardEvent, terminal: Terminal, hands: Hands): boolean
   if (event.type !== 'keydown') return false;
   const key = event.key.toLowerCase();
   const control = event.ctrlKey && !event.altKey && !event.metaKey;
-  const copies = (control && key === 'c' && (event.shiftKey || terminal.hasSelection())) || (control && key === 'insert');
+  const copies =
+    (control && key === 'c' && (event.shiftKey || terminal.hasSelection())) || (control && key === 'insert');
   if (copies) {
     event.preventDefault();
     if (terminal.hasSelection()) {

@@ -126,7 +126,7 @@ class Input {
   async exactly(length: number): Promise<Uint8Array | undefined> {
     if (length === 0) return new Uint8Array();
     const parts: Uint8Array[] = [];
-    for (let have = 0; have < length; ) {
+    for (let have = 0; have < length;) {
       const piece = await this.some(length - have);
       if (piece === undefined) return undefined;
       parts.push(piece);
@@ -136,7 +136,7 @@ class Input {
   }
 
   async skip(length: number): Promise<void> {
-    for (let left = length; left > 0; ) {
+    for (let left = length; left > 0;) {
       const piece = await this.some(left);
       if (piece === undefined) return;
       left -= piece.length;
