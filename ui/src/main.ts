@@ -1,9 +1,19 @@
 import { mount } from 'svelte';
+import '$lib/style/reset.css';
+import '$lib/style/theme.css';
+import '$lib/style/base.css';
 import { choose } from '$lib/backend/choose';
+import { t } from '$lib/i18n/index.svelte';
+import Broken from '$lib/shell/Broken.svelte';
 import { followPrefs } from '$lib/shell/prefs.svelte';
 import App from './App.svelte';
 
-import.meta.glob('./lib/style/*.css', { eager: true });
-
+// Before anything is drawn: no flash of the other theme or language.
 followPrefs();
-mount(App, { target: document.getElementById('app')!, props: { backend: await choose() } });
+const target = document.getElementById('app')!;
+try {
+  mount(App, { target, props: { backend: await choose() } });
+} catch (error) {
+  const { startFailed: title, startFailedText: text } = t().shell;
+  mount(Broken, { target, props: { title, text, error, retry: () => location.reload() } });
+}

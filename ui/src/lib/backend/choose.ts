@@ -1,23 +1,24 @@
 import type { Backend } from './backend';
+import { Http } from './http';
 
 /**
  * The one place that knows what may carry the requests. Pages in a browser reach an engine over the bridge of their server (`dev/bridge.ts`)
  * if it leads to one, else the simulated engine, in the scene that the address names (`?scene=busy`).
  *
- * `VITE_BACKEND=http`, set when the pages are built, leaves the simulated engine out of the bundle.
+ * `VITE_BACKEND=http` when the pages are built leaves the simulated engine out of the bundle.
  */
 export async function choose(): Promise<Backend> {
+  const http = new Http();
   const scene = new URLSearchParams(location.search).get('scene');
-  if (import.meta.env.VITE_BACKEND === 'http' || (scene === null && (await bridged()))) {
-    const { Http } = await import('./http');
-    return new Http();
-  }
-  const scenes = await import('./fake/scenes');
-  return scenes.scene(scene ?? 'busy');
+  if (import.meta.env.VITE_BACKEND === 'http' || (scene === null && (await http.exists()))) return http;
+  return simulated(scene ?? 'busy');
 }
 
-/** Whether this page's server leads to an engine, there at the moment or not: the bridge marks its answers. */
-async function bridged(): Promise<boolean> {
-  const answer = await fetch('/engine/_ping', { method: 'HEAD' });
-  return answer.headers.has('x-berth-bridge');
+async function simulated(name: string): Promise<Backend> {
+  const scenes = await import('./fake/scenes');
+  if (!scenes.isScene(name)) throw new Error(`no scene is called “${name}”; there are ${scenes.SCENES.join(', ')}`);
+  const engine = scenes.scene(name);
+  // For tests in a browser and whoever tries the pages: `engine.fail(…)` in the console.
+  Object.assign(globalThis, { engine });
+  return engine;
 }

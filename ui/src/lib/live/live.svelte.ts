@@ -46,6 +46,8 @@ export class Live {
   session = $state(0);
   /** Why there is none. */
   why = $state.raw<Error | undefined>();
+  /** How often it was tried in vain since the last one. */
+  failures = $state(0);
   /** When it is tried again, by this computer's clock; undefined while it is being tried. */
   nextTry = $state<number | undefined>();
   info = $state.raw<SystemInfo | undefined>();
@@ -115,7 +117,7 @@ export class Live {
   }
 
   async #follow(): Promise<void> {
-    let failures = 0;
+    let broken = 0;
     while (!this.#life.signal.aborted) {
       const asked = Date.now();
       let opened: number | undefined;
@@ -139,8 +141,10 @@ export class Live {
       if (this.#life.signal.aborted) return;
       this.#stream.abort(this.why);
       this.connection = 'unreachable';
-      if (opened !== undefined && performance.now() - opened > STEADY) failures = 0;
-      await this.#pause(backoff(failures++));
+      // One that breaks off at once each time is no better than none: its pauses grow as well.
+      if (opened !== undefined && performance.now() - opened > STEADY) broken = 0;
+      this.failures = opened === undefined ? this.failures + 1 : 0;
+      await this.#pause(backoff(broken++));
     }
   }
 
@@ -158,6 +162,7 @@ export class Live {
   #connected(): void {
     this.connection = 'connected';
     this.why = undefined;
+    this.failures = 0;
     this.session += 1;
     this.refresh();
     void this.#learn();

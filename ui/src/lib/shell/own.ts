@@ -1,7 +1,7 @@
 import { LOCALES, t, type Locale } from '$lib/i18n/index.svelte';
 import type { Live } from '$lib/live/live.svelte';
 import type { Command } from './commands.svelte';
-import { showPanel } from './panels.svelte';
+import { panel, showPanel } from './panels.svelte';
 import { prefs, setPrefs, THEMES } from './prefs.svelte';
 import { go, link } from './route.svelte';
 
@@ -29,7 +29,7 @@ export function ownCommands(live: Live): Command[] {
       title: () => t().shell.palette,
       icon: 'search',
       shortcut: 'Mod+K',
-      run: () => showPanel('palette'),
+      run: () => showPanel(panel() === 'palette' ? undefined : 'palette'),
     },
     { id: 'search', title: () => t().shell.searchPage, icon: 'search', shortcut: '/', run: focusSearch },
     { id: 'keys', title: () => t().shell.keys, icon: 'keyboard', shortcut: '?', run: () => showPanel('keys') },

@@ -44,6 +44,7 @@ export const shell = {
   pageMissingText: 'Its files did not arrive. After an update, loading the window again gets them.',
   loadAgain: 'Load again',
   startFailed: 'The pages could not start',
+  startFailedText: 'Loading them again often helps. If it does not, these are the words of the failure:',
 
   palette: 'Search and commands',
   paletteHint: 'Search containers, images, commands…',

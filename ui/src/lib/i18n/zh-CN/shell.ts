@@ -43,6 +43,7 @@ export const shell: Messages['shell'] = {
   pageMissingText: '页面文件没有送达。如果刚刚更新过，重新加载窗口即可。',
   loadAgain: '重新加载',
   startFailed: '页面无法启动',
+  startFailedText: '重新加载通常会有帮助。如果没有，以下是失败的原因：',
 
   palette: '搜索与命令',
   paletteHint: '搜索容器、镜像、命令…',
