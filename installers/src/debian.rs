@@ -319,7 +319,8 @@ fn apt_get(rights: Rights, arguments: &[&str]) -> Command {
         // Without rights apt itself says what it misses: reading lists into a folder of one's own may do.
         Rights::Root | Rights::None => Command::new("apt-get"),
     };
-    command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
+    // A fresh system may be installing its own updates just then: apt waits for them, so many seconds.
+    command.env("DEBIAN_FRONTEND", "noninteractive").args(["-o", "DPkg::Lock::Timeout=600"]).args(arguments);
     command
 }
 
