@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { byNumber, byText, lines, sorted, tracks, type Column } from './table';
+import { byNumber, byText, least, lines, sorted, tracks, type Column } from './table';
 
 type Row = { name: string; size?: number; project?: string };
 const rows: Row[] = [
@@ -66,4 +66,10 @@ describe('lines', () => {
 it('lays columns out by shares and measures, never by what they hold', () => {
   expect(tracks(columns, true, true)).toBe('2.25rem minmax(5rem, 2fr) 6rem minmax(5rem, 1fr) var(--actions, 8.5rem)');
   expect(tracks(columns, false, false)).toBe('minmax(5rem, 2fr) 6rem minmax(5rem, 1fr)');
+});
+
+it('lets a line be as narrow as its tracks, whatever they hold', () => {
+  expect(least(columns, true, true)).toBe(
+    'calc(2.25rem + 5rem + 6rem + 5rem + var(--actions, 8.5rem) + 4 * var(--gap))',
+  );
 });

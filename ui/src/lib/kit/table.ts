@@ -69,6 +69,17 @@ export function tracks<T>(columns: Column<T>[], selectable: boolean, actions: bo
   return [selectable ? '2.25rem' : '', ...widths, actions ? 'var(--actions, 8.5rem)' : ''].filter(Boolean).join(' ');
 }
 
+/**
+ * How narrow a line may get, as CSS: below that the table scrolls sideways. Lines are laid out apart from each other, so none may be as wide
+ * as what it happens to hold.
+ */
+export function least<T>(columns: Column<T>[], selectable: boolean, actions: boolean): string {
+  const each = tracks(columns, selectable, actions)
+    .replace(/minmax\((\S+), \S+\)/g, '$1')
+    .split(/ (?![^(]*\))/);
+  return `calc(${each.join(' + ')} + ${each.length - 1} * var(--gap))`;
+}
+
 /** Comparers for columns. */
 export const byText =
   <T>(of: (row: T) => string) =>
