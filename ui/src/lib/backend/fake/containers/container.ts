@@ -121,6 +121,8 @@ export class Container implements Parts {
     if (this.#tree === undefined) {
       this.#tree = new Tree(copy(this.base));
       this.#tree.write('/.dockerenv', '', { time: this.created });
+      // An image of nothing at all has none.
+      this.#tree.makeFolder('/etc', { time: this.created });
       this.#tree.write('/etc/hostname', `${this.config.Hostname}\n`, { time: this.created });
       for (const mount of this.mounts) {
         const volume = mount.type === 'volume' ? this.#world.volumes.all.get(mount.name) : undefined;

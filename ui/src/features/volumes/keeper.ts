@@ -1,0 +1,123 @@
+/**
+ * A way to a volume's content. The Engine API has none without a container, so one is created with the volume in it, and never started: the
+ * archive requests work on it all the same, with every engine. It is removed when it is no longer needed.
+ */
+import { Refused } from '$lib/api/call';
+import * as containers from '$lib/api/containers';
+import type { ContainerSummary, ImageSummary } from '$lib/api/generated';
+import * as images from '$lib/api/images';
+import { progress } from '$lib/api/progress';
+import type { Backend } from '$lib/backend/backend';
+import { HELPER } from '$features/images/rows';
+
+/** Where the volume is in the container. */
+export const ROOT = '/volume';
+
+/** The label that says which volume a keeper is for. */
+const OF = 'berth.volume';
+
+export type Access = 'read' | 'write';
+
+export interface Keeper {
+  id: string;
+  close(): Promise<void>;
+}
+
+/** Makes a keeper for `volume`; what it needs for that is gone again when it is closed. */
+export async function keep(backend: Backend, volume: string, access: Access, signal?: AbortSignal): Promise<Keeper> {
+  const { image, scratch } = await ground(backend, signal);
+  const away = async () => {
+    if (scratch) await quietly(images.remove(backend, image, { force: true }));
+  };
+  try {
+    const { Id: id } = await containers.create(backend, {
+      Image: image,
+      // Never run; an image without a command of its own would be refused without one.
+      Cmd: ['berth-keeper'],
+      Labels: { [HELPER]: access, [OF]: volume },
+      HostConfig: {
+        NetworkMode: 'none',
+        // Nothing of the image may get into an empty volume.
+        Mounts: [
+          {
+            Type: 'volume',
+            Source: volume,
+            Target: ROOT,
+            ReadOnly: access === 'read',
+            VolumeOptions: { NoCopy: true },
+          },
+        ],
+      },
+    });
+    const close = async () => {
+      // With the nameless volumes that the image asks for; the one that was named stays.
+      await quietly(containers.remove(backend, id, { force: true, volumes: true }));
+      await away();
+    };
+    // Called off meanwhile: nobody would close it.
+    if (signal?.aborted) {
+      await close();
+      signal.throwIfAborted();
+    }
+    return { id, close };
+  } catch (error) {
+    await away();
+    throw error;
+  }
+}
+
+/** Does `job` with a keeper, and removes it whatever comes of it. */
+export async function withKeeper<T>(
+  backend: Backend,
+  volume: string,
+  access: Access,
+  signal: AbortSignal,
+  job: (id: string) => Promise<T>,
+): Promise<T> {
+  const keeper = await keep(backend, volume, access, signal);
+  try {
+    return await job(keeper.id);
+  } finally {
+    await keeper.close();
+  }
+}
+
+/** What a keeper is made from: the smallest image there is, or an empty one made for it. */
+async function ground(backend: Backend, signal?: AbortSignal): Promise<{ image: string; scratch: boolean }> {
+  const [smallest] = (await images.list(backend, { signal })).toSorted(bySize);
+  if (smallest !== undefined) return { image: smallest.Id, scratch: false };
+  const path = '/images/create?fromSrc=-';
+  // An archive without members is two empty blocks.
+  const empty = new Uint8Array(1024);
+  const headers = { 'content-type': 'application/x-tar' };
+  let id: string | undefined;
+  for await (const { status } of progress(backend, { method: 'POST', path, headers, body: empty, signal })) {
+    if (status?.startsWith('sha256:')) id = status;
+  }
+  if (id === undefined) throw new Error('the engine did not say which image it made');
+  return { image: id, scratch: true };
+}
+
+function bySize(a: ImageSummary, b: ImageSummary): number {
+  return a.Size - b.Size;
+}
+
+/** Keepers of a volume that a window left behind: they would keep it from being removed. */
+export function leftBehind(containers: readonly ContainerSummary[], volume: string): string[] {
+  return containers
+    .filter((one) => one.Labels?.[HELPER] !== undefined && one.Labels[OF] === volume && one.State === 'created')
+    .map((one) => one.Id);
+}
+
+export async function clear(backend: Backend, of: readonly ContainerSummary[], volume: string): Promise<void> {
+  for (const id of leftBehind(of, volume)) await quietly(containers.remove(backend, id, { force: true, volumes: true }));
+}
+
+/** Cleaning up must not hide what came of the work; what is gone already is as wanted. */
+async function quietly(work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!(error instanceof Refused && error.status === 404)) console.warn(error);
+  }
+}
