@@ -1,3 +1,5 @@
+import { untrack } from 'svelte';
+
 /**
  * The modal dialogs that are open, the newest last. All outside of the newest can neither be pressed nor heard; what must be (toasts) moves
  * into it.
@@ -9,6 +11,7 @@ export function newestModal(): HTMLElement | undefined {
 }
 
 export function opened(dialog: HTMLElement): () => void {
-  stack = [...stack, dialog];
-  return () => (stack = stack.filter((other) => other !== dialog));
+  // Called by what draws the dialog: it must not be drawn anew, and so closed, for the next one that opens.
+  untrack(() => (stack = [...stack, dialog]));
+  return () => untrack(() => (stack = stack.filter((other) => other !== dialog)));
 }
