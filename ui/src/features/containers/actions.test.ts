@@ -178,7 +178,7 @@ describe('removing', () => {
     );
     expect((await answer(true)).option).toBeUndefined();
     await one;
-    expect(asked()).toEqual([]);
+    expect(asked()).toEqual(['DELETE /containers/old?force=false&v=false']);
   });
 
   it('is content when somebody else was quicker', async () => {

@@ -17,7 +17,7 @@ export const containers = {
   },
 
   state: {
-    created: 'Created, never started',
+    created: 'Never started',
     running: 'Running',
     paused: 'Paused',
     restarting: 'Restarting',
@@ -35,7 +35,7 @@ export const containers = {
     139: 'It broke off with a segmentation fault',
     143: 'It was asked to end',
   } as Record<number, string>,
-  restartingAfter: (code: number) => `Restarting after exit code ${code}`,
+  restartingAfter: (code: number) => `Restarting, exit ${code}`,
   withHealth: (state: string, health: string) => `${state}, ${health}`,
   health: { healthy: 'healthy', unhealthy: 'unhealthy', starting: 'not healthy yet' },
   busy: {
@@ -180,8 +180,6 @@ export const containers = {
   gone: (name: string) => `${name} is not there any more`,
   goneText: 'It was removed in the meantime, here or by another program.',
 
-  away: 'The engine cannot be reached',
-  awayText: 'What is shown is what was known last. It is brought up to date as soon as the engine answers again.',
   listFailed: 'The containers could not be listed',
   loading: 'Asking the engine for its containers…',
   empty: {

@@ -16,7 +16,7 @@ export const containers: Messages['containers'] = {
   },
 
   state: {
-    created: '已创建，从未启动',
+    created: '从未启动',
     running: '运行中',
     paused: '已暂停',
     restarting: '正在重启',
@@ -34,7 +34,7 @@ export const containers: Messages['containers'] = {
     139: '它因段错误而中断',
     143: '它被要求结束',
   },
-  restartingAfter: (code) => `以代码 ${code} 退出后正在重启`,
+  restartingAfter: (code) => `正在重启，代码 ${code}`,
   withHealth: (state, health) => `${state}，${health}`,
   health: { healthy: '健康', unhealthy: '不健康', starting: '尚未就绪' },
   busy: {
@@ -178,8 +178,6 @@ export const containers: Messages['containers'] = {
   gone: (name) => `${name} 已不存在`,
   goneText: '它在此期间被这里或其他程序删除了。',
 
-  away: '无法连接引擎',
-  awayText: '这里显示的是最后已知的情况；引擎恢复应答后会立即更新。',
   listFailed: '无法列出容器',
   loading: '正在向引擎查询容器…',
   empty: {
