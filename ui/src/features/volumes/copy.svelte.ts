@@ -89,9 +89,7 @@ export class Copy {
 
   async #write(backend: Backend, volume: string, tar: Blob, signal: AbortSignal): Promise<void> {
     this.phase = 'writing';
-    await withKeeper(backend, volume, 'write', signal, (id) =>
-      archives.put(backend, id, ROOT, tar, { signal }),
-    );
+    await withKeeper(backend, volume, 'write', signal, (id) => archives.put(backend, id, ROOT, tar, { signal }));
   }
 
   async #run(job: (signal: AbortSignal) => Promise<void>): Promise<void> {

@@ -110,7 +110,8 @@ export function leftBehind(containers: readonly ContainerSummary[], volume: stri
 }
 
 export async function clear(backend: Backend, of: readonly ContainerSummary[], volume: string): Promise<void> {
-  for (const id of leftBehind(of, volume)) await quietly(containers.remove(backend, id, { force: true, volumes: true }));
+  for (const id of leftBehind(of, volume))
+    await quietly(containers.remove(backend, id, { force: true, volumes: true }));
 }
 
 /** Cleaning up must not hide what came of the work; what is gone already is as wanted. */

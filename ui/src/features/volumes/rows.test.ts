@@ -28,7 +28,11 @@ const container = (name: string, volumes: string[], labels: Record<string, strin
   }) as unknown as ContainerSummary;
 
 const hash = 'ab'.repeat(32);
-const volumes = [volume('db', { 'com.docker.compose.project': 'shop' }), volume(hash, { [ANONYMOUS]: '' }), volume('old')];
+const volumes = [
+  volume('db', { 'com.docker.compose.project': 'shop' }),
+  volume(hash, { [ANONYMOUS]: '' }),
+  volume('old'),
+];
 const sizes = sizesOf([volume('db', null, 100), volume(hash, null, 5), volume('old', null, -1)]);
 const all = rows(volumes, [container('pg', ['db']), container('k', ['old'], { [HELPER]: 'files' })], sizes);
 

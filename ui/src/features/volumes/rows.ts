@@ -24,7 +24,9 @@ export function usersOf(containers: readonly ContainerSummary[]): Map<string, Us
   const users = new Map<string, User[]>();
   for (const container of containers) {
     if (container.Labels?.[HELPER] !== undefined) continue;
-    const names = new Set((container.Mounts ?? []).flatMap((mount) => (mount.Type === 'volume' ? (mount.Name ?? []) : [])));
+    const names = new Set(
+      (container.Mounts ?? []).flatMap((mount) => (mount.Type === 'volume' ? (mount.Name ?? []) : [])),
+    );
     for (const name of names) {
       const known = users.get(name);
       if (known === undefined) users.set(name, [user(container)]);
