@@ -130,20 +130,21 @@ const REMEMBERED = 20_000;
 /** The newest lines that came, to know them again. */
 export class Seen {
   #times: string[] = [];
-  #keys: string[] = [];
+  // Stream and length tell apart what one nanosecond holds; keeping the texts would hold on to lines that the buffer let go.
+  #shapes: number[] = [];
   #latest = '';
   #forgot = false;
 
   add(entries: readonly Entry[]): void {
-    for (const { stream, time, text } of entries) {
-      if (time === '') continue;
-      this.#times.push(time);
-      this.#keys.push(key(stream, time, text));
-      if (time > this.#latest) this.#latest = time;
+    for (const entry of entries) {
+      if (entry.time === '') continue;
+      this.#times.push(entry.time);
+      this.#shapes.push(shape(entry));
+      if (entry.time > this.#latest) this.#latest = entry.time;
     }
     if (this.#times.length > 2 * REMEMBERED) {
       this.#times = this.#times.slice(-REMEMBERED);
-      this.#keys = this.#keys.slice(-REMEMBERED);
+      this.#shapes = this.#shapes.slice(-REMEMBERED);
       this.#forgot = true;
     }
   }
@@ -159,22 +160,27 @@ export class Seen {
 
   /** Knows each line of the overlap again, once for every time that it came. */
   known(): { has(entry: Entry): boolean } {
+    const latest = this.#latest;
     const counts = new Map<string, number>();
-    for (const one of this.#keys) counts.set(one, (counts.get(one) ?? 0) + 1);
+    this.#times.forEach((time, at) => {
+      const key = `${time} ${this.#shapes[at]}`;
+      counts.set(key, (counts.get(key) ?? 0) + 1);
+    });
     return {
-      has({ stream, time, text }) {
-        const one = key(stream, time, text);
-        const left = counts.get(one) ?? 0;
-        if (left > 0) counts.set(one, left - 1);
+      has(entry) {
+        // What is newer than all that came needs no look: nearly every line.
+        if (entry.time > latest) return false;
+        const key = `${entry.time} ${shape(entry)}`;
+        const left = counts.get(key) ?? 0;
+        if (left > 0) counts.set(key, left - 1);
         return left > 0;
       },
     };
   }
 }
 
-// The text's length tells apart what one nanosecond holds; keeping the texts would hold on to lines that the buffer let go.
-function key(stream: string, time: string, text: string): string {
-  return `${time} ${stream} ${text.length}`;
+function shape({ stream, text }: Entry): number {
+  return text.length * 2 + (stream === 'stderr' ? 1 : 0);
 }
 
 /** Nanoseconds since the epoch of RFC 3339 in UTC; numbers of the language are too small for them. */

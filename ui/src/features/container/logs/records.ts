@@ -112,12 +112,11 @@ function stampAt(line: Uint8Array, at: number): string {
 
 /** The time and text of a line; more than one where an end without a newline stands before the beginning of another run. */
 function separated(line: Uint8Array): { time: string; raw: string }[] {
-  const stamp = stampAt(line, 0);
+  const whole = decoder.decode(line.length > MESSAGE ? unstamped(line) : line);
+  const stamp = STAMP.exec(whole)?.[0] ?? '';
   const time = stamp.trimEnd();
-  let body = line.subarray(stamp.length);
-  if (stamp !== '' && body.length > MESSAGE) body = unstamped(body);
-  let raw = decoder.decode(body);
-  if (stamp === '') return [{ time, raw }];
+  const raw = whole.slice(stamp.length);
+  if (stamp === '' || !raw.includes('Z ')) return [{ time, raw }];
   const found: { time: string; raw: string }[] = [];
   let last = time;
   let from = 0;
@@ -134,16 +133,18 @@ function separated(line: Uint8Array): { time: string; raw: string }[] {
 }
 
 /** Without the times before the later messages of a long line. Before decoding, since a message may end within a character. */
-function unstamped(body: Uint8Array): Uint8Array {
+function unstamped(line: Uint8Array): Uint8Array {
   const parts: Uint8Array[] = [];
-  let from = 0;
+  // The first time stays, and does not count as text.
+  const first = stampAt(line, 0).length;
+  if (first === 0) return line;
   let length = 0;
-  while (from < body.length) {
-    const part = body.subarray(from, from + MESSAGE);
+  for (let from = 0; from < line.length;) {
+    const part = line.subarray(from, from + MESSAGE + (from === 0 ? first : 0));
     parts.push(part);
     length += part.length;
     from += part.length;
-    from += stampAt(body, from).length;
+    from += stampAt(line, from).length;
   }
   return joined(parts, length);
 }

@@ -21,7 +21,7 @@ export type Stage =
   | { at: 'failed'; error: unknown };
 
 /** bash where there is one, else what is there. */
-export const SHELL = ['sh', '-c', 'if command -v bash >/dev/null 2>&1; then exec bash; else exec sh; fi'];
+export const SHELL = ['sh', '-c', 'command -v bash >/dev/null 2>&1 && exec bash || exec sh'];
 
 /** A connection to a terminal in a container, from opening to its end. */
 export class Session {

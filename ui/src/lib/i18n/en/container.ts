@@ -98,7 +98,6 @@ export const container = {
     disk: 'Disk',
     read: 'Read',
     written: 'Written',
-    diskNow: (read: string, written: string) => `${read} read, ${written} written`,
     diskTotal: (read: string, written: string) => `In all ${read} read, ${written} written`,
     processes: 'Processes and threads',
     processesLimit: (limit: string) => `At most ${limit}`,

@@ -95,7 +95,6 @@ export const container: Messages['container'] = {
     disk: '磁盘',
     read: '读取',
     written: '写入',
-    diskNow: (read, written) => `读取 ${read}，写入 ${written}`,
     diskTotal: (read, written) => `共读取 ${read}，写入 ${written}`,
     processes: '进程和线程',
     processesLimit: (limit) => `最多 ${limit} 个`,

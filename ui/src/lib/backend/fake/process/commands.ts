@@ -130,6 +130,14 @@ export const COMMANDS: Record<string, Command> = {
     for (const name of args.slice(1)) shell.trap(args[0]!, name);
     return 0;
   },
+  /** `command -v NAME`: whether there is such a program, said by its status, as scripts ask before they use one. */
+  command: async (job) => {
+    const [flag, name = ''] = job.args;
+    if (flag !== '-v') return job.shell.invoke({ ...job, args: job.args.slice(1) }, flag ?? 'true');
+    if (!Object.hasOwn(COMMANDS, name)) return 127;
+    job.out(`/bin/${name}\n`);
+    return 0;
+  },
   exec: async (job) => {
     const [name, ...args] = job.args;
     if (name === undefined) return 0;
