@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ContainerSummary, ImageSummary } from '$lib/api/generated';
-import { find, MOST, ofContainers, ofImages, type Entry } from './found';
+import { find, MOST, ofContainers, ofImages, ofProjects, type Entry } from './found';
 
 const command = (title: string, keywords?: string): Entry => ({
   id: title,
@@ -50,4 +50,10 @@ it('has an entry for each tag of an image', () => {
     ['a:1', '0123456789ab'],
     ['a:latest', '0123456789ab'],
   ]);
+});
+
+it('has an entry for each Compose project', () => {
+  const of = (project?: string) => ({ Labels: project === undefined ? {} : { 'com.docker.compose.project': project } });
+  const entries = ofProjects([of('shop'), of(), of('blog'), of('shop')] as unknown as ContainerSummary[]);
+  expect(entries.map((one) => one.title)).toEqual(['blog', 'shop']);
 });

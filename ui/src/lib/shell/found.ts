@@ -1,9 +1,10 @@
 import type { ContainerSummary, ImageSummary, NetworkInspect, Volume } from '$lib/api/generated';
 import type { IconName } from '$lib/kit/icons';
 import { match, type Match } from './fuzzy';
+import { projectsIn } from './projects';
 import { link } from './route.svelte';
 
-export type Kind = 'commands' | 'containers' | 'images' | 'volumes' | 'networks';
+export type Kind = 'commands' | 'containers' | 'projects' | 'images' | 'volumes' | 'networks';
 
 /** Something that the palette can find. */
 export type Entry = {
@@ -32,11 +33,8 @@ export function find(query: string, entries: Entry[]): Found[] {
   }
   const found: (Found & { score: number })[] = [];
   for (const entry of entries) {
-    const title = match(query, entry.title);
-    // What is not shown as found counts for less.
-    const other = match(query, `${entry.title} ${entry.detail ?? ''} ${entry.keywords ?? ''}`);
-    const score = Math.max(title?.score ?? -Infinity, (other?.score ?? -Infinity) - 60);
-    if (score > -Infinity) found.push({ entry, ranges: title?.ranges ?? [], score });
+    const meant = match(query, entry.title, `${entry.detail ?? ''} ${entry.keywords ?? ''}`);
+    if (meant !== undefined) found.push({ entry, ...meant });
   }
   // The order of the entries decides between equals: sorting is stable.
   return found.sort((one, other) => other.score - one.score).slice(0, MOST);
@@ -51,6 +49,16 @@ export function ofContainers(list: ContainerSummary[]): Entry[] {
     detail: one.Image,
     keywords: one.Id.slice(0, 12),
     does: { href: link('containers', [one.Id]) },
+  }));
+}
+
+export function ofProjects(list: ContainerSummary[]): Entry[] {
+  return projectsIn(list).map((name) => ({
+    id: `project ${name}`,
+    kind: 'projects',
+    icon: 'projects',
+    title: name,
+    does: { href: link('projects', [name]) },
   }));
 }
 

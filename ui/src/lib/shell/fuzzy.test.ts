@@ -38,6 +38,13 @@ describe('match', () => {
     expect(shown('容器', '前往容器')).toBe('前往[容器]');
   });
 
+  it('finds whole words beside the text, but no letters strewn over it', () => {
+    expect(match('nginx', 'shop-web', 'nginx:1.27')?.ranges).toEqual([]);
+    expect(match('shop 1.27', 'shop-web', 'nginx:1.27')?.ranges).toEqual([[0, 4]]);
+    expect(match('ngx', 'shop-web', 'nginx:1.27')).toBeUndefined();
+    expect(match('web', 'shop-web', 'web')!.score).toBeGreaterThan(match('web', 'cache', 'web')!.score);
+  });
+
   it('matches everything by nothing', () => {
     expect(match('', 'any')?.ranges).toEqual([]);
     expect(match('  ', 'any')?.ranges).toEqual([]);

@@ -12,15 +12,16 @@ const LETTER = 4;
 
 /**
  * How well `text` is meant by `query`: every word of it must be in there, as it is or by its letters in order (`wdb` for `web-db`).
- * Undefined if one is not.
+ * Undefined if one is not. `beside` is what else belongs to the text: words may be in there as they are, for less.
  */
-export function match(query: string, text: string): Match | undefined {
+export function match(query: string, text: string, beside = ''): Match | undefined {
   const lower = lowered(text);
+  const other = lowered(beside);
   let score = 0;
   const hits = new Set<number>();
   for (const word of lowered(query).split(/\s+/)) {
     if (word === '') continue;
-    const found = whole(word, lower, text) ?? scattered(word, lower, text);
+    const found = whole(word, lower, text) ?? (other.includes(word) ? BESIDE : scattered(word, lower, text));
     if (found === undefined) return undefined;
     score += found.score;
     for (const at of found.at) hits.add(at);
@@ -36,6 +37,8 @@ function lowered(text: string): string {
 }
 
 type Found = { score: number; at: number[] };
+
+const BESIDE: Found = { score: START, at: [] };
 
 /** The word as it is, best at the start of the text or of a word in it. */
 function whole(word: string, lower: string, text: string): Found | undefined {

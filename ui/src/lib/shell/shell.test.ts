@@ -193,3 +193,10 @@ it('goes to places by keys in a row, and lists them under ?', async () => {
   const help = await screen.findByRole('dialog', { hidden: true });
   expect(within(help).getByText('Go to Volumes')).toBeTruthy();
 });
+
+it('tells of a failure that nothing dealt with', async () => {
+  open();
+  dispatchEvent(new ErrorEvent('error', { error: new Error('a button is broken') }));
+  expect(await screen.findByText('a button is broken')).toBeTruthy();
+  expect(screen.getByText('Something in these pages failed')).toBeTruthy();
+});

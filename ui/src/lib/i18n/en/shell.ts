@@ -32,8 +32,8 @@ export const shell = {
   retryNow: 'Try now',
   retryIn: (seconds: number) => `Next try in ${seconds} s`,
   trying: 'Trying…',
-  back: 'The engine is back',
 
+  internal: 'Something in these pages failed',
   retry: 'Try again',
   toContainers: 'Go to the containers',
   noSuchPage: 'There is no such page',
@@ -42,10 +42,10 @@ export const shell = {
   pageFailedText: 'Nothing happened to your containers: only what draws this page came to a halt.',
   pageMissing: 'This page could not be loaded',
   pageMissingText: 'Its files did not arrive. After an update, loading the window again gets them.',
-  loadAgain: 'Load again',
   startFailed: 'The pages could not start',
   startFailedText: 'Loading them again often helps. If it does not, these are the words of the failure:',
 
+  find: 'Search…',
   palette: 'Search and commands',
   paletteHint: 'Search containers, images, commands…',
   searchPage: 'Search on this page',
@@ -57,6 +57,7 @@ export const shell = {
   kinds: {
     commands: 'Command',
     containers: 'Container',
+    projects: 'Project',
     images: 'Image',
     volumes: 'Volume',
     networks: 'Network',

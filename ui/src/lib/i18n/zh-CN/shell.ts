@@ -31,8 +31,8 @@ export const shell: Messages['shell'] = {
   retryNow: '立即重试',
   retryIn: (seconds) => `${seconds} 秒后重试`,
   trying: '正在尝试…',
-  back: '引擎已恢复',
 
+  internal: '页面内部出错',
   retry: '重试',
   toContainers: '前往容器页面',
   noSuchPage: '没有这个页面',
@@ -41,10 +41,10 @@ export const shell: Messages['shell'] = {
   pageFailedText: '您的容器没有受到任何影响：只是绘制此页面的程序停止了。',
   pageMissing: '无法加载此页面',
   pageMissingText: '页面文件没有送达。如果刚刚更新过，重新加载窗口即可。',
-  loadAgain: '重新加载',
   startFailed: '页面无法启动',
   startFailedText: '重新加载通常会有帮助。如果没有，以下是失败的原因：',
 
+  find: '搜索…',
   palette: '搜索与命令',
   paletteHint: '搜索容器、镜像、命令…',
   searchPage: '在此页面中搜索',
@@ -56,6 +56,7 @@ export const shell: Messages['shell'] = {
   kinds: {
     commands: '命令',
     containers: '容器',
+    projects: '项目',
     images: '镜像',
     volumes: '数据卷',
     networks: '网络',
