@@ -10,6 +10,9 @@ export interface Job {
   readonly transfer: Transfer;
 }
 
+/** The job that a dialog shows: nobody needs to be told how it ended. */
+let watched: Job | undefined;
+
 /**
  * Transfers outlive the dialog and the page that began them: they are of the window. One that succeeded leaves by itself, one that failed
  * stays until somebody has seen it.
@@ -33,6 +36,18 @@ export async function again(job: Job, ended?: (state: State, job: Job) => void):
   const state = await job.transfer.run();
   if (state === 'done' || state === 'stopped') dismiss(job);
   ended?.(state, job);
+}
+
+/** Says that a dialog shows a job, until the function that it gives is called. */
+export function watch(job: Job): () => void {
+  watched = job;
+  return () => {
+    if (watched === job) watched = undefined;
+  };
+}
+
+export function isWatched(job: Job): boolean {
+  return watched === job;
 }
 
 /** Takes a job off the list; one that still runs is ended. */
