@@ -5,7 +5,7 @@ import { Call } from './core/call';
 import { type Clock, RealClock } from './core/clock';
 import { Failure } from './core/failure';
 import { Faults, type Fault } from './core/faults';
-import { refused } from './core/reply';
+import { bare, refused } from './core/reply';
 import { type Handler, Router, type Upgrader, pageNotFound } from './core/router';
 import { routes as events } from './events/routes';
 import { routes as images } from './images/routes';
@@ -70,7 +70,9 @@ export class FakeEngine implements Backend {
       const upgrade = await handler(this.world, call);
       return fault && 'duplex' in upgrade ? { duplex: this.faults.cutDuplex(fault, upgrade.duplex) } : upgrade;
     } catch (error) {
-      return { answer: failed(error) };
+      if (!(error instanceof Failure)) throw error;
+      // To a client that wants a stream the words come as they are.
+      return { answer: call.path.endsWith('/attach') ? bare(error.status, error.message) : failed(error) };
     }
   }
 

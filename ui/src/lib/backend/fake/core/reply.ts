@@ -18,6 +18,11 @@ export function json(value: unknown, status = 200): Answer {
 export const created = (value: unknown) => json(value, 201);
 export const refused = (status: number, message: string) => (status === 304 ? empty(304) : json({ message }, status));
 
+/** A failure as text in an answer that ends with the connection. */
+export function bare(status: number, words: string): Answer {
+  return bytes(encode(`${words}\r\n`), RAW_STREAM, status);
+}
+
 export function empty(status: number, headers: Record<string, string> = {}): Answer {
   const body = new ReadableStream<Uint8Array>({ start: (controller) => controller.close() });
   return { status, headers: { ...STANDARD, ...headers }, body };

@@ -33,7 +33,7 @@ function add(blocks: Uint8Array[], name: string, node: Node): void {
 /** A pax record for a text that has no room in its field of the header. */
 function record(key: string, text: string): string[] {
   const bytes = new TextEncoder().encode(text).length;
-  if (bytes <= 100 && /^[\x20-\x7e]*$/.test(text)) return [];
+  if (bytes <= 100 && /^[\x01-\x7f]*$/.test(text)) return [];
   const rest = ` ${key}=${text}\n`;
   const length = new TextEncoder().encode(rest).length;
   // The length counts its own digits.

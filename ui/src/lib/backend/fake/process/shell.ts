@@ -100,7 +100,8 @@ export class Shell {
     for (const piece of piped ?? []) input.push(piece);
     if (piped !== undefined) input.end();
     const out = (text: string | Uint8Array) => {
-      if (caught) output.push(typeof text === 'string' ? encode(text) : text);
+      if (command.toErrors) process.err(typeof text === 'string' ? text : new TextDecoder().decode(text));
+      else if (caught) output.push(typeof text === 'string' ? encode(text) : text);
       else process.out(text);
     };
     this.status = await this.#words(command.words, input, out);
@@ -123,7 +124,8 @@ export class Shell {
   }
 
   async invoke(job: Job, name: string): Promise<number> {
-    const command = COMMANDS[name.split('/').at(-1)!];
+    const base = name.split('/').at(-1)!;
+    const command = Object.hasOwn(COMMANDS, base) ? COMMANDS[base] : undefined;
     if (command === undefined || (name.includes('/') && !job.process.setting.files.has(absolute(job.process, name)))) {
       job.err(`sh: ${name}: not found\n`);
       return NOT_FOUND;

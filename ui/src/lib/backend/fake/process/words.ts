@@ -6,6 +6,8 @@ export interface Command {
   /** Its output is the next one's input. */
   piped: boolean;
   to?: { path: string; append: boolean };
+  /** `>&2` */
+  toErrors?: boolean;
 }
 
 export class SyntaxProblem extends Error {}
@@ -36,7 +38,8 @@ export function parse(line: string, value: (name: string) => string): Command[] 
       const target = found[++at];
       if (target === undefined || target.operator) throw new SyntaxProblem('syntax error: unexpected newline');
       current.to = { path: target.text, append: text === '>>' };
-    } else if (text !== '2>&1') finish('always');
+    } else if (text === '>&2') current.toErrors = true;
+    else if (text !== '2>&1') finish('always');
   }
   finish('always', false, true);
   return commands;
@@ -61,10 +64,10 @@ function tokens(line: string, value: (name: string) => string): Token[] {
   };
   while (at < line.length) {
     const char = line[at]!;
-    const operator = /^(2>&1|&&|\|\||>>|[;|>\n])/.exec(line.slice(at))?.[0];
-    if (operator !== undefined && !(operator === '2>&1' && word !== undefined)) {
+    const operator = /^(2>&1|1?>&2|&&|\|\||>>|[;|>\n])/.exec(line.slice(at))?.[0];
+    if (operator !== undefined && !(/^\d/.test(operator) && word !== undefined)) {
       end();
-      found.push({ text: operator, operator: true });
+      found.push({ text: operator.replace(/^1/, ''), operator: true });
       at += operator.length;
     } else if (/\s/.test(char)) {
       end();
