@@ -95,7 +95,7 @@ test('removes what is chosen after saying what is lost', async ({ page }) => {
   await row(page, 'sandbox').getByRole('checkbox').click();
   await row(page, 'shop-migrate-1').getByRole('checkbox').click();
   const bar = page.getByRole('toolbar', { name: 'Actions on the chosen containers' });
-  await expect(bar).toContainText('2 containers chosen');
+  await expect(bar).toContainText('2 chosen');
   await bar.getByRole('button', { name: 'Remove' }).click();
   await expect(dialog(page)).toContainText('sandbox runs: it is killed');
   await expect(dialog(page)).toContainText('Named volumes, networks and images stay.');
