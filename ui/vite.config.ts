@@ -21,5 +21,7 @@ export default defineConfig({
     environment: 'happy-dom',
     include: ['src/**/*.test.ts', 'tests/contract/**/*.test.ts'],
     restoreMocks: true,
+    // Tests read the colours; all other styles are nothing to them.
+    css: { include: /theme\.css/ },
   },
 });

@@ -1,3 +1,4 @@
+import '@testing-library/svelte/vitest';
 import { fireEvent, render, screen } from '@testing-library/svelte';
 import { expect, it, vi } from 'vitest';
 import Button from './Button.svelte';

@@ -20,15 +20,16 @@ function round(n: number): number {
   return Math.round(n * 10) / 10;
 }
 
-/** The highest number of all, or `least` if that is more: a line along the ground is better than noise blown up. */
-export function highest(series: readonly (readonly number[])[], least: number): number {
-  let most = least;
+/** The highest number of all; 0 if there is none. */
+export function highest(series: readonly (readonly number[])[]): number {
+  let most = 0;
   for (const values of series) for (const value of values) if (Number.isFinite(value) && value > most) most = value;
   return most;
 }
 
-/** Steps of 1, 2, 2.5 or 5 that lead from 0 past `max` in about `wanted` steps. */
+/** Steps of 1, 2, 2.5 or 5 that lead from 0 past `max` in about `wanted` steps; to 1 where there is nothing. */
 export function ticks(max: number, wanted = 4): number[] {
+  if (max <= 1e-12) return [0, 1];
   const rough = max / wanted;
   const size = 10 ** Math.floor(Math.log10(rough));
   const step = size * ([1, 2, 2.5, 5, 10].find((factor) => factor * size >= rough) ?? 10);

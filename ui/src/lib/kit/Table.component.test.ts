@@ -1,11 +1,13 @@
+import '@testing-library/svelte/vitest';
 import { fireEvent, render, screen, within } from '@testing-library/svelte';
-import { createRawSnippet, tick, type ComponentProps, type Component } from 'svelte';
+import { createRawSnippet, tick, type ComponentProps } from 'svelte';
 import { expect, it, vi } from 'vitest';
 import { byText, type Column } from './table';
 import Table from './Table.svelte';
+import TableWithSelection from './testing/TableWithSelection.svelte';
 
 type Row = { id: string; project?: string };
-const Of = Table as unknown as Component<ComponentProps<typeof Table<Row>>, object, 'selected' | 'sort'>;
+type Props = ComponentProps<typeof Table<Row>>;
 
 const text = createRawSnippet<[Row]>((row) => ({
   render: () => `<span></span>`,
@@ -17,21 +19,22 @@ const press = createRawSnippet<[Row]>((row) => ({ render: () => `<button>Stop ${
 const columns: Column<Row>[] = [{ id: 'name', title: 'Name', sort: byText((row) => row.id), cell: text }];
 const many = (n: number): Row[] => Array.from({ length: n }, (_, at) => ({ id: `row-${at}` }));
 
-function show(props: Partial<ComponentProps<typeof Table<Row>>> = {}) {
-  let selected: Set<string> | undefined;
-  const base = { rows: many(5), key: (row: Row) => row.id, columns, label: 'Rows' };
-  const all = {
-    ...base,
+function show(props: Partial<Props> = {}) {
+  render(Table<Row>, { rows: many(5), key: (row: Row) => row.id, columns, label: 'Rows', ...props });
+}
+
+/** The same with boxes to choose by; `chosen` gives the keys of the chosen rows. */
+function showChoosing(props: Partial<Omit<Props, 'selected'>> = {}) {
+  let selected: string[] = [];
+  render(TableWithSelection<Row>, {
+    rows: many(5),
+    key: (row: Row) => row.id,
+    columns,
+    label: 'Rows',
+    onselected: (keys: string[]) => (selected = keys),
     ...props,
-    get selected() {
-      return selected ?? props.selected;
-    },
-    set selected(to) {
-      selected = to;
-    },
-  };
-  render(Of, 'selected' in props ? all : { ...base, ...props });
-  return { chosen: () => [...(selected ?? [])].sort() };
+  });
+  return { chosen: () => selected };
 }
 
 const row = (key: string) => document.querySelector<HTMLElement>(`[data-key="${key}"]`)!;
@@ -70,6 +73,16 @@ it('moves by arrows, and to rows that were not drawn', async () => {
   await vi.waitFor(() => expect(document.activeElement).toBe(row('row-0')));
 });
 
+it('gives the focus of a row that goes to the one that comes to stand there', async () => {
+  const { rerender } = render(Table<Row>, { rows: many(5), key: (one: Row) => one.id, columns, label: 'Rows' });
+  row('row-1').focus();
+  await rerender({ rows: many(5).filter(({ id }) => id !== 'row-1') });
+  expect(document.activeElement).toBe(row('row-2'));
+  row('row-2').blur();
+  await rerender({ rows: many(5).filter(({ id }) => id !== 'row-2') });
+  expect(document.activeElement).toBe(document.body);
+});
+
 it('opens by Enter and by a press, not by a press on a control', async () => {
   const onopen = vi.fn();
   show({ onopen, actions: press });
@@ -80,7 +93,7 @@ it('opens by Enter and by a press, not by a press on a control', async () => {
 });
 
 it('chooses by Space, by its boxes, and with Shift all between', async () => {
-  const { chosen } = show({ selected: new Set() });
+  const { chosen } = showChoosing();
   await fireEvent.keyDown(row('row-1'), { key: ' ' });
   expect(chosen()).toEqual(['row-1']);
   expect(row('row-1').getAttribute('aria-selected')).toBe('true');
@@ -97,7 +110,7 @@ it('chooses by Space, by its boxes, and with Shift all between', async () => {
 });
 
 it('chooses all by Ctrl-A, also those that are not drawn', async () => {
-  const { chosen } = show({ rows: many(1000), selected: new Set() });
+  const { chosen } = showChoosing({ rows: many(1000) });
   await fireEvent.keyDown(row('row-0'), { key: 'a', ctrlKey: true });
   expect(chosen()).toHaveLength(1000);
 });
@@ -117,10 +130,9 @@ it('sorts by a press on a heading, and the other way by the next', async () => {
 });
 
 it('folds groups by keyboard, and chooses a group whole', async () => {
-  const { chosen } = show({
+  const { chosen } = showChoosing({
     rows: [{ id: 'a', project: 'shop' }, { id: 'b' }, { id: 'c', project: 'shop' }],
     group: ({ project }) => (project === undefined ? undefined : { id: project, title: project }),
-    selected: new Set(),
   });
   const head = row('group:shop');
   expect(screen.getByRole('treegrid')).toBeTruthy();
@@ -135,7 +147,7 @@ it('folds groups by keyboard, and chooses a group whole', async () => {
 });
 
 it('shows a name that looks like markup as the text that it is', () => {
-  show({ rows: [{ id: '<img src=x onerror=alert(1)>' }], name: (one) => one.id, selected: new Set() });
+  showChoosing({ rows: [{ id: '<img src=x onerror=alert(1)>' }], name: (one) => one.id });
   expect(document.querySelector('img')).toBeNull();
   expect(screen.getByText('<img src=x onerror=alert(1)>')).toBeTruthy();
 });
