@@ -18,6 +18,7 @@ export const shell = {
   lostTitle: 'The engine does not answer',
   lostText:
     'What is shown below is from before; nothing can be changed until the engine is back. Containers may well go on running.',
+  lostDo: 'If its machine has stopped, start it in a terminal:',
   neverTitle: 'There is no answer from the engine',
   neverText:
     'These pages show what the Berth engine has. It runs in Berth’s machine, which may not have been started yet.',
