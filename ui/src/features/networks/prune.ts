@@ -1,7 +1,4 @@
-import type { NetworkRow } from './rows';
-
-/** A container that does not run has no endpoint: it keeps no network from being removed, and then cannot start. */
-const HOLDS = ['running', 'paused', 'restarting'];
+import { running, type NetworkRow } from './rows';
 
 export type Pruning = {
   /** Networks that will go. */
@@ -12,12 +9,7 @@ export type Pruning = {
 
 /** What removing unused networks removes, by the engine's own rule. */
 export function pruning(rows: readonly NetworkRow[]): Pruning {
-  const goes = rows.filter((row) => !row.builtin && !row.configOnly && !inUse(row));
+  const goes = rows.filter((row) => !row.builtin && !row.configOnly && running(row).length === 0);
   const loses = new Set(goes.flatMap((row) => row.members.map(({ name }) => name)));
   return { goes, loses: [...loses].sort() };
-}
-
-/** True if the engine refuses to remove the network while things are as they are. */
-export function inUse(row: Pick<NetworkRow, 'members'>): boolean {
-  return row.members.some(({ state }) => HOLDS.includes(state));
 }

@@ -1,3 +1,4 @@
+import { isAlive, LABEL, nameOf, row as containerRow, type Row as ContainerRow } from '$features/containers/rows';
 import type { ContainerSummary, EndpointSettings, NetworkInspect } from '$lib/api/generated';
 
 /** What kind of road a network is, for people; `other` is a driver that we do not know. */
@@ -27,7 +28,7 @@ export type NetworkRow = {
 export type Member = {
   id: string;
   name: string;
-  state: string;
+  container: ContainerRow;
   /** With an address only while it runs. */
   ipv4: string;
   ipv6: string;
@@ -36,7 +37,6 @@ export type Member = {
 };
 
 const BUILTIN = ['bridge', 'host', 'none'];
-const PROJECT = 'com.docker.compose.project';
 
 export function networkRows(
   networks: readonly NetworkInspect[],
@@ -69,13 +69,6 @@ export function isBuiltin(network: { Name: string }): boolean {
   return BUILTIN.includes(network.Name);
 }
 
-/** A container's name without the slash that the engine puts before it. */
-export function containerName(container: { Names: string[]; Id: string }): string {
-  // Names of links (`/web/db`) come beside its own.
-  const own = container.Names.find((name) => !name.slice(1).includes('/')) ?? container.Names[0];
-  return own?.replace(/^\//, '') || container.Id.slice(0, 12);
-}
-
 function networkRow(network: NetworkInspect, members: (network: NetworkInspect) => Member[]): NetworkRow {
   const pools = network.IPAM.Config ?? [];
   return {
@@ -90,7 +83,7 @@ function networkRow(network: NetworkInspect, members: (network: NetworkInspect) 
     ipv6: network.EnableIPv6,
     configOnly: network.ConfigOnly,
     builtin: isBuiltin(network),
-    project: network.Labels?.[PROJECT],
+    project: network.Labels?.[LABEL.project] || undefined,
     members: members(network),
     created: network.Created,
   };
@@ -113,8 +106,8 @@ export function membersOf(
 function member(container: ContainerSummary, endpoint: EndpointSettings): Member {
   return {
     id: container.Id,
-    name: containerName(container),
-    state: container.State,
+    name: nameOf(container),
+    container: containerRow(container),
     ipv4: withBits(endpoint.IPAddress, endpoint.IPPrefixLen),
     ipv6: withBits(endpoint.GlobalIPv6Address, endpoint.GlobalIPv6PrefixLen),
     mac: endpoint.MacAddress,
@@ -142,4 +135,9 @@ export function matching(rows: readonly NetworkRow[], typed: string): NetworkRow
       .join('\n')
       .toLowerCase();
   return words.length === 0 ? [...rows] : rows.filter((row) => words.every((word) => text(row).includes(word)));
+}
+
+/** Its running containers: a container that does not run has no place on a network, and keeps no one from removing it. */
+export function running(row: Pick<NetworkRow, 'members'>): Member[] {
+  return row.members.filter(({ container }) => isAlive(container.state));
 }

@@ -1,6 +1,7 @@
-import { portViews, type PortView } from '$features/containers/ports';
+import type { PortView } from '$features/containers/ports';
+import { nameOf, row as containerRow, type Row as ContainerRow } from '$features/containers/rows';
 import type { ContainerSummary } from '$lib/api/generated';
-import { byName, containerName, inOrder, membersOf, type Kind, type NetworkRow } from '../rows';
+import { byName, inOrder, membersOf, type Kind, type NetworkRow } from '../rows';
 
 /** A network on the map. */
 export type Lane = {
@@ -11,14 +12,14 @@ export type Lane = {
   subnets: string[];
   internal: boolean;
   count: number;
+  created: string;
 };
 
 /** A container on the map. */
 export type Box = {
   id: string;
   name: string;
-  state: string;
-  image: string;
+  container: ContainerRow;
   /** The lane it is drawn in. */
   home: string;
   /** In the order of lanes; the first is its home's. Empty if it shares another's network. */
@@ -48,6 +49,7 @@ export function graph(rows: readonly NetworkRow[], containers: readonly Containe
       subnets: row.subnets,
       internal: row.internal,
       count: row.members.length,
+      created: row.created,
     }));
   const plain = containers.map((container) => boxOf(container, lanes, containers));
   const homes = new Map(plain.map((box) => [box.name, box.home]));
@@ -56,11 +58,13 @@ export function graph(rows: readonly NetworkRow[], containers: readonly Containe
   );
   boxes.sort((one, other) => byName(rank(one), rank(other)));
   const lost = boxes.filter(({ home }) => home === NOWHERE).length;
-  if (lost > 0) lanes.push({ id: NOWHERE, name: '', kind: 'nowhere', subnets: [], internal: false, count: lost });
+  if (lost > 0)
+    lanes.push({ id: NOWHERE, name: '', kind: 'nowhere', subnets: [], internal: false, count: lost, created: '' });
   return { lanes, boxes };
 }
 
 function boxOf(container: ContainerSummary, lanes: readonly Lane[], all: readonly ContainerSummary[]): Box {
+  const row = containerRow(container);
   const members = membersOf([container]);
   const endpoints = lanes.flatMap((lane) =>
     members({ Id: lane.id, Name: lane.name }).map((member) => ({
@@ -72,12 +76,11 @@ function boxOf(container: ContainerSummary, lanes: readonly Lane[], all: readonl
   const shares = sharesWith(container, all);
   return {
     id: container.Id,
-    name: containerName(container),
-    state: container.State,
-    image: container.Image,
+    name: row.name,
+    container: row,
     home: endpoints[0]?.lane ?? NOWHERE,
     endpoints,
-    ports: portViews(container.Ports).filter(({ bound }) => bound !== undefined),
+    ports: row.ports.filter(({ bound }) => bound !== undefined),
     ...(shares === undefined ? {} : { shares }),
   };
 }
@@ -88,7 +91,7 @@ function sharesWith(container: ContainerSummary, all: readonly ContainerSummary[
   if (!mode.startsWith(SHARES)) return undefined;
   const given = mode.slice(SHARES.length);
   const other = all.find((one) => one.Id.startsWith(given) || one.Names.includes(`/${given}`));
-  return other ? containerName(other) : given;
+  return other ? nameOf(other) : given;
 }
 
 function bare(address: string): string {
