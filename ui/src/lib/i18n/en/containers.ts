@@ -181,6 +181,8 @@ export const containers = {
   gone: (name: string) => `${name} is not there any more`,
   goneText: 'It was removed in the meantime, here or by another program.',
 
+  away: 'The engine cannot be reached',
+  awayText: 'What is shown is what was known last. It is brought up to date as soon as the engine answers again.',
   listFailed: 'The containers could not be listed',
   loading: 'Asking the engine for its containers…',
   empty: {

@@ -179,6 +179,8 @@ export const containers: Messages['containers'] = {
   gone: (name) => `${name} 已不存在`,
   goneText: '它在此期间被这里或其他程序删除了。',
 
+  away: '无法连接引擎',
+  awayText: '这里显示的是最后已知的情况；引擎恢复应答后会立即更新。',
   listFailed: '无法列出容器',
   loading: '正在向引擎查询容器…',
   empty: {
