@@ -17,9 +17,9 @@ const SOCKET = process.env.BERTH_ENGINE;
 const PATIENCE = { timeout: 60_000 };
 
 /** Has `define` define the cases of a noun for each engine. */
-export function contract(noun: string, define: (client: Client) => void): void {
-  describe(`${noun}: the simulated engine`, PATIENCE, () => cases(simulated(), define));
-  if (SOCKET) describe(`${noun}: the real engine`, PATIENCE, () => cases(new SocketBackend(SOCKET), define));
+export function contract(noun: string, define: (client: Client, simulated: boolean) => void): void {
+  describe(`${noun}: the simulated engine`, PATIENCE, () => cases(simulated(), define, true));
+  if (SOCKET) describe(`${noun}: the real engine`, PATIENCE, () => cases(new SocketBackend(SOCKET), define, false));
   else
     describe.skip(`${noun}: not run against a real engine, BERTH_ENGINE names none`, () =>
       test('the same cases', () => undefined));
@@ -31,7 +31,7 @@ function simulated(): Backend {
   return engine;
 }
 
-function cases(backend: Backend, define: (client: Client) => void): void {
+function cases(backend: Backend, define: (client: Client, simulated: boolean) => void, isSimulated: boolean): void {
   const client = new Client(backend);
   beforeAll(async () => {
     // An engine that cannot be reached would fail every case with other words.
@@ -39,5 +39,5 @@ function cases(backend: Backend, define: (client: Client) => void): void {
   });
   afterEach(() => client.tidy());
   afterAll(() => client.leave());
-  define(client);
+  define(client, isSimulated);
 }

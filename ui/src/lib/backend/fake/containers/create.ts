@@ -10,10 +10,11 @@ import { type Call, check } from '../core/call';
 import { Failure, invalid } from '../core/failure';
 import { type Image, blank } from '../images/images';
 import { Reference } from '../images/reference';
+import { address as ipv4 } from '../networks/addresses';
 import type { World } from '../world';
 import { Container } from './container';
 import { type Wanted, make, wantedMounts } from './mounts';
-import { checkResources } from './resources';
+import { validate } from './validate';
 
 export async function request(call: Call): Promise<ContainerCreateRequest> {
   const wish = await call.json<ContainerCreateRequest>();
@@ -242,40 +243,7 @@ function hostConfig(wish: HostConfigInput): HostConfig {
   };
 }
 
-function validate(config: ContainerCreateRequest, host: HostConfig): void {
-  checkResources(host);
-  checkPolicy(host.RestartPolicy.Name, host.RestartPolicy.MaximumRetryCount);
-  if (host.AutoRemove && host.RestartPolicy.Name !== 'no') {
-    throw invalid("can't create 'AutoRemove' container with restart policy");
-  }
-  for (const pair of config.Env ?? []) {
-    if (pair.startsWith('=') || pair === '') throw invalid(`invalid environment variable: ${pair}`);
-  }
-  if (config.WorkingDir && !config.WorkingDir.startsWith('/')) {
-    throw invalid(`the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`);
-  }
-  for (const port of [...Object.keys(config.ExposedPorts ?? {}), ...Object.keys(host.PortBindings ?? {})]) {
-    if (!/^\d{1,5}(-\d{1,5})?(\/(tcp|udp|sctp))?$/.test(port)) throw invalid(`invalid port specification: "${port}"`);
-  }
-  for (const binding of Object.values(host.PortBindings ?? {}).flat()) {
-    if (binding?.HostPort && (!/^\d{1,5}$/.test(binding.HostPort) || Number(binding.HostPort) > 65_535)) {
-      throw invalid(`invalid port specification: "${binding.HostPort}"`);
-    }
-  }
-}
-
-export function checkPolicy(name: string, most: number): void {
-  if (!['', 'no', 'always', 'unless-stopped', 'on-failure'].includes(name)) {
-    throw invalid(
-      `invalid restart policy: unknown policy '${name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,
-    );
-  }
-  if (name === 'on-failure' && most < 0)
-    throw invalid('invalid restart policy: maximum retry count cannot be negative');
-  if (name === 'on-failure' || most === 0) return;
-  const negative = most < 0 ? ' and cannot be negative' : '';
-  throw invalid(`invalid restart policy: maximum retry count can only be used with 'on-failure'${negative}`);
-}
+const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i;
 
 /** The networks to join, by their names. */
 function endpointsOf(
@@ -303,6 +271,13 @@ function endpointsOf(
   const endpoints = new Map<string, EndpointSettings>();
   for (const [name, settings] of Object.entries(given)) {
     if (settings === null) throw invalid(`invalid config for network ${name}: EndpointsConfig is nil`);
+    const address = settings.IPAMConfig?.IPv4Address;
+    if (address && ipv4(address) === undefined) {
+      throw invalid(`invalid config for network ${name}: invalid endpoint settings:\ninvalid IPv4 address: ${address}`);
+    }
+    if (settings.MacAddress && !MAC.test(settings.MacAddress)) {
+      throw invalid(`invalid config for network ${name}: invalid MAC address ${settings.MacAddress}`);
+    }
     if (canonical(name) === 'bridge' && settings.Aliases?.length) {
       throw invalid(
         `invalid config for network ${name}: invalid endpoint settings:\nnetwork-scoped alias is supported only for containers in user defined networks`,

@@ -46,6 +46,7 @@ function inherited(world: World, host: HostConfig, taken: Set<string>): Wanted[]
   return (host.VolumesFrom ?? []).flatMap((from) => {
     const [name = '', mode] = from.split(':');
     if (name === '') throw invalid('volumes-from specification cannot be an empty string');
+    if (mode !== undefined && !['ro', 'rw', 'z', 'Z'].includes(mode)) throw invalid(`invalid mode: ${mode}`);
     if (!world.containers.has(name)) throw invalid(`No such container: ${name}`);
     return world.containers.find(name).mounts.flatMap((other): Wanted[] => {
       if (taken.has(other.destination) || other.type === 'tmpfs') return [];
@@ -70,14 +71,31 @@ function plain(type: Mounted['type'], source: string, destination: string): Want
 /** `source:destination[:options]` */
 function bind(raw: string): Wanted {
   const [first = '', second, options, ...more] = raw.split(':');
-  if (more.length > 0 || (second !== undefined && !second.startsWith('/'))) {
-    throw system(`invalid volume specification: '${raw}'`);
-  }
+  const refused = (reason = '') => system(`invalid volume specification: '${raw}'${reason}`);
+  if (more.length > 0 || raw === '' || first === '' || ['ro', 'rw'].includes(second ?? '')) throw refused();
   if (second === undefined) return plain('volume', '', absolute(first));
-  const destination = absolute(second);
-  const rw = !(options ?? '').split(',').includes('ro');
-  if (!first.startsWith('/')) return { ...plain('volume', first, destination), mode: options ?? '', rw };
-  return { ...hostFolder(first, destination), mode: options ?? '', rw };
+  const mode = options ?? '';
+  const type = first.startsWith('/') ? 'bind' : 'volume';
+  const config = `: invalid mount config for type "${type}": `;
+  if (!second.startsWith('/')) throw refused(`${config}invalid mount path: '${second}' mount path must be absolute`);
+  if (clean(second) === '/') throw refused(`${config}invalid specification: destination can't be '/'`);
+  checkMode(mode);
+  if (type === 'volume' && PROPAGATION.test(mode)) throw refused(`${config}field BindOptions must not be specified`);
+  const destination = clean(second);
+  const rw = !mode.split(',').includes('ro');
+  if (type === 'volume') return { ...plain('volume', first, destination), mode, rw };
+  return { ...hostFolder(first, destination), mode, rw };
+}
+
+const PROPAGATION = /(^|,)r?(private|shared|slave)(,|$)/;
+/** Words of which one may be said. */
+const MODES = [['ro', 'rw'], ['z', 'Z'], ['nocopy'], ['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave']];
+
+function checkMode(mode: string): void {
+  const words = mode === '' ? [] : mode.split(',');
+  const known = words.every((word) => MODES.some((group) => group.includes(word)));
+  const once = MODES.every((group) => words.filter((word) => group.includes(word)).length <= 1);
+  if (!known || !once) throw system(`invalid mode: ${mode}`);
 }
 
 function hostFolder(source: string, destination: string): Wanted {
@@ -88,17 +106,27 @@ function hostFolder(source: string, destination: string): Wanted {
 }
 
 function mount(wish: NonNullable<HostConfig['Mounts']>[number]): Wanted {
-  const destination = absolute(wish.Target ?? '');
-  const rw = !wish.ReadOnly;
-  if (wish.Type === 'bind') return { ...hostFolder(wish.Source ?? '', destination), rw };
-  if (wish.Type === 'tmpfs') return { ...plain('tmpfs', '', destination), fill: false };
-  if (wish.Type !== 'volume') throw invalid(`invalid mount config for type "${wish.Type ?? ''}": mount type unknown`);
-  return {
-    ...plain('volume', wish.Source ?? '', destination),
-    rw,
-    labels: wish.VolumeOptions?.Labels,
-    fill: !wish.VolumeOptions?.NoCopy,
-  };
+  const { Type: type = '', Source: source = '', Target: target = '' } = wish;
+  const refused = (reason: string) => invalid(`invalid mount config for type "${type}": ${reason}`);
+  if (!['bind', 'volume', 'tmpfs'].includes(type)) throw refused('mount type unknown');
+  if (type !== 'volume' && wish.VolumeOptions)
+    throw invalid(`VolumeOptions must not be specified on mount type "${type}"`);
+  if (target === '') throw refused('field Target must not be empty');
+  if (clean(target) === '/') throw refused("invalid specification: destination can't be '/'");
+  if (!target.startsWith('/')) throw refused(`invalid mount path: '${target}' mount path must be absolute`);
+  const [destination, rw] = [clean(target), !wish.ReadOnly];
+  if (type === 'bind') {
+    if (source === '') throw refused('field Source must not be empty');
+    if (!source.startsWith('/')) throw refused(`invalid mount path: '${source}' mount path must be absolute`);
+    return { ...hostFolder(source, destination), rw };
+  }
+  if (type === 'tmpfs') {
+    if (source !== '') throw refused('field Source must not be specified');
+    return { ...plain('tmpfs', '', destination), fill: false };
+  }
+  if (source === '' && wish.ReadOnly) throw refused('must not set ReadOnly mode when using anonymous volumes');
+  const { Labels: labels, NoCopy: bare } = wish.VolumeOptions ?? {};
+  return { ...plain('volume', source, destination), rw, labels, fill: !bare };
 }
 
 function clean(path: string): string {

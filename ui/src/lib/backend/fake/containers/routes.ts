@@ -9,7 +9,7 @@ import type { World } from '../world';
 import { attach } from './attach';
 import { commit } from './commit';
 import type { Container } from './container';
-import { checkPolicy, create, request } from './create';
+import { create, request } from './create';
 import * as exec from './exec';
 import * as files from './files';
 import { inspect } from './inspect';
@@ -20,6 +20,7 @@ import { checkResources, updated } from './resources';
 import { parseSignal } from './signal';
 import { stats } from './stats';
 import { top } from './top';
+import { checkPolicy } from './validate';
 
 const find = (world: World, call: Call) => world.containers.find(call.name);
 

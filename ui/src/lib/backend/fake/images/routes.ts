@@ -1,5 +1,5 @@
 import { type Call } from '../core/call';
-import { invalid, system } from '../core/failure';
+import { invalid, notFound, system } from '../core/failure';
 import { bytes, empty, json } from '../core/reply';
 import type { Routes } from '../core/router';
 import type { World } from '../world';
@@ -66,8 +66,33 @@ export const routes: Routes = {
     return empty(201);
   },
 
-  'DELETE /images/{name}': (world, call) => json(remove(world, call.name, call.flag('force'), call.flag('noprune'))),
+  'DELETE /images/{name}': (world, call) => {
+    const platforms = call.query.getAll('platforms').map(platform);
+    if (platforms.length > 1) throw invalid('multiple platforms are not supported');
+    const [wanted] = platforms;
+    if (wanted !== undefined && call.name !== '') {
+      const { os, architecture } = world.images.find(call.name);
+      if (wanted !== `${os}/${architecture}`) {
+        throw notFound(
+          `image with reference ${call.name} was found but its platform (${os}/${architecture}) does not match the specified platform (${wanted})`,
+        );
+      }
+    }
+    return json(remove(world, call.name, call.flag('force'), call.flag('noprune')));
+  },
 };
+
+/** `{"os": "linux", "architecture": "amd64"}` */
+function platform(text: string): string {
+  let given: { os?: string; architecture?: string };
+  try {
+    given = JSON.parse(text) as typeof given;
+  } catch (error) {
+    throw invalid(`failed to parse platform: ${(error as Error).message}`);
+  }
+  if (!given.os || !given.architecture) throw invalid('both OS and Architecture must be provided');
+  return `${given.os}/${given.architecture}`;
+}
 
 function search(world: World, call: Call) {
   const text = call.filled('limit') ?? '0';

@@ -3,6 +3,7 @@ import type { Container } from '../containers/container';
 import { conflict, forbidden, invalid, notFound, system } from '../core/failure';
 import { rfc3339 } from '../core/time';
 import type { World } from '../world';
+import { checkOptions } from './options';
 import { type Subnet, address, dotted, last, overlap, pools, subnet, written } from './addresses';
 
 export interface Network {
@@ -102,6 +103,7 @@ export class Networks {
     if (['host', 'null'].includes(driver)) throw forbidden(`only one instance of "${driver}" network is allowed`);
     if (!['bridge', 'macvlan', 'ipvlan'].includes(driver)) throw notFound(`plugin "${driver}" not found`);
     if (wish.EnableIPv4 === false && !wish.EnableIPv6) throw invalid('IPv4 or IPv6 must be enabled');
+    checkOptions(wish);
     const asked = this.#asked(wish);
     const network = this.#add(name, driver, asked?.subnet ?? this.#free());
     network.labels = wish.Labels ?? {};
