@@ -57,13 +57,13 @@ export const OUTSIDE = 'outside';
 
 export const SIZE = {
   margin: 16,
-  hub: { width: 196, height: 76 },
+  hub: { width: 172, height: 76 },
   /** Between the hub and the first column: room for the trunk. */
-  trunk: 40,
-  box: 216,
+  trunk: 36,
+  box: 204,
   /** A gutter's least width holds four tracks: one more edge seldom moves a column. */
-  gutter: 48,
-  track: 9,
+  gutter: 44,
+  track: 8,
   /** From a gutter's side to its first track. */
   side: 10,
   /** From a rail to the boxes that hang on it. */
@@ -72,7 +72,7 @@ export const SIZE = {
   row: 20,
   lane: 30,
   /** From a box's left side to where it hangs. */
-  hang: 24,
+  hang: 16,
 } as const;
 
 export function layout(lanes: readonly LaneIn[], boxes: readonly BoxIn[], columns: number): Layout {

@@ -1,8 +1,12 @@
 import { t } from '$lib/i18n/index.svelte';
 import type { Box, Lane } from './graph';
 
-/** A text cut to what fits; wide letters count for two. */
-export function cut(text: string, room: number): string {
+/** How wide letters are at most on average: in the widest of the fonts that systems draw pages with. */
+export const LETTER = { bold: 8.2, plain: 7.1, mono: 7 } as const;
+
+/** A text cut to `width`; wide letters count for two. */
+export function cut(text: string, width: number, letter: keyof typeof LETTER = 'plain'): string {
+  const room = Math.floor(width / LETTER[letter]);
   let used = 0;
   let kept = '';
   for (const letter of text) {
@@ -17,7 +21,8 @@ const WIDE =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}]/u;
 
 /** An address cut in its middle: both ends of one say more than its beginning. */
-export function cutMiddle(text: string, room: number): string {
+export function cutMiddle(text: string, width: number): string {
+  const room = Math.floor(width / LETTER.mono);
   if (text.length <= room) return text;
   const head = Math.ceil((room - 1) / 2);
   return `${text.slice(0, head)}…${text.slice(text.length - (room - 1 - head))}`;
