@@ -79,6 +79,7 @@ it('gives the focus of a row that goes to the one that comes to stand there', as
   await rerender({ rows: many(5).filter(({ id }) => id !== 'row-1') });
   expect(document.activeElement).toBe(row('row-2'));
   row('row-2').blur();
+  await tick();
   await rerender({ rows: many(5).filter(({ id }) => id !== 'row-2') });
   expect(document.activeElement).toBe(document.body);
 });
