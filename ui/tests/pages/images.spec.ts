@@ -63,7 +63,7 @@ test('pulls with progress by layer', async ({ page }) => {
   await expect(dialog(page).getByRole('heading')).toHaveText('Pulled postgres:16', { timeout: 45_000 });
   await expect(layers(page).filter({ hasText: 'Done' })).not.toHaveCount(0);
   await expect(dialog(page)).toContainText('Status: Downloaded newer image for postgres:16');
-  await button(page, 'Close').click();
+  await dialog(page).locator('footer').getByRole('button', { name: 'Close' }).click();
   await expect(row(page, 'postgres:16')).toBeVisible();
 });
 

@@ -169,6 +169,7 @@ export const images = {
     start: 'Remove',
     freed: (size: string) => `${size} freed`,
     gone: (n: number) => (n === 1 ? '1 image removed' : `${n} images removed`),
+    layers: (n: number) => (n === 1 ? 'With them went 1 layer.' : `With them went ${n} layers.`),
     took: 'What went',
   },
   detail: {

@@ -171,6 +171,7 @@ export const images: Messages['images'] = {
     start: '删除',
     freed: (size) => `已释放 ${size}`,
     gone: (n) => `已删除 ${n} 个镜像`,
+    layers: (n) => `随之删除了 ${n} 个层。`,
     took: '已删除的内容',
   },
   detail: {
