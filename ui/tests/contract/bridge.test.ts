@@ -1,0 +1,200 @@
+// @vitest-environment node
+import { type Server, createServer } from 'node:http';
+import { type AddressInfo, createConnection } from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ViteDevServer, createServer as createVite } from 'vite';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { WebSocket as Socket } from 'ws';
+import { text } from '$lib/api/call';
+import { type Request, Unreachable } from '$lib/backend/backend';
+import { Http } from '$lib/backend/http';
+import { bridge, own } from '../../dev/bridge';
+import { raw, reads } from './client';
+
+/** A stand-in for an engine: what it does is little, so that all that is seen is the bridge's. */
+function engine(): Server {
+  const server = createServer((request, response) => {
+    if (request.url === '/broken') return void request.socket.destroy();
+    if (request.url === '/endless')
+      return void response.writeHead(200, { 'content-type': 'application/json' }).write('first\n');
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const { origin, cookie, host } = request.headers;
+      response.writeHead(request.url === '/refused' ? 409 : 200, { 'content-type': 'application/json' });
+      response.end(
+        JSON.stringify({
+          method: request.method,
+          url: request.url,
+          body: Buffer.concat(chunks).toString(),
+          origin,
+          cookie,
+          host,
+        }),
+      );
+    });
+  });
+  server.on('upgrade', (request, socket) => {
+    const framed = request.url?.includes('framed');
+    if (request.url === '/not-now') return void socket.end('HTTP/1.1 409 Conflict\r\ncontent-length: 6\r\n\r\npaused');
+    const type = `application/vnd.docker.${framed ? 'multiplexed' : 'raw'}-stream`;
+    socket.write(`HTTP/1.1 101 UPGRADED\r\ncontent-type: ${type}\r\nconnection: Upgrade\r\nupgrade: tcp\r\n\r\n`);
+    socket.on('data', (bytes: Buffer) => socket.write(bytes));
+    socket.on('error', () => undefined);
+    // Its input has ended; it has something to say all the same.
+    socket.on('end', () => socket.end('the end'));
+  });
+  return server;
+}
+
+let folder: string;
+let real: Server;
+let vite: ViteDevServer;
+let base: string;
+let port: number;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'bridge-'));
+  const socket = join(folder, 'engine.sock');
+  real = engine();
+  await new Promise<void>((ready) => real.listen({ path: socket, allowHalfOpen: true } as never, ready));
+  vite = await createVite({
+    configFile: false,
+    root: folder,
+    plugins: [bridge(socket)],
+    server: { host: '127.0.0.1', port: 0, strictPort: false, hmr: false, ws: false },
+    logLevel: 'silent',
+    optimizeDeps: { noDiscovery: true },
+  });
+  await vite.listen();
+  ({ port } = vite.httpServer!.address() as AddressInfo);
+  base = `http://127.0.0.1:${port}/`;
+  // A browser says which page opens a WebSocket; that of these tests has to be told to.
+  vi.stubGlobal(
+    'WebSocket',
+    class extends Socket {
+      constructor(url: string) {
+        super(url, { origin: `http://127.0.0.1:${port}` });
+      }
+    },
+  );
+});
+
+afterAll(async () => {
+  vi.unstubAllGlobals();
+  await vite.close();
+  real.closeAllConnections();
+  await new Promise((closed) => real.close(closed));
+  await rm(folder, { recursive: true });
+});
+
+const ask = (path: string, more: Partial<Request> = {}) => new Http(base).request({ method: 'GET', path, ...more });
+
+test('requests go to the engine as they are', async () => {
+  expect(await new Http(base).exists()).toBe(true);
+  const answer = await ask('/containers/create?name=a%20b', { method: 'POST', body: '{"Image":"x"}' });
+  expect(answer.status).toBe(200);
+  expect(JSON.parse(await text(answer))).toEqual({
+    method: 'POST',
+    url: '/containers/create?name=a%20b',
+    body: '{"Image":"x"}',
+    host: 'docker',
+  });
+  expect((await ask('/refused')).status).toBe(409);
+});
+
+test('a stream comes as it is written, and ends with whoever reads it', async () => {
+  const abort = new AbortController();
+  const gone = new Promise((resolve) => real.once('request', (_, response) => void response.on('close', resolve)));
+  const answer = await ask('/endless', { signal: abort.signal });
+  expect(await reads(answer.body.getReader(), 'first\n')).toBe('first\n');
+  abort.abort();
+  await gone;
+});
+
+test('an engine that breaks off, or is not there, is unreachable', async () => {
+  await expect(ask('/broken')).rejects.toBeInstanceOf(Unreachable);
+  await expect(new Http('http://127.0.0.1:9/').request({ method: 'GET', path: '/_ping' })).rejects.toBeInstanceOf(
+    Unreachable,
+  );
+  const aborted = AbortSignal.abort(new Error('no longer wanted'));
+  await expect(ask('/_ping', { signal: aborted })).rejects.toThrow('no longer wanted');
+});
+
+test('a connection is handed over, with its kind, both ways, and half closed', async () => {
+  for (const framed of [true, false]) {
+    const upgrade = await new Http(base).upgrade({
+      method: 'POST',
+      path: framed ? '/framed' : '/raw',
+      body: '{"Tty":false}',
+    });
+    if (!('duplex' in upgrade)) throw new Error('not handed over');
+    const { duplex } = upgrade;
+    expect(duplex.framed).toBe(framed);
+    const reader = duplex.output.getReader();
+    await duplex.write(new TextEncoder().encode('there and back'));
+    await reads(reader, 'there and back');
+    await duplex.closeWrite();
+    expect(await reads(reader, 'the end')).toContain('the end');
+    expect((await reader.read()).done).toBe(true);
+    await expect(duplex.write(new Uint8Array(1))).rejects.toThrow('the connection has ended');
+  }
+});
+
+test('an answer that is no connection comes as an answer', async () => {
+  const upgrade = await new Http(base).upgrade({ method: 'POST', path: '/not-now' });
+  if (!('answer' in upgrade)) throw new Error('handed over');
+  expect([upgrade.answer.status, await raw(upgrade.answer.body)]).toEqual([409, 'paused']);
+});
+
+test('only pages of this server are let through', async () => {
+  const as = (headers: Record<string, string>) =>
+    fetch(`${base}engine/_ping`, { headers }).then((answer) => answer.status);
+  expect(await as({ origin: 'https://elsewhere.example' })).toBe(403);
+  expect(await as({ 'sec-fetch-site': 'cross-site' })).toBe(403);
+  expect(await as({ origin: base.slice(0, -1) })).toBe(200);
+  for (const host of ['elsewhere.example', `127.0.0.1.elsewhere.example:${port}`, ''])
+    expect(own({ headers: { host } })).toBe(false);
+  expect(own({ headers: { host: `localhost:${port}`, origin: `http://localhost:${port}` } })).toBe(true);
+  expect(own({ headers: { host: `localhost:${port}`, origin: `http://127.0.0.1:${port}` } })).toBe(false);
+  expect(await rebound()).toMatch(/^HTTP\/1\.1 403 /);
+});
+
+test.each([undefined, 'https://elsewhere.example', 'null'])('a WebSocket of %s is refused', async (origin) => {
+  const socket = new Socket(`ws://127.0.0.1:${port}/engine-upgrade`, origin === undefined ? {} : { origin });
+  const [error] = await new Promise<[Error]>((resolve) => socket.once('error', (error) => resolve([error])));
+  expect(error.message).toContain('403');
+});
+
+test('without an engine there is no bridge', async () => {
+  const bare = await createVite({
+    configFile: false,
+    root: folder,
+    plugins: [bridge('')],
+    server: { host: '127.0.0.1', port: 0, hmr: false, ws: false },
+    logLevel: 'silent',
+    optimizeDeps: { noDiscovery: true },
+  });
+  await bare.listen();
+  const { port: other } = bare.httpServer!.address() as AddressInfo;
+  expect(await new Http(`http://127.0.0.1:${other}/`).exists()).toBe(false);
+  await expect(new Http(`http://127.0.0.1:${other}/`).request({ method: 'GET', path: '/_ping' })).rejects.toThrow(
+    'has no bridge to an engine',
+  );
+  await bare.close();
+});
+
+/** A name that was made to point here: a browser sends it as the host. */
+function rebound(): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection({ host: '127.0.0.1', port }, () => {
+      socket.write(`GET /engine/_ping HTTP/1.1\r\nhost: elsewhere.example:${port}\r\nconnection: close\r\n\r\n`);
+    });
+    let all = '';
+    socket.on('data', (bytes) => (all += bytes.toString()));
+    socket.on('end', () => resolve(all));
+    socket.on('error', reject);
+  });
+}
