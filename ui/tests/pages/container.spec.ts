@@ -83,8 +83,8 @@ test.describe('the terminal', () => {
   test('is a shell, and says its exit code', async ({ page }) => {
     await open(page, 'sandbox', 'terminal');
     await expect(screen(page)).toContainText('#');
-    await type(page, 'echo $((1))one-$TERM');
-    await expect(screen(page)).toContainText('xterm-256color');
+    await type(page, 'echo one-$TERM');
+    await expect(screen(page)).toContainText('one-xterm');
     await type(page, 'exit 3');
     await expect(page.getByText('Ended with exit code 3')).toBeVisible();
     await button(page, 'Open again').click();
@@ -289,7 +289,7 @@ test.describe('details', () => {
 
   test('inspect shows all of it, as a tree and as text', async ({ page }) => {
     await open(page, 'shop-db-1', 'inspect');
-    await expect(page.getByRole('tree')).toContainText('HostConfig');
+    await expect(page.getByRole('tree')).toContainText('RestartCount');
     await button(page, 'JSON').click();
     await expect(page.getByText('"Name": "/shop-db-1"')).toBeVisible();
   });
