@@ -66,7 +66,7 @@ export class Execs {
     const { container, config } = exec;
     const { world } = this;
     try {
-      const program = programOf(config.Cmd!, container.files, {});
+      const program = programOf(config.Cmd!, () => container.files, {});
       const process = new Process({
         args: config.Cmd!,
         env: { ...environment(container), ...variables(config), ...(config.Tty ? { TERM: 'xterm' } : {}) },

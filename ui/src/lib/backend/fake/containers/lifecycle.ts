@@ -40,7 +40,7 @@ function launch(world: World, container: Container): void {
     }
     container.published = publish(world, container);
     const own = { ...(container.behaviour.program && { [base(container)]: container.behaviour.program }) };
-    const program = programOf(container.command, container.files, own);
+    const program = programOf(container.command, () => container.files, own);
     const since = world.now();
     container.process = processOf(world, container);
     container.state = { is: 'running', pid: world.nextPid(), since };
@@ -76,7 +76,10 @@ function processOf(world: World, container: Container): Process {
     cwd: config.WorkingDir || '/',
     user: config.User || 'root',
     hostname: config.Hostname,
-    files: container.files,
+    // Made only when somebody looks: most containers of a large scene are never looked into.
+    get files() {
+      return container.files;
+    },
     tty: config.Tty,
     first: true,
     clock: world.clock,

@@ -9,6 +9,8 @@ const FIRST_FREE = 32_768;
 /** Opens the ports that a container publishes; answers them as they are bound. */
 export function publish(world: World, container: Container): Map<string, PortBinding[]> {
   const bound = new Map<string, PortBinding[]>();
+  const asked = wanted(container);
+  if (asked.length === 0) return bound;
   const taken = new Map<string, Container>();
   for (const other of world.containers.all()) {
     for (const [port, bindings] of other.published) {
@@ -16,7 +18,7 @@ export function publish(world: World, container: Container): Map<string, PortBin
     }
   }
   const [network] = world.networks.of(container);
-  for (const [port, wishes] of wanted(container)) {
+  for (const [port, wishes] of asked) {
     const protocol = port.split('/')[1] ?? 'tcp';
     for (const { HostIp, HostPort } of wishes) {
       const ip = HostIp || '0.0.0.0';

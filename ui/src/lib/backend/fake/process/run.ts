@@ -15,15 +15,15 @@ export class Unstartable extends Failure {
 }
 
 /** What a command does: a program that the image brings, or one of the little shell's. */
-export function programOf(args: string[], files: Tree, own: Record<string, Program>): Program {
+export function programOf(args: string[], files: () => Tree, own: Record<string, Program>): Program {
   const [name = ''] = args;
   const base = name.split('/').at(-1)!;
   const program = Object.hasOwn(own, base) ? own[base] : undefined;
   if (program) return program;
-  if (name.includes('/') && !files.has(name)) {
+  if (name.includes('/') && !files().has(name)) {
     throw new Unstartable(127, `exec: "${name}": stat ${name}: no such file or directory`);
   }
-  if (name.includes('/') && files.find(name).kind === 'folder')
+  if (name.includes('/') && files().find(name).kind === 'folder')
     throw new Unstartable(126, `exec: "${name}": is a directory`);
   if (!Object.hasOwn(COMMANDS, base)) {
     throw new Unstartable(127, `exec: "${name}": executable file not found in $PATH`);
