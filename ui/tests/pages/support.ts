@@ -6,6 +6,8 @@ export type Fault = {
   status?: number | 'unreachable';
   message?: string;
   times?: number;
+  /** The connection breaks after so many bytes of the answer. */
+  after?: number;
 };
 
 /** What the simulated engine offers to tests, in the page's console. */
@@ -28,22 +30,46 @@ export type View = {
 /** Every view of the pages. Each list of views that is gone through is this one. */
 export const VIEWS: View[] = [
   { name: 'containers', at: '#/containers', drawn: '[role=treegrid] [data-at]' },
-  { name: 'container-logs', at: '#/containers/{container}/logs', drawn: 'main h1' },
-  { name: 'container-terminal', at: '#/containers/{container}/terminal', drawn: 'main h1' },
-  { name: 'container-stats', at: '#/containers/{container}/stats', drawn: 'main h1' },
-  { name: 'container-files', at: '#/containers/{container}/files', drawn: 'main h1' },
-  { name: 'container-details', at: '#/containers/{container}/details', drawn: 'main h1' },
-  { name: 'container-inspect', at: '#/containers/{container}/inspect', drawn: 'main h1' },
+  {
+    name: 'container-logs',
+    at: '#/containers/{container}/logs',
+    drawn: 'main nav a[aria-current=page][href$="/logs"]',
+  },
+  {
+    name: 'container-terminal',
+    at: '#/containers/{container}/terminal',
+    drawn: 'main nav a[aria-current=page][href$="/terminal"]',
+  },
+  {
+    name: 'container-stats',
+    at: '#/containers/{container}/stats',
+    drawn: 'main nav a[aria-current=page][href$="/stats"]',
+  },
+  {
+    name: 'container-files',
+    at: '#/containers/{container}/files',
+    drawn: 'main nav a[aria-current=page][href$="/files"]',
+  },
+  {
+    name: 'container-details',
+    at: '#/containers/{container}/details',
+    drawn: 'main nav a[aria-current=page][href$="/details"]',
+  },
+  {
+    name: 'container-inspect',
+    at: '#/containers/{container}/inspect',
+    drawn: 'main nav a[aria-current=page][href$="/inspect"]',
+  },
   { name: 'projects', at: '#/projects', drawn: 'main a[href^="#/projects/"]' },
-  { name: 'project', at: '#/projects/{project}', drawn: 'main h1' },
-  { name: 'images', at: '#/images', drawn: 'main [data-at]' },
-  { name: 'image', at: '#/images/{image}', drawn: 'main h1' },
-  { name: 'volumes', at: '#/volumes', drawn: 'main [data-at]' },
-  { name: 'volume', at: '#/volumes/{volume}', drawn: 'main h1' },
-  { name: 'networks', at: '#/networks', drawn: 'main [data-at]' },
+  { name: 'project', at: '#/projects/{project}', drawn: 'main a.back[href="#/projects"]' },
+  { name: 'images', at: '#/images', drawn: 'main [data-at] .repository' },
+  { name: 'image', at: '#/images/{image}', drawn: 'main a.back[href="#/images"]' },
+  { name: 'volumes', at: '#/volumes', drawn: 'main [data-at] a[href$="/files"]' },
+  { name: 'volume', at: '#/volumes/{volume}', drawn: 'main a.back[href="#/volumes"]' },
+  { name: 'networks', at: '#/networks', drawn: 'main [data-at] a[href^="#/networks/"]' },
   { name: 'networks-map', at: '#/networks?show=map', drawn: 'main [data-hub]' },
-  { name: 'network', at: '#/networks/{network}', drawn: 'main dl' },
-  { name: 'settings', at: '#/settings', drawn: 'main h1' },
+  { name: 'network', at: '#/networks/{network}', drawn: 'main a.back[href="#/networks"]' },
+  { name: 'settings', at: '#/settings', drawn: 'main #appearance' },
 ];
 
 /** The pages over a scene of the simulated engine, as a person has set them. */
@@ -60,6 +86,8 @@ export async function open(
     [theme, locale] as const,
   );
   await page.goto(`${path}?scene=${scene}${at}`);
+  // Keys before this would be nobody's.
+  await expect(page.locator('#main')).toBeVisible();
 }
 
 /** What a place with a name in braces is in this scene: asked of the engine in the page, as the pages do. */
@@ -108,7 +136,7 @@ export async function show(page: Page, view: View, names: Record<string, string>
   const at = await fill(page, view.at, names);
   await page.evaluate((to) => (location.hash = to), at);
   await expect(page.locator(view.drawn).first()).toBeVisible();
-  await expect(page.locator('main [role=status] .spin, main .spinner')).toHaveCount(0);
+  await expect(page.locator('main .spinner')).toHaveCount(0);
 }
 
 /** Gathers all that a page complains about. */
@@ -120,6 +148,3 @@ export function complaints(page: Page): string[] {
   page.on('pageerror', (error) => said.push(String(error)));
   return said;
 }
-
-export const toast = (page: Page, text: string | RegExp) =>
-  page.locator('.toast, [role=region]').getByText(text).first();

@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { expect, test, type Page } from '@playwright/test';
+import { LOCALES, open, show, THEMES, VIEWS } from './support';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+
+type Result = { id: string; help: string; nodes: { target: unknown[]; failureSummary?: string }[] };
+
+/** What is wrong with the page as it stands, by the rules of WCAG 2. */
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(async () => {
+    await document.fonts.ready;
+    // Colours on their way from one to the other are neither.
+    await Promise.all(
+      document
+        .getAnimations()
+        .map((one) =>
+          one.effect?.getComputedTiming().iterations === Infinity ? one.cancel() : one.finished.catch(() => {}),
+        ),
+    );
+  });
+  const found = await page.evaluate(async (rules) => {
+    const { axe } = window as unknown as {
+      axe: { run(root: Document, options: object): Promise<{ violations: Result[] }> };
+    };
+    type Result = { id: string; help: string; nodes: { target: unknown[]; failureSummary?: string }[] };
+    return (await axe.run(document, { runOnly: { type: 'tag', values: rules }, resultTypes: ['violations'] }))
+      .violations;
+  }, RULES);
+  return (found as Result[]).flatMap(({ id, nodes }) =>
+    nodes.map(
+      ({ target, failureSummary }) => `${id}: ${target.join(' ')} ${failureSummary?.split('\n')[1]?.trim() ?? ''}`,
+    ),
+  );
+}
+
+// The pages' policy lets no other script in; this one is the test's, put there by the browser's debugger.
+async function withAxe(page: Page): Promise<void> {
+  await page.evaluate(AXE);
+}
+
+for (const theme of THEMES)
+  for (const locale of LOCALES)
+    test(`every view, ${theme}, ${locale}`, async ({ page }) => {
+      test.setTimeout(180_000);
+      await open(page, { theme, locale });
+      await expect(page.locator('main [data-at]').first()).toBeVisible();
+      await withAxe(page);
+      const wrong: string[] = [];
+      for (const view of VIEWS) {
+        await show(page, view);
+        wrong.push(...(await violations(page)).map((what) => `${view.name}: ${what}`));
+      }
+      expect(wrong).toEqual([]);
+    });
+
+for (const theme of THEMES)
+  test(`what opens over the pages, ${theme}`, async ({ page }) => {
+    await open(page, { theme, at: '#/networks' });
+    await expect(page.locator('main [data-at]').first()).toBeVisible();
+    await withAxe(page);
+    const wrong: string[] = [];
+    const look = async (what: string) => wrong.push(...(await violations(page)).map((one) => `${what}: ${one}`));
+    await page.keyboard.press('Control+k');
+    await expect(page.getByRole('combobox')).toBeVisible();
+    await page.keyboard.type('shop');
+    await look('palette');
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('?');
+    await expect(page.getByRole('dialog')).toBeVisible();
+    await look('keys');
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Create a network' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Create', exact: true }).click();
+    await look('dialog with a mistake');
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Remove unused' }).click();
+    await expect(page.getByRole('alertdialog')).toBeVisible();
+    await look('question');
+    await page.getByRole('alertdialog').getByRole('button', { name: 'Remove unused' }).click();
+    await expect(page.getByText('Removed 2 networks')).toBeVisible();
+    await look('message');
+    expect(wrong).toEqual([]);
+  });
+
+for (const scene of ['empty', 'unreachable'])
+  test(`nothing there: ${scene}`, async ({ page }) => {
+    await open(page, { scene });
+    await expect(page.locator('main h1, main h2').first()).toBeVisible();
+    await withAxe(page);
+    const wrong: string[] = [];
+    for (const at of [
+      '#/containers',
+      '#/projects',
+      '#/images',
+      '#/volumes',
+      '#/networks',
+      '#/networks?show=map',
+      '#/nowhere',
+    ]) {
+      await page.evaluate((to) => (location.hash = to), at);
+      await expect(page.locator('main h1, main h2').first()).toBeVisible();
+      wrong.push(...(await violations(page)).map((what) => `${at}: ${what}`));
+    }
+    expect(wrong).toEqual([]);
+  });

@@ -1,0 +1,66 @@
+import { mkdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, test, type Page } from '@playwright/test';
+import { LOCALES, open, show, THEMES, VIEWS, type View } from '../pages/support';
+
+/** Where the pictures go; they are kept with the documentation. */
+const OUT = fileURLToPath(new URL('../../../docs/screenshots/', import.meta.url));
+
+/** The time in every picture. */
+const NOW = new Date('2026-01-15T12:00:00Z');
+
+/** Views that are not drawn, and why. */
+const SKIPPED: Record<string, string> = {
+  'container-terminal': 'a terminal that waits for keys is a black field with a cursor that blinks',
+};
+
+/** What opens over a view is drawn too. */
+const OPENED: (View & { open: (page: Page) => Promise<void> })[] = [
+  {
+    name: 'palette',
+    at: '#/containers',
+    drawn: 'main [data-at]',
+    open: async (page) => {
+      await page.keyboard.press('Control+k');
+      await expect(page.getByRole('combobox')).toBeVisible();
+      await page.keyboard.type('shop');
+      await expect(page.getByRole('option').first()).toBeVisible();
+    },
+  },
+  {
+    name: 'network-create',
+    at: '#/networks',
+    drawn: 'main [data-at]',
+    open: async (page) => {
+      await page.locator('main button.primary').first().click();
+      await expect(page.getByRole('dialog')).toBeVisible();
+    },
+  },
+];
+
+mkdirSync(OUT, { recursive: true });
+
+for (const theme of THEMES)
+  for (const locale of LOCALES)
+    test(`every view, ${theme}, ${locale}`, async ({ page }) => {
+      test.setTimeout(300_000);
+      // Timers go on, so that the simulated engine lives; what the pages read from the clock is always the same.
+      await page.clock.setFixedTime(NOW);
+      await open(page, { theme, locale });
+      await expect(page.locator('main [data-at]').first()).toBeVisible();
+      const take = async (name: string) => {
+        await page.evaluate(() => document.fonts.ready);
+        const path = `${OUT}${name}-${theme}-${locale}.png`;
+        await page.screenshot({ path, animations: 'disabled', caret: 'hide' });
+      };
+      for (const view of VIEWS.filter(({ name }) => !(name in SKIPPED))) {
+        await show(page, view);
+        await take(view.name);
+      }
+      for (const view of OPENED) {
+        await show(page, view);
+        await view.open(page);
+        await take(view.name);
+        await page.keyboard.press('Escape');
+      }
+    });
