@@ -34,7 +34,9 @@ test('an engine that goes away and comes back: what was known stays, and is refr
   await away(page);
   await page.keyboard.press('Control+k');
   await page.keyboard.type('Ask the engine for all lists again');
-  await expect(page.locator('[role=listbox] [role=option]').first()).toContainText('Ask the engine for all lists again');
+  await expect(page.locator('[role=listbox] [role=option]').first()).toContainText(
+    'Ask the engine for all lists again',
+  );
   await page.keyboard.press('Enter');
   await expect(page.getByText('The engine does not answer')).toBeVisible();
   await expect(listed(page)).toBeVisible();
@@ -93,7 +95,9 @@ test('a list that cannot be had, with a way to ask again', async ({ page }) => {
   );
   await page.keyboard.press('Control+k');
   await page.keyboard.type('Ask the engine for all lists again');
-  await expect(page.locator('[role=listbox] [role=option]').first()).toContainText('Ask the engine for all lists again');
+  await expect(page.locator('[role=listbox] [role=option]').first()).toContainText(
+    'Ask the engine for all lists again',
+  );
   await page.keyboard.press('Enter');
   await page.keyboard.press('g');
   await page.keyboard.press('n');
@@ -119,7 +123,9 @@ test('a page that throws is replaced by its failure, and the others go on', asyn
   });
   await page.keyboard.press('Control+k');
   await page.keyboard.type('Ask the engine for all lists again');
-  await expect(page.locator('[role=listbox] [role=option]').first()).toContainText('Ask the engine for all lists again');
+  await expect(page.locator('[role=listbox] [role=option]').first()).toContainText(
+    'Ask the engine for all lists again',
+  );
   await page.keyboard.press('Enter');
   await page.keyboard.press('g');
   await page.keyboard.press('n');
