@@ -61,6 +61,8 @@ impl FrontEnd {
         }
         // What tests say is read by a program.
         command.env("NO_COLOR", "1").env_remove("FORCE_COLOR").env_remove("BERTH_ENGINE");
+        // The suite `front_end` runs the cases that need a real engine.
+        command.env("BERTH_ENGINE_LATER", "1");
         command
     }
 
