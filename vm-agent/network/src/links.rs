@@ -70,14 +70,16 @@ impl Networks {
             return Ok(());
         };
         let there = self.inner.state().on_network(&endpoint.network_id).any(|held| held.is_linked_to(address));
+        let mut shut = Ok(());
         if there {
             let _linking = self.inner.linking.lock().await;
             let changed = self.inner.state().shut_links_to(&endpoint.network_id, address);
+            // All of them: one that is refused has to be put back into the state.
             for (before, after) in changed {
-                self.change_links(before, after).await?;
+                shut = shut.and(self.change_links(before, after).await);
             }
         }
-        Ok(())
+        shut
     }
 
     /// Has filter and record follow the state. What the filter refuses is not so in the state either, and tried again next time.

@@ -151,9 +151,12 @@ fn a_link_that_stayed_open_does_not_lead_to_the_next() {
         let engine = Engine::quiet(dir.path()).await;
         let (_db, at_db) = engine.container("db", "bridge", vec![]).await;
         let (web, at_web) = engine.container("web", "bridge", vec![]).await;
-        let (_third, _) = engine.container("third", "bridge", vec![]).await;
+        let (third, _) = engine.container("third", "bridge", vec![]).await;
+        let (_other, _) = engine.container("other", "bridge", vec![]).await;
         let port = |at: &network::Endpoint| (Protocol::Tcp, SocketAddrV4::new(at.ipv4.unwrap().0, 80));
-        engine.networks.link(&id("web"), vec![port(&at_db)]).await.unwrap();
+        for linked in ["web", "third"] {
+            engine.networks.link(&id(linked), vec![port(&at_db)]).await.unwrap();
+        }
         run("nft 'delete table inet berth; add table inet berth; add set inet berth bridges { type inet_service; }'");
         engine.networks.detach_all(&id("db")).await;
         // While it can still not be shut nobody has the address.
@@ -162,10 +165,12 @@ fn a_link_that_stayed_open_does_not_lead_to_the_next() {
         assert!(engine.networks.endpoints(&id("next")).is_empty());
         run("nft delete table inet berth");
         // Puts back all that is to be in there.
-        engine.networks.link(&id("third"), vec![port(&at_web)]).await.unwrap();
+        engine.networks.link(&id("other"), vec![port(&at_web)]).await.unwrap();
         let at_next = engine.networks.attach(request("next", "bridge", &next, vec![])).await.unwrap();
         assert_eq!(at_next.ipv4, at_db.ipv4);
         serve_tcp(&next, "0.0.0.0:80");
-        assert!(unreachable(&web, "172.17.0.2:80"), "web was never linked to it");
+        for linked in [&web, &third] {
+            assert!(unreachable(linked, "172.17.0.2:80"), "it was never linked to this one");
+        }
     });
 }
