@@ -15,7 +15,11 @@ type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
     [
-        cases![everywhere; a_copy_that_takes_long_is_not_spoiled_by_another_or_a_start],
+        cases![everywhere;
+            a_copy_that_takes_long_is_not_spoiled_by_another_or_a_start,
+            a_name_of_two_lines_goes_in_and_out,
+            a_damaged_archive_is_refused,
+        ],
         // dockerd answers 500: "RWLayer of container … is unexpectedly nil".
         cases![not_of_dockerd; a_copy_beside_a_removal_is_of_a_container_or_of_none],
     ]
@@ -92,5 +96,62 @@ pub(crate) fn a_copy_beside_a_removal_is_of_a_container_or_of_none(case: &Case<'
             ensure!([200, 204, 404].contains(&answer.status), "{} {}", answer.status, answer.body);
         }
     }
+    Ok(())
+}
+
+/// In a PAX record, whose length says where it ends; in and out by the stock CLI as well, and through an image.
+pub(crate) fn a_name_of_two_lines_goes_in_and_out(case: &Case<'_>) -> Result {
+    let (name, image) = (case.container("lines"), case.image("lines"));
+    case.ok(&["create", "--name", &name, "busybox", "cat", "/tmp/two\nlines", "/tmp/copied\nagain"])?;
+    let mut archive = tar::Builder::new(Vec::new());
+    archive.append_pax_extensions([("path", &b"two\nlines"[..]), ("comment", b"9 x=y\n\n")])?;
+    tests::archive::append(&mut archive, "short", b"text")?;
+    let archive = String::from_utf8(archive.into_inner()?)?;
+    let path = format!("/v1.51/containers/{name}/archive?path=/tmp");
+    let answer = request(case.host(), "PUT", &path, &archive)?;
+    ensure!(answer.status == 200, "{} {}", answer.status, answer.body);
+    let folder = tempfile::tempdir()?;
+    let copy = folder.path().join("copied\nagain");
+    let at = copy.to_str().context("text")?;
+    case.ok(&["cp", &format!("{name}:/tmp/two\nlines"), at])?;
+    ensure!(std::fs::read(&copy)? == b"text");
+    case.ok(&["cp", at, &format!("{name}:/tmp/")])?;
+    ensure!(case.ok(&["start", "--attach", &name])? == "texttext");
+    case.ok(&["commit", &name, &image])?;
+    let saved = folder.path().join("saved.tar");
+    let saved = saved.to_str().context("text")?;
+    case.ok(&["save", "--output", saved, &image])?;
+    case.ok(&["rm", &name])?;
+    case.ok(&["image", "rm", &image])?;
+    case.ok(&["load", "--input", saved])?;
+    ensure!(case.ok(&["run", "--rm", &image])? == "texttext");
+    Ok(())
+}
+
+/// With dockerd's status; and the engine lives on.
+pub(crate) fn a_damaged_archive_is_refused(case: &Case<'_>) -> Result {
+    let name = case.container("damaged");
+    case.ok(&["create", "--name", &name, "busybox"])?;
+    let path = format!("/v1.51/containers/{name}/archive?path=/tmp");
+    let extended = |records: &[u8]| -> anyhow::Result<String> {
+        let mut archive = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(tar::EntryType::XHeader);
+        header.set_size(records.len() as u64);
+        header.set_cksum();
+        archive.append(&header, records)?;
+        tests::archive::append(&mut archive, "after", b"x")?;
+        Ok(String::from_utf8(archive.into_inner()?)?)
+    };
+    let whole = extended(b"10 path=x\n")?;
+    let [short, endless, keyless] = [&b"8 path=x\n"[..], b"99999999999999999999 path=x\n", b"5 ab\n"].map(extended);
+    // Within the file's data.
+    let cut = whole[..whole.len() - 1024 - 512].to_owned();
+    for damaged in [short?, endless?, keyless?, cut, "x".repeat(1024)] {
+        let answer = request(case.host(), "PUT", &path, &damaged)?;
+        ensure!(answer.status == 500, "{} {}", answer.status, answer.body);
+    }
+    let answer = request(case.host(), "PUT", &path, &whole)?;
+    ensure!(answer.status == 200, "{} {}", answer.status, answer.body);
     Ok(())
 }

@@ -11,12 +11,17 @@ use tests::http::{self, page};
 use tests::wait::until;
 
 use super::networks::httpd;
-use crate::suite::{Entry, cases, everywhere};
+use crate::suite::{Entry, cases, everywhere, not_of_dockerd};
 
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; isolated_has_no_gateway, routed_opens_the_containers_port, families_by_option, wrong_options, inhibited_gateway, a_gateway_that_was_not_named, ranges_of_ports, one_number_for_several_addresses, ipv6_addresses_of_the_host, sctp, link_local_addresses, each_family_on_its_network, a_refused_network_is_not_told]
+    cases![everywhere; isolated_has_no_gateway, routed_opens_the_containers_port, families_by_option, wrong_options, inhibited_gateway, a_gateway_that_was_not_named, ranges_of_ports, one_number_for_several_addresses, ipv6_addresses_of_the_host, sctp, link_local_addresses, each_family_on_its_network]
+}
+
+/// dockerd leaves the interface of a connection that it refused in the container, and cannot make the connection afterwards.
+pub(crate) fn refused() -> Vec<Entry> {
+    cases![not_of_dockerd; a_refused_network_is_not_told]
 }
 
 const MODE: &str = "com.docker.network.bridge.gateway_mode_ipv4";

@@ -1,11 +1,8 @@
 //! The life of containers.
 
-use std::time::Duration;
-
 use anyhow::{Context, ensure};
 use tests::case::Case;
 use tests::events::Listener;
-use tests::wait::until;
 
 use crate::suite::{Entry, cases, everywhere};
 
@@ -170,23 +167,10 @@ pub(crate) fn pause(case: &Case<'_>) -> Result {
 }
 
 pub(crate) fn kill_signals(case: &Case<'_>) -> Result {
-    let name = case.container("killed");
-    case.ok(&[
-        "run",
-        "-d",
-        "--name",
-        &name,
-        "busybox",
-        "sh",
-        "-c",
-        "trap 'echo hup' HUP; trap 'exit 0' TERM; echo ready; while :; do sleep 0.05; done",
-    ])?;
-    let log = |word: &'static str| {
-        until(word, Duration::from_secs(120), || case.ok(&["logs", &name]).ok().filter(|log| log.contains(word)))
-    };
-    log("ready")?;
+    let script = "trap 'echo hup' HUP; trap 'exit 0' TERM; echo ready; while :; do sleep 0.05; done";
+    let name = case.started("killed", &[], script)?;
     case.ok(&["kill", "-s", "HUP", &name])?;
-    log("hup")?;
+    case.says(&name, "hup")?;
     case.ok(&["kill", "--signal", "15", &name])?;
     ensure!(case.ok(&["wait", &name])? == "0");
     let said = case.run(&["kill", &name])?;

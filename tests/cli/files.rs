@@ -4,14 +4,12 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
 use tests::case::Case;
 use tests::engine::Kind;
 use tests::events::Listener;
-use tests::wait::until;
 
 use crate::suite::{Entry, cases, everywhere};
 
@@ -186,18 +184,7 @@ pub(crate) fn packed_archives(case: &Case<'_>) -> Result {
 
 /// It ends, and what the kernel shows in it are empty folders.
 pub(crate) fn whole_root_while_it_runs(case: &Case<'_>) -> Result {
-    let name = case.container("root");
-    case.ok(&[
-        "run",
-        "-d",
-        "--name",
-        &name,
-        "busybox",
-        "sh",
-        "-c",
-        "echo mine >/tmp/mine; echo ready; exec sleep 1000",
-    ])?;
-    until("the file", Duration::from_secs(120), || case.ok(&["logs", &name]).ok().filter(|log| log == "ready"))?;
+    let name = case.started("root", &[], "echo mine >/tmp/mine; echo ready; exec sleep 1000")?;
     let dir = tempfile::tempdir()?;
     let archive = dir.path().join("root.tar");
     let status = case.command(["cp", &format!("{name}:/"), "-"]).stdout(fs::File::create(&archive)?).status()?;

@@ -156,7 +156,7 @@ pub(crate) fn configuration_is_honoured(case: &Case<'_>) -> Result {
     until("health", Duration::from_secs(120), || {
         inspect("{{.State.Health.Status}}").ok().filter(|status| status == "healthy")
     })?;
-    until("the trap", Duration::from_secs(120), || case.ok(&["logs", &name]).ok().filter(|log| log.contains("ready")))?;
+    case.says(&name, "ready")?;
     case.ok(&["stop", "-t", "120", &name])?;
     ensure!(inspect("{{.State.ExitCode}}")? == "42", "{}", inspect("{{.State.ExitCode}}")?);
     case.ok(&["rm", "-v", &name])?;

@@ -32,6 +32,7 @@ use crate::suite::Entry;
 pub(crate) fn cases() -> Vec<Entry> {
     [
         bridges::cases(),
+        bridges::refused(),
         containers::cases(),
         events::cases(),
         exec::cases(),

@@ -450,22 +450,8 @@ pub(crate) fn labels(case: &Case<'_>) -> Result {
 }
 
 pub(crate) fn stop_signal(case: &Case<'_>) -> Result {
-    let name = case.container("signal");
-    case.ok(&[
-        "run",
-        "-d",
-        "--stop-signal",
-        "USR1",
-        "--name",
-        &name,
-        "busybox",
-        "sh",
-        "-c",
-        "trap 'exit 42' USR1; echo ready; while :; do sleep 0.1; done",
-    ])?;
-    tests::wait::until("the trap", std::time::Duration::from_secs(120), || {
-        case.ok(&["logs", &name]).ok().filter(|log| log.contains("ready"))
-    })?;
+    let script = "trap 'exit 42' USR1; echo ready; while :; do sleep 0.1; done";
+    let name = case.started("signal", &["--stop-signal", "USR1"], script)?;
     case.ok(&["stop", "-t", "120", &name])?;
     let out = case.ok(&["inspect", "--format", "{{.State.ExitCode}}", &name])?;
     ensure!(out == "42", "{out}");

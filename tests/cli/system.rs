@@ -218,24 +218,10 @@ pub(crate) fn stats(case: &Case<'_>) -> Result {
     if !case.has_limits("cli::system::stats")? {
         return Ok(());
     }
-    let (name, volume) = (case.container("stats"), case.volume("stats"));
+    let volume = format!("{}:/v", case.volume("stats"));
     let script = "ping -c 1 $(ip route | awk '/default/ {print $3}') >/dev/null; \
         dd if=/dev/zero of=/v/file bs=1M count=4 conv=fsync 2>/dev/null; echo ready; while :; do :; done";
-    case.ok(&[
-        "run",
-        "-d",
-        "--memory",
-        "64m",
-        "--name",
-        &name,
-        "-v",
-        &format!("{volume}:/v"),
-        "busybox",
-        "sh",
-        "-c",
-        script,
-    ])?;
-    until("the work", Duration::from_secs(120), || case.ok(&["logs", &name]).ok().filter(|log| log.contains("ready")))?;
+    let name = case.started("stats", &["--memory", "64m", "-v", &volume], script)?;
     let columns = "{{.Name}}|{{.MemUsage}}|{{.PIDs}}|{{.CPUPerc}}|{{.NetIO}}|{{.BlockIO}}";
     let out = case.ok(&["stats", "--no-stream", "--format", columns, &name])?;
     let columns: Vec<&str> = out.split('|').collect();

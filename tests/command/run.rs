@@ -1,12 +1,9 @@
 //! run, start, exec, logs, stop, rm.
 
-use std::time::Duration;
-
 use anyhow::ensure;
 use tests::berth::Berth;
 use tests::case::Case;
 use tests::terminal::Terminal;
-use tests::wait::until;
 
 type Result = anyhow::Result<()>;
 
@@ -150,9 +147,7 @@ pub(crate) fn stop_and_rm(berth: &Berth, case: &Case<'_>) -> Result {
     let script = "trap 'exit 5' USR1; echo ready; while :; do sleep 0.1; done";
     berth.ok(&["run", "-d", "--name", &name, "busybox", "sh", "-c", script])?;
     // Before its trap the kernel would drop the signal.
-    until("its trap", Duration::from_secs(120), || {
-        case.ok(&["logs", &name]).is_ok_and(|log| log == "ready").then_some(())
-    })?;
+    case.says(&name, "ready")?;
     // Only the signal that was asked for ends it with 5; the shell as PID 1 ignores SIGTERM.
     ensure!(berth.ok(&["stop", "-s", "USR1", "--timeout", "120", &name])? == name);
     ensure!(case.ok(&["inspect", "--format", "{{.State.ExitCode}}", &name])? == "5");

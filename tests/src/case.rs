@@ -45,6 +45,17 @@ impl<'a> Case<'a> {
         self.named("image", name)
     }
 
+    /// A container that runs a shell script, which has said `ready`; its name.
+    ///
+    /// # Errors
+    /// When it cannot be started, or ends before.
+    pub fn started(&self, name: &str, options: &[&str], script: &str) -> anyhow::Result<String> {
+        let name = self.container(name);
+        self.ok(&[&["run", "-d", "--name", &name], options, &["busybox", "sh", "-c", script]].concat())?;
+        self.says(&name, "ready")?;
+        Ok(name)
+    }
+
     /// A number that no other case uses, for ports.
     pub fn number(&self) -> u32 {
         self.number

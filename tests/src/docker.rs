@@ -1,14 +1,19 @@
 //! The stock docker CLI, unmodified, pointed at the engine under test.
 
 use std::ffi::{OsStr, OsString};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tempfile::TempDir;
 
 use crate::limit;
+
+/// For a line that a container is to say at once, on a slow machine under emulation.
+const LINE: Duration = Duration::from_secs(300);
 
 /// A docker CLI with a configuration folder of its own and one engine to talk to.
 #[derive(Debug)]
@@ -93,6 +98,35 @@ impl Docker {
         // A command may end without reading all; what it said decides.
         let _ = writer.join();
         said(output)
+    }
+
+    /// Waits until a container has said `line` on its standard output.
+    ///
+    /// # Errors
+    /// When it ends without, or says nothing for five minutes; carries what it said instead.
+    pub fn says(&self, container: &str, line: &str) -> anyhow::Result<()> {
+        let mut logs = self.piped(&["logs", "--follow", container])?;
+        let out = logs.stdout.take().expect("stdout was piped");
+        let (heard, lines) = channel();
+        std::thread::spawn(move || {
+            // The other end is gone once the line is found.
+            BufReader::new(out).lines().map_while(Result::ok).all(|line| heard.send(line).is_ok())
+        });
+        let mut others = Vec::new();
+        let end = loop {
+            match lines.recv_timeout(LINE) {
+                Ok(said) if said == line => break None,
+                Ok(said) => others.push(said),
+                Err(end) => break Some(end),
+            }
+        };
+        // It may have ended with its container.
+        let _ = logs.kill();
+        logs.wait()?;
+        match end {
+            None => Ok(()),
+            Some(end) => bail!("{container} did not say {line}, but {others:?}: {end}"),
+        }
     }
 
     /// Starts with all three streams piped.

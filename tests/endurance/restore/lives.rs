@@ -17,7 +17,7 @@ use crate::{Result, is_long};
 
 pub(crate) fn everything_lives_on(engine: &Engine) -> Result {
     let docker = &engine.docker;
-    let port = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+    let port = tests::ports::next();
     let stage = Stage::set(docker, port)?;
     let mut talk = Vec::new();
     // An answer proves that the server listens.

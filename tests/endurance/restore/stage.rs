@@ -104,9 +104,7 @@ impl<'a> Stage<'a> {
     /// A container that ends when it is told to; its process where the engine runs, and a client that waits for its end.
     pub(crate) fn mortal(&self, name: &str) -> anyhow::Result<(u32, Child)> {
         self.docker.ok(&["run", "-d", "--name", name, "busybox", "sh", "-c", MORTAL])?;
-        until("the trap", Duration::from_secs(60), || {
-            self.docker.ok(&["logs", name]).ok().filter(|said| said == "ready")
-        })?;
+        self.docker.says(name, "ready")?;
         let pid = self.docker.ok(&["inspect", "--format", "{{.State.Pid}}", name])?.parse()?;
         Ok((pid, self.docker.piped(&["wait", name])?))
     }

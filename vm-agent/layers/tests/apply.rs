@@ -44,6 +44,8 @@ fn everything_an_archive_can_say_is_on_disk() {
             .file("short", b"long")
             .pax(&[("SCHILY.xattr.user.note", b"line\nline"), ("SCHILY.xattr.security.capability", &capability)])
             .file("attributed", b"")
+            .pax(&[("path", b"two\nlines"), ("linkpath", b"to\nboth")])
+            .symlink("short", "short")
             .pax(&[("SCHILY.xattr.trusted.overlay.redirect", b"/etc"), ("SCHILY.xattr.user.overlay.x", b"y")])
             .dir("redirected", 0o755)
             .file("replaced", b"first")
@@ -71,6 +73,7 @@ fn everything_an_archive_can_say_is_on_disk() {
     assert_eq!((meta.mtime(), meta.mtime_nsec()), (1_234_567_890, 123_456_789));
     assert_eq!(xattr(&tree.join("attributed"), "user.note").unwrap(), b"line\nline");
     assert_eq!(xattr(&tree.join("attributed"), "security.capability").unwrap(), capability);
+    assert_eq!(std::fs::read_link(tree.join("two\nlines")).unwrap().as_os_str(), "to\nboth");
     assert_eq!(xattr(&tree.join("redirected"), "trusted.overlay.redirect"), None);
     assert_eq!(std::fs::read(tree.join("replaced")).unwrap(), b"second!");
     assert_eq!(applied.size, 5 + 3 + 1 + 4 + 5 + 7);

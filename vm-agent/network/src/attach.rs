@@ -101,6 +101,7 @@ impl Networks {
     async fn carry_out(&self, plan: &Plan, sandbox: Option<Sandbox>, done: &mut Vec<Done>) -> Result<Held> {
         let inner = &self.inner;
         let endpoint = &plan.endpoint;
+        self.shut_stale_links(endpoint).await?;
         // At the same time: the kernel's work here, and the listeners' there.
         let mut opened = Vec::new();
         let (wired, published) = join(self.wire(plan, sandbox.clone(), done), self.open_ports(plan, &mut opened)).await;

@@ -29,6 +29,10 @@ impl Held {
             Some(Element::Link { bridge, protocol, from: from?, to })
         })
     }
+
+    fn is_linked_to(&self, address: Ipv4Addr) -> bool {
+        self.linked.iter().any(|opening| *opening.to.ip() == address)
+    }
 }
 
 impl Networks {
@@ -58,6 +62,24 @@ impl Networks {
             failures.extend(self.change_links(before, after).await.err().map(|error| error.to_string()));
         }
         failures
+    }
+
+    /// Shuts what leads to the address of a new endpoint: it was opened to another, and could not be shut when that left.
+    pub(crate) async fn shut_stale_links(&self, endpoint: &Endpoint) -> Result<()> {
+        let Some((address, _)) = endpoint.ipv4.filter(|_| endpoint.network_name == DEFAULT_BRIDGE) else {
+            return Ok(());
+        };
+        let there = self.inner.state().on_network(&endpoint.network_id).any(|held| held.is_linked_to(address));
+        let mut shut = Ok(());
+        if there {
+            let _linking = self.inner.linking.lock().await;
+            let changed = self.inner.state().shut_links_to(&endpoint.network_id, address);
+            // All of them: one that is refused has to be put back into the state.
+            for (before, after) in changed {
+                shut = shut.and(self.change_links(before, after).await);
+            }
+        }
+        shut
     }
 
     /// Has filter and record follow the state. What the filter refuses is not so in the state either, and tried again next time.
@@ -108,14 +130,22 @@ impl State {
     fn shut_links(&mut self, endpoint: &Endpoint) -> Vec<(Held, Held)> {
         self.unlinked.insert(endpoint.id.clone());
         let address = endpoint.ipv4.map(|(ip, _)| ip);
+        self.shut(&endpoint.network_id, |held, opening| {
+            held.endpoint.id == endpoint.id || Some(*opening.to.ip()) == address
+        })
+    }
+
+    fn shut_links_to(&mut self, network: &str, address: Ipv4Addr) -> Vec<(Held, Held)> {
+        self.shut(network, |_, opening| *opening.to.ip() == address)
+    }
+
+    fn shut(&mut self, network: &str, which: impl Fn(&Held, &Opening) -> bool) -> Vec<(Held, Held)> {
         let mut changed = Vec::new();
-        for held in self.endpoints.values_mut().filter(|held| held.endpoint.network_id == endpoint.network_id) {
-            let own = held.endpoint.id == endpoint.id;
-            let shut = |opening: &Opening| own || Some(*opening.to.ip()) == address;
+        for held in self.endpoints.values_mut().filter(|held| held.endpoint.network_id == network) {
             // Most have none, and there may be a thousand.
-            if held.linked.iter().any(shut) {
+            if held.linked.iter().any(|opening| which(held, opening)) {
                 let before = held.clone();
-                held.linked.retain(|opening| !shut(opening));
+                held.linked.retain(|opening| !which(&before, opening));
                 changed.push((before, held.clone()));
             }
         }

@@ -36,8 +36,14 @@ pub(crate) fn write(path: &str, value: &str) -> io::Result<()> {
 }
 
 fn open(path: &str, flags: OFlags) -> io::Result<File> {
+    open_through(instance(), path, flags)
+}
+
+/// By `/proc` where there is no instance: a kernel older than all that is used here, and a user namespace whose `/proc` is
+/// covered in part, get none (`mount_too_revealing` in fs/namespace.c).
+fn open_through(instance: io::Result<Arc<OwnedFd>>, path: &str, flags: OFlags) -> io::Result<File> {
     let below = path.strip_prefix("/proc/").unwrap_or(path);
-    let file = match instance() {
+    let file = match instance {
         Ok(root) => rustix::fs::openat(root, below, flags | OFlags::CLOEXEC, Mode::empty()),
         Err(error) => {
             tracing::debug!(%error, "no procfs of its own, /proc is used");
@@ -73,6 +79,7 @@ fn make() -> io::Result<OwnedFd> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Sandbox;
 
     #[test]
     fn an_instance_is_shared_and_replaced() {
@@ -85,5 +92,22 @@ mod tests {
             last = next;
         }
         assert!((2..=4).contains(&made), "{made}");
+    }
+
+    #[test]
+    fn without_an_instance_the_same_files_are_found() {
+        const PATH: &str = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
+        let sandbox = Sandbox::create_blocking().expect("this test needs root");
+        let refused = || Err(io::ErrorKind::Unsupported.into());
+        let seen = sandbox.inside(move || {
+            let mut seen = String::new();
+            open_through(refused(), PATH, OFlags::WRONLY).and_then(|mut file| file.write_all(b"700")).unwrap();
+            seen.push_str(&read(PATH).unwrap());
+            write(PATH, "800").unwrap();
+            open_through(refused(), PATH, OFlags::RDONLY).and_then(|mut file| file.read_to_string(&mut seen)).unwrap();
+            Ok(seen)
+        });
+        assert_eq!(seen.unwrap(), "700\n800\n");
+        assert_ne!(read(PATH).unwrap(), "800\n", "the namespace around is another");
     }
 }

@@ -5,7 +5,7 @@ mod support;
 use std::net::SocketAddrV4;
 use std::os::fd::AsFd;
 
-use network::{Families, Protocol};
+use network::{Families, Protocol, Sandbox};
 use support::{
     Engine, ask_tcp, id, isolated, network, outside, publish, request, run, run_within, serve_tcp, unreachable,
 };
@@ -140,5 +140,37 @@ fn a_connection_is_told_once_it_is_whole() {
         }
         let wanted = [("disconnect", "bridge"), ("connect", "app"), ("disconnect", "app"), ("destroy", "app")];
         assert_eq!(told, wanted.map(|(action, name)| (action.to_owned(), name.to_owned())));
+    });
+}
+
+/// What the filter did not shut when a container left does not lead to the next one at its address.
+#[test]
+fn a_link_that_stayed_open_does_not_lead_to_the_next() {
+    isolated("a_link_that_stayed_open_does_not_lead_to_the_next", || async {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Engine::quiet(dir.path()).await;
+        let (_db, at_db) = engine.container("db", "bridge", vec![]).await;
+        let (web, at_web) = engine.container("web", "bridge", vec![]).await;
+        let (third, _) = engine.container("third", "bridge", vec![]).await;
+        let (_other, _) = engine.container("other", "bridge", vec![]).await;
+        let port = |at: &network::Endpoint| (Protocol::Tcp, SocketAddrV4::new(at.ipv4.unwrap().0, 80));
+        for linked in ["web", "third"] {
+            engine.networks.link(&id(linked), vec![port(&at_db)]).await.unwrap();
+        }
+        run("nft 'delete table inet berth; add table inet berth; add set inet berth bridges { type inet_service; }'");
+        engine.networks.detach_all(&id("db")).await;
+        // While it can still not be shut nobody has the address.
+        let next = Sandbox::create().await.unwrap();
+        engine.networks.attach(request("next", "bridge", &next, vec![])).await.unwrap_err();
+        assert!(engine.networks.endpoints(&id("next")).is_empty());
+        run("nft delete table inet berth");
+        // Puts back all that is to be in there.
+        engine.networks.link(&id("other"), vec![port(&at_web)]).await.unwrap();
+        let at_next = engine.networks.attach(request("next", "bridge", &next, vec![])).await.unwrap();
+        assert_eq!(at_next.ipv4, at_db.ipv4);
+        serve_tcp(&next, "0.0.0.0:80");
+        for linked in [&web, &third] {
+            assert!(unreachable(linked, "172.17.0.2:80"), "it was never linked to this one");
+        }
     });
 }

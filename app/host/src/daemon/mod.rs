@@ -7,6 +7,7 @@ mod control;
 mod engine;
 mod lock;
 mod logs;
+mod looks;
 mod plain;
 pub mod protocol;
 mod tcp;

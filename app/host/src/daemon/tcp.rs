@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
+use super::looks::Looks;
 use super::{engine, plain};
 use crate::machine::{self, Handle};
 use crate::paths::Paths;
@@ -43,9 +44,7 @@ const NOT_TLS: &[u8] = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP req
 pub(super) struct Tcp {
     paths: Paths,
     machine: Handle,
-    security: Security,
-    /// Held by the one who looks at the certificates: where the home folder hangs, one thread hangs with it and no more.
-    looks: Arc<tokio::sync::Mutex<()>>,
+    looks: Looks,
     strangers: Strangers,
     /// Held while the settings are followed.
     open: Arc<tokio::sync::Mutex<Vec<Listening>>>,
@@ -72,8 +71,7 @@ impl Tcp {
         Tcp {
             paths: paths.clone(),
             machine,
-            security: Security::new(paths),
-            looks: Arc::default(),
+            looks: Looks::new(Security::new(paths)),
             strangers: Strangers::up_to(HANDSHAKES),
             open: Arc::default(),
             shown: Arc::default(),
@@ -94,14 +92,14 @@ impl Tcp {
         if uses_certificates {
             let paths = self.paths.clone();
             // Nobody is let in then, though somebody listens.
-            let of_certificates = self.look(move |security| {
+            let of_certificates = move |security: Security| {
                 let refuses = security.config().err().map(|error| error.chain());
                 Ok(refuses.into_iter().chain(tls::warnings(&paths)).collect())
-            });
+            };
             // Be it the folder, or those who looked before: they have the same turns.
             let late =
-                |_| Err(Error::LateCertificates { folder: self.paths.tls_dir(), seconds: LOOK_PATIENCE.as_secs() });
-            let told = tokio::time::timeout(LOOK_PATIENCE, of_certificates).await.unwrap_or_else(late);
+                || Err(Error::LateCertificates { folder: self.paths.tls_dir(), seconds: LOOK_PATIENCE.as_secs() });
+            let told = self.looks.look_within(LOOK_PATIENCE, of_certificates).await.unwrap_or_else(late);
             for note in told.unwrap_or_else(|error| vec![error.chain()]) {
                 if !notes.contains(&note) {
                     notes.push(note);
@@ -109,17 +107,6 @@ impl Tcp {
             }
         }
         notes
-    }
-
-    /// Looks at the certificates' files off the event loop, one at a time.
-    async fn look<T: Send + 'static>(&self, work: impl FnOnce(Security) -> Result<T> + Send + 'static) -> Result<T> {
-        let (turn, security) = (self.looks.clone().lock_owned().await, self.security.clone());
-        machine::blocking(move || {
-            // Also when nobody waits for it any more.
-            let _turn = turn;
-            work(security)
-        })
-        .await
     }
 
     /// Closes what is no longer wanted, then opens what is wanted and not open. Connections that are there go on. A failure is also
@@ -160,7 +147,7 @@ impl Tcp {
         let tls = open.iter().any(|listening| listening.address.is_tls());
         let addresses = open.iter().map(|listening| listening.address.to_string()).collect();
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Shown { addresses, tls, failures };
-        if tls && result.is_ok() { self.look(|security| security.config().map(drop)).await } else { result }
+        if tls && result.is_ok() { self.looks.look(|security| security.config().map(drop)).await } else { result }
     }
 
     fn open(&self, address: Address) -> Result<Listening> {
@@ -199,7 +186,7 @@ impl Tcp {
             return plain::serve(client, &self.machine).await;
         }
         let config = async {
-            self.look(|security| security.config()).await.map_err(|error| {
+            self.looks.look(|security| security.config()).await.map_err(|error| {
                 // The status says it, and each who tries would fill the log.
                 tracing::debug!(error = %error.chain(), "no client can be let in");
                 io::Error::other(error)

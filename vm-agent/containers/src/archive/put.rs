@@ -1,6 +1,6 @@
 //! A tar into a directory of a container.
 
-use super::attributes::{self, Extensions};
+use super::attributes;
 use super::place::Place;
 use crate::actor::look_up;
 use crate::create::mounts::{clean, clean_bytes};
@@ -9,6 +9,7 @@ use crate::requests::ArchivePut;
 use crate::service::Inner;
 use crate::{Error, Invalid, Result};
 use bytes::{Buf, Bytes};
+use layers::archive::{Kind, Member, Members, Segment};
 use runtime::sys;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
@@ -17,9 +18,27 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use tar::{Archive, Entry, EntryType};
 use tokio::sync::mpsc;
+
+const READ: &str = "read the archive";
+/// Files are copied in pieces of this size.
+const PIECE: usize = 64 * 1024;
+
+/// What is wrong with an archive; the same reader's own words are about a layer of an image.
+fn unreadable(error: layers::Error) -> Error {
+    let source = match error {
+        layers::Error::Read(source) => source,
+        layers::Error::Damaged { entry, source } if entry.is_empty() => source,
+        layers::Error::Damaged { entry, source } => {
+            io::Error::new(source.kind(), format!("it is damaged at {entry:?}: {source}"))
+        }
+        layers::Error::Entry { entry, reason } => io::Error::other(format!("entry {entry:?}: {reason}")),
+        other => io::Error::other(other),
+    };
+    Error::io(READ)(source)
+}
 
 /// Unpacks `body` into the directory at `path`; blocking.
 pub(super) fn unpack(
@@ -55,25 +74,22 @@ pub(super) fn unpack(
     } else {
         None
     };
-    let fail = || Error::io("read the archive");
-    let plain = images::decompress(Body { receiver: body, rest: Bytes::new() }).map_err(fail())?;
-    let mut archive = Archive::new(plain);
+    let plain = images::decompress(Body { receiver: body, rest: Bytes::new() }).map_err(Error::io(READ))?;
+    let mut members = Members::new(plain);
     // Times of directories last: what is put into them later would change them.
     let mut directories: Vec<(PathBuf, (i64, i64))> = Vec::new();
-    for entry in archive.entries().map_err(fail())? {
-        let mut entry = entry.map_err(fail())?;
-        let target = within(Path::new(place.path()), &entry.path_bytes());
+    while let Some(member) = members.next().map_err(unreadable)? {
+        let target = within(Path::new(place.path()), &member.name);
         if target == Path::new(&clean(place.path())) {
             continue;
         }
-        let extensions = attributes::of(&mut entry).map_err(fail())?;
-        if entry.header().entry_type() == EntryType::Directory {
-            directories.push((target.clone(), mtime(&entry, &extensions)));
+        if member.kind == Kind::Directory {
+            directories.push((target.clone(), member.mtime));
         }
-        put_entry(place.root(), &target, &mut entry, &extensions, owner, options)?;
+        put_member(place.root(), &target, &member, &mut members, owner, options)?;
     }
     // An archive is padded behind its end. A client that could not send that would take its connection for broken.
-    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(fail())?;
+    members.drain().map_err(unreadable)?;
     for (path, mtime) in directories {
         if let Ok(directory) = sys::open_in_root(place.root(), &path, libc::O_RDONLY | libc::O_DIRECTORY, 0) {
             set_time(directory.as_fd(), mtime);
@@ -87,24 +103,24 @@ fn within(base: &Path, name: &[u8]) -> PathBuf {
     PathBuf::from(OsString::from_vec(clean_bytes(&[base.as_os_str().as_bytes(), b"/", name].concat())))
 }
 
-fn put_entry(
+fn put_member(
     root: BorrowedFd<'_>,
     target: &Path,
-    entry: &mut Entry<'_, impl Read>,
-    extensions: &Extensions,
+    member: &Member,
+    data: &mut Members<impl Read>,
     owner: Option<(u32, u32)>,
     options: ArchivePut,
 ) -> Result<()> {
     let parent = open_parent(root, target.parent().unwrap_or(target))?;
     let name = target.file_name().unwrap_or_default();
-    let kind = entry.header().entry_type();
+    let kind = member.kind;
     let fail = || Error::path("unpack", target);
     let existing = match rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Some(FileType::from_raw_mode(stat.st_mode)),
         Err(Errno::NOENT) => None,
         Err(error) => return Err(fail()(error.into())),
     };
-    let (is_directory, was_directory) = (kind == EntryType::Directory, existing == Some(FileType::Directory));
+    let (is_directory, was_directory) = (kind == Kind::Directory, existing == Some(FileType::Directory));
     if existing.is_some() && is_directory != was_directory {
         if options.no_overwrite_dir_non_dir {
             return Err(
@@ -118,51 +134,40 @@ fn put_entry(
     if existing.is_some() && !was_directory {
         rustix::fs::unlinkat(&parent, name, AtFlags::empty()).map_err(|error| fail()(error.into()))?;
     }
-    let header = entry.header();
-    let mode = Mode::from_raw_mode(header.mode().unwrap_or(0o644) & 0o7777);
-    let number = |value: io::Result<u64>| value.ok().and_then(|id| u32::try_from(id).ok()).unwrap_or(0);
-    let (uid, gid) = owner.unwrap_or_else(|| (number(header.uid()), number(header.gid())));
-    let mtime = mtime(entry, extensions);
-    let device = rustix::fs::makedev(
-        header.device_major().ok().flatten().unwrap_or(0),
-        header.device_minor().ok().flatten().unwrap_or(0),
-    );
-    let link = entry.link_name_bytes().map(|bytes| bytes.into_owned());
+    let mode = Mode::from_raw_mode(member.mode);
+    let (uid, gid) = owner.unwrap_or((member.uid, member.gid));
+    let device = rustix::fs::makedev(member.device.0, member.device.1);
     let node = |type_: FileType, device| -> io::Result<OwnedFd> {
         rustix::fs::mknodat(&parent, name, type_, mode, device)?;
         find(&parent, name, type_)
     };
     // What was made is held by a descriptor from here on: a process of the container may put something else at its name.
     let made = match kind {
-        EntryType::Directory => match rustix::fs::mkdirat(&parent, name, mode) {
+        Kind::Directory => match rustix::fs::mkdirat(&parent, name, mode) {
             Ok(()) | Err(Errno::EXIST) => find(&parent, name, FileType::Directory),
             Err(error) => Err(error.into()),
         },
-        EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => write_file(&parent, name, mode, entry),
-        EntryType::Symlink => {
-            let link = link.unwrap_or_default();
-            let made = rustix::fs::symlinkat(OsStr::from_bytes(&link), &parent, name);
+        Kind::File => Ok(write_file(&parent, name, target, member, data)?),
+        Kind::Symlink => {
+            let made = rustix::fs::symlinkat(OsStr::from_bytes(&member.link), &parent, name);
             made.map_err(Into::into).and_then(|()| find(&parent, name, FileType::Symlink))
         }
-        EntryType::Link => {
-            return hard_link(root, target, &link.unwrap_or_default(), parent.as_fd(), name);
-        }
-        EntryType::Char => node(FileType::CharacterDevice, device),
-        EntryType::Block => node(FileType::BlockDevice, device),
-        EntryType::Fifo => node(FileType::Fifo, 0),
-        _ => return Ok(()),
+        Kind::Hardlink => return hard_link(root, target, &member.link, parent.as_fd(), name),
+        Kind::CharDevice => node(FileType::CharacterDevice, device),
+        Kind::BlockDevice => node(FileType::BlockDevice, device),
+        Kind::Fifo => node(FileType::Fifo, 0),
     };
     let made = made.map_err(fail())?;
     let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
     rustix::fs::chownat(&made, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH).map_err(|error| fail()(error.into()))?;
     let path = by_descriptor(&made);
-    if kind != EntryType::Symlink {
+    if kind != Kind::Symlink {
         // chown clears set-user-id bits, so the mode comes after it.
         rustix::fs::chmod(&path, mode).map_err(|error| fail()(error.into()))?;
     }
     // After the owner, too: a change of owner removes file capabilities.
-    attributes::write(&path, &extensions.xattrs).map_err(fail())?;
-    set_time(made.as_fd(), mtime);
+    attributes::write(&path, &member.xattrs).map_err(fail())?;
+    set_time(made.as_fd(), member.mtime);
     Ok(())
 }
 
@@ -181,16 +186,36 @@ fn by_descriptor(fd: &OwnedFd) -> PathBuf {
     Path::new("/proc/self/fd").join(fd.as_raw_fd().to_string())
 }
 
-/// As fine as the archive has it.
-fn mtime(entry: &Entry<'_, impl Read>, extensions: &Extensions) -> (i64, i64) {
-    let whole = || (i64::try_from(entry.header().mtime().unwrap_or(0)).unwrap_or(0), 0);
-    extensions.mtime.unwrap_or_else(whole)
-}
-
-fn write_file(parent: &OwnedFd, name: &OsStr, mode: Mode, entry: &mut Entry<'_, impl Read>) -> io::Result<OwnedFd> {
+/// Makes the file and fills it; its holes stay holes.
+fn write_file(
+    parent: &OwnedFd,
+    name: &OsStr,
+    target: &Path,
+    member: &Member,
+    data: &mut Members<impl Read>,
+) -> Result<OwnedFd> {
+    let fail = || Error::path("unpack", target);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut file = File::from(rustix::fs::openat(parent, name, flags, mode)?);
-    io::copy(entry, &mut file)?;
+    let mode = Mode::from_raw_mode(member.mode);
+    let file = File::from(rustix::fs::openat(parent, name, flags, mode).map_err(|error| fail()(error.into()))?);
+    let whole = [Segment { offset: 0, length: member.size }];
+    let mut buffer = vec![0; usize::try_from(member.size).unwrap_or(PIECE).min(PIECE)];
+    for segment in member.sparse.as_deref().unwrap_or(&whole) {
+        let (mut offset, end) = (segment.offset, segment.offset + segment.length);
+        while offset < end {
+            let wanted = usize::try_from(end - offset).unwrap_or(PIECE).min(buffer.len());
+            match data.read(&mut buffer[..wanted]).map_err(unreadable)? {
+                0 => break,
+                count => {
+                    file.write_all_at(&buffer[..count], offset).map_err(fail())?;
+                    offset += count as u64;
+                }
+            }
+        }
+    }
+    if member.sparse.is_some() {
+        file.set_len(member.size).map_err(fail())?;
+    }
     Ok(file.into())
 }
 
@@ -281,17 +306,10 @@ mod tests {
         let archive = Cursor::new(tar.into_inner().unwrap());
         let body: Box<dyn Read> = Box::new(Swapped { archive, file, outside: secret.clone(), done: false });
         let root = OwnedFd::from(File::open(inside.path()).unwrap());
-        let mut archive = Archive::new(body);
-        let mut entry = archive.entries().unwrap().next().unwrap().unwrap();
-        put_entry(
-            root.as_fd(),
-            Path::new("/big"),
-            &mut entry,
-            &Extensions::default(),
-            Some((1, 1)),
-            ArchivePut::default(),
-        )
-        .unwrap();
+        let mut members = Members::new(body);
+        let member = members.next().unwrap().unwrap();
+        put_member(root.as_fd(), Path::new("/big"), &member, &mut members, Some((1, 1)), ArchivePut::default())
+            .unwrap();
         let metadata = secret.metadata().unwrap();
         assert_eq!(metadata.permissions().mode() & 0o7777, 0o600);
         assert_eq!(std::fs::read(&secret).unwrap(), b"secret");
@@ -311,15 +329,14 @@ mod tests {
             tar.append_data(&mut header, Path::new("folder").join(OsStr::from_bytes(name)), &content[..]).unwrap();
         }
         let mut header = tar::Header::new_gnu();
-        header.set_entry_type(EntryType::Link);
+        header.set_entry_type(tar::EntryType::Link);
         header.set_size(0);
         tar.append_link(&mut header, "folder/linked", Path::new("folder").join(OsStr::from_bytes(latin[1]))).unwrap();
-        let mut archive = Archive::new(Box::new(Cursor::new(tar.into_inner().unwrap())) as Box<dyn Read>);
-        for entry in archive.entries().unwrap() {
-            let mut entry = entry.unwrap();
-            let target = within(Path::new("/to"), &entry.path_bytes());
-            let options = ArchivePut::default();
-            put_entry(root.as_fd(), &target, &mut entry, &Extensions::default(), None, options).unwrap();
+        let archive = tar.into_inner().unwrap();
+        let mut members = Members::new(&archive[..]);
+        while let Some(member) = members.next().unwrap() {
+            let target = within(Path::new("/to"), &member.name);
+            put_member(root.as_fd(), &target, &member, &mut members, None, ArchivePut::default()).unwrap();
         }
         let folder = inside.path().join("to/folder");
         let read = |name: &[u8]| std::fs::read(folder.join(OsStr::from_bytes(name))).unwrap();

@@ -1,7 +1,7 @@
 //! Volumes, binds, tmpfs, and files from outside.
 
+use crate::archives::send;
 use crate::stage::Stage;
-use bytes::Bytes;
 use containers::{ArchivePut, Kind, RemoveOptions};
 use serde_json::json;
 use std::io::Read;
@@ -208,56 +208,6 @@ pub(crate) async fn subpath_stays_in_its_volume(stage: &Stage) {
     stage.remove(&evil).await;
 }
 
-pub(crate) async fn attributes_and_times(stage: &Stage) {
-    let id = stage.create(None, json!({"Cmd": ["sleep", "100"]})).await.expect("create");
-    // cap_net_raw=ep, as setcap writes it.
-    let capability: &[u8] = &[1, 0, 0, 2, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    let mut tar = tar::Builder::new(Vec::new());
-    let records: [(&str, &[u8]); 3] = [
-        ("mtime", b"1700000000.123456789"),
-        ("SCHILY.xattr.security.capability", capability),
-        ("SCHILY.xattr.trusted.overlay.opaque", b"y"),
-    ];
-    tar.append_pax_extensions(records).expect("tar");
-    let mut header = tar::Header::new_ustar();
-    header.set_mode(0o755);
-    header.set_mtime(1_700_000_000);
-    header.set_size(1);
-    tar.append_data(&mut header, "tool", &b"x"[..]).expect("tar");
-    let plain = tar.into_inner().expect("tar");
-    let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
-    std::io::Write::write_all(&mut bzip2, &plain).expect("bzip2");
-    let bzip2 = bzip2.finish().expect("bzip2");
-    for packed in [plain.clone(), zstd::encode_all(&plain[..], 1).expect("zstd"), bzip2] {
-        send(stage, &id, "/tmp", &packed).await.expect("put");
-        let stat = stage.containers.archive_stat(&id, "/tmp/tool").await.expect("stat");
-        assert_eq!(stat.mtime.as_nanosecond(), 1_700_000_000_123_456_789);
-        let (_, mut chunks) = stage.containers.archive_get(&id, "/tmp/tool").await.expect("get");
-        let mut bytes = Vec::new();
-        while let Some(chunk) = chunks.recv().await {
-            bytes.extend_from_slice(&chunk.expect("a chunk"));
-        }
-        let mut archive = tar::Archive::new(&bytes[..]);
-        let mut entry = archive.entries().expect("a tar").next().expect("an entry").expect("readable");
-        let records = entry.pax_extensions().expect("readable").expect("an extended header");
-        let found: Vec<(String, Vec<u8>)> = records
-            .map(|record| record.expect("a record"))
-            .map(|record| (record.key().expect("text").to_owned(), record.value_bytes().to_vec()))
-            .collect();
-        assert_eq!(found, [("SCHILY.xattr.security.capability".to_owned(), capability.to_vec())]);
-        send(stage, &id, "/tmp", &empty_instead_of_tool()).await.expect("put");
-    }
-    stage.remove(&id).await;
-}
-
-fn empty_instead_of_tool() -> Vec<u8> {
-    let mut tar = tar::Builder::new(Vec::new());
-    let mut header = tar::Header::new_ustar();
-    header.set_size(0);
-    tar.append_data(&mut header, "tool", std::io::empty()).expect("tar");
-    tar.into_inner().expect("tar")
-}
-
 async fn put(stage: &Stage, id: &str, directory: &str, name: &str, content: &[u8]) {
     let mut tar = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
@@ -268,20 +218,6 @@ async fn put(stage: &Stage, id: &str, directory: &str, name: &str, content: &[u8
     header.set_size(content.len() as u64);
     tar.append_data(&mut header, name, content).expect("tar");
     send(stage, id, directory, &tar.into_inner().expect("tar")).await.expect("put");
-}
-
-async fn send(stage: &Stage, id: &str, directory: &str, bytes: &[u8]) -> containers::Result<()> {
-    let (sender, body) = mpsc::channel(1);
-    let bytes = bytes.to_vec();
-    let sending = tokio::spawn(async move {
-        for chunk in bytes.chunks(700) {
-            // The end of the archive may be left unread.
-            let _ = sender.send(Ok(Bytes::copy_from_slice(chunk))).await;
-        }
-    });
-    let done = stage.containers.archive_put(id, directory, body, ArchivePut::default()).await;
-    sending.await.expect("sent");
-    done
 }
 
 async fn get(stage: &Stage, id: &str, path: &str) -> (engine_api::PathStat, String) {

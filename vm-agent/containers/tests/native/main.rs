@@ -4,6 +4,7 @@
 //! the engine (argument `engine`), which runs the cases one after another. Needs root and `/bin/busybox` (busybox-static).
 
 mod adoption;
+mod archives;
 mod basics;
 mod commit;
 mod exec;
@@ -116,13 +117,16 @@ async fn run_all(stage: &Stage, filter: Option<&str>) {
         lifecycle::health,
         exec::output_and_exit_codes,
         exec::with_a_terminal,
+        archives::attributes_and_times,
+        archives::lines_in_names_and_attributes,
+        archives::sparse_files,
+        archives::damaged_archives,
         files::volumes,
         files::volumes_that_two_fill,
         files::volumes_of_a_failed_create,
         files::copy_in_and_out,
         files::copy_through_volumes,
         files::subpath_stays_in_its_volume,
-        files::attributes_and_times,
         files::mounts,
         files::shared_memory,
         files::that_follow_the_networks,
