@@ -6,7 +6,13 @@ const PORT = Number(process.env.BERTH_PAGES_PORT ?? 4173);
 /** Chromium of the machine: nothing is downloaded. */
 export const CHROMIUM = {
   executablePath: process.env.BERTH_TEST_CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update'],
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--disable-background-networking',
+    '--disable-component-update',
+  ],
 };
 
 export default defineConfig({
