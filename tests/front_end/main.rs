@@ -50,6 +50,7 @@ impl Ground {
 }
 
 type Shared = Arc<OnceLock<Result<Ground, String>>>;
+type Run = Box<dyn Fn(&Ground) -> anyhow::Result<()> + Send>;
 
 fn main() -> std::process::ExitCode {
     match suite() {
@@ -72,7 +73,7 @@ fn suite() -> anyhow::Result<bool> {
     }
     let kind = if reference { Kind::Reference } else { Kind::Native };
     let ground: Shared = Arc::default();
-    let trial = |name: String, run: Box<dyn Fn(&Ground) -> anyhow::Result<()> + Send>| {
+    let trial = |name: String, run: Run| {
         let (ground, outside) = (ground.clone(), outside.clone());
         Trial::test(name, move || {
             let made = ground.get_or_init(|| Ground::prepare(kind, &outside).map_err(|error| format!("{error:#}")));

@@ -76,16 +76,17 @@ test('holds a hundred thousand lines, and searches them', async ({ page }) => {
   await page.keyboard.press('Home');
   // Its first lines may have gone already: the log goes on.
   await expect.poll(() => lines(page).first().getAttribute('data-id').then(Number)).toBeLessThan(1000);
+  // From behind from here on: the first lines make way for new ones.
+  await page.keyboard.press('End');
+  await expect(following(page)).toHaveAttribute('aria-pressed', 'true');
 
   const search = page.getByRole('searchbox', { name: 'Search the log' });
   await search.fill('payment');
   const status = page.getByRole('status').filter({ hasText: /lines?$/ });
   await expect(status).toHaveText(/^[\d,]+ lines?$/);
-  await search.press('Enter');
-  await expect(status).toHaveText(/^1 of [\d,]+ lines?$/);
-  await expect(log(page).locator('.current mark').first()).toHaveText(/payment/i);
   await search.press('Shift+Enter');
-  await expect(status).toHaveText(/^([\d,]+) of \1 lines?$/);
+  await expect(status).toHaveText(/^[\d,]{4,} of [\d,]+ lines?$/);
+  await expect(log(page).locator('.current mark').first()).toHaveText(/payment/i);
 });
 
 test('searches by expression, and says what is wrong with one', async ({ page }) => {
