@@ -25,3 +25,17 @@ test('a network is made on the page, and the docker CLI finds it', async ({ page
   await expect(page.getByRole('link', { name: mine, exact: true }).first()).toBeVisible();
   expect(await docker('network', 'inspect', '--format', '{{.Driver}}', mine)).toBe('bridge');
 });
+
+test('what is in a volume is shown without a container in sight', async ({ page, mine }) => {
+  await docker('run', '--rm', '-v', `${mine}:/data`, 'busybox', 'sh', '-c', 'echo kept > /data/note');
+  await page.goto(`/#/volumes/${mine}/files`);
+  await expect(page.getByRole('row').filter({ hasText: 'note' })).toBeVisible();
+  await page
+    .getByRole('navigation')
+    .getByRole('link', { name: /^Containers/ })
+    .click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Containers');
+  await expect(page.getByText('berth-')).toHaveCount(0);
+  // It goes when the page of the volume has been left.
+  await expect.poll(() => docker('ps', '-aq', '--filter', 'label=berth.helper')).toBe('');
+});

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { ContainerSummary, ImageSummary } from '$lib/api/generated';
 import { plan } from './prune';
-import { by, chosen, HELPER, rows, title } from './rows';
+import { HELPER } from '$lib/live/helpers';
+import { by, chosen, rows, title } from './rows';
 
 function image(id: string, tags: string[] | null, more: Partial<ImageSummary> = {}): ImageSummary {
   return {

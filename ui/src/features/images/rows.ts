@@ -1,4 +1,5 @@
 /** The list of images as people see it: a row a name, one for an image without any. */
+import { isHelper } from '$lib/live/helpers';
 import type { ContainerSummary, ImageSummary } from '$lib/api/generated';
 import { short, split } from './reference';
 
@@ -26,14 +27,11 @@ export interface ImageRow {
   others: string[];
 }
 
-/** What marks the containers that are only there to read a volume (`features/volumes/keeper.ts`). */
-export const HELPER = 'berth.helper';
-
 /** The containers of each image, by the image's ID. */
 export function usersOf(containers: readonly ContainerSummary[]): Map<string, User[]> {
   const users = new Map<string, User[]>();
   for (const container of containers) {
-    if (container.Labels?.[HELPER] !== undefined) continue;
+    if (isHelper(container)) continue;
     const known = users.get(container.ImageID);
     if (known === undefined) users.set(container.ImageID, [user(container)]);
     else known.push(user(container));

@@ -8,7 +8,7 @@ import type { ContainerSummary, ImageSummary } from '$lib/api/generated';
 import * as images from '$lib/api/images';
 import { progress } from '$lib/api/progress';
 import type { Backend } from '$lib/backend/backend';
-import { HELPER } from '$features/images/rows';
+import { HELPER, isHelper } from '$lib/live/helpers';
 
 /** Where the volume is in the container. */
 export const ROOT = '/volume';
@@ -105,7 +105,7 @@ function bySize(a: ImageSummary, b: ImageSummary): number {
 /** Keepers of a volume that a window left behind: they would keep it from being removed. */
 export function leftBehind(containers: readonly ContainerSummary[], volume: string): string[] {
   return containers
-    .filter((one) => one.Labels?.[HELPER] !== undefined && one.Labels[OF] === volume && one.State === 'created')
+    .filter((one) => isHelper(one) && one.Labels?.[OF] === volume && one.State === 'created')
     .map((one) => one.Id);
 }
 

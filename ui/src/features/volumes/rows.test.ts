@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ContainerSummary, Volume } from '$lib/api/generated';
-import { HELPER } from '$features/images/rows';
+import { HELPER } from '$lib/live/helpers';
 import { createRequest, nameFault, pairFaults } from './create';
 import { ANONYMOUS, chosen, prunable, rows, sizesOf, title, together } from './rows';
 

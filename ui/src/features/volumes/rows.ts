@@ -1,6 +1,7 @@
 /** Volumes as people see them. */
 import type { ContainerSummary, Volume } from '$lib/api/generated';
-import { HELPER, user, type User } from '$features/images/rows';
+import { user, type User } from '$features/images/rows';
+import { isHelper } from '$lib/live/helpers';
 
 export interface VolumeRow {
   name: string;
@@ -23,7 +24,7 @@ const PROJECT = 'com.docker.compose.project';
 export function usersOf(containers: readonly ContainerSummary[]): Map<string, User[]> {
   const users = new Map<string, User[]>();
   for (const container of containers) {
-    if (container.Labels?.[HELPER] !== undefined) continue;
+    if (isHelper(container)) continue;
     const names = new Set(
       (container.Mounts ?? []).flatMap((mount) => (mount.Type === 'volume' ? (mount.Name ?? []) : [])),
     );

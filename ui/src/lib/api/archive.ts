@@ -33,11 +33,13 @@ export async function put(
   path: string,
   tar: NonNullable<Request['body']>,
   options: Abort & {
-    /** A folder is not replaced by a file, nor a file by a folder. */ keepKinds?: boolean;
-    /** Owners as in the tar. */ keepOwners?: boolean;
+    /** A folder is not replaced by a file, nor a file by a folder. */
+    keepKinds?: boolean;
+    /** Everything becomes the container's user's; else owners are as in the tar. */
+    toUser?: boolean;
   } = {},
 ): Promise<void> {
-  const query = { noOverwriteDirNonDir: options.keepKinds, copyUIDGID: options.keepOwners };
+  const query = { noOverwriteDirNonDir: options.keepKinds, copyUIDGID: options.toUser };
   const headers = { 'content-type': 'application/x-tar' };
   await done(backend, { method: 'PUT', path: at(id, path, query), headers, body: tar, signal: options.signal });
 }

@@ -13,6 +13,7 @@ import * as networks from '$lib/api/networks';
 import * as system from '$lib/api/system';
 import * as volumes from '$lib/api/volumes';
 import { Unreachable, type Backend } from '$lib/backend/backend';
+import { isHelper } from './helpers';
 import { now, setSkew } from '$lib/kit/clock.svelte';
 import { backoff, STEADY } from './backoff';
 import { instant, skew } from './clock';
@@ -60,6 +61,9 @@ export class Live {
   readonly #listeners = new Set<(event: EventMessage) => void>();
   #stream = new AbortController();
   #wake: (() => void) | undefined;
+
+  /** The containers that are the person's own. */
+  readonly shown = $derived(this.containers.list.filter((one) => !isHelper(one)));
 
   constructor(backend: Backend) {
     this.#backend = backend;
