@@ -33,7 +33,7 @@ export const VIEWS: View[] = [
   {
     name: 'container-logs',
     at: '#/containers/{container}/logs',
-    drawn: 'main nav a[aria-current=page][href$="/logs"]',
+    drawn: '[role=log] [data-id]',
   },
   {
     name: 'container-terminal',
@@ -105,7 +105,6 @@ export async function fill(page: Page, at: string, names: Record<string, string>
         Id: string;
         Names?: string[];
         Name: string;
-        State?: string;
         Labels?: Record<string, string>;
         RepoTags?: string[];
       };
@@ -113,7 +112,7 @@ export async function fill(page: Page, at: string, names: Record<string, string>
       const pick = (all: One[], is: (one: One) => boolean) => all.find(is) ?? all[0];
       switch (kind) {
         case 'container':
-          return pick(containers, (one) => (name ? one.Names!.includes(`/${name}`) : one.State === 'running'))?.Id;
+          return pick(containers, (one) => one.Names!.includes(`/${name ?? 'shop-web-1'}`))?.Id;
         case 'project':
           return name ?? containers.map((one) => one.Labels?.['com.docker.compose.project']).find(Boolean);
         case 'image':

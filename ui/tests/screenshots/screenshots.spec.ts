@@ -9,6 +9,9 @@ const OUT = fileURLToPath(new URL('../../../docs/screenshots/', import.meta.url)
 /** The time in every picture. */
 const NOW = new Date('2026-01-15T12:00:00Z');
 
+/** What the views of one thing show. */
+const SHOWN = { container: 'shop-web-1', volume: 'shop_db-data', project: 'shop' };
+
 /** Views that are not drawn, and why. */
 const SKIPPED: Record<string, string> = {
   'container-terminal': 'a terminal that waits for keys is a black field with a cursor that blinks',
@@ -22,9 +25,9 @@ const OPENED: (View & { open: (page: Page) => Promise<void> })[] = [
     drawn: 'main [data-at]',
     open: async (page) => {
       await page.keyboard.press('Control+k');
-      await expect(page.getByRole('combobox')).toBeVisible();
+      await expect(page.getByRole('combobox', { expanded: true })).toBeVisible();
       await page.keyboard.type('shop');
-      await expect(page.getByRole('option').first()).toBeVisible();
+      await expect(page.getByRole('listbox').getByRole('option').first()).toBeVisible();
     },
   },
   {
@@ -54,11 +57,11 @@ for (const theme of THEMES)
         await page.screenshot({ path, animations: 'disabled', caret: 'hide' });
       };
       for (const view of VIEWS.filter(({ name }) => !(name in SKIPPED))) {
-        await show(page, view);
+        await show(page, view, SHOWN);
         await take(view.name);
       }
       for (const view of OPENED) {
-        await show(page, view);
+        await show(page, view, SHOWN);
         await view.open(page);
         await take(view.name);
         await page.keyboard.press('Escape');
