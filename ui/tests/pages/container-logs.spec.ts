@@ -89,6 +89,12 @@ test('holds a hundred thousand lines, and searches them', async ({ page }) => {
   await expect(log(page).locator('.current mark').first()).toHaveText(/payment/i);
 });
 
+test('is at its end for who wants no motion, too', async ({ page }) => {
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  await open(page, 'shop-web-1');
+  await expect(lines(page).last()).toBeInViewport();
+});
+
 test('searches by expression, and says what is wrong with one', async ({ page }) => {
   await open(page, 'shop-web-1');
   await page.keyboard.press('Control+f');

@@ -53,6 +53,9 @@ for (const theme of THEMES)
       await expect(page.locator('main [data-at]').first()).toBeVisible();
       const take = async (name: string) => {
         await page.evaluate(() => document.fonts.ready);
+        // A log goes to its end once it has been laid out.
+        const log = page.locator('[role=log] [data-id]');
+        if ((await log.count()) > 0) await expect(log.last()).toBeInViewport();
         const path = `${OUT}${name}-${theme}-${locale}.png`;
         await page.screenshot({ path, animations: 'disabled', caret: 'hide' });
       };
