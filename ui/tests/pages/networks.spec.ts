@@ -37,6 +37,7 @@ test('a network is made after its mistakes were told, and removed again', async 
   await dialog(page).getByLabel('Gateway').fill('10.77.0.254');
   await dialog(page).getByText('Internal').click();
   await dialog(page).getByRole('button', { name: 'Add a label' }).click();
+  await expect(dialog(page).getByLabel('Name: Labels 1')).toBeFocused();
   await page.keyboard.type('team');
   await page.keyboard.press('Tab');
   await page.keyboard.type('shop');

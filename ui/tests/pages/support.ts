@@ -33,7 +33,7 @@ export const VIEWS: View[] = [
   {
     name: 'container-logs',
     at: '#/containers/{container}/logs',
-    drawn: '[role=log] [data-id]',
+    drawn: 'main nav a[aria-current=page][href$="/logs"]',
   },
   {
     name: 'container-terminal',

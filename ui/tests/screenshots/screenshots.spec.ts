@@ -55,7 +55,7 @@ for (const theme of THEMES)
         await page.evaluate(() => document.fonts.ready);
         // A log goes to its end once it has been laid out.
         const log = page.locator('[role=log] [data-id]');
-        if ((await log.count()) > 0) await expect(log.last()).toBeInViewport();
+        if (name === 'container-logs') await expect(log.last()).toBeInViewport();
         const path = `${OUT}${name}-${theme}-${locale}.png`;
         await page.screenshot({ path, animations: 'disabled', caret: 'hide' });
       };
