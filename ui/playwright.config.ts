@@ -23,6 +23,7 @@ export default defineConfig({
   fullyParallel: true,
   workers: 2,
   retries: 0,
+  forbidOnly: true,
   reporter: [['./tests/report/playwright.ts']],
   use: {
     baseURL: `http://127.0.0.1:${PORT}`,

@@ -21,6 +21,12 @@ export default defineConfig({
     environment: 'happy-dom',
     include: ['src/**/*.test.ts', 'tests/contract/**/*.test.ts'],
     restoreMocks: true,
+    // A busy computer takes longer than a person waits for; what never happens fails all the same.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } },
+    setupFiles: ['./tests/patience.ts'],
+    allowOnly: false,
     // Tests read the colours; all other styles are nothing to them.
     css: { include: /theme\.css/ },
   },

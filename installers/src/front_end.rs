@@ -11,11 +11,17 @@ use crate::step::follow;
 /// Runs the pages' tests.
 pub const BROWSER: &[Need] = &[need("chromium", "opens the pages"), need("fonts-noto-cjk", "shows them in Chinese")];
 
-/// The oldest Node that the pages' build tool runs on (major, minor); Debian 12's is 18.
-const NODE_MINIMUM: (u32, u32) = (20, 19);
+/// Whether the pages' tools run on this Node (major, minor): Vite wants `^20.19 || ^22.12 || >=24`, and Debian 12's is 18.
+fn is_new_enough((major, minor): (u32, u32)) -> bool {
+    match major {
+        20 => minor >= 19,
+        22 => minor >= 12,
+        _ => major >= 24,
+    }
+}
 
-/// The one that is fetched where the machine's is older.
-const NODE: &str = "22";
+/// What is fetched where the machine's is older: with an npm of its own, since Debian's finds its libraries only from Debian's Node.
+const NODE: [&str; 2] = ["node@22", "npm@10"];
 
 /// How the pages are built and tested: where `node` and `npm` are, and their folder.
 #[derive(Debug, Clone)]
@@ -61,6 +67,10 @@ impl FrontEnd {
         }
         // What tests say is read by a program.
         command.env("NO_COLOR", "1").env_remove("FORCE_COLOR").env_remove("BERTH_ENGINE");
+        // The usual one may be another checkout's. Vite says so where this one is taken meanwhile.
+        if let Some(port) = free_port() {
+            command.env("BERTH_PAGES_PORT", port.to_string());
+        }
         // The suite `front_end` runs the cases that need a real engine.
         command.env("BERTH_ENGINE_LATER", "1");
         command
@@ -83,20 +93,29 @@ impl FrontEnd {
     }
 }
 
+fn free_port() -> Option<u16> {
+    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).ok()?;
+    Some(listener.local_addr().ok()?.port())
+}
+
 /// The folder with a newer `node`, when the machine's own is too old.
 fn newer_node() -> io::Result<Option<PathBuf>> {
-    if version_of(Path::new("node")).is_some_and(|version| version >= NODE_MINIMUM) {
+    if version_of(Path::new("node")).is_some_and(is_new_enough) {
         return Ok(None);
     }
-    let home = crate::cache().join("node").join(NODE);
-    let bin = home.join("node_modules/node/bin");
-    let runs = || version_of(&bin.join("node")).is_some_and(|version| version >= NODE_MINIMUM);
+    fetched_node(&crate::cache().join("node").join(NODE.join("+")))
+}
+
+/// The folder with the programs of [`NODE`], installed below `home` unless they are there.
+fn fetched_node(home: &Path) -> io::Result<Option<PathBuf>> {
+    let bin = home.join("node_modules/.bin");
+    let runs = || version_of(&bin.join("node")).is_some_and(is_new_enough) && bin.join("npm").is_file();
     if !runs() {
-        fs::create_dir_all(&home)?;
+        fs::create_dir_all(home)?;
         let mut npm = Command::new("npm");
         // The package brings the program by a script of its own.
         npm.args(["install", "--no-save", "--ignore-scripts=false", "--no-audit", "--no-fund", "--loglevel=error"]);
-        npm.arg("--prefix").arg(&home).arg(format!("node@{NODE}"));
+        npm.arg("--prefix").arg(home).args(NODE);
         follow(npm, "installing a newer Node")?;
     }
     if runs() {
@@ -127,7 +146,11 @@ mod tests {
         check("v9.2.0", Some((9, 2)));
         check("20.19.4", None);
         check("v20", None);
-        assert!((20, 9) < NODE_MINIMUM && (22, 0) > NODE_MINIMUM);
+        for (version, expected) in
+            [((18, 20), false), ((20, 9), false), ((20, 19), true), ((22, 0), false), ((22, 12), true), ((24, 0), true)]
+        {
+            assert_eq!(is_new_enough(version), expected, "{version:?}");
+        }
     }
 
     #[test]

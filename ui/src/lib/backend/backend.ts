@@ -1,6 +1,6 @@
 /**
  * How pages reach the engine: as any Docker API client does, whatever carries the bytes. `http` goes over the address that served the
- * pages, `tauri` through the window's shell, `fake` to an engine simulated in the page. `tests/contract` holds all of them to one suite.
+ * pages, `fake` to an engine simulated in the page. `tests/contract` holds the simulated engine and real ones to one suite.
  */
 export interface Backend {
   /** One exchange; resolves when the head of the answer is there. Rejects with `Unreachable`, or with the signal's reason. */
