@@ -36,6 +36,8 @@ const OWN: &[Own] = &[
     own("/plugins/", 500, "plugins are not supported on this platform"),
     // An archive that is none, or has no image. The status is dockerd's; its words name files of its own, these do not.
     own("/images/load", 500, "the archive "),
+    // The same of what is put into a container.
+    own("/archive", 500, "cannot read the archive"),
     // A limit that the kernel, or the runtime for it, does not take.
     own("/update", 500, "Cannot update container"),
     // Swarm is off.
