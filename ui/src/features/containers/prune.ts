@@ -3,12 +3,13 @@ import { t } from '$lib/i18n/index.svelte';
 import { confirm } from '$lib/kit/confirm.svelte';
 import { bytes } from '$lib/kit/format';
 import { say, words } from '$lib/kit/toasts.svelte';
+import { isHelper } from '$lib/live/helpers';
 import { carryOut, tell, type Desk } from './actions';
 import { isStopped, row, type Row } from './rows';
 
 export type Stopped = { row: Row; size: number };
 
-/** The stopped containers with what each has written, the largest first. */
+/** The stopped containers with what each has written, the largest first; not those that pages read a volume with just now. */
 export async function stopped(desk: Desk): Promise<Stopped[]> {
   const found = await containers.list(desk.backend, {
     all: true,
@@ -16,6 +17,7 @@ export async function stopped(desk: Desk): Promise<Stopped[]> {
     filters: { status: ['created', 'exited', 'dead'] },
   });
   return found
+    .filter((summary) => !isHelper(summary))
     .map((summary) => ({ row: row(summary), size: summary.SizeRw ?? 0 }))
     .filter(({ row }) => isStopped(row.state))
     .sort((one, other) => other.size - one.size);
