@@ -1,13 +1,19 @@
 /** Content of volumes on its way: out to a file, in from one, and from one volume to another. */
 import * as archives from '$lib/api/archive';
+import { Refused } from '$lib/api/call';
+import type { Volume } from '$lib/api/generated';
 import { chunks } from '$lib/api/lines';
 import * as volumes from '$lib/api/volumes';
 import type { Backend } from '$lib/backend/backend';
+import { t } from '$lib/i18n/index.svelte';
 import { words } from '$lib/kit/toasts.svelte';
 import { keep, ROOT, withKeeper } from './keeper';
 
 /** The folder's content without the folder itself as a name before it. */
 const CONTENT = `${ROOT}/.`;
+
+/** The label that says which clone made a volume: an engine answers a request for a volume that is there already with that one. */
+export const CLONE = 'berth.clone';
 
 /** All of a volume as a tar. Its keeper goes when the stream ends, or is ended. */
 export async function content(
@@ -40,6 +46,21 @@ export async function content(
     await keeper.close();
     throw error;
   }
+}
+
+/** The volume, if there is one. */
+async function found(backend: Backend, name: string, signal?: AbortSignal): Promise<Volume | undefined> {
+  try {
+    return await volumes.inspect(backend, name, { signal });
+  } catch (error) {
+    if (error instanceof Refused && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
+/** Removes the volume if it is `ours`, and no other that has its name by now. */
+async function discard(backend: Backend, name: string, ours: (of: Volume | undefined) => boolean): Promise<void> {
+  if (ours(await found(backend, name))) await volumes.remove(backend, name, { force: true });
 }
 
 export type Phase = 'reading' | 'writing';
@@ -77,11 +98,16 @@ export class Copy {
         parts.push(new Blob([piece as Uint8Array<ArrayBuffer>]));
         this.bytes += piece.length;
       }
-      const made = await volumes.create(backend, { Name: to, Labels: labels });
+      const mark = crypto.randomUUID();
+      const ours = (of: Volume | undefined) => of?.Labels?.[CLONE] === mark;
+      // It took its time to read: somebody may have made one of this name since the dialog looked.
+      if ((await found(backend, to, signal)) !== undefined) throw new Error(t().volumes.create.fault.taken);
+      if (!ours(await volumes.create(backend, { Name: to, Labels: { ...labels, [CLONE]: mark } })))
+        throw new Error(t().volumes.create.fault.taken);
       try {
-        await this.#write(backend, made.Name, new Blob(parts), signal);
+        await this.#write(backend, to, new Blob(parts), signal);
       } catch (error) {
-        await volumes.remove(backend, made.Name, { force: true }).catch(() => undefined);
+        await discard(backend, to, ours).catch((why: unknown) => console.warn(why));
         throw error;
       }
     });

@@ -8,7 +8,7 @@ import { FakeEngine } from '$lib/backend/fake/engine';
 import { scene } from '$lib/backend/fake/scenes';
 import { archive } from '$features/container/files/tar/write';
 import { list } from '$features/container/files/list';
-import { content, Copy } from './copy.svelte';
+import { CLONE, content, Copy } from './copy.svelte';
 import { clear, keep, leftBehind, ROOT, withKeeper } from './keeper';
 
 const file = (name: string, text: string) => ({
@@ -32,6 +32,15 @@ async function names(backend: Backend, volume: string): Promise<string[]> {
   const { signal } = new AbortController();
   const look = (id: string) => list(backend, { id, path: ROOT, running: false });
   return (await withKeeper(backend, volume, 'read', signal, look)).entries.map((entry) => entry.name);
+}
+
+/** All of a volume as it is exported. */
+async function text(backend: Backend, volume: string): Promise<string> {
+  return new Response(await content(backend, volume, new AbortController().signal)).text();
+}
+
+function answering(backend: Backend, request: Backend['request']): Backend {
+  return { upgrade: (one) => backend.upgrade(one), request };
 }
 
 /** Nothing of ours is left. */
@@ -130,7 +139,48 @@ describe('content of volumes', () => {
     expect([copy.state, copy.failure]).toEqual(['done', undefined]);
     expect(copy.bytes).toBeGreaterThan(0);
     expect(await names(backend, 'twin')).toEqual(['a.txt']);
-    expect((await volumes.inspect(backend, 'twin')).Labels).toEqual({ a: 'b' });
+    expect((await volumes.inspect(backend, 'twin')).Labels).toEqual({ a: 'b', [CLONE]: expect.any(String) });
+  });
+
+  it('is never cloned into a volume that was there', async () => {
+    const backend = scene('busy');
+    await written(backend, 'data');
+    await written(backend, 'backup', 'precious');
+    const copy = new Copy();
+    await copy.clone(backend, 'data', 'backup', {});
+    expect([copy.state, copy.failure]).toEqual(['failed', 'There is a volume of this name']);
+    expect((await volumes.inspect(backend, 'backup')).Labels).toBeNull();
+    expect(await text(backend, 'backup')).toContain('precious');
+  });
+
+  it('is not cloned into a volume that comes to be in the same moment', async () => {
+    const backend = scene('busy');
+    await written(backend, 'data');
+    const raced = answering(backend, async (request) => {
+      if (request.path === '/volumes/create') await written(backend, 'backup', 'precious');
+      return backend.request(request);
+    });
+    const copy = new Copy();
+    await copy.clone(raced, 'data', 'backup', {});
+    expect([copy.state, copy.failure]).toEqual(['failed', 'There is a volume of this name']);
+    expect(await text(backend, 'backup')).toContain('precious');
+  });
+
+  it('leaves alone a volume that took the place of a clone that fails', async () => {
+    const backend = scene('busy');
+    await written(backend, 'data');
+    const raced = answering(backend, async (request) => {
+      if (request.method !== 'PUT') return backend.request(request);
+      for (const one of await containers.list(backend, { all: true, filters: { label: ['berth.helper'] } }))
+        await containers.remove(backend, one.Id, { force: true });
+      await volumes.remove(backend, 'twin');
+      await written(backend, 'twin', 'precious');
+      throw new Error('broken off');
+    });
+    const copy = new Copy();
+    await copy.clone(raced, 'data', 'twin', {});
+    expect([copy.state, copy.failure]).toEqual(['failed', 'broken off']);
+    expect(await text(backend, 'twin')).toContain('precious');
   });
 
   it('leaves no half clone behind', async () => {
