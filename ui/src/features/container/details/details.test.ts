@@ -76,6 +76,29 @@ describe('request', () => {
     expect(request(old, undefined, {}).HostConfig!.Binds).toEqual(['named:/named', `${'a'.repeat(64)}:/data`]);
   });
 
+  it('carries volumes over that were mounted without a name', () => {
+    const at = (Destination: string, Type = 'volume', Name?: string) => ({
+      ...{ Type, Name, Source: '/somewhere', Destination, Mode: '', RW: true, Propagation: '' },
+    });
+    const old = sample({
+      Mounts: [at('/data', 'volume', 'f00d'), at('/named', 'volume', 'mine'), at('/tmp', 'tmpfs'), at('/own', 'bind')],
+      HostConfig: {
+        Mounts: [
+          { Type: 'volume', Target: '/data/', VolumeOptions: { NoCopy: true } },
+          { Type: 'volume', Source: 'mine', Target: '/named' },
+          { Type: 'tmpfs', Target: '/tmp' },
+          { Type: 'bind', Source: '/home', Target: '/own' },
+        ],
+      },
+    });
+    const { Binds, Mounts } = request(old, undefined, {}).HostConfig!;
+    expect(Binds ?? []).toEqual([]);
+    expect(Mounts).toEqual([
+      { Type: 'volume', Source: 'f00d', Target: '/data/', VolumeOptions: { NoCopy: true } },
+      ...old.HostConfig.Mounts!.slice(1),
+    ]);
+  });
+
   it('unexposes a port that was exposed by being published', () => {
     const old = sample({
       Config: { ExposedPorts: { '80/tcp': {}, '90/tcp': {} } },
@@ -109,6 +132,17 @@ describe('recreate', () => {
     expect(now.Config.Env).toContain('POSTGRES_USER=other');
     expect(now.Mounts.map(({ Name }) => Name)).toEqual(old.Mounts.map(({ Name }) => Name));
     await expect(inspect(old.Id)).rejects.toBeInstanceOf(Refused);
+  });
+
+  it('keeps a volume that was mounted without a name', async () => {
+    const { Image } = (await inspect('shop-db-1')).Config;
+    const made = { Image, HostConfig: { Mounts: [{ Type: 'volume', Target: '/kept' }] } };
+    await containers.create(engine, made, { name: 'unnamed' });
+    const { old, outcome } = await run('unnamed');
+    await outcome;
+    const volume = ({ Mounts }: ContainerInspect) => Mounts.find((mount) => mount.Destination === '/kept')?.Name;
+    expect(volume(old)).toBeTruthy();
+    expect(volume(await inspect('unnamed'))).toBe(volume(old));
   });
 
   it('does not start what did not run', async () => {

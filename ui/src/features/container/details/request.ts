@@ -95,11 +95,18 @@ function hostConfig(old: ContainerInspect, changes: Changes): HostConfig {
     config.PublishAllPorts = old.HostConfig.PublishAllPorts && Object.keys(changes.ports).length === 0;
   }
   // Volumes that nobody named are found by their mount alone: without this the new container would begin with empty ones.
+  const volumes = carriedVolumes(old);
+  const nameAt = (target: string) => volumes.find(({ Destination }) => Destination === target)?.Name;
+  if (config.Mounts) {
+    config.Mounts = config.Mounts.map((mount) =>
+      mount.Type === 'volume' && !mount.Source ? { ...mount, Source: nameAt(plain(mount.Target)) } : mount,
+    );
+  }
   const named = new Set([
-    ...(config.Binds ?? []).map((bind) => bind.split(':')[1] ?? ''),
-    ...(config.Mounts ?? []).map((mount) => mount.Target ?? ''),
+    ...(config.Binds ?? []).map((bind) => plain(bind.split(':')[1])),
+    ...(config.Mounts ?? []).map((mount) => plain(mount.Target)),
   ]);
-  const carried = carriedVolumes(old).filter(({ Destination }) => !named.has(Destination));
+  const carried = volumes.filter(({ Destination }) => !named.has(Destination));
   if (carried.length > 0) {
     config.Binds = [
       ...(config.Binds ?? []),
@@ -107,6 +114,11 @@ function hostConfig(old: ContainerInspect, changes: Changes): HostConfig {
     ];
   }
   return config;
+}
+
+/** A path as the engine shows it of a mount. */
+function plain(path = ''): string {
+  return path.replace(/(?<=.)\/+$/, '');
 }
 
 /** The volumes of `old` that come over with what is in them. */
@@ -132,8 +144,8 @@ function endpoints(old: ContainerInspect): Record<string, EndpointSettingsInput>
 }
 
 function equal(one: unknown, other: unknown): boolean {
-  const plain = (value: unknown) => (value === null || value === '' || isEmpty(value) ? undefined : value);
-  return JSON.stringify(plain(one)) === JSON.stringify(plain(other));
+  const bare = (value: unknown) => (value === null || value === '' || isEmpty(value) ? undefined : value);
+  return JSON.stringify(bare(one)) === JSON.stringify(bare(other));
 }
 
 function isEmpty(value: unknown): boolean {
