@@ -99,6 +99,52 @@ describe('request', () => {
     ]);
   });
 
+  it.each([
+    ['bridge first', 'bridge', ['bridge', 'other'], ['bridge', 'other']],
+    ['bridge connected later', 'other', ['other', 'bridge'], ['other', 'bridge']],
+    ['bridge alone', 'bridge', ['bridge'], []],
+    ['the host’s', 'host', ['host'], []],
+    ['another container’s', 'container:c', ['other'], []],
+  ])('keeps the networks: %s', (_, NetworkMode, on, kept) => {
+    const old = sample({
+      HostConfig: { NetworkMode },
+      Networks: Object.fromEntries(on.map((name) => [name, { Aliases: null, IPAddress: '172.17.0.2' }])),
+    });
+    expect(Object.keys(request(old, undefined, {}).NetworkingConfig!.EndpointsConfig!)).toEqual(kept);
+  });
+
+  it('asks of the bridge nothing that it refuses', () => {
+    const bridge = { IPAMConfig: { IPv4Address: '172.17.0.9' }, Aliases: ['a'], Links: ['b'], GwPriority: 2 };
+    const old = sample({ Networks: { bridge, other: {} } });
+    const made = request(old, undefined, {}).NetworkingConfig!.EndpointsConfig!.bridge;
+    expect(JSON.parse(JSON.stringify(made))).toEqual({ GwPriority: 2 });
+  });
+
+  it('keeps a MAC address that does not come of an address of the network', () => {
+    const mac = (IPAddress: string, MacAddress: string, network = 'other') => {
+      const old = sample({ HostConfig: { NetworkMode: network }, Networks: { [network]: { IPAddress, MacAddress } } });
+      return request(old, undefined, {}).NetworkingConfig!.EndpointsConfig![network]?.MacAddress;
+    };
+    expect(mac('10.1.0.254', '02:00:00:00:00:01')).toBe('02:00:00:00:00:01');
+    // The next container that gets 10.1.0.254 gets this one.
+    expect(mac('10.1.0.254', '02:42:0a:01:00:fe')).toBeUndefined();
+    expect(mac('', '')).toBeUndefined();
+    expect(mac('172.17.0.2', '02:00:00:00:00:01', 'bridge')).toBe('02:00:00:00:00:01');
+    expect(mac('172.17.0.2', '02:42:AC:11:00:02', 'bridge')).toBeUndefined();
+  });
+
+  it('says the MAC address once', () => {
+    const old = sample({
+      Config: { MacAddress: '02:00:00:00:00:01' },
+      HostConfig: { NetworkMode: 'other' },
+      Networks: { other: { MacAddress: '02:00:00:00:00:01' }, more: { MacAddress: '02:00:00:00:00:02' } },
+    });
+    const made = request(old, undefined, {});
+    expect(made.MacAddress).toBe('02:00:00:00:00:01');
+    const { other, more } = made.NetworkingConfig!.EndpointsConfig!;
+    expect([other!.MacAddress, more!.MacAddress]).toEqual([undefined, '02:00:00:00:00:02']);
+  });
+
   it('unexposes a port that was exposed by being published', () => {
     const old = sample({
       Config: { ExposedPorts: { '80/tcp': {}, '90/tcp': {} } },
@@ -132,6 +178,17 @@ describe('recreate', () => {
     expect(now.Config.Env).toContain('POSTGRES_USER=other');
     expect(now.Mounts.map(({ Name }) => Name)).toEqual(old.Mounts.map(({ Name }) => Name));
     await expect(inspect(old.Id)).rejects.toBeInstanceOf(Refused);
+  });
+
+  it('keeps the bridge beside another network', async () => {
+    const { Image } = (await inspect('shop-db-1')).Config;
+    const EndpointsConfig = { bridge: {}, shop_backend: {} };
+    await containers.create(engine, { Image, NetworkingConfig: { EndpointsConfig } }, { name: 'between' });
+    await containers.start(engine, 'between');
+    const { outcome } = await run('between');
+    await outcome;
+    const { NetworkSettings } = await inspect('between');
+    expect(Object.keys(NetworkSettings.Networks!).sort()).toEqual(['bridge', 'shop_backend']);
   });
 
   it('keeps a volume that was mounted without a name', async () => {
@@ -253,6 +310,20 @@ describe('update', () => {
     });
   });
 
+  it.each([
+    ['none', 512, 0],
+    ['as much again', 1024, 600],
+    ['some', 612, 100],
+    ['without limit', -1, undefined],
+    ['not told', 0, 600],
+  ])('keeps the swap: %s', (_, swap, kept) => {
+    const M = 1024 ** 2;
+    const limited = sample({ HostConfig: { Memory: 512 * M, MemorySwap: swap < 0 ? -1 : swap * M } });
+    expect(update(limited, { ...settings(limited), memory: '600m' })).toEqual({
+      request: { Memory: 600 * M, MemorySwap: kept === undefined ? -1 : (600 + kept) * M },
+    });
+  });
+
   it('says what is wrong', () => {
     const bad = { restart: 'on-failure' as const, retries: '-1', memory: '', cpus: 'many', pids: '0' };
     expect(update(old, bad)).toEqual({ mistakes: ['retries', 'memoryNotRemoved', 'cpus', 'pids'] });
@@ -272,8 +343,8 @@ describe('update', () => {
   });
 });
 
-type Parts = { Config?: object; HostConfig?: object; Mounts?: ContainerInspect['Mounts'] };
-function sample({ Config, HostConfig, Mounts = [] }: Parts): ContainerInspect {
+type Parts = { Config?: object; HostConfig?: object; Networks?: object; Mounts?: ContainerInspect['Mounts'] };
+function sample({ Config, HostConfig, Networks = {}, Mounts = [] }: Parts): ContainerInspect {
   const host = {
     NetworkMode: 'default',
     RestartPolicy: { Name: '', MaximumRetryCount: 0 },
@@ -285,7 +356,7 @@ function sample({ Config, HostConfig, Mounts = [] }: Parts): ContainerInspect {
     Id: 'f'.repeat(64),
     Config: { Hostname: 'f'.repeat(12), Image: 'image', ...Config },
     HostConfig: { ...host, ...HostConfig },
-    NetworkSettings: { Networks: {} },
+    NetworkSettings: { Networks },
     Mounts,
   } as unknown as ContainerInspect;
 }

@@ -1,6 +1,7 @@
 import type {
   ContainerCreateRequest,
   ContainerInspect,
+  EndpointSettings,
   EndpointSettingsInput,
   HostConfig,
   ImageInspect,
@@ -14,8 +15,8 @@ export interface Changes {
   ports?: Record<string, { HostIp: string; HostPort: string }[]>;
 }
 
-/** Networks that the engine makes by itself: endpoints on them have no settings. */
-const BUILT_IN = ['bridge', 'default', 'host', 'none', ''];
+/** Networks that the engine makes by itself, and that a container has for its only one: its mode alone names them. */
+const ALONE = ['default', 'host', 'none', ''];
 
 /**
  * The request that makes a container like `old`, with `changes`. What `old` has only from its image (`image`, undefined if that is gone)
@@ -128,19 +129,42 @@ export function carriedVolumes(old: ContainerInspect) {
 
 function endpoints(old: ContainerInspect): Record<string, EndpointSettingsInput> {
   const found: Record<string, EndpointSettingsInput> = {};
-  if (old.HostConfig.NetworkMode.startsWith('container:')) return found;
-  for (const [name, settings] of Object.entries(old.NetworkSettings.Networks ?? {})) {
-    if (BUILT_IN.includes(name) || settings === null) continue;
+  const { NetworkMode } = old.HostConfig;
+  if (NetworkMode.startsWith('container:')) return found;
+  const networks = Object.entries(old.NetworkSettings.Networks ?? {});
+  for (const [name, settings] of networks) {
+    if (ALONE.includes(name) || settings === null) continue;
+    const main = name === NetworkMode || (name === 'bridge' && NetworkMode === 'default');
+    const common = {
+      // What is said of the whole container is said of its main network: the engine refuses two words on it that differ.
+      MacAddress: main && old.Config.MacAddress ? undefined : chosenMac(settings),
+      DriverOpts: settings.DriverOpts,
+      GwPriority: settings.GwPriority,
+    };
+    if (name === 'bridge') {
+      // Beside another network the mode alone does not bring it. Addresses, links and aliases it does not take.
+      if (networks.length > 1 || common.MacAddress !== undefined) found[name] = common;
+      continue;
+    }
     found[name] = {
+      ...common,
       IPAMConfig: settings.IPAMConfig,
       Links: settings.Links,
       // The engine adds the short ID by itself.
       Aliases: settings.Aliases?.filter((alias) => alias !== old.Id.slice(0, 12)) ?? null,
-      DriverOpts: settings.DriverOpts,
-      GwPriority: settings.GwPriority,
     };
   }
   return found;
+}
+
+/**
+ * The MAC address, unless the engine made it of the IP address: another container may get that one, and would have the same. One that
+ * was drawn cannot be told from one that was asked for, and does no harm when it is kept.
+ */
+function chosenMac({ MacAddress, IPAddress }: EndpointSettings): string | undefined {
+  const bytes = (IPAddress || '').split('.').map((part) => Number(part).toString(16).padStart(2, '0'));
+  const made = ['02', '42', ...bytes].join(':');
+  return MacAddress && MacAddress.toLowerCase() !== made ? MacAddress : undefined;
 }
 
 function equal(one: unknown, other: unknown): boolean {

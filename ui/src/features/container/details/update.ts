@@ -65,8 +65,7 @@ export function update(
     else if (bytes === undefined || bytes < LEAST_MEMORY) mistakes.push('memory');
     else {
       request.Memory = bytes;
-      // docker gives as much swap again unless told otherwise; with the old sum a larger limit would be refused.
-      request.MemorySwap = inspect.HostConfig.MemorySwap === -1 ? -1 : bytes * 2;
+      request.MemorySwap = swap(inspect.HostConfig, bytes);
     }
   }
   if (wanted.cpus.trim() !== now.cpus) {
@@ -81,4 +80,12 @@ export function update(
     else request.PidsLimit = pids;
   }
   return mistakes.length > 0 ? { mistakes } : { request };
+}
+
+/** The sum of memory and swap for so much memory: the old sum would be refused with a larger limit, and the swap stays as it was meant. */
+function swap({ Memory, MemorySwap }: ContainerInspect['HostConfig'], memory: number): number {
+  if (MemorySwap === -1) return -1;
+  // docker gives as much swap again unless told otherwise.
+  if (!(Memory > 0 && MemorySwap >= Memory) || MemorySwap === 2 * Memory) return 2 * memory;
+  return memory + MemorySwap - Memory;
 }
