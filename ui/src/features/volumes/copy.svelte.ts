@@ -1,13 +1,12 @@
 /** Content of volumes on its way: out to a file, in from one, and from one volume to another. */
 import * as archives from '$lib/api/archive';
-import { Refused } from '$lib/api/call';
 import type { Volume } from '$lib/api/generated';
 import { chunks } from '$lib/api/lines';
 import * as volumes from '$lib/api/volumes';
 import type { Backend } from '$lib/backend/backend';
 import { t } from '$lib/i18n/index.svelte';
 import { words } from '$lib/kit/toasts.svelte';
-import { keep, ROOT, withKeeper } from './keeper';
+import { keep, orCalledOff, ROOT, volumeOf, withKeeper } from './keeper';
 
 /** The folder's content without the folder itself as a name before it. */
 const CONTENT = `${ROOT}/.`;
@@ -48,19 +47,9 @@ export async function content(
   }
 }
 
-/** The volume, if there is one. */
-async function found(backend: Backend, name: string, signal?: AbortSignal): Promise<Volume | undefined> {
-  try {
-    return await volumes.inspect(backend, name, { signal });
-  } catch (error) {
-    if (error instanceof Refused && error.status === 404) return undefined;
-    throw error;
-  }
-}
-
 /** Removes the volume if it is `ours`, and no other that has its name by now. */
 async function discard(backend: Backend, name: string, ours: (of: Volume | undefined) => boolean): Promise<void> {
-  if (ours(await found(backend, name))) await volumes.remove(backend, name, { force: true });
+  if (ours(await volumeOf(backend, name))) await volumes.remove(backend, name, { force: true });
 }
 
 export type Phase = 'reading' | 'writing';
@@ -101,13 +90,18 @@ export class Copy {
       const mark = crypto.randomUUID();
       const ours = (of: Volume | undefined) => of?.Labels?.[CLONE] === mark;
       // It took its time to read: somebody may have made one of this name since the dialog looked.
-      if ((await found(backend, to, signal)) !== undefined) throw new Error(t().volumes.create.fault.taken);
-      if (!ours(await volumes.create(backend, { Name: to, Labels: { ...labels, [CLONE]: mark } })))
-        throw new Error(t().volumes.create.fault.taken);
+      if ((await volumeOf(backend, to, signal)) !== undefined) throw new Error(t().volumes.create.fault.taken);
+      const making = volumes.create(backend, { Name: to, Labels: { ...labels, [CLONE]: mark } });
+      let answered = false;
       try {
+        const made = await orCalledOff(making, signal);
+        answered = true;
+        if (!ours(made)) throw new Error(t().volumes.create.fault.taken);
         await this.#write(backend, to, new Blob(parts), signal);
       } catch (error) {
-        await discard(backend, to, ours).catch((why: unknown) => console.warn(why));
+        const end = making.then(() => discard(backend, to, ours)).catch((why: unknown) => console.warn(why));
+        // Stopped while the engine takes its time: what it makes in the end goes then.
+        if (answered || !signal.aborted) await end;
         throw error;
       }
     });

@@ -106,7 +106,44 @@ describe('a keeper', () => {
       },
     };
     await expect(keep(slow, 'data', 'read', control.signal)).rejects.toThrow();
+    await vi.waitFor(async () => expect(await left(backend)).toBe(0));
+  });
+
+  it('does not wait for an engine that hangs, and goes all the same when that answers', async () => {
+    const backend = scene('busy');
+    await volumes.create(backend, { Name: 'data' });
+    const control = new AbortController();
+    let answer = () => {};
+    const hangs = new Promise<void>((resolve) => (answer = resolve));
+    const slow = answering(backend, async (request) => {
+      if (!request.path.startsWith('/containers/create')) return backend.request(request);
+      control.abort();
+      await hangs;
+      return backend.request(request);
+    });
+    await expect(keep(slow, 'data', 'read', control.signal)).rejects.toThrow(/abort/i);
+    const gone = new Promise<void>((resolve) => {
+      const watched = backend.request.bind(backend);
+      backend.request = async (request) => {
+        const answered = await watched(request);
+        if (request.method === 'DELETE') resolve();
+        return answered;
+      };
+    });
+    answer();
+    await gone;
     expect(await left(backend)).toBe(0);
+  });
+
+  it('makes no volume of one that is gone', async () => {
+    const backend = scene('busy');
+    await expect(keep(backend, 'gone', 'read')).rejects.toThrow('This volume is not there any more');
+    await expect(volumes.inspect(backend, 'gone')).rejects.toThrow(/no such volume/);
+    expect(await left(backend)).toBe(0);
+    const copy = new Copy();
+    await copy.clone(backend, 'gone', 'twin', {});
+    expect([copy.state, copy.failure]).toEqual(['failed', 'This volume is not there any more']);
+    await expect(volumes.inspect(backend, 'twin')).rejects.toThrow(/no such volume/);
   });
 });
 

@@ -4,10 +4,12 @@
  */
 import { Refused } from '$lib/api/call';
 import * as containers from '$lib/api/containers';
-import type { ContainerSummary, ImageSummary } from '$lib/api/generated';
+import type { ContainerSummary, ImageSummary, Volume } from '$lib/api/generated';
 import * as images from '$lib/api/images';
 import { progress } from '$lib/api/progress';
+import * as volumes from '$lib/api/volumes';
 import type { Backend } from '$lib/backend/backend';
+import { t } from '$lib/i18n/index.svelte';
 import { HELPER, isHelper } from '$lib/live/helpers';
 
 /** Where the volume is in the container. */
@@ -25,45 +27,65 @@ export interface Keeper {
 
 /** Makes a keeper for `volume`; what it needs for that is gone again when it is closed. */
 export async function keep(backend: Backend, volume: string, access: Access, signal?: AbortSignal): Promise<Keeper> {
+  // A container with a volume that is not there would make one of that name.
+  if ((await volumeOf(backend, volume, signal)) === undefined) throw new Error(t().volumes.detail.gone);
   const { image, scratch } = await ground(backend, signal);
   const away = async () => {
     if (scratch) await quietly(images.remove(backend, image, { force: true }));
   };
-  try {
-    const { Id: id } = await containers.create(backend, {
-      Image: image,
-      // Never run; an image without a command of its own would be refused without one.
-      Cmd: ['berth-keeper'],
-      Labels: { [HELPER]: access, [OF]: volume },
-      HostConfig: {
-        NetworkMode: 'none',
-        // Nothing of the image may get into an empty volume.
-        Mounts: [
-          {
-            Type: 'volume',
-            Source: volume,
-            Target: ROOT,
-            ReadOnly: access === 'read',
-            VolumeOptions: { NoCopy: true },
-          },
-        ],
-      },
-    });
-    const close = async () => {
-      // With the nameless volumes that the image asks for; the one that was named stays.
-      await quietly(containers.remove(backend, id, { force: true, volumes: true }));
-      await away();
-    };
-    // Called off meanwhile: nobody would close it.
-    if (signal?.aborted) {
-      await close();
-      signal.throwIfAborted();
-    }
-    return { id, close };
-  } catch (error) {
+  const close = async (id: string) => {
+    // With the nameless volumes that the image asks for; the one that was named stays.
+    await quietly(containers.remove(backend, id, { force: true, volumes: true }));
     await away();
+  };
+  const making = containers.create(backend, {
+    Image: image,
+    // Never run; an image without a command of its own would be refused without one.
+    Cmd: ['berth-keeper'],
+    Labels: { [HELPER]: access, [OF]: volume },
+    HostConfig: {
+      NetworkMode: 'none',
+      // Nothing of the image may get into an empty volume.
+      Mounts: [
+        { Type: 'volume', Source: volume, Target: ROOT, ReadOnly: access === 'read', VolumeOptions: { NoCopy: true } },
+      ],
+    },
+  });
+  try {
+    const { Id: id } = await orCalledOff(making, signal);
+    return { id, close: () => close(id) };
+  } catch (error) {
+    const end = making.then(({ Id: id }) => close(id), away);
+    // Called off, nobody waits for an engine that takes its time; nor would anybody else close what it makes in the end.
+    if (!signal?.aborted) await end;
     throw error;
   }
+}
+
+/** The volume, if there is one. */
+export async function volumeOf(backend: Backend, name: string, signal?: AbortSignal): Promise<Volume | undefined> {
+  try {
+    return await volumes.inspect(backend, name, { signal });
+  } catch (error) {
+    if (error instanceof Refused && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
+/** What comes of `work`; or, as soon as it is called off, why. The work itself goes on. */
+export function orCalledOff<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const off = () => reject(asError(signal.reason));
+    signal.addEventListener('abort', off, { once: true });
+    const done = () => signal.removeEventListener('abort', off);
+    work.then(resolve, reject).finally(done);
+    if (signal.aborted) off();
+  });
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new DOMException('it was called off', 'AbortError');
 }
 
 /** Does `job` with a keeper, and removes it whatever comes of it. */
