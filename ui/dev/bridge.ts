@@ -6,24 +6,34 @@
  * another site's that a browser has open, nor a name that was made to point here (DNS rebinding). Other users of the same computer can
  * reach the port: it is a tool for development, and bound to the loopback address alone.
  */
-import { type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { type ClientRequest, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { Server } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Connect, Plugin } from 'vite';
 import { WebSocketServer } from 'ws';
 import { hijack } from './hijack';
 
 export const PREFIX = '/engine/';
 export const UPGRADE = '/engine-upgrade';
-/** On every answer of the bridge: `engine` if the engine gave it, `unreachable` or `foreign` if the bridge did. */
+/** On every answer of the bridge: `engine` if the engine gave it, `unreachable`, `foreign` or `malformed` if the bridge did. */
 export const MARK = 'x-berth-bridge';
 
 export function bridge(socketPath: string | undefined = process.env.BERTH_ENGINE): Plugin {
-  const serve = (server: { middlewares: Connect.Server; httpServer: unknown }) => {
+  const serve = (server: { middlewares: Connect.Server; httpServer: unknown }, hmr: boolean) => {
     if (!socketPath) return;
+    const http = server.httpServer as Server | null;
+    // Before all others, so that no answer goes without.
+    http?.prependListener('request', (_: IncomingMessage, response: ServerResponse) => unframed(response));
     server.middlewares.use(proxy(socketPath));
     const sockets = new WebSocketServer({ noServer: true });
-    (server.httpServer as Server | null)?.on('upgrade', (message: IncomingMessage, socket, head) => {
-      if (pathOf(message) !== UPGRADE) return;
+    http?.on('upgrade', (message: IncomingMessage, socket: Duplex, head: Buffer) => {
+      if (hmr && VITES.test(message.headers['sec-websocket-protocol'] ?? '')) return;
+      // Node has taken its own listener off; an error that nobody listens for would end the server.
+      socket.on('error', () => socket.destroy());
+      if (pathOf(message) !== UPGRADE) {
+        socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
+        return;
+      }
       // A browser always names the origin of a page that opens a WebSocket, and nothing else keeps other sites' pages out.
       if (message.headers.origin === undefined || !own(message)) {
         socket.end('HTTP/1.1 403 Forbidden\r\nconnection: close\r\n\r\n');
@@ -32,7 +42,20 @@ export function bridge(socketPath: string | undefined = process.env.BERTH_ENGINE
       sockets.handleUpgrade(message, socket, head, (client) => hijack(client, socketPath));
     });
   };
-  return { name: 'berth-bridge', configureServer: serve, configurePreviewServer: serve };
+  return {
+    name: 'berth-bridge',
+    configureServer: (server) => serve(server, true),
+    configurePreviewServer: (server) => serve(server, false),
+  };
+}
+
+/** Connections by which Vite tells pages of changed files: its own listener takes them. */
+const VITES = /^vite-(hmr|ping)$/;
+
+/** A page of another site could show these in a frame, and lead a person's clicks to what removes things. */
+function unframed(response: ServerResponse): void {
+  response.setHeader('x-frame-options', 'DENY');
+  response.setHeader('content-security-policy', "frame-ancestors 'none'");
 }
 
 /** Requests below `/engine/` to the engine; others pass by. */
@@ -56,7 +79,13 @@ const KEPT_BACK = /^(connection|keep-alive|te|trailer|upgrade|proxy-.*|host|orig
 function forward(socketPath: string, message: IncomingMessage, response: ServerResponse): void {
   const headers = Object.fromEntries(Object.entries(message.headers).filter(([name]) => !KEPT_BACK.test(name)));
   const path = message.url!.slice(PREFIX.length - 1);
-  const onward = request({ socketPath, method: message.method, path, headers: { ...headers, host: 'docker' } });
+  let onward: ClientRequest;
+  try {
+    onward = request({ socketPath, method: message.method, path, headers: { ...headers, host: 'docker' } });
+  } catch (error) {
+    refuse(response, 400, 'malformed', (error as Error).message);
+    return;
+  }
   // A page that goes away ends its follow of a log, a pull or a wait.
   response.on('close', () => onward.destroy());
   onward.on('response', (answer) => {

@@ -7,7 +7,7 @@
  *   page    text    {"close":"write"}                       ends the process's standard input; output goes on
  *   bridge  close   1000 when the engine's end has come, 1011 when the connection broke
  */
-import { type IncomingMessage, request } from 'node:http';
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
 
@@ -18,6 +18,8 @@ export type Head = { status: number; headers: Record<string, string>; upgraded: 
 const HIGH = 1 << 20;
 
 export function hijack(client: WebSocket, socketPath: string): void {
+  // A frame that is none, or a connection that is reset: its end follows, and with it that of the engine's.
+  client.on('error', () => client.terminate());
   client.once('message', (data, binary) => {
     const opening = binary ? undefined : opened(data);
     if (opening === undefined) client.close(1002, 'the first message is no request');
@@ -26,12 +28,18 @@ export function hijack(client: WebSocket, socketPath: string): void {
 }
 
 function open(client: WebSocket, socketPath: string, { method, path, headers, body }: Opening): void {
-  const onward = request({
-    socketPath,
-    method,
-    path,
-    headers: { ...headers, host: 'docker', connection: 'Upgrade', upgrade: 'tcp', 'content-length': size(body) },
-  });
+  let onward: ClientRequest;
+  try {
+    onward = request({
+      socketPath,
+      method,
+      path,
+      headers: { ...headers, host: 'docker', connection: 'Upgrade', upgrade: 'tcp', 'content-length': size(body) },
+    });
+  } catch (error) {
+    malformed(client, (error as Error).message);
+    return;
+  }
   const early = new Early(client);
   client.once('close', () => onward.destroy());
   const head = (answer: IncomingMessage, upgraded: boolean) => {
@@ -52,6 +60,13 @@ function open(client: WebSocket, socketPath: string, { method, path, headers, bo
     client.send(JSON.stringify(sent), () => client.close(1011));
   });
   onward.end(body);
+}
+
+/** What is no request at all never reaches the engine. */
+function malformed(client: WebSocket, message: string): void {
+  const sent: Head = { status: 400, headers: { 'content-type': 'application/json' }, upgraded: false };
+  client.send(JSON.stringify(sent));
+  client.send(Buffer.from(JSON.stringify({ message })), () => client.close(1000));
 }
 
 function join(client: WebSocket, socket: Duplex, early: Early): void {

@@ -1,6 +1,6 @@
 // @vitest-environment node
 import { type Server, createServer } from 'node:http';
-import { type AddressInfo, createConnection } from 'node:net';
+import { type AddressInfo, createConnection, type Socket as NetSocket } from 'node:net';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -166,6 +166,57 @@ test.each([undefined, 'https://elsewhere.example', 'null'])('a WebSocket of %s i
   const socket = new Socket(`ws://127.0.0.1:${port}/engine-upgrade`, origin === undefined ? {} : { origin });
   const [error] = await new Promise<[Error]>((resolve) => socket.once('error', (error) => resolve([error])));
   expect(error.message).toContain('403');
+});
+
+test('no page of another site shows these in a frame', async () => {
+  for (const path of ['', 'nowhere', 'engine/_ping', 'engine/refused', 'engine/broken']) {
+    const { headers } = await fetch(base + path);
+    expect([path, headers.get('x-frame-options'), headers.get('content-security-policy')]).toEqual([
+      path,
+      'DENY',
+      "frame-ancestors 'none'",
+    ]);
+  }
+});
+
+test.each([{ path: '/containers/a b/attach' }, { path: '/ok', headers: { 'a b': 'c' } }])(
+  'a request that is none is answered, and ends nothing: %o',
+  async (request) => {
+    const upgrade = await new Http(base).upgrade({ method: 'POST', ...request });
+    if (!('answer' in upgrade)) throw new Error('handed over');
+    expect(upgrade.answer.status).toBe(400);
+    expect(JSON.parse(await raw(upgrade.answer.body))).toHaveProperty('message');
+    expect(await new Http(base).exists()).toBe(true);
+  },
+);
+
+test('a WebSocket to another path is refused', async () => {
+  const socket = new Socket(`ws://127.0.0.1:${port}/elsewhere`, { origin: base.slice(0, -1) });
+  const [error] = await new Promise<[Error]>((resolve) => socket.once('error', (error) => resolve([error])));
+  expect(error.message).toContain('404');
+});
+
+// Both would be errors that nobody listens for: those end the program.
+test('a frame that is none ends its own connection alone', async () => {
+  const socket = new Socket(`ws://127.0.0.1:${port}/engine-upgrade`, { origin: base.slice(0, -1) });
+  await new Promise((open) => socket.once('open', open));
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  // Of an operation that there is none of.
+  (socket as never as { _socket: NetSocket })._socket.write(Uint8Array.of(0x8f, 0x80, 0, 0, 0, 0));
+  await closed;
+  expect(await new Http(base).exists()).toBe(true);
+});
+
+test('a connection that is reset while it is refused ends nothing else', async () => {
+  const refused = new Promise<NetSocket>((resolve) =>
+    vite.httpServer!.once('upgrade', (_, socket) => resolve(socket as NetSocket)),
+  );
+  const socket = new Socket(`ws://127.0.0.1:${port}/engine-upgrade`, { origin: 'https://elsewhere.example' });
+  socket.on('error', () => undefined);
+  const ours = await refused;
+  expect(ours.listenerCount('error')).toBeGreaterThan(0);
+  ours.destroy(new Error('read ECONNRESET'));
+  expect(await new Http(base).exists()).toBe(true);
 });
 
 test('without an engine there is no bridge', async () => {
