@@ -7,7 +7,8 @@ import type { Backend } from '$lib/backend/backend';
  *
  *   create new -> stop old -> rename old -> rename new -> start new -> remove old
  *
- * What fails before the new one runs is undone in reverse: the old container stands there as before, under its name, running if it ran.
+ * What fails before the new one runs is undone: the new container goes, and the old one stands there under its name, running or paused
+ * if it was. Once it was stopped its processes begin anew, and volumes without a name that were made for the new container stay.
  */
 export type Step = 'create' | 'stop' | 'renameOld' | 'renameNew' | 'start' | 'remove';
 
