@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Answer, Backend, Request } from '$lib/backend/backend';
-import { launch, type Step } from './launch';
+import { launch, NotUndone, type Step } from './launch';
 
 /** Answers requests in order, and remembers them. */
 function script(...answers: [status: number, body?: unknown][]) {
@@ -54,7 +54,8 @@ describe('running an image', () => {
   });
 
   it('removes what does not start, and says why', async () => {
-    for (const removal of [[204], [404, { message: 'gone' }]] as [number, unknown?][]) {
+    const ending = { message: 'removal of container c1 is already in progress' };
+    for (const removal of [[204], [404, { message: 'gone' }], [409, ending]] as [number, unknown?][]) {
       const { backend, asked } = script(CREATED, [500, { message: 'port is already allocated' }], removal);
       await expect(run(backend)).rejects.toThrow('port is already allocated');
       expect(asked.at(-1)).toBe('DELETE /containers/c1?force=true&v=true');
@@ -67,5 +68,27 @@ describe('running an image', () => {
     const called = run(backend, control, async () => control.abort());
     await expect(called).rejects.toThrow();
     expect(asked).toHaveLength(1);
+  });
+
+  it('removes what was started when it was called off meanwhile', async () => {
+    const control = new AbortController();
+    const { backend, asked } = script(CREATED, [204], [204]);
+    const slow: Backend = {
+      ...backend,
+      request: async (request) => {
+        const answer = await backend.request(request);
+        if (request.path.endsWith('/start')) control.abort();
+        return answer;
+      },
+    };
+    await expect(run(slow, control)).rejects.toMatchObject({ name: 'AbortError' });
+    expect(asked.slice(1)).toEqual(['POST /containers/c1/start', 'DELETE /containers/c1?force=true&v=true']);
+  });
+
+  it('says that what did not start could not be removed either', async () => {
+    const { backend } = script(CREATED, [500, { message: 'no start' }], [500, { message: 'no removal' }]);
+    const error = await run(backend).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(NotUndone);
+    expect(error).toMatchObject({ id: 'c1', why: { message: 'no removal' }, cause: { message: 'no start' } });
   });
 });

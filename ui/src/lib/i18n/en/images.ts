@@ -276,6 +276,7 @@ export const images = {
     refused: 'It does not run',
     warnings: 'The engine says',
     started: (name: string) => `${name} is running`,
+    left: (name: string) => `${name} was to be removed again, but is still there`,
     reading: 'Reading what the image suggests',
     problems: (n: number) => (n === 1 ? 'One field needs a look' : `${n} fields need a look`),
     problem: {

@@ -278,6 +278,7 @@ export const images: Messages['images'] = {
     refused: '未能运行',
     warnings: '引擎提示',
     started: (name) => `${name} 正在运行`,
+    left: (name) => `本应撤销的容器 ${name} 未能删除，仍然存在`,
     reading: '正在读取镜像建议的设置',
     problems: (n) => `有 ${n} 个字段需要检查`,
     problem: {
