@@ -23,6 +23,13 @@ class Engine implements Backend {
     this.#open = undefined;
   }
 
+  /** Ends the stream in order, in the middle of a line, and lets the container run. */
+  shutDown(half: string): void {
+    this.#open?.enqueue(new TextEncoder().encode(half));
+    this.#open?.close();
+    this.#open = undefined;
+  }
+
   breakOff(after = ''): void {
     if (after !== '') this.#open?.enqueue(new TextEncoder().encode(after));
     this.#open?.error(new Unreachable('broken'));
@@ -118,6 +125,31 @@ describe('follow', () => {
     log.bell.ring();
     await log.until(() => log.got.length >= 6);
     expect(log.got).toEqual(['one', 'two', 'two', 'two', 'late', 'three']);
+    await log.stop();
+  });
+
+  it('gives a line whole that an orderly end has cut', async () => {
+    const engine = new Engine();
+    engine.write(T, 'one');
+    const log = reading(engine);
+    await log.until(() => log.got.length === 1);
+    engine.shutDown(`${stamp(T + 6n)} tw`);
+    engine.lines.push({ nanos: T + 6n, text: 'two' }, { nanos: T + 7n, text: 'three' });
+    log.bell.ring();
+    await log.until(() => log.got.includes('three'));
+    expect(log.got).toEqual(['one', 'two', 'three']);
+    await log.stop();
+  });
+
+  it('gives the last words of a container that ends without a newline', async () => {
+    const engine = new Engine();
+    engine.write(T, 'one');
+    const log = reading(engine);
+    await log.until(() => log.got.length === 1);
+    engine.running = false;
+    engine.shutDown(`${stamp(T + 6n)} last words`);
+    await log.until(() => log.stands.at(-1) === 'ended');
+    expect(log.got).toEqual(['one', 'last words']);
     await log.stop();
   });
 

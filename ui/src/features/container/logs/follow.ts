@@ -72,8 +72,7 @@ export async function follow(of: Following): Promise<void> {
   while (!of.signal.aborted) {
     try {
       of.onStanding({ at: 'reading' });
-      await read(of, seen, () => (failures = 0));
-      if (!(await of.running())) {
+      if (!(await read(of, seen, () => (failures = 0)))) {
         of.onStanding({ at: 'ended' });
         await of.bell.sleep(of.signal);
         continue;
@@ -95,7 +94,8 @@ export async function follow(of: Following): Promise<void> {
   }
 }
 
-async function read(of: Following, seen: Seen, onData: () => void): Promise<void> {
+/** Reads until the stream ends in order; whether the container runs then. */
+async function read(of: Following, seen: Seen, onData: () => void): Promise<boolean> {
   const since = seen.since();
   const answer = await call(of.backend, {
     method: 'GET',
@@ -119,8 +119,12 @@ async function read(of: Following, seen: Seen, onData: () => void): Promise<void
     of.onEntries(fresh);
   };
   for await (const chunk of chunks(answer.body)) take(records.push(chunk));
-  // A line without its end is whole if the log ended; if the connection broke, an exception has left before this.
-  take(records.end());
+  const unfinished = records.end();
+  const running = await of.running();
+  // A line without its end is whole if the container has ended. Else the stream was cut within it: it is read again.
+  if (running) seen.cut(unfinished);
+  else take(unfinished);
+  return running;
 }
 
 /** How far back a log is read again: lines of the two streams may stand a little out of order. */
@@ -134,8 +138,16 @@ export class Seen {
   #shapes: number[] = [];
   #latest = '';
   #forgot = false;
+  /** When what has to be read again began; empty if nothing has to. */
+  #cut = '';
+
+  /** Lines that came in part only. */
+  cut(entries: readonly Entry[]): void {
+    for (const { time } of entries) if (time !== '' && (this.#cut === '' || time < this.#cut)) this.#cut = time;
+  }
 
   add(entries: readonly Entry[]): void {
+    this.#cut = '';
     for (const entry of entries) {
       if (entry.time === '') continue;
       this.#times.push(entry.time);
@@ -152,7 +164,8 @@ export class Seen {
   /** From when the log is to be read again; undefined before the first line. */
   since(): string | undefined {
     if (this.#latest === '') return undefined;
-    const back = nanoseconds(this.#latest) - OVERLAP;
+    const first = this.#cut !== '' && this.#cut < this.#latest ? this.#cut : this.#latest;
+    const back = nanoseconds(first) - OVERLAP;
     // Not before the oldest line remembered: what is older would come twice.
     const oldest = nanoseconds(this.#times[0]!) + 1n;
     return inSeconds(this.#forgot && oldest > back ? oldest : back);

@@ -80,6 +80,13 @@ describe('Records', () => {
     expect(read(log, true, 1000).map(({ text }) => text)).toEqual([`${at(4)} level=info ${at(3)} x`]);
   });
 
+  it('leaves a time alone that is still to come', () => {
+    const log = frame(1, bytes(`${at(1)} valid until 9999-03-01T10:00:00.123456789Z ok\n`));
+    expect(read(log, true, 1000)).toEqual([
+      { stream: 'stdout', time: at(1), text: 'valid until 9999-03-01T10:00:00.123456789Z ok', cut: 0 },
+    ]);
+  });
+
   it('counts what it lets go of an endless line', () => {
     const log = bytes(`${at(1)} ${'y'.repeat(5000)}\n${at(2)} next\n`);
     const [first, second] = read(log, false, 100, 1000);

@@ -1,4 +1,5 @@
 import { Frames } from '$lib/api/frames';
+import { now } from '$lib/kit/clock.svelte';
 import { AnsiReader, type Span } from './ansi';
 
 /** One line of a log. */
@@ -19,6 +20,8 @@ const MESSAGE = 16 * 1024;
 const STAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}(?:Z|[+-]\d\d:\d\d) /;
 const STAMP_INSIDE = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z /g;
 const LONGEST_STAMP = 36;
+/** How far the engine's clock may be ahead of what is known of it, in milliseconds. */
+const AHEAD = 10_000;
 /** More of a line than this is counted and let go. */
 const LONGEST_LINE = 16 * 1024 * 1024;
 
@@ -118,12 +121,13 @@ function separated(line: Uint8Array): { time: string; raw: string }[] {
   const raw = whole.slice(stamp.length);
   if (stamp === '' || !raw.includes('Z ')) return [{ time, raw }];
   const found: { time: string; raw: string }[] = [];
+  const latest = new Date(now() + AHEAD).toISOString();
   let last = time;
   let from = 0;
   for (const inside of raw.matchAll(STAMP_INSIDE)) {
-    // A time that the program itself wrote is older than the message that carries it; the next message's is not.
+    // A time that the program itself wrote is older than the message that carries it, or still to come; the next message's is neither.
     const next = inside[0].trimEnd();
-    if (next < last || (inside.index === 0 && from === 0)) continue;
+    if (next < last || next > latest || (inside.index === 0 && from === 0)) continue;
     found.push({ time: last, raw: raw.slice(from, inside.index) });
     last = next;
     from = inside.index + inside[0].length;
