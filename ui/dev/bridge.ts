@@ -1,6 +1,7 @@
 /**
  * `BERTH_ENGINE=/path/to/engine.sock npm run dev`: pages in a browser over a real engine. Below `/engine/` requests go to the socket as they
- * are; a WebSocket at `/engine-upgrade` becomes a connection that the engine hands over (`hijack.ts`). Without the variable this does nothing.
+ * are; a WebSocket at `/engine-upgrade` becomes a connection that the engine hands over, or an answer without end (`hijack.ts`). Without
+ * the variable this does nothing.
  *
  * Whoever speaks to an engine's socket may do anything to its machine, so only pages that this very server gave out are let through: not
  * another site's that a browser has open, nor a name that was made to point here (DNS rebinding). Other users of the same computer can

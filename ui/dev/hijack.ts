@@ -1,7 +1,7 @@
 /**
- * One WebSocket for one connection that the engine hands over.
+ * One WebSocket for one connection that the engine hands over; or, asked for as `plain`, for the answer to an ordinary request.
  *
- *   page    text    {"method","path","headers","body"}      once, first
+ *   page    text    {"method","path","headers","body","plain"}      once, first
  *   bridge  text    {"status","headers","upgraded"}         or {"unreachable": words}
  *   both    binary  bytes, as they are
  *   page    text    {"close":"write"}                       ends the process's standard input; output goes on
@@ -11,8 +11,16 @@ import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
 
-export type Opening = { method: string; path: string; headers?: Record<string, string>; body?: string };
+export type Opening = {
+  method: string;
+  path: string;
+  headers?: Record<string, string>;
+  body?: string;
+  plain?: boolean;
+};
 export type Head = { status: number; headers: Record<string, string>; upgraded: boolean } | { unreachable: string };
+
+const HANDOVER = { connection: 'Upgrade', upgrade: 'tcp' };
 
 // Above this the engine is asked to wait: a page that lags must not fill this program's memory.
 const HIGH = 1 << 20;
@@ -27,14 +35,14 @@ export function hijack(client: WebSocket, socketPath: string): void {
   });
 }
 
-function open(client: WebSocket, socketPath: string, { method, path, headers, body }: Opening): void {
+function open(client: WebSocket, socketPath: string, { method, path, headers, body, plain }: Opening): void {
   let onward: ClientRequest;
   try {
     onward = request({
       socketPath,
       method,
       path,
-      headers: { ...headers, host: 'docker', connection: 'Upgrade', upgrade: 'tcp', 'content-length': size(body) },
+      headers: { ...headers, host: 'docker', ...(!plain && HANDOVER), 'content-length': size(body) },
     });
   } catch (error) {
     malformed(client, (error as Error).message);

@@ -1,5 +1,5 @@
 // @vitest-environment node
-import { type Server, createServer } from 'node:http';
+import { type IncomingMessage, type Server, createServer } from 'node:http';
 import { type AddressInfo, createConnection, type Socket as NetSocket } from 'node:net';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,17 +13,27 @@ import { Http } from '$lib/backend/http';
 import { bridge, own } from '../../dev/bridge';
 import { raw, reads } from './client';
 
+const ENDLESS = [
+  '/events',
+  '/events?filters=%7B%7D',
+  '/containers/a/logs?stdout=1&follow=1',
+  '/containers/a/logs?follow=true&tail=5',
+  '/containers/a/stats?stream=true',
+];
+
 /** A stand-in for an engine: what it does is little, so that all that is seen is the bridge's. */
 function engine(): Server {
   const server = createServer((request, response) => {
-    if (request.url === '/broken') return void request.socket.destroy();
+    if (request.url?.includes('/broken')) return void request.socket.destroy();
+    if (request.url?.startsWith('/events') && !request.headers.upgrade)
+      return void response.writeHead(200, { 'content-type': 'application/json' }).write('first\n');
     if (request.url === '/endless')
       return void response.writeHead(200, { 'content-type': 'application/json' }).write('first\n');
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       const { origin, cookie, host } = request.headers;
-      response.writeHead(request.url === '/refused' ? 409 : 200, { 'content-type': 'application/json' });
+      response.writeHead(request.url?.includes('/refused') ? 409 : 200, { 'content-type': 'application/json' });
       response.end(
         JSON.stringify({
           method: request.method,
@@ -121,6 +131,51 @@ test('an engine that breaks off, or is not there, is unreachable', async () => {
   );
   const aborted = AbortSignal.abort(new Error('no longer wanted'));
   await expect(ask('/_ping', { signal: aborted })).rejects.toThrow('no longer wanted');
+});
+
+// A browser has six connections to a server, and a page of several logs would hold them all. WebSockets do not count.
+test.each(ENDLESS)('what never ends comes by a WebSocket: %s', async (path) => {
+  const fetched = vi.spyOn(globalThis, 'fetch');
+  const abort = new AbortController();
+  const asked = new Promise<IncomingMessage>((resolve) => real.once('request', (request) => resolve(request)));
+  const answer = await ask(path, { signal: abort.signal, headers: { 'x-kept': 'yes' } });
+  expect(fetched).not.toHaveBeenCalled();
+  const request = await asked;
+  expect([request.method, request.url, request.headers['x-kept']]).toEqual(['GET', path, 'yes']);
+  // It is an ordinary request to the engine, not one for a connection.
+  expect([request.headers.upgrade, request.headers.host]).toEqual([undefined, 'docker']);
+  expect([answer.status, answer.headers['content-type']]).toEqual([200, 'application/json']);
+  expect(answer.headers).toHaveProperty('date');
+  await answer.body.cancel();
+});
+
+test.each(['/containers/a/logs?follow=0', '/containers/a/stats?stream=false', '/containers/a/json', '/images/events'])(
+  'what ends comes as ever: %s',
+  async (path) => {
+    const fetched = vi.spyOn(globalThis, 'fetch');
+    expect(JSON.parse(await text(await ask(path)))).toMatchObject({ url: path });
+    expect(fetched).toHaveBeenCalledOnce();
+  },
+);
+
+test('what never ends is written through, ends with whoever reads it, and fails as other requests do', async () => {
+  const abort = new AbortController();
+  const gone = new Promise((resolve) => real.once('request', (_, response) => void response.on('close', resolve)));
+  const answer = await ask('/events?since=1', { signal: abort.signal });
+  const reader = answer.body.getReader();
+  expect(await reads(reader, 'first\n')).toBe('first\n');
+  abort.abort(new Error('no longer wanted'));
+  await expect(reader.read()).rejects.toThrow('no longer wanted');
+  await gone;
+
+  const refused = await ask('/containers/refused/logs?follow=1');
+  expect([refused.status, JSON.parse(await text(refused))]).toMatchObject([409, { method: 'GET' }]);
+  await expect(ask('/containers/broken/logs?follow=1')).rejects.toBeInstanceOf(Unreachable);
+  const nobody = new Http('http://127.0.0.1:9/').request({ method: 'GET', path: '/events' });
+  await expect(nobody).rejects.toBeInstanceOf(Unreachable);
+  await expect(ask('/events', { signal: AbortSignal.abort(new Error('not wanted at all')) })).rejects.toThrow(
+    'not wanted at all',
+  );
 });
 
 test('a connection is handed over, with its kind, both ways, and half closed', async () => {

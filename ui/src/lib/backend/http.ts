@@ -22,7 +22,9 @@ export class Http implements Backend {
     return answer?.headers.has(MARK) ?? false;
   }
 
-  async request({ method, path, headers, body, signal }: Request): Promise<Answer> {
+  async request(request: Request): Promise<Answer> {
+    if (isEndless(request)) return this.#follow(request);
+    const { method, path, headers, body, signal } = request;
     let answer: Response;
     try {
       answer = await fetch(`${this.#base}engine${path}`, {
@@ -46,7 +48,17 @@ export class Http implements Backend {
     };
   }
 
-  upgrade(request: Request): Promise<Upgrade> {
+  async upgrade(request: Request): Promise<Upgrade> {
+    const { socket, told, output } = await this.#open(request, {});
+    return upgradeOf(socket, told, output);
+  }
+
+  async #follow(request: Request): Promise<Answer> {
+    const { told, output } = await this.#open(request, { plain: true });
+    return { status: told.status, headers: told.headers, body: output };
+  }
+
+  #open(request: Request, more: { plain?: boolean }): Promise<Opened> {
     return new Promise((resolve, reject) => {
       if (request.signal?.aborted) return reject(request.signal.reason as Error);
       const socket = new WebSocket(`${this.#base.replace(/^http/, 'ws')}engine-upgrade`);
@@ -54,17 +66,21 @@ export class Http implements Backend {
       let head: Head | undefined;
       const output = outputOf(socket, request.signal);
       const aborted = () => {
+        // At once: the close of a WebSocket is a matter of both sides.
+        output.end(false);
         socket.close();
         reject(request.signal!.reason as Error);
       };
       request.signal?.addEventListener('abort', aborted, { once: true });
-      socket.addEventListener('open', () => void opening(request).then((text) => socket.send(text)));
+      socket.addEventListener('open', () => void opening(request, more).then((text) => socket.send(text)));
       socket.addEventListener('message', ({ data }: MessageEvent<string | ArrayBuffer>) => {
         if (typeof data !== 'string') return output.push(new Uint8Array(data));
         head = JSON.parse(data) as Head;
         if ('unreachable' in head) reject(new Unreachable(head.unreachable));
-        else resolve(upgradeOf(socket, head, output.stream));
+        else resolve({ socket, told: head, output: output.stream });
       });
+      // Says nothing that the close, which follows it, does not.
+      socket.addEventListener('error', () => undefined);
       socket.addEventListener('close', ({ code }) => {
         request.signal?.removeEventListener('abort', aborted);
         output.end(code === 1000);
@@ -74,6 +90,21 @@ export class Http implements Backend {
   }
 }
 
+/**
+ * Whether the engine answers until somebody goes. A browser has six connections to a server for all of its pages, which a few followed
+ * logs would hold for ever; WebSockets are not counted among them.
+ */
+function isEndless({ method, path }: Request): boolean {
+  if (method !== 'GET') return false;
+  const [place, query] = path.split('?', 2) as [string, string?];
+  const given = new URLSearchParams(query);
+  const says = (name: string, otherwise: string) => /^(1|true)$/i.test(given.get(name) ?? otherwise);
+  if (/^\/containers\/[^/]+\/logs$/.test(place)) return says('follow', '0');
+  if (/^\/containers\/[^/]+\/stats$/.test(place)) return says('stream', '1');
+  return place === '/events';
+}
+
+type Opened = { socket: WebSocket; told: Told; output: ReadableStream<Uint8Array> };
 type Told = { status: number; headers: Record<string, string>; upgraded: boolean };
 type Head = Told | { unreachable: string };
 
@@ -135,9 +166,9 @@ function outputOf(socket: WebSocket, signal: AbortSignal | undefined) {
   };
 }
 
-async function opening({ method, path, headers, body }: Request): Promise<string> {
+async function opening({ method, path, headers, body }: Request, more: { plain?: boolean }): Promise<string> {
   const text = body === undefined || typeof body === 'string' ? body : await new Response(body as BodyInit).text();
-  return JSON.stringify({ method, path, headers, body: text });
+  return JSON.stringify({ method, path, headers, body: text, ...more });
 }
 
 /** The words of the bridge. */
