@@ -2,12 +2,11 @@ import { expect, it } from 'vitest';
 import { scene } from '$lib/backend/fake/scenes';
 import * as volumes from '$lib/api/volumes';
 import { keep } from '$features/volumes/keeper';
-import type { Desk } from './actions';
 import { stopped } from './prune';
 
 it('leaves out what only reads a volume for a page', async () => {
   const backend = scene('busy');
-  const desk = { backend } as Desk;
+  const desk = { backend };
   const before = (await stopped(desk)).map(({ row }) => row.id);
   expect(before.length).toBeGreaterThan(0);
   await volumes.create(backend, { Name: 'data' });

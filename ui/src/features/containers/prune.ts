@@ -10,7 +10,7 @@ import { isStopped, row, type Row } from './rows';
 export type Stopped = { row: Row; size: number };
 
 /** The stopped containers with what each has written, the largest first; not those that pages read a volume with just now. */
-export async function stopped(desk: Desk): Promise<Stopped[]> {
+export async function stopped(desk: Pick<Desk, 'backend'>): Promise<Stopped[]> {
   const found = await containers.list(desk.backend, {
     all: true,
     size: true,
