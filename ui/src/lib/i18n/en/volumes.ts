@@ -136,6 +136,8 @@ export const volumes = {
     download: (name: string) => `Download ${name}`,
     downloading: (name: string) => `download ${name}`,
     special: (name: string) => `${name} is no file and no folder`,
+    outside: (path: string) => `${path} leads out of the volume. What is there is not part of it.`,
+    circle: 'The link leads round in a circle.',
     incomplete: 'Not all of the folder is shown',
     incompleteText: (size: string) => `The engine sends a whole tree for a list; this was given up after ${size}.`,
     further: 'Look further',

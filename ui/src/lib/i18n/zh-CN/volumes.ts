@@ -137,6 +137,8 @@ export const volumes: Messages['volumes'] = {
     download: (name) => `下载 ${name}`,
     downloading: (name) => `下载 ${name}`,
     special: (name) => `${name} 既不是文件也不是文件夹`,
+    outside: (path) => `${path} 指向卷之外，那里的内容不属于此卷。`,
+    circle: '该链接循环指向自身。',
     incomplete: '未显示文件夹的全部内容',
     incompleteText: (size) => `引擎会为列表发送整个目录树；读取 ${size} 后已停止。`,
     further: '继续读取',
