@@ -32,11 +32,9 @@ export const networks = {
   failed: 'The networks could not be listed',
   older: 'What you see was listed before.',
   retry: 'Try again',
-  noAddresses: 'no addresses',
 
   open: 'Open',
   create: 'Create a network',
-  createShort: 'Create',
   remove: 'Remove',
   removing: (name: string) => `remove the network ${name}`,
   removed: (name: string) => `Removed ${name}`,
@@ -49,7 +47,6 @@ export const networks = {
   removeLine: (name: string, containers: string) => `${name}, with ${containers} on it`,
   runs: (name: string) => `${name}, which runs`,
   stopped: (name: string) => `${name}, which is stopped and cannot start until it is disconnected`,
-  builtinStays: 'Networks of the engine itself cannot be removed.',
   selected: (n: number) => (n === 1 ? '1 selected' : `${n} selected`),
 
   prune: 'Remove unused',

@@ -33,11 +33,9 @@ export const networks: Messages['networks'] = {
   failed: '无法列出网络',
   older: '当前显示的是之前的列表。',
   retry: '重试',
-  noAddresses: '无地址',
 
   open: '打开',
   create: '创建网络',
-  createShort: '创建',
   remove: '删除',
   removing: (name) => `删除网络 ${name}`,
   removed: (name) => `已删除 ${name}`,
@@ -50,7 +48,6 @@ export const networks: Messages['networks'] = {
   removeLine: (name, containers) => `${name}，其中有 ${containers}`,
   runs: (name) => `${name}（正在运行）`,
   stopped: (name) => `${name}（已停止，在断开之前无法启动）`,
-  builtinStays: '引擎自带的网络不能删除。',
   selected: (n) => `已选择 ${n} 项`,
 
   prune: '清理未使用的网络',
