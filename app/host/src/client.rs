@@ -183,6 +183,13 @@ impl Client {
         self.ask(Method::GET, "/status", None::<()>).await
     }
 
+    /// The machine's status as it is now and each later one, for as long as the daemon lives; [`StatusStream::next`] ends with an
+    /// error or without, as the last status was settled.
+    pub async fn watch(&self) -> Result<StatusStream> {
+        let response = self.send(Outgoing::new(Method::GET, "/watch", None::<()>)?).await?;
+        Ok(StatusStream { body: response.into_body(), buffer: BytesMut::new(), settled: false })
+    }
+
     /// Starts the machine; the last status that comes is settled: running, or failed with its cause.
     pub async fn up(&self) -> Result<StatusStream> {
         self.progress("/up", None::<()>).await

@@ -62,6 +62,7 @@ async fn answer(request: Request<Incoming>, shared: Shared) -> Response<Body> {
     let result = match (method, path.as_str()) {
         (Method::GET, "/version") => json(&version(&shared)),
         (Method::GET, "/status") => json(&status(&shared).await),
+        (Method::GET, "/watch") => Ok(watch(&shared)),
         (Method::POST, "/up") => {
             // An address that this computer did not have when the daemon began it may have now. What fails is in the notes.
             let tcp = shared.tcp.clone();
@@ -146,9 +147,7 @@ fn progress(shared: &Shared, first: MachineStatus, mut status: watch::Receiver<M
             // What keeps docker's clients away matters only where there is a machine to reach.
             let there = matches!(machine.phase, Phase::Starting | Phase::Running | Phase::Failed);
             let now = if there { with_notes(&shared, machine.clone()).await } else { machine.clone() };
-            let mut line = serde_json::to_vec(&now).expect("a status has only string keys");
-            line.push(b'\n');
-            if to.send(Bytes::from(line)).await.is_err() || settled {
+            if to.send(line(&now)).await.is_err() || settled {
                 return;
             }
             match status.wait_for(|status| *status != machine).await {
@@ -158,6 +157,31 @@ fn progress(shared: &Shared, first: MachineStatus, mut status: watch::Receiver<M
         }
     });
     stream(lines, "application/x-ndjson")
+}
+
+/// The status of now and every later one, until the client has enough or the daemon ends.
+fn watch(shared: &Shared) -> Response<Body> {
+    let (shared, mut status) = (shared.clone(), shared.machine.status());
+    let (to, lines) = mpsc::channel(16);
+    tokio::spawn(async move {
+        loop {
+            let machine = status.borrow_and_update().clone();
+            if to.send(line(&with_notes(&shared, machine).await)).await.is_err() {
+                return;
+            }
+            tokio::select! {
+                changed = status.changed() => if changed.is_err() { return },
+                () = to.closed() => return,
+            }
+        }
+    });
+    stream(lines, "application/x-ndjson")
+}
+
+fn line(status: &MachineStatus) -> Bytes {
+    let mut line = serde_json::to_vec(status).expect("a status has only string keys");
+    line.push(b'\n');
+    line.into()
 }
 
 async fn reset_machine(request: Request<Incoming>, shared: &Shared) -> Result<Response<Body>> {

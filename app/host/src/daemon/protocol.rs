@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `GET /version` | [`DaemonVersion`] |
 //! | `GET /status` | [`DaemonStatus`] |
+//! | `GET /watch` | lines of [`crate::machine::MachineStatus`]: that of now, and each later one |
 //! | `POST /up`, `/down`, `/restart` | lines of [`crate::machine::MachineStatus`], the last one settled |
 //! | `POST /reset` with [`ResetRequest`] | the same |
 //! | `GET /settings` | list of [`crate::settings::Entry`] |
