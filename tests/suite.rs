@@ -31,9 +31,14 @@ pub(crate) fn in_machine(kind: Kind) -> bool {
     kind.is_machine()
 }
 
-/// In the long run (`cargo verify --all`) only, and over one link: what it carries is large.
+/// Whether this is the long run (`cargo verify --all`).
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("BERTH_TEST_ALL").is_some()
+}
+
+/// In the long run only, and over one link: what it carries is large.
 pub(crate) fn in_the_long_run(kind: Kind) -> bool {
-    std::env::var_os("BERTH_TEST_ALL").is_some() && kind != Kind::Serial
+    is_long() && kind != Kind::Serial
 }
 
 /// Lists functions of the module that calls it as cases.

@@ -62,6 +62,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("host", &["control"]),
         ("catalogue", &[]),
         ("cli", &["catalogue", "host"]),
+        ("desktop", &["host"]),
     ])
 }
 

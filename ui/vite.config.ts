@@ -5,7 +5,8 @@ import { bridge } from './dev/bridge';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-export default defineConfig({
+// `--mode window`: the pages that the desktop program carries, which have nothing of other backends in them.
+export default defineConfig(({ mode }) => ({
   plugins: [svelte(), bridge()],
   // Relative addresses: the window serves the pages from its own scheme.
   base: './',
@@ -14,7 +15,12 @@ export default defineConfig({
     // Under test too the pages are compiled for a browser. Elsewhere Vite's own conditions hold, which an empty list would take away.
     conditions: process.env.VITEST ? ['browser'] : undefined,
   },
-  build: { target: 'es2022', assetsInlineLimit: 0, sourcemap: false },
+  build: {
+    target: 'es2022',
+    assetsInlineLimit: 0,
+    sourcemap: false,
+    outDir: mode === 'window' ? 'dist-window' : 'dist',
+  },
   server: { host: '127.0.0.1', strictPort: true },
   preview: { host: '127.0.0.1', strictPort: true },
   test: {
@@ -30,4 +36,4 @@ export default defineConfig({
     // Tests read the colours; all other styles are nothing to them.
     css: { include: /theme\.css/ },
   },
-});
+}));

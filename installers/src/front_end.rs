@@ -48,8 +48,16 @@ impl FrontEnd {
     /// # Errors
     /// When one of them cannot be installed: which, and the installer's own words.
     pub fn prepare() -> io::Result<Self> {
-        needs::clients()?;
         needs::install_missing(BROWSER)?;
+        Self::to_build()
+    }
+
+    /// As [`FrontEnd::prepare`], without a browser: what builds the pages.
+    ///
+    /// # Errors
+    /// As [`FrontEnd::prepare`].
+    pub fn to_build() -> io::Result<Self> {
+        needs::clients()?;
         let front_end = Self { folder: crate::workspace().join("ui"), node: newer_node()? };
         front_end.packages()?;
         Ok(front_end)

@@ -4,6 +4,7 @@
 //! - [`needs`] is the table of what each command needs and why;
 //! - [`failures`] keeps what failed tests said;
 //! - [`front_end`] is what the window's pages need, and their checks and tests;
+//! - [`install`] builds programs and puts them where they are found, [`menu`] puts them into the desktop's menu;
 //! - [`reference`] is another engine to compare with;
 //! - [`step`] runs and reports the steps of the two commands `cargo quickstart` and `cargo verify`;
 //! - [`tally`] adds up what test runners print;
@@ -14,6 +15,8 @@
 pub mod debian;
 pub mod failures;
 pub mod front_end;
+pub mod install;
+pub mod menu;
 pub mod needs;
 pub mod reference;
 pub mod step;

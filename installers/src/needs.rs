@@ -30,6 +30,13 @@ pub const BUILD: &[Need] = &[
     need("ca-certificates", "the CA roots that ship with the guest"),
 ];
 
+/// Needed to build the window.
+pub const WINDOW: &[Need] = &[
+    need("pkg-config", "finds the libraries of the window"),
+    need("libwebkit2gtk-4.1-dev", "shows the pages in the window"),
+    need("libayatana-appindicator3-dev", "shows the tray"),
+];
+
 /// Needed by the test suites only.
 pub const TEST: &[Need] = &[
     need("busybox-static", "the root file system of test containers"),
@@ -44,6 +51,10 @@ pub const TEST: &[Need] = &[
     need("openssh-client", "reaches an engine over ssh, as docker does"),
     need("libwrap0", "a library of the SSH server that the tests start"),
     need("libc6-dev-i386", "a 32-bit program for the seccomp tests"),
+    need("xvfb", "a display for the window"),
+    need("dbus-daemon", "a session bus for the window and its tray"),
+    need("webkit2gtk-driver", "drives the window as a person would"),
+    need("x11-utils", "lists the windows of a display"),
     need("python3-venv", "a place for schemathesis, which makes up requests"),
 ];
 

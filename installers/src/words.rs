@@ -1,4 +1,4 @@
-//! The user's language, for `cargo quickstart`; `cargo verify`, a developer's tool, never asks for it and stays English.
+//! The user's language, for `cargo quickstart` and `cargo window`; `cargo verify`, a developer's tool, never asks for it and stays English.
 //!
 //! The sentences are written in English where they are said; their Chinese is in `locales/zh-CN.po`.
 
@@ -53,6 +53,8 @@ mod tests {
     fn said() -> BTreeSet<&'static str> {
         let sources = [
             include_str!("bin/quickstart.rs"),
+            include_str!("bin/window.rs"),
+            include_str!("install.rs"),
             include_str!("debian.rs"),
             include_str!("needs.rs"),
             include_str!("step.rs"),

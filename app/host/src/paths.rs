@@ -125,6 +125,14 @@ impl Paths {
     pub fn settings(&self) -> PathBuf {
         self.config.join("settings.toml")
     }
+    /// What the window's user chose for the window alone.
+    pub fn window_preferences(&self) -> PathBuf {
+        self.config.join("window.toml")
+    }
+    /// What a terminal program runs that takes files only.
+    pub fn terminal_script(&self) -> PathBuf {
+        self.runtime.join("berth.command")
+    }
     /// Held locked by whoever changes the settings, where folders have no locks.
     pub fn settings_lock(&self) -> PathBuf {
         self.config.join("settings.lock")

@@ -40,6 +40,7 @@ fn verify(tally: &mut Tally, failures: &mut Failures, all: bool) -> io::Result<(
     }
     let there = step("install what the tests need", || {
         needs::install_missing(needs::BUILD)?;
+        needs::install_missing(needs::WINDOW)?;
         needs::install_missing(needs::TEST)?;
         needs::clients()?;
         needs::qemu()?;
@@ -53,6 +54,8 @@ fn verify(tally: &mut Tally, failures: &mut Failures, all: bool) -> io::Result<(
         Ok(there)
     })?;
     let pages = step("install what the pages need", FrontEnd::prepare)?;
+    // The window's program has them in it.
+    check(tally, "pages: bundle of the window", &mut pages.npm(&["run", "--silent", "build:window"]))?;
     check(tally, "formatting", cargo().args(["fmt", "--all", "--check"]))?;
     check(
         tally,

@@ -144,6 +144,15 @@ pub fn in_path(name: &str) -> Option<PathBuf> {
         .find(|file| is_executable(file))
 }
 
+/// Writes a file that this user may run and nobody else may read.
+///
+/// # Errors
+/// As [`write_private`], or when it cannot be made executable.
+pub fn write_program(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_private(path, bytes)?;
+    platform::make_executable(path).map_err(Error::file("make executable", path))
+}
+
 /// Whether `file` is a program: a file that somebody may execute (on Windows any file).
 pub fn is_executable(file: &Path) -> bool {
     std::fs::metadata(file).is_ok_and(|metadata| metadata.is_file() && platform::may_be_executed(&metadata))

@@ -1,4 +1,5 @@
 import type { Backend } from './backend';
+import { desktopHost } from './desktop';
 import { Http } from './http';
 
 /**
@@ -8,6 +9,7 @@ import { Http } from './http';
  * `VITE_BACKEND=http` when the pages are built leaves the simulated engine out of the bundle.
  */
 export async function choose(): Promise<Backend> {
+  if (import.meta.env.MODE === 'window') return desktopHost().engine;
   const http = new Http();
   const scene = new URLSearchParams(location.search).get('scene');
   if (import.meta.env.VITE_BACKEND === 'http' || (scene === null && (await http.exists()))) return http;

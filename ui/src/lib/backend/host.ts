@@ -17,7 +17,21 @@ export interface Desktop {
   diagnose(): Promise<Diagnosis>;
   /** Opens the quickstart terminal: `berth terminal` in the user's own terminal program. */
   openTerminal(): Promise<void>;
+  preferences(): Promise<Preferences>;
+  /** Changes what is named; resolves with all of them as they are then. */
+  setPreferences(change: Partial<Preferences>): Promise<Preferences>;
 }
+
+/** What the user chose for the window; what concerns the machine is a setting of the daemon. */
+export type Preferences = {
+  /** The program stays in the tray when its window is closed. */
+  closeToTray: boolean;
+  /** Whether a container that fails and a disk that fills are told by the system's notifications. */
+  notifications: boolean;
+  /** The terminal program of the quickstart terminal, a name or a path; empty: the first one that is there. */
+  terminal: string;
+  startAtLogin: boolean;
+};
 
 /** What `berth diagnose` says (`app/host/src/diagnostics.rs`). */
 export type Diagnosis = {

@@ -101,6 +101,10 @@ pub(in crate::sys) fn is_private(path: &Path) -> io::Result<bool> {
     Ok(ours && metadata.mode() & 0o077 == 0)
 }
 
+pub(in crate::sys) fn make_executable(path: &Path) -> io::Result<()> {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
+}
+
 pub(in crate::sys) fn may_be_executed(metadata: &Metadata) -> bool {
     metadata.mode() & 0o111 != 0
 }

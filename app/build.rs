@@ -1,0 +1,34 @@
+//! Puts the pages' bundle and the window's rights into the program.
+
+use std::path::Path;
+
+/// Where `npm run build:window` puts the pages (`tauri.conf.json` names it too).
+const PAGES: &str = "../ui/dist-window";
+
+fn main() {
+    println!("cargo::rerun-if-changed={PAGES}");
+    if !Path::new(PAGES).join("index.html").is_file() {
+        println!(
+            "cargo::error=the window's pages are not built: run `npm ci && npm run build:window` in the folder ui"
+        );
+        return;
+    }
+    let commands = tauri_build::AppManifest::new().commands(&[
+        "request",
+        "upgrade",
+        "upload",
+        "answer",
+        "read",
+        "write",
+        "close_write",
+        "close",
+        "diagnose",
+        "preferences",
+        "set_preferences",
+        "open_terminal",
+        "open_link",
+    ]);
+    if let Err(error) = tauri_build::try_build(tauri_build::Attributes::new().app_manifest(commands)) {
+        println!("cargo::error={error:#}");
+    }
+}

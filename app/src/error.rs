@@ -1,0 +1,58 @@
+//! What the pages are told when something fails.
+
+use serde::Serialize;
+
+/// The kinds that pages tell apart, and the words for people.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// No engine answers: no machine, or a connection that broke off.
+    #[error("the engine does not answer: {0}")]
+    Unreachable(String),
+    #[error("stream {0} is closed")]
+    Closed(u32),
+    #[error(transparent)]
+    Host(#[from] host::Error),
+    #[error("a request from the page is not understood: {0}")]
+    Malformed(String),
+    #[error("`{0}` is no address that is opened from here")]
+    Address(String),
+    #[error("{}; `berth terminal` in any shell does the same", no_terminal(preferred))]
+    NoTerminal { preferred: String },
+    #[error("cannot change what is started at login: {0}")]
+    Autostart(String),
+    #[error("cannot start {program}: {source}")]
+    Program { program: String, source: std::io::Error },
+}
+
+/// On the wire: `{kind, message}`.
+#[derive(Serialize)]
+struct Told<'a> {
+    kind: &'a str,
+    message: String,
+}
+
+impl Serialize for Error {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let kind = match self {
+            Error::Unreachable(_) => "unreachable",
+            Error::Closed(_) => "closed",
+            Error::Host(_) => "host",
+            Error::Malformed(_) | Error::Address(_) => "refused",
+            Error::NoTerminal { .. } | Error::Autostart(_) | Error::Program { .. } => "program",
+        };
+        let message = match self {
+            Error::Host(error) => error.chain(),
+            other => other.to_string(),
+        };
+        Told { kind, message }.serialize(serializer)
+    }
+}
+
+fn no_terminal(preferred: &str) -> String {
+    match preferred {
+        "" => "no terminal program was found".to_owned(),
+        named => format!("the terminal program `{named}` was not found"),
+    }
+}
+
+pub(crate) type Result<T> = std::result::Result<T, Error>;

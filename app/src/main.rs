@@ -1,0 +1,102 @@
+//! `berth-desktop`: the window with the pages, and the tray.
+//!
+//! The pages are an ordinary client of the Docker Engine API and of the daemon; [`requests`] carries what they say to the two sockets as
+//! bytes. What they ask about this computer goes through [`diagnose`], [`open`] and [`preferences`]. Closing the window never stops a
+//! container: the machine is the daemon's.
+
+#![forbid(unsafe_code)]
+// A window of its own is all that it shows on Windows.
+#![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
+
+mod arguments;
+mod containers;
+mod daemon;
+mod diagnose;
+mod error;
+mod machine;
+mod notices;
+mod open;
+mod places;
+mod preferences;
+mod quit;
+mod requests;
+mod tray;
+mod window;
+mod words;
+
+use tauri::{AppHandle, Manager, RunEvent};
+
+use crate::arguments::Arguments;
+use crate::daemon::Daemon;
+use crate::requests::Streams;
+
+fn main() {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::INFO).init();
+    let built = tauri::Builder::default()
+        // First: a second start only brings the first one's window to the front.
+        .plugin(tauri_plugin_single_instance::init(|app, given, _| asked(app, &Arguments::of(&given))))
+        .plugin(tauri_plugin_autostart::Builder::new().args([arguments::HIDDEN]).build())
+        .manage(Streams::default())
+        .invoke_handler(tauri::generate_handler![
+            requests::request,
+            requests::upgrade,
+            requests::upload,
+            requests::answer,
+            requests::read,
+            requests::write,
+            requests::close_write,
+            requests::close,
+            diagnose::diagnose,
+            preferences::preferences,
+            preferences::set_preferences,
+            open::terminal::open_terminal,
+            open::open_link,
+        ])
+        .setup(|app| {
+            let daemon = Daemon::of_this_user()?;
+            app.manage(preferences::Kept::load(daemon.paths()));
+            app.manage(daemon);
+            begin(app.handle(), &Arguments::of_this_process())?;
+            Ok(())
+        })
+        .build(tauri::generate_context!());
+    match built {
+        Ok(app) => app.run(event),
+        Err(error) => {
+            tracing::error!(%error, "the window cannot be opened");
+            std::process::exit(1);
+        }
+    }
+}
+
+fn begin(app: &AppHandle, arguments: &Arguments) -> tauri::Result<()> {
+    machine::follow(app);
+    containers::follow(app);
+    tray::make(app)?;
+    notices::follow(app);
+    asked(app, arguments);
+    Ok(())
+}
+
+/// Does what somebody wants who started the program, be it for the second time.
+fn asked(app: &AppHandle, arguments: &Arguments) {
+    if arguments.terminal {
+        tray::open_terminal(app);
+    } else if !arguments.hidden {
+        window::show(app, arguments.place.clone());
+    }
+}
+
+fn event(app: &AppHandle, event: RunEvent) {
+    match event {
+        // The last window is gone: the tray stays, unless the user has it otherwise. Its own entry ends the program, with a code.
+        RunEvent::ExitRequested { code: None, api, .. } if preferences::stays(app) => api.prevent_exit(),
+        // The system hands a running program the links.
+        #[cfg(target_os = "macos")]
+        RunEvent::Opened { urls } => {
+            let links: Vec<String> = urls.iter().map(ToString::to_string).collect();
+            window::show(app, places::of(&links));
+        }
+        _ => {}
+    }
+}

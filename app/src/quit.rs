@@ -1,0 +1,52 @@
+//! The end of the program. What it leaves running is the user's choice.
+
+use host::machine::Phase;
+use rfd::{AsyncMessageDialog, MessageButtons, MessageDialogResult, MessageLevel};
+use tauri::{AppHandle, Manager};
+
+use crate::daemon::Daemon;
+use crate::machine::{self, Change, Watched};
+use crate::{window, words};
+
+/// Asks whether the machine goes on, if there is one, and ends the program.
+pub(crate) fn ask(app: &AppHandle) {
+    let phase = app.state::<Watched>().now().phase;
+    if !matches!(phase, Phase::Starting | Phase::Running) {
+        app.exit(0);
+        return;
+    }
+    let said = words::of_this_system();
+    let question = AsyncMessageDialog::new()
+        .set_level(MessageLevel::Info)
+        .set_title(said.quit)
+        .set_description(said.quit_text)
+        .set_buttons(MessageButtons::YesNoCancelCustom(
+            said.leave.to_owned(),
+            said.stop_and_quit.to_owned(),
+            said.cancel.to_owned(),
+        ))
+        .show();
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        // Some systems name the button by its place, others by its text.
+        match question.await {
+            MessageDialogResult::Yes => app.exit(0),
+            MessageDialogResult::No => stop(&app).await,
+            MessageDialogResult::Custom(text) if text == said.leave => app.exit(0),
+            MessageDialogResult::Custom(text) if text == said.stop_and_quit => stop(&app).await,
+            _ => {}
+        }
+    });
+}
+
+/// Stops the machine, then ends. A machine that does not stop keeps the program, which shows why.
+async fn stop(app: &AppHandle) {
+    let daemon = app.state::<Daemon>().inner().clone();
+    match machine::change(&daemon, Change::Down).await {
+        Ok(()) => app.exit(0),
+        Err(error) => {
+            tracing::error!(%error, "the machine did not stop");
+            window::show_from_anywhere(app, Some("#/machine".to_owned()));
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The pages' requests, carried to the sockets of engine and daemon; bodies are handed over in pieces, as the page asks for them.
+//!
+//! A page that reads slowly reads the engine slowly: nothing is gathered here. What a page leaves open is closed when it is loaded
+//! again or gone ([`Streams::clear`]).
+
+mod exchange;
+mod streams;
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use tauri::ipc::{InvokeBody, Response};
+use tauri::{State, Webview};
+
+use crate::daemon::Daemon;
+use crate::error::{Error, Result};
+pub(crate) use streams::Streams;
+
+/// Whose socket a request goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum To {
+    Engine,
+    /// The control socket (`host::daemon::protocol`).
+    Daemon,
+}
+
+/// A request's head; its body, if any, is the message's.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Head {
+    to: To,
+    method: String,
+    path: String,
+    #[serde(default)]
+    headers: HashMap<String, String>,
+}
+
+/// The head of an answer, and the number by which its body is read.
+#[derive(Debug, Serialize)]
+pub(crate) struct Answer {
+    status: u16,
+    headers: HashMap<String, String>,
+    stream: u32,
+    /// Whether `stream` is a connection that was handed over.
+    upgraded: bool,
+}
+
+/// So many pieces of a body may wait for the engine.
+const PIECES: usize = 2;
+
+/// The message's header that carries the request's head: the body is bytes.
+const HEAD: &str = "x-berth-request";
+
+#[tauri::command]
+pub(crate) async fn request(
+    daemon: State<'_, Daemon>,
+    streams: State<'_, Streams>,
+    message: tauri::ipc::Request<'_>,
+) -> Result<Answer> {
+    let answer = exchange::send(&daemon, head(&message)?, exchange::whole(body(&message))).await?;
+    let (parts, body) = answer.into_parts();
+    Ok(Answer::of(&parts, streams.add_body(body), false))
+}
+
+#[tauri::command]
+pub(crate) async fn upgrade(
+    daemon: State<'_, Daemon>,
+    streams: State<'_, Streams>,
+    message: tauri::ipc::Request<'_>,
+) -> Result<Answer> {
+    let answer = exchange::upgrade(&daemon, head(&message)?, exchange::whole(body(&message))).await?;
+    let (parts, carried) = answer;
+    Ok(match carried {
+        exchange::Carried::Body(body) => Answer::of(&parts, streams.add_body(body), false),
+        exchange::Carried::Connection(connection) => Answer::of(&parts, streams.add_connection(connection), true),
+    })
+}
+
+/// Begins a request whose body comes in pieces: `write` sends them, `close_write` ends it, `answer` waits for the
+/// answer, which may come earlier.
+#[tauri::command]
+pub(crate) fn upload(daemon: State<'_, Daemon>, streams: State<'_, Streams>, head: Head) -> u32 {
+    let (pieces, body) = tokio::sync::mpsc::channel(PIECES);
+    let daemon = daemon.inner().clone();
+    let answer =
+        tauri::async_runtime::spawn(async move { exchange::send(&daemon, head, exchange::pieces(body)).await });
+    streams.add_upload(pieces, answer)
+}
+
+#[tauri::command]
+pub(crate) async fn answer(streams: State<'_, Streams>, stream: u32) -> Result<Answer> {
+    let parts = streams.answer(stream).await?;
+    Ok(Answer::of(&parts, stream, false))
+}
+
+/// The next bytes of a stream; none when it has ended, and it is forgotten then.
+#[tauri::command]
+pub(crate) async fn read(streams: State<'_, Streams>, stream: u32) -> Result<Response> {
+    Ok(Response::new(streams.read(stream).await?))
+}
+
+/// The bytes of the message go into the connection that its header names.
+#[tauri::command]
+pub(crate) async fn write(streams: State<'_, Streams>, message: tauri::ipc::Request<'_>) -> Result<()> {
+    let number = message.headers().get("x-berth-stream").and_then(|value| value.to_str().ok()?.parse().ok());
+    let number = number.ok_or_else(|| Error::Malformed("no stream".to_owned()))?;
+    streams.write(number, body(&message)).await
+}
+
+#[tauri::command]
+pub(crate) async fn close_write(streams: State<'_, Streams>, stream: u32) -> Result<()> {
+    streams.close_write(stream).await
+}
+
+#[tauri::command]
+pub(crate) fn close(streams: State<'_, Streams>, _webview: Webview, stream: u32) {
+    streams.close(stream);
+}
+
+/// A request of the program's own to the engine.
+///
+/// # Errors
+/// [`Error::Unreachable`] when there is no engine, or it refuses.
+pub(crate) async fn get(daemon: &Daemon, path: &str) -> Result<hyper::body::Incoming> {
+    let head = Head { to: To::Engine, method: "GET".to_owned(), path: path.to_owned(), headers: HashMap::new() };
+    let answer = exchange::send(daemon, head, exchange::whole(bytes::Bytes::new())).await?;
+    if !answer.status().is_success() {
+        return Err(Error::Unreachable(format!("{path} was answered with {}", answer.status())));
+    }
+    Ok(answer.into_body())
+}
+
+impl Answer {
+    fn of(parts: &hyper::http::response::Parts, stream: u32, upgraded: bool) -> Answer {
+        let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers = parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
+        Answer { status: parts.status.as_u16(), headers, stream, upgraded }
+    }
+}
+
+fn head(message: &tauri::ipc::Request<'_>) -> Result<Head> {
+    let text = message.headers().get(HEAD).ok_or_else(|| Error::Malformed(format!("no {HEAD}")))?;
+    serde_json::from_slice(text.as_bytes()).map_err(|error| Error::Malformed(error.to_string()))
+}
+
+fn body(message: &tauri::ipc::Request<'_>) -> bytes::Bytes {
+    match message.body() {
+        InvokeBody::Raw(bytes) => bytes.clone().into(),
+        // A message without bytes has an empty object.
+        InvokeBody::Json(_) => bytes::Bytes::new(),
+    }
+}

@@ -1,0 +1,138 @@
+//! The tray: what the machine is doing, and what one does most.
+
+use tauri::menu::{Menu, MenuBuilder, MenuEvent, MenuItem, MenuItemBuilder, Submenu, SubmenuBuilder};
+use tauri::tray::TrayIconBuilder;
+use tauri::{AppHandle, Manager, Wry};
+
+use host::machine::Phase;
+
+use crate::containers::{Containers, Running};
+use crate::daemon::Daemon;
+use crate::machine::{self, Change, Watched};
+use crate::preferences::Kept;
+use crate::words::Words;
+use crate::{open, quit, window, words};
+
+/// So many running containers are named; the window has them all.
+const SHOWN: usize = 10;
+
+/// Before the identifier of a container, in that of its entry.
+const CONTAINER: &str = "container ";
+
+/// The entries whose text or state follows the machine.
+struct Entries {
+    state: MenuItem<Wry>,
+    containers: Submenu<Wry>,
+    start: MenuItem<Wry>,
+    stop: MenuItem<Wry>,
+}
+
+pub(crate) fn make(app: &AppHandle) -> tauri::Result<()> {
+    let said = words::of_this_system();
+    let entry = |id: &str, text: &str| MenuItemBuilder::with_id(id, text).build(app);
+    let entries = Entries {
+        state: MenuItemBuilder::with_id("state", said.stopped).enabled(false).build(app)?,
+        containers: SubmenuBuilder::new(app, said.containers).enabled(false).build()?,
+        start: entry("start", said.start)?,
+        stop: entry("stop", said.stop)?,
+    };
+    let menu: Menu<Wry> = MenuBuilder::new(app)
+        .item(&entries.state)
+        .item(&entries.containers)
+        .separator()
+        .item(&entry("open", said.open)?)
+        .item(&entry("terminal", said.terminal)?)
+        .separator()
+        .items(&[&entries.start, &entries.stop])
+        .separator()
+        .item(&entry("quit", said.quit)?)
+        .build()?;
+    let mut tray = TrayIconBuilder::with_id("tray").menu(&menu).tooltip("Berth").on_menu_event(chosen);
+    if let Some(icon) = app.default_window_icon() {
+        tray = tray.icon(icon.clone());
+    }
+    let tray = tray.build(app)?;
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        let mut machine = app.state::<Watched>().subscribe();
+        let mut containers = app.state::<Containers>().running();
+        loop {
+            let phase = machine.borrow_and_update().phase;
+            let running = containers.borrow_and_update().clone();
+            // A tray that is gone has nothing to show it.
+            let _ = tray.set_tooltip(Some(format!("Berth: {}", said.state(phase))));
+            let _ = entries.show(&app, phase, &running, said);
+            let changed = tokio::select! {
+                changed = machine.changed() => changed,
+                changed = containers.changed() => changed,
+            };
+            if changed.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(())
+}
+
+impl Entries {
+    fn show(&self, app: &AppHandle, phase: Phase, running: &[Running], said: &Words) -> tauri::Result<()> {
+        self.state.set_text(said.state(phase))?;
+        self.start.set_enabled(matches!(phase, Phase::Stopped | Phase::Failed))?;
+        self.stop.set_enabled(matches!(phase, Phase::Running | Phase::Starting))?;
+        for item in self.containers.items()? {
+            if let Some(item) = item.as_menuitem() {
+                self.containers.remove(item)?;
+            }
+        }
+        self.containers.set_enabled(phase == Phase::Running)?;
+        if running.is_empty() {
+            let none = MenuItemBuilder::new(said.no_containers).enabled(false).build(app)?;
+            return self.containers.append(&none);
+        }
+        for container in running.iter().take(SHOWN) {
+            let id = format!("{CONTAINER}{}", container.id);
+            self.containers.append(&MenuItemBuilder::with_id(id, container.name()).build(app)?)?;
+        }
+        if running.len() > SHOWN {
+            let more = (said.more)(running.len() - SHOWN);
+            self.containers.append(&MenuItemBuilder::with_id("containers", more).build(app)?)?;
+        }
+        Ok(())
+    }
+}
+
+fn chosen(app: &AppHandle, event: MenuEvent) {
+    match event.id().as_ref() {
+        "open" => window::show(app, None),
+        "containers" => window::show(app, Some("#/containers".to_owned())),
+        "terminal" => open_terminal(app),
+        "start" => change(app, Change::Up),
+        "stop" => change(app, Change::Down),
+        "quit" => quit::ask(app),
+        other => {
+            if let Some(id) = other.strip_prefix(CONTAINER) {
+                window::show(app, Some(format!("#/containers/{id}")));
+            }
+        }
+    }
+}
+
+/// The quickstart terminal; the window when there is none, whose page has the button that says why.
+pub(crate) fn open_terminal(app: &AppHandle) {
+    if let Err(error) = open::quickstart(&app.state::<Daemon>(), &app.state::<Kept>()) {
+        tracing::error!(%error, "no terminal");
+        window::show(app, Some("#/troubleshooting".to_owned()));
+    }
+}
+
+/// What goes wrong is in the machine's own status, which the window shows.
+fn change(app: &AppHandle, change: Change) {
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        let daemon = app.state::<Daemon>().inner().clone();
+        if let Err(error) = machine::change(&daemon, change).await {
+            tracing::error!(%error, "the machine was not changed");
+            window::show_from_anywhere(&app, Some("#/machine".to_owned()));
+        }
+    });
+}

@@ -1,0 +1,103 @@
+//! The window over a native engine: what the program carries between pages and engine.
+
+use anyhow::ensure;
+use serde_json::json;
+use tests::berth::Berth;
+use tests::engine::{Engine, Kind};
+
+use crate::desk::Desk;
+use crate::view::View;
+use crate::with_window;
+
+type Result = anyhow::Result<()>;
+
+fn over_an_engine(case: impl FnOnce(&Desk, &View, &Engine) -> Result) -> Result {
+    let engine = Engine::start(Kind::Native)?;
+    // The engine's socket lies where the daemon's would.
+    let berth = Berth::new(Some(engine.docker.host()))?;
+    let home = berth.home().display().to_string();
+    with_window(&[("BERTH_HOME", home)], &["berth://containers"], |desk, view| case(desk, view, &engine))
+}
+
+pub(crate) fn lists_logs_and_terminal() -> Result {
+    over_an_engine(|_, view, engine| {
+        view.see("No containers")?;
+        engine.docker.ok(&[
+            "run",
+            "-d",
+            "--init",
+            "--name",
+            "talks",
+            "busybox",
+            "sh",
+            "-c",
+            "echo said at once; sleep 1000",
+        ])?;
+        view.click("talks")?;
+        view.see("said at once")?;
+        view.click("Terminal")?;
+        // What is echoed is not what is printed.
+        view.keys(".xterm-helper-textarea", "echo $((6 * 7))-seen\n")?;
+        view.until("the command's output", || {
+            let rows = view.run("return document.querySelector('.xterm-rows')?.innerText ?? ''", vec![])?;
+            Ok(rows.as_str().is_some_and(|rows| rows.contains("42-seen")).then_some(()))
+        })?;
+        engine.docker.ok(&["rm", "-f", "talks"])?;
+        view.see("no longer there").or_else(|_| view.see("removed"))
+    })
+}
+
+/// More than one piece each way, and not a multiple of one.
+const LENGTH: usize = 5 * 1024 * 1024 + 4321;
+
+/// A body goes in pieces and comes in pieces, and is what it was.
+pub(crate) fn large_files_both_ways() -> Result {
+    over_an_engine(|_, view, engine| {
+        engine.docker.ok(&["create", "--name", "holds", "busybox"])?;
+        view.see("holds")?;
+        let told = view.wait_for(CARRY, vec![json!(LENGTH)])?;
+        ensure!(told == json!({ "put": 200, "same": true, "refused": 404 }), "{told}");
+        Ok(())
+    })
+}
+
+/// Through the very commands that the pages use: a tar with one file goes up, and comes back the same.
+const CARRY: &str = r"
+const { invoke } = window.__TAURI_INTERNALS__;
+const length = arguments[0];
+const file = new Uint8Array(length).map((_, at) => (at * 31 + (at >> 8)) & 255);
+const header = new Uint8Array(512);
+const put = (at, text) => header.set(new TextEncoder().encode(text), at);
+put(0, 'file'); put(100, '0000644\0'); put(108, '0000000\0'); put(116, '0000000\0');
+put(124, length.toString(8).padStart(11, '0') + '\0'); put(136, '00000000000\0'); put(148, '        '); put(156, '0');
+put(257, 'ustar\0' + '00');
+put(148, header.reduce((sum, byte) => sum + byte, 0).toString(8).padStart(6, '0') + '\0 ');
+const tar = new Uint8Array(512 + Math.ceil(length / 512) * 512 + 1024);
+tar.set(header); tar.set(file, 512);
+const send = async (path) => {
+  const head = { to: 'engine', method: 'PUT', path, headers: { 'content-type': 'application/x-tar' } };
+  const stream = await invoke('upload', { head });
+  const answer = invoke('answer', { stream });
+  try {
+    for (let at = 0; at < tar.length; at += 1 << 20)
+      await invoke('write', tar.slice(at, at + (1 << 20)), { headers: { 'x-berth-stream': String(stream) } });
+    await invoke('close_write', { stream });
+  } catch { /* Why is in the answer. */ }
+  return (await answer).status;
+};
+const status = await send('/containers/holds/archive?path=/tmp');
+const refused = await send('/containers/nobody/archive?path=/tmp');
+const head = { to: 'engine', method: 'GET', path: '/containers/holds/archive?path=/tmp/file', headers: {} };
+const answer = await invoke('request', new Uint8Array(), { headers: { 'x-berth-request': JSON.stringify(head) } });
+const pieces = [];
+for (;;) {
+  const piece = new Uint8Array(await invoke('read', { stream: answer.stream }));
+  if (piece.length === 0) break;
+  pieces.push(...piece.length > 65536 ? [piece] : [piece]);
+}
+const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+let at = 0;
+for (const piece of pieces) { all.set(piece, at); at += piece.length; }
+const back = all.subarray(512, 512 + length);
+return { put: status, same: back.length === length && back.every((byte, at) => byte === file[at]), refused };
+";

@@ -1,0 +1,64 @@
+//! The desktop program itself: a real window on a display of its own, driven as a person would, over a native engine and over a machine.
+//!
+//! `cargo test -p tests --test window -- life`. A case that fails leaves a picture of the window in the folder that `BERTH_TEST_PICTURES`
+//! names.
+
+mod carries;
+mod desk;
+mod life;
+mod outside;
+mod panel;
+mod tray;
+mod view;
+
+use anyhow::Context;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use crate::desk::Desk;
+use crate::view::View;
+
+type Case = fn() -> anyhow::Result<()>;
+
+fn main() -> std::process::ExitCode {
+    // One window at a time: two of them on two processors wait for each other.
+    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+    if !arguments.list
+        && let Err(error) = tests::sandbox::enter()
+    {
+        eprintln!("the window's suite needs root for a network of its own: {error:#}");
+        return std::process::ExitCode::FAILURE;
+    }
+    let cases: [(&str, Case); 7] = [
+        ("carries::lists_logs_and_terminal", carries::lists_logs_and_terminal),
+        ("carries::large_files_both_ways", carries::large_files_both_ways),
+        ("outside::shows_nothing_from_elsewhere", outside::shows_nothing_from_elsewhere),
+        ("outside::is_one_window", outside::is_one_window),
+        ("outside::preferences_and_terminal", outside::preferences_and_terminal),
+        ("tray::says_and_does", tray::says_and_does),
+        ("life::from_nothing_to_a_terminal_and_back", life::from_nothing_to_a_terminal_and_back),
+    ];
+    let trials =
+        cases.map(|(name, case)| Trial::test(name, move || case().map_err(|error| Failed::from(format!("{error:#}")))));
+    let conclusion = libtest_mimic::run(&arguments, trials.into());
+    if conclusion.has_failed() { std::process::ExitCode::FAILURE } else { std::process::ExitCode::SUCCESS }
+}
+
+/// Opens a window on a desk of its own and does the case; what fails is told with the program's log, and pictured.
+fn with_window(
+    environment: &[(&'static str, String)],
+    arguments: &[&str],
+    case: impl FnOnce(&Desk, &View) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let desk = Desk::start(environment)?;
+    let view = View::open(&desk, arguments).with_context(|| desk.log())?;
+    case(&desk, &view).map_err(|error| {
+        if let Some(folder) = std::env::var_os("BERTH_TEST_PICTURES")
+            && let Ok(picture) = view.picture()
+        {
+            // The case has failed already; a picture that cannot be kept changes nothing.
+            let _ = std::fs::write(std::path::Path::new(&folder).join("window.png"), picture);
+        }
+        error.context(format!("the window's program said:\n{}", desk.log()))
+    })?;
+    view.close()
+}

@@ -1,0 +1,110 @@
+//! The window and what is around it: other sites, a second start, links, the user's own programs.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use anyhow::ensure;
+use serde_json::json;
+use tests::berth::Berth;
+use tests::limit;
+use tests::wait::until;
+
+use crate::desk::Desk;
+use crate::view::View;
+use crate::with_window;
+
+type Result = anyhow::Result<()>;
+
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// With folders of its own, and neither daemon nor engine.
+fn alone(arguments: &[&str], case: impl FnOnce(&Desk, &View) -> Result) -> Result {
+    let berth = Berth::new(None)?;
+    with_window(&[("BERTH_HOME", berth.home().display().to_string())], arguments, case)?;
+    // The daemon that the window may have started.
+    let _ = berth.run(&["machine", "quit"])?;
+    Ok(())
+}
+
+pub(crate) fn shows_nothing_from_elsewhere() -> Result {
+    let elsewhere = TcpListener::bind("127.0.0.1:0")?;
+    let address = format!("http://{}/", elsewhere.local_addr()?);
+    elsewhere.set_nonblocking(true)?;
+    alone(&["berth://settings"], |desk, view| {
+        view.see("Settings")?;
+        let told = view
+            .wait_for("return await fetch(arguments[0]).then(() => 'came', () => 'kept out')", vec![json!(address)])?;
+        ensure!(told == "kept out", "{told}");
+        let told = view.wait_for(
+            "const image = new Image(); \
+             const ends = new Promise((end) => { image.onload = () => end('came'); image.onerror = () => end('kept out'); }); \
+             image.src = arguments[0]; return await ends",
+            vec![json!(address)],
+        )?;
+        ensure!(told == "kept out", "{told}");
+        let told = view.wait_for("return typeof eval === 'function' ? (() => { try { return eval('1') } catch { return 'kept out' } })() : 'none'", vec![])?;
+        ensure!(told == "kept out", "the policy lets text be run as code: {told}");
+        // A link opens in the user's browser, and the window stays what it is.
+        view.run("location.href = arguments[0]", vec![json!(format!("{address}followed"))])?;
+        view.run("window.open(arguments[0])", vec![json!(format!("{address}opened"))])?;
+        let wanted = [format!("{address}followed"), format!("{address}opened")];
+        until("the browser's start", LIMIT, || {
+            let opened = desk.opened("xdg-open");
+            wanted.iter().all(|one| opened.contains(one)).then_some(())
+        })?;
+        view.see("Settings")?;
+        view.run("location.href = 'file:///etc/passwd'", vec![])?;
+        view.see("Settings")?;
+        ensure!(desk.opened("xdg-open").len() == 2, "{:?}", desk.opened("xdg-open"));
+        ensure!(elsewhere.accept().is_err(), "the window spoke to another server");
+        Ok(())
+    })
+}
+
+pub(crate) fn is_one_window() -> Result {
+    alone(&["berth://settings"], |desk, view| {
+        view.see("Settings")?;
+        let second = limit::output(&mut desk.another(&["berth://images"])?)?;
+        ensure!(second.status.success(), "{second:?}");
+        view.until("the link's place", || Ok((view.place()? == "#/images").then_some(())))?;
+        // A link that names nothing changes nothing.
+        let third = limit::output(&mut desk.another(&["berth://images/<script>"])?)?;
+        ensure!(third.status.success(), "{third:?}");
+        ensure!(view.place()? == "#/images", "{}", view.place()?);
+        Ok(())
+    })
+}
+
+pub(crate) fn preferences_and_terminal() -> Result {
+    alone(&["berth://settings"], |desk, view| {
+        view.see("Settings")?;
+        let invoke = "return await window.__TAURI_INTERNALS__.invoke(arguments[0], arguments[1])";
+        let first = view.wait_for(invoke, vec![json!("preferences"), json!({})])?;
+        ensure!(
+            first == json!({ "close_to_tray": true, "notifications": true, "terminal": "", "start_at_login": false }),
+            "{first}"
+        );
+        let entries = desk.home().join("home/.config/autostart");
+        let change = |change: serde_json::Value| {
+            view.wait_for(invoke, vec![json!("set_preferences"), json!({ "change": change })])
+        };
+        let on = change(json!({ "start_at_login": true }))?;
+        ensure!(on["start_at_login"] == true, "{on}");
+        let entry = std::fs::read_dir(&entries)?.next().expect("an entry was made")?.path();
+        let text = std::fs::read_to_string(&entry)?;
+        ensure!(text.contains("--hidden"), "{text}");
+        let off = change(json!({ "start_at_login": false }))?;
+        ensure!(off["start_at_login"] == false && !entry.exists(), "{off}");
+        view.wait_for(invoke, vec![json!("open_terminal"), json!({})])?;
+        until("the terminal's start", LIMIT, || (!desk.opened("xdg-terminal-exec").is_empty()).then_some(()))?;
+        let opened = desk.opened("xdg-terminal-exec");
+        ensure!(opened.len() == 1 && opened[0].ends_with("/berth terminal"), "{opened:?}");
+        change(json!({ "terminal": "no-such-terminal" }))?;
+        let refused = view.wait_for(
+            "return await window.__TAURI_INTERNALS__.invoke('open_terminal').then(() => 'opened', (error) => error.message)",
+            vec![],
+        )?;
+        ensure!(refused.as_str().is_some_and(|words| words.contains("`no-such-terminal` was not found")), "{refused}");
+        Ok(())
+    })
+}

@@ -1,0 +1,168 @@
+//! The window as a person has it: what it shows, what is clicked and typed.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use fantoccini::elements::Element;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use crate::desk::{Desk, window};
+
+/// More than anything takes that a case waits for, a boot under emulation included.
+const LIMIT: Duration = Duration::from_secs(300);
+
+pub(crate) struct View {
+    runtime: Runtime,
+    client: Client,
+}
+
+impl View {
+    /// Opens the window.
+    ///
+    /// # Errors
+    /// When it does not open.
+    pub(crate) fn open(desk: &Desk, arguments: &[&str]) -> anyhow::Result<View> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let options = json!({ "binary": window()?, "args": arguments });
+        let capabilities = serde_json::Map::from_iter([("webkitgtk:browserOptions".to_owned(), options)]);
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        builder.capabilities(capabilities);
+        let client = runtime.block_on(builder.connect(&desk.driver())).context("opening the window")?;
+        Ok(View { runtime, client })
+    }
+
+    /// Waits until something visible has this text, and gives it.
+    ///
+    /// # Errors
+    /// When it does not come: what the page shows instead.
+    pub(crate) fn see(&self, text: &str) -> anyhow::Result<()> {
+        self.until(&format!("{text:?}"), || Ok(self.text()?.contains(text).then_some(())))
+    }
+
+    /// Waits until nothing visible has this text.
+    pub(crate) fn see_no_more(&self, text: &str) -> anyhow::Result<()> {
+        self.until(&format!("no {text:?}"), || Ok((!self.text()?.contains(text)).then_some(())))
+    }
+
+    /// All that the page shows.
+    pub(crate) fn text(&self) -> anyhow::Result<String> {
+        let text = self.run("return document.body.innerText", vec![])?;
+        Ok(text.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Clicks the button, link, tab or entry of this name, once it can be.
+    pub(crate) fn click(&self, name: &str) -> anyhow::Result<()> {
+        self.until(&format!("a way to press {name:?}"), || {
+            let Some(element) = self.find(&pressed(name))? else { return Ok(None) };
+            Ok(self.runtime.block_on(element.click()).is_ok().then_some(()))
+        })
+    }
+
+    /// Types into the field of this label, in place of what was there.
+    pub(crate) fn fill(&self, label: &str, text: &str) -> anyhow::Result<()> {
+        let path = format!(
+            "//*[self::input or self::textarea][@id=//label[contains(normalize-space(), {0})]/@for or @aria-label={0}]",
+            quoted(label)
+        );
+        let element = self.until(&format!("a field {label:?}"), || self.find(&path))?;
+        self.runtime.block_on(async {
+            element.clear().await?;
+            element.send_keys(text).await
+        })?;
+        Ok(())
+    }
+
+    /// Types as the keyboard does, to whatever has the focus.
+    pub(crate) fn keys(&self, selector: &str, text: &str) -> anyhow::Result<()> {
+        let element =
+            self.until(selector, || Ok(self.runtime.block_on(self.client.find(Locator::Css(selector))).ok()))?;
+        self.runtime.block_on(element.send_keys(text))?;
+        Ok(())
+    }
+
+    /// Goes to a place of the pages.
+    pub(crate) fn go(&self, place: &str) -> anyhow::Result<()> {
+        self.run("location.hash = arguments[0]", vec![json!(place)]).map(drop)
+    }
+
+    pub(crate) fn place(&self) -> anyhow::Result<String> {
+        Ok(self.run("return location.hash", vec![])?.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Runs a function's body in the page; its value.
+    pub(crate) fn run(&self, script: &str, arguments: Vec<Value>) -> anyhow::Result<Value> {
+        Ok(self.runtime.block_on(self.client.execute(script, arguments))?)
+    }
+
+    /// The same for a body that has `await`.
+    pub(crate) fn wait_for(&self, script: &str, arguments: Vec<Value>) -> anyhow::Result<Value> {
+        let wrapped = format!(
+            "const done = arguments[arguments.length - 1]; const given = [...arguments].slice(0, -1); \
+             (async (...arguments) => {{ {script} }})(...given).then(done, (error) => done({{ failed: String(error) }}))"
+        );
+        Ok(self.runtime.block_on(self.client.execute_async(&wrapped, arguments))?)
+    }
+
+    /// A picture of the window, as PNG.
+    pub(crate) fn picture(&self) -> anyhow::Result<Vec<u8>> {
+        Ok(self.runtime.block_on(self.client.screenshot())?)
+    }
+
+    /// Closes the window's session, and with it the program.
+    pub(crate) fn close(self) -> anyhow::Result<()> {
+        Ok(self.runtime.block_on(self.client.close())?)
+    }
+
+    /// Asks again until there is an answer.
+    pub(crate) fn until<T>(
+        &self,
+        what: &str,
+        mut probe: impl FnMut() -> anyhow::Result<Option<T>>,
+    ) -> anyhow::Result<T> {
+        let begun = Instant::now();
+        loop {
+            if let Some(value) = probe()? {
+                return Ok(value);
+            }
+            if begun.elapsed() > LIMIT {
+                bail!(
+                    "there is no {what} after {} s; the page at {} shows:\n{}",
+                    LIMIT.as_secs(),
+                    self.place()?,
+                    self.text()?
+                );
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The first visible element that the path leads to.
+    fn find(&self, path: &str) -> anyhow::Result<Option<Element>> {
+        self.runtime.block_on(async {
+            for element in self.client.find_all(Locator::XPath(path)).await? {
+                // One that went meanwhile is not shown.
+                if element.is_displayed().await.unwrap_or(false) {
+                    return Ok(Some(element));
+                }
+            }
+            Ok(None)
+        })
+    }
+}
+
+/// What can be pressed and has this name.
+fn pressed(name: &str) -> String {
+    let name = quoted(name);
+    format!(
+        "//*[self::button or self::a or @role='tab' or @role='menuitem' or @role='option'][not(@disabled)]\
+         [normalize-space()={name} or @aria-label={name}]"
+    )
+}
+
+/// As a string of XPath 1.0, which has no escapes.
+fn quoted(text: &str) -> String {
+    if text.contains('\'') { format!("\"{text}\"") } else { format!("'{text}'") }
+}

@@ -1,0 +1,133 @@
+import { invoke } from '@tauri-apps/api/core';
+import { type Answer, type Backend, type Duplex, type Request, Unreachable, type Upgrade } from './backend';
+
+/** How pages within the window reach engine and daemon. The commands are those of `app/src/requests`. */
+type To = 'engine' | 'daemon';
+
+type Head = { status: number; headers: Record<string, string>; stream: number; upgraded: boolean };
+
+const MULTIPLEXED = 'application/vnd.docker.multiplexed-stream';
+
+/** Larger bodies are sent in pieces of this, each when the engine has taken the one before it. */
+const PIECE = 1 << 20;
+
+/** The program around the pages carries their requests to one of its two sockets. */
+export class Tauri implements Backend {
+  readonly #to: To;
+
+  constructor(to: To) {
+    this.#to = to;
+  }
+
+  async request(request: Request): Promise<Answer> {
+    const large = request.body instanceof Blob && request.body.size > PIECE;
+    const head = large ? await upload(this.#to, request, request.body as Blob) : await ask('request', this.#to, request);
+    return answerOf(head, request.signal);
+  }
+
+  async upgrade(request: Request): Promise<Upgrade> {
+    const head = await ask('upgrade', this.#to, request);
+    if (!head.upgraded) return { answer: answerOf(head, request.signal) };
+    return { duplex: duplexOf(head, request.signal) };
+  }
+}
+
+async function ask(command: 'request' | 'upgrade', to: To, request: Request): Promise<Head> {
+  request.signal?.throwIfAborted();
+  const head = await told<Head>(command, await bytesOf(request.body), { 'x-berth-request': headOf(to, request) });
+  if (request.signal?.aborted) {
+    void invoke('close', { stream: head.stream });
+    request.signal.throwIfAborted();
+  }
+  return head;
+}
+
+async function upload(to: To, request: Request, body: Blob): Promise<Head> {
+  request.signal?.throwIfAborted();
+  const { method, path, headers = {} } = request;
+  const stream = await told<number>('upload', { head: { to, method, path, headers } });
+  const abort = () => void invoke('close', { stream });
+  request.signal?.addEventListener('abort', abort, { once: true });
+  // An answer may come before the body has been read to its end, as a refusal does.
+  const answer = told<Head>('answer', { stream });
+  void (async () => {
+    for (let at = 0; at < body.size; at += PIECE) {
+      const piece = new Uint8Array(await body.slice(at, at + PIECE).arrayBuffer());
+      await invoke('write', piece, { headers: { 'x-berth-stream': String(stream) } });
+    }
+    await invoke('close_write', { stream });
+  })().catch(() => undefined); // Why it was not taken is in the answer.
+  try {
+    return await answer;
+  } catch (error) {
+    request.signal?.throwIfAborted();
+    throw error;
+  } finally {
+    request.signal?.removeEventListener('abort', abort);
+  }
+}
+
+function answerOf(head: Head, signal?: AbortSignal): Answer {
+  return { status: head.status, headers: head.headers, body: bodyOf(head.stream, signal) };
+}
+
+/** Pulled piece by piece: a page that does not read does not fill the memory. */
+function bodyOf(stream: number, signal?: AbortSignal): ReadableStream<Uint8Array> {
+  const close = () => void invoke('close', { stream });
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        signal?.addEventListener('abort', () => (close(), controller.error(signal.reason)), { once: true });
+      },
+      async pull(controller) {
+        try {
+          const bytes = new Uint8Array(await told<ArrayBuffer>('read', { stream }));
+          if (signal?.aborted) return;
+          if (bytes.length === 0) controller.close();
+          else controller.enqueue(bytes);
+        } catch (error) {
+          if (!signal?.aborted) controller.error(error);
+        }
+      },
+      cancel: close,
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+function duplexOf(head: Head, signal?: AbortSignal): Duplex {
+  const { stream } = head;
+  return {
+    output: bodyOf(stream, signal),
+    framed: head.headers['content-type'] === MULTIPLEXED,
+    write: (bytes) => told('write', bytes, { 'x-berth-stream': String(stream) }),
+    closeWrite: () => told('close_write', { stream }),
+    close: () => void invoke('close', { stream }),
+  };
+}
+
+/** The program's answer; whatever it says of a missing engine or daemon becomes `Unreachable`. */
+async function told<T>(
+  command: string,
+  argument: Uint8Array | Record<string, unknown>,
+  headers?: Record<string, string>,
+): Promise<T> {
+  try {
+    return await invoke<T>(command, argument, headers && { headers });
+  } catch (error) {
+    const { message } = error as { message?: string };
+    throw new Unreachable(message ?? String(error));
+  }
+}
+
+async function bytesOf(body: Request['body']): Promise<Uint8Array> {
+  if (body === undefined) return new Uint8Array();
+  if (typeof body === 'string') return new TextEncoder().encode(body);
+  return body instanceof Blob ? new Uint8Array(await body.arrayBuffer()) : body;
+}
+
+/** As the value of a header: characters beyond ASCII as escapes of JSON. */
+function headOf(to: To, { method, path, headers = {} }: Request): string {
+  const text = JSON.stringify({ to, method, path, headers });
+  return text.replace(/[\u0080-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
