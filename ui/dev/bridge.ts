@@ -1,9 +1,9 @@
 /**
- * `BERTH_ENGINE=/path/to/engine.sock npm run dev`: pages in a browser over a real engine. Below `/engine/` requests go to the socket as they
- * are; a WebSocket at `/engine-upgrade` becomes a connection that the engine hands over, or an answer without end (`hijack.ts`). Without
- * the variable this does nothing.
+ * `BERTH_ENGINE=/path/to/engine.sock BERTH_CONTROL=/path/to/control.sock npm run dev`: pages in a browser over a real engine and its daemon,
+ * or one of them. Below `/engine/` and `/daemon/` requests go to the sockets as they are; a WebSocket at `/engine-upgrade` or
+ * `/daemon-upgrade` becomes a connection that is handed over, or an answer without end (`hijack.ts`). Without the variables this does nothing.
  *
- * Whoever speaks to an engine's socket may do anything to its machine, so only pages that this very server gave out are let through: not
+ * Whoever speaks to these sockets may do anything to the machine, so only pages that this very server gave out are let through: not
  * another site's that a browser has open, nor a name that was made to point here (DNS rebinding). Other users of the same computer can
  * reach the port: it is a tool for development, and bound to the loopback address alone.
  */
@@ -14,24 +14,33 @@ import type { Connect, Plugin } from 'vite';
 import { WebSocketServer } from 'ws';
 import { hijack } from './hijack';
 
-export const PREFIX = '/engine/';
-export const UPGRADE = '/engine-upgrade';
-/** On every answer of the bridge: `engine` if the engine gave it, `unreachable`, `foreign` or `malformed` if the bridge did. */
+/** On every answer of the bridge: who gave it, or `unreachable`, `foreign` or `malformed` if the bridge did. */
 export const MARK = 'x-berth-bridge';
 
-export function bridge(socketPath: string | undefined = process.env.BERTH_ENGINE): Plugin {
+/** The sockets that there are. */
+export type Sockets = { engine?: string; daemon?: string };
+const PEERS = ['engine', 'daemon'] as const;
+type Peer = (typeof PEERS)[number];
+
+function ofEnvironment({ BERTH_ENGINE, BERTH_CONTROL } = process.env): Sockets {
+  return { engine: BERTH_ENGINE || undefined, daemon: BERTH_CONTROL || undefined };
+}
+
+export function bridge(sockets: Sockets = ofEnvironment()): Plugin {
   const serve = (server: { middlewares: Connect.Server; httpServer: unknown }, hmr: boolean) => {
-    if (!socketPath) return;
+    const peers = PEERS.filter((peer) => sockets[peer] !== undefined);
+    if (peers.length === 0) return;
     const http = server.httpServer as Server | null;
     // Before all others, so that no answer goes without.
     http?.prependListener('request', (_: IncomingMessage, response: ServerResponse) => unframed(response));
-    server.middlewares.use(proxy(socketPath));
-    const sockets = new WebSocketServer({ noServer: true });
+    for (const peer of peers) server.middlewares.use(proxy(peer, sockets[peer]!));
+    const webSockets = new WebSocketServer({ noServer: true });
     http?.on('upgrade', (message: IncomingMessage, socket: Duplex, head: Buffer) => {
       if (hmr && VITES.test(message.headers['sec-websocket-protocol'] ?? '')) return;
       // Node has taken its own listener off; an error that nobody listens for would end the server.
       socket.on('error', () => socket.destroy());
-      if (pathOf(message) !== UPGRADE) {
+      const peer = peers.find((peer) => pathOf(message) === `/${peer}-upgrade`);
+      if (peer === undefined) {
         socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
         return;
       }
@@ -40,7 +49,7 @@ export function bridge(socketPath: string | undefined = process.env.BERTH_ENGINE
         socket.end('HTTP/1.1 403 Forbidden\r\nconnection: close\r\n\r\n');
         return;
       }
-      sockets.handleUpgrade(message, socket, head, (client) => hijack(client, socketPath));
+      webSockets.handleUpgrade(message, socket, head, (client) => hijack(client, sockets[peer]!));
     });
   };
   return {
@@ -59,27 +68,27 @@ function unframed(response: ServerResponse): void {
   response.setHeader('content-security-policy', "frame-ancestors 'none'");
 }
 
-/** Requests below `/engine/` to the engine; others pass by. */
-export function proxy(socketPath: string): Connect.NextHandleFunction {
+/** Requests below `/engine/` to the engine, or below `/daemon/` to the daemon; others pass by. */
+function proxy(peer: Peer, socketPath: string): Connect.NextHandleFunction {
   return (message, response, next) => {
-    if (!pathOf(message).startsWith(PREFIX)) {
+    if (!pathOf(message).startsWith(`/${peer}/`)) {
       next();
       return;
     }
     if (!own(message)) {
-      refuse(response, 403, 'foreign', 'only pages of this server may speak to the engine');
+      refuse(response, 403, 'foreign', `only pages of this server may speak to the ${peer}`);
       return;
     }
-    forward(socketPath, message, response);
+    forward(peer, socketPath, message, response);
   };
 }
 
-// What concerns one connection only, and what says which page asks: neither is the engine's business.
+// What concerns one connection only, and what says which page asks: neither is anybody's business there.
 const KEPT_BACK = /^(connection|keep-alive|te|trailer|upgrade|proxy-.*|host|origin|referer|cookie|sec-.*)$/;
 
-function forward(socketPath: string, message: IncomingMessage, response: ServerResponse): void {
+function forward(peer: Peer, socketPath: string, message: IncomingMessage, response: ServerResponse): void {
   const headers = Object.fromEntries(Object.entries(message.headers).filter(([name]) => !KEPT_BACK.test(name)));
-  const path = message.url!.slice(PREFIX.length - 1);
+  const path = message.url!.slice(`/${peer}`.length);
   let onward: ClientRequest;
   try {
     onward = request({ socketPath, method: message.method, path, headers: { ...headers, host: 'docker' } });
@@ -91,7 +100,7 @@ function forward(socketPath: string, message: IncomingMessage, response: ServerR
   response.on('close', () => onward.destroy());
   onward.on('response', (answer) => {
     const { connection: _connection, 'keep-alive': _keepAlive, ...kept } = answer.headers;
-    response.writeHead(answer.statusCode ?? 502, { ...kept, [MARK]: 'engine' });
+    response.writeHead(answer.statusCode ?? 502, { ...kept, [MARK]: peer });
     // The head must not wait for the first event of a stream.
     response.flushHeaders();
     answer.on('error', () => response.destroy());

@@ -12,7 +12,7 @@ import App from './App.svelte';
 followPrefs();
 const target = document.getElementById('app')!;
 try {
-  mount(App, { target, props: { backend: await choose() } });
+  mount(App, { target, props: { host: await choose() } });
 } catch (error) {
   const { startFailed: title, startFailedText: text } = t().shell;
   mount(Broken, { target, props: { title, text, error, retry: () => location.reload() } });

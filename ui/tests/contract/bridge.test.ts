@@ -25,6 +25,9 @@ const ENDLESS = [
 function engine(): Server {
   const server = createServer((request, response) => {
     if (request.url?.includes('/broken')) return void request.socket.destroy();
+    if (request.url?.includes('instead'))
+      return void response.writeHead(503).end(JSON.stringify({ message: 'the machine is stopped: run `berth up`' }));
+    if (request.url === '/swarm') return void response.writeHead(503, { 'api-version': '1.51' }).end('{}');
     if (request.url?.startsWith('/events') && !request.headers.upgrade)
       return void response.writeHead(200, { 'content-type': 'application/json' }).write('first\n');
     if (request.url === '/endless')
@@ -48,6 +51,10 @@ function engine(): Server {
   });
   server.on('upgrade', (request, socket) => {
     const framed = request.url?.includes('framed');
+    if (request.url === '/instead')
+      return void socket.end(
+        'HTTP/1.1 503 Service Unavailable\r\ncontent-length: 52\r\n\r\n{"message":"the machine is stopped: run `berth up`"}',
+      );
     if (request.url === '/not-now') return void socket.end('HTTP/1.1 409 Conflict\r\ncontent-length: 6\r\n\r\npaused');
     const type = `application/vnd.docker.${framed ? 'multiplexed' : 'raw'}-stream`;
     socket.write(`HTTP/1.1 101 UPGRADED\r\ncontent-type: ${type}\r\nconnection: Upgrade\r\nupgrade: tcp\r\n\r\n`);
@@ -59,8 +66,20 @@ function engine(): Server {
   return server;
 }
 
+/** A stand-in for a daemon; of it too only what the bridge makes of its answers is seen. */
+function daemon(): Server {
+  return createServer((request, response) => {
+    const { host, origin } = request.headers;
+    response.writeHead(200, { 'content-type': 'application/json' });
+    const said = JSON.stringify({ url: request.url, host, origin });
+    if (/^\/watch|follow=true/.test(request.url!)) response.write(`${said}\n`);
+    else response.end(said);
+  });
+}
+
 let folder: string;
 let real: Server;
+let control: Server;
 let vite: ViteDevServer;
 let base: string;
 let port: number;
@@ -70,10 +89,13 @@ beforeAll(async () => {
   const socket = join(folder, 'engine.sock');
   real = engine();
   await new Promise<void>((ready) => real.listen({ path: socket, allowHalfOpen: true } as never, ready));
+  const controlSocket = join(folder, 'control.sock');
+  control = daemon();
+  await new Promise<void>((ready) => control.listen(controlSocket, ready));
   vite = await createVite({
     configFile: false,
     root: folder,
-    plugins: [bridge(socket)],
+    plugins: [bridge({ engine: socket, daemon: controlSocket })],
     server: { host: '127.0.0.1', port: 0, strictPort: false, hmr: false, ws: false },
     logLevel: 'silent',
     optimizeDeps: { noDiscovery: true },
@@ -96,14 +118,16 @@ afterAll(async () => {
   vi.unstubAllGlobals();
   await vite.close();
   real.closeAllConnections();
-  await new Promise((closed) => real.close(closed));
+  control.closeAllConnections();
+  await Promise.all([real, control].map((one) => new Promise((closed) => one.close(closed))));
   await rm(folder, { recursive: true });
 });
 
-const ask = (path: string, more: Partial<Request> = {}) => new Http(base).request({ method: 'GET', path, ...more });
+const ask = (path: string, more: Partial<Request> = {}) =>
+  new Http('engine', base).request({ method: 'GET', path, ...more });
 
 test('requests go to the engine as they are', async () => {
-  expect(await new Http(base).exists()).toBe(true);
+  expect(await new Http('engine', base).exists()).toBe(true);
   const answer = await ask('/containers/create?name=a%20b', { method: 'POST', body: '{"Image":"x"}' });
   expect(answer.status).toBe(200);
   expect(JSON.parse(await text(answer))).toEqual({
@@ -113,6 +137,37 @@ test('requests go to the engine as they are', async () => {
     host: 'docker',
   });
   expect((await ask('/refused')).status).toBe(409);
+});
+
+test('requests go to the daemon by a place of its own', async () => {
+  const http = new Http('daemon', base);
+  expect(await http.exists()).toBe(true);
+  const fetched = vi.spyOn(globalThis, 'fetch');
+  const say = (path: string) => http.request({ method: 'GET', path });
+  expect(JSON.parse(await text(await say('/logs?source=daemon')))).toEqual({
+    url: '/logs?source=daemon',
+    host: 'docker',
+  });
+  expect(fetched).toHaveBeenCalledOnce();
+  for (const path of ['/watch', '/logs?source=console&follow=true']) {
+    const reader = (await say(path)).body.getReader();
+    expect(JSON.parse(await reads(reader, '\n'))).toMatchObject({ url: path });
+    await reader.cancel();
+  }
+  // A browser has six connections to a server: what never ends holds none of them.
+  expect(fetched).toHaveBeenCalledOnce();
+});
+
+test('what a daemon says in place of an engine is said of one that is not there', async () => {
+  const why = 'the machine is stopped: run `berth up`';
+  for (const path of ['/instead', '/events?instead']) {
+    await expect(ask(path)).rejects.toThrow(why);
+    await expect(ask(path)).rejects.toBeInstanceOf(Unreachable);
+  }
+  const upgrade = new Http('engine', base).upgrade({ method: 'POST', path: '/instead' });
+  await expect(upgrade).rejects.toThrow(why);
+  // An engine of its own has reasons for the same status.
+  expect((await ask('/swarm')).status).toBe(503);
 });
 
 test('a stream comes as it is written, and ends with whoever reads it', async () => {
@@ -126,9 +181,9 @@ test('a stream comes as it is written, and ends with whoever reads it', async ()
 
 test('an engine that breaks off, or is not there, is unreachable', async () => {
   await expect(ask('/broken')).rejects.toBeInstanceOf(Unreachable);
-  await expect(new Http('http://127.0.0.1:9/').request({ method: 'GET', path: '/_ping' })).rejects.toBeInstanceOf(
-    Unreachable,
-  );
+  await expect(
+    new Http('engine', 'http://127.0.0.1:9/').request({ method: 'GET', path: '/_ping' }),
+  ).rejects.toBeInstanceOf(Unreachable);
   const aborted = AbortSignal.abort(new Error('no longer wanted'));
   await expect(ask('/_ping', { signal: aborted })).rejects.toThrow('no longer wanted');
 });
@@ -171,7 +226,7 @@ test('what never ends is written through, ends with whoever reads it, and fails 
   const refused = await ask('/containers/refused/logs?follow=1');
   expect([refused.status, JSON.parse(await text(refused))]).toMatchObject([409, { method: 'GET' }]);
   await expect(ask('/containers/broken/logs?follow=1')).rejects.toBeInstanceOf(Unreachable);
-  const nobody = new Http('http://127.0.0.1:9/').request({ method: 'GET', path: '/events' });
+  const nobody = new Http('engine', 'http://127.0.0.1:9/').request({ method: 'GET', path: '/events' });
   await expect(nobody).rejects.toBeInstanceOf(Unreachable);
   await expect(ask('/events', { signal: AbortSignal.abort(new Error('not wanted at all')) })).rejects.toThrow(
     'not wanted at all',
@@ -180,7 +235,7 @@ test('what never ends is written through, ends with whoever reads it, and fails 
 
 test('a connection is handed over, with its kind, both ways, and half closed', async () => {
   for (const framed of [true, false]) {
-    const upgrade = await new Http(base).upgrade({
+    const upgrade = await new Http('engine', base).upgrade({
       method: 'POST',
       path: framed ? '/framed' : '/raw',
       body: '{"Tty":false}',
@@ -199,7 +254,7 @@ test('a connection is handed over, with its kind, both ways, and half closed', a
 });
 
 test('an answer that is no connection comes as an answer', async () => {
-  const upgrade = await new Http(base).upgrade({ method: 'POST', path: '/not-now' });
+  const upgrade = await new Http('engine', base).upgrade({ method: 'POST', path: '/not-now' });
   if (!('answer' in upgrade)) throw new Error('handed over');
   expect([upgrade.answer.status, await raw(upgrade.answer.body)]).toEqual([409, 'paused']);
 });
@@ -237,11 +292,11 @@ test('no page of another site shows these in a frame', async () => {
 test.each([{ path: '/containers/a b/attach' }, { path: '/ok', headers: { 'a b': 'c' } }])(
   'a request that is none is answered, and ends nothing: %o',
   async (request) => {
-    const upgrade = await new Http(base).upgrade({ method: 'POST', ...request });
+    const upgrade = await new Http('engine', base).upgrade({ method: 'POST', ...request });
     if (!('answer' in upgrade)) throw new Error('handed over');
     expect(upgrade.answer.status).toBe(400);
     expect(JSON.parse(await raw(upgrade.answer.body))).toHaveProperty('message');
-    expect(await new Http(base).exists()).toBe(true);
+    expect(await new Http('engine', base).exists()).toBe(true);
   },
 );
 
@@ -259,7 +314,7 @@ test('a frame that is none ends its own connection alone', async () => {
   // Of an operation that there is none of.
   (socket as never as { _socket: NetSocket })._socket.write(Uint8Array.of(0x8f, 0x80, 0, 0, 0, 0));
   await closed;
-  expect(await new Http(base).exists()).toBe(true);
+  expect(await new Http('engine', base).exists()).toBe(true);
 });
 
 test('a connection that is reset while it is refused ends nothing else', async () => {
@@ -271,24 +326,25 @@ test('a connection that is reset while it is refused ends nothing else', async (
   const ours = await refused;
   expect(ours.listenerCount('error')).toBeGreaterThan(0);
   ours.destroy(new Error('read ECONNRESET'));
-  expect(await new Http(base).exists()).toBe(true);
+  expect(await new Http('engine', base).exists()).toBe(true);
 });
 
 test('without an engine there is no bridge', async () => {
   const bare = await createVite({
     configFile: false,
     root: folder,
-    plugins: [bridge('')],
+    plugins: [bridge({})],
     server: { host: '127.0.0.1', port: 0, hmr: false, ws: false },
     logLevel: 'silent',
     optimizeDeps: { noDiscovery: true },
   });
   await bare.listen();
   const { port: other } = bare.httpServer!.address() as AddressInfo;
-  expect(await new Http(`http://127.0.0.1:${other}/`).exists()).toBe(false);
-  await expect(new Http(`http://127.0.0.1:${other}/`).request({ method: 'GET', path: '/_ping' })).rejects.toThrow(
-    'has no bridge to an engine',
-  );
+  expect(await new Http('engine', `http://127.0.0.1:${other}/`).exists()).toBe(false);
+  await expect(
+    new Http('engine', `http://127.0.0.1:${other}/`).request({ method: 'GET', path: '/_ping' }),
+  ).rejects.toThrow('has no bridge to an engine');
+  expect(await new Http('daemon', `http://127.0.0.1:${other}/`).exists()).toBe(false);
   await bare.close();
 });
 

@@ -7,29 +7,33 @@ const MULTIPLEXED = 'application/vnd.docker.multiplexed-stream';
 const HIGH = 1 << 20;
 const LOOK_AGAIN = 20;
 
-/** An engine behind the server that gave out the pages. */
+/** Whom the bridge leads to. */
+export type Peer = 'engine' | 'daemon';
+const QUESTION: Record<Peer, string> = { engine: '/_ping', daemon: '/version' };
+
+/** An engine or a daemon behind the server that gave out the pages. */
 export class Http implements Backend {
-  readonly #base: string;
-
   /** `base` ends in a slash, as `http://127.0.0.1:5173/`. */
-  constructor(base: string = new URL('./', location.href).href) {
-    this.#base = base;
-  }
+  constructor(
+    readonly peer: Peer = 'engine',
+    readonly base: string = new URL('./', location.href).href,
+  ) {}
 
-  /** Whether there is a bridge to an engine at all, be the engine reachable or not. */
+  /** Whether there is a bridge to it at all, be it reachable or not. */
   async exists(): Promise<boolean> {
-    const answer = await fetch(`${this.#base}engine/_ping`, { method: 'HEAD' }).catch(() => undefined);
+    const { base, peer } = this;
+    const answer = await fetch(`${base}${peer}${QUESTION[peer]}`, { method: 'HEAD' }).catch(() => undefined);
     return answer?.headers.has(MARK) ?? false;
   }
 
   async request(request: Request): Promise<Answer> {
-    if (isEndless(request)) return this.#follow(request);
-    const { method, path, headers, body, signal } = request;
+    if (isEndless(this.peer, request)) return this.#follow(request);
+    const { method, path, body, signal } = request;
     let answer: Response;
     try {
-      answer = await fetch(`${this.#base}engine${path}`, {
+      answer = await fetch(`${this.base}${this.peer}${path}`, {
         method,
-        headers,
+        headers: request.headers,
         body: body as BodyInit,
         signal,
         cache: 'no-store',
@@ -40,28 +44,33 @@ export class Http implements Backend {
     }
     const by = answer.headers.get(MARK);
     if (by === 'unreachable') throw new Unreachable(await words(answer));
-    if (by === null) throw new Unreachable(`${this.#base} has no bridge to an engine`);
+    if (by === null) throw new Unreachable(`${this.base} has no bridge to ${NAMES[this.peer]}`);
+    const headers = Object.fromEntries(answer.headers);
+    if (isInstead(this.peer, answer.status, headers)) throw new Unreachable(await words(answer));
     return {
       status: answer.status,
-      headers: Object.fromEntries(answer.headers),
+      headers,
       body: answer.body ?? new ReadableStream({ start: (controller) => controller.close() }),
     };
   }
 
   async upgrade(request: Request): Promise<Upgrade> {
     const { socket, told, output } = await this.#open(request, {});
+    if (isInstead(this.peer, told.status, told.headers)) throw new Unreachable(await words(new Response(output)));
     return upgradeOf(socket, told, output);
   }
 
   async #follow(request: Request): Promise<Answer> {
     const { told, output } = await this.#open(request, { plain: true });
-    return { status: told.status, headers: told.headers, body: output };
+    const answer = { status: told.status, headers: told.headers, body: output };
+    if (isInstead(this.peer, told.status, told.headers)) throw new Unreachable(await words(new Response(output)));
+    return answer;
   }
 
   #open(request: Request, more: { plain?: boolean }): Promise<Opened> {
     return new Promise((resolve, reject) => {
       if (request.signal?.aborted) return reject(request.signal.reason as Error);
-      const socket = new WebSocket(`${this.#base.replace(/^http/, 'ws')}engine-upgrade`);
+      const socket = new WebSocket(`${this.base.replace(/^http/, 'ws')}${this.peer}-upgrade`);
       socket.binaryType = 'arraybuffer';
       let head: Head | undefined;
       const output = outputOf(socket, request.signal);
@@ -90,15 +99,26 @@ export class Http implements Backend {
   }
 }
 
+const NAMES: Record<Peer, string> = { engine: 'an engine', daemon: 'a daemon' };
+
 /**
- * Whether the engine answers until somebody goes. A browser has six connections to a server for all of its pages, which a few followed
+ * Whether the daemon answers in place of an engine that is not there, as it does on the engine's socket while the machine does not run. An
+ * engine's own answer always has its version.
+ */
+function isInstead(peer: Peer, status: number, headers: Record<string, string>): boolean {
+  return peer === 'engine' && status === 503 && headers['api-version'] === undefined;
+}
+
+/**
+ * Whether it answers until somebody goes. A browser has six connections to a server for all of its pages, which a few followed
  * logs would hold for ever; WebSockets are not counted among them.
  */
-function isEndless({ method, path }: Request): boolean {
+function isEndless(peer: Peer, { method, path }: Request): boolean {
   if (method !== 'GET') return false;
   const [place, query] = path.split('?', 2) as [string, string?];
   const given = new URLSearchParams(query);
   const says = (name: string, otherwise: string) => /^(1|true)$/i.test(given.get(name) ?? otherwise);
+  if (peer === 'daemon') return place === '/watch' || (place === '/logs' && given.get('follow') === 'true');
   if (/^\/containers\/[^/]+\/logs$/.test(place)) return says('follow', '0');
   if (/^\/containers\/[^/]+\/stats$/.test(place)) return says('stream', '1');
   return place === '/events';

@@ -5,6 +5,7 @@ import { Call } from './core/call';
 import { type Clock, RealClock } from './core/clock';
 import { Failure } from './core/failure';
 import { Faults, type Fault } from './core/faults';
+import { Link } from './core/link';
 import { bare, refused } from './core/reply';
 import { type Handler, Router, type Upgrader, pageNotFound } from './core/router';
 import { routes as events } from './events/routes';
@@ -30,6 +31,8 @@ export interface Options {
 export class FakeEngine implements Backend {
   readonly world: World;
   readonly faults = new Faults();
+  /** To the machine that it is in; always there where nobody starts and stops that. */
+  readonly link = new Link();
 
   constructor({ clock = new RealClock(), seed = 1 }: Options = {}) {
     this.world = new World(clock, seed);
@@ -53,7 +56,7 @@ export class FakeEngine implements Backend {
   async request(request: Request): Promise<Answer> {
     await arrive(request);
     const fault = this.faults.of(request);
-    const answer = (fault && this.faults.instead(fault)) ?? (await this.#answer(request));
+    const answer = (fault && this.faults.instead(fault)) ?? (await this.#answer(this.link.through(request)));
     request.signal?.throwIfAborted();
     return fault ? this.faults.cut(fault, answer) : answer;
   }
@@ -63,9 +66,10 @@ export class FakeEngine implements Backend {
     const fault = this.faults.of(request);
     const instead = fault && this.faults.instead(fault);
     if (instead) return { answer: instead };
-    const call = new Call(request);
+    const through = this.link.through(request);
+    const call = new Call(through);
     const handler = UPGRADES.find(call);
-    if (handler === undefined) return { answer: await this.#answer(request) };
+    if (handler === undefined) return { answer: await this.#answer(through) };
     try {
       const upgrade = await handler(this.world, call);
       return fault && 'duplex' in upgrade ? { duplex: this.faults.cutDuplex(fault, upgrade.duplex) } : upgrade;

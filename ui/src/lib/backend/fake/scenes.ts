@@ -9,7 +9,27 @@ import { hostile } from './scenes/hostile';
 import { many } from './scenes/many';
 
 /** What a simulated engine can have in it. */
-export const SCENES = ['busy', 'empty', 'many', 'hostile', 'unreachable', 'skewed', 'chatty', 'failing'] as const;
+export const SCENES = [
+  'busy',
+  'empty',
+  'many',
+  'hostile',
+  'unreachable',
+  'skewed',
+  'chatty',
+  'failing',
+  // Of the machine (`host.ts`): nothing was ever started; stopped; on its way; one that fails at a step of its start; one that stands still.
+  'first',
+  'stopped',
+  'starting',
+  'fails-check',
+  'fails-image',
+  'fails-disk',
+  'fails-boot',
+  'fails-link',
+  'fails-engine',
+  'trouble',
+] as const;
 export type SceneName = (typeof SCENES)[number];
 
 export function isScene(name: string): name is SceneName {
@@ -35,10 +55,8 @@ function furnish(engine: FakeEngine, name: SceneName): void {
   const { world } = engine;
   switch (name) {
     case 'empty':
+    case 'first':
       return;
-    case 'busy':
-    case 'skewed':
-      return busy(world);
     case 'many':
       return many(world);
     case 'hostile':
@@ -54,5 +72,8 @@ function furnish(engine: FakeEngine, name: SceneName): void {
         status: 'unreachable',
         message: 'dial unix /run/berth/engine.sock: connect: connection refused',
       });
+      return;
+    default:
+      return busy(world);
   }
 }

@@ -1,0 +1,166 @@
+// Written from the Rust types of `host` by its tests, with BERTH_WRITE_PAGES=1. Changes go there.
+
+/** What executes the guest's instructions. */
+export type Accelerator = "kvm" | "tcg" | "hvf" | "whpx";
+
+export interface BootStep {
+  at_ms: number;
+  name: string;
+}
+
+/** One thing that was looked at. */
+export interface Check {
+  /** What was found, and what to do about it if it is not good. */
+  finding: string;
+  name: string;
+  verdict: Verdict;
+}
+
+export interface DaemonStatus {
+  daemon: DaemonVersion;
+  /** Seconds since 1970 UTC. */
+  daemon_started_at: number;
+  engine_socket: string;
+  /** Ports published on the host. */
+  forwards: Forward[];
+  /** What the guest says about itself; absent while there is no link to it. */
+  guest: GuestStatus | null;
+  /** Where the engine is offered over TCP, as `tcp://ADDRESS:PORT`. */
+  listening: string[];
+  machine: MachineStatus;
+}
+
+/** Read by clients of all versions: fields are only ever added, with a default. */
+export interface DaemonVersion {
+  pid: number;
+  /** The program and what its file looked like when the daemon started: tells a client that it was replaced since. */
+  program: Program;
+  version: string;
+}
+
+export type EngineState = "starting" | "ready" | "gone";
+
+/** Why there is no running machine. */
+export interface Failure {
+  /** The guest may still be there: `berth down` ends it. */
+  alive: boolean;
+  /** One line, worded for the user. */
+  cause: string;
+  /** The last lines of the serial console, the oldest first; filled in where they tell something. */
+  console: string[];
+  /** `None`: it was running. */
+  step: Step | null;
+}
+
+/** One published port: what to listen on, and what it leads to. */
+export interface Forward {
+  host_ip: string;
+  /** 0 asks for any free port; the answer names it, and so does every later list. */
+  host_port: number;
+  /** Chosen by the engine, unique among open forwards. */
+  id: string;
+  proto: Protocol;
+  target_ip: string;
+  target_port: number;
+}
+
+/** How the guest is. Sizes in bytes, times in milliseconds. */
+export interface GuestStatus {
+  /** Named steps of this boot and the guest clock (since kernel start) at which each was done. */
+  boot: BootStep[];
+  cpus: number;
+  disk_available: number;
+  /** The data disk's file system. */
+  disk_total: number;
+  engine: EngineState;
+  forwards: number;
+  kernel: string;
+  load: [number, number, number];
+  memory_available: number;
+  memory_total: number;
+  uptime_ms: number;
+}
+
+/** What carries the link's two lanes. */
+export type LinkKind = "vsock" | "serial" | "none";
+
+/** Which log `GET /logs` sends. */
+export type LogSource = "console" | "daemon" | "qemu" | "vsock";
+
+/** Everything that the host knows about the machine without asking the guest. */
+export interface MachineStatus {
+  accelerator: Accelerator | null;
+  failure: Failure | null;
+  /** The version of berth in the guest. */
+  guest_version: string | null;
+  /** Such as `QEMU 10.0.2`. */
+  hypervisor: string | null;
+  hypervisor_pid: number | null;
+  image_version: string | null;
+  link: LinkKind | null;
+  /** What the user must know, each said once: another accelerator was taken, a port could not be opened again. */
+  notes: string[];
+  phase: Phase;
+  /** How long the latest start took, from the request to the engine's answer. */
+  start_milliseconds: number | null;
+  /** Seconds since 1970 UTC. */
+  started_at: number | null;
+  steps: StepReport[];
+  /** Why a machine that is there does not serve right now; it goes away by itself or says what to do. */
+  trouble: string | null;
+}
+
+export type Phase = "stopped" | "starting" | "running" | "stopping" | "resetting" | "failed";
+
+/** A program's file, as it was at some moment. */
+export interface Program {
+  /** Length, time of change in ns, inode. */
+  fingerprint: [number, number, number];
+  path: string;
+}
+
+export type Progress = "waiting" | "active" | "done" | "failed";
+
+export type Protocol = "tcp" | "udp";
+
+export interface ResetRequest {
+  /** Keep named volumes; containers, images and networks go. */
+  keep_volumes?: boolean;
+}
+
+export interface SettingChange {
+  name: string;
+  /** `None` takes the setting back to its default. */
+  value?: string | null;
+}
+
+/** One setting as `berth config list` shows it. */
+export interface SettingEntry {
+  default: string;
+  /** One or two sentences in English, with the unit. */
+  description: string;
+  /** Set by the user, be it to the default's value. */
+  is_set: boolean;
+  name: string;
+  takes_effect: Takes;
+  /** Without passwords of URLs, unlike `Settings::get`. */
+  value: string;
+}
+
+/** What a start consists of, in order. */
+export type Step = "check" | "image" | "disk" | "boot" | "link" | "engine";
+
+/** One step of the current or latest start. */
+export interface StepReport {
+  /** What makes it take long just now, such as `checking the data disk`. */
+  doing: string | null;
+  /** How long it took, or has taken so far. */
+  milliseconds: number;
+  progress: Progress;
+  step: Step;
+}
+
+/** When a change comes into force. */
+export type Takes = "at_once" | "at_next_start";
+
+export type Verdict = "good" | "notice" | "bad";

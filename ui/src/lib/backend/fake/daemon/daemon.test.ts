@@ -1,0 +1,166 @@
+// @vitest-environment node
+import { expect, test } from 'vitest';
+import { json } from '$lib/api/call';
+import type { ContainerSummary, ImageSummary, Volume } from '$lib/api/generated';
+import * as api from '$lib/api/daemon';
+import type { MachineStatus } from '$lib/api/generated/daemon';
+import { text } from '$lib/api/call';
+import { Unreachable } from '../../backend';
+import { ManualClock } from '../core/clock';
+import { host as made } from '../host';
+import type { SceneName } from '../scenes';
+
+function host(name: SceneName) {
+  const clock = new ManualClock();
+  const { engine, daemon, desktop } = made(name, { clock });
+  const list = <T>(path: string) => json<T>(engine, { method: 'GET', path });
+  return { clock, engine, daemon: daemon!, desktop: desktop!, list };
+}
+
+async function all(statuses: AsyncIterable<MachineStatus>): Promise<MachineStatus[]> {
+  const seen: MachineStatus[] = [];
+  for await (const status of statuses) seen.push(status);
+  return seen;
+}
+
+/** What comes of a request when time passes. */
+async function outcome(clock: ManualClock, statuses: AsyncIterable<MachineStatus>): Promise<MachineStatus[]> {
+  const told = all(statuses);
+  await clock.advance(120_000);
+  return told;
+}
+
+test('the first start goes step by step, formats its disk, and ends with an engine', async () => {
+  const { clock, daemon, list } = host('first');
+  await expect(list('/containers/json')).rejects.toBeInstanceOf(Unreachable);
+  await expect(list('/containers/json')).rejects.toThrow('the machine is stopped: run `berth up`');
+  expect(await api.status(daemon)).toMatchObject({
+    guest: null,
+    forwards: [],
+    machine: { phase: 'stopped', steps: [] },
+  });
+
+  const told = await outcome(clock, api.change(daemon, 'up'));
+  expect(told[0]!.steps.map((report) => [report.step, report.progress])).toEqual([
+    ['check', 'active'],
+    ['image', 'waiting'],
+    ['disk', 'waiting'],
+    ['boot', 'waiting'],
+    ['link', 'waiting'],
+    ['engine', 'waiting'],
+  ]);
+  expect(new Set(told.flatMap(({ steps }) => steps.flatMap(({ doing }) => doing ?? [])))).toEqual(
+    new Set(['formatting the data disk']),
+  );
+  const last = told.at(-1)!;
+  expect(last).toMatchObject({ phase: 'running', failure: null, accelerator: 'kvm', guest_version: '0.1.0' });
+  expect(last.start_milliseconds).toBe(last.steps.reduce((sum, { milliseconds }) => sum + milliseconds, 0));
+  expect(last.steps.every(({ progress }) => progress === 'done')).toBe(true);
+  const images = await list<ImageSummary[]>('/images/json');
+  expect(images.flatMap(({ RepoTags }) => RepoTags).toSorted()).toEqual(['busybox:latest', 'hello-world:latest']);
+  expect((await api.status(daemon)).guest).toMatchObject({ engine: 'ready', cpus: 4 });
+  const console = await text({ status: 200, headers: {}, body: await api.log(daemon, 'console') });
+  expect(console).toMatch(/Linux version[^]*the engine is ready\n$/);
+});
+
+test('a stop breaks what is open; a start brings back what was to run', async () => {
+  const { clock, engine, daemon, list } = host('busy');
+  const running = async () =>
+    (await list<ContainerSummary[]>('/containers/json')).map(({ Names }) => Names[0]!).toSorted();
+  const before = await running();
+  const events = text(await engine.request({ method: 'GET', path: '/events' }));
+  const broken = expect(events).rejects.toBeInstanceOf(Unreachable);
+  const down = await outcome(clock, api.change(daemon, 'down'));
+  await broken;
+  expect(down.map(({ phase }) => phase)).toEqual(['stopping', 'stopped']);
+  await expect(running()).rejects.toBeInstanceOf(Unreachable);
+  expect((await outcome(clock, api.change(daemon, 'up'))).at(-1)!.phase).toBe('running');
+  const after = await running();
+  expect(after.length).toBeGreaterThan(0);
+  expect(before).toEqual(expect.arrayContaining(after));
+});
+
+test.each(['check', 'image', 'disk', 'boot', 'link', 'engine'] as const)('a start fails at %s', async (step) => {
+  const { clock, daemon, desktop, list } = host(`fails-${step}`);
+  const last = (await outcome(clock, api.change(daemon, 'up'))).at(-1)!;
+  expect(last).toMatchObject({ phase: 'failed', failure: { step, alive: step === 'engine' } });
+  expect(last.failure!.console.length > 0).toBe(['boot', 'link', 'engine'].includes(step) && step !== 'boot');
+  expect(last.steps.map(({ progress }) => progress).slice(-1)).toEqual([step === 'engine' ? 'failed' : 'waiting']);
+  expect(last.notes).toHaveLength(step === 'boot' ? 1 : 0);
+  await expect(list('/_ping')).rejects.toThrow(`the machine did not start (${step}): `);
+  const diagnosis = desktop.diagnose();
+  await clock.advance(1000);
+  expect((await diagnosis).checks.at(-1)).toMatchObject({ name: 'daemon', verdict: 'bad' });
+  if (step !== 'engine') return;
+  await expect(all(api.change(daemon, 'up'))).rejects.toMatchObject({
+    status: 409,
+    message: 'the machine is failed: run `berth down` first, `berth machine logs` shows why it failed',
+  });
+  daemon.machine.engineComes();
+  expect((await api.status(daemon)).machine.phase).toBe('running');
+});
+
+test('a reset takes all, or all but named volumes', async () => {
+  const { clock, daemon, list } = host('busy');
+  const volumes = async () => (await list<{ Volumes: Volume[] }>('/volumes')).Volumes.map(({ Name }) => Name);
+  const named = (await volumes()).filter((name) => name.length < 64).toSorted();
+  const kept = await outcome(clock, api.reset(daemon, { keepVolumes: true }));
+  expect(kept.map(({ phase }) => phase).filter((phase, at, all) => phase !== all[at - 1])).toEqual([
+    'resetting',
+    'stopping',
+    'starting',
+    'running',
+  ]);
+  expect(await list('/containers/json?all=1')).toEqual([]);
+  expect((await volumes()).toSorted()).toEqual(named);
+  expect(await list<ImageSummary[]>('/images/json')).toHaveLength(2);
+
+  const gone = await outcome(clock, api.reset(daemon, { keepVolumes: false }));
+  expect(gone.map(({ phase }) => phase)).toEqual(['stopping', 'resetting', 'stopped']);
+  await outcome(clock, api.change(daemon, 'up'));
+  expect(await volumes()).toEqual([]);
+});
+
+test('a machine that is slow says what keeps it, and can be given up', async () => {
+  const { clock, daemon } = host('starting');
+  const told = all(api.watch(daemon));
+  await clock.advance(14_000);
+  expect((await api.status(daemon)).machine.steps[4]).toMatchObject({
+    progress: 'active',
+    doing: 'checking the data disk',
+  });
+  expect((await outcome(clock, api.change(daemon, 'down'))).map(({ phase }) => phase)).toEqual(['stopped']);
+  daemon.end();
+  await expect(told).rejects.toBeInstanceOf(Unreachable);
+});
+
+test('trouble shuts the engine out for a while', async () => {
+  const { daemon, list } = host('trouble');
+  await expect(list('/_ping')).rejects.toThrow(/^the machine does not answer now: the host's disk is full/);
+  expect(await api.status(daemon)).toMatchObject({ guest: null, machine: { phase: 'running' } });
+  daemon.machine.trouble();
+  await list('/containers/json');
+  daemon.machine.dies();
+  expect((await api.status(daemon)).machine).toMatchObject({ phase: 'failed', failure: { step: null, alive: false } });
+});
+
+test('a daemon that was asked to end does, and another one comes when something is asked of the machine', async () => {
+  const { clock, daemon, list } = host('busy');
+  await api.quit(daemon);
+  await expect(api.status(daemon)).rejects.toBeInstanceOf(Unreachable);
+  await expect(list('/containers/json')).rejects.toBeInstanceOf(Unreachable);
+  expect((await outcome(clock, api.change(daemon, 'up'))).map(({ phase }) => phase)).toEqual(['running']);
+  await list('/containers/json');
+});
+
+test('a disk grows, and does not shrink', async () => {
+  const { clock, daemon } = host('stopped');
+  await api.set(daemon, 'disk_gib', '32');
+  const { failure } = (await outcome(clock, api.change(daemon, 'up'))).at(-1)!;
+  expect(failure).toMatchObject({
+    step: 'disk',
+    cause: expect.stringMatching(/^the data disk has 64 GiB and cannot shrink to 32 GiB: /),
+  });
+  await api.set(daemon, 'disk_gib', '80');
+  expect((await outcome(clock, api.change(daemon, 'up'))).at(-1)!.phase).toBe('running');
+});

@@ -1,0 +1,243 @@
+/** The table of settings, as `app/host/src/settings/keys.rs` has it; the contract holds this one to it. */
+import type { Takes } from '$lib/api/generated/daemon';
+import type { Facts } from '../paths';
+import {
+  duration,
+  Expected,
+  flag,
+  isLogFilter,
+  isMirror,
+  isRegistry,
+  items,
+  listenAddress,
+  masked,
+  number,
+  proxy,
+} from './forms';
+
+export interface Key {
+  name: string;
+  description: string;
+  takes: Takes;
+  /** Whether an empty text is a value of its own; else it means the default. */
+  mayBeEmpty: boolean;
+  byDefault: string | ((facts: Facts) => string);
+  /** The value as it is shown; throws `Expected`. */
+  parse(text: string, facts: Facts): string;
+}
+
+const ACCELERATORS = ['kvm', 'tcg', 'hvf', 'whpx'];
+
+function oneOf(...names: string[]): Key['parse'] {
+  return (text) => {
+    if (!names.includes(text)) throw new Expected(`one of ${names.join(', ')}`);
+    return text;
+  };
+}
+
+function accelerators(text: string): string {
+  const order = items(text);
+  if (!order.every((item) => ACCELERATORS.includes(item))) throw new Expected('a list of kvm, tcg, hvf, whpx');
+  return order.join(',');
+}
+
+function absolute(text: string): string {
+  if (text !== '' && !text.startsWith('/')) throw new Expected('an absolute path');
+  return text;
+}
+
+function mirrors(text: string): string {
+  const list = items(text);
+  const bad = list.find((mirror) => !isMirror(mirror));
+  if (bad !== undefined) {
+    throw new Expected(
+      `\`${masked(bad)}\` is no mirror: it must look like https://mirror.example or http://mirror.example:5000/path, without ?, # or @`,
+    );
+  }
+  return list.join(',');
+}
+
+function registries(text: string): string {
+  const list = items(text);
+  const bad = list.find((registry) => !isRegistry(registry));
+  if (bad !== undefined) {
+    throw new Expected(
+      `\`${bad}\` is no registry: it must look like reg.example, reg.example:5000 or 10.0.0.0/8, without a scheme or a path`,
+    );
+  }
+  return list.join(',');
+}
+
+function filters(text: string): string {
+  const parts = items(text);
+  if (!parts.every(isLogFilter)) {
+    throw new Expected(
+      '[PART=]LEVEL separated by commas, such as info,containers=debug; LEVEL is off, error, warn, info, debug or trace',
+    );
+  }
+  return parts.join(',');
+}
+
+export const KEYS: readonly Key[] = [
+  {
+    name: 'cpus',
+    description: 'Processors that the machine sees.',
+    takes: 'at_next_start',
+    mayBeEmpty: false,
+    byDefault: ({ cpus }) => String(Math.min(Math.max(Math.floor(cpus / 2), 2), Math.max(cpus, 1))),
+    parse: (text, { cpus }) => String(number(text, 1, Math.max(cpus, 1))),
+  },
+  {
+    name: 'memory_mib',
+    description: 'Memory that the machine may use, in MiB; what its containers free goes back to the host.',
+    takes: 'at_next_start',
+    mayBeEmpty: false,
+    byDefault: ({ memoryMib }) => String(Math.min(Math.max(Math.floor(memoryMib / 4), 1024), 8192)),
+    parse: (text, { memoryMib }) => String(number(text, 512, Math.max(memoryMib, 1024))),
+  },
+  {
+    name: 'disk_gib',
+    description: 'Size of the data disk in GiB; the file grows as it fills. It can be raised, not lowered.',
+    takes: 'at_next_start',
+    mayBeEmpty: false,
+    byDefault: '64',
+    parse: (text) => String(number(text, 1, 16 * 1024)),
+  },
+  {
+    name: 'link',
+    description: 'How host and machine are joined: auto, vsock (needs vhost-device-vsock) or serial.',
+    takes: 'at_next_start',
+    mayBeEmpty: false,
+    byDefault: 'auto',
+    parse: oneOf('auto', 'vsock', 'serial'),
+  },
+  {
+    name: 'accelerator',
+    description:
+      "What runs the machine's instructions: auto (what works here, found by trying), kvm, tcg, hvf or whpx.",
+    takes: 'at_next_start',
+    mayBeEmpty: false,
+    byDefault: 'auto',
+    parse: oneOf('auto', 'kvm', 'tcg', 'hvf', 'whpx'),
+  },
+  {
+    name: 'accelerator_order',
+    description: 'The accelerators to try, the first one first, separated by commas; empty: what this host offers.',
+    takes: 'at_next_start',
+    mayBeEmpty: true,
+    byDefault: '',
+    parse: accelerators,
+  },
+  {
+    name: 'qemu',
+    description: 'Path of the QEMU program; empty: found in PATH.',
+    takes: 'at_next_start',
+    mayBeEmpty: true,
+    byDefault: '',
+    parse: absolute,
+  },
+  {
+    name: 'boot_deadline',
+    description:
+      "Longest time from the start of QEMU to the guest's first word, such as 20s; auto: 20s with hardware help, 120s without. A boot that takes longer is tried with the next accelerator.",
+    takes: 'at_next_start',
+    mayBeEmpty: false,
+    byDefault: 'auto',
+    parse: (text) => (text === 'auto' ? text : duration(text, ', or auto')),
+  },
+  {
+    name: 'engine_deadline',
+    description: "Longest time from the guest's first word to the engine's first answer, such as 60s.",
+    takes: 'at_next_start',
+    mayBeEmpty: false,
+    byDefault: '60s',
+    parse: (text) => duration(text),
+  },
+  {
+    name: 'registry_mirrors',
+    description: 'Mirrors of Docker Hub, asked before it, as URLs separated by commas.',
+    takes: 'at_next_start',
+    mayBeEmpty: true,
+    byDefault: '',
+    parse: mirrors,
+  },
+  {
+    name: 'insecure_registries',
+    description:
+      'Registries that may be spoken to without TLS or with an unknown certificate, as HOST[:PORT] or CIDR, separated by commas. 127.0.0.0/8 always is one.',
+    takes: 'at_next_start',
+    mayBeEmpty: true,
+    byDefault: '',
+    parse: registries,
+  },
+  {
+    name: 'http_proxy',
+    description:
+      "Proxy for the registries' port 80, as http://[USER:PASSWORD@]HOST:PORT; empty: what http_proxy, HTTP_PROXY or ALL_PROXY says in the environment of the berth daemon, which it has from the command that started it (`berth machine quit` ends it).",
+    takes: 'at_next_start',
+    mayBeEmpty: true,
+    byDefault: '',
+    parse: proxy,
+  },
+  {
+    name: 'https_proxy',
+    description:
+      "Proxy for the registries' other ports, 443 and 5000 included, as http://[USER:PASSWORD@]HOST:PORT; empty: https_proxy, HTTPS_PROXY or ALL_PROXY in the environment of the berth daemon.",
+    takes: 'at_next_start',
+    mayBeEmpty: true,
+    byDefault: '',
+    parse: proxy,
+  },
+  {
+    name: 'no_proxy',
+    description:
+      'What is reached without a proxy, separated by commas: example.com with all below it, .example.com only below it, addresses, CIDR, each perhaps with :PORT, or *; loopback always is. Empty: no_proxy or NO_PROXY in the environment of the berth daemon.',
+    takes: 'at_next_start',
+    mayBeEmpty: true,
+    byDefault: '',
+    parse: (text) => items(text).join(','),
+  },
+  {
+    name: 'agent_log',
+    description:
+      'What the agent in the machine writes to the console log, as [PART=]LEVEL separated by commas, such as info,containers=debug; empty: info.',
+    takes: 'at_next_start',
+    mayBeEmpty: true,
+    byDefault: '',
+    parse: filters,
+  },
+  {
+    name: 'docker_context',
+    description: 'Keep a docker context named `berth`; the current context is never switched.',
+    takes: 'at_once',
+    mayBeEmpty: false,
+    byDefault: 'true',
+    parse: flag,
+  },
+  {
+    name: 'var_run_docker_sock',
+    description:
+      'Also answer at /var/run/docker.sock, by a link, when nothing else is there and its folder may be written.',
+    takes: 'at_once',
+    mayBeEmpty: false,
+    byDefault: 'false',
+    parse: flag,
+  },
+  {
+    name: 'listen',
+    description:
+      'Where the engine is offered besides its socket, as tcp://ADDRESS[:PORT] separated by commas; clients need a certificate of `berth tls create`, and the port is 2376 when none is given. Without TLS it can only be tcp://127.0.0.1:2375. Empty: nowhere.',
+    takes: 'at_once',
+    mayBeEmpty: true,
+    byDefault: '',
+    parse: (text) => items(text).map(listenAddress).join(','),
+  },
+  {
+    name: 'locale',
+    description: "Language of messages: auto (the system's), en or zh-CN.",
+    takes: 'at_once',
+    mayBeEmpty: false,
+    byDefault: 'auto',
+    parse: oneOf('auto', 'en', 'zh-CN'),
+  },
+];
