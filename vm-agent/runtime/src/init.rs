@@ -8,6 +8,9 @@ use crate::sys;
 
 /// Returns in the program's process; the caller becomes the reaper and never returns.
 pub(crate) fn split(program: &[String]) -> io::Result<()> {
+    // Before the fork: the program may look at process 1 before that comes to run again. Its own names come with exec.
+    let _ = sys::prctl(libc::PR_SET_NAME, c"docker-init".as_ptr() as u64, 0);
+    show_arguments(program);
     let mut all = empty();
     // SAFETY: an initialised set. Blocked before the fork, so that a signal can come at any time.
     unsafe {
@@ -18,8 +21,6 @@ pub(crate) fn split(program: &[String]) -> io::Result<()> {
     // allows it (clone3 it answers with ENOSYS).
     let pid = sys::check(unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) } as i32)?;
     if pid > 0 {
-        let _ = sys::prctl(libc::PR_SET_NAME, c"docker-init".as_ptr() as u64, 0);
-        show_arguments(program);
         reap(pid, &all);
     }
     // SAFETY: plain calls on this process. Its own process group is the terminal's foreground one (if there is a
