@@ -52,6 +52,7 @@ export const ICONS = {
   tag: 'M4 4h8l8 8-8 8-8-8zM8 8h.01',
   terminal: 'M4 5h16a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V6a1 1 0 0 1 1-1zM7 9.5l3 2.5-3 2.5M12.5 15H17',
   trash: 'M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13M10 11v5M14 11v5',
+  troubleshooting: `${CIRCLE}M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM5.6 5.6l3.6 3.6M14.8 14.8l3.6 3.6M18.4 5.6l-3.6 3.6M9.2 14.8l-3.6 3.6`,
   tree: 'M5 4v13a1 1 0 0 0 1 1h6M5 8.5h7M12 6h8v5h-8zM12 15.5h8v5h-8z',
   upload: 'M12 16V5M7 9.5l5-5 5 5M4 20h16',
   volumes:

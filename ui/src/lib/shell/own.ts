@@ -1,6 +1,9 @@
+import type { Desktop } from '$lib/backend/host';
 import { LOCALES, t, type Locale } from '$lib/i18n/index.svelte';
 import type { Live } from '$lib/live/live.svelte';
+import type { Machine } from '$lib/live/machine.svelte';
 import type { Command } from './commands.svelte';
+import { openTerminal, restartMachine, startMachine, stopMachine } from './machine';
 import { panel, showPanel } from './panels.svelte';
 import { prefs, setPrefs, THEMES } from './prefs.svelte';
 import { go, link } from './route.svelte';
@@ -14,16 +17,37 @@ const PLACES = [
   { view: 'settings', key: 's' },
 ] as const;
 
+/** Those that there are only where there is a machine. */
+const OF_MACHINE = [
+  { view: 'machine', key: 'm' },
+  { view: 'troubleshooting', key: 't' },
+] as const;
+
+type Of = { live: Live; machine?: Machine; desktop?: Desktop };
+
 /** What can be done wherever one is. */
-export function ownCommands(live: Live): Command[] {
+export function ownCommands({ live, machine, desktop }: Of): Command[] {
   return [
-    ...PLACES.map(({ view, key }) => ({
+    ...[...PLACES, ...(machine ? OF_MACHINE : [])].map(({ view, key }) => ({
       id: `go ${view}`,
       title: () => t().shell.goTo(t().shell[view]),
       icon: view,
       shortcut: `g ${key}`,
       run: () => go(link(view)),
     })),
+    ...(machine ? machineCommands(machine, live) : []),
+    ...(machine && desktop
+      ? [
+          {
+            id: 'terminal',
+            title: () => t().machine.command.terminal,
+            keywords: 'shell terminal 终端',
+            icon: 'terminal' as const,
+            shortcut: 'm t',
+            run: () => void openTerminal(desktop),
+          },
+        ]
+      : []),
     {
       id: 'palette',
       title: () => t().shell.palette,
@@ -63,6 +87,46 @@ export function ownCommands(live: Live): Command[] {
       run: () => setPrefs({ locale }),
       enabled: () => prefs().locale !== locale,
     })),
+  ];
+}
+
+function machineCommands(machine: Machine, live: Live): Command[] {
+  return [
+    {
+      id: 'machine start',
+      title: () => t().machine.command.start,
+      keywords: 'up boot 启动',
+      icon: 'play',
+      shortcut: 'm s',
+      run: () => void startMachine(machine),
+      enabled: () => machine.phase === 'stopped' || machine.phase === 'failed',
+    },
+    {
+      id: 'machine stop',
+      title: () => t().machine.command.stop,
+      keywords: 'down halt shut 停止',
+      icon: 'stop',
+      shortcut: 'm x',
+      run: () => void stopMachine(machine, live),
+      enabled: () => machine.phase === 'running' || machine.phase === 'starting',
+    },
+    {
+      id: 'machine restart',
+      title: () => t().machine.command.restart,
+      keywords: 'reboot 重启',
+      icon: 'restart',
+      shortcut: 'm r',
+      run: () => void restartMachine(machine, live),
+      enabled: () => machine.phase === 'running',
+    },
+    {
+      id: 'diagnose',
+      title: () => t().machine.command.diagnose,
+      keywords: 'diagnose troubleshooting 诊断',
+      icon: 'troubleshooting',
+      shortcut: 'm d',
+      run: () => go(link('troubleshooting', ['check'])),
+    },
   ];
 }
 

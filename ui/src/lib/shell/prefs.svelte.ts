@@ -1,14 +1,20 @@
 import { LOCALES, preferred, setLocale, type Locale } from '$lib/i18n/index.svelte';
 
 /** What a person set for the pages on this computer. Kept in the browser's storage: it is no business of the engine's. */
-export type Prefs = { theme: Theme; density: Density; locale: Locale | 'system' };
+export type Prefs = {
+  theme: Theme;
+  density: Density;
+  locale: Locale | 'system';
+  /** They have seen a running engine, or did not want the first run: it comes by itself no more. */
+  welcomed: boolean;
+};
 export const THEMES = ['system', 'light', 'dark'] as const;
 export type Theme = (typeof THEMES)[number];
 export const DENSITIES = ['comfortable', 'compact'] as const;
 export type Density = (typeof DENSITIES)[number];
 
 const KEY = 'berth.prefs';
-const DEFAULT: Prefs = { theme: 'system', density: 'comfortable', locale: 'system' };
+const DEFAULT: Prefs = { theme: 'system', density: 'comfortable', locale: 'system', welcomed: false };
 
 /** What was kept, as far as it means something: another version of the pages may have written it. */
 export function parsePrefs(text: string | null): Prefs {
@@ -24,6 +30,7 @@ export function parsePrefs(text: string | null): Prefs {
     theme: THEMES.find((one) => one === kept.theme) ?? DEFAULT.theme,
     density: DENSITIES.find((one) => one === kept.density) ?? DEFAULT.density,
     locale: locales.find((one) => one === kept.locale) ?? DEFAULT.locale,
+    welcomed: kept.welcomed === true,
   };
 }
 

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { parsePrefs } from './prefs.svelte';
 
-const DEFAULT = { theme: 'system', density: 'comfortable', locale: 'system' };
+const DEFAULT = { theme: 'system', density: 'comfortable', locale: 'system', welcomed: false };
 
 describe('parsePrefs', () => {
   it('takes what was kept', () => {
-    const kept = { theme: 'dark', density: 'compact', locale: 'zh-CN' };
+    const kept = { theme: 'dark', density: 'compact', locale: 'zh-CN', welcomed: true };
     expect(parsePrefs(JSON.stringify(kept))).toEqual(kept);
   });
 

@@ -54,7 +54,7 @@ function open(up = true) {
     '/networks': () => when(() => answer(200, [])),
     '/info': () => when(() => answer(200, { SystemTime: new Date().toISOString(), Name: 'berth' })),
   });
-  render(App, { backend });
+  render(App, { host: { engine: backend } });
   return { state, backend };
 }
 

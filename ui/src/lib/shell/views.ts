@@ -12,6 +12,9 @@ const PATHS: Record<string, { all: string; one?: string }> = {
   volumes: { all: 'volumes/VolumesView', one: 'volumes/VolumeView' },
   networks: { all: 'networks/NetworksView', one: 'networks/NetworkView' },
   projects: { all: 'projects/ProjectsView', one: 'projects/ProjectView' },
+  machine: { all: 'machine/MachineView' },
+  troubleshooting: { all: 'troubleshooting/TroubleshootingView' },
+  first: { all: 'first/FirstRunView' },
   settings: { all: 'settings/SettingsView' },
 };
 

@@ -1,11 +1,29 @@
 import { container } from './container';
 import { containers } from './containers';
+import { daemonSettings } from './daemonSettings';
+import { first } from './first';
 import { images } from './images';
 import { kit } from './kit';
+import { machine } from './machine';
 import { networks } from './networks';
 import { projects } from './projects';
 import { settings } from './settings';
 import { shell } from './shell';
+import { troubleshooting } from './troubleshooting';
 import { volumes } from './volumes';
 
-export const en = { container, containers, images, kit, networks, projects, settings, shell, volumes };
+export const en = {
+  container,
+  containers,
+  daemonSettings,
+  first,
+  images,
+  kit,
+  machine,
+  networks,
+  projects,
+  settings,
+  shell,
+  troubleshooting,
+  volumes,
+};

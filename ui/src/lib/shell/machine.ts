@@ -1,0 +1,72 @@
+import type { Verb } from '$lib/api/daemon';
+import { Unreachable } from '$lib/backend/backend';
+import type { Desktop } from '$lib/backend/host';
+import { t } from '$lib/i18n/index.svelte';
+import { act } from '$lib/kit/act';
+import { confirm } from '$lib/kit/confirm.svelte';
+import { duration } from '$lib/kit/format';
+import { calledOff, say, words } from '$lib/kit/toasts.svelte';
+import type { Live } from '$lib/live/live.svelte';
+import type { Machine } from '$lib/live/machine.svelte';
+import { go, link, place } from './route.svelte';
+
+/** Where the way of a start, and its failure, can be seen already. */
+const TELLING = ['machine', 'first', 'troubleshooting'];
+
+export async function startMachine(machine: Machine): Promise<void> {
+  await settle(machine, 'up');
+}
+
+/** Asks first if anything ends by it. */
+export async function stopMachine(machine: Machine, live: Live): Promise<void> {
+  if (await agreed('stop', machine, live)) await settle(machine, 'down');
+}
+
+/** Asks first if anything ends by it. */
+export async function restartMachine(machine: Machine, live: Live): Promise<void> {
+  if (await agreed('restart', machine, live)) await settle(machine, 'restart');
+}
+
+export async function openTerminal(desktop: Desktop): Promise<void> {
+  await act(t().machine.doing.terminal, () => desktop.openTerminal());
+}
+
+async function agreed(verb: 'stop' | 'restart', machine: Machine, live: Live): Promise<boolean> {
+  const m = t().machine.ask;
+  const known = live.connection === 'connected' && live.containers.loaded;
+  const ends = live.shown.filter((one) => one.State === 'running' || one.State === 'paused');
+  // What only starts, or has failed, has nothing to lose that this could name.
+  if (machine.phase !== 'running' || (known && ends.length === 0)) return true;
+  const { yes } = await confirm({
+    title: m[verb],
+    text: (known ? m.ends(ends.length) : m.unknown) + (verb === 'stop' ? m.keptStop : m.keptRestart),
+    detail: known ? ends.map((one) => one.Names[0]?.replace(/^\//, '') ?? one.Id.slice(0, 12)) : [],
+    action: t().machine.action[verb],
+    danger: true,
+  });
+  return yes;
+}
+
+async function settle(machine: Machine, verb: Verb): Promise<void> {
+  try {
+    const last = await machine.change(verb);
+    if (last === undefined || TELLING.includes(place().view)) return;
+    const m = t().machine;
+    if (last.phase === 'failed') {
+      say({
+        tone: 'bad',
+        text: m.failed(last.failure?.cause ?? ''),
+        action: { label: m.action.page, run: () => go(link('machine')) },
+      });
+    } else if (last.phase === 'running') say({ tone: 'good', text: m.started(duration(last.start_milliseconds ?? 0)) });
+    else if (last.phase === 'stopped') say({ tone: 'good', text: m.stopped });
+  } catch (error) {
+    if (calledOff(error)) return;
+    say({ tone: 'bad', text: t().kit.failed(t().machine.doing[verb]), detail: daemonWords(error) });
+  }
+}
+
+/** What went wrong between the pages and the daemon. */
+export function daemonWords(error: unknown): string {
+  return error instanceof Unreachable ? t().machine.unreachable(error.message) : words(error);
+}
