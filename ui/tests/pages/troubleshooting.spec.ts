@@ -29,8 +29,9 @@ test('a reset says what goes, wants a word, and leaves an empty machine', async 
   await main(page).getByLabel('Type “reset” to go on').fill('reset');
   await reset.click();
   await expect(main(page)).toContainText('The machine is as new.', { timeout: 40_000 });
+  await button(page, 'Start').click();
   await page.evaluate(() => (location.hash = '#/volumes'));
-  await expect(main(page)).toContainText('No volumes yet');
+  await expect(main(page)).toContainText('No volumes yet', { timeout: 30_000 });
 });
 
 test('a reset that keeps named volumes keeps them', async ({ page }) => {
