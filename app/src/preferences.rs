@@ -1,6 +1,5 @@
 //! What the user chose for the window alone; what concerns the machine is a setting of the daemon.
 
-use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use host::paths::Paths;
@@ -30,7 +29,7 @@ impl Default for Preferences {
 /// Those in force, and their file.
 #[derive(Debug)]
 pub(crate) struct Kept {
-    file: PathBuf,
+    paths: Paths,
     preferences: Mutex<Preferences>,
 }
 
@@ -47,7 +46,7 @@ impl Kept {
             tracing::warn!(file = %file.display(), %error, "the window's preferences cannot be read");
             Preferences::default()
         });
-        Kept { file, preferences: preferences.into() }
+        Kept { paths: paths.clone(), preferences: preferences.into() }
     }
 
     pub(crate) fn now(&self) -> Preferences {
@@ -62,7 +61,9 @@ impl Kept {
         let mut preferences = self.lock();
         let changed = change.of(&preferences);
         let text = toml::to_string(&changed).map_err(|error| Error::Malformed(error.to_string()))?;
-        host::sys::write_private(&self.file, text.as_bytes())?;
+        // The window may be the first thing that this user starts.
+        self.paths.create()?;
+        host::sys::write_private(&self.paths.window_preferences(), text.as_bytes())?;
         *preferences = changed;
         Ok(())
     }
@@ -138,7 +139,6 @@ mod tests {
     fn kept() -> (tempfile::TempDir, Paths) {
         let folder = tempfile::tempdir().unwrap();
         let paths = Paths::below(folder.path()).unwrap();
-        paths.create().unwrap();
         (folder, paths)
     }
 
@@ -157,6 +157,7 @@ mod tests {
     #[test]
     fn a_file_that_is_none_of_ours_is_as_good_as_none() {
         let (_folder, paths) = kept();
+        paths.create().unwrap();
         std::fs::write(paths.window_preferences(), "close_to_tray = 7").unwrap();
         let kept = Kept::load(&paths);
         assert_eq!(kept.now(), Preferences::default());
@@ -167,7 +168,7 @@ mod tests {
     #[test]
     fn what_cannot_be_written_is_not_in_force() {
         let (_folder, paths) = kept();
-        std::fs::create_dir(paths.window_preferences()).unwrap();
+        std::fs::create_dir_all(paths.window_preferences()).unwrap();
         let kept = Kept::load(&paths);
         assert!(kept.change(Changed { notifications: Some(false), ..Changed::default() }).is_err());
         assert!(kept.now().notifications);

@@ -1,8 +1,10 @@
-//! The window's pages over a native engine: the contract that holds the simulated engine to it, and the pages in a real browser.
+//! The window's pages over a native engine: the contracts that hold the simulated engine and daemon to real ones, and the pages in a real
+//! browser.
 //!
 //! `cargo test -p tests --test front_end -- containers` runs `ui/tests/engine/containers.spec.ts`. With `BERTH_TEST_HOST=unix://…` they
 //! run over that engine instead, which proves the cases.
 
+mod daemon;
 mod server;
 
 use std::fs;
@@ -15,6 +17,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use tests::engine::{Engine, Kind};
 use tests::sandbox::Outside;
 
+use crate::daemon::Daemon;
 use crate::server::{Server, said};
 
 /// What the cases share.
@@ -33,10 +36,12 @@ impl Ground {
         Ok(Self { front_end, server, engine })
     }
 
-    /// The same answers from the simulated engine and from this one.
+    /// The same answers from the simulated engine and daemon and from real ones.
     fn contract(&self) -> anyhow::Result<()> {
+        let daemon = Daemon::start()?;
         let mut vitest = self.front_end.npm(&["test", "--", "tests/contract"]);
         vitest.env("BERTH_ENGINE", server::socket(&self.engine)?);
+        vitest.env("BERTH_CONTROL", daemon.control()).env("BERTH_ENGINE_AWAY", daemon.engine());
         said(vitest)
     }
 

@@ -19,7 +19,7 @@ pub(crate) fn from_nothing_to_a_terminal_and_back() -> anyhow::Result<()> {
         let panel = Panel::start(desk.bus())?;
         let tray = panel.tray()?;
         view.click("Start")?;
-        view.see("Running")?;
+        view.see("Machine is running")?;
         tray.see("The machine is running", false)?;
         tray.see("No container is running", false)?;
         let docker = Docker::new(machine.docker_host()?)?;
@@ -38,8 +38,9 @@ pub(crate) fn from_nothing_to_a_terminal_and_back() -> anyhow::Result<()> {
         tray.choose("first")?;
         view.see("from the machine")?;
         view.click("Terminal")?;
+        view.see("/ #")?;
         view.keys(".xterm-helper-textarea", "echo $((6 * 7))-seen\n")?;
-        view.until("the command's output", || {
+        view.until("output of the command", || {
             let rows = view.run("return document.querySelector('.xterm-rows')?.innerText ?? ''", vec![])?;
             Ok(rows.as_str().is_some_and(|rows| rows.contains("42-seen")).then_some(()))
         })?;
@@ -53,8 +54,7 @@ pub(crate) fn from_nothing_to_a_terminal_and_back() -> anyhow::Result<()> {
         ensure!(docker.ok(&["inspect", "--format", "{{.State.Running}}", "first"])? == "false");
         view.go("#/machine")?;
         view.click("Stop")?;
-        view.click("Stop the machine")?;
-        view.see("Stopped")?;
+        view.see("Machine is stopped")?;
         tray.see("The machine is stopped", false)?;
         ensure!(panel.notice_so_far().is_none(), "one notice was enough");
         Ok(())

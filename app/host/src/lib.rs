@@ -29,6 +29,8 @@ pub mod ports;
 pub mod settings;
 pub mod sys;
 pub mod tls;
+#[cfg(test)]
+mod typescript;
 pub mod whereabouts;
 
 pub use control::shell;

@@ -6,7 +6,7 @@ mod support;
 
 use host::client::Client;
 use host::machine::{MachineStatus, Phase};
-use support::Home;
+use support::{Home, PATIENCE};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 
@@ -60,4 +60,47 @@ async fn a_connection_that_breaks_takes_back_nothing_that_was_said() {
     let home = Home::new("FAKE_KVM=boot");
     let client = daemon(&home, &[Phase::Starting], "").await;
     client.up().await.unwrap().settled().await.unwrap_err();
+}
+
+/// The next status; `None` when the news end.
+async fn next(news: &mut host::client::StatusStream) -> Option<MachineStatus> {
+    tokio::time::timeout(PATIENCE, news.next()).await.expect("news in time").unwrap()
+}
+
+#[tokio::test]
+async fn whoever_watches_is_told_of_now_and_of_all_that_comes_until_the_daemon_ends() {
+    let home = Home::new("FAKE_KVM=boot");
+    let mut daemon = support::daemon(&home).await;
+    let watcher = Client::connect(home.paths.clone()).await.unwrap();
+    let mut news = watcher.watch().await.unwrap();
+    assert_eq!(next(&mut news).await.unwrap().phase, Phase::Stopped);
+
+    // Another one asks for it.
+    let asker = Client::connect(home.paths.clone()).await.unwrap();
+    let running = asker.up().await.unwrap().settled().await.unwrap();
+    let mut seen = Vec::new();
+    loop {
+        let status = next(&mut news).await.unwrap();
+        seen.push(status.phase);
+        if status.phase.is_settled() {
+            assert_eq!(status, running);
+            break;
+        }
+    }
+    assert!(seen.contains(&Phase::Starting), "{seen:?}");
+    // Settled is no end: the stop is told, too.
+    asker.down().await.unwrap().settled().await.unwrap();
+    let stopped = loop {
+        let status = next(&mut news).await.unwrap();
+        if status.phase != Phase::Stopping {
+            break status;
+        }
+    };
+    assert_eq!(stopped.phase, Phase::Stopped);
+    // A later watcher is told of it at once.
+    assert_eq!(next(&mut watcher.watch().await.unwrap()).await.unwrap(), stopped);
+
+    asker.quit().await.unwrap();
+    daemon.wait().await.unwrap();
+    assert_eq!(next(&mut news).await, None);
 }

@@ -259,9 +259,9 @@ test('an answer that is no connection comes as an answer', async () => {
   expect([upgrade.answer.status, await raw(upgrade.answer.body)]).toEqual([409, 'paused']);
 });
 
-test('only pages of this server are let through', async () => {
+test.each(['engine', 'daemon'])('only pages of this server are let through to the %s', async (peer) => {
   const as = (headers: Record<string, string>) =>
-    fetch(`${base}engine/_ping`, { headers }).then((answer) => answer.status);
+    fetch(`${base}${peer}/_ping`, { headers }).then((answer) => answer.status);
   expect(await as({ origin: 'https://elsewhere.example' })).toBe(403);
   expect(await as({ 'sec-fetch-site': 'cross-site' })).toBe(403);
   expect(await as({ origin: base.slice(0, -1) })).toBe(200);
@@ -269,7 +269,7 @@ test('only pages of this server are let through', async () => {
     expect(own({ headers: { host } })).toBe(false);
   expect(own({ headers: { host: `localhost:${port}`, origin: `http://localhost:${port}` } })).toBe(true);
   expect(own({ headers: { host: `localhost:${port}`, origin: `http://127.0.0.1:${port}` } })).toBe(false);
-  expect(await rebound()).toMatch(/^HTTP\/1\.1 403 /);
+  expect(await rebound(peer)).toMatch(/^HTTP\/1\.1 403 /);
 });
 
 test.each([undefined, 'https://elsewhere.example', 'null'])('a WebSocket of %s is refused', async (origin) => {
@@ -349,10 +349,10 @@ test('without an engine there is no bridge', async () => {
 });
 
 /** A name that was made to point here: a browser sends it as the host. */
-function rebound(): Promise<string> {
+function rebound(peer: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = createConnection({ host: '127.0.0.1', port }, () => {
-      socket.write(`GET /engine/_ping HTTP/1.1\r\nhost: elsewhere.example:${port}\r\nconnection: close\r\n\r\n`);
+      socket.write(`GET /${peer}/_ping HTTP/1.1\r\nhost: elsewhere.example:${port}\r\nconnection: close\r\n\r\n`);
     });
     let all = '';
     socket.on('data', (bytes) => (all += bytes.toString()));

@@ -106,3 +106,27 @@ for (const scene of ['empty', 'unreachable'])
     }
     expect(wrong).toEqual([]);
   });
+
+for (const theme of THEMES)
+  test(`a machine that does not run, ${theme}`, async ({ page }) => {
+    test.setTimeout(180_000);
+    const wrong: string[] = [];
+    for (const [scene, at, drawn] of [
+      ['first', '#/containers', 'main .takes li'],
+      ['stopped', '#/images', 'main button.primary'],
+      ['stopped', '#/machine', 'main .notice'],
+      ['starting', '#/machine', 'main ol li.active'],
+      ['trouble', '#/machine', 'main .notice.warn'],
+    ] as const) {
+      await open(page, { scene, at, theme });
+      await expect(page.locator(drawn).first()).toBeVisible();
+      await withAxe(page);
+      wrong.push(...(await violations(page)).map((what) => `${scene} ${at}: ${what}`));
+    }
+    await open(page, { scene: 'fails-engine', at: '#/machine', theme });
+    await page.locator('main button.primary').click();
+    await expect(page.locator('main .notice.bad')).toBeVisible({ timeout: 30_000 });
+    await withAxe(page);
+    wrong.push(...(await violations(page)).map((what) => `failed: ${what}`));
+    expect(wrong).toEqual([]);
+  });

@@ -31,6 +31,8 @@ test('lists are gone to by keys, and one of a list opened, looked at and left', 
 });
 
 test('everything that can be pressed can be reached by Tab and has a name', async ({ page }) => {
+  // Every view, on a computer that may be busy.
+  test.setTimeout(180_000);
   await open(page);
   await expect(page.locator('main [data-at]').first()).toBeVisible();
   for (const view of VIEWS) {

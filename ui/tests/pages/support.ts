@@ -69,7 +69,11 @@ export const VIEWS: View[] = [
   { name: 'networks', at: '#/networks', drawn: 'main [data-at] a[href^="#/networks/"]' },
   { name: 'networks-map', at: '#/networks?show=map', drawn: 'main [data-hub]' },
   { name: 'network', at: '#/networks/{network}', drawn: 'main a.back[href="#/networks"]' },
-  { name: 'settings', at: '#/settings', drawn: 'main #appearance' },
+  { name: 'machine', at: '#/machine', drawn: 'main [role=meter]' },
+  { name: 'machine-logs', at: '#/machine/logs/console', drawn: 'main [role=log] [data-id]' },
+  { name: 'troubleshooting', at: '#/troubleshooting', drawn: 'main #trouble-reset' },
+  { name: 'first-sample', at: '#/first', drawn: 'main input[type=radio]' },
+  { name: 'settings', at: '#/settings', drawn: 'main #machine-settings' },
 ];
 
 /** The pages over a scene of the simulated engine, as a person has set them. */

@@ -41,6 +41,19 @@ const OPENED: (View & { open: (page: Page) => Promise<void> })[] = [
   },
 ];
 
+/** Views of a machine that does not run, each in a scene of its own. */
+const SCENES: { name: string; scene: string; at: string; drawn: string; act?: (page: Page) => Promise<void> }[] = [
+  { name: 'first-check', scene: 'first', at: '#/containers', drawn: 'main #first-checks ~ ul li' },
+  { name: 'machine-stopped', scene: 'stopped', at: '#/images', drawn: 'main button.primary' },
+  {
+    name: 'machine-failed',
+    scene: 'fails-boot',
+    at: '#/machine',
+    drawn: 'main .notice.bad',
+    act: (page) => page.locator('main button.primary').click(),
+  },
+];
+
 mkdirSync(OUT, { recursive: true });
 
 for (const theme of THEMES)
@@ -68,5 +81,11 @@ for (const theme of THEMES)
         await view.open(page);
         await take(view.name);
         await page.keyboard.press('Escape');
+      }
+      for (const { name, scene, at, drawn, act } of SCENES) {
+        await open(page, { theme, locale, scene, at });
+        await act?.(page);
+        await expect(page.locator(drawn).first()).toBeVisible();
+        await take(name);
       }
     });

@@ -84,6 +84,7 @@ impl LongWork {
 
 /// What carries the link's two lanes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LinkKind {
     /// AF_VSOCK in the guest; the host's side is vhost-vsock, a hybrid-vsock Unix socket, or Hyper-V.

@@ -109,6 +109,8 @@ pub enum ResolveError {
 
 /// How the guest is. Sizes in bytes, times in milliseconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "GuestStatus"))]
 #[serde(default)]
 pub struct Status {
     pub uptime_ms: u64,
@@ -127,6 +129,7 @@ pub struct Status {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EngineState {
     /// Its socket does not answer yet.
@@ -138,6 +141,7 @@ pub enum EngineState {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BootStep {
     pub name: String,
     pub at_ms: u64,

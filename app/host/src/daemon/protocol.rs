@@ -27,6 +27,7 @@ pub const SHELL_PROTOCOL: &str = "berth-shell";
 
 /// Read by clients of all versions: fields are only ever added, with a default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DaemonVersion {
     pub version: String,
     pub pid: u32,
@@ -37,6 +38,7 @@ pub struct DaemonVersion {
 
 /// A program's file, as it was at some moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Program {
     pub path: PathBuf,
     /// Length, time of change in ns, inode.
@@ -53,6 +55,7 @@ impl Program {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DaemonStatus {
     pub daemon: DaemonVersion,
     /// Seconds since 1970 UTC.
@@ -69,6 +72,7 @@ pub struct DaemonStatus {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ResetRequest {
     /// Keep named volumes; containers, images and networks go.
     #[serde(default)]
@@ -76,6 +80,7 @@ pub struct ResetRequest {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SettingChange {
     pub name: String,
     /// `None` takes the setting back to its default.
@@ -89,6 +94,7 @@ pub struct ErrorBody {
 
 /// Which log `GET /logs` sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LogSource {
     /// The guest's serial console: its kernel, and the agent in all its roles.

@@ -43,6 +43,7 @@ use crate::settings::Accelerator;
 
 /// What a start consists of, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
     /// Is there a hypervisor that can be used?
@@ -135,6 +136,7 @@ pub struct Start {
 
 /// Why there is no running machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Failure {
     /// `None`: it was running.
     pub step: Option<Step>,

@@ -9,6 +9,7 @@ use super::state::{Failure, Step};
 use crate::settings::Accelerator;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     Stopped,
@@ -39,6 +40,7 @@ impl Phase {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Progress {
     Waiting,
@@ -49,6 +51,7 @@ pub enum Progress {
 
 /// One step of the current or latest start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StepReport {
     pub step: Step,
     pub progress: Progress,
@@ -61,6 +64,7 @@ pub struct StepReport {
 
 /// Everything that the host knows about the machine without asking the guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MachineStatus {
     pub phase: Phase,
     pub steps: Vec<StepReport>,

@@ -33,6 +33,7 @@ pub enum LinkChoice {
 
 /// What executes the guest's instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Accelerator {
     Kvm,
@@ -116,6 +117,7 @@ impl Values {
 
 /// When a change comes into force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Takes {
     AtOnce,
@@ -124,6 +126,8 @@ pub enum Takes {
 
 /// One setting as `berth config list` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "SettingEntry"))]
 pub struct Entry {
     pub name: String,
     /// Without passwords of URLs, unlike [`Settings::get`].

@@ -26,7 +26,8 @@ export type Port = {
 
 /** Forwards as people see them, with the containers that published them as far as they are known. */
 export function portsOf(forwards: readonly Forward[], containers: readonly ContainerSummary[]): Port[] {
-  return [...forwards]
+  return forwards
+    .filter((one) => one.host_ip !== '::' || !forwards.some((other) => isTwin(other, one)))
     .sort((one, other) => one.host_port - other.host_port || one.proto.localeCompare(other.proto))
     .map((forward) => ({
       id: forward.id,
@@ -35,6 +36,16 @@ export function portsOf(forwards: readonly Forward[], containers: readonly Conta
       to: `${bracketed(forward.target_ip)}:${forward.target_port}`,
       container: publisher(forward, containers),
     }));
+}
+
+/** A port on all addresses is two forwards, one a family: people see one. */
+function isTwin(four: Forward, six: Forward): boolean {
+  return (
+    four.host_ip === '0.0.0.0' &&
+    four.host_port === six.host_port &&
+    four.proto === six.proto &&
+    four.target_port === six.target_port
+  );
 }
 
 function publisher(forward: Forward, containers: readonly ContainerSummary[]): Port['container'] {

@@ -38,7 +38,7 @@ export interface DaemonVersion {
   version: string;
 }
 
-export type EngineState = "starting" | "ready" | "gone";
+export type EngineState = "ready" | "starting" | "gone";
 
 /** Why there is no running machine. */
 export interface Failure {
@@ -85,7 +85,7 @@ export interface GuestStatus {
 export type LinkKind = "vsock" | "serial" | "none";
 
 /** Which log `GET /logs` sends. */
-export type LogSource = "console" | "daemon" | "qemu" | "vsock";
+export type LogSource = "daemon" | "console" | "qemu" | "vsock";
 
 /** Everything that the host knows about the machine without asking the guest. */
 export interface MachineStatus {
@@ -110,7 +110,7 @@ export interface MachineStatus {
   trouble: string | null;
 }
 
-export type Phase = "stopped" | "starting" | "running" | "stopping" | "resetting" | "failed";
+export type Phase = "stopped" | "starting" | "running" | "stopping" | "failed" | "resetting";
 
 /** A program's file, as it was at some moment. */
 export interface Program {

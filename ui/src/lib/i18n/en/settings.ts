@@ -1,6 +1,7 @@
 export const settings = {
   title: 'Settings',
   subtitle: 'Kept on this computer, for these pages',
+  subtitleMachine: 'Kept on this computer, for these pages and for the machine',
   appearance: 'Appearance',
   theme: 'Theme',
   themeHint: 'System follows what the computer is set to, also when that changes by the time of day.',

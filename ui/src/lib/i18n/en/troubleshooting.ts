@@ -47,7 +47,7 @@ export const troubleshooting = {
     'Removes containers, images, networks and volumes without a name. Needs the engine: a machine that is stopped is started for it.',
   all: 'Everything',
   allText:
-    'Removes the machine’s whole disk. Works when the engine does not. A machine that runs is stopped first, then started again.',
+    'Removes the machine’s whole disk. Works when the engine does not. A machine that runs is stopped first; the next start makes a new disk.',
   goes: 'This goes',
   stays: 'This stays',
   counts: {

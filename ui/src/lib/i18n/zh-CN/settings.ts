@@ -3,6 +3,7 @@ import type { Messages } from '../index.svelte';
 export const settings: Messages['settings'] = {
   title: '设置',
   subtitle: '保存在这台电脑上，仅用于这些页面',
+  subtitleMachine: '保存在这台电脑上，用于这些页面和虚拟机',
   appearance: '外观',
   theme: '主题',
   themeHint: '“跟随系统”会采用电脑的设置，系统按时间切换时也会随之改变。',

@@ -47,7 +47,7 @@ export const troubleshooting: Messages['troubleshooting'] = {
   keep: '除命名卷外的一切',
   keepText: '删除容器、镜像、网络和没有名称的卷。需要引擎：已停止的虚拟机会为此启动。',
   all: '一切',
-  allText: '删除虚拟机的整个磁盘。引擎不可用时也能进行。运行中的虚拟机会先停止，然后再次启动。',
+  allText: '删除虚拟机的整个磁盘。引擎不可用时也能进行。运行中的虚拟机会先停止；下次启动时创建新的磁盘。',
   goes: '将被删除',
   stays: '将会保留',
   counts: {

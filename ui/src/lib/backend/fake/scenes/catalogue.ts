@@ -4,6 +4,7 @@ import { type Folder, Tree } from '../files/tree';
 import { type Image, type Layer, NO_CONFIG } from '../images/images';
 import { Reference } from '../images/reference';
 import type { Behaviour } from '../process/behaviour';
+import type { Process } from '../process/process';
 import { service } from '../process/service';
 import type { World } from '../world';
 import * as voices from './voices';
@@ -278,10 +279,18 @@ export const RECIPES: Recipe[] = [
       ['CMD ["/hello"]', 0],
     ],
     config: { Env: [PATH], Cmd: ['/hello'] },
+    programs: { hello: { program: (process) => void greet(process) } },
     files: { '/hello': '\x7fELF' },
     age: 400,
   },
 ];
+
+/** What hello-world does; it ends after its start has been told, as a program does. */
+async function greet(process: Process): Promise<void> {
+  await Promise.resolve();
+  process.out('\nHello from Docker!\nThis message shows that your installation appears to be working correctly.\n\n');
+  process.exit(0);
+}
 
 /** What is in every image that has a system in it. */
 function system(base: Recipe['base']): Folder {
@@ -376,6 +385,7 @@ export function stock(world: World): void {
   for (const recipe of RECIPES) world.registry.publish(recipe.name, () => bake(world, recipe));
   const more = (name: string, of: string) => world.registry.publish(name, () => bake(world, { ...recipe(of), name }));
   more('nginx:latest', 'nginx:1.27');
+  more('nginx:alpine', 'nginx:1.27');
   more('redis:latest', 'redis:7');
   more('postgres:latest', 'postgres:16');
   more('alpine:latest', 'alpine:3.22');

@@ -5,23 +5,24 @@ use std::collections::BTreeSet;
 use serde_json::{Map as Object, Value};
 
 /// A type as TypeScript declares it.
-pub(super) struct Declaration {
-    pub(super) name: String,
+#[derive(Debug)]
+pub struct Declaration {
+    pub name: String,
     /// What it is made of.
-    pub(super) rust_name: String,
-    pub(super) text: String,
+    pub rust_name: String,
+    pub text: String,
     /// The other types it names.
-    pub(super) uses: BTreeSet<String>,
+    pub uses: BTreeSet<String>,
 }
 
 impl Declaration {
-    /// What is skipped when empty is never `null`: see the conventions of this crate.
-    pub(super) fn answer(name: &str, schema: &Value) -> Self {
+    /// What is skipped when empty is never `null`: see the conventions of `engine-api`.
+    pub fn answer(name: &str, schema: &Value) -> Self {
         Printer { inputs: &BTreeSet::new(), absent_is_null: false, uses: BTreeSet::new() }.declare(name, schema)
     }
 
     /// `inputs` are the types that look different in requests.
-    pub(super) fn request(name: &str, schema: &Value, inputs: &BTreeSet<String>) -> Self {
+    pub fn request(name: &str, schema: &Value, inputs: &BTreeSet<String>) -> Self {
         Printer { inputs, absent_is_null: true, uses: BTreeSet::new() }.declare(name, schema)
     }
 }
@@ -82,9 +83,16 @@ impl Printer<'_> {
             self.uses.insert(name.clone());
             return name;
         }
-        if let Some(choices) = object.get("anyOf").and_then(Value::as_array) {
+        // `oneOf`: an enumeration some of whose variants have words about them.
+        if let Some(choices) = object.get("anyOf").or_else(|| object.get("oneOf")).and_then(Value::as_array) {
             let choices: Vec<String> = choices.iter().map(|choice| self.type_of(choice)).collect();
             return choices.join(" | ");
+        }
+        if let Some(value) = object.get("const") {
+            return value.to_string();
+        }
+        if let Some(values) = object.get("enum").and_then(Value::as_array) {
+            return values.iter().map(Value::to_string).collect::<Vec<String>>().join(" | ");
         }
         match object.get("type") {
             Some(Value::String(kind)) => self.of_kind(kind, object),
@@ -102,6 +110,10 @@ impl Printer<'_> {
         match kind {
             "null" | "string" | "boolean" => kind.to_owned(),
             "integer" | "number" => "number".to_owned(),
+            "array" if object.contains_key("prefixItems") => {
+                let items = object["prefixItems"].as_array().expect("a list");
+                format!("[{}]", items.iter().map(|item| self.type_of(item)).collect::<Vec<String>>().join(", "))
+            }
             "array" => {
                 let item = object.get("items").map_or_else(|| "unknown".to_owned(), |item| self.type_of(item));
                 match (object.get("minItems"), object.get("maxItems")) {

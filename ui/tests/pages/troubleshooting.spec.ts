@@ -1,0 +1,45 @@
+import { expect, test, type Page } from '@playwright/test';
+import { open } from './support';
+
+const main = (page: Page) => page.getByRole('main');
+const button = (page: Page, name: string) => main(page).getByRole('button', { name, exact: true });
+
+test('checks this computer, once for each press, and says where the archive is', async ({ page }) => {
+  await open(page, { at: '#/troubleshooting' });
+  await button(page, 'Check now').click();
+  await expect(main(page)).toContainText('Written (no secrets are in it)');
+  await expect(main(page)).toContainText(/berth-diagnose-\d+\.tar\.gz/);
+  await expect(main(page).getByRole('listitem').filter({ hasText: 'Hypervisor' })).toContainText('QEMU');
+  await expect(button(page, 'Check again')).not.toHaveAttribute('aria-busy', 'true');
+});
+
+test('says what stands in the way', async ({ page }) => {
+  await open(page, { scene: 'fails-check', at: '#/troubleshooting/check' });
+  await expect(main(page).getByRole('alert').first()).toContainText('stands in the way');
+  await expect(main(page).getByRole('listitem').filter({ hasText: 'Hypervisor' })).toContainText('QEMU was not found');
+});
+
+test('a reset says what goes, wants a word, and leaves an empty machine', async ({ page }) => {
+  await open(page, { at: '#/troubleshooting' });
+  await expect(main(page)).toContainText('14 containers, 9 of them running');
+  await expect(main(page)).toContainText('6 named volumes, with their data');
+  const reset = button(page, 'Reset the machine');
+  await expect(reset).toBeDisabled();
+  await main(page).getByRole('radio', { name: 'Everything' }).check();
+  await main(page).getByLabel('Type “reset” to go on').fill('reset');
+  await reset.click();
+  await expect(main(page)).toContainText('The machine is as new.', { timeout: 40_000 });
+  await button(page, 'Start').click();
+  await page.evaluate(() => (location.hash = '#/volumes'));
+  await expect(main(page)).toContainText('No volumes yet', { timeout: 30_000 });
+});
+
+test('a reset that keeps named volumes keeps them', async ({ page }) => {
+  await open(page, { at: '#/troubleshooting' });
+  await expect(main(page)).toContainText('14 containers, 9 of them running');
+  await main(page).getByLabel('Type “reset” to go on').fill('reset');
+  await button(page, 'Reset the machine').click();
+  await expect(main(page)).toContainText('named volumes were kept', { timeout: 40_000 });
+  await page.evaluate(() => (location.hash = '#/volumes'));
+  await expect(main(page)).toContainText('shop_db-data');
+});
