@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tests::wait::until;
 use tests::{binary, ports, program};
 
-const LIMIT: Duration = Duration::from_secs(25);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// A process with all that it started.
 #[derive(Debug)]

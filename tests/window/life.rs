@@ -19,7 +19,7 @@ pub(crate) fn from_nothing_to_a_terminal_and_back() -> anyhow::Result<()> {
         let panel = Panel::start(desk.bus())?;
         let tray = panel.tray()?;
         view.click("Start")?;
-        view.see("Machine is running")?;
+        view.see("Engine is running")?;
         tray.see("The machine is running", false)?;
         tray.see("No container is running", false)?;
         let docker = Docker::new(machine.docker_host()?)?;

@@ -15,7 +15,7 @@ use crate::with_window;
 
 type Result = anyhow::Result<()>;
 
-const LIMIT: Duration = Duration::from_secs(25);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// With folders of its own, and neither daemon nor engine.
 fn alone(arguments: &[&str], case: impl FnOnce(&Desk, &View) -> Result) -> Result {

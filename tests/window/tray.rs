@@ -10,7 +10,7 @@ use tests::wait::until;
 use crate::desk::Desk;
 use crate::panel::Panel;
 
-const LIMIT: Duration = Duration::from_secs(25);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// Killed with the value, unless it has ended.
 struct Hidden(Child);

@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use crate::desk::{Desk, window};
 
 /// More than anything takes that a case waits for, a boot under emulation included.
-const LIMIT: Duration = Duration::from_secs(25);
+const LIMIT: Duration = Duration::from_secs(300);
 
 pub(crate) struct View {
     runtime: Runtime,
@@ -60,10 +60,15 @@ impl View {
         clicked.with_context(|| format!("the last try: {refused:?}"))
     }
 
-    /// Types as the keyboard does, to whatever has the focus.
+    /// Types into what the selector names, once it has the keyboard's focus, in a window that has it, too.
     pub(crate) fn keys(&self, selector: &str, text: &str) -> anyhow::Result<()> {
-        let element =
-            self.until(selector, || Ok(self.ask(self.client.find(Locator::Css(selector)))?.ok()))?;
+        let element = self
+            .until(selector, || Ok(self.ask(self.client.find(Locator::Css(selector)))?.ok()))
+            .with_context(|| format!("typing {text:?}"))?;
+        self.until(&format!("focus on {selector}"), || {
+            let focused = "arguments[0].focus(); return document.hasFocus() && document.activeElement === arguments[0]";
+            Ok((self.run(focused, vec![serde_json::to_value(&element)?])? == true).then_some(()))
+        })?;
         self.ask(element.send_keys(text))??;
         Ok(())
     }
