@@ -286,9 +286,16 @@ pub enum Invalid {
     NetworkDisabled(String),
     #[error("ps: {0}")]
     PsArguments(String),
-    #[error("cannot overwrite {} {path:?} with {}", if *directory { "directory" } else { "non-directory" },
+    #[error("cannot overwrite {} {name:?} with {} {folder:?}", if *directory { "directory" } else { "non-directory" },
         if *directory { "non-directory" } else { "directory" })]
-    Overwrite { path: String, directory: bool },
+    Overwrite { name: String, folder: String, directory: bool },
+    #[error("invalid entry name {0:?}")]
+    EntryName(String),
+    #[error("invalid hardlink target {0:?}")]
+    HardLinkTarget(String),
+    /// A link on the way to an entry of an archive; in dockerd's words, which are Go's.
+    #[error("statat {0}: path escapes from parent")]
+    LeadsOut(String),
     /// Another container that the request needs. Not 404: that would make clients pull the image again.
     #[error("No such container: {0}")]
     OtherContainer(String),
@@ -317,7 +324,11 @@ impl Error {
                 | Invalid::StorageOption
                 | Invalid::EmptyLink
                 | Invalid::Link(_)
-                | Invalid::PortFilter { .. },
+                | Invalid::PortFilter { .. }
+                | Invalid::Overwrite { .. }
+                | Invalid::EntryName(_)
+                | Invalid::HardLinkTarget(_)
+                | Invalid::LeadsOut(_),
             ) => Kind::System,
             // Found out by the start.
             Error::Invalid(
@@ -327,7 +338,12 @@ impl Error {
                 | Invalid::CdiDevice(_)
                 | Invalid::Dns(_),
             ) => Kind::System,
-            Error::Ambiguous(_) | Error::Invalid(_) | Error::StartConfig { .. } | Error::NotADirectory => Kind::Invalid,
+            Error::Ambiguous(_)
+            | Error::Invalid(_)
+            | Error::StartConfig { .. }
+            | Error::NotADirectory
+            | Error::ReadOnlyRoot
+            | Error::ReadOnlyVolume => Kind::Invalid,
             Error::NameTaken { .. }
             | Error::KillNotRunning { .. }
             | Error::NotRunning(_)
@@ -348,7 +364,6 @@ impl Error {
             Error::Refused(Refused::AlreadyRunning | Refused::AlreadyStopped) => Kind::NotModified,
             Error::Refused(_) => Kind::Conflict,
             Error::LogsNotReadable => Kind::NotImplemented,
-            Error::ReadOnlyRoot | Error::ReadOnlyVolume => Kind::Forbidden,
             Error::NotPaused(_)
             | Error::Start { .. }
             | Error::Layer(_)

@@ -252,7 +252,7 @@ impl Unpack {
         let directory = self.tree.directory(parent)?;
         let apply = || -> Result<(), Errno> {
             let (uid, gid) = owner(member);
-            rustix::fs::chownat(directory, path(last), Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+            rustix::fs::chownat(directory, path(last), uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
             if has_mode {
                 rustix::fs::chmodat(directory, path(last), Mode::from_raw_mode(member.mode), AtFlags::empty())?;
             }
@@ -287,8 +287,8 @@ impl Unpack {
 /// Owner, then mode: a change of owner clears the set-ID bits.
 fn describe(fd: impl AsFd, member: &Member) -> Result<(), Errno> {
     let (uid, gid) = owner(member);
-    if !(uid.is_root() && gid.is_root()) {
-        rustix::fs::fchown(&fd, Some(uid), Some(gid))?;
+    if (uid, gid) != (Some(Uid::ROOT), Some(Gid::ROOT)) {
+        rustix::fs::fchown(&fd, uid, gid)?;
     }
     rustix::fs::fchmod(&fd, Mode::from_raw_mode(member.mode))
 }
@@ -311,8 +311,8 @@ fn xattrs(member: &Member, set: impl Fn(&[u8], &[u8]) -> Result<(), Errno>) -> R
     Ok(())
 }
 
-fn owner(member: &Member) -> (Uid, Gid) {
-    (Uid::from_raw(member.uid), Gid::from_raw(member.gid))
+fn owner(member: &Member) -> (Option<Uid>, Option<Gid>) {
+    (member.uid.map(Uid::from_raw), member.gid.map(Gid::from_raw))
 }
 
 fn times(member: &Member) -> Timestamps {

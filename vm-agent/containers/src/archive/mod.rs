@@ -5,9 +5,13 @@
 //! volumes and binds are mounted for the request.
 
 mod attributes;
+mod directories;
+mod entry;
+mod folder;
 mod get;
 mod place;
 mod put;
+mod walk;
 mod whole;
 
 use crate::commit::FOREIGN;
@@ -223,6 +227,20 @@ impl Write for Chunks {
 /// dockerd's answer for a path that is not there.
 fn not_found(path: &str, container: &str) -> Error {
     Error::NoSuchPath { path: path.to_owned(), container: container.to_owned() }
+}
+
+/// What is wrong with an archive; the same reader's own words are about a layer of an image.
+fn unreadable(error: layers::Error) -> Error {
+    let source = match error {
+        layers::Error::Read(source) => source,
+        layers::Error::Damaged { entry, source } if entry.is_empty() => source,
+        layers::Error::Damaged { entry, source } => {
+            io::Error::new(source.kind(), format!("it is damaged at {entry:?}: {source}"))
+        }
+        layers::Error::Entry { entry, reason } => io::Error::other(format!("entry {entry:?}: {reason}")),
+        other => io::Error::other(other),
+    };
+    Error::io("read the archive")(source)
 }
 
 #[cfg(test)]

@@ -32,8 +32,6 @@ pub(crate) struct Place {
     pub(crate) name: String,
     /// `dir/` and `dir/.` mean what a link leads to.
     follow: bool,
-    /// A volume or bind mount that is read-only for the container.
-    pub(crate) read_only: bool,
 }
 
 impl Place {
@@ -47,21 +45,12 @@ impl Place {
             (false, Some((_, ""))) | (false, None) => "/".to_owned(),
             (false, Some((_, name))) => name.to_owned(),
         };
-        let below = |destination: &str| {
-            absolute.strip_prefix(destination).filter(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let mount = record
-            .mounts
-            .iter()
-            .filter(|mount| below(&mount.destination).is_some())
-            .max_by_key(|mount| mount.destination.len());
-        let read_only = mount.is_some_and(|mount| !mount.rw);
         let root = match &view.run {
             Some(run) => Root::Running(Arc::clone(run)),
             None => Root::Mounted(whole::mount(inner, record)?),
         };
         let (asked, container) = (path.to_owned(), record.id.clone());
-        Ok(Place { root, path: absolute, asked, container, name, follow, read_only })
+        Ok(Place { root, path: absolute, asked, container, name, follow })
     }
 
     pub(crate) fn root(&self) -> BorrowedFd<'_> {

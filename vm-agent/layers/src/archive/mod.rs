@@ -46,8 +46,9 @@ pub struct Member {
     pub kind: Kind,
     /// The permission bits, set-ID and sticky bits included.
     pub mode: u32,
-    pub uid: u32,
-    pub gid: u32,
+    /// `None` where the header has -1, which is nobody's: the owner stays (chown(2)).
+    pub uid: Option<u32>,
+    pub gid: Option<u32>,
     /// Seconds since 1970 and nanoseconds.
     pub mtime: (i64, i64),
     pub device: (u32, u32),
@@ -193,12 +194,11 @@ impl<R: Read> Members<R> {
             (self.data, None)
         };
         let old = header.as_old();
-        let number = |found: Option<u64>, field: &[u8]| match found {
-            Some(found) => Ok(i128::from(found)),
-            None => self.number(field),
+        let owner = |found: Option<i64>, field: &[u8]| {
+            found.map_or_else(|| self.number(field), |found| Ok(found.into())).map(number::owner)
         };
-        let uid = number(extensions.uid, &old.uid)?;
-        let gid = number(extensions.gid, &old.gid)?;
+        let uid = owner(extensions.uid, &old.uid)?;
+        let gid = owner(extensions.gid, &old.gid)?;
         let mtime = match extensions.mtime {
             Some(mtime) => mtime,
             None => (
@@ -206,16 +206,18 @@ impl<R: Read> Members<R> {
                 0,
             ),
         };
-        // Archives older than ustar have no device numbers.
+        // Archives older than ustar have no device numbers; in front of other members they mean nothing.
+        let is_device = matches!(kind, Kind::CharDevice | Kind::BlockDevice);
         let (major, minor) = match (header.as_ustar(), header.as_gnu()) {
+            _ if !is_device => (0, 0),
             (Some(ustar), _) => (self.number(&ustar.dev_major)?, self.number(&ustar.dev_minor)?),
             (None, Some(gnu)) => (self.number(&gnu.dev_major)?, self.number(&gnu.dev_minor)?),
             (None, None) => (0, 0),
         };
-        let small = |what: &str, number: i128| {
+        let small = |number: i128| {
             u32::try_from(number).map_err(|_| Error::Entry {
                 entry: self.last.clone(),
-                reason: format!("{what} {number} is out of range"),
+                reason: format!("device {number} is out of range"),
             })
         };
         Ok(Member {
@@ -225,10 +227,10 @@ impl<R: Read> Members<R> {
                 .unwrap_or_else(|| header.link_name_bytes().map(|link| link.into_owned()).unwrap_or_default()),
             kind,
             mode: u32::try_from(self.number(&old.mode)? & 0o7777).expect("twelve bits"),
-            uid: small("user", uid)?,
-            gid: small("group", gid)?,
+            uid,
+            gid,
             mtime,
-            device: (small("device", major)?, small("device", minor)?),
+            device: (small(major)?, small(minor)?),
             xattrs: extensions.xattrs,
             size,
             sparse,

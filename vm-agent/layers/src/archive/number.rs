@@ -20,6 +20,17 @@ pub(super) fn decimal(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
+/// Digits that may have a sign.
+pub(super) fn signed(text: &[u8]) -> Option<i64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// A user or group: of more bits than the kernel takes the low ones count, as for dockerd; -1 is nobody.
+pub(super) fn owner(number: i128) -> Option<u32> {
+    let low = u32::try_from(number & i128::from(u32::MAX)).expect("32 bits");
+    (low != u32::MAX).then_some(low)
+}
+
 /// `seconds[.fraction]`, which may be negative.
 pub(super) fn time(text: &[u8]) -> Option<(i64, i64)> {
     let text = std::str::from_utf8(text).ok()?;
@@ -29,10 +40,12 @@ pub(super) fn time(text: &[u8]) -> Option<(i64, i64)> {
         return None;
     }
     let nanoseconds = format!("{fraction:0<9.9}").parse().ok()?;
-    Some(match nanoseconds {
-        nanoseconds if whole.starts_with('-') && nanoseconds > 0 => (seconds - 1, 1_000_000_000 - nanoseconds),
-        nanoseconds => (seconds, nanoseconds),
-    })
+    match nanoseconds {
+        nanoseconds if whole.starts_with('-') && nanoseconds > 0 => {
+            Some((seconds.checked_sub(1)?, 1_000_000_000 - nanoseconds))
+        }
+        nanoseconds => Some((seconds, nanoseconds)),
+    }
 }
 
 #[cfg(test)]
@@ -47,6 +60,28 @@ mod tests {
         assert_eq!(time(b"-1.25"), Some((-2, 750_000_000)));
         assert_eq!(time(b"x"), None);
         assert_eq!(time(b"1.-2"), None);
+        assert_eq!(time(b"-9223372036854775808"), Some((i64::MIN, 0)));
+        assert_eq!(time(b"-9223372036854775808.5"), None);
+    }
+
+    #[test]
+    fn owners_are_what_the_kernel_takes_of_the_number() {
+        for (number, taken) in [
+            (0, Some(0)),
+            (u32::MAX.into(), None),
+            (-1, None),
+            (-5, Some(u32::MAX - 4)),
+            ((1 << 32) + 5, Some(5)),
+            (1 << 40, Some(0)),
+            (i64::MAX.into(), None),
+        ] {
+            assert_eq!(owner(number), taken, "{number}");
+        }
+        for (text, number) in
+            [("5", Some(5)), ("-5", Some(-5)), ("+5", Some(5)), ("", None), (" 5", None), ("1.5", None)]
+        {
+            assert_eq!(signed(text.as_bytes()), number, "{text:?}");
+        }
     }
 
     #[test]

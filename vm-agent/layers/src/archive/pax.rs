@@ -1,6 +1,6 @@
 //! Extended headers: records of the next member (POSIX.1-2017 `pax`, section "pax Extended Header").
 
-use super::number::{decimal, time};
+use super::number::{decimal, signed, time};
 
 /// What extended headers say about the next member.
 #[derive(Debug, Default)]
@@ -11,8 +11,8 @@ pub(super) struct Extensions {
     pub(super) name: Option<Vec<u8>>,
     pub(super) link: Option<Vec<u8>>,
     pub(super) size: Option<u64>,
-    pub(super) uid: Option<u64>,
-    pub(super) gid: Option<u64>,
+    pub(super) uid: Option<i64>,
+    pub(super) gid: Option<i64>,
     pub(super) mtime: Option<(i64, i64)>,
     pub(super) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
     pub(super) sparse: PaxSparse,
@@ -56,8 +56,8 @@ fn set(key: &[u8], value: &[u8], into: &mut Extensions) -> Option<()> {
         b"path" => into.name = given.then(|| value.to_vec()),
         b"linkpath" => into.link = given.then(|| value.to_vec()),
         b"size" => into.size = if given { Some(decimal(value)?) } else { None },
-        b"uid" => into.uid = if given { Some(decimal(value)?) } else { None },
-        b"gid" => into.gid = if given { Some(decimal(value)?) } else { None },
+        b"uid" => into.uid = if given { Some(signed(value)?) } else { None },
+        b"gid" => into.gid = if given { Some(signed(value)?) } else { None },
         b"mtime" => into.mtime = if given { Some(time(value)?) } else { None },
         b"GNU.sparse.major" => into.sparse.major = decimal(value)?,
         b"GNU.sparse.name" => into.sparse.name = Some(value.to_vec()),
