@@ -15,7 +15,17 @@ pub(crate) fn lists_logs_files_and_terminal() -> Result {
     let berth = Berth::new(Some(engine.docker.host()))?;
     with_window(&[("BERTH_HOME", berth.home().display().to_string())], &["berth://images"], |_, view| {
         view.see("busybox")?;
-        engine.docker.ok(&["run", "-d", "--init", "--name", "talks", "busybox", "sh", "-c", "echo said at once; sleep 1000"])?;
+        engine.docker.ok(&[
+            "run",
+            "-d",
+            "--init",
+            "--name",
+            "talks",
+            "busybox",
+            "sh",
+            "-c",
+            "echo said at once; sleep 1000",
+        ])?;
         let told = view.wait_for(CARRY, vec![json!(LENGTH)])?;
         ensure!(told == json!({ "put": 200, "same": true, "refused": 404 }), "{told}");
         view.go("#/containers")?;

@@ -135,7 +135,8 @@ impl View {
         self.ask(async {
             for element in self.client.find_all(Locator::XPath(path)).await? {
                 // The driver's own question takes what lies in a cell that cuts off long names for hidden.
-                let visible = self.client.execute("return arguments[0].checkVisibility()", vec![serde_json::to_value(&element)?]);
+                let visible =
+                    self.client.execute("return arguments[0].checkVisibility()", vec![serde_json::to_value(&element)?]);
                 // One that went meanwhile is not shown.
                 if visible.await.is_ok_and(|visible| visible == true) {
                     return Ok(Some(element));

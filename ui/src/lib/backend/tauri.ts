@@ -21,7 +21,9 @@ export class Tauri implements Backend {
 
   async request(request: Request): Promise<Answer> {
     const large = request.body instanceof Blob && request.body.size > PIECE;
-    const head = large ? await upload(this.#to, request, request.body as Blob) : await ask('request', this.#to, request);
+    const head = large
+      ? await upload(this.#to, request, request.body as Blob)
+      : await ask('request', this.#to, request);
     return answerOf(head, request.signal);
   }
 

@@ -1,0 +1,55 @@
+import { cleanup, render, screen } from '@testing-library/svelte';
+import { afterEach, expect, test } from 'vitest';
+import type { Desktop, Preferences } from '$lib/backend/host';
+import WindowSettings from './WindowSettings.svelte';
+
+afterEach(cleanup);
+
+const FIRST: Preferences = { closeToTray: true, notifications: true, terminal: '', startAtLogin: false };
+
+/** A desktop program that keeps what it is told, or refuses all changes. */
+function desktop(refusal?: string): Desktop & { kept: Preferences; asked: Partial<Preferences>[] } {
+  return {
+    kept: FIRST,
+    asked: [],
+    diagnose: () => Promise.reject(new Error('not asked for here')),
+    openTerminal: () => Promise.reject(new Error('not asked for here')),
+    async preferences() {
+      return this.kept;
+    },
+    async setPreferences(change) {
+      this.asked.push(change);
+      if (refusal) throw new Error(refusal);
+      return (this.kept = { ...this.kept, ...change });
+    },
+  };
+}
+
+const box = (name: string) => screen.findByRole<HTMLInputElement>('checkbox', { name: new RegExp(name) });
+
+test('a switch changes what it names and nothing else', async () => {
+  const made = desktop();
+  render(WindowSettings, { desktop: made });
+  (await box('Start at login')).click();
+  await expect.poll(() => made.kept).toEqual({ ...FIRST, startAtLogin: true });
+  expect(made.asked).toEqual([{ startAtLogin: true }]);
+});
+
+test('what the program refuses is said, and the switch shows how it is', async () => {
+  render(WindowSettings, { desktop: desktop('the folder cannot be written') });
+  (await box('Stay in the tray')).click();
+  expect(await screen.findByText('the folder cannot be written')).toBeTruthy();
+  await expect.poll(async () => (await box('Stay in the tray')).checked).toBe(true);
+});
+
+test('a terminal is kept when the field is left, once', async () => {
+  const made = desktop();
+  render(WindowSettings, { desktop: made });
+  const field = await screen.findByRole<HTMLInputElement>('textbox', { name: 'Terminal program' });
+  field.value = 'kitty';
+  field.dispatchEvent(new Event('input', { bubbles: true }));
+  field.dispatchEvent(new FocusEvent('blur'));
+  await expect.poll(() => made.kept.terminal).toBe('kitty');
+  field.dispatchEvent(new FocusEvent('blur'));
+  expect(made.asked).toEqual([{ terminal: 'kitty' }]);
+});
