@@ -24,6 +24,7 @@ export class Link {
   through(request: Request): Request {
     if (this.#why !== undefined) throw new Unreachable(this.#why());
     const { signal } = request;
-    return { ...request, signal: signal ? AbortSignal.any([signal, this.#open.signal]) : this.#open.signal };
+    // One of its own for each, too: what listens to it goes with the request.
+    return { ...request, signal: AbortSignal.any(signal ? [signal, this.#open.signal] : [this.#open.signal]) };
   }
 }

@@ -202,7 +202,7 @@ export class FakeDaemon implements Backend {
 
   /** What ends with the daemon. */
   #ends(signal: AbortSignal | undefined): AbortSignal {
-    return signal ? AbortSignal.any([signal, this.#open.signal]) : this.#open.signal;
+    return AbortSignal.any(signal ? [signal, this.#open.signal] : [this.#open.signal]);
   }
 
   #log(words: string): void {
