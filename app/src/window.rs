@@ -50,6 +50,8 @@ fn make(app: &AppHandle, fragment: &str) -> tauri::Result<()> {
                 own
             }
         })
+        // Files are dropped on pages, which take them.
+        .disable_drag_drop_handler()
         .on_new_window({
             let app = app.clone();
             move |url, _| {

@@ -43,7 +43,7 @@ const OPENED: (View & { open: (page: Page) => Promise<void> })[] = [
 
 /** Views of a machine that does not run, each in a scene of its own. */
 const SCENES: { name: string; scene: string; at: string; drawn: string; act?: (page: Page) => Promise<void> }[] = [
-  { name: 'first-check', scene: 'first', at: '#/containers', drawn: 'main #first-checks ~ ul li' },
+  { name: 'first-check', scene: 'first', at: '#/first', drawn: 'main #first-checks ~ ul li' },
   { name: 'machine-stopped', scene: 'stopped', at: '#/images', drawn: 'main button.primary' },
   {
     name: 'machine-failed',
