@@ -19,6 +19,12 @@ pub(crate) fn cases() -> Vec<Entry> {
             a_copy_that_takes_long_is_not_spoiled_by_another_or_a_start,
             a_name_of_two_lines_goes_in_and_out,
             a_damaged_archive_is_refused,
+            a_hard_link_is_to_what_the_archive_names,
+            what_leads_out_of_the_folder_is_refused,
+            a_read_only_root_stays_as_it_is,
+            a_folder_and_a_file_replace_each_other_only_when_asked,
+            the_place_of_a_mount_is_not_replaced,
+            owners_beyond_what_the_kernel_has_are_taken,
         ],
         // dockerd answers 500: "RWLayer of container … is unexpectedly nil".
         cases![not_of_dockerd; a_copy_beside_a_removal_is_of_a_container_or_of_none],
@@ -153,5 +159,170 @@ pub(crate) fn a_damaged_archive_is_refused(case: &Case<'_>) -> Result {
     }
     let answer = request(case.host(), "PUT", &path, &whole)?;
     ensure!(answer.status == 200, "{} {}", answer.status, answer.body);
+    Ok(())
+}
+
+/// A member as hostile writers make it: the crate's own setters refuse what leads out.
+fn entry(kind: tar::EntryType, name: &str, content: &str) -> anyhow::Result<Vec<u8>> {
+    let is_file = kind == tar::EntryType::Regular;
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(0o755);
+    header.set_size(if is_file { content.len() as u64 } else { 0 });
+    header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+    if !is_file {
+        header.as_old_mut().linkname[..content.len()].copy_from_slice(content.as_bytes());
+    }
+    header.set_cksum();
+    let mut archive = tar::Builder::new(Vec::new());
+    archive.append(&header, if is_file { content.as_bytes() } else { b"" })?;
+    let mut bytes = archive.into_inner()?;
+    bytes.truncate(bytes.len() - 1024);
+    Ok(bytes)
+}
+
+fn file(name: &str, content: &str) -> anyhow::Result<Vec<u8>> {
+    entry(tar::EntryType::Regular, name, content)
+}
+
+fn directory(name: &str) -> anyhow::Result<Vec<u8>> {
+    entry(tar::EntryType::Directory, name, "")
+}
+
+/// Status and message of the engine for these entries; `place` is the path, with what follows it in the query.
+fn put(case: &Case<'_>, name: &str, place: &str, entries: &[Vec<u8>]) -> anyhow::Result<(u16, String)> {
+    let archive = String::from_utf8([entries.concat(), vec![0; 1024]].concat())?;
+    let answer = request(case.host(), "PUT", &format!("/v1.51/containers/{name}/archive?path={place}"), &archive)?;
+    Ok((answer.status, answer.message()))
+}
+
+/// What is at a path of the container.
+fn content(case: &Case<'_>, name: &str, path: &str) -> anyhow::Result<String> {
+    let folder = tempfile::tempdir()?;
+    let copy = folder.path().join("copy");
+    case.ok(&["cp", &format!("{name}:{path}"), copy.to_str().context("text")?])?;
+    Ok(std::fs::read_to_string(copy)?)
+}
+
+fn is_missing(case: &Case<'_>, name: &str, path: &str) -> anyhow::Result<bool> {
+    let query = format!("/v1.51/containers/{name}/archive?path={path}");
+    let answer = request(case.host(), "GET", &query, "")?;
+    Ok((answer.status, answer.message()) == (404, format!("Could not find the file {path} in container {name}")))
+}
+
+/// From the folder unpacked into, wherever the link itself is.
+pub(crate) fn a_hard_link_is_to_what_the_archive_names(case: &Case<'_>) -> Result {
+    let name = case.container("hard-linked");
+    case.ok(&["create", "--name", &name, "busybox"])?;
+    let link = |name: &str, to: &str| entry(tar::EntryType::Link, name, to);
+    let entries =
+        [file("lib/a", "named")?, file("pkg/lib/a", "beside")?, link("pkg/b", "lib/a")?, link("c", "/lib/a")?];
+    ensure!(put(case, &name, "/tmp", &entries)?.0 == 200);
+    for path in ["/tmp/pkg/b", "/tmp/c"] {
+        ensure!(content(case, &name, path)? == "named", "{path}");
+    }
+    ensure!(content(case, &name, "/tmp/pkg/lib/a")? == "beside");
+    for to in ["b", "/tmp/lib/a"] {
+        let said = put(case, &name, "/tmp", &[link("pkg/d", to)?])?;
+        ensure!(said == (404, format!("Could not find the file /tmp in container {name}")), "{to}: {said:?}");
+    }
+    Ok(())
+}
+
+pub(crate) fn what_leads_out_of_the_folder_is_refused(case: &Case<'_>) -> Result {
+    let name = case.container("led-out");
+    case.ok(&["create", "--name", &name, "busybox"])?;
+    let symlink = |name: &str, to: &str| entry(tar::EntryType::Symlink, name, to);
+    ensure!(put(case, &name, "/tmp", &[directory("in")?, file("x", "old")?])?.0 == 200);
+    for out in ["../x", "/../x", "a/../../x", "../in/x", ".."] {
+        let said = put(case, &name, "/tmp/in", &[file(out, "new")?])?;
+        ensure!(said == (500, format!("invalid entry name {out:?}")), "{said:?}");
+    }
+    for out in ["../x", "../in/y", "", "."] {
+        let entries = [file("y", "in")?, entry(tar::EntryType::Link, "z", out)?];
+        let said = put(case, &name, "/tmp/in", &entries)?;
+        ensure!(said == (500, format!("invalid hardlink target {out:?}")), "{said:?}");
+    }
+    // A link may lead anywhere; what is put through it may not.
+    ensure!(put(case, &name, "/tmp/in", &[symlink("up", "../..")?, symlink("link", "/etc")?])?.0 == 200);
+    let said = put(case, &name, "/tmp/in", &[file("up/x", "new")?])?;
+    ensure!(said == (500, "statat up: path escapes from parent".to_owned()), "{said:?}");
+    let said = put(case, &name, "/tmp/in", &[entry(tar::EntryType::Link, "z", "up/x")?])?;
+    ensure!(said == (500, "statat up: path escapes from parent".to_owned()), "{said:?}");
+    ensure!(put(case, &name, "/tmp/in", &[file("link/x", "inside")?])?.0 == 200);
+    ensure!(content(case, &name, "/tmp/in/etc/x")? == "inside");
+    ensure!(is_missing(case, &name, "/etc/x")?);
+    ensure!(content(case, &name, "/tmp/x")? == "old");
+    Ok(())
+}
+
+/// Whatever is in a volume that may be written, and wherever its links lead.
+pub(crate) fn a_read_only_root_stays_as_it_is(case: &Case<'_>) -> Result {
+    let name = case.container("read-only");
+    case.ok(&["create", "--read-only", "--volume=/data", "--name", &name, "busybox", "sleep", "1000"])?;
+    let link = entry(tar::EntryType::Symlink, "link", "/etc")?;
+    ensure!(put(case, &name, "/data", &[link])?.0 == 200);
+    let refused = (400, "container rootfs is marked read-only".to_owned());
+    for state in ["created", "running"] {
+        ensure!(put(case, &name, "/data", &[file("../etc/x", "new")?])?.0 == 500, "{state}");
+        for place in ["/etc", "/data/link", "/data/../etc"] {
+            let said = put(case, &name, place, &[file("x", "new")?])?;
+            ensure!(said == refused, "{state} {place}: {said:?}");
+        }
+        ensure!(put(case, &name, "/data", &[file("link/x", "inside")?])?.0 == 200, "{state}");
+        ensure!(is_missing(case, &name, "/etc/x")?, "{state}");
+        case.ok(&["start", &name])?;
+    }
+    Ok(())
+}
+
+pub(crate) fn a_folder_and_a_file_replace_each_other_only_when_asked(case: &Case<'_>) -> Result {
+    let name = case.container("overwritten");
+    case.ok(&["create", "--name", &name, "busybox"])?;
+    let link = entry(tar::EntryType::Symlink, "link", "to/in")?;
+    ensure!(put(case, &name, "/tmp", &[directory("to/in/folder")?, file("to/in/file", "old")?, link])?.0 == 200);
+    for place in ["/tmp/to/in", "/tmp/link"] {
+        let keeping = format!("{place}&noOverwriteDirNonDir=1");
+        let said = put(case, &name, &keeping, &[file("./folder", "new")?])?;
+        let words = "cannot overwrite directory \"folder\" with non-directory \"/tmp/to/in\"";
+        ensure!(said == (500, words.to_owned()), "{said:?}");
+        let said = put(case, &name, &keeping, &[directory("file/")?])?;
+        let words = "cannot overwrite non-directory \"file\" with directory \"/tmp/to/in\"";
+        ensure!(said == (500, words.to_owned()), "{said:?}");
+        ensure!(put(case, &name, &keeping, &[directory("folder")?, file("file", "kept")?])?.0 == 200);
+    }
+    ensure!(put(case, &name, "/tmp/to/in", &[file("folder", "new")?, directory("file")?])?.0 == 200);
+    ensure!(content(case, &name, "/tmp/to/in/folder")? == "new");
+    Ok(())
+}
+
+/// It would take the mount away, under a running container as well.
+pub(crate) fn the_place_of_a_mount_is_not_replaced(case: &Case<'_>) -> Result {
+    let name = case.container("mounted-on");
+    case.ok(&["create", "--volume=/data", "--name", &name, "busybox", "sleep", "1000"])?;
+    ensure!(put(case, &name, "/data", &[file("kept", "kept")?])?.0 == 200);
+    for state in ["created", "running"] {
+        ensure!(put(case, &name, "/", &[directory("data")?])?.0 == 200, "{state}");
+        let (status, said) = put(case, &name, "/", &[file("data", "new")?])?;
+        ensure!(status == 500 && said.to_lowercase().contains("device or resource busy"), "{state}: {status} {said}");
+        case.ok(&["start", &name])?;
+    }
+    let (status, said) = put(case, &name, "/etc", &[file("hosts", "new")?])?;
+    ensure!(status == 500 && said.to_lowercase().contains("device or resource busy"), "{status} {said}");
+    ensure!(case.ok(&["exec", &name, "grep", "-c", "localhost", "/etc/hosts"])? != "0");
+    Ok(())
+}
+
+pub(crate) fn owners_beyond_what_the_kernel_has_are_taken(case: &Case<'_>) -> Result {
+    let name = case.container("owned");
+    case.ok(&["create", "--name", &name, "busybox", "stat", "-c", "%u %g", "/tmp/low", "/tmp/nobody", "/tmp/below"])?;
+    let mut archive = tar::Builder::new(Vec::new());
+    for (file, owner) in [("low", "4294967301"), ("nobody", "-1"), ("below", "-5")] {
+        archive.append_pax_extensions([("uid", owner.as_bytes()), ("gid", owner.as_bytes())])?;
+        tests::archive::append(&mut archive, file, b"")?;
+    }
+    ensure!(put(case, &name, "/tmp", &[archive.into_inner()?])?.0 == 200);
+    let owners = case.ok(&["start", "--attach", &name])?;
+    ensure!(owners == "5 5\n0 0\n4294967291 4294967291", "{owners}");
     Ok(())
 }

@@ -107,6 +107,9 @@ impl Docker {
     pub fn says(&self, container: &str, line: &str) -> anyhow::Result<()> {
         let mut logs = self.piped(&["logs", "--follow", container])?;
         let out = logs.stdout.take().expect("stdout was piped");
+        let mut err = logs.stderr.take().expect("stderr was piped");
+        // Unread, it would stop the CLI once the pipe is full.
+        std::thread::spawn(move || std::io::copy(&mut err, &mut std::io::sink()));
         let (heard, lines) = channel();
         std::thread::spawn(move || {
             // The other end is gone once the line is found.

@@ -44,7 +44,7 @@ impl Containers {
             stat(&place)
         })
         .await
-        .map_err(|error| handle.explain(error))
+        .map_err(|error| as_asked(id, handle.explain(error)))
     }
 
     /// The file or tree at `path` as a tar whose first entry is its last component.
@@ -58,7 +58,7 @@ impl Containers {
             Ok((stat(&place)?, place))
         })
         .await
-        .map_err(|error| handle.explain(error))?;
+        .map_err(|error| as_asked(id, handle.explain(error)))?;
         self.inner.emit(&record, "archive-path");
         let write = move |out: &mut Chunks| {
             let _alone = alone;
@@ -84,7 +84,7 @@ impl Containers {
             put::unpack(&inner, &view, &path, body, options)
         })
         .await
-        .map_err(|error| handle.explain(error))?;
+        .map_err(|error| as_asked(id, handle.explain(error)))?;
         self.inner.emit(&record, "extract-to-dir");
         Ok(())
     }
@@ -225,6 +225,14 @@ impl Write for Chunks {
 }
 
 /// dockerd's answer for a path that is not there.
+/// Clients are told of a container what they call it.
+fn as_asked(id: &str, error: Error) -> Error {
+    match error {
+        Error::NoSuchPath { path, .. } => not_found(&path, id),
+        other => other,
+    }
+}
+
 fn not_found(path: &str, container: &str) -> Error {
     Error::NoSuchPath { path: path.to_owned(), container: container.to_owned() }
 }
