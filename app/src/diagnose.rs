@@ -1,28 +1,24 @@
-//! What could be wrong with this computer, and an archive for whoever helps.
+//! What could be wrong with this computer, and an archive for whoever helps: both as `berth diagnose`, but an archive only when it is
+//! asked for.
 
 use std::path::PathBuf;
 
 use host::diagnostics::{self, Check};
-use host::paths::Paths;
-use serde::Serialize;
 use tauri::{AppHandle, Manager, State};
 
 use crate::daemon::Daemon;
 use crate::error::Result;
 
-#[derive(Debug, Serialize)]
-pub(crate) struct Diagnosis {
-    checks: Vec<Check>,
-    archive: PathBuf,
+#[tauri::command]
+pub(crate) async fn check(daemon: State<'_, Daemon>) -> Result<Vec<Check>> {
+    Ok(diagnostics::checks(daemon.paths()).await)
 }
 
-/// As `berth diagnose`; the archive goes where the user's downloads go.
+/// Writes it where the user's downloads go; its path.
 #[tauri::command]
-pub(crate) async fn diagnose(app: AppHandle, daemon: State<'_, Daemon>) -> Result<Diagnosis> {
-    let paths: &Paths = daemon.paths();
-    let checks = diagnostics::checks(paths).await;
+pub(crate) async fn archive(app: AppHandle, daemon: State<'_, Daemon>) -> Result<PathBuf> {
+    let paths = daemon.paths();
     let folder = app.path().download_dir().ok().filter(|folder| folder.is_dir());
     let folder = folder.unwrap_or_else(|| paths.log_dir());
-    let archive = diagnostics::archive(paths, &checks, &folder).await?;
-    Ok(Diagnosis { checks, archive })
+    Ok(diagnostics::archive(paths, &diagnostics::checks(paths).await, &folder).await?)
 }

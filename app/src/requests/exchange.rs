@@ -17,7 +17,7 @@ use super::{Head, To};
 use crate::daemon::Daemon;
 use crate::error::{Error, Result};
 
-const WATCH: &str = "/watch";
+const SETTINGS: &str = "/settings";
 
 /// What comes behind the head of an answer to a request for a connection.
 pub(super) enum Carried {
@@ -52,8 +52,8 @@ pub(super) fn pieces(from: mpsc::Receiver<Bytes>) -> Body {
 pub(super) async fn send(daemon: &Daemon, head: Head, body: Body) -> Result<Response<Incoming>> {
     let stream = match head.to {
         To::Engine => daemon.engine().await?,
-        // Who only looks starts no daemon: the window would bring one back that somebody ended.
-        To::Daemon if head.path == WATCH => daemon.control().await?,
+        // Who only looks starts no daemon: the window would bring one back that somebody ended. Settings are looked at by a person.
+        To::Daemon if head.method == "GET" && head.path != SETTINGS => daemon.control().await?,
         To::Daemon => daemon.control_of_a_started().await?,
     };
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;

@@ -12,7 +12,8 @@ function desktop(refusal?: string): Desktop & { kept: Preferences; asked: Partia
   return {
     kept: FIRST,
     asked: [],
-    diagnose: () => Promise.reject(new Error('not asked for here')),
+    check: () => Promise.reject(new Error('not asked for here')),
+    archive: () => Promise.reject(new Error('not asked for here')),
     openTerminal: () => Promise.reject(new Error('not asked for here')),
     async preferences() {
       return this.kept;

@@ -1,14 +1,15 @@
-import type { Desktop, Diagnosis } from '$lib/backend/host';
+import type { Check } from '$lib/api/generated/daemon';
+import type { Desktop } from '$lib/backend/host';
 
-/** One look at this computer, which can be taken again. */
-export class Look {
-  found = $state.raw<Diagnosis | undefined>();
+/** Something that is asked for again and again, one at a time: what came of it last. */
+class Asked<T> {
+  found = $state.raw<T | undefined>();
   failure = $state.raw<unknown>();
   busy = $state(false);
-  readonly #desktop: Desktop;
+  readonly #ask: () => Promise<T>;
 
-  constructor(desktop: Desktop) {
-    this.#desktop = desktop;
+  constructor(ask: () => Promise<T>) {
+    this.#ask = ask;
   }
 
   async take(): Promise<void> {
@@ -16,10 +17,24 @@ export class Look {
     this.busy = true;
     this.failure = undefined;
     try {
-      this.found = await this.#desktop.diagnose();
+      this.found = await this.#ask();
     } catch (error) {
       this.failure = error;
     }
     this.busy = false;
+  }
+}
+
+/** A look at this computer, which can be taken again. */
+export class Look extends Asked<Check[]> {
+  constructor(desktop: Desktop) {
+    super(() => desktop.check());
+  }
+}
+
+/** An archive for whoever helps, written when somebody wants it. */
+export class Report extends Asked<string> {
+  constructor(desktop: Desktop) {
+    super(() => desktop.archive());
   }
 }

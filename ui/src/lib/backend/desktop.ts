@@ -1,5 +1,6 @@
 import { invoke } from '@tauri-apps/api/core';
-import type { Desktop, Diagnosis, Host, Preferences } from './host';
+import type { Check } from '$lib/api/generated/daemon';
+import type { Desktop, Host, Preferences } from './host';
 import { Tauri } from './tauri';
 
 /** True for pages that the desktop program shows. */
@@ -13,7 +14,8 @@ export function desktopHost(): Host {
 }
 
 const desktop: Desktop = {
-  diagnose: () => ask<Diagnosis>('diagnose'),
+  check: () => ask<Check[]>('check'),
+  archive: () => ask<string>('archive'),
   openTerminal: () => ask<void>('open_terminal'),
   preferences: async () => shown(await ask<Wire>('preferences')),
   setPreferences: async (change) => shown(await ask<Wire>('set_preferences', { change: wire(change) })),

@@ -1,3 +1,4 @@
+import type { Check } from '$lib/api/generated/daemon';
 import type { Backend } from './backend';
 
 /** What the pages stand on. */
@@ -13,8 +14,10 @@ export interface Host {
 }
 
 export interface Desktop {
-  /** Looks at all that a machine needs and writes an archive for whoever helps; works without daemon and machine. */
-  diagnose(): Promise<Diagnosis>;
+  /** Looks at all that a machine needs; works without daemon and machine. */
+  check(): Promise<Check[]>;
+  /** Writes an archive for whoever helps, with the checks, settings and logs; resolves with its path. */
+  archive(): Promise<string>;
   /** Opens the quickstart terminal: `berth terminal` in the user's own terminal program. */
   openTerminal(): Promise<void>;
   preferences(): Promise<Preferences>;
@@ -33,17 +36,3 @@ export type Preferences = {
   startAtLogin: boolean;
 };
 
-/** What `berth diagnose` says (`app/host/src/diagnostics.rs`). */
-export type Diagnosis = {
-  checks: Check[];
-  /** The file that was written. */
-  archive: string;
-};
-
-export type Check = {
-  name: string;
-  /** `notice`: it works, perhaps worse than it could; `bad`: the machine cannot run like this. */
-  verdict: 'good' | 'notice' | 'bad';
-  /** What was found, and what to do about it if it is not good. */
-  finding: string;
-};

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock';
-import type { Check, Desktop, Diagnosis, Preferences } from '../../host';
+import type { Check } from '$lib/api/generated/daemon';
+import type { Desktop, Preferences } from '../../host';
 import type { FakeDaemon } from './daemon';
 import { paths, QEMU, VERSION } from './paths';
 import { told } from './words';
@@ -11,6 +12,10 @@ const LOOKING = 900;
 export class FakeDesktop implements Desktop {
   /** How often a terminal was opened. */
   terminals = 0;
+  /** The files that were written. */
+  readonly archives: string[] = [];
+  /** Why none can be written, if so. */
+  noArchive: string | undefined;
   /** Why there is no terminal to be opened, if there is none. */
   noTerminal: string | undefined;
   #preferences: Preferences = { closeToTray: true, notifications: true, terminal: '', startAtLogin: false };
@@ -20,10 +25,21 @@ export class FakeDesktop implements Desktop {
     readonly clock: Clock,
   ) {}
 
-  async diagnose(): Promise<Diagnosis> {
-    await new Promise<void>((done) => void this.clock.after(LOOKING, done));
-    const seconds = Math.floor(this.clock.now() / 1000);
-    return { checks: this.#checks(), archive: `${paths.home}/berth-diagnose-${seconds}.tar.gz` };
+  async check(): Promise<Check[]> {
+    await this.#look();
+    return this.#checks();
+  }
+
+  async archive(): Promise<string> {
+    await this.#look();
+    if (this.noArchive !== undefined) throw new Error(this.noArchive);
+    const file = `${paths.home}/Downloads/berth-diagnose-${Math.floor(this.clock.now() / 1000)}.tar.gz`;
+    this.archives.push(file);
+    return file;
+  }
+
+  #look(): Promise<void> {
+    return new Promise<void>((done) => void this.clock.after(LOOKING, done));
   }
 
   async openTerminal(): Promise<void> {
