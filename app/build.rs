@@ -27,7 +27,6 @@ fn main() {
         "preferences",
         "set_preferences",
         "open_terminal",
-        "open_link",
     ]);
     if let Err(error) = tauri_build::try_build(tauri_build::Attributes::new().app_manifest(commands)) {
         println!("cargo::error={error:#}");

@@ -51,7 +51,6 @@ fn main() {
             preferences::preferences,
             preferences::set_preferences,
             open::terminal::open_terminal,
-            open::open_link,
         ])
         .setup(|app| {
             let daemon = Daemon::of_this_user()?;

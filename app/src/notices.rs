@@ -80,6 +80,9 @@ pub(crate) struct Failed {
     pub(crate) out_of_memory: bool,
 }
 
+/// Signals by which one means to end a program, as the engine's events number them: SIGINT, SIGQUIT, SIGKILL, SIGTERM.
+const ENDING: &[&str] = &["2", "3", "9", "15"];
+
 /// Tells failures from ends that somebody wanted.
 #[derive(Debug, Default)]
 struct Failures {
@@ -94,7 +97,10 @@ impl Failures {
     fn see(&mut self, event: &Event, now: Instant) -> Option<Failed> {
         let id = &event.actor.id;
         match event.action.as_str() {
-            "kill" => drop(self.killed.insert(id.clone())),
+            // Others, as SIGHUP, are for programs that go on.
+            "kill" if event.actor.attributes.get("signal").is_none_or(|signal| ENDING.contains(&signal.as_str())) => {
+                self.killed.insert(id.clone());
+            }
             "oom" => drop(self.starved.insert(id.clone())),
             "start" => {
                 self.killed.remove(id);
@@ -158,8 +164,9 @@ mod tests {
     #[test]
     fn one_that_reloads_at_a_signal_and_fails_later_is_told() {
         let (mut failures, now) = (Failures::default(), Instant::now());
-        assert_eq!(failures.see(&event("kill", "web", ""), now), None);
-        assert_eq!(failures.see(&event("start", "web", ""), now), None);
+        let mut reload = event("kill", "web", "");
+        reload.actor.attributes.insert("signal".to_owned(), "1".to_owned());
+        assert_eq!(failures.see(&reload, now), None);
         assert!(failures.see(&event("die", "web", "1"), now).is_some());
     }
 

@@ -1,7 +1,7 @@
 //! The one window.
 
 use tauri::webview::{NewWindowResponse, PageLoadEvent};
-use tauri::{AppHandle, Manager, Url, WebviewUrl, WebviewWindowBuilder};
+use tauri::{AppHandle, Manager, Url, WebviewUrl, WebviewWindowBuilder, WindowEvent};
 
 use crate::open;
 use crate::requests::Streams;
@@ -64,12 +64,28 @@ fn make(app: &AppHandle, fragment: &str) -> tauri::Result<()> {
                 window.state::<Streams>().clear();
             }
         })
-        .build()
-        .map(drop)
+        .build()?
+        .on_window_event({
+            let app = app.clone();
+            move |event| {
+                if matches!(event, WindowEvent::Destroyed) {
+                    app.state::<Streams>().clear();
+                }
+            }
+        });
+    Ok(())
 }
 
+/// Of this program, or what a page of it made to be saved (`blob:`).
 fn is_own(url: &Url) -> bool {
-    url.scheme() == "tauri" || url.host_str() == Some("tauri.localhost")
+    let own = |url: &Url| {
+        let plain = url.port().is_none() && url.username().is_empty();
+        url.scheme() == "tauri" || (url.host_str() == Some("tauri.localhost") && plain)
+    };
+    match url.as_str().strip_prefix("blob:") {
+        Some(of) => Url::parse(of).is_ok_and(|of| own(&of)),
+        None => own(url),
+    }
 }
 
 #[cfg(test)]
@@ -80,6 +96,8 @@ mod tests {
     fn the_window_shows_its_own_pages_only() {
         let own = |address: &str| is_own(&address.parse().unwrap());
         assert!(own("tauri://localhost/index.html#/containers") && own("http://tauri.localhost/index.html"));
+        assert!(own("blob:tauri://localhost/0b1c") && own("blob:http://tauri.localhost/0b1c"));
+        assert!(!own("http://tauri.localhost:8080") && !own("blob:http://localhost:8080/0b1c"));
         assert!(!own("http://localhost:8080") && !own("https://tauri.localhost.example") && !own("file:///etc/passwd"));
     }
 }

@@ -14,9 +14,8 @@ pub(crate) use terminal::quickstart;
 ///
 /// # Errors
 /// [`Error::Address`] unless it is a web address without a user: what a container calls itself is not to be trusted.
-#[tauri::command]
-pub(crate) fn open_link(address: String) -> Result<()> {
-    let url = web(&address).ok_or(Error::Address(address))?;
+fn open_link(address: &str) -> Result<()> {
+    let url = web(address).ok_or_else(|| Error::Address(address.to_owned()))?;
     let mut opener = if cfg!(windows) {
         let mut opener = Command::new("rundll32.exe");
         opener.arg("url.dll,FileProtocolHandler");
@@ -31,7 +30,7 @@ pub(crate) fn open_link(address: String) -> Result<()> {
 
 /// What the window itself may not go to is opened outside, where it may be.
 pub(crate) fn elsewhere(_: &AppHandle, url: &Url) {
-    if let Err(error) = open_link(url.to_string()) {
+    if let Err(error) = open_link(url.as_str()) {
         tracing::warn!(%error, "a link is not opened");
     }
 }

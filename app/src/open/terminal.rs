@@ -23,7 +23,7 @@ const fn terminal(program: &'static str, arguments: &'static [&'static str]) -> 
 
 /// In the order of preference: what the user's system has chosen first.
 const TERMINALS: &[Terminal] = if cfg!(windows) {
-    &[terminal("wt.exe", &["--"]), terminal("conhost.exe", &[])]
+    &[terminal("wt", &["--"]), terminal("conhost", &[])]
 } else {
     &[
         terminal("xdg-terminal-exec", &[]),
@@ -64,7 +64,9 @@ fn find(preferred: &str, in_path: impl Fn(&str) -> Option<PathBuf>) -> Option<(P
     if preferred.is_empty() {
         return TERMINALS.iter().find_map(|known| Some((in_path(known.program)?, known.arguments)));
     }
-    let name = Path::new(preferred).file_name()?.to_str()?;
+    // The table's names have no `.exe`, as those that `in_path` takes.
+    let path = Path::new(preferred);
+    let name = if cfg!(windows) { path.file_stem() } else { path.file_name() }?.to_str()?;
     let arguments =
         TERMINALS.iter().find(|known| known.program == name).map_or(&["-e"] as &[_], |known| known.arguments);
     let program = if Path::new(preferred).is_absolute() {

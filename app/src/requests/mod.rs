@@ -57,7 +57,7 @@ pub(crate) async fn request(
     streams: State<'_, Streams>,
     message: tauri::ipc::Request<'_>,
 ) -> Result<Answer> {
-    let answer = exchange::send(&daemon, head(&message)?, exchange::whole(body(&message))).await?;
+    let answer = exchange::send(&daemon, head(&message)?, exchange::whole(body(&message)?)).await?;
     let (parts, body) = answer.into_parts();
     Ok(Answer::of(&parts, streams.add_body(body), false))
 }
@@ -68,7 +68,7 @@ pub(crate) async fn upgrade(
     streams: State<'_, Streams>,
     message: tauri::ipc::Request<'_>,
 ) -> Result<Answer> {
-    let answer = exchange::upgrade(&daemon, head(&message)?, exchange::whole(body(&message))).await?;
+    let answer = exchange::upgrade(&daemon, head(&message)?, exchange::whole(body(&message)?)).await?;
     let (parts, carried) = answer;
     Ok(match carried {
         exchange::Carried::Body(body) => Answer::of(&parts, streams.add_body(body), false),
@@ -104,7 +104,7 @@ pub(crate) async fn read(streams: State<'_, Streams>, stream: u32) -> Result<Res
 pub(crate) async fn write(streams: State<'_, Streams>, message: tauri::ipc::Request<'_>) -> Result<()> {
     let number = message.headers().get("x-berth-stream").and_then(|value| value.to_str().ok()?.parse().ok());
     let number = number.ok_or_else(|| Error::Malformed("no stream".to_owned()))?;
-    streams.write(number, body(&message)).await
+    streams.write(number, body(&message)?).await
 }
 
 #[tauri::command]
@@ -143,10 +143,37 @@ fn head(message: &tauri::ipc::Request<'_>) -> Result<Head> {
     serde_json::from_slice(text.as_bytes()).map_err(|error| Error::Malformed(error.to_string()))
 }
 
-fn body(message: &tauri::ipc::Request<'_>) -> bytes::Bytes {
+/// The bytes of a message. Where the web view lets no bytes through (Tauri then takes another way) they come as a list of numbers.
+fn body(message: &tauri::ipc::Request<'_>) -> Result<bytes::Bytes> {
     match message.body() {
-        InvokeBody::Raw(bytes) => bytes.clone().into(),
-        // A message without bytes has an empty object.
-        InvokeBody::Json(_) => bytes::Bytes::new(),
+        InvokeBody::Raw(bytes) => Ok(bytes.clone().into()),
+        InvokeBody::Json(json) => bytes_of(json),
+    }
+}
+
+fn bytes_of(json: &serde_json::Value) -> Result<bytes::Bytes> {
+    match json {
+        serde_json::Value::Null => Ok(bytes::Bytes::new()),
+        serde_json::Value::Object(members) if members.is_empty() => Ok(bytes::Bytes::new()),
+        serde_json::Value::Array(_) => serde_json::from_value::<Vec<u8>>(json.clone())
+            .map(Into::into)
+            .map_err(|error| Error::Malformed(error.to_string())),
+        _ => Err(Error::Malformed("a body that is no bytes".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::bytes_of;
+
+    #[test]
+    fn bytes_are_bytes_whatever_way_they_came() {
+        assert_eq!(bytes_of(&json!([1, 2, 255])).unwrap().as_ref(), [1, 2, 255]);
+        assert!(bytes_of(&json!({})).unwrap().is_empty() && bytes_of(&json!(null)).unwrap().is_empty());
+        for other in [json!({"0": 1}), json!([256]), json!("text")] {
+            assert!(bytes_of(&other).is_err(), "{other}");
+        }
     }
 }

@@ -94,11 +94,7 @@ impl Streams {
     /// When the connection broke off, or nothing of that number is open.
     pub(super) async fn read(&self, number: u32) -> Result<Vec<u8>> {
         let stream = self.find(number)?;
-        let mut closed = stream.closed.subscribe();
-        let read = tokio::select! {
-            read = stream.read() => read,
-            _ = closed.wait_for(|closed| *closed) => Err(Error::Closed(number)),
-        };
+        let read = stream.unless_closed(number, stream.read()).await;
         if !matches!(&read, Ok(bytes) if !bytes.is_empty()) {
             self.close(number);
         }
@@ -109,15 +105,7 @@ impl Streams {
     /// When the other side reads no more, or the stream cannot be written to.
     pub(super) async fn write(&self, number: u32, bytes: Bytes) -> Result<()> {
         let stream = self.find(number)?;
-        match stream.sink.lock().await.as_mut().ok_or(Error::Closed(number))? {
-            Sink::Connection(connection) => {
-                connection.write_all(&bytes).await.map_err(broken)?;
-                connection.flush().await.map_err(broken)
-            }
-            // The request has its answer, or failed: `answer` says which.
-            Sink::Upload(_) if bytes.is_empty() => Ok(()),
-            Sink::Upload(pieces) => pieces.send(bytes).await.map_err(|_| Error::Closed(number)),
-        }
+        stream.unless_closed(number, stream.write(number, bytes)).await
     }
 
     /// The head of the answer to an upload; its body is read under the same number from then on.
@@ -144,13 +132,7 @@ impl Streams {
     /// As [`Streams::write`]; not when it was closed before.
     pub(super) async fn close_write(&self, number: u32) -> Result<()> {
         let stream = self.find(number)?;
-        let sink = stream.sink.lock().await.take();
-        match sink {
-            Some(Sink::Connection(mut connection)) => connection.shutdown().await.map_err(broken),
-            // An empty piece ends the body.
-            Some(Sink::Upload(pieces)) => pieces.send(Bytes::new()).await.map_err(|_| Error::Closed(number)),
-            None => Ok(()),
-        }
+        stream.unless_closed(number, stream.close_write(number)).await
     }
 
     pub(super) fn close(&self, number: u32) {
@@ -177,6 +159,37 @@ impl Streams {
 }
 
 impl Stream {
+    /// What `doing` comes to, unless nobody wants it any more.
+    async fn unless_closed<T>(&self, number: u32, doing: impl Future<Output = Result<T>>) -> Result<T> {
+        let mut closed = self.closed.subscribe();
+        tokio::select! {
+            done = doing => done,
+            _ = closed.wait_for(|closed| *closed) => Err(Error::Closed(number)),
+        }
+    }
+
+    async fn write(&self, number: u32, bytes: Bytes) -> Result<()> {
+        match self.sink.lock().await.as_mut().ok_or(Error::Closed(number))? {
+            Sink::Connection(connection) => {
+                connection.write_all(&bytes).await.map_err(broken)?;
+                connection.flush().await.map_err(broken)
+            }
+            // An empty piece would end the body.
+            Sink::Upload(_) if bytes.is_empty() => Ok(()),
+            // The request has its answer, or failed: `answer` says which.
+            Sink::Upload(pieces) => pieces.send(bytes).await.map_err(|_| Error::Closed(number)),
+        }
+    }
+
+    async fn close_write(&self, number: u32) -> Result<()> {
+        match self.sink.lock().await.take() {
+            Some(Sink::Connection(mut connection)) => connection.shutdown().await.map_err(broken),
+            // An empty piece ends the body.
+            Some(Sink::Upload(pieces)) => pieces.send(Bytes::new()).await.map_err(|_| Error::Closed(number)),
+            None => Ok(()),
+        }
+    }
+
     async fn read(&self) -> Result<Vec<u8>> {
         match &mut *self.source.lock().await {
             Source::Body(body) => loop {

@@ -1,16 +1,26 @@
 import { expect, test, type Page } from '@playwright/test';
 import { open } from './support';
 
+declare const desktop: { archives: string[]; noArchive?: string };
+
 const main = (page: Page) => page.getByRole('main');
 const button = (page: Page, name: string) => main(page).getByRole('button', { name, exact: true });
 
-test('checks this computer, once for each press, and says where the archive is', async ({ page }) => {
+test('checks this computer, once for each press, and writes no archive by that', async ({ page }) => {
   await open(page, { at: '#/troubleshooting' });
   await button(page, 'Check now').click();
-  await expect(main(page)).toContainText('Written (no secrets are in it)');
-  await expect(main(page)).toContainText(/berth-diagnose-\d+\.tar\.gz/);
   await expect(main(page).getByRole('listitem').filter({ hasText: 'Hypervisor' })).toContainText('QEMU');
   await expect(button(page, 'Check again')).not.toHaveAttribute('aria-busy', 'true');
+  expect(await page.evaluate(() => desktop.archives)).toEqual([]);
+});
+
+test('writes an archive when asked, says where it is, and why it cannot', async ({ page }) => {
+  await open(page, { at: '#/troubleshooting' });
+  await button(page, 'Write an archive').click();
+  await expect(main(page)).toContainText(/Downloads\/berth-diagnose-\d+\.tar\.gz/);
+  await page.evaluate(() => Object.assign(desktop, { noArchive: 'the disk is full' }));
+  await button(page, 'Write an archive').click();
+  await expect(main(page).getByRole('alert')).toContainText('the disk is full');
 });
 
 test('says what stands in the way', async ({ page }) => {

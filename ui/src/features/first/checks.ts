@@ -1,4 +1,4 @@
-import type { Check } from '$lib/backend/host';
+import type { Check } from '$lib/api/generated/daemon';
 
 /** What matters before the first start; the others are about what a start makes. */
 const FIRST = ['folders', 'hypervisor', 'acceleration', 'guest image', 'room'];

@@ -35,4 +35,3 @@ export type Preferences = {
   terminal: string;
   startAtLogin: boolean;
 };
-

@@ -1,4 +1,5 @@
 import { type Answer, type Backend, type Duplex, type Request, Unreachable, type Upgrade } from './backend';
+import { isInstead, words } from './instead';
 
 /** On every answer that came by the bridge (`dev/bridge.ts`): who gave it. */
 const MARK = 'x-berth-bridge';
@@ -43,10 +44,10 @@ export class Http implements Backend {
       throw new Unreachable((error as Error).message);
     }
     const by = answer.headers.get(MARK);
-    if (by === 'unreachable') throw new Unreachable(await words(answer));
+    if (by === 'unreachable') throw new Unreachable(await words(answer.body));
     if (by === null) throw new Unreachable(`${this.base} has no bridge to ${NAMES[this.peer]}`);
     const headers = Object.fromEntries(answer.headers);
-    if (isInstead(this.peer, answer.status, headers)) throw new Unreachable(await words(answer));
+    if (this.peer === 'engine' && isInstead(answer.status, headers)) throw new Unreachable(await words(answer.body));
     return {
       status: answer.status,
       headers,
@@ -56,14 +57,14 @@ export class Http implements Backend {
 
   async upgrade(request: Request): Promise<Upgrade> {
     const { socket, told, output } = await this.#open(request, {});
-    if (isInstead(this.peer, told.status, told.headers)) throw new Unreachable(await words(new Response(output)));
+    if (this.peer === 'engine' && isInstead(told.status, told.headers)) throw new Unreachable(await words(output));
     return upgradeOf(socket, told, output);
   }
 
   async #follow(request: Request): Promise<Answer> {
     const { told, output } = await this.#open(request, { plain: true });
     const answer = { status: told.status, headers: told.headers, body: output };
-    if (isInstead(this.peer, told.status, told.headers)) throw new Unreachable(await words(new Response(output)));
+    if (this.peer === 'engine' && isInstead(told.status, told.headers)) throw new Unreachable(await words(output));
     return answer;
   }
 
@@ -100,14 +101,6 @@ export class Http implements Backend {
 }
 
 const NAMES: Record<Peer, string> = { engine: 'an engine', daemon: 'a daemon' };
-
-/**
- * Whether the daemon answers in place of an engine that is not there, as it does on the engine's socket while the machine does not run. An
- * engine's own answer always has its version.
- */
-function isInstead(peer: Peer, status: number, headers: Record<string, string>): boolean {
-  return peer === 'engine' && status === 503 && headers['api-version'] === undefined;
-}
 
 /**
  * Whether it answers until somebody goes. A browser has six connections to a server for all of its pages, which a few followed
@@ -189,14 +182,4 @@ function outputOf(socket: WebSocket, signal: AbortSignal | undefined) {
 async function opening({ method, path, headers, body }: Request, more: { plain?: boolean }): Promise<string> {
   const text = body === undefined || typeof body === 'string' ? body : await new Response(body as BodyInit).text();
   return JSON.stringify({ method, path, headers, body: text, ...more });
-}
-
-/** The words of the bridge. */
-async function words(answer: Response): Promise<string> {
-  const text = await answer.text();
-  try {
-    return (JSON.parse(text) as { message: string }).message;
-  } catch {
-    return text;
-  }
 }

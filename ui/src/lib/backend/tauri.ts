@@ -1,5 +1,6 @@
 import { invoke } from '@tauri-apps/api/core';
 import { type Answer, type Backend, type Duplex, type Request, Unreachable, type Upgrade } from './backend';
+import { isInstead, words } from './instead';
 
 /** How pages within the window reach engine and daemon. The commands are those of `app/src/requests`. */
 type To = 'engine' | 'daemon';
@@ -24,74 +25,101 @@ export class Tauri implements Backend {
     const head = large
       ? await upload(this.#to, request, request.body as Blob)
       : await ask('request', this.#to, request);
-    return answerOf(head, request.signal);
+    return answerOf(this.#to, head, request.signal);
   }
 
   async upgrade(request: Request): Promise<Upgrade> {
     const head = await ask('upgrade', this.#to, request);
-    if (!head.upgraded) return { answer: answerOf(head, request.signal) };
+    if (!head.upgraded) return { answer: await answerOf(this.#to, head, request.signal) };
     return { duplex: duplexOf(head, request.signal) };
   }
 }
 
 async function ask(command: 'request' | 'upgrade', to: To, request: Request): Promise<Head> {
-  request.signal?.throwIfAborted();
-  const head = await told<Head>(command, await bytesOf(request.body), { 'x-berth-request': headOf(to, request) });
-  if (request.signal?.aborted) {
-    void invoke('close', { stream: head.stream });
-    request.signal.throwIfAborted();
-  }
-  return head;
+  const { signal } = request;
+  signal?.throwIfAborted();
+  const body = await bytesOf(request.body);
+  const head = told<Head>(command, body, { 'x-berth-request': headOf(to, request) });
+  return heeding(signal, head, () => {
+    // Nobody reads what still comes; that nothing came is as good.
+    head.then(({ stream }) => invoke('close', { stream })).catch(() => undefined);
+  });
+}
+
+/** `promise`, unless the signal aborts first: then its reason, at once, and `end` is called. */
+async function heeding<T>(signal: AbortSignal | undefined, promise: Promise<T>, end: () => void): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise<T>((resolve, reject) => {
+    const aborted = () => {
+      end();
+      reject(signal.reason as Error);
+    };
+    signal.addEventListener('abort', aborted, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted));
+    if (signal.aborted) aborted();
+  });
 }
 
 async function upload(to: To, request: Request, body: Blob): Promise<Head> {
-  request.signal?.throwIfAborted();
-  const { method, path, headers = {} } = request;
+  const { method, path, headers = {}, signal } = request;
+  signal?.throwIfAborted();
   const stream = await told<number>('upload', { head: { to, method, path, headers } });
-  const abort = () => void invoke('close', { stream });
-  request.signal?.addEventListener('abort', abort, { once: true });
+  const close = () => void invoke('close', { stream });
   // An answer may come before the body has been read to its end, as a refusal does.
   const answer = told<Head>('answer', { stream });
-  void (async () => {
-    for (let at = 0; at < body.size; at += PIECE) {
-      const piece = new Uint8Array(await body.slice(at, at + PIECE).arrayBuffer());
-      await invoke('write', piece, { headers: { 'x-berth-stream': String(stream) } });
-    }
-    await invoke('close_write', { stream });
-  })().catch(() => undefined); // Why it was not taken is in the answer.
-  try {
-    return await answer;
-  } catch (error) {
-    request.signal?.throwIfAborted();
-    throw error;
-  } finally {
-    request.signal?.removeEventListener('abort', abort);
-  }
+  const unreadable = new Promise<never>((_, reject) => {
+    send(stream, body, signal).catch((error: unknown) => (close(), reject(error as Error)));
+  });
+  return heeding(signal, Promise.race([answer, unreadable]), close);
 }
 
-function answerOf(head: Head, signal?: AbortSignal): Answer {
-  return { status: head.status, headers: head.headers, body: bodyOf(head.stream, signal) };
+/** Sends the file in pieces; rejects when it cannot be read, as one that was removed meanwhile. */
+async function send(stream: number, body: Blob, signal: AbortSignal | undefined): Promise<void> {
+  for (let at = 0; at < body.size; at += PIECE) {
+    const piece = new Uint8Array(await body.slice(at, at + PIECE).arrayBuffer());
+    if (signal?.aborted) return;
+    try {
+      await invoke('write', piece, { headers: { 'x-berth-stream': String(stream) } });
+    } catch {
+      // Why it was not taken is in the answer.
+      return;
+    }
+  }
+  await invoke('close_write', { stream }).catch(() => undefined);
+}
+
+async function answerOf(to: To, head: Head, signal?: AbortSignal): Promise<Answer> {
+  const body = bodyOf(head.stream, signal);
+  if (to === 'engine' && isInstead(head.status, head.headers)) throw new Unreachable(await words(body));
+  return { status: head.status, headers: head.headers, body };
 }
 
 /** Pulled piece by piece: a page that does not read does not fill the memory. */
 function bodyOf(stream: number, signal?: AbortSignal): ReadableStream<Uint8Array> {
   const close = () => void invoke('close', { stream });
+  let aborted = () => {};
+  // Signals outlive bodies by far, and would keep them.
+  const ended = () => signal?.removeEventListener('abort', aborted);
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        signal?.addEventListener('abort', () => (close(), controller.error(signal.reason)), { once: true });
+        aborted = () => (close(), controller.error(signal!.reason));
+        if (signal?.aborted) aborted();
+        else signal?.addEventListener('abort', aborted, { once: true });
       },
       async pull(controller) {
         try {
           const bytes = new Uint8Array(await told<ArrayBuffer>('read', { stream }));
           if (signal?.aborted) return;
-          if (bytes.length === 0) controller.close();
-          else controller.enqueue(bytes);
+          if (bytes.length > 0) return controller.enqueue(bytes);
+          controller.close();
         } catch (error) {
-          if (!signal?.aborted) controller.error(error);
+          if (signal?.aborted) return;
+          controller.error(error);
         }
+        ended();
       },
-      cancel: close,
+      cancel: () => (ended(), close()),
     },
     { highWaterMark: 0 },
   );

@@ -15,7 +15,6 @@ export const first = {
   bad: 'The machine cannot run here yet. What is marked says what helps.',
   byStart:
     'The start itself looks for a hypervisor, the machine’s system and room for its disk, and says what it lacks.',
-  report: 'The same, for whoever helps you:',
 
   will: 'What it will do',
   willFailed: 'What it will use could not be asked',

@@ -4,7 +4,7 @@ export const troubleshooting = {
 
   check: 'Check this computer',
   checkText:
-    'Looks at everything that the machine needs and writes one archive for whoever helps you: the checks, settings and logs, no secrets. Works without a machine.',
+    'Looks at everything that the machine needs, and works without one. An archive with the checks, settings and logs is for whoever helps you; passwords are left out.',
   run: 'Check now',
   again: 'Check again',
   checking: 'Looking at this computer…',
@@ -15,7 +15,9 @@ export const troubleshooting = {
   allGood: 'Nothing stands in the way.',
   notices: (n: number) => (n === 1 ? 'It works; one thing could be better.' : `It works; ${n} things could be better.`),
   bad: (n: number) => (n === 1 ? 'One thing stands in the way.' : `${n} things stand in the way.`),
-  archive: 'Written (no secrets are in it):',
+  write: 'Write an archive',
+  writeFailed: 'The archive could not be written',
+  archive: 'Written:',
   archiveLabel: 'Path of the archive',
   checks: {
     folders: 'Folders',

@@ -6,7 +6,7 @@ export const troubleshooting: Messages['troubleshooting'] = {
 
   check: '检查本机',
   checkText:
-    '查看虚拟机所需的一切，并写出一个归档文件供帮助您的人使用：包含检查结果、设置和日志，不含任何机密。没有虚拟机也能进行。',
+    '查看虚拟机所需的一切，没有虚拟机也能进行。归档文件包含检查结果、设置和日志，供帮助您的人使用，其中不含密码。',
   run: '立即检查',
   again: '重新检查',
   checking: '正在检查本机…',
@@ -17,7 +17,9 @@ export const troubleshooting: Messages['troubleshooting'] = {
   allGood: '一切正常。',
   notices: (n) => `可以运行；有 ${n} 项可以更好。`,
   bad: (n) => `有 ${n} 项妨碍运行。`,
-  archive: '已写入（不含任何机密）：',
+  write: '写出归档文件',
+  writeFailed: '无法写出归档文件',
+  archive: '已写入：',
   archiveLabel: '归档文件的路径',
   checks: {
     folders: '文件夹',

@@ -1,6 +1,6 @@
 import type { PathStat } from '$lib/api/generated';
 import type { Call } from '../core/call';
-import { forbidden, invalid, notFound, system } from '../core/failure';
+import { invalid, notFound, system } from '../core/failure';
 import { rfc3339 } from '../core/time';
 import { type Entry, pack, unpack } from '../files/tar';
 import { type Folder, type Node, PathError, Tree, changes, copy, parts, size } from '../files/tree';
@@ -92,8 +92,8 @@ function refuseReadOnly(container: Container, path: string): void {
   const mount = container.mounts
     .filter((mount) => within(mount.destination))
     .toSorted((a, b) => b.destination.length - a.destination.length)[0];
-  if (mount !== undefined && !mount.rw) throw forbidden('mounted volume is marked read-only');
-  if (mount === undefined && container.host.ReadonlyRootfs) throw forbidden('container rootfs is marked read-only');
+  if (mount !== undefined && !mount.rw) throw invalid('mounted volume is marked read-only');
+  if (mount === undefined && container.host.ReadonlyRootfs) throw invalid('container rootfs is marked read-only');
 }
 
 function extract(files: Tree, path: string, node: Node, strict: boolean): void {

@@ -88,9 +88,9 @@ test.each(['check', 'image', 'disk', 'boot', 'link', 'engine'] as const)('a star
   expect(last.steps.map(({ progress }) => progress).slice(-1)).toEqual([step === 'engine' ? 'failed' : 'waiting']);
   expect(last.notes).toHaveLength(step === 'boot' ? 1 : 0);
   await expect(list('/_ping')).rejects.toThrow(`the machine did not start (${step}): `);
-  const diagnosis = desktop.diagnose();
+  const checks = desktop.check();
   await clock.advance(1000);
-  expect((await diagnosis).checks.at(-1)).toMatchObject({ name: 'daemon', verdict: 'bad' });
+  expect((await checks).at(-1)).toMatchObject({ name: 'daemon', verdict: 'bad' });
   if (step !== 'engine') return;
   await expect(all(api.change(daemon, 'up'))).rejects.toMatchObject({
     status: 409,

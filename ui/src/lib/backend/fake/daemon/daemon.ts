@@ -17,7 +17,8 @@ import type { Ask } from './state';
 import { away } from './words';
 
 const LINES = 'application/x-ndjson';
-const LOOKS = /^\/(version|status|watch|logs|quit)\b/;
+/** As behind the window: what is asked of the machine starts a daemon, and so does a look at its settings. */
+const starts = ({ method, path }: Request) => method !== 'GET' || path === '/settings';
 
 /**
  * A daemon that is simulated in the page: its control socket's requests, statuses and words, and one machine that the simulated engine is in.
@@ -74,8 +75,7 @@ export class FakeDaemon implements Backend {
     signal?.throwIfAborted();
     await Promise.resolve();
     signal?.throwIfAborted();
-    // As behind the window: what is asked of the machine starts a daemon, looking at it does not.
-    if (!this.#lives && LOOKS.test(request.path)) throw new Unreachable('connect: no such file or directory');
+    if (!this.#lives && !starts(request)) throw new Unreachable('connect: no such file or directory');
     this.begin();
     const fault = this.faults.of(request);
     const answer = (fault && this.faults.instead(fault)) ?? (await this.#answer(request));
