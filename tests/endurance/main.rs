@@ -1,6 +1,7 @@
 //! What only shows after a while, or when something dies: the engine killed under load, long random histories, thousands of calls, odd requests.
 //!
-//! Each case has an engine of its own. `BERTH_TEST_ALL=1` (what `cargo verify --all` sets) makes all of them longer. With
+//! Each case has an engine of its own. `BERTH_TEST_ALL=1` (what `cargo verify --all` sets) makes all of them longer, and kills the engine
+//! in the machine, too. With
 //! `BERTH_TEST_HOST=unix://…` those that look at answers only run against that engine instead, to prove them.
 
 mod allowed;
@@ -31,16 +32,13 @@ fn is_long() -> bool {
 fn main() -> std::process::ExitCode {
     let arguments = Arguments::from_args();
     let reference = std::env::var_os("BERTH_TEST_HOST").is_some();
+    let killed: &[Kind] = if is_long() { &[Kind::Native, Kind::Vsock] } else { &[Kind::Native] };
     let entries = [
-        Entry {
-            name: "restore::everything_lives_on",
-            run: restore::lives::everything_lives_on,
-            kinds: &[Kind::Native, Kind::Vsock],
-        },
+        Entry { name: "restore::everything_lives_on", run: restore::lives::everything_lives_on, kinds: killed },
         Entry {
             name: "restore::what_was_answered_holds",
             run: restore::storms::what_was_answered_holds,
-            kinds: &[Kind::Native, Kind::Vsock],
+            kinds: killed,
         },
         Entry {
             name: "model::random_histories",

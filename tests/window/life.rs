@@ -52,8 +52,14 @@ pub(crate) fn from_nothing_to_a_terminal_and_back() -> anyhow::Result<()> {
         let notice = panel.notice()?;
         ensure!(notice == ("fails failed".to_owned(), "It ended with exit code 3.".to_owned()), "{notice:?}");
         ensure!(docker.ok(&["inspect", "--format", "{{.State.Running}}", "first"])? == "false");
+        // A stop says what it ends.
+        docker.ok(&["start", "first"])?;
+        view.go("#/containers")?;
+        view.see("1 running of 2")?;
         view.go("#/machine")?;
         view.click("Stop")?;
+        view.see("Stop the machine?")?;
+        view.answer("Stop")?;
         view.see("Machine is stopped")?;
         tray.see("The machine is stopped", false)?;
         ensure!(panel.notice_so_far().is_none(), "one notice was enough");

@@ -60,6 +60,15 @@ impl View {
         clicked.with_context(|| format!("the last try: {refused:?}"))
     }
 
+    /// Clicks the button of this name in the question that is asked, all of which can be read.
+    pub(crate) fn answer(&self, name: &str) -> anyhow::Result<()> {
+        let cut_off = "const body = document.querySelector('dialog[open] .body'); return body.scrollHeight > body.clientHeight + 1";
+        anyhow::ensure!(self.run(cut_off, vec![])? == false, "the question is cut off");
+        let path = format!("//dialog[@open]//button[normalize-space()={}]", quoted(name));
+        let element = self.until(&format!("an answer {name:?}"), || self.find(&path))?;
+        Ok(self.ask(element.click())??)
+    }
+
     /// Types into what the selector names, once it has the keyboard's focus, in a window that has it, too.
     pub(crate) fn keys(&self, selector: &str, text: &str) -> anyhow::Result<()> {
         let element = self
