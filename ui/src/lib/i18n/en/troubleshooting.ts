@@ -66,5 +66,7 @@ export const troubleshooting = {
   resetNow: 'Reset the machine',
   done: 'The machine is as new.',
   doneKeep: 'The machine is as new; named volumes were kept.',
+  calledOff: 'The reset was called off before its end',
+  calledOffText: 'Part of what was to go may have been removed. Resetting again finishes it.',
   failed: 'The machine could not be reset',
 };

@@ -66,5 +66,7 @@ export const troubleshooting: Messages['troubleshooting'] = {
   resetNow: '重置虚拟机',
   done: '虚拟机已恢复如新。',
   doneKeep: '虚拟机已恢复如新；命名卷已保留。',
+  calledOff: '重置在完成之前被取消',
+  calledOffText: '要删除的内容可能已有一部分被删除。再次重置即可完成。',
   failed: '无法重置虚拟机',
 };
