@@ -99,7 +99,7 @@ function machineCommands(machine: Machine, live: Live): Command[] {
       icon: 'play',
       shortcut: 'm s',
       run: () => void startMachine(machine),
-      enabled: () => machine.phase === 'stopped' || machine.phase === 'failed',
+      enabled: () => machine.phase === 'stopped' || (machine.phase === 'failed' && !machine.stranded),
     },
     {
       id: 'machine stop',
@@ -108,7 +108,7 @@ function machineCommands(machine: Machine, live: Live): Command[] {
       icon: 'stop',
       shortcut: 'm x',
       run: () => void stopMachine(machine, live),
-      enabled: () => machine.phase === 'running' || machine.phase === 'starting',
+      enabled: () => machine.phase === 'running' || machine.phase === 'starting' || machine.stranded,
     },
     {
       id: 'machine restart',
@@ -117,7 +117,7 @@ function machineCommands(machine: Machine, live: Live): Command[] {
       icon: 'restart',
       shortcut: 'm r',
       run: () => void restartMachine(machine, live),
-      enabled: () => machine.phase === 'running',
+      enabled: () => machine.phase === 'running' || machine.stranded,
     },
     {
       id: 'diagnose',

@@ -24,6 +24,7 @@ export const machine = {
     stop: 'Stop',
     restart: 'Restart',
     retry: 'Try again',
+    anew: 'Stop it and start again',
     end: 'Stop what is left of it',
     terminal: 'Open a terminal',
     page: 'Open the machine’s page',
