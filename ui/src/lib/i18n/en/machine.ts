@@ -51,9 +51,9 @@ export const machine = {
     restart: 'Restart the machine?',
     ends: (n: number) =>
       n === 1
-        ? 'One container is running in it. It is stopped in order; '
-        : `${n} containers are running in it. They are stopped in order; `,
-    unknown: 'What runs in it cannot be seen just now. It is stopped in order; ',
+        ? 'One container is running in it. It is given its time to end; '
+        : `${n} containers are running in it. Each is given its time to end; `,
+    unknown: 'What runs in it cannot be seen just now. Each container is given its time to end; ',
     keptStop: 'images, containers and volumes are kept.',
     keptRestart:
       'images, containers and volumes are kept. Of the containers, those start again whose restart policy says so.',

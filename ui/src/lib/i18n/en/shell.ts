@@ -45,7 +45,7 @@ export const shell = {
     stopped: 'Images, containers and volumes are kept on its disk, and shown here once it runs.',
     starting: 'Its pages appear here by themselves as soon as the engine answers.',
     running: 'The machine runs, and its engine does not answer just now. The pages connect by themselves.',
-    stopping: 'Its containers are stopped in order.',
+    stopping: 'Each of its containers is given its time to end.',
     resetting: 'What was chosen is being removed.',
     failed: 'Its page says at what it came to a halt, and what helps.',
   },

@@ -33,7 +33,8 @@ export const troubleshooting = {
   logsText: 'What each part wrote, as it goes on.',
 
   restart: 'Start anew',
-  restartText: 'Stops the containers in order, starts the machine again and loses nothing: it mends what hangs.',
+  restartText:
+    'Stops the machine and starts it again, which mends what hangs. Images, containers and volumes are kept; containers come back as their restart policy says.',
   restartStopped: 'The machine is stopped; starting it is all that can be done.',
 
   terminal: 'Terminal',
@@ -44,7 +45,7 @@ export const troubleshooting = {
   scope: 'What goes',
   keep: 'All but named volumes',
   keepText:
-    'Removes containers, images, networks and volumes without a name. Needs the engine: a machine that is stopped is started for it.',
+    'Removes containers, without giving them time to end, images, networks and anonymous volumes. Needs the engine: a machine that is stopped is started for it. Then the machine starts again, and brings the images back that ship with it.',
   all: 'Everything',
   allText:
     'Removes the machine’s whole disk. Works when the engine does not. A machine that runs is stopped first; the next start makes a new disk.',

@@ -43,7 +43,7 @@ export const shell: Messages['shell'] = {
     stopped: '镜像、容器和卷都保留在它的磁盘上，启动后会显示在这里。',
     starting: '引擎一应答，页面就会自动显示。',
     running: '虚拟机在运行，但引擎暂时没有应答。页面会自动重新连接。',
-    stopping: '容器正在依次停止。',
+    stopping: '容器正在正常停止（各有时间收尾）。',
     resetting: '正在删除所选的内容。',
     failed: '虚拟机页面说明了停在哪里以及如何解决。',
   },
