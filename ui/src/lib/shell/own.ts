@@ -93,6 +93,13 @@ export function ownCommands({ live, machine, desktop }: Of): Command[] {
 function machineCommands(machine: Machine, live: Live): Command[] {
   return [
     {
+      id: 'go first',
+      title: () => t().shell.toFirst,
+      keywords: 'welcome tour 欢迎 引导',
+      icon: 'anchor',
+      run: () => go(link('first')),
+    },
+    {
       id: 'machine start',
       title: () => t().machine.command.start,
       keywords: 'up boot 启动',

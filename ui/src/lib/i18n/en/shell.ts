@@ -65,6 +65,7 @@ export const shell = {
   internal: 'Something in these pages failed',
   retry: 'Try again',
   toContainers: 'Go to the containers',
+  toFirst: 'Go to the steps to a first container',
   noSuchPage: 'There is no such page',
   noSuchPageText: 'The address may be from another version of Berth.',
   noMachine: 'There is no machine here',

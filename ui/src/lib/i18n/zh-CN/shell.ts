@@ -63,6 +63,7 @@ export const shell: Messages['shell'] = {
   internal: '页面内部出错',
   retry: '重试',
   toContainers: '前往容器页面',
+  toFirst: '前往运行第一个容器的步骤',
   noSuchPage: '没有这个页面',
   noSuchPageText: '该地址可能来自 Berth 的其他版本。',
   noMachine: '这里没有虚拟机',
