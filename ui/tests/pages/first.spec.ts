@@ -8,7 +8,7 @@ const button = (page: Page, name: string) => main(page).getByRole('button', { na
 const heading = (page: Page) => page.getByRole('heading', { level: 1 });
 
 async function started(page: Page): Promise<void> {
-  await open(page, { scene: 'first' });
+  await open(page, { scene: 'first', at: '' });
   await expect(heading(page)).toHaveText('Welcome to Berth');
   await button(page, 'Start the machine').click();
   await expect(main(page)).toContainText('Run something', { timeout: 30_000 });
@@ -16,7 +16,7 @@ async function started(page: Page): Promise<void> {
 
 test('leads from nothing to a web server that runs, with its link', async ({ page }) => {
   const said = complaints(page);
-  await open(page, { scene: 'first' });
+  await open(page, { scene: 'first', at: '' });
   await expect(heading(page)).toHaveText('Welcome to Berth');
   await expect(main(page).getByRole('listitem').filter({ hasText: 'Hypervisor' })).toContainText('QEMU');
   await expect(main(page)).toContainText('4 processors');
@@ -55,7 +55,7 @@ test('says why an image could not be had, and tries again or another', async ({ 
 });
 
 test('shows the console of the start when it is asked for', async ({ page }) => {
-  await open(page, { scene: 'first' });
+  await open(page, { scene: 'first', at: '' });
   await page.evaluate(() => {
     const { daemon } = window as unknown as { daemon: { machine: { script: { took: Record<string, number> } } } };
     daemon.machine.script = { ...daemon.machine.script, took: { ...daemon.machine.script.took, link: 20_000 } };
@@ -68,7 +68,7 @@ test('shows the console of the start when it is asked for', async ({ page }) => 
 });
 
 test('a start that fails says why, and can be tried again', async ({ page }) => {
-  await open(page, { scene: 'first' });
+  await open(page, { scene: 'first', at: '' });
   await page.evaluate(() => {
     const { daemon } = window as unknown as { daemon: { machine: { script: object } } };
     const fate = { step: 'disk', cause: 'not enough room: 208 MiB are free', times: 1 };
@@ -81,9 +81,21 @@ test('a start that fails says why, and can be tried again', async ({ page }) => 
 });
 
 test('can be skipped, and does not come back', async ({ page }) => {
-  await open(page, { scene: 'first' });
+  await open(page, { scene: 'first', at: '' });
   await button(page, 'Skip').click();
   await expect(page.getByRole('heading', { name: 'The machine is stopped' })).toBeVisible();
   await page.reload();
+  await expect(page.getByRole('heading', { name: 'The machine is stopped' })).toBeVisible();
+});
+
+test('gives way to an address that says where to go, and to the pages that are chosen', async ({ page }) => {
+  await open(page, { scene: 'first', at: '#/containers' });
+  await expect(page.getByRole('heading', { name: 'The machine is stopped' })).toBeVisible();
+  await expect(page).toHaveURL(/#\/containers$/);
+  await page.keyboard.press('Control+k');
+  await page.keyboard.type('first container');
+  await page.keyboard.press('Enter');
+  await expect(heading(page)).toHaveText('Welcome to Berth');
+  await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Containers' }).click();
   await expect(page.getByRole('heading', { name: 'The machine is stopped' })).toBeVisible();
 });

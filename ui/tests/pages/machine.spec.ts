@@ -4,6 +4,7 @@ import { complaints, open } from './support';
 type Daemon = {
   fail(fault: { path: RegExp; method?: string; status?: number; message?: string; times?: number }): () => void;
   end(): void;
+  machine: { script: object & { fate?: object } };
 };
 declare const daemon: Daemon;
 declare const desktop: { terminals: number };
@@ -58,10 +59,47 @@ for (const [step, name] of [
     const failure = main(page).getByRole('alert');
     await expect(failure).toContainText(`The machine did not start: ${name}`, { timeout: 40_000 });
     await expect(main(page).locator('ol li.failed')).toContainText(name);
-    await expect(failure.getByRole('button', { name: 'Try again' })).toBeVisible();
+    const again = step === 'engine' ? 'Stop it and start again' : 'Try again';
+    await expect(failure.getByRole('button', { name: again })).toBeVisible();
     await failure.getByRole('link', { name: /^Log: / }).click();
     await expect(main(page).locator('[role=log]')).toBeVisible();
   });
+
+test('a machine that failed and is still there is ended and started again, once that is agreed to', async ({
+  page,
+}) => {
+  await open(page, { scene: 'fails-engine', at: '#/machine' });
+  await button(page, 'Start').click();
+  const failure = main(page).getByRole('alert');
+  await expect(failure).toContainText('It is still there', { timeout: 40_000 });
+  // No start is taken, so none is offered.
+  await expect(button(page, 'Start')).toHaveCount(0);
+  await page.evaluate(() => {
+    daemon.machine.script = { ...daemon.machine.script, fate: undefined };
+  });
+  await failure.getByRole('button', { name: 'Stop it and start again' }).click();
+  const question = page.getByRole('alertdialog');
+  await expect(question).toContainText('What runs in it cannot be seen just now.');
+  await question.getByRole('button', { name: 'Cancel' }).click();
+  await expect(badge(page)).toHaveText('Failed');
+  await failure.getByRole('button', { name: 'Stop it and start again' }).click();
+  await question.getByRole('button', { name: 'Restart', exact: true }).click();
+  await expect(badge(page)).toHaveText('Running', { timeout: 40_000 });
+});
+
+test('ending what is left of a machine that failed is asked first, by its keys as well', async ({ page }) => {
+  await open(page, { scene: 'fails-engine', at: '#/machine' });
+  await button(page, 'Start').click();
+  await expect(main(page).getByRole('alert')).toContainText('It is still there', { timeout: 40_000 });
+  await page.keyboard.press('m');
+  await page.keyboard.press('x');
+  const question = page.getByRole('alertdialog');
+  await expect(question).toContainText('What runs in it cannot be seen just now.');
+  await question.getByRole('button', { name: 'Cancel' }).click();
+  await button(page, 'Stop what is left of it').click();
+  await question.getByRole('button', { name: 'Stop', exact: true }).click();
+  await expect(badge(page)).toHaveText('Stopped');
+});
 
 test('logs by source, followed, with search', async ({ page }) => {
   await open(page, { at: '#/machine/logs' });

@@ -53,3 +53,16 @@ test('a reset that keeps named volumes keeps them', async ({ page }) => {
   await page.evaluate(() => (location.hash = '#/volumes'));
   await expect(main(page)).toContainText('shop_db-data');
 });
+
+test('a reset that is stopped on its way is not told as done', async ({ page }) => {
+  await open(page, { scene: 'stopped', at: '#/troubleshooting' });
+  await page.evaluate(() => {
+    const { daemon } = window as unknown as { daemon: { machine: { script: { took: Record<string, number> } } } };
+    daemon.machine.script = { ...daemon.machine.script, took: { ...daemon.machine.script.took, boot: 60_000 } };
+  });
+  await main(page).getByLabel('Type “reset” to go on').fill('reset');
+  await button(page, 'Reset the machine').click();
+  await button(page, 'Stop').click();
+  await expect(main(page)).toContainText('The reset was called off before its end');
+  await expect(main(page)).not.toContainText('The machine is as new');
+});

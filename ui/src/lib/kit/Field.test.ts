@@ -4,6 +4,7 @@ import { expect, it, vi } from 'vitest';
 import Button from './Button.svelte';
 import Checkbox from './Checkbox.svelte';
 import Progress from './Progress.svelte';
+import Select from './Select.svelte';
 import SearchInput from './SearchInput.svelte';
 import FieldWithInput from './testing/FieldWithInput.svelte';
 import TextInput from './TextInput.svelte';
@@ -68,4 +69,22 @@ it.each([
 ])('progress of %s is %s', (value, now) => {
   render(Progress, { label: 'Pulling', value });
   expect(screen.getByRole('progressbar', { name: 'Pulling' }).getAttribute('aria-valuenow')).toBe(now);
+});
+
+it('a controlled box and choice show what they are told, not what was asked of them', async () => {
+  const asked = vi.fn();
+  const box = render(Checkbox, { label: 'Box', checked: false, controlled: true, onchange: asked });
+  const input = screen.getByRole<HTMLInputElement>('checkbox', { name: 'Box' });
+  await fireEvent.click(input);
+  expect([asked.mock.lastCall, input.checked]).toEqual([[true], false]);
+  await box.rerender({ checked: true });
+  expect(input.checked).toBe(true);
+
+  const options = ['a', 'b'].map((value) => ({ value, label: value }));
+  const choice = render(Select, { label: 'Choice', value: 'a', options, controlled: true, onchange: asked });
+  const select = screen.getByRole<HTMLSelectElement>('combobox', { name: 'Choice' });
+  await fireEvent.change(select, { target: { value: 'b' } });
+  expect([asked.mock.lastCall, select.value]).toEqual([['b'], 'a']);
+  await choice.rerender({ value: 'b' });
+  expect(select.value).toBe('b');
 });

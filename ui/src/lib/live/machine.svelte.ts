@@ -42,6 +42,9 @@ export class Machine {
     this.status?.phase ?? (this.reach === 'connecting' ? undefined : 'stopped'),
   );
 
+  /** Whether it failed and is there all the same: no start is taken then, only what ends it first. */
+  readonly stranded: boolean = $derived(this.phase === 'failed' && this.status?.failure?.alive === true);
+
   /** Follows the daemon until the function that it gives is called. */
   start(): () => void {
     void this.#follow();
@@ -77,11 +80,19 @@ export class Machine {
     return this.#ask(verb, api.change(this.#daemon, verb, { signal: this.#life.signal }));
   }
 
-  reset(keepVolumes: boolean): Promise<MachineStatus | undefined> {
-    return this.#ask('reset', api.reset(this.#daemon, { keepVolumes, signal: this.#life.signal }));
+  /** As `change`; gives every phase on the way, since the last one does not tell whether anything was reset. */
+  async reset(keepVolumes: boolean): Promise<Phase[]> {
+    const phases: Phase[] = [];
+    const statuses = api.reset(this.#daemon, { keepVolumes, signal: this.#life.signal });
+    await this.#ask('reset', statuses, ({ phase }) => phases.push(phase));
+    return phases;
   }
 
-  async #ask(asked: Asked, statuses: AsyncIterable<MachineStatus>): Promise<MachineStatus | undefined> {
+  async #ask(
+    asked: Asked,
+    statuses: AsyncIterable<MachineStatus>,
+    heard?: (status: MachineStatus) => void,
+  ): Promise<MachineStatus | undefined> {
     this.asked = asked;
     let last: MachineStatus | undefined;
     try {
@@ -92,6 +103,7 @@ export class Machine {
           this.retry();
         }
         last = status;
+        heard?.(status);
       }
       return last;
     } finally {

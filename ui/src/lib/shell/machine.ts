@@ -17,6 +17,11 @@ export async function startMachine(machine: Machine): Promise<void> {
   await settle(machine, 'up');
 }
 
+/** Starts what failed: anew, where it is still there and takes no start. */
+export async function tryMachine(machine: Machine, live: Live): Promise<void> {
+  await (machine.stranded ? restartMachine(machine, live) : startMachine(machine));
+}
+
 /** Asks first if anything ends by it. */
 export async function stopMachine(machine: Machine, live: Live): Promise<void> {
   if (await agreed('stop', machine, live)) await settle(machine, 'down');
@@ -35,8 +40,9 @@ async function agreed(verb: 'stop' | 'restart', machine: Machine, live: Live): P
   const m = t().machine.ask;
   const known = live.connection === 'connected' && live.containers.loaded;
   const ends = live.shown.filter((one) => one.State === 'running' || one.State === 'paused');
-  // What only starts, or has failed, has nothing to lose that this could name.
-  if (machine.phase !== 'running' || (known && ends.length === 0)) return true;
+  // What only starts has nothing to lose; what failed and is still there may hold everything it held.
+  if (machine.phase !== 'running' && !machine.stranded) return true;
+  if (known && ends.length === 0) return true;
   const { yes } = await confirm({
     title: m[verb],
     text: (known ? m.ends(ends.length) : m.unknown) + (verb === 'stop' ? m.keptStop : m.keptRestart),

@@ -93,13 +93,20 @@ export function ownCommands({ live, machine, desktop }: Of): Command[] {
 function machineCommands(machine: Machine, live: Live): Command[] {
   return [
     {
+      id: 'go first',
+      title: () => t().shell.toFirst,
+      keywords: 'welcome tour 欢迎 引导',
+      icon: 'anchor',
+      run: () => go(link('first')),
+    },
+    {
       id: 'machine start',
       title: () => t().machine.command.start,
       keywords: 'up boot 启动',
       icon: 'play',
       shortcut: 'm s',
       run: () => void startMachine(machine),
-      enabled: () => machine.phase === 'stopped' || machine.phase === 'failed',
+      enabled: () => machine.phase === 'stopped' || (machine.phase === 'failed' && !machine.stranded),
     },
     {
       id: 'machine stop',
@@ -108,7 +115,7 @@ function machineCommands(machine: Machine, live: Live): Command[] {
       icon: 'stop',
       shortcut: 'm x',
       run: () => void stopMachine(machine, live),
-      enabled: () => machine.phase === 'running' || machine.phase === 'starting',
+      enabled: () => machine.phase === 'running' || machine.phase === 'starting' || machine.stranded,
     },
     {
       id: 'machine restart',
@@ -117,7 +124,7 @@ function machineCommands(machine: Machine, live: Live): Command[] {
       icon: 'restart',
       shortcut: 'm r',
       run: () => void restartMachine(machine, live),
-      enabled: () => machine.phase === 'running',
+      enabled: () => machine.phase === 'running' || machine.stranded,
     },
     {
       id: 'diagnose',

@@ -24,6 +24,7 @@ export const machine = {
     stop: 'Stop',
     restart: 'Restart',
     retry: 'Try again',
+    anew: 'Stop it and start again',
     end: 'Stop what is left of it',
     terminal: 'Open a terminal',
     page: 'Open the machine’s page',
@@ -50,9 +51,9 @@ export const machine = {
     restart: 'Restart the machine?',
     ends: (n: number) =>
       n === 1
-        ? 'One container is running in it. It is stopped in order; '
-        : `${n} containers are running in it. They are stopped in order; `,
-    unknown: 'What runs in it cannot be seen just now. It is stopped in order; ',
+        ? 'One container is running in it. It is given its time to end; '
+        : `${n} containers are running in it. Each is given its time to end; `,
+    unknown: 'What runs in it cannot be seen just now. Each container is given its time to end; ',
     keptStop: 'images, containers and volumes are kept.',
     keptRestart:
       'images, containers and volumes are kept. Of the containers, those start again whose restart policy says so.',

@@ -35,7 +35,8 @@ export const troubleshooting = {
   logsText: 'What each part wrote, as it goes on.',
 
   restart: 'Start anew',
-  restartText: 'Stops the containers in order, starts the machine again and loses nothing: it mends what hangs.',
+  restartText:
+    'Stops the machine and starts it again, which mends what hangs. Images, containers and volumes are kept; containers come back as their restart policy says.',
   restartStopped: 'The machine is stopped; starting it is all that can be done.',
 
   terminal: 'Terminal',
@@ -46,7 +47,7 @@ export const troubleshooting = {
   scope: 'What goes',
   keep: 'All but named volumes',
   keepText:
-    'Removes containers, images, networks and volumes without a name. Needs the engine: a machine that is stopped is started for it.',
+    'Removes containers, without giving them time to end, images, networks and anonymous volumes. Needs the engine: a machine that is stopped is started for it. Then the machine starts again, and brings the images back that ship with it.',
   all: 'Everything',
   allText:
     'Removes the machine’s whole disk. Works when the engine does not. A machine that runs is stopped first; the next start makes a new disk.',
@@ -68,5 +69,7 @@ export const troubleshooting = {
   resetNow: 'Reset the machine',
   done: 'The machine is as new.',
   doneKeep: 'The machine is as new; named volumes were kept.',
+  calledOff: 'The reset was called off before its end',
+  calledOffText: 'Part of what was to go may have been removed. Resetting again finishes it.',
   failed: 'The machine could not be reset',
 };

@@ -37,7 +37,7 @@ export const troubleshooting: Messages['troubleshooting'] = {
   logsText: '各部分写下的内容，持续更新。',
 
   restart: '重新来过',
-  restartText: '依次停止容器，再次启动虚拟机，不会丢失任何东西：可解决卡住的问题。',
+  restartText: '停止虚拟机后再次启动，可解决卡住的问题。镜像、容器和卷都会保留；容器是否再次启动取决于其重启策略。',
   restartStopped: '虚拟机已停止；只能启动它。',
 
   terminal: '终端',
@@ -47,7 +47,8 @@ export const troubleshooting: Messages['troubleshooting'] = {
   resetText: '用于其他办法都无法修复的虚拟机，或清除其中的一切。无法撤销。',
   scope: '删除什么',
   keep: '除命名卷外的一切',
-  keepText: '删除容器、镜像、网络和没有名称的卷。需要引擎：已停止的虚拟机会为此启动。',
+  keepText:
+    '删除容器（不留收尾时间）、镜像、网络和匿名卷。需要引擎：已停止的虚拟机会为此启动。之后虚拟机会再次启动，并恢复随附的镜像。',
   all: '一切',
   allText: '删除虚拟机的整个磁盘。引擎不可用时也能进行。运行中的虚拟机会先停止；下次启动时创建新的磁盘。',
   goes: '将被删除',
@@ -68,5 +69,7 @@ export const troubleshooting: Messages['troubleshooting'] = {
   resetNow: '重置虚拟机',
   done: '虚拟机已恢复如新。',
   doneKeep: '虚拟机已恢复如新；命名卷已保留。',
+  calledOff: '重置在完成之前被取消',
+  calledOffText: '要删除的内容可能已有一部分被删除。再次重置即可完成。',
   failed: '无法重置虚拟机',
 };
