@@ -112,7 +112,7 @@ for (const theme of THEMES)
     test.setTimeout(180_000);
     const wrong: string[] = [];
     for (const [scene, at, drawn] of [
-      ['first', '#/containers', 'main .takes li'],
+      ['first', '#/first', 'main .takes li'],
       ['stopped', '#/images', 'main button.primary'],
       ['stopped', '#/machine', 'main .notice'],
       ['starting', '#/machine', 'main ol li.active'],
