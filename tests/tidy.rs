@@ -108,10 +108,10 @@ fn helpers() -> BTreeMap<&'static str, &'static [&'static str]> {
     BTreeMap::from([
         // Metadata.
         ("redb", &["store"] as &[_]),
-        // HTTP: in the guest only `api` serves it, and `images` asks registries; outside, the daemon and its clients.
-        ("hyper", &["api", "host", "cli"]),
-        ("hyper-util", &["api", "host", "cli"]),
-        ("http-body-util", &["api", "host", "cli"]),
+        // HTTP: in the guest only `api` serves it, and `images` asks registries; outside, the daemon and its clients, one of which carries pages.
+        ("hyper", &["api", "host", "cli", "desktop"]),
+        ("hyper-util", &["api", "host", "cli", "desktop"]),
+        ("http-body-util", &["api", "host", "cli", "desktop"]),
         ("reqwest", &["images"]),
         ("oci-client", &["images"]),
         // Docker's API from outside: what `berth run` and its like are made of. The daemon passes its bytes on unread.
