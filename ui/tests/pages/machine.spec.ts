@@ -160,7 +160,7 @@ test('keys and the palette reach the machine', async ({ page }) => {
   await page.keyboard.type('Check this computer');
   await expect(page.locator('[role=listbox] [role=option]').first()).toContainText('Check this computer');
   await page.keyboard.press('Enter');
-  await expect(main(page)).toContainText('Written (no secrets are in it)');
+  await expect(main(page).getByRole('listitem').filter({ hasText: 'Hypervisor' })).toContainText('QEMU');
 });
 
 test('says what troubles a machine that does not serve', async ({ page }) => {
