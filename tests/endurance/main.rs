@@ -1,8 +1,7 @@
 //! What only shows after a while, or when something dies: the engine killed under load, long random histories, thousands of calls, odd requests.
 //!
 //! Each case has an engine of its own. `BERTH_TEST_ALL=1` (what `cargo verify --all` sets) makes all of them longer, and kills the engine
-//! in the machine, too. With
-//! `BERTH_TEST_HOST=unix://…` those that look at answers only run against that engine instead, to prove them.
+//! in the machine, too. With `BERTH_TEST_HOST=unix://…` those that look at answers only run against that engine instead, to prove them.
 
 mod allowed;
 mod census;

@@ -31,14 +31,7 @@ pub(crate) fn lists_logs_files_and_terminal() -> Result {
         view.go("#/containers")?;
         view.click("talks")?;
         view.see("said at once")?;
-        view.click("Terminal")?;
-        view.see("/ #")?;
-        // What is echoed is not what is printed.
-        view.keys(".xterm-helper-textarea", "echo $((6 * 7))-seen\n")?;
-        view.until("output of the command", || {
-            let rows = view.run("return document.querySelector('.xterm-rows')?.innerText ?? ''", vec![])?;
-            Ok(rows.as_str().is_some_and(|rows| rows.contains("42-seen")).then_some(()))
-        })?;
+        view.use_terminal()?;
         engine.docker.ok(&["rm", "-f", "talks"])?;
         view.see("This container is not there any more")
     })

@@ -37,13 +37,7 @@ pub(crate) fn from_nothing_to_a_terminal_and_back() -> anyhow::Result<()> {
         ])?;
         tray.choose("first")?;
         view.see("from the machine")?;
-        view.click("Terminal")?;
-        view.see("/ #")?;
-        view.keys(".xterm-helper-textarea", "echo $((6 * 7))-seen\n")?;
-        view.until("output of the command", || {
-            let rows = view.run("return document.querySelector('.xterm-rows')?.innerText ?? ''", vec![])?;
-            Ok(rows.as_str().is_some_and(|rows| rows.contains("42-seen")).then_some(()))
-        })?;
+        view.use_terminal()?;
         view.click("Stop")?;
         view.see("Exited")?;
         tray.see("No container is running", false)?;

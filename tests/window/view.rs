@@ -82,6 +82,18 @@ impl View {
         Ok(())
     }
 
+    /// Opens the terminal of the container whose page this is, waits for busybox' prompt, and has a command answer.
+    pub(crate) fn use_terminal(&self) -> anyhow::Result<()> {
+        self.click("Terminal")?;
+        self.see("/ #")?;
+        // What is echoed is not what is printed.
+        self.keys(".xterm-helper-textarea", "echo $((6 * 7))-seen\n")?;
+        self.until("output of the command", || {
+            let rows = self.run("return document.querySelector('.xterm-rows')?.innerText ?? ''", vec![])?;
+            Ok(rows.as_str().is_some_and(|rows| rows.contains("42-seen")).then_some(()))
+        })
+    }
+
     /// Goes to a place of the pages.
     pub(crate) fn go(&self, place: &str) -> anyhow::Result<()> {
         self.run("location.hash = arguments[0]", vec![json!(place)]).map(drop)
