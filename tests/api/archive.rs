@@ -19,6 +19,7 @@ pub(crate) fn cases() -> Vec<Entry> {
             a_copy_that_takes_long_is_not_spoiled_by_another_or_a_start,
             a_name_of_two_lines_goes_in_and_out,
             a_damaged_archive_is_refused,
+            a_file_whose_name_ends_in_a_slash_is_a_file,
             a_hard_link_is_to_what_the_archive_names,
             what_leads_out_of_the_folder_is_refused,
             a_read_only_root_stays_as_it_is,
@@ -208,6 +209,15 @@ fn is_missing(case: &Case<'_>, name: &str, path: &str) -> anyhow::Result<bool> {
     let query = format!("/v1.51/containers/{name}/archive?path={path}");
     let answer = request(case.host(), "GET", &query, "")?;
     Ok((answer.status, answer.message()) == (404, format!("Could not find the file {path} in container {name}")))
+}
+
+pub(crate) fn a_file_whose_name_ends_in_a_slash_is_a_file(case: &Case<'_>) -> Result {
+    let name = case.container("slashed");
+    case.ok(&["create", "--name", &name, "busybox"])?;
+    let (status, message) = put(case, &name, "/tmp", &[file("slashed/", "text")?])?;
+    ensure!(status == 200, "{status} {message}");
+    ensure!(content(case, &name, "/tmp/slashed")? == "text");
+    Ok(())
 }
 
 /// From the folder unpacked into, wherever the link itself is.

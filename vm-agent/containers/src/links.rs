@@ -13,7 +13,7 @@ use engine_api::{EndpointSettings, HostConfig};
 use network::{DEFAULT_BRIDGE, Protocol};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
-use std::net::{IpAddr, SocketAddrV4};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A link of a container.
@@ -142,16 +142,13 @@ impl Inner {
     }
 
     /// What a container's links open to it where containers may not talk to each other: the exposed ports of the others.
-    pub(crate) fn link_ports(&self, record: &Record) -> Vec<(Protocol, SocketAddrV4)> {
+    pub(crate) fn link_ports(&self, record: &Record) -> Vec<(String, Protocol, u16)> {
         let mut ports = Vec::new();
         for link in &record.links {
             let Some(child) = self.by_id(&link.child).map(|child| child.view()) else { continue };
-            for address in self.link_addresses(&link.child) {
-                let IpAddr::V4(ip) = address else { continue };
-                let exposed = child.record.config.exposed_ports.iter().flatten().map(|(port, _)| port);
-                let parsed = exposed.filter_map(|port| parse_port(port).ok());
-                ports.extend(parsed.map(|(port, protocol)| (protocol, SocketAddrV4::new(ip, port))));
-            }
+            let exposed = child.record.config.exposed_ports.iter().flatten().map(|(port, _)| port);
+            let parsed = exposed.filter_map(|port| parse_port(port).ok());
+            ports.extend(parsed.map(|(port, protocol)| (link.child.clone(), protocol, port)));
         }
         ports
     }

@@ -109,6 +109,27 @@ fn whiteouts_become_the_overlays_own() {
     assert_eq!(std::fs::read(tree.join("file")).unwrap(), b"new");
 }
 
+/// As Go's archive/tar reads them: only archives from before ustar tell a directory by its name.
+#[test]
+fn a_name_that_ends_in_a_slash_is_a_directory_in_old_archives_only() {
+    let bench = Bench::new();
+    let old = |name: &str, mode, content: &[u8]| {
+        let mut header = header(b'0', name, "", mode, content.len() as u64, 0);
+        header.as_old_mut().linkflag = [0];
+        header
+    };
+    let applied = bench.apply(
+        Tar::new()
+            .entry(b'0', "file/", "", 0o644, b"content")
+            .raw(old("old/", 0o755, b"nobody's"), b"nobody's")
+            .raw(old("old/file", 0o644, b"behind it"), b"behind it"),
+    );
+    let tree = bench.tree(&applied.diff_id);
+    assert_eq!(std::fs::read(tree.join("file")).unwrap(), b"content");
+    assert_eq!(mode(&tree.join("old")), 0o755);
+    assert_eq!(std::fs::read(tree.join("old/file")).unwrap(), b"behind it");
+}
+
 #[test]
 fn hostile_archives_are_refused_by_name_and_leave_nothing() {
     let bench = Bench::new();

@@ -1,6 +1,6 @@
 //! Links between containers of the default bridge, where containers may not talk to each other otherwise.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
@@ -36,10 +36,14 @@ impl Held {
 }
 
 impl Networks {
-    /// Opens these ports of others on the default bridge to a container, and shuts those that an earlier call opened.
+    /// Opens these ports of others on the default bridge to a container, and shuts those that an earlier call opened: a port
+    /// is named by the id of the container that has it, whose address is looked up here.
     /// Without effect where containers may talk to each other, for a container that is not there, and for ports of one that
     /// leaves or has left: its address may be another container's next.
-    pub async fn link(&self, container_id: &str, ports: Vec<(Protocol, SocketAddrV4)>) -> Result<()> {
+    ///
+    /// # Errors
+    /// The packet filter or the store refused: all is as it was before.
+    pub async fn link(&self, container_id: &str, ports: Vec<(String, Protocol, u16)>) -> Result<()> {
         let (this, container) = (self.clone(), container_id.to_owned());
         unabridged(async move {
             let _linking = this.inner.linking.lock().await;
@@ -82,34 +86,39 @@ impl Networks {
         shut
     }
 
-    /// Has filter and record follow the state. What the filter refuses is not so in the state either, and tried again next time.
+    /// Has filter and record follow the state. What one of them refuses is not so in the others either, and tried again next
+    /// time.
     async fn change_links(&self, before: Held, after: Held) -> Result<()> {
-        let inner = Arc::clone(&self.inner);
         let [open, wanted] = [&before, &after].map(|held| held.link_elements().collect::<Vec<_>>());
-        if let Err(error) = run(move || inner.kernel.filter(&open, &wanted)).await {
-            let e = &before.endpoint;
-            let mut state = self.inner.state();
-            if let Some(held) = state.endpoints.get_mut(&(e.container_id.clone(), e.network_id.clone()))
-                && held.endpoint.id == e.id
-            {
-                held.linked = before.linked;
-            }
+        if let Err(error) = self.filter_links(open.clone(), wanted.clone()).await {
+            self.inner.state().put_back(before);
             return Err(error);
         }
         // As at attach: after a power cut nothing runs.
-        self.inner.endpoints.put(&after.endpoint.id, &after, Durability::Eventual).await?;
-        Ok(())
+        let Err(error) = self.inner.endpoints.put(&after.endpoint.id, &after, Durability::Eventual).await else {
+            return Ok(());
+        };
+        self.inner.state().put_back(before);
+        if let Err(error) = self.filter_links(wanted, open).await {
+            tracing::warn!(container = after.endpoint.container_id, %error, "links are not as they were before");
+        }
+        Err(error.into())
+    }
+
+    async fn filter_links(&self, open: Vec<Element>, wanted: Vec<Element>) -> Result<()> {
+        let inner = Arc::clone(&self.inner);
+        run(move || inner.kernel.filter(&open, &wanted)).await
     }
 }
 
 impl State {
     /// The container's endpoint on the default bridge before and after.
-    fn link(&mut self, container: &str, ports: Vec<(Protocol, SocketAddrV4)>) -> Option<(Held, Held)> {
+    fn link(&mut self, container: &str, ports: Vec<(String, Protocol, u16)>) -> Option<(Held, Held)> {
         let entry = self.find(DEFAULT_BRIDGE).ok()?;
         let (bridge, icc, network) = (entry.bridge()?, entry.options.icc, entry.network.id.clone());
         let stays = |held: &&Held| held.endpoint.network_id == network && !self.unlinked.contains(&held.endpoint.id);
-        let there: HashSet<Ipv4Addr> =
-            self.endpoints.values().filter(stays).filter_map(|held| Some(held.endpoint.ipv4?.0)).collect();
+        let address = |held: &Held| Some((held.endpoint.container_id.clone(), held.endpoint.ipv4?.0));
+        let there: HashMap<String, Ipv4Addr> = self.endpoints.values().filter(stays).filter_map(address).collect();
         let unlinked = &self.unlinked;
         let held = self.endpoints.get_mut(&(container.to_owned(), network))?;
         if unlinked.contains(&held.endpoint.id) {
@@ -118,13 +127,24 @@ impl State {
         let before = held.clone();
         held.linked.clear();
         if !icc {
-            let there = ports.into_iter().filter(|(_, to)| there.contains(to.ip()));
-            let opening = |(protocol, to)| Opening { bridge: bridge.clone(), protocol, to };
-            held.linked.extend(there.map(opening));
+            let opening = |(child, protocol, port)| {
+                let to = SocketAddrV4::new(*there.get::<String>(&child)?, port);
+                Some(Opening { bridge: bridge.clone(), protocol, to })
+            };
+            held.linked.extend(ports.into_iter().filter_map(opening));
             held.linked.sort();
             held.linked.dedup();
         }
         (before != *held).then(|| (before, held.clone()))
+    }
+
+    /// The links of an endpoint that is still there are again what they were.
+    fn put_back(&mut self, before: Held) {
+        let Endpoint { id, container_id, network_id, .. } = &before.endpoint;
+        let held = self.endpoints.get_mut(&(container_id.clone(), network_id.clone()));
+        if let Some(held) = held.filter(|held| held.endpoint.id == *id) {
+            held.linked = before.linked;
+        }
     }
 
     fn shut_links(&mut self, endpoint: &Endpoint) -> Vec<(Held, Held)> {

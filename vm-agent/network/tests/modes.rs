@@ -289,8 +289,8 @@ fn links_open_single_ports_of_a_quiet_bridge() {
         serve_tcp(&parent, "0.0.0.0:80");
         let ip = at_child.ipv4.unwrap().0;
         assert!(unreachable(&parent, "172.17.0.2:80"), "quiet");
-        let port = (Protocol::Tcp, std::net::SocketAddrV4::new(ip, 80));
-        engine.networks.link(&support::id("parent"), vec![port, port]).await.unwrap();
+        let port = |of: &str| (support::id(of), Protocol::Tcp, 80);
+        engine.networks.link(&support::id("parent"), vec![port("child"), port("child")]).await.unwrap();
         assert!(ask_tcp(&parent, "172.17.0.2:80").is_some(), "the port that the link opens");
         assert!(unreachable(&parent, "172.17.0.2:81"), "another port");
         assert!(unreachable(&stranger, "172.17.0.2:80"), "another container");
@@ -302,14 +302,15 @@ fn links_open_single_ports_of_a_quiet_bridge() {
         assert_eq!(at_next.ipv4.unwrap().0, ip);
         serve_tcp(&next, "0.0.0.0:80");
         assert!(unreachable(&parent, "172.17.0.2:80"), "the next one there");
-        engine.networks.link(&support::id("parent"), vec![port]).await.unwrap();
+        engine.networks.link(&support::id("parent"), vec![port("child")]).await.unwrap();
+        assert!(unreachable(&parent, "172.17.0.2:80"), "the one that left is not the next one there");
+        engine.networks.link(&support::id("parent"), vec![port("next")]).await.unwrap();
         assert!(ask_tcp(&parent, "172.17.0.2:80").is_some());
         engine.networks.link(&support::id("parent"), vec![]).await.unwrap();
         assert!(unreachable(&parent, "172.17.0.2:80"), "the link is gone");
         let opened = || run("nft list set inet berth links4").contains("elements");
-        let nobody = (Protocol::Tcp, std::net::SocketAddrV4::new([172, 17, 0, 99].into(), 80));
-        engine.networks.link(&support::id("parent"), vec![nobody]).await.unwrap();
-        assert!(!opened(), "to an address that nobody has");
+        engine.networks.link(&support::id("parent"), vec![port("nobody")]).await.unwrap();
+        assert!(!opened(), "to one that is not there");
     });
 }
 
@@ -351,13 +352,13 @@ fn links_of_containers_that_leave_together_are_shut() {
         let dir = tempfile::tempdir().unwrap();
         let engine = Engine::quiet(dir.path()).await;
         for _ in 0..20 {
+            let names = ["one", "two", "three"];
             let mut children = Vec::new();
-            for name in ["one", "two", "three"] {
+            for name in names {
                 children.push(engine.container(name, "bridge", vec![]).await);
             }
             let (_parent, _) = engine.container("parent", "bridge", vec![]).await;
-            let port = |at: &network::Endpoint| (Protocol::Tcp, std::net::SocketAddrV4::new(at.ipv4.unwrap().0, 80));
-            let ports: Vec<_> = children.iter().map(|(_, at)| port(at)).collect();
+            let ports = names.map(|name| (support::id(name), Protocol::Tcp, 80)).to_vec();
             engine.networks.link(&support::id("parent"), ports.clone()).await.unwrap();
             let everybody = ["one", "parent", "two", "three"].map(|name| {
                 let (networks, ports) = (engine.networks.clone(), ports.clone());

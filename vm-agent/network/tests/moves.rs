@@ -2,7 +2,6 @@
 
 mod support;
 
-use std::net::SocketAddrV4;
 use std::os::fd::AsFd;
 
 use network::{Families, Protocol, Sandbox};
@@ -13,6 +12,10 @@ use support::{
 const IPV4: Families = Families { ipv4: true, ipv6: false };
 const IPV6: Families = Families { ipv4: false, ipv6: true };
 
+fn port_of(name: &str) -> (String, Protocol, u16) {
+    (id(name), Protocol::Tcp, 80)
+}
+
 #[test]
 fn links_stay_when_the_ports_move() {
     isolated("links_stay_when_the_ports_move", || async {
@@ -20,11 +23,10 @@ fn links_stay_when_the_ports_move() {
         let engine = Engine::quiet(dir.path()).await;
         engine.networks.create(network("app", &["10.60.0.0/24"], &[])).await.unwrap();
         let ports = || vec![publish(Protocol::Tcp, 8080, 80)];
-        let (db, at_db) = engine.container("db", "bridge", vec![]).await;
+        let (db, _) = engine.container("db", "bridge", vec![]).await;
         let (web, _) = engine.container("web", "bridge", ports()).await;
         serve_tcp(&db, "0.0.0.0:80");
-        let port = (Protocol::Tcp, SocketAddrV4::new(at_db.ipv4.unwrap().0, 80));
-        engine.networks.link(&id("web"), vec![port]).await.unwrap();
+        engine.networks.link(&id("web"), vec![port_of("db")]).await.unwrap();
         engine.networks.attach(request("web", "app", &web, vec![])).await.unwrap();
         engine.networks.publish(&id("web"), vec![("app".into(), Families::BOTH)], ports()).await.unwrap();
         assert_eq!(engine.listeners.ports().len(), 2);
@@ -102,15 +104,14 @@ fn a_link_that_failed_is_opened_the_next_time() {
     isolated("a_link_that_failed_is_opened_the_next_time", || async {
         let dir = tempfile::tempdir().unwrap();
         let engine = Engine::quiet(dir.path()).await;
-        let (db, at_db) = engine.container("db", "bridge", vec![]).await;
+        let (db, _) = engine.container("db", "bridge", vec![]).await;
         let (web, _) = engine.container("web", "bridge", vec![]).await;
         serve_tcp(&db, "0.0.0.0:80");
-        let port = (Protocol::Tcp, SocketAddrV4::new(at_db.ipv4.unwrap().0, 80));
         // A set of another kind in place of ours.
         run("nft 'delete table inet berth; add table inet berth; add set inet berth bridges { type inet_service; }'");
-        engine.networks.link(&id("web"), vec![port]).await.unwrap_err();
+        engine.networks.link(&id("web"), vec![port_of("db")]).await.unwrap_err();
         run("nft delete table inet berth");
-        engine.networks.link(&id("web"), vec![port]).await.unwrap();
+        engine.networks.link(&id("web"), vec![port_of("db")]).await.unwrap();
         assert!(ask_tcp(&web, "172.17.0.2:80").is_some());
     });
 }
@@ -150,12 +151,11 @@ fn a_link_that_stayed_open_does_not_lead_to_the_next() {
         let dir = tempfile::tempdir().unwrap();
         let engine = Engine::quiet(dir.path()).await;
         let (_db, at_db) = engine.container("db", "bridge", vec![]).await;
-        let (web, at_web) = engine.container("web", "bridge", vec![]).await;
+        let (web, _) = engine.container("web", "bridge", vec![]).await;
         let (third, _) = engine.container("third", "bridge", vec![]).await;
         let (_other, _) = engine.container("other", "bridge", vec![]).await;
-        let port = |at: &network::Endpoint| (Protocol::Tcp, SocketAddrV4::new(at.ipv4.unwrap().0, 80));
         for linked in ["web", "third"] {
-            engine.networks.link(&id(linked), vec![port(&at_db)]).await.unwrap();
+            engine.networks.link(&id(linked), vec![port_of("db")]).await.unwrap();
         }
         run("nft 'delete table inet berth; add table inet berth; add set inet berth bridges { type inet_service; }'");
         engine.networks.detach_all(&id("db")).await;
@@ -165,7 +165,7 @@ fn a_link_that_stayed_open_does_not_lead_to_the_next() {
         assert!(engine.networks.endpoints(&id("next")).is_empty());
         run("nft delete table inet berth");
         // Puts back all that is to be in there.
-        engine.networks.link(&id("other"), vec![port(&at_web)]).await.unwrap();
+        engine.networks.link(&id("other"), vec![port_of("web")]).await.unwrap();
         let at_next = engine.networks.attach(request("next", "bridge", &next, vec![])).await.unwrap();
         assert_eq!(at_next.ipv4, at_db.ipv4);
         serve_tcp(&next, "0.0.0.0:80");

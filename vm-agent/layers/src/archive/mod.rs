@@ -160,9 +160,11 @@ impl<R: Read> Members<R> {
             name = real;
         }
         self.last = String::from_utf8_lossy(&name).into_owned();
-        let kind = match header.entry_type().as_byte() {
-            // Archives older than ustar mark a directory by its name only.
-            b'0' | 0 | b'7' if name.ends_with(b"/") => Kind::Directory,
+        // As it is written: to the library 0 and '0' are the same.
+        let flag = header.as_old().linkflag[0];
+        let kind = match flag {
+            // Archives older than ustar mark a directory by its name only, as Go's archive/tar reads them.
+            0 if name.ends_with(b"/") => Kind::Directory,
             b'0' | 0 | b'7' | b'S' => Kind::File,
             b'1' => Kind::Hardlink,
             b'2' => Kind::Symlink,
@@ -181,8 +183,10 @@ impl<R: Read> Members<R> {
             Some(size) => size,
             None => self.size(header)?,
         };
-        // Links and devices have no data, whatever their size field says (POSIX pax, "ustar Interchange Format").
-        self.data = if kind == Kind::File { stored } else { 0 };
+        // Links and devices have no data, whatever their size field says (POSIX pax, "ustar Interchange Format"). A directory
+        // that only its name tells may have some, which is nobody's.
+        let regular = kind == Kind::File || flag == 0;
+        self.data = if regular { stored } else { 0 };
         self.padding = padding(self.data);
         let (size, sparse) = if kind == Kind::File && header.entry_type().is_gnu_sparse() {
             let (size, map) = self.gnu_sparse(header)?;

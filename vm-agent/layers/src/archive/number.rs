@@ -12,6 +12,8 @@ pub(super) fn field(field: &[u8]) -> Option<i128> {
     if text.is_empty() {
         return Some(0);
     }
+    // The library takes a sign, too, which the field does not have.
+    text.iter().all(u8::is_ascii_digit).then_some(())?;
     i128::from_str_radix(std::str::from_utf8(text).ok()?, 8).ok()
 }
 
@@ -97,6 +99,8 @@ mod tests {
             assert_eq!(field(text), Some(expected));
         }
         assert_eq!(field(b"12x\0"), None);
-        assert_eq!(field(b"0000009\0"), None);
+        for bad in [b"0000009\0", b"-000001\0", b"+000001\0"] {
+            assert_eq!(field(bad), None, "{bad:?}");
+        }
     }
 }
