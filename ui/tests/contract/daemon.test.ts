@@ -80,12 +80,14 @@ function cases(daemon: Backend, engine: Backend): void {
       'accelerator',
       'failure',
       'guest_version',
+      'has_disk',
       'hypervisor',
       'hypervisor_pid',
       'image_version',
       'link',
       'notes',
       'phase',
+      'reset',
       'start_milliseconds',
       'started_at',
       'steps',
@@ -107,6 +109,7 @@ function cases(daemon: Backend, engine: Backend): void {
       expect(shape(entry)).toEqual({
         default: 'string',
         description: 'string',
+        in_force: 'null',
         is_set: 'boolean',
         name: 'string',
         takes_effect: 'string',
@@ -211,7 +214,16 @@ function cases(daemon: Backend, engine: Backend): void {
     const last = told.at(-1)!;
     expect(last).toMatchObject({
       phase: 'failed',
-      failure: { step: 'check', console: [], alive: false, cause: expect.stringContaining('/nowhere/qemu') },
+      failure: {
+        during: 'start',
+        step: 'check',
+        console: [],
+        alive: false,
+        unanswered: false,
+        cause: expect.stringContaining('/nowhere/qemu'),
+      },
+      reset: null,
+      has_disk: false,
       start_milliseconds: null,
       hypervisor_pid: null,
     });
@@ -241,8 +253,19 @@ function cases(daemon: Backend, engine: Backend): void {
 
   test('resets a machine that does not run', async () => {
     const told = await all(api.reset(daemon, { keepVolumes: false }));
-    expect(told.map(({ phase }) => phase)).toEqual(['resetting', 'stopped']);
-    expect((await all(api.reset(daemon, { keepVolumes: true }))).at(-1)!.failure!.step).toBe('check');
+    expect(told.map(({ phase, reset }) => [phase, reset])).toEqual([
+      ['resetting', { keep_volumes: false, outcome: 'under_way' }],
+      ['stopped', { keep_volumes: false, outcome: 'done' }],
+    ]);
+    expect((await all(api.reset(daemon, { keepVolumes: true }))).at(-1)).toMatchObject({
+      phase: 'failed',
+      failure: { during: 'reset', step: 'check' },
+      reset: { keep_volumes: true, outcome: 'not_begun' },
+    });
+    const [down] = await all(api.change(daemon, 'down'));
+    expect(down!.reset!.outcome).toBe('not_begun');
+    const up = await all(api.change(daemon, 'up'));
+    expect(up.at(-1)).toMatchObject({ failure: { during: 'start' }, reset: null });
     await all(api.change(daemon, 'down'));
   });
 

@@ -72,10 +72,7 @@ async fn answer(request: Request<Incoming>, shared: Shared) -> Response<Body> {
         (Method::POST, "/down") => change(&shared, machine::Request::Down).await,
         (Method::POST, "/restart") => change(&shared, machine::Request::Restart).await,
         (Method::POST, "/reset") => reset_machine(request, &shared).await,
-        (Method::GET, "/settings") => {
-            let file = shared.paths.settings();
-            machine::blocking(move || Settings::load(&file)).await.and_then(|settings| json(&settings.list()))
-        }
+        (Method::GET, "/settings") => settings(&shared).await,
         (Method::PUT, "/settings") => change_setting(request, &shared).await,
         (Method::GET, "/logs") => send_logs(request.uri().query().unwrap_or_default(), &shared).await,
         (Method::POST, "/shell") => shell(request, &shared).await,
@@ -109,6 +106,7 @@ fn version(shared: &Shared) -> DaemonVersion {
 }
 
 async fn status(shared: &Shared) -> DaemonStatus {
+    shared.machine.looked().await;
     let machine = shared.machine.status().borrow().clone();
     let machine = with_notes(shared, machine).await;
     DaemonStatus {
@@ -164,6 +162,7 @@ fn watch(shared: &Shared) -> Response<Body> {
     let (shared, mut status) = (shared.clone(), shared.machine.status());
     let (to, lines) = mpsc::channel(16);
     tokio::spawn(async move {
+        shared.machine.looked().await;
         loop {
             let machine = status.borrow_and_update().clone();
             if to.send(line(&with_notes(&shared, machine).await)).await.is_err() {
@@ -187,6 +186,14 @@ fn line(status: &MachineStatus) -> Bytes {
 async fn reset_machine(request: Request<Incoming>, shared: &Shared) -> Result<Response<Body>> {
     let ResetRequest { keep_volumes } = body(request).await?;
     change(shared, machine::Request::Reset { keep_volumes }).await
+}
+
+async fn settings(shared: &Shared) -> Result<Response<Body>> {
+    let file = shared.paths.settings();
+    let settings = machine::blocking(move || Settings::load(&file)).await?;
+    let in_force = shared.machine.in_force();
+    let entries = settings.list().into_iter().map(|entry| settings.beside(in_force.as_ref(), entry));
+    json(&entries.collect::<Result<Vec<_>>>()?)
 }
 
 async fn change_setting(request: Request<Incoming>, shared: &Shared) -> Result<Response<Body>> {

@@ -38,6 +38,9 @@ export interface DaemonVersion {
   version: string;
 }
 
+/** What the machine was at when it failed. */
+export type During = "start" | "run" | "reset";
+
 export type EngineState = "ready" | "starting" | "gone";
 
 /** Why there is no running machine. */
@@ -48,8 +51,11 @@ export interface Failure {
   cause: string;
   /** The last lines of the serial console, the oldest first; filled in where they tell something. */
   console: string[];
-  /** `None`: it was running. */
+  during: During;
+  /** The step of the start that failed; `None`: the start was over. */
   step: Step | null;
+  /** It is there and only did not answer: a start looks for it again, as it takes one that is not there. */
+  unanswered: boolean;
 }
 
 /** One published port: what to listen on, and what it leads to. */
@@ -93,6 +99,8 @@ export interface MachineStatus {
   failure: Failure | null;
   /** The version of berth in the guest. */
   guest_version: string | null;
+  /** There is a data disk: the machine was started before, by whichever daemon, and perhaps there is something on it. */
+  has_disk: boolean;
   /** Such as `QEMU 10.0.2`. */
   hypervisor: string | null;
   hypervisor_pid: number | null;
@@ -101,6 +109,8 @@ export interface MachineStatus {
   /** What the user must know, each said once: another accelerator was taken, a port could not be opened again. */
   notes: string[];
   phase: Phase;
+  /** How far the latest reset came; `None` when there was none, or the machine was started anew since. */
+  reset: ResetReport | null;
   /** How long the latest start took, from the request to the engine's answer. */
   start_milliseconds: number | null;
   /** Seconds since 1970 UTC. */
@@ -109,6 +119,9 @@ export interface MachineStatus {
   /** Why a machine that is there does not serve right now; it goes away by itself or says what to do. */
   trouble: string | null;
 }
+
+/** How far the latest reset came. */
+export type Outcome = "under_way" | "done" | "not_begun" | "incomplete";
 
 export type Phase = "stopped" | "starting" | "running" | "stopping" | "failed" | "resetting";
 
@@ -122,6 +135,12 @@ export interface Program {
 export type Progress = "waiting" | "active" | "done" | "failed";
 
 export type Protocol = "tcp" | "udp";
+
+/** A reset, for as long as it is the last thing of note that was asked: the next start that is not part of it forgets it. */
+export interface ResetReport {
+  keep_volumes: boolean;
+  outcome: Outcome;
+}
 
 export interface ResetRequest {
   /** Keep named volumes; containers, images and networks go. */
@@ -139,6 +158,11 @@ export interface SettingEntry {
   default: string;
   /** One or two sentences in English, with the unit. */
   description: string;
+  /**
+   * What the machine that is there was started with, where that is another value: this one waits for the next start. Without
+   * passwords of URLs, so that it may look the same.
+   */
+  in_force: string | null;
   /** Set by the user, be it to the default's value. */
   is_set: boolean;
   name: string;

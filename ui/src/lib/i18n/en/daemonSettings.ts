@@ -4,7 +4,6 @@ export const daemonSettings = {
   text: 'The same as “berth config” shows and sets.',
   reading: 'Asking for the settings…',
   failed: 'The machine’s settings could not be read',
-  noDaemon: 'They are kept by Berth’s daemon, which does not answer. Starting the machine starts it.',
   nextStart: 'At the next start of the machine',
   waiting: (names: string) => `Waits for the next start of the machine: ${names}`,
   waitingText: 'The machine that runs goes on with what it was started with.',

@@ -5,7 +5,6 @@ export const daemonSettings: Messages['daemonSettings'] = {
   text: '与“berth config”显示和设置的相同。',
   reading: '正在读取设置…',
   failed: '无法读取虚拟机的设置',
-  noDaemon: '这些设置由 Berth 守护进程保管，而它没有应答。启动虚拟机时会一并启动它。',
   nextStart: '下次启动虚拟机时生效',
   waiting: (names) => `等待虚拟机下次启动：${names}`,
   waitingText: '运行中的虚拟机继续使用启动时的设置。',
