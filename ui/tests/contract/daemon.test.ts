@@ -75,7 +75,9 @@ function cases(daemon: Backend, engine: Backend): void {
       guest: 'null',
       listening: [],
       machine: 'undefined',
+      updates: { looked_at: 'null', newer: 'null', state: 'string', why: 'string' },
     });
+    expect(status.updates!.state).toBe('unavailable');
     expect(Object.keys(status.machine).toSorted()).toEqual([
       'accelerator',
       'failure',
@@ -267,6 +269,12 @@ function cases(daemon: Backend, engine: Backend): void {
     const up = await all(api.change(daemon, 'up'));
     expect(up.at(-1)).toMatchObject({ failure: { during: 'start' }, reset: null });
     await all(api.change(daemon, 'down'));
+  });
+
+  test('says why it does not look for newer versions', async () => {
+    const why = 'it was built without an address to look at (BERTH_UPDATE_URL)';
+    expect(await api.updates(daemon)).toEqual({ state: 'unavailable', why, looked_at: null, newer: null });
+    expect(await client.refused('POST', '/updates')).toEqual([409, `this berth does not look for updates: ${why}`]);
   });
 
   test('sends its logs, and those that are not there as nothing', async () => {

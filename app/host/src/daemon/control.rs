@@ -23,6 +23,7 @@ use crate::link::COPY_BUFFER;
 use crate::machine::{self, MachineStatus, Phase};
 use crate::settings::Settings;
 use crate::sys::LocalListener;
+use crate::updates::UpdateReport;
 use crate::{Error, Result};
 
 type Body = BoxBody<Bytes, Infallible>;
@@ -74,6 +75,8 @@ async fn answer(request: Request<Incoming>, shared: Shared) -> Response<Body> {
         (Method::POST, "/reset") => reset_machine(request, &shared).await,
         (Method::GET, "/settings") => settings(&shared).await,
         (Method::PUT, "/settings") => change_setting(request, &shared).await,
+        (Method::GET, "/updates") => updates(&shared).await.and_then(|report| json(&report)),
+        (Method::POST, "/updates") => shared.updates.look().await.and_then(|report| json(&report)),
         (Method::GET, "/logs") => send_logs(request.uri().query().unwrap_or_default(), &shared).await,
         (Method::POST, "/shell") => shell(request, &shared).await,
         (Method::POST, "/quit") => {
@@ -90,9 +93,11 @@ async fn answer(request: Request<Incoming>, shared: Shared) -> Response<Body> {
 fn status_of(error: &Error) -> StatusCode {
     match error {
         Error::UnknownSetting { .. } | Error::BadSetting { .. } | Error::BadAnswer { .. } => StatusCode::BAD_REQUEST,
-        Error::WrongState { .. } | Error::DiskShrink { .. } | Error::SecondDaemon { .. } | Error::Locked { .. } => {
-            StatusCode::CONFLICT
-        }
+        Error::WrongState { .. }
+        | Error::DiskShrink { .. }
+        | Error::SecondDaemon { .. }
+        | Error::Locked { .. }
+        | Error::NoUpdates { .. } => StatusCode::CONFLICT,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -117,7 +122,13 @@ async fn status(shared: &Shared) -> DaemonStatus {
         machine,
         guest: shared.machine.guest_status().await,
         forwards: shared.machine.forwards(),
+        updates: updates(shared).await.ok(),
     }
+}
+
+async fn updates(shared: &Shared) -> Result<UpdateReport> {
+    let updates = shared.updates.clone();
+    machine::blocking(move || Ok(updates.report())).await
 }
 
 /// The machine's status with what the daemon itself has to say.

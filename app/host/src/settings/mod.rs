@@ -87,6 +87,8 @@ pub struct Values {
     pub var_run_docker_sock: bool,
     /// Where the engine is offered over TCP.
     pub listen: Vec<Address>,
+    /// Whether the daemon looks for newer versions by itself.
+    pub updates: bool,
     pub locale: String,
 }
 
@@ -111,6 +113,7 @@ impl Values {
             docker_context: true,
             var_run_docker_sock: false,
             listen: Vec::new(),
+            updates: true,
             locale: "auto".to_owned(),
         }
     }

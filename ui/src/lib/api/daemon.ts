@@ -1,7 +1,7 @@
 import type { Backend } from '$lib/backend/backend';
 import { address, call, done, json, withJson } from './call';
 import type { Abort } from './containers';
-import type { DaemonStatus, LogSource, MachineStatus, SettingEntry } from './generated/daemon';
+import type { DaemonStatus, LogSource, MachineStatus, SettingEntry, UpdateReport } from './generated/daemon';
 import { values } from './lines';
 
 /** All that the daemon knows, the guest's own figures included. */
@@ -55,6 +55,16 @@ export function settings(daemon: Backend, { start, signal }: Look = {}): Promise
 /** Changes a setting; without a value it goes back to its default. The daemon's refusal says what it takes. */
 export function set(daemon: Backend, name: string, value?: string): Promise<SettingEntry> {
   return json(daemon, withJson('PUT', '/settings', { name, value: value ?? null }));
+}
+
+/** What is known of newer versions; nothing is looked for. */
+export function updates(daemon: Backend, { signal }: Abort = {}): Promise<UpdateReport> {
+  return json(daemon, { method: 'GET', path: '/updates', signal });
+}
+
+/** Looks for a newer version now. A daemon that looks nowhere refuses, and says why. */
+export function lookForUpdates(daemon: Backend, { signal }: Abort = {}): Promise<UpdateReport> {
+  return json(daemon, { method: 'POST', path: '/updates', signal });
 }
 
 /** Ends the daemon; the machine goes on. */

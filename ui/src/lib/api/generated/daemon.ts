@@ -28,6 +28,8 @@ export interface DaemonStatus {
   /** Where the engine is offered over TCP, as `tcp://ADDRESS:PORT`. */
   listening: string[];
   machine: MachineStatus;
+  /** Whether there is a newer Berth; `None` of daemons that did not look for one. */
+  updates: UpdateReport | null;
 }
 
 /** Read by clients of all versions: fields are only ever added, with a default. */
@@ -120,6 +122,17 @@ export interface MachineStatus {
   trouble: string | null;
 }
 
+/** A newer Berth, and where it is. */
+export interface Newer {
+  /** Such as `2026-11-27`. */
+  date: string;
+  /** What is there for this system; `None` when there is nothing for it. */
+  file: UpdateFile | null;
+  /** What is new in it. */
+  notes: string;
+  version: string;
+}
+
 /** How far the latest reset came. */
 export type Outcome = "under_way" | "done" | "not_begun" | "incomplete";
 
@@ -186,5 +199,24 @@ export interface StepReport {
 
 /** When a change comes into force. */
 export type Takes = "at_once" | "at_next_start";
+
+export interface UpdateFile {
+  /** To compare with, in hexadecimal digits. */
+  sha256: string;
+  url: string;
+}
+
+/** What somebody who wants to know is told. */
+export interface UpdateReport {
+  /** When it was looked last with success, in seconds since 1970 UTC. */
+  looked_at: number | null;
+  /** Found at that time, and newer than this program. */
+  newer: Newer | null;
+  state: UpdateState;
+  /** Why this build looks nowhere, or the last look failed. */
+  why: string | null;
+}
+
+export type UpdateState = "not_looked" | "available" | "unavailable" | "off" | "current" | "failed";
 
 export type Verdict = "good" | "notice" | "bad";

@@ -217,3 +217,15 @@ test('a disk grows, and does not shrink', async () => {
   await api.set(daemon, 'disk_gib', '80');
   expect((await outcome(clock, api.change(daemon, 'up'))).at(-1)!.phase).toBe('running');
 });
+
+test('newer versions are told once they are looked for, and a failure keeps what is known', async () => {
+  const { daemon } = host('busy');
+  const newer = { version: '0.2.0', date: '2026-11-27', notes: 'https://berth.example/notes', file: null };
+  daemon.updates.published = { newer };
+  expect((await api.updates(daemon)).state).toBe('not_looked');
+  expect(await api.lookForUpdates(daemon)).toMatchObject({ state: 'available', newer });
+  daemon.updates.published = { why: 'https://berth.example/newest.json answered 500' };
+  expect(await api.lookForUpdates(daemon)).toMatchObject({ state: 'failed', newer });
+  await api.set(daemon, 'updates', 'off');
+  expect((await api.status(daemon)).updates).toMatchObject({ state: 'off', newer });
+});

@@ -14,6 +14,7 @@ import { FACTS, type Facts, paths, VERSION } from './paths';
 import { isTls } from './settings/forms';
 import { Settings } from './settings/settings';
 import type { Ask } from './state';
+import { Updates } from './updates';
 import { away } from './words';
 
 const LINES = 'application/x-ndjson';
@@ -27,6 +28,7 @@ export class FakeDaemon implements Backend {
   readonly logs = new Logs();
   readonly settings: Settings;
   readonly machine: Machine;
+  readonly updates: Updates;
   readonly #engine: FakeEngine;
   readonly #began: number;
   #pid = 3900;
@@ -36,6 +38,7 @@ export class FakeDaemon implements Backend {
   constructor(engine: FakeEngine, facts: Facts = FACTS) {
     this.#engine = engine;
     this.settings = new Settings(facts);
+    this.updates = new Updates(this.settings, () => engine.world.clock.now());
     const { clock } = engine.world;
     const contents = contentsOf(engine, () => away(this.machine.status));
     this.machine = new Machine(clock, this.settings, this.logs, contents);
@@ -116,6 +119,10 @@ export class FakeDaemon implements Backend {
           return json(this.settings.list(this.machine.inForce));
         case 'PUT /settings':
           return this.#set(await body<{ name: string; value?: string | null }>(request, 'name'));
+        case 'GET /updates':
+          return json(this.updates.report());
+        case 'POST /updates':
+          return json(this.updates.look());
         case 'GET /logs':
           return this.#sendLog(new URLSearchParams(query), request.signal);
         case 'POST /shell':
@@ -150,6 +157,7 @@ export class FakeDaemon implements Backend {
       machine,
       guest: linked ? guestStatus(world, machine, this.settings) : null,
       forwards: machine.guest_version === null ? [] : forwards(world),
+      updates: this.updates.report(),
     };
   }
 
