@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { MachineStatus, Step } from '$lib/api/generated/daemon';
-import { Unreachable } from '$lib/backend/backend';
+import { type Request, Unreachable } from '$lib/backend/backend';
 import { answer, Scripted, Stream } from '$lib/backend/scripted';
 import { Machine } from './machine.svelte';
 import { status } from './testing/status';
@@ -16,7 +16,7 @@ afterEach(() => {
 /** A daemon that can be turned off, and a `Machine` that follows it. */
 async function following({ up = true, cannot = undefined as string | undefined } = {}) {
   const held = { up, cannot, watches: [] as Stream[], changes: [] as Stream[] };
-  const open = (into: Stream[]) => (request: ConstructorParameters<typeof Stream>[0]) => {
+  const open = (into: Stream[]) => (request: Request) => {
     // Where there is a machine, and no daemon can be started for it.
     if (held.cannot !== undefined && request.path.endsWith('?start=true')) throw new Error(held.cannot);
     if (!held.up) throw new Unreachable('no daemon');
