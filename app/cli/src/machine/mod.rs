@@ -8,6 +8,7 @@ mod progress;
 mod shell;
 mod status;
 mod terminal;
+mod updates;
 
 pub(crate) use config::config;
 pub(crate) use diagnose::diagnose;
@@ -16,6 +17,7 @@ pub(crate) use logs::logs;
 pub(crate) use shell::shell;
 pub(crate) use status::{status, version};
 pub(crate) use terminal::terminal;
+pub(crate) use updates::updates;
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::time::Duration;
