@@ -58,20 +58,18 @@ impl State {
             return Some(ResetReport { keep_volumes, outcome: Outcome::UnderWay });
         }
         if let Some(UnderWay { keep_volumes, removes }) = self.reset_under_way() {
-            let outcome = match event {
-                Event::Cleaned | Event::Erased => Outcome::Done,
-                _ if removes => Outcome::Incomplete,
-                _ => Outcome::NotBegun,
+            let outcome = if matches!(event, Event::Cleaned | Event::Erased) {
+                Outcome::Done
+            } else if removes {
+                Outcome::Incomplete
+            } else {
+                Outcome::NotBegun
             };
             return Some(ResetReport { keep_volumes, outcome });
         }
         let settled =
             matches!(self, State::Stopped | State::Running { .. } | State::Failed(_) | State::Unanswered { .. });
-        let starts = match event {
-            Event::Up => self != next,
-            Event::Restart => true,
-            _ => false,
-        };
+        let starts = *event == Event::Restart || (*event == Event::Up && self != next);
         said.filter(|_| !(settled && starts))
     }
 }
@@ -140,9 +138,9 @@ mod tests {
     #[test]
     fn a_reset_that_fails_is_told_from_a_start_and_a_run_that_do() {
         use Outcome::{Incomplete, NotBegun};
-        let failed = |state: State| match state {
-            State::Failed(Failure { during, step, .. }) => (during, step),
-            other => panic!("{other:?}"),
+        let failed = |state: State| {
+            let State::Failed(Failure { during, step, .. }) = state else { panic!("{state:?}") };
+            (during, step)
         };
         let broken = |step| Event::StepFailed { step, cause: "no".to_owned(), blame: Blame::Other };
         let cause = || "no".to_owned();
