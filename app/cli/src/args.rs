@@ -32,7 +32,7 @@ pub(crate) enum Verb {
     /// Check this computer and write one archive for a report
     Diagnose(DiagnoseArgs),
     /// Print the versions of command, daemon and guest
-    Version(Json),
+    Version(VersionArgs),
     /// The less common verbs of the machine
     #[command(subcommand)]
     Machine(MachineVerb),
@@ -99,7 +99,8 @@ impl Verb {
     /// Whether a program reads the answer.
     pub(crate) fn wants_json(&self) -> bool {
         match self {
-            Verb::Up(json) | Verb::Down(json) | Verb::Status(json) | Verb::Version(json) => json.json,
+            Verb::Up(json) | Verb::Down(json) | Verb::Status(json) => json.json,
+            Verb::Version(args) => args.json,
             Verb::Shell(args) => args.json,
             Verb::Reset(args) => args.json,
             Verb::Diagnose(args) => args.json,
@@ -135,6 +136,16 @@ impl Verb {
 
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Json {
+    /// Print JSON for programs
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct VersionArgs {
+    /// Look whether there is a newer Berth and say where it is; nothing is installed
+    #[arg(long)]
+    pub(crate) check: bool,
     /// Print JSON for programs
     #[arg(long)]
     pub(crate) json: bool,

@@ -8,11 +8,16 @@ use crate::args::Berth;
 use crate::{Failure, language};
 
 pub(crate) fn completions(shell: clap_complete::Shell) -> i32 {
+    // The generator itself would panic where the reader is gone.
+    print!("{}", script(shell));
+    0
+}
+
+/// What has a shell complete `berth`.
+pub(crate) fn script(shell: clap_complete::Shell) -> String {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Berth::command(), "berth", &mut script);
-    // The generator itself would panic where the reader is gone.
-    print!("{}", String::from_utf8_lossy(&script));
-    0
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 /// One page for `berth` and one for each verb.

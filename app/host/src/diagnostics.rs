@@ -3,6 +3,7 @@
 //! The archive holds no secret: the machine's record and initrd stay out, proxies lose their user and password.
 
 mod archive;
+mod secrets;
 
 use serde::{Deserialize, Serialize};
 

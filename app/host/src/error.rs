@@ -144,6 +144,12 @@ pub enum Error {
     Start { failure: crate::machine::Failure },
     #[error("the machine is {state}: {remedy}")]
     WrongState { state: &'static str, remedy: &'static str },
+    #[error("this berth does not look for updates: {reason}")]
+    NoUpdates { reason: &'static str },
+    #[error(transparent)]
+    Fetch(#[from] crate::updates::FetchError),
+    #[error(transparent)]
+    Manifest(#[from] crate::updates::ManifestError),
     #[error(transparent)]
     Link(#[from] crate::link::LinkError),
     #[error(

@@ -6,6 +6,7 @@
 //! - [`link`] carries byte streams between host and guest; [`ports`] and [`daemon`] put them on the host's sockets.
 //! - [`client`] is how the command line and the window talk to the daemon.
 //! - [`tls`] makes the certificates of the engine over TCP.
+//! - [`updates`] looks whether there is a newer Berth.
 //! - [`locks`] keeps two programs from changing the same files at once.
 //! - [`context`] and [`diagnostics`] are what surrounds them.
 //!
@@ -31,6 +32,7 @@ pub mod sys;
 pub mod tls;
 #[cfg(test)]
 mod typescript;
+pub mod updates;
 pub mod whereabouts;
 
 pub use control::shell;

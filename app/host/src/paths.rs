@@ -173,6 +173,26 @@ impl Paths {
         self.machine_dir().join("initrd")
     }
 
+    /// What the shells of `berth terminal` read.
+    pub fn terminal_dir(&self) -> PathBuf {
+        self.cache_dir().join("terminal")
+    }
+
+    /// What was found of newer versions, and when it was looked.
+    pub fn updates(&self) -> PathBuf {
+        self.data_dir().join("updates.json")
+    }
+
+    /// Whether a machine was started and not seen ending: it may run though no daemon does.
+    pub fn may_hold_a_machine(&self) -> bool {
+        self.machine_record().exists() || self.launch_record().exists()
+    }
+
+    /// Whether there is a machine, be it stopped.
+    pub fn has_a_machine(&self) -> bool {
+        self.may_hold_a_machine() || self.data_disk().exists()
+    }
+
     pub fn engine_socket(&self) -> PathBuf {
         self.runtime.join("engine.sock")
     }

@@ -6,6 +6,7 @@ use crate::daemon::protocol::{DaemonStatus, DaemonVersion, LogSource, ResetReque
 use crate::diagnostics::Check;
 use crate::machine::MachineStatus;
 use crate::settings::Entry;
+use crate::updates::UpdateReport;
 
 #[test]
 fn the_pages_have_the_types_as_they_are_here() {
@@ -15,6 +16,7 @@ fn the_pages_have_the_types_as_they_are_here() {
     answers.subschema_for::<MachineStatus>();
     answers.subschema_for::<Entry>();
     answers.subschema_for::<Check>();
+    answers.subschema_for::<UpdateReport>();
     requests.subschema_for::<ResetRequest>();
     requests.subschema_for::<SettingChange>();
     requests.subschema_for::<LogSource>();

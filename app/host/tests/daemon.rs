@@ -90,6 +90,47 @@ async fn settings_are_changed_over_the_socket_and_the_context_follows() {
     client.quit().await.unwrap();
 }
 
+async fn in_force(client: &Client, name: &str) -> Option<String> {
+    client.settings().await.unwrap().into_iter().find(|entry| entry.name == name).unwrap().in_force
+}
+
+#[tokio::test]
+async fn what_waits_for_the_next_start_is_told_with_what_is_in_force_until_then() {
+    let home = Home::new("FAKE_KVM=boot");
+    home.set(&[("http_proxy", "http://u:first@proxy.example:3128")]);
+    let mut first = support::daemon(&home).await;
+    let client = Client::connect(home.paths.clone()).await.unwrap();
+    assert_eq!(client.set("engine_deadline", Some("11s")).await.unwrap().in_force, None, "there is no machine");
+    client.up().await.unwrap().settled().await.unwrap();
+    assert_eq!(in_force(&client, "engine_deadline").await, None);
+
+    assert_eq!(client.set("engine_deadline", Some("12s")).await.unwrap().in_force.as_deref(), Some("11s"));
+    assert_eq!(in_force(&client, "engine_deadline").await.as_deref(), Some("11s"));
+    assert_eq!(client.set("locale", Some("zh-CN")).await.unwrap().in_force, None, "it holds at once");
+    let other = client.set("http_proxy", Some("http://u:second@proxy.example:3128")).await.unwrap();
+    assert_eq!((other.in_force.as_deref(), other.value.as_str()), (Some(MASKED), MASKED), "another password");
+    // Not by way of the daemon, and back again.
+    home.set(&[("boot_deadline", "9s")]);
+    assert_eq!(in_force(&client, "boot_deadline").await.as_deref(), Some("10s"));
+    assert_eq!(client.set("boot_deadline", Some("10s")).await.unwrap().in_force, None);
+
+    // The next daemon knows it too; the proxies it dials with are those of now.
+    first.kill().await.unwrap();
+    let _second = support::daemon(&home).await;
+    let machine = client.up().await.unwrap().settled().await.unwrap();
+    assert_eq!((machine.phase, home.started()), (Phase::Running, vec!["kvm".to_owned()]));
+    assert_eq!(in_force(&client, "engine_deadline").await.as_deref(), Some("11s"));
+    assert_eq!(in_force(&client, "http_proxy").await, None);
+
+    client.restart().await.unwrap().settled().await.unwrap();
+    assert_eq!(in_force(&client, "engine_deadline").await, None);
+    client.set("engine_deadline", Some("13s")).await.unwrap();
+    client.down().await.unwrap().settled().await.unwrap();
+    assert_eq!(in_force(&client, "engine_deadline").await, None, "there is nothing that it could wait for");
+}
+
+const MASKED: &str = "http://xxxxx:xxxxx@proxy.example:3128";
+
 #[tokio::test]
 async fn settings_that_are_changed_without_a_daemon_have_the_same_consequences() {
     let home = Home::new("FAKE_KVM=boot");

@@ -6,7 +6,7 @@ mod support;
 
 use host::client::Client;
 use host::daemon::protocol::ResetRequest;
-use host::machine::{MachineStatus, Phase};
+use host::machine::{During, MachineStatus, Outcome, Phase};
 use support::{Home, daemon};
 
 async fn reset(client: &Client, keep_volumes: bool) -> Vec<MachineStatus> {
@@ -16,6 +16,10 @@ async fn reset(client: &Client, keep_volumes: bool) -> Vec<MachineStatus> {
         seen.push(status);
     }
     seen
+}
+
+fn outcome(status: &MachineStatus) -> Option<(bool, Outcome)> {
+    status.reset.map(|reset| (reset.keep_volumes, reset.outcome))
 }
 
 /// The phases in order, each once for as long as it lasted.
@@ -35,13 +39,19 @@ async fn everything_goes_after_the_machine_has_stopped_and_each_step_is_told() {
     let phases = phases(&seen);
     assert_eq!((phases.first(), phases.last()), (Some(&Phase::Stopping), Some(&Phase::Stopped)), "{phases:?}");
     assert!(!home.paths.data_disk().exists());
-    assert!(seen.last().unwrap().failure.is_none());
+    let disks: Vec<bool> = [&seen[0], seen.last().unwrap()].map(|status| status.has_disk).to_vec();
+    assert_eq!(disks, [true, false], "whoever never ran a machine has none");
+    let last = seen.last().unwrap();
+    assert_eq!((last.failure.is_none(), outcome(last)), (true, Some((false, Outcome::Done))));
 
     // A stopped machine too, and one that cannot be erased says why.
     assert_eq!(reset(&client, false).await.last().unwrap().phase, Phase::Stopped);
     std::fs::create_dir(home.paths.data_disk()).unwrap();
-    let failure = reset(&client, false).await.pop().unwrap().failure.unwrap();
-    assert!(failure.cause.starts_with("the reset is not complete: cannot remove "), "{failure}");
+    let last = reset(&client, false).await.pop().unwrap();
+    assert_eq!(outcome(&last), Some((false, Outcome::Incomplete)));
+    let failure = last.failure.unwrap();
+    assert!(failure.to_string().starts_with("the reset is not complete: cannot remove "), "{failure}");
+    assert_eq!((failure.during, failure.step, failure.console.len()), (During::Reset, None, 0));
 }
 
 fn requests(home: &Home) -> Vec<String> {
@@ -61,6 +71,8 @@ async fn with_volumes_kept_all_else_goes_and_the_images_of_the_machine_come_back
     let client = Client::connect(home.paths.clone()).await.unwrap();
     let seen = reset(&client, true).await;
     assert_eq!(phases(&seen).last(), Some(&Phase::Running), "{seen:?}");
+    assert_eq!(outcome(&seen[0]), Some((true, Outcome::UnderWay)));
+    assert_eq!(outcome(seen.last().unwrap()), Some((true, Outcome::Done)));
     assert!(!phases(&seen[..seen.len() - 1]).contains(&Phase::Running), "nobody may use it before it is clean");
     let expected = [
         "GET /containers/json?all=1",
@@ -75,7 +87,8 @@ async fn with_volumes_kept_all_else_goes_and_the_images_of_the_machine_come_back
     assert!(renews_images(&home));
 
     // Once: a user who removes them later does not find them back.
-    client.restart().await.unwrap().settled().await.unwrap();
+    let running = client.restart().await.unwrap().settled().await.unwrap();
+    assert_eq!(outcome(&running), None, "that reset is history");
     assert!(!renews_images(&home));
     client.down().await.unwrap().settled().await.unwrap();
 }
@@ -102,8 +115,22 @@ async fn an_engine_that_will_not_is_quoted() {
     let _daemon = daemon(&home).await;
     let client = Client::connect(home.paths.clone()).await.unwrap();
     client.up().await.unwrap().settled().await.unwrap();
-    let failure = reset(&client, true).await.pop().unwrap().failure.unwrap();
-    assert_eq!(failure.cause, "the reset is not complete: the engine refused: it will not go");
-    assert!(failure.alive);
+    let last = reset(&client, true).await.pop().unwrap();
+    assert_eq!(outcome(&last), Some((true, Outcome::Incomplete)));
+    let failure = last.failure.unwrap();
+    let said = "the reset is not complete: the engine refused: it will not go; it is still there, `berth down` ends it";
+    assert_eq!(failure.to_string(), said);
+    assert_eq!((failure.during, failure.alive), (During::Reset, true));
     client.down().await.unwrap().settled().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_reset_that_is_stopped_before_it_removed_anything_says_so() {
+    let home = Home::new("FAKE_KVM=hang");
+    let _daemon = daemon(&home).await;
+    let client = Client::connect(home.paths.clone()).await.unwrap();
+    let mut resetting = client.reset(ResetRequest { keep_volumes: true }).await.unwrap();
+    assert_eq!(outcome(&resetting.next().await.unwrap().unwrap()), Some((true, Outcome::UnderWay)));
+    let stopped = client.down().await.unwrap().settled().await.unwrap();
+    assert_eq!((stopped.phase, outcome(&stopped)), (Phase::Stopped, Some((true, Outcome::NotBegun))));
 }

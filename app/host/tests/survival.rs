@@ -11,7 +11,7 @@ use host::client::Client;
 use host::driver::leftovers;
 use host::machine::{Handle, Phase, Request, Step};
 use host::sys::ProcessIdentity;
-use support::{Home, daemon, eventually, example, reach, settle};
+use support::{Home, daemon, eventually, example, http, reach, settle};
 use tokio::io::AsyncWriteExt;
 
 /// The program in a login session, whose runtime folder is `session`.
@@ -103,6 +103,7 @@ async fn a_machine_that_cannot_be_controlled_is_left_alone_until_it_is_told_to_e
         let machine = Handle::spawn(home.paths.clone());
         let failure = reach(&machine, Phase::Failed).await.failure.unwrap();
         assert!(failure.alive && failure.cause.contains(cause), "{failure:?}");
+        assert!(!failure.unanswered, "no start is taken");
         assert!(failure.to_string().ends_with("`berth down` ends it"), "{failure}");
         assert!(machine.request(Request::Up).await.unwrap_err().to_string().contains("run `berth down` first"));
         assert!(qemu.is_alive());
@@ -110,6 +111,34 @@ async fn a_machine_that_cannot_be_controlled_is_left_alone_until_it_is_told_to_e
         assert_eq!((status.phase, qemu.is_alive()), (Phase::Stopped, false));
     }
     assert_eq!(home.started(), ["kvm", "kvm"]);
+}
+
+/// The one that looks is kept waiting by a QEMU that stands still.
+#[tokio::test]
+async fn nobody_is_told_that_the_machine_is_stopped_before_it_was_looked_for() {
+    let home = Home::new("FAKE_KVM=boot");
+    let qemu = left_alone(&home).await;
+    let process = rustix::process::Pid::from_raw(i32::try_from(qemu.pid).unwrap()).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::STOP).unwrap();
+    let _daemon = daemon(&home).await;
+    let client = Client::connect(home.paths.clone()).await.unwrap();
+    let mut watched = client.watch().await.unwrap();
+    let status = tokio::spawn({
+        let client = client.clone();
+        async move { client.status().await.unwrap().machine.phase }
+    });
+    let engine = tokio::spawn({
+        let socket = home.paths.engine_socket();
+        async move { http(&socket, "GET /_ping").await }
+    });
+    // What they ask is there: a daemon that is asked later answers.
+    assert!(client.version().await.is_ok());
+    rustix::process::kill_process(process, rustix::process::Signal::CONT).unwrap();
+    assert_ne!(watched.next().await.unwrap().unwrap().phase, Phase::Stopped);
+    assert_ne!(status.await.unwrap(), Phase::Stopped);
+    let said = engine.await.unwrap();
+    assert!(!said.contains("stopped"), "{said}");
+    client.down().await.unwrap().settled().await.unwrap();
 }
 
 #[tokio::test]
@@ -136,7 +165,7 @@ async fn a_machine_that_did_not_answer_the_next_daemon_is_looked_for_again() {
 
     let machine = Handle::spawn(home.paths.clone());
     let failure = reach(&machine, Phase::Failed).await.failure.unwrap();
-    assert_eq!((failure.step, failure.alive), (Some(Step::Link), true));
+    assert_eq!((failure.step, failure.alive, failure.unanswered), (Some(Step::Link), true, true));
     assert!(failure.cause.ends_with("(`berth up` tries again)"), "{failure}");
     std::fs::write(home.paths.runtime_dir().join("link-is-back"), "").unwrap();
     let status = settle(&machine, Request::Up).await;

@@ -17,7 +17,9 @@ use super::{Head, To};
 use crate::daemon::Daemon;
 use crate::error::{Error, Result};
 
-const SETTINGS: &str = "/settings";
+/// Looks that start a daemon: a person waits for what they say. That at the machine starts one only where there is a machine.
+const SETTINGS: &str = "/settings?start=true";
+const MACHINE: &str = "/watch?start=true";
 
 /// What comes behind the head of an answer to a request for a connection.
 pub(super) enum Carried {
@@ -52,13 +54,22 @@ pub(super) fn pieces(from: mpsc::Receiver<Bytes>) -> Body {
 pub(super) async fn send(daemon: &Daemon, head: Head, body: Body) -> Result<Response<Incoming>> {
     let stream = match head.to {
         To::Engine => daemon.engine().await?,
-        // Who only looks starts no daemon: the window would bring one back that somebody ended. Settings are looked at by a person.
-        To::Daemon if head.method == "GET" && head.path != SETTINGS => daemon.control().await?,
-        To::Daemon => daemon.control_of_a_started().await?,
+        To::Daemon if starts(&head, || daemon.paths().has_a_machine()) => daemon.control_of_a_started().await?,
+        To::Daemon => daemon.control().await?,
     };
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     tokio::spawn(connection.with_upgrades());
     sender.send_request(http(head, body)?).await.map_err(broken)
+}
+
+/// Who only looks starts no daemon: the window would bring one back that somebody ended, and one that ends at once again and again.
+fn starts(head: &Head, has_a_machine: impl FnOnce() -> bool) -> bool {
+    match (head.method.as_str(), head.path.as_str()) {
+        ("GET", SETTINGS) => true,
+        ("GET", MACHINE) => has_a_machine(),
+        ("GET", _) => false,
+        _ => true,
+    }
 }
 
 /// As [`send`], for a request that the engine may answer by handing the connection over.
@@ -87,4 +98,24 @@ fn http(head: Head, body: Body) -> Result<Request<Body>> {
 
 fn broken(error: hyper::Error) -> Error {
     Error::Unreachable(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_starts_a_daemon_and_a_look_only_where_it_says_so() {
+        let starts = |method: &str, path: &str, has_a_machine: bool| {
+            let head = serde_json::json!({ "to": "daemon", "method": method, "path": path, "headers": {} });
+            starts(&serde_json::from_value(head).unwrap(), || has_a_machine)
+        };
+        for (method, path) in [("POST", "/up"), ("PUT", "/settings"), ("POST", "/reset"), ("GET", SETTINGS)] {
+            assert!(starts(method, path, false), "{method} {path}");
+        }
+        for path in ["/version", "/status", "/watch", "/settings", "/logs?source=console&follow=true"] {
+            assert!(!starts("GET", path, true), "{path}");
+        }
+        assert_eq!([true, false].map(|has_a_machine| starts("GET", MACHINE, has_a_machine)), [true, false]);
+    }
 }

@@ -75,17 +75,21 @@ function cases(daemon: Backend, engine: Backend): void {
       guest: 'null',
       listening: [],
       machine: 'undefined',
+      updates: { looked_at: 'null', newer: 'null', state: 'string', why: 'string' },
     });
+    expect(status.updates!.state).toBe('unavailable');
     expect(Object.keys(status.machine).toSorted()).toEqual([
       'accelerator',
       'failure',
       'guest_version',
+      'has_disk',
       'hypervisor',
       'hypervisor_pid',
       'image_version',
       'link',
       'notes',
       'phase',
+      'reset',
       'start_milliseconds',
       'started_at',
       'steps',
@@ -107,6 +111,7 @@ function cases(daemon: Backend, engine: Backend): void {
       expect(shape(entry)).toEqual({
         default: 'string',
         description: 'string',
+        in_force: 'null',
         is_set: 'boolean',
         name: 'string',
         takes_effect: 'string',
@@ -211,7 +216,16 @@ function cases(daemon: Backend, engine: Backend): void {
     const last = told.at(-1)!;
     expect(last).toMatchObject({
       phase: 'failed',
-      failure: { step: 'check', console: [], alive: false, cause: expect.stringContaining('/nowhere/qemu') },
+      failure: {
+        during: 'start',
+        step: 'check',
+        console: [],
+        alive: false,
+        unanswered: false,
+        cause: expect.stringContaining('/nowhere/qemu'),
+      },
+      reset: null,
+      has_disk: false,
       start_milliseconds: null,
       hypervisor_pid: null,
     });
@@ -241,9 +255,26 @@ function cases(daemon: Backend, engine: Backend): void {
 
   test('resets a machine that does not run', async () => {
     const told = await all(api.reset(daemon, { keepVolumes: false }));
-    expect(told.map(({ phase }) => phase)).toEqual(['resetting', 'stopped']);
-    expect((await all(api.reset(daemon, { keepVolumes: true }))).at(-1)!.failure!.step).toBe('check');
+    expect(told.map(({ phase, reset }) => [phase, reset])).toEqual([
+      ['resetting', { keep_volumes: false, outcome: 'under_way' }],
+      ['stopped', { keep_volumes: false, outcome: 'done' }],
+    ]);
+    expect((await all(api.reset(daemon, { keepVolumes: true }))).at(-1)).toMatchObject({
+      phase: 'failed',
+      failure: { during: 'reset', step: 'check' },
+      reset: { keep_volumes: true, outcome: 'not_begun' },
+    });
+    const [down] = await all(api.change(daemon, 'down'));
+    expect(down!.reset!.outcome).toBe('not_begun');
+    const up = await all(api.change(daemon, 'up'));
+    expect(up.at(-1)).toMatchObject({ failure: { during: 'start' }, reset: null });
     await all(api.change(daemon, 'down'));
+  });
+
+  test('says why it does not look for newer versions', async () => {
+    const why = 'it was built without an address to look at (BERTH_UPDATE_URL)';
+    expect(await api.updates(daemon)).toEqual({ state: 'unavailable', why, looked_at: null, newer: null });
+    expect(await client.refused('POST', '/updates')).toEqual([409, `this berth does not look for updates: ${why}`]);
   });
 
   test('sends its logs, and those that are not there as nothing', async () => {

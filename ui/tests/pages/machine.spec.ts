@@ -132,12 +132,14 @@ test('pages keep what was known while the machine is stopped, and say so', async
   await expect(page.getByText('What is shown below is from before.')).toHaveCount(0, { timeout: 30_000 });
 });
 
-test('a daemon that ends is told as a machine that is stopped, which starting brings back', async ({ page }) => {
+test('a machine whose daemon ended is not told to be stopped, and a daemon is started for it', async ({ page }) => {
   await open(page, { at: '#/machine' });
   await expect(badge(page)).toHaveText('Running');
   await page.evaluate(() => daemon.end());
-  await expect(badge(page)).toHaveText('Stopped');
-  await expect(main(page)).toContainText('The Berth daemon is not running.');
+  await expect(badge(page)).toHaveText('Not known');
+  await expect(main(page)).toContainText('A machine that ran goes on without it');
+  await button(page, 'Start the daemon').click();
+  await expect(badge(page)).toHaveText('Running');
 });
 
 test('what the daemon refuses is told in its words', async ({ page }) => {

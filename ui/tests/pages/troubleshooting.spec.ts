@@ -63,6 +63,34 @@ test('a reset that is stopped on its way is not told as done', async ({ page }) 
   await main(page).getByLabel('Type “reset” to go on').fill('reset');
   await button(page, 'Reset the machine').click();
   await button(page, 'Stop').click();
-  await expect(main(page)).toContainText('The reset was called off before its end');
+  await expect(main(page)).toContainText('The reset was called off; nothing was removed');
   await expect(main(page)).not.toContainText('The machine is as new');
+});
+
+test('a reset that fails says that it is not complete, and is made again from there', async ({ page }) => {
+  await open(page, { at: '#/troubleshooting' });
+  await page.evaluate(() => {
+    const { machine } = (window as unknown as { daemon: { machine: { script: object } } }).daemon;
+    machine.script = { ...machine.script, stuck: { cleaning: 'the engine refused: it will not go' } };
+  });
+  await main(page).getByLabel('Type “reset” to go on').fill('reset');
+  await button(page, 'Reset the machine').click();
+  const failure = main(page).getByRole('alert');
+  await expect(failure).toContainText('The reset is not complete', { timeout: 40_000 });
+  await expect(failure).toContainText('the engine refused: it will not go');
+  await page.evaluate(() => {
+    const { machine } = (window as unknown as { daemon: { machine: { script: object } } }).daemon;
+    machine.script = { ...machine.script, stuck: undefined };
+  });
+  await failure.getByRole('button', { name: 'Reset again' }).click();
+  await expect(main(page)).toContainText('named volumes were kept', { timeout: 40_000 });
+});
+
+test('how a reset came out is told to whoever left the page', async ({ page }) => {
+  await open(page, { at: '#/troubleshooting' });
+  await main(page).getByLabel('Type “reset” to go on').fill('reset');
+  await button(page, 'Reset the machine').click();
+  await page.evaluate(() => (location.hash = '#/settings'));
+  const notes = page.getByRole('region', { name: 'Notifications' });
+  await expect(notes).toContainText('named volumes were kept', { timeout: 40_000 });
 });

@@ -8,6 +8,7 @@ mod progress;
 mod shell;
 mod status;
 mod terminal;
+mod updates;
 
 pub(crate) use config::config;
 pub(crate) use diagnose::diagnose;
@@ -16,13 +17,14 @@ pub(crate) use logs::logs;
 pub(crate) use shell::shell;
 pub(crate) use status::{status, version};
 pub(crate) use terminal::terminal;
+pub(crate) use updates::updates;
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::time::Duration;
 
 use host::client::Client;
 use host::daemon::protocol::ResetRequest;
-use host::machine::{MachineStatus, Phase};
+use host::machine::{MachineStatus, Outcome, Phase};
 use host::paths::Paths;
 use rust_i18n::t;
 
@@ -39,24 +41,23 @@ pub(crate) async fn reach(paths: &Paths) -> Result<Option<Client>, Failure> {
     let _busy = Busy::begin(t!("busy.reach"));
     match Client::connect(paths.clone()).await {
         Ok(client) => return Ok(Some(client)),
-        Err(host::Error::NoDaemon) if paths.machine_record().exists() || paths.launch_record().exists() => (),
+        Err(host::Error::NoDaemon) if paths.may_hold_a_machine() => (),
         Err(host::Error::NoDaemon) => return Ok(None),
         Err(error) => return Err(error.into()),
     }
     let client = Client::connect_or_start(paths.clone()).await?;
-    let deadline = tokio::time::Instant::now() + ADOPTION;
-    // The record goes when the machine turns out to be gone; until then `stopped` only means that nobody has looked yet.
-    while tokio::time::Instant::now() < deadline {
-        let phase = client.status().await?.machine.phase;
-        let looking = match phase {
-            Phase::Starting | Phase::Stopping | Phase::Resetting => true,
-            Phase::Stopped => paths.machine_record().exists(),
-            Phase::Running | Phase::Failed => false,
-        };
-        if !looking {
-            break;
+    let mut statuses = client.watch().await?;
+    let settles = async {
+        while let Some(status) = statuses.next().await? {
+            if status.phase.is_settled() {
+                break;
+            }
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        Ok::<_, host::Error>(())
+    };
+    // One that takes longer is told as it is then.
+    if let Ok(settled) = tokio::time::timeout(ADOPTION, settles).await {
+        settled?;
     }
     Ok(Some(client))
 }
@@ -115,10 +116,21 @@ pub(crate) async fn reset(paths: Paths, args: ResetArgs) -> Result<i32, Failure>
     }
     let client = connect_or_start(paths).await?;
     let request = ResetRequest { keep_volumes: args.keep_volumes };
-    // What is reset whole may be started again at once by somebody else; one that keeps volumes is cut off by a stop.
-    let wanted: &[Phase] = if args.keep_volumes { &[Phase::Running] } else { &[Phase::Stopped, Phase::Running] };
-    let status = progress::follow(client.reset(request).await?, args.json, wanted).await?;
-    finish(&status, Json { json: args.json }, &t!("reset.done"))
+    // Where it comes to rest says nothing of it: somebody else may stop it, or start the machine again behind it.
+    let settled = [Phase::Stopped, Phase::Running];
+    let status = progress::follow(client.reset(request).await?, args.json, &settled).await?;
+    let missed = match status.reset.map(|reset| reset.outcome) {
+        Some(Outcome::NotBegun) => t!("reset.not_begun"),
+        Some(Outcome::Incomplete) => t!("reset.incomplete"),
+        Some(Outcome::Done | Outcome::UnderWay) | None => {
+            return finish(&status, Json { json: args.json }, &t!("reset.done"));
+        }
+    };
+    if args.json {
+        print_json(&status)?;
+        return Err(Failure::said(1));
+    }
+    Err(Failure::new(1, missed))
 }
 
 /// Asks on the terminal, naming what goes; without a terminal the answer is no.

@@ -73,6 +73,9 @@ fn print(status: &DaemonStatus) {
     for forward in &status.forwards {
         line("port", forward.to_string());
     }
+    if let Some(newer) = status.updates.as_ref().and_then(|updates| updates.newer.as_ref()) {
+        line("newer", format!("{} ({})", newer.version, newer.notes));
+    }
     for note in &machine.notes {
         line("note", language::sentence(note));
     }
@@ -87,7 +90,7 @@ fn gib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 30)
 }
 
-pub(crate) async fn version(paths: Paths, json: Json) -> Result<i32, Failure> {
+pub(crate) async fn version(paths: Paths, json: bool) -> Result<i32, Failure> {
     let daemon = match reach(&paths).await? {
         Some(client) => Some(ask(&client).await?),
         None => None,
@@ -95,7 +98,7 @@ pub(crate) async fn version(paths: Paths, json: Json) -> Result<i32, Failure> {
     let guest = daemon.as_ref().and_then(|status| status.machine.guest_version.clone());
     let image = daemon.as_ref().and_then(|status| status.machine.image_version.clone());
     let daemon = daemon.map(|status| status.daemon.version);
-    if json.json {
+    if json {
         return print_json(&serde_json::json!({
             "berth": env!("CARGO_PKG_VERSION"), "daemon": daemon, "guest": guest, "image": image,
         }));

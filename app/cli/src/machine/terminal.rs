@@ -1,4 +1,7 @@
-//! `berth terminal`: the quickstart terminal. Boots if needed, sets DOCKER_HOST for this shell only, then your own shell.
+//! `berth terminal`: the quickstart terminal. Boots if needed, sets DOCKER_HOST for this shell only, then your own shell, which completes
+//! `berth` and `docker`.
+
+mod completions;
 
 use std::process::Command;
 
@@ -26,6 +29,11 @@ pub(crate) async fn terminal(paths: Paths, args: TerminalArgs) -> Result<i32, Fa
         }
     }
     let mut shell = Command::new(program());
+    match completions::prepare(&paths.terminal_dir(), &program()) {
+        Ok(beginning) => drop(shell.args(beginning.arguments).envs(beginning.variables)),
+        // A shell without them is better than none.
+        Err(error) => Failure::from(error).say(false),
+    }
     if booted.is_ok() {
         shell.env("DOCKER_HOST", context::docker_host(&paths.engine_socket())).env_remove("DOCKER_CONTEXT");
         // For addresses, not for sockets.

@@ -29,11 +29,12 @@ impl Shared {
     /// As [`change_setting`], in the daemon, where more follows. It is not to be given up half-way: what is saved and not followed would
     /// leave open what the user believes to be shut.
     pub(super) async fn change_setting(&self, name: String, value: Option<String>) -> Result<Entry> {
-        let (paths, well_known) = (self.paths.clone(), self.well_known.clone());
+        let (paths, well_known, in_force) = (self.paths.clone(), self.well_known.clone(), self.machine.in_force());
         let is_listen = name == "listen";
         let entry = machine::blocking(move || {
             let settings = Settings::change(&paths, &name, value.as_deref(), Patience::default())?;
-            follow(&paths, &settings, &name, || well_known.follow_settings())
+            let entry = follow(&paths, &settings, &name, || well_known.follow_settings())?;
+            settings.beside(in_force.as_ref(), entry)
         });
         let entry = entry.await?;
         if is_listen {

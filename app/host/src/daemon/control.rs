@@ -23,6 +23,7 @@ use crate::link::COPY_BUFFER;
 use crate::machine::{self, MachineStatus, Phase};
 use crate::settings::Settings;
 use crate::sys::LocalListener;
+use crate::updates::UpdateReport;
 use crate::{Error, Result};
 
 type Body = BoxBody<Bytes, Infallible>;
@@ -72,11 +73,10 @@ async fn answer(request: Request<Incoming>, shared: Shared) -> Response<Body> {
         (Method::POST, "/down") => change(&shared, machine::Request::Down).await,
         (Method::POST, "/restart") => change(&shared, machine::Request::Restart).await,
         (Method::POST, "/reset") => reset_machine(request, &shared).await,
-        (Method::GET, "/settings") => {
-            let file = shared.paths.settings();
-            machine::blocking(move || Settings::load(&file)).await.and_then(|settings| json(&settings.list()))
-        }
+        (Method::GET, "/settings") => settings(&shared).await,
         (Method::PUT, "/settings") => change_setting(request, &shared).await,
+        (Method::GET, "/updates") => updates(&shared).await.and_then(|report| json(&report)),
+        (Method::POST, "/updates") => shared.updates.look().await.and_then(|report| json(&report)),
         (Method::GET, "/logs") => send_logs(request.uri().query().unwrap_or_default(), &shared).await,
         (Method::POST, "/shell") => shell(request, &shared).await,
         (Method::POST, "/quit") => {
@@ -93,9 +93,11 @@ async fn answer(request: Request<Incoming>, shared: Shared) -> Response<Body> {
 fn status_of(error: &Error) -> StatusCode {
     match error {
         Error::UnknownSetting { .. } | Error::BadSetting { .. } | Error::BadAnswer { .. } => StatusCode::BAD_REQUEST,
-        Error::WrongState { .. } | Error::DiskShrink { .. } | Error::SecondDaemon { .. } | Error::Locked { .. } => {
-            StatusCode::CONFLICT
-        }
+        Error::WrongState { .. }
+        | Error::DiskShrink { .. }
+        | Error::SecondDaemon { .. }
+        | Error::Locked { .. }
+        | Error::NoUpdates { .. } => StatusCode::CONFLICT,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -109,6 +111,7 @@ fn version(shared: &Shared) -> DaemonVersion {
 }
 
 async fn status(shared: &Shared) -> DaemonStatus {
+    shared.machine.looked().await;
     let machine = shared.machine.status().borrow().clone();
     let machine = with_notes(shared, machine).await;
     DaemonStatus {
@@ -119,7 +122,13 @@ async fn status(shared: &Shared) -> DaemonStatus {
         machine,
         guest: shared.machine.guest_status().await,
         forwards: shared.machine.forwards(),
+        updates: updates(shared).await.ok(),
     }
+}
+
+async fn updates(shared: &Shared) -> Result<UpdateReport> {
+    let updates = shared.updates.clone();
+    machine::blocking(move || Ok(updates.report())).await
 }
 
 /// The machine's status with what the daemon itself has to say.
@@ -164,6 +173,7 @@ fn watch(shared: &Shared) -> Response<Body> {
     let (shared, mut status) = (shared.clone(), shared.machine.status());
     let (to, lines) = mpsc::channel(16);
     tokio::spawn(async move {
+        shared.machine.looked().await;
         loop {
             let machine = status.borrow_and_update().clone();
             if to.send(line(&with_notes(&shared, machine).await)).await.is_err() {
@@ -187,6 +197,14 @@ fn line(status: &MachineStatus) -> Bytes {
 async fn reset_machine(request: Request<Incoming>, shared: &Shared) -> Result<Response<Body>> {
     let ResetRequest { keep_volumes } = body(request).await?;
     change(shared, machine::Request::Reset { keep_volumes }).await
+}
+
+async fn settings(shared: &Shared) -> Result<Response<Body>> {
+    let file = shared.paths.settings();
+    let settings = machine::blocking(move || Settings::load(&file)).await?;
+    let in_force = shared.machine.in_force();
+    let entries = settings.list().into_iter().map(|entry| settings.beside(in_force.as_ref(), entry));
+    json(&entries.collect::<Result<Vec<_>>>()?)
 }
 
 async fn change_setting(request: Request<Incoming>, shared: &Shared) -> Result<Response<Body>> {

@@ -40,6 +40,7 @@ pub(super) async fn serve(mut listener: LocalListener, machine: Handle) {
 
 /// Serves one client, wherever it came from. Each direction ends by itself: a client that has said everything still gets its answer.
 pub(super) async fn relay(mut client: impl AsyncRead + AsyncWrite + Unpin + Send, machine: &Handle) -> io::Result<()> {
+    machine.looked().await;
     let stream = match machine.engine() {
         Some(guest) => guest.connect_engine().await.ok(),
         None => None,
@@ -71,6 +72,9 @@ pub(super) async fn read_head(client: &mut (impl AsyncRead + Unpin)) -> io::Resu
 /// One line that says why there is no engine and what to do.
 fn explain(status: &MachineStatus) -> String {
     match (status.phase, &status.failure) {
+        (Phase::Failed, Some(failure)) if failure.alive && !failure.unanswered => {
+            format!("{failure}: `berth machine logs` shows more, `berth machine restart` starts it anew")
+        }
         (Phase::Failed, Some(failure)) => format!("{failure}: `berth machine logs` shows more, `berth up` tries again"),
         (Phase::Starting, _) => "the machine is starting: try again in a moment".to_owned(),
         (Phase::Running, _) => {
@@ -97,7 +101,7 @@ pub(super) fn refusal(status: &str, message: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{Failure, Step};
+    use crate::machine::{During, Failure, Step};
 
     #[test]
     fn the_refusal_is_whole_http_and_names_the_way_out() {
@@ -110,7 +114,14 @@ mod tests {
 
     #[test]
     fn a_failed_machine_says_why() {
-        let failure = Failure { step: Some(Step::Image), cause: "no image".to_owned(), console: vec![], alive: false };
+        let failure = Failure {
+            during: During::Start,
+            step: Some(Step::Image),
+            cause: "no image".to_owned(),
+            console: vec![],
+            alive: false,
+            unanswered: false,
+        };
         let status = MachineStatus { phase: Phase::Failed, failure: Some(failure), ..MachineStatus::stopped() };
         assert!(explain(&status).starts_with("the machine did not start (image): no image: "));
     }

@@ -27,6 +27,7 @@ use crate::machine::Handle;
 use crate::paths::Paths;
 use crate::settings::Settings;
 use crate::sys::{self, LocalListener};
+use crate::updates::{self, Updates};
 use crate::whereabouts::Whereabouts;
 use crate::{Error, Result, context, paths};
 
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     started_at: u64,
     well_known: WellKnown,
     tcp: Tcp,
+    updates: Updates,
     quit: tokio::sync::mpsc::Sender<()>,
 }
 
@@ -62,11 +64,13 @@ pub async fn run(paths: Paths) -> Result<()> {
         program: Program::at(std::env::current_exe().unwrap_or_default()),
         started_at: since.as_secs(),
         well_known: WellKnown::new(&paths),
+        updates: Updates::of_this_build(&paths),
         paths,
         quit,
     };
     tracing::info!(pid = std::process::id(), "the daemon listens at {}", shared.paths.control_socket().display());
     surroundings(&shared).await;
+    tokio::spawn(updates::daily(shared.updates.clone()));
     let ends = async {
         tokio::select! {
             // As after any other death of this one, the next daemon adopts a machine that was up.

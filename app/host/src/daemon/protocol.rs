@@ -9,6 +9,8 @@
 //! | `POST /reset` with [`ResetRequest`] | the same |
 //! | `GET /settings` | list of [`crate::settings::Entry`] |
 //! | `PUT /settings` with [`SettingChange`] | the changed [`crate::settings::Entry`] |
+//! | `GET /updates` | [`UpdateReport`] |
+//! | `POST /updates` | the same, after a look now |
 //! | `GET /logs?source=console&follow=true` | text |
 //! | `POST /shell` with `Upgrade: berth-shell` | 101, then the frames of `control::shell` |
 //! | `POST /quit` | empty; the daemon ends, the machine goes on |
@@ -21,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::MachineStatus;
 use crate::paths::Paths;
+use crate::updates::UpdateReport;
 
 /// The protocol of the `Upgrade` header on `/shell`.
 pub const SHELL_PROTOCOL: &str = "berth-shell";
@@ -69,6 +72,9 @@ pub struct DaemonStatus {
     pub guest: Option<control::message::Status>,
     /// Ports published on the host.
     pub forwards: Vec<control::Forward>,
+    /// Whether there is a newer Berth; `None` of daemons that did not look for one.
+    #[serde(default)]
+    pub updates: Option<UpdateReport>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

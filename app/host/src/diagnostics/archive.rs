@@ -9,10 +9,12 @@ use flate2::write::GzEncoder;
 use hyper::Method;
 
 use super::Check;
+use super::secrets::{Secrets, settings_file};
 use crate::client::Client;
 use crate::daemon::protocol::DaemonStatus;
 use crate::machine::{Phase, console};
 use crate::paths::Paths;
+use crate::settings::Settings;
 use crate::{Error, Result, engine_http, image, sys};
 
 /// How much of the end of each log goes into the archive.
@@ -35,7 +37,7 @@ pub async fn archive(paths: &Paths, checks: &[Check], dir: &Path) -> Result<Path
         ("checks.json".to_owned(), serde_json::to_vec_pretty(checks).expect("checks have only string keys")),
         ("status.json".to_owned(), serde_json::to_vec_pretty(&status).expect("a status has only string keys")),
         ("host.txt".to_owned(), host().into_bytes()),
-        ("settings.toml".to_owned(), std::fs::read(paths.settings()).unwrap_or_default()),
+        ("settings.toml".to_owned(), settings_file(&settings_text(paths)).into_bytes()),
         ("image-manifest.json".to_owned(), image::manifest(paths).unwrap_or_default()),
     ];
     let console = paths.console_log();
@@ -53,12 +55,17 @@ pub async fn archive(paths: &Paths, checks: &[Check], dir: &Path) -> Result<Path
     {
         parts.extend(of_the_guest(status).await);
     }
+    let secrets = Secrets::known(&Settings::load_or_default(&paths.settings()), |name| std::env::var(name).ok());
     let parts: Vec<Part> = parts
         .into_iter()
-        .map(|(name, bytes)| (name, without_passwords(&String::from_utf8_lossy(&bytes)).into_bytes()))
+        .map(|(name, bytes)| (name, secrets.hide(&String::from_utf8_lossy(&bytes)).into_bytes()))
         .collect();
     write(&file, &parts, now).map_err(Error::file("write", &file))?;
     Ok(file)
+}
+
+fn settings_text(paths: &Paths) -> String {
+    String::from_utf8_lossy(&std::fs::read(paths.settings()).unwrap_or_default()).into_owned()
 }
 
 /// What only a machine that runs can tell: as much of it as comes in time.
@@ -106,37 +113,4 @@ fn host() -> String {
         facts.cpus,
         facts.memory_mib
     )
-}
-
-/// Takes `user:password@` out of every URL.
-fn without_passwords(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + 3);
-        out.push_str(before);
-        let end = after.find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | ',')).unwrap_or(after.len());
-        match after[..end].rfind('@') {
-            Some(user_ends) => {
-                out.push_str("***");
-                rest = &after[user_ends..];
-            }
-            None => rest = after,
-        }
-    }
-    out.push_str(rest);
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwords_are_taken_out_of_urls() {
-        let check = |text: &str, expect: &str| assert_eq!(without_passwords(text), expect);
-        check("http_proxy = \"http://u:p@proxy:3128/x\"", "http_proxy = \"http://***@proxy:3128/x\"");
-        check("http://a/b@c https://u@h", "http://a/b@c https://***@h");
-        check("no url, some@mail.example", "no url, some@mail.example");
-    }
 }

@@ -6,6 +6,7 @@ pub mod boot;
 mod clean;
 pub mod console;
 pub mod disk;
+mod in_force;
 mod news;
 pub mod record;
 pub mod state;
@@ -20,7 +21,8 @@ use crate::paths::Paths;
 use crate::ports::HostPorts;
 use crate::{Error, Result};
 
-pub use state::{Failure, Step};
+pub(crate) use in_force::InForce;
+pub use state::{During, Failure, Outcome, ResetReport, Step};
 pub use status::{MachineStatus, Phase, Progress, StepReport};
 pub(crate) use steps::{blocking, to_the_end};
 
@@ -45,6 +47,8 @@ pub struct Handle {
     engine: watch::Receiver<Option<Guest>>,
     guest: watch::Receiver<Option<Guest>>,
     forwards: watch::Receiver<Vec<control::Forward>>,
+    looked: watch::Receiver<bool>,
+    in_force: watch::Receiver<Option<InForce>>,
 }
 
 impl Handle {
@@ -57,9 +61,17 @@ impl Handle {
         let (guest_to, guest) = watch::channel(None);
         let ports = HostPorts::new();
         let forwards = ports.list();
-        let published = task::Published { status: status_to, engine: engine_to, guest: guest_to };
+        let (looked_to, looked) = watch::channel(false);
+        let (in_force_to, in_force) = watch::channel(None);
+        let published = task::Published {
+            status: status_to,
+            engine: engine_to,
+            guest: guest_to,
+            looked: looked_to,
+            in_force: in_force_to,
+        };
         tokio::spawn(task::run(paths, receiver, published, ports));
-        Handle { requests, status, engine, guest, forwards }
+        Handle { requests, status, engine, guest, forwards, looked, in_force }
     }
 
     /// Makes a request and returns once it is accepted: the status that it led to, which the published one may have left already.
@@ -73,6 +85,18 @@ impl Handle {
     /// The published status; changes wake its watchers.
     pub fn status(&self) -> watch::Receiver<MachineStatus> {
         self.status.clone()
+    }
+
+    /// Resolves when it is known whether an earlier daemon left a machine running: until then the published status only means that
+    /// nobody has looked yet.
+    pub async fn looked(&self) {
+        // Where the owner is gone there is nothing more to be known.
+        let _ = self.looked.clone().wait_for(|looked| *looked).await;
+    }
+
+    /// The settings that the machine was started with; `None` when there is no machine, or it is not known.
+    pub(crate) fn in_force(&self) -> Option<InForce> {
+        self.in_force.borrow().clone()
     }
 
     /// The guest, while its engine may be spoken to.
@@ -127,8 +151,15 @@ mod tests {
         let (requests, _receiver) = mpsc::channel(1);
         let (status_to, status) = watch::channel(MachineStatus::stopped());
         let nobody = || watch::channel(None).1;
-        let handle =
-            Handle { requests, status, engine: nobody(), guest: nobody(), forwards: watch::channel(Vec::new()).1 };
+        let handle = Handle {
+            requests,
+            status,
+            engine: nobody(),
+            guest: nobody(),
+            forwards: watch::channel(Vec::new()).1,
+            looked: watch::channel(true).1,
+            in_force: watch::channel(None).1,
+        };
         let mut gone = Box::pin(handle.gone());
         status_to.send_modify(|status| status.phase = Phase::Starting);
         assert!(futures_util::poll!(&mut gone).is_pending());

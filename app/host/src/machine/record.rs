@@ -8,6 +8,7 @@ use control::{LinkKind, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::driver::InstanceRecord;
+use crate::machine::InForce;
 use crate::settings::Accelerator;
 use crate::sys;
 use crate::{Error, Result};
@@ -28,6 +29,9 @@ pub struct MachineRecord {
     /// The guest said hello. One that did not was never said to run, and nobody can have work in it.
     #[serde(default = "joined")]
     pub joined: bool,
+    /// The settings that it was started with; `None` in records that were written before the question was asked.
+    #[serde(default)]
+    pub(crate) settings: Option<InForce>,
 }
 
 /// Of records that were written before the question was asked.

@@ -34,7 +34,10 @@
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod resets;
 mod transitions;
+
+pub use resets::{Outcome, ResetReport};
 
 use serde::{Deserialize, Serialize};
 
@@ -134,11 +137,25 @@ pub struct Start {
     pub purpose: Purpose,
 }
 
+/// What the machine was at when it failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum During {
+    Start,
+    #[default]
+    Run,
+    /// What was to go is not all gone, and perhaps none of it.
+    Reset,
+}
+
 /// Why there is no running machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Failure {
-    /// `None`: it was running.
+    #[serde(default)]
+    pub during: During,
+    /// The step of the start that failed; `None`: the start was over.
     pub step: Option<Step>,
     /// One line, worded for the user.
     pub cause: String,
@@ -147,14 +164,19 @@ pub struct Failure {
     pub console: Vec<String>,
     /// The guest may still be there: `berth down` ends it.
     pub alive: bool,
+    /// It is there and only did not answer: a start looks for it again, as it takes one that is not there.
+    #[serde(default)]
+    pub unanswered: bool,
 }
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.step {
-            Some(step) => write!(f, "the machine did not start ({step}): {}", self.cause)?,
-            None if self.alive => write!(f, "the machine cannot be used: {}", self.cause)?,
-            None => write!(f, "the machine stopped: {}", self.cause)?,
+        match (self.during, self.step) {
+            (During::Reset, Some(step)) => write!(f, "the reset is not complete ({step}): {}", self.cause)?,
+            (During::Reset, None) => write!(f, "the reset is not complete: {}", self.cause)?,
+            (_, Some(step)) => write!(f, "the machine did not start ({step}): {}", self.cause)?,
+            (_, None) if self.alive => write!(f, "the machine cannot be used: {}", self.cause)?,
+            (_, None) => write!(f, "the machine stopped: {}", self.cause)?,
         }
         if self.alive {
             write!(f, "; it is still there, `berth down` ends it")?;

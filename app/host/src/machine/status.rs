@@ -5,7 +5,7 @@ use std::time::Instant;
 use control::LinkKind;
 use serde::{Deserialize, Serialize};
 
-use super::state::{Failure, Step};
+use super::state::{Failure, ResetReport, Step};
 use crate::settings::Accelerator;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +71,12 @@ pub struct MachineStatus {
     /// What the user must know, each said once: another accelerator was taken, a port could not be opened again.
     pub notes: Vec<String>,
     pub failure: Option<Failure>,
+    /// How far the latest reset came; `None` when there was none, or the machine was started anew since.
+    #[serde(default)]
+    pub reset: Option<ResetReport>,
+    /// There is a data disk: the machine was started before, by whichever daemon, and perhaps there is something on it.
+    #[serde(default)]
+    pub has_disk: bool,
     /// Why a machine that is there does not serve right now; it goes away by itself or says what to do.
     pub trouble: Option<String>,
     pub accelerator: Option<Accelerator>,
@@ -94,6 +100,8 @@ impl MachineStatus {
             steps: Vec::new(),
             notes: Vec::new(),
             failure: None,
+            reset: None,
+            has_disk: false,
             trouble: None,
             accelerator: None,
             link: None,

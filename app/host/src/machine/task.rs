@@ -19,7 +19,7 @@ use super::record::MachineRecord;
 use super::state::{Action, Event, Refused, State, Step};
 use super::status::{MachineStatus, Progress, StepClock};
 use super::steps::{Ground, Product};
-use super::{Request, console};
+use super::{InForce, Request, console};
 use crate::driver::Instance;
 use crate::image::GuestImage;
 use crate::link::{Guest, LinkError};
@@ -36,6 +36,9 @@ pub(super) struct Published {
     /// Only while the engine may be spoken to.
     pub(super) engine: watch::Sender<Option<Guest>>,
     pub(super) guest: watch::Sender<Option<Guest>>,
+    /// An earlier daemon's machine was looked for.
+    pub(super) looked: watch::Sender<bool>,
+    pub(super) in_force: watch::Sender<Option<InForce>>,
 }
 
 type Requests = mpsc::Receiver<(Request, oneshot::Sender<Result<MachineStatus>>)>;
@@ -67,6 +70,8 @@ struct Task {
     /// The removal of the data disk.
     erasing: JoinSet<Result<()>>,
     trouble: Option<Trouble>,
+    /// The settings of the present start.
+    in_force: Option<InForce>,
     /// Those of the status' notes that are about published ports.
     port_notes: Vec<String>,
 }
@@ -94,9 +99,13 @@ pub(super) async fn run(paths: Paths, mut requests: Requests, published: Publish
         cleaning: JoinSet::new(),
         erasing: JoinSet::new(),
         trouble: None,
+        in_force: None,
         port_notes: Vec::new(),
     };
     task.adopt().await;
+    task.show_state();
+    task.publish();
+    task.published.looked.send_replace(true);
     let mut blocked_ports = task.ports.blocked();
     let mut console_check = tokio::time::interval(CONSOLE_CHECK);
     loop {
@@ -178,6 +187,7 @@ impl Task {
 
     async fn try_happen(&mut self, event: Event) -> std::result::Result<(), Refused> {
         let (next, actions) = self.state.next(&event)?;
+        self.status.reset = self.state.reset_after(&event, &next, self.status.reset);
         let before = std::mem::replace(&mut self.state, next);
         if !matches!(self.state, State::Stopping { .. } | State::ChangingLink(_)) {
             self.stop_deadline = None;
@@ -190,6 +200,10 @@ impl Task {
         let goes_on = matches!(before, State::Starting(_) | State::ChangingLink(_));
         if !goes_on && matches!(self.state, State::Starting(_)) {
             self.clock.reset(&mut self.status);
+            if matches!(&self.state, State::Starting(start) if !start.adopted) {
+                // It is read at the first step.
+                self.in_force = None;
+            }
             // What is said about finding an earlier daemon's machine belongs to this start.
             if !matches!(event, Event::Adopted { .. }) {
                 self.forget_notes();

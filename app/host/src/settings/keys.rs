@@ -315,6 +315,16 @@ pub(super) const KEYS: &[Key] = &[
         show: |values| values.listen.iter().map(Address::to_string).collect::<Vec<_>>().join(","),
     },
     Key {
+        name: "updates",
+        description: "Look once a day whether there is a newer Berth, and tell; it is never fetched nor installed by itself. \
+                      `berth version --check` looks when it is asked.",
+        takes: Takes::AtOnce,
+        may_be_empty: false,
+        kind: Kind::Switch,
+        parse: |values, text, _| switch(text).map(|on| values.updates = on),
+        show: |values| values.updates.to_string(),
+    },
+    Key {
         name: "locale",
         description: "Language of messages: auto (the system's), en or zh-CN.",
         takes: Takes::AtOnce,

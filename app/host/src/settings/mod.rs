@@ -15,6 +15,7 @@ use control::proxy::mask_credentials;
 use serde::{Deserialize, Serialize};
 
 use crate::locks::{self, Held, Patience};
+use crate::machine::InForce;
 use crate::paths::Paths;
 use crate::sys::{self, HostFacts};
 use crate::{Error, Result};
@@ -86,6 +87,8 @@ pub struct Values {
     pub var_run_docker_sock: bool,
     /// Where the engine is offered over TCP.
     pub listen: Vec<Address>,
+    /// Whether the daemon looks for newer versions by itself.
+    pub updates: bool,
     pub locale: String,
 }
 
@@ -110,6 +113,7 @@ impl Values {
             docker_context: true,
             var_run_docker_sock: false,
             listen: Vec::new(),
+            updates: true,
             locale: "auto".to_owned(),
         }
     }
@@ -138,6 +142,10 @@ pub struct Entry {
     /// One or two sentences in English, with the unit.
     pub description: String,
     pub takes_effect: Takes,
+    /// What the machine that is there was started with, where that is another value: this one waits for the next start. Without
+    /// passwords of URLs, so that it may look the same.
+    #[serde(default)]
+    pub in_force: Option<String>,
 }
 
 /// The values in force and which of them the user set.
@@ -288,8 +296,18 @@ impl Settings {
                 is_set: self.set.contains_key(key.name),
                 description: key.description.to_owned(),
                 takes_effect: key.takes,
+                in_force: None,
             })
             .collect()
+    }
+
+    /// As [`Settings::list`] and [`Settings::entry`] show it, beside what a machine was started with.
+    pub(crate) fn beside(&self, in_force: Option<&InForce>, mut entry: Entry) -> Result<Entry> {
+        let key = known(&entry.name)?;
+        let now = (key.show)(&self.values);
+        let then = in_force.and_then(|in_force| in_force.get(key.name)).filter(|then| *then != now);
+        entry.in_force = then.map(|then| shown(key, then.to_owned()));
+        Ok(entry)
     }
 }
 

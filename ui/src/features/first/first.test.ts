@@ -64,6 +64,9 @@ it('shows a newcomer what a machine needs, and whatever else stands in its way',
 it('knows a machine that never ran from one that is only stopped', () => {
   expect(isFresh({ phase: 'stopped', status: undefined })).toBe(true);
   expect(isFresh({ phase: 'stopped', status: status('stopped') })).toBe(true);
+  // After a reboot of the computer: no daemon has seen a start of it.
+  expect(isFresh({ phase: 'stopped', status: status('stopped', { has_disk: true }) })).toBe(false);
+  expect(isFresh({ phase: 'unknown', status: undefined })).toBe(false);
   expect(isFresh({ phase: 'stopped', status: status('stopped', { active: 'boot' }) })).toBe(false);
   expect(isFresh({ phase: 'running', status: status('running') })).toBe(false);
   expect(isFresh({ phase: undefined, status: undefined })).toBe(false);

@@ -1,10 +1,10 @@
-import type { Phase } from '$lib/api/generated/daemon';
+import type { Standing } from '$lib/live/machine.svelte';
 
 export const STAGES = ['check', 'start', 'sample'] as const;
 export type Stage = (typeof STAGES)[number];
 
 /** Which part of the way the machine is on. */
-export function stageOf(phase: Phase | undefined): Stage | undefined {
+export function stageOf(phase: Standing | undefined): Stage | undefined {
   switch (phase) {
     case 'stopped':
       return 'check';
@@ -12,6 +12,7 @@ export function stageOf(phase: Phase | undefined): Stage | undefined {
     case 'failed':
     case 'stopping':
     case 'resetting':
+    case 'unknown':
       return 'start';
     case 'running':
       return 'sample';

@@ -23,6 +23,16 @@ export function settable(failure: Failure): boolean {
 }
 
 export function titleOf(failure: Failure, m: Messages['machine']): string {
+  if (failure.during === 'reset') return m.failure.reset;
   if (failure.step !== null) return m.failure.title(m.steps.name[failure.step]);
   return failure.alive ? m.failure.unusable : m.failure.running;
+}
+
+/** What helps, as far as it can be told from what it was at and whether it is still there. */
+export function adviceOf(failure: Failure, m: Messages['machine']): string {
+  const { advice } = m.failure;
+  if (failure.unanswered) return advice.unanswered;
+  if (failure.step === null)
+    return failure.during === 'reset' ? advice.reset : failure.alive ? advice.unusable : advice.none;
+  return failure.step === 'link' && !failure.alive ? advice.ended : advice[failure.step];
 }

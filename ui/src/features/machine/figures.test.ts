@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { ContainerSummary } from '$lib/api/generated';
 import type { Failure, Forward } from '$lib/api/generated/daemon';
 import { en } from '$lib/i18n/en';
-import { logOf, settable, titleOf } from './failure';
+import { adviceOf, logOf, settable, titleOf } from './failure';
 import { portsOf, share } from './figures';
 
 const forward = (host_ip: string, host_port: number, more: Partial<Forward> = {}): Forward => ({
@@ -49,8 +49,24 @@ it('shows a port of all addresses once, with a link and its container', () => {
   expect(portsOf([forward('0.0.0.0', 8080, { proto: 'udp' })], [container])[0]!.container).toBeUndefined();
 });
 
+const NO: Failure = { during: 'start', step: null, alive: false, unanswered: false, cause: '', console: [] };
+
+it('advises what fits a failure: a reset is reset again, and what is there is not told to be started', () => {
+  const advice = (of: Partial<Failure>) => adviceOf({ ...NO, ...of }, en.machine);
+  const all = en.machine.failure.advice;
+  expect(titleOf({ ...NO, during: 'reset' }, en.machine)).toBe('The reset is not complete');
+  expect(titleOf({ ...NO, during: 'reset', step: 'check' }, en.machine)).toBe('The reset is not complete');
+  expect(advice({ during: 'reset' })).toBe(all.reset);
+  expect(advice({ during: 'reset', step: 'check' })).toBe(all.check);
+  expect(advice({ during: 'run' })).toBe(all.none);
+  expect(advice({ during: 'run', alive: true })).toBe(all.unusable);
+  expect(advice({ step: 'link' })).toBe(all.ended);
+  expect(advice({ step: 'link', alive: true })).toBe(all.link);
+  expect(advice({ step: 'link', alive: true, unanswered: true })).toBe(all.unanswered);
+});
+
 it('says of a failure what it was, where to read on, and whether a setting may help', () => {
-  const failure = (step: Failure['step'], alive = false): Failure => ({ step, alive, cause: '', console: [] });
+  const failure = (step: Failure['step'], alive = false): Failure => ({ ...NO, step, alive });
   const said = (...of: Parameters<typeof failure>) => {
     const one = failure(...of);
     return [titleOf(one, en.machine), logOf(one), settable(one)];

@@ -1,11 +1,12 @@
-import type { Phase } from '$lib/api/generated/daemon';
 import type { Tone } from '$lib/kit/tone';
+import type { Standing } from '$lib/live/machine.svelte';
 
-export const TONES: Record<Phase, Tone> = {
+export const TONES: Record<Standing, Tone> = {
   stopped: 'quiet',
   starting: 'info',
   running: 'good',
   stopping: 'info',
   resetting: 'warn',
   failed: 'bad',
+  unknown: 'warn',
 };

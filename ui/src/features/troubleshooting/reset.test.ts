@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { ContainerSummary, NetworkInspect, Volume } from '$lib/api/generated';
 import { ANONYMOUS } from '$features/volumes/rows';
 import { HELPER } from '$lib/live/helpers';
-import { countsOf, endOf } from './reset';
+import { countsOf } from './reset';
 
 it('counts what is the person’s own: no helpers, no networks of the engine', () => {
   const container = (State: string, Labels: Record<string, string> = {}) => ({ State, Labels }) as ContainerSummary;
@@ -21,17 +21,4 @@ it('counts what is the person’s own: no helpers, no networks of the engine', (
       volumes: [volume('data', null), volume('ffff', { [ANONYMOUS]: '' }), volume('more', {})],
     }),
   ).toEqual({ containers: 3, running: 2, images: 0, networks: 1, anonymous: 1, named: 2 });
-});
-
-it('takes a reset for done only when it went all its way', () => {
-  const through = ['starting', 'resetting', 'stopping', 'starting', 'running'] as const;
-  expect(endOf(true, [...through])).toBe('done');
-  expect(endOf(true, ['starting', 'stopping', 'stopped'])).toBe('called off');
-  expect(endOf(true, ['resetting', 'stopping', 'stopped'])).toBe('called off');
-  // Another start took its place.
-  expect(endOf(true, ['stopping', 'starting', 'running'])).toBe('called off');
-  expect(endOf(true, ['resetting', 'failed'])).toBe('failed');
-  expect(endOf(false, ['stopping', 'stopped'])).toBe('done');
-  expect(endOf(false, ['stopping', 'resetting', 'starting', 'running'])).toBe('done');
-  expect(endOf(false, ['stopping'])).toBe('called off');
 });

@@ -1,5 +1,4 @@
 /** What a reset takes and what it leaves, counted before anybody agrees to it. */
-import type { Phase } from '$lib/api/generated/daemon';
 import type { ContainerSummary, ImageSummary, NetworkInspect, Volume } from '$lib/api/generated';
 import { ANONYMOUS } from '$features/volumes/rows';
 import { isHelper } from '$lib/live/helpers';
@@ -32,17 +31,4 @@ export function countsOf(of: {
     anonymous,
     named: of.volumes.length - anonymous,
   };
-}
-
-/** How a reset came out. */
-export type End = 'done' | 'called off' | 'failed';
-
-/** Told by the phases on its way: a reset that keeps volumes can be stopped like any start, and then ends as if it were one. */
-export function endOf(kept: boolean, phases: Phase[]): End {
-  const last = phases.at(-1);
-  if (last === 'failed') return 'failed';
-  // Nothing calls the removal of the whole disk off, and it may be too quick to be seen.
-  if (!kept) return last === 'stopped' || last === 'running' ? 'done' : 'called off';
-  // It starts the machine again when it is through.
-  return last === 'running' && phases.includes('resetting') ? 'done' : 'called off';
 }

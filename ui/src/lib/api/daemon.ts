@@ -1,7 +1,7 @@
 import type { Backend } from '$lib/backend/backend';
 import { address, call, done, json, withJson } from './call';
 import type { Abort } from './containers';
-import type { DaemonStatus, LogSource, MachineStatus, SettingEntry } from './generated/daemon';
+import type { DaemonStatus, LogSource, MachineStatus, SettingEntry, UpdateReport } from './generated/daemon';
 import { values } from './lines';
 
 /** All that the daemon knows, the guest's own figures included. */
@@ -9,9 +9,15 @@ export function status(daemon: Backend, { signal }: Abort = {}): Promise<DaemonS
   return json(daemon, { method: 'GET', path: '/status', signal });
 }
 
-/** The machine as it is now, and again whenever that changes, for as long as the daemon lives. Starts no daemon. */
-export async function* watch(daemon: Backend, { signal }: Abort = {}): AsyncGenerator<MachineStatus> {
-  const answer = await call(daemon, { method: 'GET', path: '/watch', signal });
+/** Who only looks starts no daemon, but where a person waits for what it says. */
+type Look = Abort & { start?: boolean };
+
+/**
+ * The machine as it is now, and again whenever that changes, for as long as the daemon lives. With `start` a daemon is started where there
+ * is a machine, be it stopped.
+ */
+export async function* watch(daemon: Backend, { start, signal }: Look = {}): AsyncGenerator<MachineStatus> {
+  const answer = await call(daemon, { method: 'GET', path: address('/watch', { start: start || undefined }), signal });
   yield* values<MachineStatus>(answer.body);
 }
 
@@ -41,13 +47,24 @@ export async function log(
   return (await call(daemon, { method: 'GET', path: address('/logs', { source, follow }), signal })).body;
 }
 
-export function settings(daemon: Backend, { signal }: Abort = {}): Promise<SettingEntry[]> {
-  return json(daemon, { method: 'GET', path: '/settings', signal });
+/** With `start` a daemon is started for it. */
+export function settings(daemon: Backend, { start, signal }: Look = {}): Promise<SettingEntry[]> {
+  return json(daemon, { method: 'GET', path: address('/settings', { start: start || undefined }), signal });
 }
 
 /** Changes a setting; without a value it goes back to its default. The daemon's refusal says what it takes. */
 export function set(daemon: Backend, name: string, value?: string): Promise<SettingEntry> {
   return json(daemon, withJson('PUT', '/settings', { name, value: value ?? null }));
+}
+
+/** What is known of newer versions; nothing is looked for. */
+export function updates(daemon: Backend, { signal }: Abort = {}): Promise<UpdateReport> {
+  return json(daemon, { method: 'GET', path: '/updates', signal });
+}
+
+/** Looks for a newer version now. A daemon that looks nowhere refuses, and says why. */
+export function lookForUpdates(daemon: Backend, { signal }: Abort = {}): Promise<UpdateReport> {
+  return json(daemon, { method: 'POST', path: '/updates', signal });
 }
 
 /** Ends the daemon; the machine goes on. */

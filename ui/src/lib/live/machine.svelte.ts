@@ -1,9 +1,12 @@
 import { getContext, setContext } from 'svelte';
 import * as api from '$lib/api/daemon';
-import type { MachineStatus, Phase, StepReport } from '$lib/api/generated/daemon';
+import type { Failure, MachineStatus, Phase, StepReport } from '$lib/api/generated/daemon';
 import { Unreachable, type Backend } from '$lib/backend/backend';
 import { now } from '$lib/kit/clock.svelte';
 import { backoff, STEADY } from './backoff';
+
+/** `unknown`: a machine may run that no daemon looks after. */
+export type Standing = Phase | 'unknown';
 
 /** What was asked of the machine and is not settled yet. */
 export type Asked = api.Verb | 'reset';
@@ -17,7 +20,9 @@ export type Asked = api.Verb | 'reset';
  *         \ no answer                 | first status    |    | no answer, wait
  *          +--------------------------+-----------------+----+
  *
- * Without a daemon the machine counts as stopped, as for the command line: what is asked of it then starts the daemon.
+ * The first look starts a daemon where there is a machine, as the command line does, which then takes over what an earlier one left
+ * running. Later ones start none: they would bring one back that somebody ended, and one that dies at once again and again. What the
+ * daemon last said tells whether a machine may run without it.
  */
 export class Machine {
   reach = $state<'connecting' | 'connected' | 'absent'>('connecting');
@@ -26,6 +31,12 @@ export class Machine {
   /** Why there is no daemon to be heard. */
   why = $state.raw<Error | undefined>();
   asked = $state<Asked | undefined>();
+  /** There may be a machine that runs. */
+  #there = $state(false);
+  /** Whether the next look is to start a daemon. */
+  #starting = true;
+  /** A look that starts a daemon is under way. */
+  looking = $state(false);
 
   readonly #daemon: Backend;
   readonly #life = new AbortController();
@@ -38,12 +49,15 @@ export class Machine {
   }
 
   /** Undefined only until it is known whether there is a daemon. */
-  readonly phase: Phase | undefined = $derived(
-    this.status?.phase ?? (this.reach === 'connecting' ? undefined : 'stopped'),
+  readonly phase: Standing | undefined = $derived(
+    this.status?.phase ?? (this.reach === 'connecting' ? undefined : this.#there ? 'unknown' : 'stopped'),
   );
 
-  /** Whether it failed and is there all the same: no start is taken then, only what ends it first. */
-  readonly stranded: boolean = $derived(this.phase === 'failed' && this.status?.failure?.alive === true);
+  /** Whether it failed and is there all the same. */
+  readonly alive: boolean = $derived(this.phase === 'failed' && this.status?.failure?.alive === true);
+
+  /** Whether it is there and takes no start, only what ends it first. */
+  readonly stranded: boolean = $derived(this.alive && !takesStart(this.status!.failure!));
 
   /** Follows the daemon until the function that it gives is called. */
   start(): () => void {
@@ -64,6 +78,12 @@ export class Machine {
     this.#wake?.();
   }
 
+  /** As `retry`, with a daemon that is started for it where there is a machine. */
+  look(): void {
+    this.#starting = true;
+    this.retry();
+  }
+
   /** Milliseconds that a step has taken; of the active one it grows while it is shown. */
   took(report: StepReport): number {
     if (report.progress !== 'active' || this.#active?.step !== report.step) return report.milliseconds;
@@ -80,19 +100,12 @@ export class Machine {
     return this.#ask(verb, api.change(this.#daemon, verb, { signal: this.#life.signal }));
   }
 
-  /** As `change`; gives every phase on the way, since the last one does not tell whether anything was reset. */
-  async reset(keepVolumes: boolean): Promise<Phase[]> {
-    const phases: Phase[] = [];
-    const statuses = api.reset(this.#daemon, { keepVolumes, signal: this.#life.signal });
-    await this.#ask('reset', statuses, ({ phase }) => phases.push(phase));
-    return phases;
+  /** As `change`; how it came out is in the status' `reset`. */
+  reset(keepVolumes: boolean): Promise<MachineStatus | undefined> {
+    return this.#ask('reset', api.reset(this.#daemon, { keepVolumes, signal: this.#life.signal }));
   }
 
-  async #ask(
-    asked: Asked,
-    statuses: AsyncIterable<MachineStatus>,
-    heard?: (status: MachineStatus) => void,
-  ): Promise<MachineStatus | undefined> {
+  async #ask(asked: Asked, statuses: AsyncIterable<MachineStatus>): Promise<MachineStatus | undefined> {
     this.asked = asked;
     let last: MachineStatus | undefined;
     try {
@@ -103,12 +116,15 @@ export class Machine {
           this.retry();
         }
         last = status;
-        heard?.(status);
       }
+      if (last && !SETTLED.includes(last.phase) && !this.#life.signal.aborted) throw new Unreachable(BROKE_OFF);
       return last;
     } finally {
       // A later question may be on its way: stopping what starts is one.
-      if (this.asked === asked) this.asked = undefined;
+      if (this.asked === asked) {
+        this.asked = undefined;
+        if (this.reach === 'absent') this.status = undefined;
+      }
     }
   }
 
@@ -119,24 +135,32 @@ export class Machine {
       this.#active = { step: active.step, since: Date.now() - active.milliseconds };
     }
     this.status = status;
+    this.#there = status.phase !== 'stopped' && (status.phase !== 'failed' || status.failure?.alive === true);
   }
 
   async #follow(): Promise<void> {
     let broken = 0;
     while (!this.#life.signal.aborted) {
       let opened: number | undefined;
+      const start = this.#starting;
+      this.#starting = false;
+      this.looking = start;
       try {
-        for await (const status of api.watch(this.#daemon, { signal: this.#life.signal })) {
+        for await (const status of api.watch(this.#daemon, { start, signal: this.#life.signal })) {
           opened ??= performance.now();
           this.reach = 'connected';
+          this.looking = false;
           this.why = undefined;
           this.#take(status);
         }
         this.why = new Unreachable('the daemon ended the connection');
       } catch (error) {
         this.why = error instanceof Error ? error : new Error(String(error));
+        // Where there is no machine none is started, and where it cannot be started it says why.
+        if (start && opened === undefined) this.#there = !(error instanceof Unreachable);
       }
       if (this.#life.signal.aborted) return;
+      this.looking = false;
       this.reach = 'absent';
       // What it said holds no longer, unless something that was asked of it goes on.
       if (this.asked === undefined) this.status = undefined;
@@ -154,6 +178,14 @@ export class Machine {
       };
     });
   }
+}
+
+const SETTLED: readonly Phase[] = ['stopped', 'running', 'failed'];
+const BROKE_OFF = 'the daemon ended before the machine had come to rest';
+
+/** Whether a start is taken: of what is not there, and of what only did not answer, which is looked for again. */
+export function takesStart({ alive, unanswered }: Pick<Failure, 'alive' | 'unanswered'>): boolean {
+  return !alive || unanswered;
 }
 
 const KEY = Symbol('machine');

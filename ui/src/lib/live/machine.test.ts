@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { MachineStatus, Step } from '$lib/api/generated/daemon';
-import { Unreachable } from '$lib/backend/backend';
+import { type Request, Unreachable } from '$lib/backend/backend';
 import { answer, Scripted, Stream } from '$lib/backend/scripted';
 import { Machine } from './machine.svelte';
 import { status } from './testing/status';
@@ -14,9 +14,11 @@ afterEach(() => {
 });
 
 /** A daemon that can be turned off, and a `Machine` that follows it. */
-async function following({ up = true } = {}) {
-  const held = { up, watches: [] as Stream[], changes: [] as Stream[] };
-  const open = (into: Stream[]) => (request: ConstructorParameters<typeof Stream>[0]) => {
+async function following({ up = true, cannot = undefined as string | undefined } = {}) {
+  const held = { up, cannot, watches: [] as Stream[], changes: [] as Stream[] };
+  const open = (into: Stream[]) => (request: Request) => {
+    // Where there is a machine, and no daemon can be started for it.
+    if (held.cannot !== undefined && request.path.endsWith('?start=true')) throw new Error(held.cannot);
     if (!held.up) throw new Unreachable('no daemon');
     into.push(new Stream(request));
     return into.at(-1)!.answer;
@@ -47,11 +49,12 @@ it('says nothing of the machine until the daemon spoke, then what it says', asyn
   expect([machine.reach, machine.phase]).toEqual(['connected', 'running']);
 });
 
-it('takes no daemon for a machine that is stopped, and looks for one again and again', async () => {
+it('asks once for a daemon that is started, and takes none for a machine that is not there', async () => {
   const { machine, daemon, held, say } = await following({ up: false });
+  expect(daemon.requests.map(({ path }) => path)).toEqual(['/watch?start=true']);
   expect([machine.reach, machine.phase]).toEqual(['absent', 'stopped']);
   await vi.advanceTimersByTimeAsync(500 + 1000 + 2000);
-  expect(daemon.count('/watch')).toBe(4);
+  expect(daemon.requests.map(({ path }) => path).slice(1)).toEqual(['/watch', '/watch', '/watch']);
   held.up = true;
   machine.retry();
   await vi.advanceTimersByTimeAsync(1);
@@ -59,9 +62,51 @@ it('takes no daemon for a machine that is stopped, and looks for one again and a
   expect(machine.phase).toBe('running');
 });
 
+it('does not know of a machine that ran when its daemon is gone, and says why none can be started', async () => {
+  const { machine, daemon, held, say } = await following();
+  await say(held.watches[0], status('running'));
+  held.up = false;
+  held.watches[0]!.end();
+  await vi.advanceTimersByTimeAsync(1);
+  expect([machine.reach, machine.phase, machine.status]).toEqual(['absent', 'unknown', undefined]);
+  // Nobody's daemon is brought back by looking, however long it is looked.
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(daemon.requests.filter(({ path }) => path.endsWith('start=true'))).toHaveLength(1);
+  held.cannot = 'the daemon ended at once: no room';
+  machine.look();
+  await vi.advanceTimersByTimeAsync(1);
+  expect([machine.phase, machine.why?.message]).toEqual(['unknown', 'the daemon ended at once: no room']);
+  held.cannot = undefined;
+  held.up = true;
+  machine.look();
+  await vi.advanceTimersByTimeAsync(1);
+  await say(held.watches.at(-1), status('stopped'));
+  expect(machine.phase).toBe('stopped');
+});
+
+it('does not take a machine whose daemon cannot be started for stopped', async () => {
+  const { machine } = await following({ up: false, cannot: 'the daemon ended at once: no room' });
+  expect([machine.phase, machine.why?.message]).toEqual(['unknown', 'the daemon ended at once: no room']);
+});
+
+it('tells whoever asked that a daemon went before the machine had come to rest', async () => {
+  const { machine, held, say } = await following();
+  await say(held.watches[0], status('stopped'));
+  const asked = machine.change('up');
+  await vi.advanceTimersByTimeAsync(1);
+  await say(held.changes[0], status('starting', { active: 'boot' }));
+  await say(held.watches[0], status('starting', { active: 'boot' }));
+  held.up = false;
+  held.watches[0]!.end();
+  await vi.advanceTimersByTimeAsync(1);
+  held.changes[0]!.end();
+  await expect(asked).rejects.toBeInstanceOf(Unreachable);
+  expect([machine.phase, machine.status]).toEqual(['unknown', undefined]);
+});
+
 it('forgets what a daemon said that is gone', async () => {
   const { machine, held, say } = await following();
-  await say(held.watches[0], status('running'));
+  await say(held.watches[0], status('stopped'));
   held.up = false;
   held.watches[0]!.end();
   await vi.advanceTimersByTimeAsync(1);

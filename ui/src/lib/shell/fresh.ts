@@ -1,6 +1,6 @@
 import type { Machine } from '$lib/live/machine.svelte';
 
-/** Whether the machine has, as far as its daemon knows, never run: it is stopped and says nothing of a start. */
+/** Whether there never was a machine: there is no disk of one. Where there is, it is looked for with a daemon (`Machine`). */
 export function isFresh({ phase, status }: Pick<Machine, 'phase' | 'status'>): boolean {
-  return phase === 'stopped' && (status === undefined || (status.started_at === null && status.steps.length === 0));
+  return phase === 'stopped' && (status === undefined || (!status.has_disk && status.steps.length === 0));
 }

@@ -36,12 +36,31 @@ export async function openTerminal(desktop: Desktop): Promise<void> {
   await act(t().machine.doing.terminal, () => desktop.openTerminal());
 }
 
+/** Rejects when it could not be asked for; how it came out is told where the person is, and on its own page by that. */
+export async function resetMachine(machine: Machine, keepVolumes: boolean): Promise<void> {
+  const here = () => place().view === 'troubleshooting';
+  const to = { label: t().machine.action.troubleshoot, run: () => go(link('troubleshooting')) };
+  try {
+    const last = await machine.reset(keepVolumes);
+    if (last === undefined || here()) return;
+    const m = t().troubleshooting;
+    const outcome = last.reset?.outcome;
+    if (outcome === 'done' && last.failure === null) say({ tone: 'good', text: keepVolumes ? m.doneKeep : m.done });
+    else if (outcome === 'done') say({ tone: 'bad', text: m.ends.done, detail: last.failure?.cause, action: to });
+    else say({ tone: 'bad', text: m.ends[outcome ?? 'incomplete'], detail: last.failure?.cause, action: to });
+  } catch (error) {
+    if (calledOff(error)) return;
+    if (here()) throw error;
+    say({ tone: 'bad', text: t().troubleshooting.failed, detail: daemonWords(error), action: to });
+  }
+}
+
 async function agreed(verb: 'stop' | 'restart', machine: Machine, live: Live): Promise<boolean> {
   const m = t().machine.ask;
   const known = live.connection === 'connected' && live.containers.loaded;
   const ends = live.shown.filter((one) => one.State === 'running' || one.State === 'paused');
   // What only starts has nothing to lose; what failed and is still there may hold everything it held.
-  if (machine.phase !== 'running' && !machine.stranded) return true;
+  if (machine.phase !== 'running' && !machine.alive) return true;
   if (known && ends.length === 0) return true;
   const { yes } = await confirm({
     title: m[verb],

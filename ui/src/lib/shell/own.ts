@@ -115,7 +115,7 @@ function machineCommands(machine: Machine, live: Live): Command[] {
       icon: 'stop',
       shortcut: 'm x',
       run: () => void stopMachine(machine, live),
-      enabled: () => machine.phase === 'running' || machine.phase === 'starting' || machine.stranded,
+      enabled: () => machine.phase === 'running' || machine.phase === 'starting' || machine.alive,
     },
     {
       id: 'machine restart',
@@ -124,7 +124,7 @@ function machineCommands(machine: Machine, live: Live): Command[] {
       icon: 'restart',
       shortcut: 'm r',
       run: () => void restartMachine(machine, live),
-      enabled: () => machine.phase === 'running' || machine.stranded,
+      enabled: () => machine.phase === 'running' || machine.alive,
     },
     {
       id: 'diagnose',

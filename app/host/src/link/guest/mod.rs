@@ -2,7 +2,7 @@
 
 mod control_stream;
 mod dial;
-mod proxy;
+pub(crate) mod proxy;
 mod requests;
 mod shell;
 

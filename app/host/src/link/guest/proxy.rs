@@ -15,7 +15,7 @@ const HEAD_MAX: usize = 16 << 10;
 
 /// Why there is no connection, worded for the user; no variant holds a password.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// Without a proxy between.
     #[error(transparent)]
     Direct(#[from] io::Error),
@@ -41,7 +41,7 @@ pub(super) enum Failure {
 }
 
 /// Connects to `host`, by its proxy if it has one.
-pub(super) async fn connect(proxies: &Proxies, host: &str, port: u16) -> Result<TcpStream, Failure> {
+pub(crate) async fn connect(proxies: &Proxies, host: &str, port: u16) -> Result<TcpStream, Failure> {
     let chosen = proxies
         .choose(host, port)
         .map_err(|error| Failure::Unusable { target: target(host, port), error: error.clone() })?;

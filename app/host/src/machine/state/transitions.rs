@@ -1,6 +1,6 @@
 //! What follows from what: one function per state, one arm per event.
 
-use super::{Action, Blame, Event, Failure, Purpose, Refused, Start, State, Step, Then};
+use super::{Action, Blame, During, Event, Failure, Purpose, Refused, Start, State, Step, Then};
 use crate::driver::InstanceExit;
 use crate::settings::Accelerator;
 
@@ -9,6 +9,20 @@ type Next = Result<(State, Vec<Action>), Refused>;
 impl State {
     /// The state after `event` and what must be done to get there; `Refused` leaves the machine as it was.
     pub fn next(&self, event: &Event) -> Next {
+        let (mut state, actions) = self.follow(event)?;
+        if let State::Failed(failure) | State::Unanswered { failure, .. } = &mut state
+            && !matches!(self, State::Failed(_) | State::Unanswered { .. })
+        {
+            failure.during = match failure.step {
+                _ if self.reset_under_way().is_some() => During::Reset,
+                Some(_) => During::Start,
+                None => During::Run,
+            };
+        }
+        Ok((state, actions))
+    }
+
+    fn follow(&self, event: &Event) -> Next {
         match self {
             State::Stopped => idle(event),
             State::Failed(failure) if !failure.alive => idle(event),
@@ -59,7 +73,12 @@ fn erase(then_start: bool) -> (State, Vec<Action>) {
 }
 
 fn failure(step: Option<Step>, cause: &str, alive: bool) -> State {
-    State::Failed(Failure { step, cause: cause.to_owned(), console: Vec::new(), alive })
+    State::Failed(failed_at(step, cause, alive))
+}
+
+/// What it was at is known where it came from: `State::next`.
+fn failed_at(step: Option<Step>, cause: &str, alive: bool) -> Failure {
+    Failure { during: During::Run, step, cause: cause.to_owned(), console: Vec::new(), alive, unanswered: false }
 }
 
 /// No guest is there.
@@ -227,7 +246,7 @@ fn step_failed(start: &Start, cause: &str, blame: Blame, alive: bool) -> (State,
         }
         [accelerator, ..] if alive && start.adopted && start.step == Step::Link && blame != Blame::Other => {
             let cause = format!("{cause} (`berth up` tries again)");
-            let failure = Failure { step: Some(Step::Link), cause, console: Vec::new(), alive: true };
+            let failure = Failure { unanswered: true, ..failed_at(Some(Step::Link), &cause, true) };
             (State::Unanswered { failure, accelerator: *accelerator }, vec![Action::CancelStep])
         }
         // The guest is up, as far as we know: not ours to throw away.
@@ -273,9 +292,7 @@ fn cleaning(accelerator: Accelerator, event: &Event) -> Next {
         Event::Reset { keep_volumes: false } => Ok(cancel(Then::Erase { then_start: false })),
         // Started again: only a boot brings the images that ship with the machine back.
         Event::Cleaned => Ok(stop(Then::Start(Purpose::Use))),
-        Event::CleanFailed { cause } => {
-            Ok((failure(None, &format!("the reset is not complete: {cause}"), true), vec![]))
-        }
+        Event::CleanFailed { cause } => Ok((failure(None, cause, true), vec![])),
         Event::Exited(exit) => Ok(ended(exit, vec![Action::CancelClean])),
         Event::Refused { cause } => Ok((failure(None, cause, true), vec![Action::CancelClean, Action::CloseHost])),
         Event::Adopted { .. }
@@ -374,14 +391,15 @@ fn failed_alive(failed: &Failure, event: &Event) -> Next {
         Event::Reset { keep_volumes: true } => Ok(stop(Then::Start(Purpose::Clean))),
         Event::Reset { keep_volumes: false } => Ok(stop(Then::Erase { then_start: false })),
         Event::Exited(_) => {
-            let failed = Failure { alive: false, ..failed.clone() };
+            let failed = Failure { alive: false, unanswered: false, ..failed.clone() };
             Ok((State::Failed(failed), vec![Action::CloseHost, Action::Forget]))
         }
         Event::EngineCame { accelerator } => {
             let accelerator = *accelerator;
             Ok((State::Running { accelerator }, vec![Action::Remember(accelerator), Action::OpenHost]))
         }
-        Event::Refused { .. } => Ok((State::Failed(failed.clone()), vec![])),
+        // There is no use in looking for it again.
+        Event::Refused { .. } => Ok((State::Failed(Failure { unanswered: false, ..failed.clone() }), vec![])),
         Event::Adopted { .. }
         | Event::Stranded { .. }
         | Event::Checked { .. }

@@ -26,6 +26,7 @@ impl Task {
     }
 
     async fn adopt_recorded(&mut self, record: MachineRecord) {
+        self.in_force.clone_from(&record.settings);
         // The settings file may be broken: it has no say in finding what runs.
         let settings = Settings::load_or_default(&self.paths.settings());
         let found = match driver::for_this_system(&settings) {

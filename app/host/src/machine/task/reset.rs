@@ -43,7 +43,7 @@ impl Task {
     pub(super) async fn erased(&mut self, result: Result<()>) {
         let event = match result {
             Ok(()) => Event::Erased,
-            Err(error) => Event::EraseFailed { cause: format!("the reset is not complete: {}", error.chain()) },
+            Err(error) => Event::EraseFailed { cause: error.chain() },
         };
         self.happen(event).await;
     }

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use control::{LinkKind, LongWork};
 
 use super::Task;
-use crate::machine::console;
 use crate::machine::news::Trouble;
 use crate::machine::record::MachineRecord;
-use crate::machine::state::{State, Step};
+use crate::machine::state::{During, State, Step};
 use crate::machine::status::{Phase, Progress};
+use crate::machine::{InForce, console};
 use crate::ports::Blocked;
 
 const CONSOLE_LINES: usize = 20;
@@ -33,7 +33,10 @@ impl Task {
             State::Cleaning { .. } | State::Erasing { .. } => Phase::Resetting,
             State::Stopping { .. } => Phase::Stopping,
             State::Failed(failure) | State::Unanswered { failure, .. } => {
-                let speaks = failure.step.is_none_or(|step| step >= Step::Boot);
+                // Of a disk that cannot be removed its console knows nothing.
+                let of_disk =
+                    failure.during == During::Reset && self.status.reset.is_some_and(|reset| !reset.keep_volumes);
+                let speaks = failure.step.is_none_or(|step| step >= Step::Boot) && !of_disk;
                 if speaks && failure.console.is_empty() {
                     failure.console = console::last_lines(&self.paths.console_log(), CONSOLE_LINES);
                 }
@@ -51,11 +54,21 @@ impl Task {
             | State::Cleaning { .. }
             | State::Stopping { .. } => true,
         };
+        self.status.has_disk = self.paths.data_disk().exists();
         if !there {
             self.show_trouble(None);
             self.status.hypervisor_pid = None;
             self.status.started_at = None;
             self.status.guest_version = None;
+        }
+    }
+
+    /// What the machine that is there was started with, or is being started with.
+    fn in_force(&self) -> Option<InForce> {
+        match &self.state {
+            State::Stopped | State::Erasing { .. } => None,
+            State::Failed(failure) if !failure.alive => None,
+            _ => self.in_force.clone(),
         }
     }
 
@@ -106,6 +119,13 @@ impl Task {
             if differs {
                 *offered = engine;
             }
+            differs
+        });
+        let in_force = self.in_force();
+        // Before the status: whoever is told of a machine may ask at once what it was started with.
+        self.published.in_force.send_if_modified(|published| {
+            let differs = *published != in_force;
+            *published = in_force;
             differs
         });
         self.published.status.send_if_modified(|published| {

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::Task;
 use crate::driver::InstanceExit;
 use crate::link::LinkError;
+use crate::machine::InForce;
 use crate::machine::console::{self, Heard};
 use crate::machine::news::until;
 use crate::machine::record::{AcceleratorMemory, MachineRecord};
@@ -139,6 +140,7 @@ impl Task {
                 let accelerators = self.choose(&ground);
                 let other_link = ground.settings.link == LinkChoice::Auto && ground.link != LinkKind::Serial;
                 self.status.hypervisor = Some(ground.hypervisor.version.clone());
+                self.in_force = Some(InForce::of(&ground.settings));
                 self.ground = Some(*ground);
                 self.happen(Event::Checked { accelerators, other_link }).await;
             }
@@ -149,6 +151,11 @@ impl Task {
             Product::Disk | Product::Engine => self.happen(Event::Done(step)).await,
             Product::Boot(booted) => self.booted(booted).await,
             Product::Link(guest) => {
+                if let (State::Starting(Start { adopted: true, .. }), Some(in_force)) =
+                    (&self.state, &mut self.in_force)
+                {
+                    in_force.link_is_made(&Settings::load_or_default(&self.paths.settings()));
+                }
                 self.status.guest_version = guest.welcome().map(|welcome| welcome.versions.berth);
                 self.published.guest.send_replace(Some(guest.clone()));
                 self.guest = Some(guest);
@@ -194,6 +201,7 @@ impl Task {
             hypervisor: Some(ground.hypervisor.version.clone()),
             started_at: now(),
             joined: false,
+            settings: self.in_force.clone(),
         };
         self.instance = Some(booted.instance);
         self.show_boot(&record);

@@ -5,10 +5,17 @@ import { zhCN } from '$lib/i18n/zh-CN';
 import { Settings } from '$lib/backend/fake/daemon/settings/settings';
 import { FACTS } from '$lib/backend/fake/daemon/paths';
 import { controlOf, grouped, isMasked, itemsOf } from './known';
-import { note, parseKept, recall, waiting } from './waiting';
 
 const entry = (name: string, value = '', takes_effect: SettingEntry['takes_effect'] = 'at_next_start') =>
-  ({ name, value, default: '', is_set: false, description: `What ${name} is.`, takes_effect }) satisfies SettingEntry;
+  ({
+    name,
+    value,
+    default: '',
+    is_set: false,
+    description: `What ${name} is.`,
+    takes_effect,
+    in_force: null,
+  }) satisfies SettingEntry;
 
 describe('the settings of the daemon', () => {
   const all = new Settings(FACTS).list();
@@ -44,28 +51,5 @@ describe('the settings of the daemon', () => {
   it('show when a password is hidden in one', () => {
     expect(isMasked('http://xxxxx:xxxxx@proxy.example:3128')).toBe(true);
     expect(isMasked('http://proxy.example:3128')).toBe(false);
-  });
-});
-
-describe('what waits for the next start', () => {
-  it('is what differs from how the machine was started', () => {
-    let kept = note(undefined, 7, entry('cpus', '4'));
-    kept = note(kept, 7, entry('cpus', '3'));
-    expect(kept.values).toEqual({ cpus: '4' });
-    const names = (...entries: SettingEntry[]) => waiting(entries, kept).map((one) => one.name);
-    expect(names(entry('cpus', '2'), entry('memory_mib', '1'))).toEqual(['cpus']);
-    expect(names(entry('cpus', '4'))).toEqual([]);
-    expect(names(entry('cpus', '2', 'at_once'))).toEqual([]);
-  });
-
-  it('is forgotten with the start', () => {
-    note(undefined, 7, entry('cpus', '4'));
-    expect(recall(7)?.values).toEqual({ cpus: '4' });
-    expect(recall(8)).toBeUndefined();
-    expect(recall(null)).toBeUndefined();
-  });
-
-  it.each([null, '', '7', '{"startedAt":1}', '{"startedAt":1,"values":{"a":1}}', '{'])('is nothing of %j', (text) => {
-    expect(parseKept(text)).toBeUndefined();
   });
 });

@@ -30,6 +30,7 @@ const KNOWN: Record<string, { group: Group; control: Control }> = {
   boot_deadline: { group: 'machine', control: { is: 'text', placeholder: 'auto' } },
   engine_deadline: { group: 'machine', control: { is: 'text', placeholder: '60s' } },
   agent_log: { group: 'machine', control: { is: 'list', placeholder: 'containers=debug' } },
+  updates: { group: 'machine', control: { is: 'switch' } },
   locale: { group: 'machine', control: { is: 'choice', of: ['auto', 'en', 'zh-CN'] } },
 };
 

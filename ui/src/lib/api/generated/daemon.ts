@@ -28,6 +28,8 @@ export interface DaemonStatus {
   /** Where the engine is offered over TCP, as `tcp://ADDRESS:PORT`. */
   listening: string[];
   machine: MachineStatus;
+  /** Whether there is a newer Berth; `None` of daemons that did not look for one. */
+  updates: UpdateReport | null;
 }
 
 /** Read by clients of all versions: fields are only ever added, with a default. */
@@ -37,6 +39,9 @@ export interface DaemonVersion {
   program: Program;
   version: string;
 }
+
+/** What the machine was at when it failed. */
+export type During = "start" | "run" | "reset";
 
 export type EngineState = "ready" | "starting" | "gone";
 
@@ -48,8 +53,11 @@ export interface Failure {
   cause: string;
   /** The last lines of the serial console, the oldest first; filled in where they tell something. */
   console: string[];
-  /** `None`: it was running. */
+  during: During;
+  /** The step of the start that failed; `None`: the start was over. */
   step: Step | null;
+  /** It is there and only did not answer: a start looks for it again, as it takes one that is not there. */
+  unanswered: boolean;
 }
 
 /** One published port: what to listen on, and what it leads to. */
@@ -93,6 +101,8 @@ export interface MachineStatus {
   failure: Failure | null;
   /** The version of berth in the guest. */
   guest_version: string | null;
+  /** There is a data disk: the machine was started before, by whichever daemon, and perhaps there is something on it. */
+  has_disk: boolean;
   /** Such as `QEMU 10.0.2`. */
   hypervisor: string | null;
   hypervisor_pid: number | null;
@@ -101,6 +111,8 @@ export interface MachineStatus {
   /** What the user must know, each said once: another accelerator was taken, a port could not be opened again. */
   notes: string[];
   phase: Phase;
+  /** How far the latest reset came; `None` when there was none, or the machine was started anew since. */
+  reset: ResetReport | null;
   /** How long the latest start took, from the request to the engine's answer. */
   start_milliseconds: number | null;
   /** Seconds since 1970 UTC. */
@@ -109,6 +121,20 @@ export interface MachineStatus {
   /** Why a machine that is there does not serve right now; it goes away by itself or says what to do. */
   trouble: string | null;
 }
+
+/** A newer Berth, and where it is. */
+export interface Newer {
+  /** Such as `2026-11-27`. */
+  date: string;
+  /** What is there for this system; `None` when there is nothing for it. */
+  file: UpdateFile | null;
+  /** What is new in it. */
+  notes: string;
+  version: string;
+}
+
+/** How far the latest reset came. */
+export type Outcome = "under_way" | "done" | "not_begun" | "incomplete";
 
 export type Phase = "stopped" | "starting" | "running" | "stopping" | "failed" | "resetting";
 
@@ -122,6 +148,12 @@ export interface Program {
 export type Progress = "waiting" | "active" | "done" | "failed";
 
 export type Protocol = "tcp" | "udp";
+
+/** A reset, for as long as it is the last thing of note that was asked: the next start that is not part of it forgets it. */
+export interface ResetReport {
+  keep_volumes: boolean;
+  outcome: Outcome;
+}
 
 export interface ResetRequest {
   /** Keep named volumes; containers, images and networks go. */
@@ -139,6 +171,11 @@ export interface SettingEntry {
   default: string;
   /** One or two sentences in English, with the unit. */
   description: string;
+  /**
+   * What the machine that is there was started with, where that is another value: this one waits for the next start. Without
+   * passwords of URLs, so that it may look the same.
+   */
+  in_force: string | null;
   /** Set by the user, be it to the default's value. */
   is_set: boolean;
   name: string;
@@ -162,5 +199,24 @@ export interface StepReport {
 
 /** When a change comes into force. */
 export type Takes = "at_once" | "at_next_start";
+
+export interface UpdateFile {
+  /** To compare with, in hexadecimal digits. */
+  sha256: string;
+  url: string;
+}
+
+/** What somebody who wants to know is told. */
+export interface UpdateReport {
+  /** When it was looked last with success, in seconds since 1970 UTC. */
+  looked_at: number | null;
+  /** Found at that time, and newer than this program. */
+  newer: Newer | null;
+  state: UpdateState;
+  /** Why this build looks nowhere, or the last look failed. */
+  why: string | null;
+}
+
+export type UpdateState = "not_looked" | "available" | "unavailable" | "off" | "current" | "failed";
 
 export type Verdict = "good" | "notice" | "bad";

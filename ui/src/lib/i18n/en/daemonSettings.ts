@@ -4,7 +4,6 @@ export const daemonSettings = {
   text: 'The same as “berth config” shows and sets.',
   reading: 'Asking for the settings…',
   failed: 'The machine’s settings could not be read',
-  noDaemon: 'They are kept by Berth’s daemon, which does not answer. Starting the machine starts it.',
   nextStart: 'At the next start of the machine',
   waiting: (names: string) => `Waits for the next start of the machine: ${names}`,
   waitingText: 'The machine that runs goes on with what it was started with.',
@@ -48,6 +47,7 @@ export const daemonSettings = {
     boot_deadline: 'Longest boot',
     engine_deadline: 'Longest wait for the engine',
     agent_log: 'Detail of the console’s log',
+    updates: 'Look for newer versions',
     locale: 'Language of the command line',
   } as Record<string, string>,
   hint: {
@@ -75,6 +75,7 @@ export const daemonSettings = {
       'From the start of QEMU to the machine’s first word, such as 20s; auto: 20s with the processor’s help, 120s without. Longer boots are tried with the next accelerator.',
     engine_deadline: 'From the machine’s first word to the engine’s first answer, such as 60s.',
     agent_log: '[PART=]LEVEL, such as info and containers=debug. Empty: info.',
+    updates: 'Once a day; it is told, and never fetched nor installed by itself.',
     locale: 'Of “berth” in a terminal; the language of these pages is set above.',
   } as Record<string, string>,
   choice: {

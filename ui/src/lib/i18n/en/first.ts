@@ -58,6 +58,7 @@ export const first = {
     'Without internet, or behind a proxy, the registry cannot be reached: proxies and mirrors are in the settings. Another image may work, too.',
   cancel: 'Cancel',
   ran: (name: string) => `${name} runs`,
+  began: (name: string) => `${name} was started; what it says is in its log`,
   ranAt: (address: string) => `Open it at ${address}`,
   noEngine: 'The engine cannot be reached just now; the pages connect by themselves.',
 };

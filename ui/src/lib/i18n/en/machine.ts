@@ -8,6 +8,7 @@ export const machine = {
     stopping: 'Stopping',
     resetting: 'Being reset',
     failed: 'Failed',
+    unknown: 'Not known',
   },
   /** Where nothing else says what it is about. */
   state: {
@@ -17,6 +18,7 @@ export const machine = {
     stopping: 'Machine is stopping…',
     resetting: 'Machine is being reset…',
     failed: 'Machine has failed',
+    unknown: 'It is not known how the machine is',
   },
   looking: 'Asking for the machine…',
   action: {
@@ -25,6 +27,9 @@ export const machine = {
     restart: 'Restart',
     retry: 'Try again',
     anew: 'Stop it and start again',
+    again: 'Look for it again',
+    look: 'Start the daemon',
+    resetAgain: 'Reset again',
     end: 'Stop what is left of it',
     terminal: 'Open a terminal',
     page: 'Open the machine’s page',
@@ -67,6 +72,8 @@ export const machine = {
   tabs: 'Parts of the page',
   unreachable: (why: string) => `Berth’s daemon could not be reached: ${why}`,
   noDaemon: 'The Berth daemon is not running. Starting the machine starts it.',
+  unknownText:
+    'Berth’s daemon is not running. A machine that ran goes on without it, with all its containers; a daemon that is started takes it over.',
   stoppedText: 'Nothing runs in it. Images, containers and volumes are kept on its disk.',
 
   steps: {
@@ -102,20 +109,27 @@ export const machine = {
     title: (step: string) => `The machine did not start: ${step}`,
     running: 'The machine stopped by itself',
     unusable: 'The machine cannot be used',
+    reset: 'The reset is not complete',
     alive: 'It is still there, and may hold work of yours: stopping it ends it.',
     console: 'What its console said last',
     next: 'What to do next',
     advice: {
       check:
-        'Install QEMU, or say in the settings where it is. If it is there, the check of this computer finds what it lacks.',
+        'The words above say what is missing or wrong: QEMU is installed, or its place said in the settings; settings that cannot be read are corrected in their file. The check of this computer finds what else is lacking.',
       image:
         'Part of Berth’s own files is missing or damaged: installing Berth again puts it right. Nothing of yours is in it.',
       disk: 'Make room on this computer’s disk. If the settings ask for less than the data disk already has, raise that again: it can grow, not shrink.',
       boot: 'Often another accelerator helps: choose one in the settings. What QEMU said is in its log.',
-      link: 'The machine runs and is not heard. The link “serial” in the settings works on every computer.',
+      link: 'The machine runs and is not heard. Stopping it and starting it again often helps; its console says more.',
+      ended:
+        'The machine was not heard of in time, or its system failed, so it was ended. Its console says what came last. If it says nothing, the link “Serial ports” in the settings works on every computer.',
+      unanswered: 'It may only have been busy: look for it again. If it never answers, stop it and start it again.',
       engine:
         'The machine runs, but its engine does not answer. Its console says what holds it up; stopping and starting it often helps.',
       none: 'Start it again. If it ends once more, its console says why.',
+      unusable: 'Stop it and start it again. If that does not help, its console and the daemon’s log say why.',
+      reset:
+        'Part of what was to go may be gone. Reset again; if it fails once more, the daemon’s log says why, and “Everything” works without the engine.',
     },
   },
   trouble: 'The machine is there, and does not serve just now',

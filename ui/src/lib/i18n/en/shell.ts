@@ -40,6 +40,7 @@ export const shell = {
     stopping: 'The machine is stopping',
     resetting: 'The machine is being reset',
     failed: 'The machine has failed',
+    unknown: 'It is not known how the machine is',
   },
   awayText: {
     stopped: 'Images, containers and volumes are kept on its disk, and shown here once it runs.',
@@ -48,6 +49,8 @@ export const shell = {
     stopping: 'Each of its containers is given its time to end.',
     resetting: 'What was chosen is being removed.',
     failed: 'Its page says at what it came to a halt, and what helps.',
+    unknown:
+      'Berth’s daemon is not running. A machine that ran goes on without it; a daemon that is started takes it over.',
   },
   lostMachine: {
     stopped: 'The machine is stopped. What is shown below is from before.',
@@ -56,6 +59,7 @@ export const shell = {
     stopping: 'The machine is stopping. What is shown below is from before.',
     resetting: 'The machine is being reset. What is shown below is from before.',
     failed: 'The machine has failed. What is shown below is from before.',
+    unknown: 'Berth’s daemon is not running; a machine that ran goes on. What is shown below is from before.',
   },
   goesOn: 'The pages connect by themselves once the engine is there.',
   retryNow: 'Try now',

@@ -69,7 +69,13 @@ export const troubleshooting = {
   resetNow: 'Reset the machine',
   done: 'The machine is as new.',
   doneKeep: 'The machine is as new; named volumes were kept.',
-  calledOff: 'The reset was called off before its end',
-  calledOffText: 'Part of what was to go may have been removed. Resetting again finishes it.',
+  /** Of the latest reset. */
+  ends: {
+    under_way: 'The machine is being reset',
+    done: 'What was to go is gone, but the machine did not start again',
+    not_begun: 'The reset was called off; nothing was removed',
+    incomplete: 'The reset was called off on its way; part of what was to go may be gone',
+  },
+  incompleteText: 'Resetting again finishes it.',
   failed: 'The machine could not be reset',
 };

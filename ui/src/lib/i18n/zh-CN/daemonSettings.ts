@@ -5,7 +5,6 @@ export const daemonSettings: Messages['daemonSettings'] = {
   text: '与“berth config”显示和设置的相同。',
   reading: '正在读取设置…',
   failed: '无法读取虚拟机的设置',
-  noDaemon: '这些设置由 Berth 守护进程保管，而它没有应答。启动虚拟机时会一并启动它。',
   nextStart: '下次启动虚拟机时生效',
   waiting: (names) => `等待虚拟机下次启动：${names}`,
   waitingText: '运行中的虚拟机继续使用启动时的设置。',
@@ -49,6 +48,7 @@ export const daemonSettings: Messages['daemonSettings'] = {
     boot_deadline: '启动的最长时间',
     engine_deadline: '等待引擎的最长时间',
     agent_log: '控制台日志的详细程度',
+    updates: '查找新版本',
     locale: '命令行的语言',
   },
   hint: {
@@ -75,6 +75,7 @@ export const daemonSettings: Messages['daemonSettings'] = {
       '从启动 QEMU 到虚拟机首次应答，例如 20s；auto：有处理器加速 20s，没有则 120s。超时则换下一种加速方式。',
     engine_deadline: '从虚拟机首次应答到引擎首次应答，例如 60s。',
     agent_log: '写作 [部分=]级别，例如 info 和 containers=debug。留空：info。',
+    updates: '每天一次；只告知，从不自行下载或安装。',
     locale: '终端中“berth”的语言；这些页面的语言在上面设置。',
   },
   choice: {

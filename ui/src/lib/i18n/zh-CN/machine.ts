@@ -10,6 +10,7 @@ export const machine: Messages['machine'] = {
     stopping: '正在停止',
     resetting: '正在重置',
     failed: '失败',
+    unknown: '未知',
   },
   state: {
     stopped: '虚拟机已停止',
@@ -18,6 +19,7 @@ export const machine: Messages['machine'] = {
     stopping: '虚拟机正在停止…',
     resetting: '虚拟机正在重置…',
     failed: '虚拟机出现故障',
+    unknown: '虚拟机的状态未知',
   },
   looking: '正在询问虚拟机…',
   action: {
@@ -26,6 +28,9 @@ export const machine: Messages['machine'] = {
     restart: '重新启动',
     retry: '重试',
     anew: '结束并重新启动',
+    again: '再次查找',
+    look: '启动守护进程',
+    resetAgain: '再次重置',
     end: '结束残留的虚拟机',
     terminal: '打开终端',
     page: '打开虚拟机页面',
@@ -64,6 +69,7 @@ export const machine: Messages['machine'] = {
   tabs: '页面的各部分',
   unreachable: (why) => `无法连接 Berth 守护进程：${why}`,
   noDaemon: 'Berth 守护进程没有运行。启动虚拟机时会一并启动它。',
+  unknownText: 'Berth 守护进程没有运行。已在运行的虚拟机及其中的容器会继续运行；启动守护进程后会接管它。',
   stoppedText: '里面没有运行任何东西。镜像、容器和卷都保留在它的磁盘上。',
 
   steps: {
@@ -99,16 +105,24 @@ export const machine: Messages['machine'] = {
     title: (step) => `虚拟机没有启动：${step}`,
     running: '虚拟机自行停止了',
     unusable: '虚拟机无法使用',
+    reset: '重置没有完成',
     alive: '它仍然存在，里面可能有您的工作：停止会结束它。',
     console: '虚拟机控制台最后的输出',
     next: '接下来怎么办',
     advice: {
-      check: '请安装 QEMU，或在设置中指明它的位置。如果已经安装，检查本机可以查明缺少什么。',
+      check:
+        '上面的文字说明了缺少什么或哪里有误：请安装 QEMU，或在设置中指明它的位置；无法读取的设置请在其文件中更正。检查本机可以查明还缺少什么。',
       image: 'Berth 自己的文件缺失或损坏：重新安装 Berth 即可。其中没有您的任何内容。',
       disk: '请在本机磁盘上腾出空间。如果设置中的大小小于数据盘现有的大小，请重新调大：数据盘只能扩大，不能缩小。',
       boot: '换一种加速方式往往有用：请在设置中选择。QEMU 的输出在它的日志里。',
-      link: '虚拟机在运行，但没有应答。设置中的连接方式“serial”在任何电脑上都可用。',
+      link: '虚拟机在运行，但没有应答。结束后重新启动往往有用；控制台有更多说明。',
+      ended:
+        '虚拟机没有及时应答，或其系统出错，因此已被结束。控制台记录了最后的输出。如果没有任何输出，设置中的连接方式“串口”在任何电脑上都可用。',
+      unanswered: '它可能只是繁忙：请再次查找。如果一直没有应答，请结束并重新启动。',
       engine: '虚拟机在运行，但引擎没有应答。控制台会说明原因；停止后再启动往往有用。',
+      unusable: '请结束并重新启动。如果没有用，控制台和守护进程的日志会说明原因。',
+      reset:
+        '要删除的内容可能已有一部分被删除。请再次重置；如果再次失败，守护进程的日志会说明原因，而“一切”无需引擎也能进行。',
       none: '请再次启动。如果又停止了，控制台会说明原因。',
     },
   },

@@ -38,6 +38,7 @@ export const shell: Messages['shell'] = {
     stopping: '虚拟机正在停止',
     resetting: '虚拟机正在重置',
     failed: '虚拟机出现故障',
+    unknown: '虚拟机的状态未知',
   },
   awayText: {
     stopped: '镜像、容器和卷都保留在它的磁盘上，启动后会显示在这里。',
@@ -46,6 +47,7 @@ export const shell: Messages['shell'] = {
     stopping: '容器正在正常停止（各有时间收尾）。',
     resetting: '正在删除所选的内容。',
     failed: '虚拟机页面说明了停在哪里以及如何解决。',
+    unknown: 'Berth 守护进程没有运行。已在运行的虚拟机会继续运行；启动守护进程后会接管它。',
   },
   lostMachine: {
     stopped: '虚拟机已停止。下面显示的是之前的内容。',
@@ -54,6 +56,7 @@ export const shell: Messages['shell'] = {
     stopping: '虚拟机正在停止。下面显示的是之前的内容。',
     resetting: '虚拟机正在重置。下面显示的是之前的内容。',
     failed: '虚拟机出现故障。下面显示的是之前的内容。',
+    unknown: 'Berth 守护进程没有运行；已在运行的虚拟机会继续运行。下面显示的是之前的内容。',
   },
   goesOn: '引擎恢复后，页面会自动重新连接。',
   retryNow: '立即重试',

@@ -69,7 +69,12 @@ export const troubleshooting: Messages['troubleshooting'] = {
   resetNow: '重置虚拟机',
   done: '虚拟机已恢复如新。',
   doneKeep: '虚拟机已恢复如新；命名卷已保留。',
-  calledOff: '重置在完成之前被取消',
-  calledOffText: '要删除的内容可能已有一部分被删除。再次重置即可完成。',
+  ends: {
+    under_way: '虚拟机正在重置',
+    done: '要删除的内容已删除，但虚拟机没有再次启动',
+    not_begun: '重置已取消，没有删除任何内容',
+    incomplete: '重置在途中被取消，要删除的内容可能已有一部分被删除',
+  },
+  incompleteText: '再次重置即可完成。',
   failed: '无法重置虚拟机',
 };

@@ -24,6 +24,8 @@ export function status(phase: Phase, options: Options = {}): MachineStatus {
     steps: active !== undefined || runs ? steps : [],
     notes: [],
     failure: null,
+    reset: null,
+    has_disk: phase !== 'stopped',
     trouble: null,
     accelerator: runs ? 'kvm' : null,
     link: runs ? 'vsock' : null,

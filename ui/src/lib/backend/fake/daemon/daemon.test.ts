@@ -121,6 +121,59 @@ test('a reset takes all, or all but named volumes', async () => {
   expect(await volumes()).toEqual([]);
 });
 
+test('a reset says how it came out', async () => {
+  const { clock, daemon } = host('busy');
+  const reset = async (keepVolumes: boolean) => (await outcome(clock, api.reset(daemon, { keepVolumes }))).at(-1)!;
+  const script = daemon.machine.script;
+  daemon.machine.script = { ...script, stuck: { cleaning: 'the engine refused: it will not go' } };
+  const stuck = await reset(true);
+  expect(stuck).toMatchObject({
+    phase: 'failed',
+    failure: { during: 'reset', step: null, alive: true },
+    reset: { keep_volumes: true, outcome: 'incomplete' },
+  });
+  daemon.machine.script = { ...script, stuck: { erasing: 'cannot remove it' } };
+  expect(await reset(false)).toMatchObject({
+    failure: { during: 'reset', alive: false, console: [] },
+    reset: { keep_volumes: false, outcome: 'incomplete' },
+    has_disk: true,
+  });
+  daemon.machine.script = { ...script, fate: { step: 'check', cause: 'no QEMU' } };
+  expect(await reset(true)).toMatchObject({
+    failure: { during: 'reset', step: 'check' },
+    reset: { outcome: 'not_begun' },
+  });
+  daemon.machine.script = script;
+  expect(await reset(true)).toMatchObject({ phase: 'running', reset: { keep_volumes: true, outcome: 'done' } });
+  expect((await outcome(clock, api.change(daemon, 'restart'))).at(-1)).toMatchObject({ phase: 'running', reset: null });
+  expect(await reset(false)).toMatchObject({ phase: 'stopped', reset: { outcome: 'done' }, has_disk: false });
+});
+
+test('what waits for the next start is told beside what is in force', async () => {
+  const { clock, daemon } = host('busy');
+  const inForce = async (name: string) => (await api.settings(daemon)).find((entry) => entry.name === name)!.in_force;
+  expect((await api.set(daemon, 'cpus', '2')).in_force).toBe('4');
+  await api.set(daemon, 'http_proxy', 'http://u:one@p:1');
+  await outcome(clock, api.change(daemon, 'restart'));
+  expect([await inForce('cpus'), await inForce('http_proxy')]).toEqual([null, null]);
+  expect((await api.set(daemon, 'http_proxy', 'http://u:two@p:1')).in_force).toBe('http://xxxxx:xxxxx@p:1');
+  await outcome(clock, api.change(daemon, 'down'));
+  expect(await inForce('http_proxy')).toBeNull();
+});
+
+test('a look starts a daemon only where it says so, and there is a machine', async () => {
+  const { daemon } = host('busy');
+  daemon.end();
+  await expect(api.settings(daemon)).rejects.toBeInstanceOf(Unreachable);
+  await expect(all(api.watch(daemon))).rejects.toBeInstanceOf(Unreachable);
+  const watched = api.watch(daemon, { start: true });
+  expect((await watched.next()).value).toMatchObject({ phase: 'running' });
+  const { daemon: none } = host('first');
+  none.end();
+  await expect(all(api.watch(none, { start: true }))).rejects.toBeInstanceOf(Unreachable);
+  expect((await api.settings(none, { start: true })).length).toBeGreaterThan(0);
+});
+
 test('a machine that is slow says what keeps it, and can be given up', async () => {
   const { clock, daemon } = host('starting');
   const told = all(api.watch(daemon));
@@ -163,4 +216,16 @@ test('a disk grows, and does not shrink', async () => {
   });
   await api.set(daemon, 'disk_gib', '80');
   expect((await outcome(clock, api.change(daemon, 'up'))).at(-1)!.phase).toBe('running');
+});
+
+test('newer versions are told once they are looked for, and a failure keeps what is known', async () => {
+  const { daemon } = host('busy');
+  const newer = { version: '0.2.0', date: '2026-11-27', notes: 'https://berth.example/notes', file: null };
+  daemon.updates.published = { newer };
+  expect((await api.updates(daemon)).state).toBe('not_looked');
+  expect(await api.lookForUpdates(daemon)).toMatchObject({ state: 'available', newer });
+  daemon.updates.published = { why: 'https://berth.example/newest.json answered 500' };
+  expect(await api.lookForUpdates(daemon)).toMatchObject({ state: 'failed', newer });
+  await api.set(daemon, 'updates', 'off');
+  expect((await api.status(daemon)).updates).toMatchObject({ state: 'off', newer });
 });

@@ -14,11 +14,10 @@ import { FACTS, type Facts, paths, VERSION } from './paths';
 import { isTls } from './settings/forms';
 import { Settings } from './settings/settings';
 import type { Ask } from './state';
+import { Updates } from './updates';
 import { away } from './words';
 
 const LINES = 'application/x-ndjson';
-/** As behind the window: what is asked of the machine starts a daemon, and so does a look at its settings. */
-const starts = ({ method, path }: Request) => method !== 'GET' || path === '/settings';
 
 /**
  * A daemon that is simulated in the page: its control socket's requests, statuses and words, and one machine that the simulated engine is in.
@@ -29,6 +28,7 @@ export class FakeDaemon implements Backend {
   readonly logs = new Logs();
   readonly settings: Settings;
   readonly machine: Machine;
+  readonly updates: Updates;
   readonly #engine: FakeEngine;
   readonly #began: number;
   #pid = 3900;
@@ -38,6 +38,7 @@ export class FakeDaemon implements Backend {
   constructor(engine: FakeEngine, facts: Facts = FACTS) {
     this.#engine = engine;
     this.settings = new Settings(facts);
+    this.updates = new Updates(this.settings, () => engine.world.clock.now());
     const { clock } = engine.world;
     const contents = contentsOf(engine, () => away(this.machine.status));
     this.machine = new Machine(clock, this.settings, this.logs, contents);
@@ -75,12 +76,18 @@ export class FakeDaemon implements Backend {
     signal?.throwIfAborted();
     await Promise.resolve();
     signal?.throwIfAborted();
-    if (!this.#lives && !starts(request)) throw new Unreachable('connect: no such file or directory');
+    if (!this.#lives && !this.#starts(request)) throw new Unreachable('connect: no such file or directory');
     this.begin();
     const fault = this.faults.of(request);
     const answer = (fault && this.faults.instead(fault)) ?? (await this.#answer(request));
     signal?.throwIfAborted();
     return fault ? this.faults.cut(fault, answer) : answer;
+  }
+
+  /** As behind the window (`app/src/requests/exchange.rs`): what is asked of the machine starts a daemon, a look only where it says so. */
+  #starts({ method, path }: Request): boolean {
+    if (method !== 'GET') return true;
+    return path === '/settings?start=true' || (path === '/watch?start=true' && this.machine.is);
   }
 
   /** Nothing that pages want of it is a connection: a shell in the guest needs frames of its own. */
@@ -109,9 +116,13 @@ export class FakeDaemon implements Backend {
           return this.#change({ is: 'reset', keepVolumes }, request.signal);
         }
         case 'GET /settings':
-          return json(this.settings.list());
+          return json(this.settings.list(this.machine.inForce));
         case 'PUT /settings':
           return this.#set(await body<{ name: string; value?: string | null }>(request, 'name'));
+        case 'GET /updates':
+          return json(this.updates.report());
+        case 'POST /updates':
+          return json(this.updates.look());
         case 'GET /logs':
           return this.#sendLog(new URLSearchParams(query), request.signal);
         case 'POST /shell':
@@ -146,6 +157,7 @@ export class FakeDaemon implements Backend {
       machine,
       guest: linked ? guestStatus(world, machine, this.settings) : null,
       forwards: machine.guest_version === null ? [] : forwards(world),
+      updates: this.updates.report(),
     };
   }
 
@@ -189,7 +201,7 @@ export class FakeDaemon implements Backend {
     this.#log(`INFO host::settings: ${name} is changed`);
     // What it listens at then takes nobody in: the value is kept all the same.
     if (name === 'listen' && now !== before && this.#listening().some(isTls)) throw new Failure(500, NO_CERTIFICATES);
-    return json(this.settings.entry(name));
+    return json(this.settings.entry(name, this.machine.inForce));
   }
 
   #sendLog(query: URLSearchParams, signal?: AbortSignal): Answer {

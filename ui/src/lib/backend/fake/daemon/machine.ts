@@ -8,6 +8,7 @@ import { QEMU, VERSION } from './paths';
 import { Report } from './report';
 import { type Fate, type Script, QUICK, STEPS } from './script';
 import type { Settings } from './settings/settings';
+import { resetAfter, resetUnderWay } from './resets';
 import { type Act, type Ask, after, begin, next, type State } from './state';
 
 const CONSOLE_LINES = 20;
@@ -39,6 +40,7 @@ export class Machine {
   /** The disk was formatted, and holds the images that ship with the machine. */
   #furnished = false;
   #accelerators: Accelerator[] = [];
+  #inForce: ReadonlyMap<string, string> | undefined;
   #timers: (() => void)[] = [];
   #pid = 4100;
 
@@ -55,12 +57,22 @@ export class Machine {
     return this.report.status;
   }
 
+  /** The settings that it was started with; undefined while there is none. */
+  get inForce(): ReadonlyMap<string, string> | undefined {
+    return this.#inForce;
+  }
+
+  /** Whether there is one, be it stopped. */
+  get is(): boolean {
+    return this.#disk !== undefined || this.#state.is !== 'stopped';
+  }
+
   /** Makes a request: the status that it led to, or a refusal where it cannot be. */
   ask(ask: Ask): MachineStatus {
     const found = next(this.#state, ask);
     if ('refused' in found) throw conflict(found.refused);
     if (ask.is === 'down' && this.#state.is === 'stopped') this.report.patch({ notes: [] });
-    this.#go(found.state, found.act);
+    this.#go(found.state, found.act, { ask: ask.is });
     return this.status;
   }
 
@@ -68,6 +80,8 @@ export class Machine {
   ran(): void {
     this.#disk = Number(this.settings.get('disk_gib'));
     this.#furnished = true;
+    this.#show();
+    this.report.tell();
   }
 
   /** One that runs since `ago` milliseconds. */
@@ -82,6 +96,7 @@ export class Machine {
       guest_version: VERSION,
       start_milliseconds: STEPS.reduce((sum, step) => sum + took[step], 0),
     });
+    this.#inForce = this.settings.ofAStart();
     this.#go({ is: 'running' });
   }
 
@@ -118,8 +133,10 @@ export class Machine {
     };
   }
 
-  #go(state: State, act?: Act): void {
+  #go(state: State, act?: Act, { ask, removed = false }: { ask?: Ask['is']; removed?: boolean } = {}): void {
     if (state.is === 'stopping' && this.#state.is !== 'stopping') this.report.patch({ notes: [] });
+    const reset = resetAfter({ from: this.#state, to: state, ask, removed }, this.report.next.reset);
+    this.report.patch({ reset });
     this.#state = state;
     this.#show();
     if (act !== undefined) this.#act(act);
@@ -142,15 +159,19 @@ export class Machine {
         if (this.#state.is === 'erasing') this.#act('erase');
         return;
       case 'clean':
-        return this.#later(this.script.cleaning, () => {
-          this.contents.clean();
-          // Only a boot brings the images that ship with the machine back.
-          this.#furnished = false;
-          this.#go({ is: 'stopping', then: { is: 'start', purpose: 'use' } }, 'stop');
-        });
+        return this.#later(this.script.cleaning, () => this.#cleaned());
       case 'erase':
         return this.#later(this.script.erasing, () => this.#erased());
     }
+  }
+
+  #cleaned(): void {
+    const stuck = this.script.stuck?.cleaning;
+    if (stuck !== undefined) return this.#fail({ cause: stuck, alive: true }, null);
+    this.contents.clean();
+    // Only a boot brings the images that ship with the machine back.
+    this.#furnished = false;
+    this.#go({ is: 'stopping', then: { is: 'start', purpose: 'use' } }, 'stop', { removed: true });
   }
 
   #stopped(): void {
@@ -162,16 +183,19 @@ export class Machine {
   }
 
   #erased(): void {
+    const stuck = this.script.stuck?.erasing;
+    if (stuck !== undefined) return this.#fail({ cause: stuck }, null);
     this.contents.erase();
     this.#disk = undefined;
     this.#furnished = false;
     if (this.#state.is === 'erasing' && this.#state.thenStart) {
       const { state, act } = begin('use');
-      this.#go(state, act);
-    } else this.#go({ is: 'stopped' });
+      this.#go(state, act, { removed: true });
+    } else this.#go({ is: 'stopped' }, undefined, { removed: true });
   }
 
   #start(): void {
+    this.#inForce = undefined;
     this.#accelerators = this.#offered();
     this.report.patch({ notes: [] });
     this.report.reset();
@@ -211,7 +235,10 @@ export class Machine {
     const shrinks = step === 'disk' ? this.#prepareDisk() : undefined;
     if (shrinks !== undefined) return this.#fail({ cause: shrinks }, step);
     this.report.end('done');
-    if (step === 'check') this.report.patch({ hypervisor: QEMU });
+    if (step === 'check') {
+      this.report.patch({ hypervisor: QEMU });
+      this.#inForce = this.settings.ofAStart();
+    }
     if (step === 'boot') this.report.patch(this.#booted(this.#accelerators[0]!, this.clock.now()));
     if (step === 'link') this.report.patch({ guest_version: VERSION });
     const following = STEPS[STEPS.indexOf(step) + 1];
@@ -251,9 +278,12 @@ export class Machine {
   #fail({ cause, alive = false }: Pick<Fate, 'cause' | 'alive'>, step: Step | null): void {
     this.#forgetTimers();
     if (!alive) this.contents.end();
-    const speaks = step === null || STEPS.indexOf(step) >= STEPS.indexOf('boot');
+    const reset = resetUnderWay(this.#state);
+    // Of a disk that cannot be removed its console knows nothing.
+    const speaks = step === null ? reset?.keepVolumes !== false : STEPS.indexOf(step) >= STEPS.indexOf('boot');
     const console = speaks ? this.logs.last('console', CONSOLE_LINES) : [];
-    this.#go({ is: 'failed', failure: { step, cause, console, alive } });
+    const during = reset ? 'reset' : step === null ? 'run' : 'start';
+    this.#go({ is: 'failed', failure: { during, step, cause, console, alive, unanswered: false } });
   }
 
   #booted(accelerator: Accelerator, at: number): Partial<MachineStatus> {
@@ -289,7 +319,9 @@ export class Machine {
     const state = this.#state;
     const phase = state.is === 'cleaning' || state.is === 'erasing' ? 'resetting' : state.is;
     const there = state.is === 'failed' ? state.failure.alive : state.is !== 'stopped' && state.is !== 'erasing';
-    this.report.patch({ phase, failure: state.is === 'failed' ? state.failure : null });
+    const has_disk = this.#disk !== undefined;
+    this.report.patch({ phase, has_disk, failure: state.is === 'failed' ? state.failure : null });
+    if (!there) this.#inForce = undefined;
     if (!there) this.report.patch({ trouble: null, hypervisor_pid: null, started_at: null, guest_version: null });
   }
 

@@ -12,6 +12,11 @@ export class Report {
 
   constructor(readonly clock: Clock) {}
 
+  /** As it is told next. */
+  get next(): MachineStatus {
+    return this.#next;
+  }
+
   /** As it was last told. */
   get status(): MachineStatus {
     return this.#told;
@@ -91,6 +96,8 @@ const STOPPED: MachineStatus = {
   steps: [],
   notes: [],
   failure: null,
+  reset: null,
+  has_disk: false,
   trouble: null,
   accelerator: null,
   link: null,

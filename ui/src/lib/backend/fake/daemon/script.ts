@@ -26,6 +26,8 @@ export interface Script {
   /** Why hardware help is given up for emulation, if it is. */
   fallback?: string;
   fate?: Fate;
+  /** Why what is to be removed cannot be: by the engine, or the disk as a whole. */
+  stuck?: { cleaning?: string; erasing?: string };
 }
 
 /** A computer with hardware help: a machine in about two seconds. */

@@ -7,7 +7,9 @@ export function away(status: MachineStatus): string {
     case 'failed':
       return failure === null
         ? 'the machine is stopped: run `berth up`'
-        : `${told(failure)}: \`berth machine logs\` shows more, \`berth up\` tries again`;
+        : failure.alive && !failure.unanswered
+          ? `${told(failure)}: \`berth machine logs\` shows more, \`berth machine restart\` starts it anew`
+          : `${told(failure)}: \`berth machine logs\` shows more, \`berth up\` tries again`;
     case 'starting':
       return 'the machine is starting: try again in a moment';
     case 'running':
@@ -22,12 +24,14 @@ export function away(status: MachineStatus): string {
 }
 
 /** A failure in one line. */
-export function told({ step, cause, alive }: Failure): string {
+export function told({ during, step, cause, alive }: Failure): string {
   const what =
-    step !== null
-      ? `the machine did not start (${step}): ${cause}`
-      : alive
-        ? `the machine cannot be used: ${cause}`
-        : `the machine stopped: ${cause}`;
+    during === 'reset'
+      ? `the reset is not complete${step === null ? '' : ` (${step})`}: ${cause}`
+      : step !== null
+        ? `the machine did not start (${step}): ${cause}`
+        : alive
+          ? `the machine cannot be used: ${cause}`
+          : `the machine stopped: ${cause}`;
   return alive ? `${what}; it is still there, \`berth down\` ends it` : what;
 }

@@ -233,6 +233,15 @@ export const KEYS: readonly Key[] = [
     parse: (text) => items(text).map(listenAddress).join(','),
   },
   {
+    name: 'updates',
+    description:
+      'Look once a day whether there is a newer Berth, and tell; it is never fetched nor installed by itself. `berth version --check` looks when it is asked.',
+    takes: 'at_once',
+    mayBeEmpty: false,
+    byDefault: 'true',
+    parse: flag,
+  },
+  {
     name: 'locale',
     description: "Language of messages: auto (the system's), en or zh-CN.",
     takes: 'at_once',

@@ -31,16 +31,24 @@ export class Settings {
     }
   }
 
-  entry(name: string): SettingEntry {
-    return this.#entry(known(name));
+  /** What a start reads, by name. */
+  ofAStart(): ReadonlyMap<string, string> {
+    const read = KEYS.filter(({ takes }) => takes === 'at_next_start');
+    return new Map(read.map(({ name }) => [name, this.get(name)]));
+  }
+
+  /** Beside what the machine was started with, where there is one. */
+  entry(name: string, inForce?: ReadonlyMap<string, string>): SettingEntry {
+    return this.#entry(known(name), inForce);
   }
 
   /** All, in the order in which they are documented. */
-  list(): SettingEntry[] {
-    return KEYS.map((key) => this.#entry(key));
+  list(inForce?: ReadonlyMap<string, string>): SettingEntry[] {
+    return KEYS.map((key) => this.#entry(key, inForce));
   }
 
-  #entry(key: Key): SettingEntry {
+  #entry(key: Key, inForce: ReadonlyMap<string, string> | undefined): SettingEntry {
+    const then = inForce?.get(key.name);
     return {
       name: key.name,
       value: shown(key, this.get(key.name)),
@@ -48,6 +56,7 @@ export class Settings {
       is_set: this.#set.has(key.name),
       description: key.description,
       takes_effect: key.takes,
+      in_force: then === undefined || then === this.get(key.name) ? null : shown(key, then),
     };
   }
 }
