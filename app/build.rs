@@ -27,6 +27,7 @@ fn main() {
         "preferences",
         "set_preferences",
         "open_terminal",
+        "quit",
     ]);
     if let Err(error) = tauri_build::try_build(tauri_build::Attributes::new().app_manifest(commands)) {
         println!("cargo::error={error:#}");

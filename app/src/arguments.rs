@@ -1,9 +1,9 @@
 //! What the program was started with.
 
-/// Given at login: the tray, and no window until somebody wants it.
+/// Given at login: the tray, and no window until somebody wants it. It stays whatever the preferences say of a window that is closed.
 pub(crate) const HIDDEN: &str = "--hidden";
 
-/// Given by the desktop's menu: the quickstart terminal, and no window.
+/// Given by the desktop's menu: the quickstart terminal, and no window. Of a program that did not run the tray stays, as at login.
 const TERMINAL: &str = "--terminal";
 
 pub(crate) struct Arguments {
@@ -15,7 +15,10 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn of_this_process() -> Arguments {
-        Arguments::of(&std::env::args().skip(1).collect::<Vec<_>>())
+        // One that is no Unicode is none of ours.
+        Arguments::of(
+            &std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect::<Vec<_>>(),
+        )
     }
 
     pub(crate) fn of(given: &[String]) -> Arguments {

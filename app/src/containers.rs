@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tauri::{AppHandle, Manager};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Notify, broadcast, watch};
 
 use crate::daemon::Daemon;
 use crate::error::{Error, Result};
@@ -23,6 +23,9 @@ const EVENTS: &str = concat!(
 
 /// How long after a connection that broke the next one is made.
 const AGAIN: Duration = Duration::from_secs(2);
+
+/// The shortest time between two looks at the list: as many containers as one likes may start at once.
+const SETTLE: Duration = Duration::from_millis(300);
 
 /// Notices that lag behind by more than this many events miss some.
 const BACKLOG: usize = 256;
@@ -49,6 +52,16 @@ pub(crate) struct Event {
     pub(crate) action: String,
     #[serde(rename = "Actor")]
     pub(crate) actor: Actor,
+    /// Nanoseconds since the epoch.
+    #[serde(rename = "timeNano")]
+    pub(crate) time: i64,
+}
+
+impl Event {
+    /// Whether it makes the list of running containers another one.
+    fn changes_the_list(&self) -> bool {
+        matches!(self.action.as_str(), "start" | "die" | "rename")
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -82,13 +95,15 @@ pub(crate) fn follow(app: &AppHandle) {
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
         let mut machine = app.state::<Watched>().subscribe();
+        let mut last = None;
         while machine.wait_for(|status| status.phase == Phase::Running).await.is_ok() {
             let containers = app.state::<Containers>();
             tokio::select! {
-                end = follow_engine(&app) => if let Err(error) = end {
+                end = follow_engine(&app, &mut last) => if let Err(error) = end {
                     tracing::debug!(%error, "the engine is not followed");
                 },
-                _ = machine.wait_for(|status| status.phase != Phase::Running) => {}
+                // What ends with the machine has not failed.
+                _ = machine.wait_for(|status| status.phase != Phase::Running) => last = None,
             }
             containers.running.send_if_modified(|running| !std::mem::take(running).is_empty());
             tokio::time::sleep(AGAIN).await;
@@ -96,22 +111,55 @@ pub(crate) fn follow(app: &AppHandle) {
     });
 }
 
-/// Until the engine ends the connection.
-async fn follow_engine(app: &AppHandle) -> Result<()> {
+/// Until the engine ends the connection. `last` is when the last event happened that was seen.
+async fn follow_engine(app: &AppHandle, last: &mut Option<i64>) -> Result<()> {
     let daemon = app.state::<Daemon>().inner().clone();
     let containers = app.state::<Containers>();
     // First the events: nothing happens unseen between the two.
-    let mut events = Lines { body: get(&daemon, EVENTS).await?, rest: Vec::new() };
+    let events = Lines { body: get(&daemon, &since(*last)).await?, rest: Vec::new() };
+    let changed = Notify::new();
+    changed.notify_one();
+    tokio::select! {
+        end = read(events, last, &containers, &changed) => end,
+        end = show(&daemon, &containers, &changed) => end,
+    }
+}
+
+async fn read(mut events: Lines, last: &mut Option<i64>, containers: &Containers, changed: &Notify) -> Result<()> {
+    while let Some(event) = events.next::<Event>().await? {
+        // The engine tells those of that very moment again.
+        if last.is_some_and(|last| event.time <= last) {
+            continue;
+        }
+        *last = Some(event.time);
+        if event.changes_the_list() {
+            changed.notify_one();
+        }
+        // Nobody may be there to be told.
+        let _ = containers.events.send(event);
+    }
+    Ok(())
+}
+
+/// Looks at the list when it changed: once for all changes that came while it was looked at.
+async fn show(daemon: &Daemon, containers: &Containers, changed: &Notify) -> Result<()> {
     loop {
-        let running: Vec<Running> = list(&daemon).await?;
+        changed.notified().await;
+        let running: Vec<Running> = list(daemon).await?;
         containers.running.send_if_modified(|last| {
             let changed = *last != running;
             *last = running;
             changed
         });
-        let Some(event) = events.next().await? else { return Ok(()) };
-        // Nobody may be there to be told.
-        let _ = containers.events.send(event);
+        tokio::time::sleep(SETTLE).await;
+    }
+}
+
+/// The events from then on; what happened between two connections is told by the second one.
+fn since(last: Option<i64>) -> String {
+    match last {
+        Some(time) => format!("{EVENTS}&since={}.{:09}", time / 1_000_000_000, time % 1_000_000_000),
+        None => EVENTS.to_owned(),
     }
 }
 
@@ -143,4 +191,15 @@ impl Lines {
 
 fn broken(error: impl std::fmt::Display) -> Error {
     Error::Unreachable(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_connection_begins_where_the_last_one_ended() {
+        assert_eq!(since(None), EVENTS);
+        assert_eq!(since(Some(1_700_000_000_000_000_042)), format!("{EVENTS}&since=1700000000.000000042"));
+    }
 }

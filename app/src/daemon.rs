@@ -12,14 +12,13 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone)]
 pub(crate) struct Daemon {
     paths: Paths,
-    program: PathBuf,
+    /// The `berth` command, if there is one.
+    program: Option<PathBuf>,
 }
 
 impl Daemon {
-    /// # Errors
-    /// When this user has no folders.
-    pub(crate) fn of_this_user() -> Result<Daemon> {
-        Ok(Daemon { paths: Paths::discover()?, program: command() })
+    pub(crate) fn new(paths: Paths, program: Option<PathBuf>) -> Daemon {
+        Daemon { paths, program }
     }
 
     /// A client of the daemon, which is started unless it runs.
@@ -27,7 +26,14 @@ impl Daemon {
     /// # Errors
     /// When it cannot be started: why.
     pub(crate) async fn client(&self) -> Result<Client> {
-        Ok(Client::connect_or_start_as(self.paths.clone(), self.program.clone()).await?)
+        match self.program() {
+            Ok(program) => Ok(Client::connect_or_start_as(self.paths.clone(), program.to_path_buf()).await?),
+            // One that runs needs no starting.
+            Err(missing) => match self.running().await {
+                Err(Error::Host(host::Error::NoDaemon)) => Err(missing),
+                other => other,
+            },
+        }
     }
 
     /// A client of the daemon that runs.
@@ -68,8 +74,11 @@ impl Daemon {
     }
 
     /// The `berth` command.
-    pub(crate) fn program(&self) -> &Path {
-        &self.program
+    ///
+    /// # Errors
+    /// [`Error::NoCommand`] when it is not there.
+    pub(crate) fn program(&self) -> Result<&Path> {
+        self.program.as_deref().ok_or_else(|| Error::NoCommand { beside: beside() })
     }
 }
 
@@ -78,8 +87,13 @@ async fn connect(socket: &Path) -> Result<LocalStream> {
 }
 
 /// The `berth` that came with this program, which lies beside it; else the one on PATH.
-fn command() -> PathBuf {
+pub(crate) fn command() -> Option<PathBuf> {
     let name = format!("berth{}", std::env::consts::EXE_SUFFIX);
-    let beside = std::env::current_exe().ok().map(|this| this.with_file_name(&name)).filter(|path| path.is_file());
-    beside.or_else(|| sys::in_path("berth")).unwrap_or_else(|| name.into())
+    let beside = beside().map(|folder| folder.join(name)).filter(|path| path.is_file());
+    beside.or_else(|| sys::in_path("berth"))
+}
+
+/// The folder of this program.
+fn beside() -> Option<PathBuf> {
+    Some(std::env::current_exe().ok()?.parent()?.to_path_buf())
 }

@@ -1,5 +1,7 @@
 //! What the pages are told when something fails.
 
+use std::path::{Path, PathBuf};
+
 use serde::Serialize;
 
 /// The kinds that pages tell apart, and the words for people.
@@ -10,18 +12,28 @@ pub(crate) enum Error {
     Unreachable(String),
     #[error("stream {0} is closed")]
     Closed(u32),
+    #[error("the page that asked is gone")]
+    Gone,
     #[error(transparent)]
     Host(#[from] host::Error),
     #[error("a request from the page is not understood: {0}")]
     Malformed(String),
     #[error("`{0}` is no address that is opened from here")]
     Address(String),
+    #[error("the `berth` command was found neither {} nor on PATH: install Berth again", place(.beside.as_deref()))]
+    NoCommand { beside: Option<PathBuf> },
     #[error("{}; `berth terminal` in any shell does the same", no_terminal(preferred))]
     NoTerminal { preferred: String },
     #[error("cannot change what is started at login: {0}")]
     Autostart(String),
     #[error("cannot start {program}: {source}")]
     Program { program: String, source: std::io::Error },
+    #[error("{program} ended at once ({status})")]
+    Ended { program: String, status: std::process::ExitStatus },
+    #[error("the terminal program stays what it was")]
+    Declined,
+    #[error("{path} was answered with {status}")]
+    Answer { path: String, status: u16 },
 }
 
 /// On the wire: `{kind, message}`.
@@ -35,10 +47,14 @@ impl Serialize for Error {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let kind = match self {
             Error::Unreachable(_) => "unreachable",
-            Error::Closed(_) => "closed",
+            Error::Closed(_) | Error::Gone => "closed",
             Error::Host(_) => "host",
-            Error::Malformed(_) | Error::Address(_) => "refused",
-            Error::NoTerminal { .. } | Error::Autostart(_) | Error::Program { .. } => "program",
+            Error::Malformed(_) | Error::Address(_) | Error::Declined | Error::Answer { .. } => "refused",
+            Error::NoCommand { .. }
+            | Error::NoTerminal { .. }
+            | Error::Autostart(_)
+            | Error::Program { .. }
+            | Error::Ended { .. } => "program",
         };
         let message = match self {
             Error::Host(error) => error.chain(),
@@ -46,6 +62,10 @@ impl Serialize for Error {
         };
         Told { kind, message }.serialize(serializer)
     }
+}
+
+fn place(beside: Option<&Path>) -> String {
+    beside.map_or_else(|| "beside this program".to_owned(), |folder| format!("in {}", folder.display()))
 }
 
 fn no_terminal(preferred: &str) -> String {

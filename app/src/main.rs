@@ -12,10 +12,13 @@ mod arguments;
 mod containers;
 mod daemon;
 mod diagnose;
+mod dialog;
 mod error;
+mod log;
 mod machine;
 mod notices;
 mod open;
+mod panel;
 mod places;
 mod preferences;
 mod quit;
@@ -24,19 +27,27 @@ mod tray;
 mod window;
 mod words;
 
+use host::paths::Paths;
 use tauri::{AppHandle, Manager, RunEvent};
 
 use crate::arguments::Arguments;
 use crate::daemon::Daemon;
+use crate::quit::Asking;
 use crate::requests::Streams;
 
 fn main() {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::INFO).init();
+    let not_started = words::of_this_system().not_started;
+    let paths = Paths::discover().unwrap_or_else(|error| dialog::fatal(not_started, &error.chain()));
+    log::begin(&paths);
+    let daemon = Daemon::new(paths.clone(), daemon::command());
     let built = tauri::Builder::default()
         // First: a second start only brings the first one's window to the front.
         .plugin(tauri_plugin_single_instance::init(|app, given, _| asked(app, &Arguments::of(&given))))
         .plugin(tauri_plugin_autostart::Builder::new().args([arguments::HIDDEN]).build())
         .manage(Streams::default())
+        .manage(Asking::default())
+        .manage(preferences::Kept::load(&paths))
+        .manage(daemon)
         .invoke_handler(tauri::generate_handler![
             requests::request,
             requests::upgrade,
@@ -51,31 +62,26 @@ fn main() {
             preferences::preferences,
             preferences::set_preferences,
             open::terminal::open_terminal,
+            quit::quit,
         ])
+        // What fails in here is a panic for Tauri, so nothing may.
         .setup(|app| {
-            let daemon = Daemon::of_this_user()?;
-            app.manage(preferences::Kept::load(daemon.paths()));
-            app.manage(daemon);
-            begin(app.handle(), &Arguments::of_this_process())?;
+            begin(app.handle(), &Arguments::of_this_process());
             Ok(())
         })
         .build(tauri::generate_context!());
     match built {
         Ok(app) => app.run(event),
-        Err(error) => {
-            tracing::error!(%error, "the window cannot be opened");
-            std::process::exit(1);
-        }
+        Err(error) => dialog::fatal(not_started, &error.to_string()),
     }
 }
 
-fn begin(app: &AppHandle, arguments: &Arguments) -> tauri::Result<()> {
+fn begin(app: &AppHandle, arguments: &Arguments) {
     machine::follow(app);
     containers::follow(app);
-    tray::make(app)?;
+    app.manage(tray::make_if_possible(app));
     notices::follow(app);
     asked(app, arguments);
-    Ok(())
 }
 
 /// Does what somebody wants who started the program, be it for the second time.
@@ -97,6 +103,9 @@ fn event(app: &AppHandle, event: RunEvent) {
             let links: Vec<String> = urls.iter().map(ToString::to_string).collect();
             window::show(app, places::of(&links));
         }
+        // Its picture in the Dock was clicked.
+        #[cfg(target_os = "macos")]
+        RunEvent::Reopen { has_visible_windows: false, .. } => window::show(app, None),
         _ => {}
     }
 }

@@ -8,6 +8,9 @@ use tauri::{AppHandle, Manager, State};
 use tauri_plugin_autostart::ManagerExt;
 
 use crate::error::{Error, Result};
+use crate::open::terminal;
+use crate::panel::Panel;
+use crate::{dialog, words};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -60,12 +63,27 @@ impl Kept {
     fn change(&self, change: Changed) -> Result<()> {
         let mut preferences = self.lock();
         let changed = change.of(&preferences);
-        let text = toml::to_string(&changed).map_err(|error| Error::Malformed(error.to_string()))?;
-        // The window may be the first thing that this user starts.
-        self.paths.create()?;
-        host::sys::write_private(&self.paths.window_preferences(), text.as_bytes())?;
+        self.write(&changed)?;
         *preferences = changed;
         Ok(())
+    }
+
+    /// Takes a change back.
+    ///
+    /// # Errors
+    /// As [`Kept::change`].
+    fn put_back(&self, before: Preferences) -> Result<()> {
+        let mut preferences = self.lock();
+        self.write(&before)?;
+        *preferences = before;
+        Ok(())
+    }
+
+    fn write(&self, preferences: &Preferences) -> Result<()> {
+        let text = toml::to_string(preferences).map_err(|error| Error::Malformed(error.to_string()))?;
+        // The window may be the first thing that this user starts.
+        self.paths.create()?;
+        Ok(host::sys::write_private(&self.paths.window_preferences(), text.as_bytes())?)
     }
 
     fn lock(&self) -> MutexGuard<'_, Preferences> {
@@ -104,28 +122,66 @@ pub(crate) struct Shown {
 }
 
 #[tauri::command]
-pub(crate) fn preferences(app: AppHandle, kept: State<'_, Kept>) -> Result<Shown> {
-    let start_at_login = app.autolaunch().is_enabled().map_err(autostart)?;
-    Ok(Shown { preferences: kept.now(), start_at_login })
+pub(crate) async fn preferences(app: AppHandle, kept: State<'_, Kept>) -> Result<Shown> {
+    Ok(shown(&app, &kept))
 }
 
+/// # Errors
+/// When not all of the change could be made: none of it is in force then.
 #[tauri::command]
-pub(crate) fn set_preferences(app: AppHandle, kept: State<'_, Kept>, change: Changed) -> Result<Shown> {
-    match change.start_at_login {
-        Some(true) => app.autolaunch().enable().map_err(autostart)?,
-        // Some systems take it for an error when there is no entry to remove.
-        Some(false) if app.autolaunch().is_enabled().map_err(autostart)? => {
-            app.autolaunch().disable().map_err(autostart)?;
-        }
-        _ => {}
+pub(crate) async fn set_preferences(app: AppHandle, kept: State<'_, Kept>, change: Changed) -> Result<Shown> {
+    if let Some(terminal) = change.terminal.as_deref().map(str::trim)
+        && !terminal.is_empty()
+        && terminal != kept.now().terminal
+    {
+        may_be_the_terminal(terminal).await?;
     }
+    let (before, start_at_login) = (kept.now(), change.start_at_login);
     kept.change(change)?;
-    preferences(app, kept)
+    if let Some(wanted) = start_at_login
+        && let Err(error) = start_at_login_be(&app, wanted)
+    {
+        kept.put_back(before)?;
+        return Err(error);
+    }
+    Ok(shown(&app, &kept))
 }
 
-/// Whether the program lives on without a window.
+/// Any program of this computer is started when the terminal is opened: a page alone does not say which.
+async fn may_be_the_terminal(program: &str) -> Result<()> {
+    terminal::look_for(program)?;
+    let said = words::of_this_system();
+    let agreed = terminal::is_known(program)
+        || dialog::agrees(said.program_title, &(said.program_text)(program), said.use_program, said.cancel).await;
+    if agreed { Ok(()) } else { Err(Error::Declined) }
+}
+
+fn shown(app: &AppHandle, kept: &Kept) -> Shown {
+    let enabled = app.autolaunch().is_enabled();
+    let start_at_login = enabled.unwrap_or_else(|error| {
+        tracing::warn!(%error, "what is started at login is not known");
+        false
+    });
+    Shown { preferences: kept.now(), start_at_login }
+}
+
+fn start_at_login_be(app: &AppHandle, wanted: bool) -> Result<()> {
+    let entries = app.autolaunch();
+    if !wanted {
+        // Some systems take it for an error when there is no entry to remove.
+        return if entries.is_enabled().map_err(autostart)? { entries.disable().map_err(autostart) } else { Ok(()) };
+    }
+    let program = std::env::current_exe().map_err(|error| Error::Autostart(error.to_string()))?;
+    // The entry has the path as it is, and desktops read it as several words.
+    if cfg!(target_os = "linux") && program.to_string_lossy().contains(char::is_whitespace) {
+        return Err(Error::Autostart(format!("{} has a space in its path", program.display())));
+    }
+    entries.enable().map_err(autostart)
+}
+
+/// Whether the program lives on without a window: in a tray that can be seen.
 pub(crate) fn stays(app: &AppHandle) -> bool {
-    app.state::<Kept>().now().close_to_tray
+    app.state::<Kept>().now().close_to_tray && app.state::<Panel>().shows_the_tray()
 }
 
 fn autostart(error: tauri_plugin_autostart::Error) -> Error {

@@ -1,5 +1,7 @@
 //! The end of the program. What it leaves running is the user's choice.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use host::machine::Phase;
 use rfd::{AsyncMessageDialog, MessageButtons, MessageDialogResult, MessageLevel};
 use tauri::{AppHandle, Manager};
@@ -8,11 +10,28 @@ use crate::daemon::Daemon;
 use crate::machine::{self, Change, Watched};
 use crate::{window, words};
 
+/// Whether the question is on the screen.
+#[derive(Debug, Default)]
+pub(crate) struct Asking(AtomicBool);
+
+/// Chosen in a page.
+#[tauri::command]
+pub(crate) fn quit(app: AppHandle) {
+    ask(&app);
+}
+
+/// Whether there is something to be asked before the end.
+pub(crate) fn asks(app: &AppHandle) -> bool {
+    matches!(app.state::<Watched>().now().phase, Phase::Starting | Phase::Running)
+}
+
 /// Asks whether the machine goes on, if there is one, and ends the program.
 pub(crate) fn ask(app: &AppHandle) {
-    let phase = app.state::<Watched>().now().phase;
-    if !matches!(phase, Phase::Starting | Phase::Running) {
+    if !asks(app) {
         app.exit(0);
+        return;
+    }
+    if app.state::<Asking>().0.swap(true, Ordering::Relaxed) {
         return;
     }
     let said = words::of_this_system();
@@ -28,8 +47,10 @@ pub(crate) fn ask(app: &AppHandle) {
         .show();
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
+        let answer = question.await;
+        app.state::<Asking>().0.store(false, Ordering::Relaxed);
         // Some systems name the button by its place, others by its text.
-        match question.await {
+        match answer {
             MessageDialogResult::Yes => app.exit(0),
             MessageDialogResult::No => stop(&app).await,
             MessageDialogResult::Custom(text) if text == said.leave => app.exit(0),
@@ -46,7 +67,7 @@ async fn stop(app: &AppHandle) {
         Ok(()) => app.exit(0),
         Err(error) => {
             tracing::error!(%error, "the machine did not stop");
-            window::show_from_anywhere(app, Some("#/machine".to_owned()));
+            window::show(app, Some("#/machine".to_owned()));
         }
     }
 }

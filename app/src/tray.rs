@@ -1,5 +1,7 @@
 //! The tray: what the machine is doing, and what one does most.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use tauri::menu::{Menu, MenuBuilder, MenuEvent, MenuItem, MenuItemBuilder, Submenu, SubmenuBuilder};
 use tauri::tray::TrayIconBuilder;
 use tauri::{AppHandle, Manager, Wry};
@@ -9,9 +11,10 @@ use host::machine::Phase;
 use crate::containers::{Containers, Running};
 use crate::daemon::Daemon;
 use crate::machine::{self, Change, Watched};
+use crate::panel::Panel;
 use crate::preferences::Kept;
 use crate::words::Words;
-use crate::{open, quit, window, words};
+use crate::{dialog, open, quit, window, words};
 
 /// So many running containers are named; the window has them all.
 const SHOWN: usize = 10;
@@ -27,7 +30,20 @@ struct Entries {
     stop: MenuItem<Wry>,
 }
 
-pub(crate) fn make(app: &AppHandle) -> tauri::Result<()> {
+/// Makes the tray; what its desktop shows of it. Without one the window does all, and its close is the program's end.
+pub(crate) fn make_if_possible(app: &AppHandle) -> Panel {
+    // On Linux its library is looked for when it is first used, and a missing one is a panic.
+    match catch_unwind(AssertUnwindSafe(|| make(app))) {
+        Ok(Ok(())) => Panel::follow(),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "there is no tray");
+            Panel::none()
+        }
+        Err(_) => Panel::none(),
+    }
+}
+
+fn make(app: &AppHandle) -> tauri::Result<()> {
     let said = words::of_this_system();
     let entry = |id: &str, text: &str| MenuItemBuilder::with_id(id, text).build(app);
     let entries = Entries {
@@ -56,12 +72,20 @@ pub(crate) fn make(app: &AppHandle) -> tauri::Result<()> {
     tauri::async_runtime::spawn(async move {
         let mut machine = app.state::<Watched>().subscribe();
         let mut containers = app.state::<Containers>().running();
+        let (mut phase_shown, mut running_shown) = (None, None);
         loop {
             let phase = machine.borrow_and_update().phase;
             let running = containers.borrow_and_update().clone();
-            // A tray that is gone has nothing to show it.
-            let _ = tray.set_tooltip(Some(format!("Berth: {}", said.state(phase))));
-            let _ = entries.show(&app, phase, &running, said);
+            // A menu that is made anew moves under the pointer; and a tray that is gone has nothing to show it.
+            if phase_shown != Some(phase) {
+                let _ = tray.set_tooltip(Some(format!("Berth: {}", said.state(phase))));
+                let _ = entries.show_phase(phase, said);
+                phase_shown = Some(phase);
+            }
+            if running_shown.as_ref() != Some(&running) {
+                let _ = entries.show_running(&app, &running, said);
+                running_shown = Some(running);
+            }
             let changed = tokio::select! {
                 changed = machine.changed() => changed,
                 changed = containers.changed() => changed,
@@ -75,16 +99,19 @@ pub(crate) fn make(app: &AppHandle) -> tauri::Result<()> {
 }
 
 impl Entries {
-    fn show(&self, app: &AppHandle, phase: Phase, running: &[Running], said: &Words) -> tauri::Result<()> {
+    fn show_phase(&self, phase: Phase, said: &Words) -> tauri::Result<()> {
         self.state.set_text(said.state(phase))?;
         self.start.set_enabled(matches!(phase, Phase::Stopped | Phase::Failed))?;
         self.stop.set_enabled(matches!(phase, Phase::Running | Phase::Starting))?;
+        self.containers.set_enabled(phase == Phase::Running)
+    }
+
+    fn show_running(&self, app: &AppHandle, running: &[Running], said: &Words) -> tauri::Result<()> {
         for item in self.containers.items()? {
             if let Some(item) = item.as_menuitem() {
                 self.containers.remove(item)?;
             }
         }
-        self.containers.set_enabled(phase == Phase::Running)?;
         if running.is_empty() {
             let none = MenuItemBuilder::new(said.no_containers).enabled(false).build(app)?;
             return self.containers.append(&none);
@@ -119,10 +146,14 @@ fn chosen(app: &AppHandle, event: MenuEvent) {
 
 /// The quickstart terminal; the window when there is none, whose page has the button that says why.
 pub(crate) fn open_terminal(app: &AppHandle) {
-    if let Err(error) = open::quickstart(&app.state::<Daemon>(), &app.state::<Kept>()) {
-        tracing::error!(%error, "no terminal");
-        window::show(app, Some("#/troubleshooting".to_owned()));
-    }
+    let app = app.clone();
+    std::thread::spawn(move || {
+        if let Err(error) = open::quickstart(&app.state::<Daemon>(), &app.state::<Kept>()) {
+            tracing::error!(%error, "no terminal");
+            dialog::tell(words::of_this_system().terminal, &error.to_string());
+            window::show(&app, Some("#/troubleshooting".to_owned()));
+        }
+    });
 }
 
 /// What goes wrong is in the machine's own status, which the window shows.
@@ -132,7 +163,7 @@ fn change(app: &AppHandle, change: Change) {
         let daemon = app.state::<Daemon>().inner().clone();
         if let Err(error) = machine::change(&daemon, change).await {
             tracing::error!(%error, "the machine was not changed");
-            window::show_from_anywhere(&app, Some("#/machine".to_owned()));
+            window::show(&app, Some("#/machine".to_owned()));
         }
     });
 }

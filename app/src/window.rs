@@ -1,36 +1,42 @@
 //! The one window.
 
+use std::sync::{Mutex, PoisonError};
+
 use tauri::webview::{NewWindowResponse, PageLoadEvent};
 use tauri::{AppHandle, Manager, Url, WebviewUrl, WebviewWindowBuilder, WindowEvent};
 
-use crate::open;
 use crate::requests::Streams;
+use crate::{dialog, open, preferences, quit, words};
 
 pub(crate) const LABEL: &str = "main";
 
+/// Held by whoever makes the window: there is one.
+static MAKING: Mutex<()> = Mutex::new(());
+
 /// Brings the window to the front, at the place that `fragment` names; makes it when it is not there.
 pub(crate) fn show(app: &AppHandle, fragment: Option<String>) {
-    let shown = match app.get_webview_window(LABEL) {
-        Some(window) => {
-            if let Some(fragment) = fragment {
-                // A fragment of `places` has no character that ends the text.
-                let _ = window.eval(format!("location.hash = {fragment:?}"));
-            }
-            window.unminimize().and_then(|()| window.show()).and_then(|()| window.set_focus())
+    let app = app.clone();
+    // On Windows one that is made by whoever handles an event waits for the end of that very event.
+    std::thread::spawn(move || {
+        let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = bring(&app, fragment) {
+            tracing::error!(%error, "the window cannot be shown");
+            let said = words::of_this_system();
+            dialog::tell(said.no_window, &error.to_string());
         }
-        None => make(app, fragment.as_deref().unwrap_or_default()),
-    };
-    if let Err(error) = shown {
-        tracing::error!(%error, "the window cannot be shown");
-    }
+    });
 }
 
-/// As [`show`], from any thread: windows are the main thread's.
-pub(crate) fn show_from_anywhere(app: &AppHandle, fragment: Option<String>) {
-    let again = app.clone();
-    if let Err(error) = app.run_on_main_thread(move || show(&again, fragment)) {
-        tracing::error!(%error, "the window cannot be shown");
+fn bring(app: &AppHandle, fragment: Option<String>) -> tauri::Result<()> {
+    let Some(window) = app.get_webview_window(LABEL) else {
+        return make(app, fragment.as_deref().unwrap_or_default());
+    };
+    if let Some(fragment) = fragment {
+        window.eval(format!("location.hash = {}", serde_json::Value::from(fragment)))?;
     }
+    window.unminimize()?;
+    window.show()?;
+    window.set_focus()
 }
 
 fn make(app: &AppHandle, fragment: &str) -> tauri::Result<()> {
@@ -40,24 +46,18 @@ fn make(app: &AppHandle, fragment: &str) -> tauri::Result<()> {
         .inner_size(1180.0, 760.0)
         .min_inner_size(640.0, 420.0)
         // Pages come from this program alone; what leads elsewhere is the system's browser's.
-        .on_navigation({
-            let app = app.clone();
-            move |url| {
-                let own = is_own(url);
-                if !own {
-                    open::elsewhere(&app, url);
-                }
-                own
+        .on_navigation(|url| {
+            let own = is_own(url);
+            if !own {
+                open::elsewhere(url);
             }
+            own
         })
         // Files are dropped on pages, which take them.
         .disable_drag_drop_handler()
-        .on_new_window({
-            let app = app.clone();
-            move |url, _| {
-                open::elsewhere(&app, &url);
-                NewWindowResponse::Deny
-            }
+        .on_new_window(|url, _| {
+            open::elsewhere(&url);
+            NewWindowResponse::Deny
         })
         .on_page_load(|window, page| {
             if page.event() == PageLoadEvent::Started {
@@ -67,10 +67,14 @@ fn make(app: &AppHandle, fragment: &str) -> tauri::Result<()> {
         .build()?
         .on_window_event({
             let app = app.clone();
-            move |event| {
-                if matches!(event, WindowEvent::Destroyed) {
-                    app.state::<Streams>().clear();
+            move |event| match event {
+                WindowEvent::Destroyed => app.state::<Streams>().clear(),
+                // Its end is the program's.
+                WindowEvent::CloseRequested { api, .. } if !preferences::stays(&app) && quit::asks(&app) => {
+                    api.prevent_close();
+                    quit::ask(&app);
                 }
+                _ => {}
             }
         });
     Ok(())

@@ -28,7 +28,15 @@ pub(crate) struct Words {
     failed_text: fn(i32) -> String,
     starved_text: &'static str,
     filling_title: &'static str,
-    filling_text: fn(u64) -> String,
+    filling_text: fn(&str) -> String,
+    more_failed: fn(usize) -> String,
+    more_failed_text: &'static str,
+    pub(crate) not_started: &'static str,
+    pub(crate) no_window: &'static str,
+    pub(crate) no_link: &'static str,
+    pub(crate) program_title: &'static str,
+    pub(crate) program_text: fn(&str) -> String,
+    pub(crate) use_program: &'static str,
 }
 
 const ENGLISH: Words = Words {
@@ -46,7 +54,7 @@ const ENGLISH: Words = Words {
     no_containers: "No container is running",
     more: |count| format!("{count} more…"),
     quit: "Quit Berth",
-    quit_text: "The machine is running. Its containers can go on without the window and the tray.",
+    quit_text: "Leave the machine running? Its containers can go on without the window and the tray.",
     leave: "Leave it running",
     stop_and_quit: "Stop it and quit",
     cancel: "Cancel",
@@ -54,7 +62,15 @@ const ENGLISH: Words = Words {
     failed_text: |code| format!("It ended with exit code {code}."),
     starved_text: "It ran out of memory.",
     filling_title: "The machine's disk is nearly full",
-    filling_text: |mib| format!("{mib} MiB are left. Removing what is not used makes room."),
+    filling_text: |left| format!("{left} are left. Removing what is not used makes room."),
+    more_failed: |count| format!("{count} more containers failed"),
+    more_failed_text: "The list of containers shows which.",
+    not_started: "Berth cannot start",
+    no_window: "The window cannot be shown",
+    no_link: "The link was not opened",
+    program_title: "Use this program as the terminal?",
+    program_text: |program| format!("“{program}” is started whenever the quickstart terminal is opened."),
+    use_program: "Use it",
 };
 
 const CHINESE: Words = Words {
@@ -72,7 +88,7 @@ const CHINESE: Words = Words {
     no_containers: "没有运行中的容器",
     more: |count| format!("还有 {count} 个…"),
     quit: "退出 Berth",
-    quit_text: "虚拟机正在运行。没有窗口和托盘图标，其中的容器也可以继续运行。",
+    quit_text: "让虚拟机继续运行吗？没有窗口和托盘图标，其中的容器也可以继续运行。",
     leave: "让它继续运行",
     stop_and_quit: "停止并退出",
     cancel: "取消",
@@ -80,7 +96,15 @@ const CHINESE: Words = Words {
     failed_text: |code| format!("它以退出码 {code} 结束。"),
     starved_text: "它耗尽了内存。",
     filling_title: "虚拟机磁盘空间即将用尽",
-    filling_text: |mib| format!("还剩 {mib} MiB。删除不用的内容可以腾出空间。"),
+    filling_text: |left| format!("还剩 {left}。删除不用的内容可以腾出空间。"),
+    more_failed: |count| format!("另有 {count} 个容器运行失败"),
+    more_failed_text: "容器列表中可以看到是哪些。",
+    not_started: "Berth 无法启动",
+    no_window: "无法显示窗口",
+    no_link: "链接未能打开",
+    program_title: "将此程序用作终端吗？",
+    program_text: |program| format!("每次打开快速入门终端时都会启动“{program}”。"),
+    use_program: "使用",
 };
 
 pub(crate) fn of_this_system() -> &'static Words {
@@ -100,7 +124,12 @@ impl Words {
 
     /// Title and text of a notice; `available` is in bytes.
     pub(crate) fn filling(&self, available: u64) -> (String, String) {
-        (self.filling_title.to_owned(), (self.filling_text)(available >> 20))
+        (self.filling_title.to_owned(), (self.filling_text)(&size(available)))
+    }
+
+    /// Title and text of a notice for so many of which there were none.
+    pub(crate) fn more_failed(&self, count: usize) -> (String, String) {
+        ((self.more_failed)(count), self.more_failed_text.to_owned())
     }
 
     pub(crate) fn state(&self, phase: Phase) -> &'static str {
@@ -113,6 +142,12 @@ impl Words {
             Phase::Failed => self.fault,
         }
     }
+}
+
+/// As people say it: from one GiB on with a tenth of it.
+fn size(bytes: u64) -> String {
+    let tenths = bytes / 1024 * 10 / (1 << 20);
+    if bytes < 1 << 30 { format!("{} MiB", bytes >> 20) } else { format!("{}.{} GiB", tenths / 10, tenths % 10) }
 }
 
 #[cfg(test)]
@@ -134,5 +169,9 @@ mod tests {
         assert_eq!(failed(3, false), ("web failed".to_owned(), "It ended with exit code 3.".to_owned()));
         assert_eq!(failed(137, true).1, "It ran out of memory.");
         assert_eq!(ENGLISH.filling(5 << 20).1, "5 MiB are left. Removing what is not used makes room.");
+        assert_eq!(
+            (size((1 << 30) - 1), size(1 << 30), size(6246 << 20)),
+            ("1023 MiB".into(), "1.0 GiB".into(), "6.0 GiB".into())
+        );
     }
 }

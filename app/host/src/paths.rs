@@ -251,6 +251,9 @@ impl Paths {
     pub fn daemon_log(&self) -> PathBuf {
         self.log_dir().join("daemon.log")
     }
+    pub fn window_log(&self) -> PathBuf {
+        self.log_dir().join("window.log")
+    }
     /// The serial console of the current boot; the boot before is at `console.log.1`.
     pub fn console_log(&self) -> PathBuf {
         self.log_dir().join("console.log")

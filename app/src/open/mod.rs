@@ -3,12 +3,17 @@
 pub(crate) mod terminal;
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use tauri::{AppHandle, Url};
+use tauri::Url;
 
 use crate::error::{Error, Result};
+use crate::{dialog, words};
 
 pub(crate) use terminal::quickstart;
+
+/// A program that fails later than this after its start was there.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// Opens an address in the system's browser, such as that of a published port.
 ///
@@ -29,10 +34,18 @@ fn open_link(address: &str) -> Result<()> {
 }
 
 /// What the window itself may not go to is opened outside, where it may be.
-pub(crate) fn elsewhere(_: &AppHandle, url: &Url) {
-    if let Err(error) = open_link(url.as_str()) {
-        tracing::warn!(%error, "a link is not opened");
-    }
+pub(crate) fn elsewhere(url: &Url) {
+    let address = url.to_string();
+    // The window does not wait for it.
+    std::thread::spawn(move || {
+        if let Err(error) = open_link(&address) {
+            tracing::warn!(%error, "a link is not opened");
+            // Nobody clicked on one that leads to no web page.
+            if !matches!(error, Error::Address(_)) {
+                dialog::tell(words::of_this_system().no_link, &error.to_string());
+            }
+        }
+    });
 }
 
 fn web(address: &str) -> Option<Url> {
@@ -41,20 +54,37 @@ fn web(address: &str) -> Option<Url> {
     (matches!(url.scheme(), "http" | "https") && url.host_str().is_some() && plain).then_some(url)
 }
 
-/// Starts a program that lives on without this one.
+/// Starts a program that lives on without this one, and waits a moment whether it does.
+///
+/// # Errors
+/// [`Error::Program`] when it does not start; [`Error::Ended`] when it fails at once.
 fn start(command: &mut Command) -> Result<()> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     host::sys::release(command);
     let program = command.get_program().to_string_lossy().into_owned();
-    let mut child = command.spawn().map_err(|source| Error::Program { program, source })?;
+    let mut child = command.spawn().map_err(|source| Error::Program { program: program.clone(), source })?;
+    let (ended, end) = std::sync::mpsc::channel();
     // Nobody else waits for it.
-    std::thread::spawn(move || child.wait());
-    Ok(())
+    std::thread::spawn(move || ended.send(child.wait()));
+    match end.recv_timeout(AT_ONCE) {
+        Ok(Ok(status)) if !status.success() => Err(Error::Ended { program, status }),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::web;
+    use super::{start, web};
+    use crate::error::Error;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_program_that_fails_at_once_is_told() {
+        let run = |script: &str| start(std::process::Command::new("sh").args(["-c", script]));
+        assert!(matches!(run("exit 3"), Err(Error::Ended { status, .. }) if status.code() == Some(3)));
+        assert!(run("exit 0").is_ok());
+        assert!(matches!(start(&mut std::process::Command::new("/no/such/program")), Err(Error::Program { .. })));
+    }
 
     #[test]
     fn only_web_addresses_are_opened() {

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tauri::State;
+use host::paths::Paths;
+use tauri::{AppHandle, Manager};
 
 use super::start;
 use crate::daemon::Daemon;
@@ -24,6 +25,9 @@ const fn terminal(program: &'static str, arguments: &'static [&'static str]) -> 
 /// In the order of preference: what the user's system has chosen first.
 const TERMINALS: &[Terminal] = if cfg!(windows) {
     &[terminal("wt", &["--"]), terminal("conhost", &[])]
+} else if cfg!(target_os = "macos") {
+    // As `open -a` knows them; what they are told is the script.
+    &[terminal("Terminal", &[]), terminal("iTerm", &[]), terminal("Ghostty", &[])]
 } else {
     &[
         terminal("xdg-terminal-exec", &[]),
@@ -41,22 +45,39 @@ const TERMINALS: &[Terminal] = if cfg!(windows) {
 };
 
 #[tauri::command]
-pub(crate) fn open_terminal(daemon: State<'_, Daemon>, kept: State<'_, Kept>) -> Result<()> {
-    quickstart(&daemon, &kept)
+pub(crate) async fn open_terminal(app: AppHandle) -> Result<()> {
+    let opened = tauri::async_runtime::spawn_blocking(move || quickstart(&app.state::<Daemon>(), &app.state::<Kept>()));
+    opened.await.map_err(|error| Error::Malformed(error.to_string()))?
 }
 
-/// Opens the terminal program that the user prefers, else the first one that is there.
+/// Whether `preferred` is a terminal program by its name alone.
+pub(crate) fn is_known(preferred: &str) -> bool {
+    TERMINALS.iter().any(|known| known.program == preferred)
+}
+
+/// # Errors
+/// [`Error::NoTerminal`] when `preferred` is not there. On macOS only its start tells.
+pub(crate) fn look_for(preferred: &str) -> Result<()> {
+    if cfg!(target_os = "macos") || find(preferred, host::sys::in_path).is_some() {
+        return Ok(());
+    }
+    Err(Error::NoTerminal { preferred: preferred.to_owned() })
+}
+
+/// Opens the terminal program that the user prefers, else the first one that is there. Takes a moment.
 ///
 /// # Errors
-/// [`Error::NoTerminal`] when there is none; [`Error::Program`] when it does not start.
+/// [`Error::NoCommand`] and [`Error::NoTerminal`] when one of both is not there; [`Error::Program`] or [`Error::Ended`] when it does
+/// not start.
 pub(crate) fn quickstart(daemon: &Daemon, kept: &Kept) -> Result<()> {
+    let (berth, preferred) = (daemon.program()?, kept.now().terminal);
     if cfg!(target_os = "macos") {
-        return start(&mut through_a_script(daemon)?);
+        let script = script(daemon.paths(), berth)?;
+        return start(&mut through_a_script(&preferred, &script));
     }
-    let preferred = kept.now().terminal;
     let found = find(&preferred, host::sys::in_path);
     let (program, arguments) = found.ok_or(Error::NoTerminal { preferred })?;
-    start(Command::new(program).args(arguments).arg(daemon.program()).arg("terminal"))
+    start(Command::new(program).args(arguments).arg(berth).arg("terminal"))
 }
 
 /// The program to start and what it takes before a command. A program that is not in the table is held to take `-e`, as xterm does.
@@ -77,14 +98,19 @@ fn find(preferred: &str, in_path: impl Fn(&str) -> Option<PathBuf>) -> Option<(P
     Some((program?, arguments))
 }
 
-/// Terminal on macOS opens files, and runs those that end in `.command`.
-fn through_a_script(daemon: &Daemon) -> Result<Command> {
-    let script = daemon.paths().terminal_script();
-    let text = format!("#!/bin/sh\nexec {} terminal\n", quoted(&daemon.program().to_string_lossy()));
+/// Terminals on macOS open files, and run those that end in `.command`.
+fn script(paths: &Paths, berth: &Path) -> Result<PathBuf> {
+    let script = paths.terminal_script();
+    let text = format!("#!/bin/sh\nexec {} terminal\n", quoted(&berth.to_string_lossy()));
     host::sys::write_program(&script, text.as_bytes())?;
+    Ok(script)
+}
+
+/// `open` fails when there is no such program.
+fn through_a_script(preferred: &str, script: &Path) -> Command {
     let mut open = Command::new("open");
-    open.arg("-a").arg("Terminal").arg(script);
-    Ok(open)
+    open.arg("-a").arg(if preferred.is_empty() { "Terminal" } else { preferred }).arg(script);
+    open
 }
 
 /// As one word of a shell.
@@ -92,7 +118,7 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
 
@@ -105,6 +131,23 @@ mod tests {
         assert_eq!(find("kitty", there), None, "not there, and another is not what the user wants");
         assert_eq!(find("/nowhere/kitty", there), None);
         assert_eq!(find("", |_| None), None);
+    }
+
+    #[test]
+    fn nobody_is_asked_about_a_terminal_that_is_one() {
+        assert!(is_known("xterm") && is_known("konsole"));
+        // A file of this name may be anything.
+        assert!(!is_known("/tmp/xterm") && !is_known("reboot") && !is_known(""));
+    }
+
+    #[test]
+    fn the_preferred_program_is_taken_where_files_are_opened() {
+        let arguments = |preferred| {
+            let open = through_a_script(preferred, Path::new("/run/berth.command"));
+            open.get_args().map(|argument| argument.to_string_lossy().into_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(arguments(""), ["-a", "Terminal", "/run/berth.command"]);
+        assert_eq!(arguments("iTerm"), ["-a", "iTerm", "/run/berth.command"]);
     }
 
     #[test]

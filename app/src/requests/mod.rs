@@ -4,7 +4,10 @@
 //! again or gone ([`Streams::clear`]).
 
 mod exchange;
+mod stream;
 mod streams;
+#[cfg(all(test, unix))]
+mod tests;
 
 use std::collections::HashMap;
 
@@ -57,9 +60,7 @@ pub(crate) async fn request(
     streams: State<'_, Streams>,
     message: tauri::ipc::Request<'_>,
 ) -> Result<Answer> {
-    let answer = exchange::send(&daemon, head(&message)?, exchange::whole(body(&message)?)).await?;
-    let (parts, body) = answer.into_parts();
-    Ok(Answer::of(&parts, streams.add_body(body), false))
+    whole(&daemon, &streams, head(&message)?, body(&message)?).await
 }
 
 #[tauri::command]
@@ -68,23 +69,14 @@ pub(crate) async fn upgrade(
     streams: State<'_, Streams>,
     message: tauri::ipc::Request<'_>,
 ) -> Result<Answer> {
-    let answer = exchange::upgrade(&daemon, head(&message)?, exchange::whole(body(&message)?)).await?;
-    let (parts, carried) = answer;
-    Ok(match carried {
-        exchange::Carried::Body(body) => Answer::of(&parts, streams.add_body(body), false),
-        exchange::Carried::Connection(connection) => Answer::of(&parts, streams.add_connection(connection), true),
-    })
+    handed_over(&daemon, &streams, head(&message)?, body(&message)?).await
 }
 
 /// Begins a request whose body comes in pieces: `write` sends them, `close_write` ends it, `answer` waits for the
 /// answer, which may come earlier.
 #[tauri::command]
-pub(crate) fn upload(daemon: State<'_, Daemon>, streams: State<'_, Streams>, head: Head) -> u32 {
-    let (pieces, body) = tokio::sync::mpsc::channel(PIECES);
-    let daemon = daemon.inner().clone();
-    let answer =
-        tauri::async_runtime::spawn(async move { exchange::send(&daemon, head, exchange::pieces(body)).await });
-    streams.add_upload(pieces, answer)
+pub(crate) fn upload(daemon: State<'_, Daemon>, streams: State<'_, Streams>, head: Head) -> Result<u32> {
+    in_pieces(&daemon, &streams, head)
 }
 
 #[tauri::command]
@@ -117,15 +109,39 @@ pub(crate) fn close(streams: State<'_, Streams>, _webview: Webview, stream: u32)
     streams.close(stream);
 }
 
+async fn whole(daemon: &Daemon, streams: &Streams, head: Head, body: bytes::Bytes) -> Result<Answer> {
+    let page = streams.page();
+    let answer = page.while_there(exchange::send(daemon, head, exchange::whole(body))).await?;
+    let (parts, body) = answer.into_parts();
+    Ok(Answer::of(&parts, page.add_body(body)?, false))
+}
+
+async fn handed_over(daemon: &Daemon, streams: &Streams, head: Head, body: bytes::Bytes) -> Result<Answer> {
+    let page = streams.page();
+    let (parts, carried) = page.while_there(exchange::upgrade(daemon, head, exchange::whole(body))).await?;
+    Ok(match carried {
+        exchange::Carried::Body(body) => Answer::of(&parts, page.add_body(body)?, false),
+        exchange::Carried::Connection(connection) => Answer::of(&parts, page.add_connection(connection)?, true),
+    })
+}
+
+fn in_pieces(daemon: &Daemon, streams: &Streams, head: Head) -> Result<u32> {
+    let (pieces, body) = tokio::sync::mpsc::channel(PIECES);
+    let daemon = daemon.clone();
+    let answer =
+        tauri::async_runtime::spawn(async move { exchange::send(&daemon, head, exchange::pieces(body)).await });
+    streams.page().add_upload(pieces, answer)
+}
+
 /// A request of the program's own to the engine.
 ///
 /// # Errors
-/// [`Error::Unreachable`] when there is no engine, or it refuses.
+/// [`Error::Unreachable`] when there is no engine; [`Error::Answer`] when it refuses.
 pub(crate) async fn get(daemon: &Daemon, path: &str) -> Result<hyper::body::Incoming> {
     let head = Head { to: To::Engine, method: "GET".to_owned(), path: path.to_owned(), headers: HashMap::new() };
     let answer = exchange::send(daemon, head, exchange::whole(bytes::Bytes::new())).await?;
     if !answer.status().is_success() {
-        return Err(Error::Unreachable(format!("{path} was answered with {}", answer.status())));
+        return Err(Error::Answer { path: path.to_owned(), status: answer.status().as_u16() });
     }
     Ok(answer.into_body())
 }
@@ -163,7 +179,7 @@ fn bytes_of(json: &serde_json::Value) -> Result<bytes::Bytes> {
 }
 
 #[cfg(test)]
-mod tests {
+mod bytes_tests {
     use serde_json::json;
 
     use super::bytes_of;

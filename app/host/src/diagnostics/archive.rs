@@ -42,7 +42,15 @@ pub async fn archive(paths: &Paths, checks: &[Check], dir: &Path) -> Result<Path
     ];
     let console = paths.console_log();
     let earlier = console::earlier(&console);
-    let logs = [earlier, console, paths.qemu_command(), paths.qemu_log(), paths.vsock_device_log(), paths.daemon_log()];
+    let logs = [
+        earlier,
+        console,
+        paths.qemu_command(),
+        paths.qemu_log(),
+        paths.vsock_device_log(),
+        paths.daemon_log(),
+        paths.window_log(),
+    ];
     for log in logs {
         let name = log.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if let Ok(bytes) = std::fs::read(&log) {

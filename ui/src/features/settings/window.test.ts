@@ -15,6 +15,7 @@ function desktop(refusal?: string): Desktop & { kept: Preferences; asked: Partia
     check: () => Promise.reject(new Error('not asked for here')),
     archive: () => Promise.reject(new Error('not asked for here')),
     openTerminal: () => Promise.reject(new Error('not asked for here')),
+    quit: () => Promise.reject(new Error('it asks already')),
     async preferences() {
       return this.kept;
     },
@@ -43,6 +44,12 @@ test('what the program refuses is said, and the switch shows how it is', async (
   expect(await screen.findByText('the folder cannot be written')).toBeTruthy();
   // The same box: one made anew would lose the focus.
   expect([clicked.isConnected, clicked.checked]).toEqual([true, true]);
+});
+
+test('the program can be ended, and says why it is not', async () => {
+  render(WindowSettings, { desktop: desktop() });
+  (await screen.findByRole('button', { name: 'Quit Berth' })).click();
+  expect(await screen.findByText('it asks already')).toBeTruthy();
 });
 
 test('a terminal is kept when the field is left, once', async () => {

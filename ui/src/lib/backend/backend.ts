@@ -3,7 +3,8 @@
  * pages, `fake` to an engine simulated in the page. `tests/contract` holds the simulated engine and real ones to one suite.
  */
 export interface Backend {
-  /** One exchange; resolves when the head of the answer is there. Rejects with `Unreachable`, or with the signal's reason. */
+  /** One exchange; resolves when the head of the answer is there. Rejects with `Unreachable`, or with the signal's reason.
+   * What carries the request may have a reason of its own (no program that could be the daemon), which is an error with words. */
   request(request: Request): Promise<Answer>;
 
   /** A request that the engine answers by handing over the connection (attach, start of an exec). */

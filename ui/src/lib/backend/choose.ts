@@ -3,8 +3,9 @@ import type { Host } from './host';
 import { Http } from './http';
 
 /**
- * The one place that knows what may carry the requests. The window's pages are built for it (`npm run build:window`). Pages in a browser reach an engine and a daemon over the bridge of their server
- * (`dev/bridge.ts`) if it leads to one, else simulated ones, in the scene that the address names (`?scene=busy`).
+ * The one place that knows what may carry the requests. The window's pages are built for it (`npm run build:window`). Pages in a browser
+ * reach an engine and a daemon over the bridge of their server (`dev/bridge.ts`) if it leads to one, else simulated ones, in the scene that
+ * the address names (`?scene=busy`).
  *
  * `VITE_BACKEND=http` when the pages are built leaves the simulated ones out of the bundle.
  */

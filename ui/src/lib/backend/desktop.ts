@@ -3,11 +3,6 @@ import type { Check } from '$lib/api/generated/daemon';
 import type { Desktop, Host, Preferences } from './host';
 import { Tauri } from './tauri';
 
-/** True for pages that the desktop program shows. */
-export function isWindow(): boolean {
-  return '__TAURI_INTERNALS__' in globalThis;
-}
-
 /** What the desktop program gives its pages. */
 export function desktopHost(): Host {
   return { engine: new Tauri('engine'), daemon: new Tauri('daemon'), desktop };
@@ -17,6 +12,7 @@ const desktop: Desktop = {
   check: () => ask<Check[]>('check'),
   archive: () => ask<string>('archive'),
   openTerminal: () => ask<void>('open_terminal'),
+  quit: () => ask<void>('quit'),
   preferences: async () => shown(await ask<Wire>('preferences')),
   setPreferences: async (change) => shown(await ask<Wire>('set_preferences', { change: wire(change) })),
 };

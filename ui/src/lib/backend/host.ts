@@ -20,6 +20,8 @@ export interface Desktop {
   archive(): Promise<string>;
   /** Opens the quickstart terminal: `berth terminal` in the user's own terminal program. */
   openTerminal(): Promise<void>;
+  /** Ends the program, which asks first whether a machine that runs goes on. */
+  quit(): Promise<void>;
   preferences(): Promise<Preferences>;
   /** Changes what is named; resolves with all of them as they are then. */
   setPreferences(change: Partial<Preferences>): Promise<Preferences>;

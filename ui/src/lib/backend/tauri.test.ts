@@ -83,6 +83,35 @@ test('what the program says of an engine that is away is the reason', async () =
   await expect(refused).rejects.toThrow('no such socket');
 });
 
+test('what the program cannot do is no engine that is away', async () => {
+  for (const kind of ['program', 'refused', 'host', 'closed', undefined]) {
+    program({
+      request: () => {
+        throw { kind, message: 'the `berth` command was not found' };
+      },
+    });
+    const refused = new Tauri('daemon').request(GET);
+    await expect(refused).rejects.toThrow('the `berth` command was not found');
+    await expect(refused).rejects.not.toBeInstanceOf(Unreachable);
+  }
+});
+
+test('what is written goes in its order, and its end behind it', async () => {
+  const pending: (() => void)[] = [];
+  const taken = () => new Promise<void>((resolve) => pending.push(resolve));
+  const { asked } = program({ upgrade: () => head({ upgraded: true }), write: taken, close_write: taken });
+  const upgrade = await new Tauri('engine').upgrade({ method: 'POST', path: '/x' });
+  if (!('duplex' in upgrade)) throw new Error('it was not handed over');
+  const { duplex } = upgrade;
+  const all = [duplex.write(UTF8.encode('a')), duplex.write(UTF8.encode('b')), duplex.closeWrite()];
+  const seen = () => asked.slice(1).map(([command]) => command);
+  for (const expected of [['write'], ['write', 'write'], ['write', 'write', 'close_write']]) {
+    await expect.poll(seen).toEqual(expected);
+    pending.at(-1)!();
+  }
+  await Promise.all(all);
+});
+
 test('a large body goes up in pieces, in their order, and is ended', async () => {
   const body = new Blob([new Uint8Array(2_500_000).fill(1)]);
   const { asked } = program({ upload: () => 3, answer: () => head({ stream: 3 }), write: () => null, read: reads() });

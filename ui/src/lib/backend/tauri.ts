@@ -127,16 +127,23 @@ function bodyOf(stream: number, signal?: AbortSignal): ReadableStream<Uint8Array
 
 function duplexOf(head: Head, signal?: AbortSignal): Duplex {
   const { stream } = head;
+  // Two that are asked for at once may come in any order.
+  let last: Promise<void> = Promise.resolve();
+  const next = (write: () => Promise<void>) => {
+    const written = last.then(write);
+    last = written.catch(() => undefined);
+    return written;
+  };
   return {
     output: bodyOf(stream, signal),
     framed: head.headers['content-type'] === MULTIPLEXED,
-    write: (bytes) => told('write', bytes, { 'x-berth-stream': String(stream) }),
-    closeWrite: () => told('close_write', { stream }),
+    write: (bytes) => next(() => told('write', bytes, { 'x-berth-stream': String(stream) })),
+    closeWrite: () => next(() => told('close_write', { stream })),
     close: () => void invoke('close', { stream }),
   };
 }
 
-/** The program's answer; whatever it says of a missing engine or daemon becomes `Unreachable`. */
+/** The program's answer. That engine or daemon is away becomes `Unreachable`; what it cannot or will not do is an error with its words. */
 async function told<T>(
   command: string,
   argument: Uint8Array | Record<string, unknown>,
@@ -145,8 +152,8 @@ async function told<T>(
   try {
     return await invoke<T>(command, argument, headers && { headers });
   } catch (error) {
-    const { message } = error as { message?: string };
-    throw new Unreachable(message ?? String(error));
+    const { kind, message = String(error) } = error as { kind?: string; message?: string };
+    throw kind === 'unreachable' ? new Unreachable(message) : new Error(message, { cause: error });
   }
 }
 

@@ -32,6 +32,8 @@ export class Session {
   readonly #life = new AbortController();
   #duplex: Duplex | undefined;
   #exec: string | undefined;
+  /** What was typed before there was a connection. */
+  #typed: Uint8Array[] = [];
   /** Writes go one after the other, whatever their promises do. */
   #written: Promise<void> = Promise.resolve();
   #size: Size;
@@ -52,6 +54,7 @@ export class Session {
       this.#duplex = duplex;
       if (this.#life.signal.aborted) return duplex.close();
       this.stage = { at: 'open' };
+      for (const bytes of this.#typed.splice(0)) this.send(bytes);
       void this.#resize();
       for await (const { bytes } of chunks(pieces(duplex.output, duplex.framed))) await show(bytes);
       this.#duplex = undefined;
@@ -64,7 +67,10 @@ export class Session {
 
   send(bytes: Uint8Array): void {
     const duplex = this.#duplex;
-    if (duplex === undefined) return;
+    if (duplex === undefined) {
+      if (this.stage.at === 'opening') this.#typed.push(bytes);
+      return;
+    }
     // A connection that has ended says so through its output.
     this.#written = this.#written.then(() => duplex.write(bytes)).catch(() => undefined);
   }

@@ -38,6 +38,15 @@ describe('Session', () => {
     expect(session.stage).toEqual({ at: 'ended', code: 3 });
   });
 
+  it('takes what is typed before the shell is there', async () => {
+    const { session, over, type } = open({ kind: 'shell' });
+    expect(session.stage.at).toBe('opening');
+    type('exit ');
+    type('4\r');
+    await over;
+    expect(session.stage).toEqual({ at: 'ended', code: 4 });
+  });
+
   it('runs a command', async () => {
     const { session, over, text } = open({ kind: 'command', words: ['echo', 'a b'] });
     await over;

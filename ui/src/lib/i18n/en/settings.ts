@@ -30,6 +30,8 @@ export const settings = {
   terminalProgram: 'Terminal program',
   terminalHint: 'For the quickstart terminal: the name of a program, or its path.',
   terminalAny: 'The first one that is found',
+  quit: 'Quit Berth',
+  quitHint: 'Ends the window and the tray. Of a machine that runs you are asked whether it goes on.',
   about: 'About',
   aboutText: 'What the engine says of itself.',
   aboutFailed: 'The engine could not be asked',

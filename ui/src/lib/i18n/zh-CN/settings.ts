@@ -32,6 +32,8 @@ export const settings: Messages['settings'] = {
   terminalProgram: '终端程序',
   terminalHint: '用于快速入门终端：程序名称或路径。',
   terminalAny: '使用找到的第一个',
+  quit: '退出 Berth',
+  quitHint: '结束窗口和托盘图标。如果虚拟机正在运行，会询问是否让它继续运行。',
   about: '关于',
   aboutText: '引擎对自身的描述。',
   aboutFailed: '无法询问引擎',

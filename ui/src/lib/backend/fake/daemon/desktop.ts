@@ -12,6 +12,8 @@ const LOOKING = 900;
 export class FakeDesktop implements Desktop {
   /** How often a terminal was opened. */
   terminals = 0;
+  /** How often the program was to end. */
+  quits = 0;
   /** The files that were written. */
   readonly archives: string[] = [];
   /** Why none can be written, if so. */
@@ -45,6 +47,10 @@ export class FakeDesktop implements Desktop {
   async openTerminal(): Promise<void> {
     if (this.noTerminal !== undefined) throw new Error(this.noTerminal);
     this.terminals += 1;
+  }
+
+  async quit(): Promise<void> {
+    this.quits += 1;
   }
 
   async preferences(): Promise<Preferences> {
