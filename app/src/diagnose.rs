@@ -4,9 +4,10 @@
 use std::path::PathBuf;
 
 use host::diagnostics::{self, Check};
-use tauri::{AppHandle, Manager, State};
+use tauri::{AppHandle, State};
 
 use crate::daemon::Daemon;
+use crate::downloads;
 use crate::error::Result;
 
 #[tauri::command]
@@ -18,7 +19,6 @@ pub(crate) async fn check(daemon: State<'_, Daemon>) -> Result<Vec<Check>> {
 #[tauri::command]
 pub(crate) async fn archive(app: AppHandle, daemon: State<'_, Daemon>) -> Result<PathBuf> {
     let paths = daemon.paths();
-    let folder = app.path().download_dir().ok().filter(|folder| folder.is_dir());
-    let folder = folder.unwrap_or_else(|| paths.log_dir());
+    let folder = downloads::folder(&app).unwrap_or_else(|| paths.log_dir());
     Ok(diagnostics::archive(paths, &diagnostics::checks(paths).await, &folder).await?)
 }

@@ -13,6 +13,7 @@ mod containers;
 mod daemon;
 mod diagnose;
 mod dialog;
+mod downloads;
 mod error;
 mod log;
 mod machine;

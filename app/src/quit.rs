@@ -55,7 +55,7 @@ pub(crate) fn ask(app: &AppHandle) {
             MessageDialogResult::No => stop(&app).await,
             MessageDialogResult::Custom(text) if text == said.leave => app.exit(0),
             MessageDialogResult::Custom(text) if text == said.stop_and_quit => stop(&app).await,
-            _ => {}
+            _ => tracing::info!("the end was called off"),
         }
     });
 }

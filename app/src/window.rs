@@ -1,17 +1,21 @@
 //! The one window.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use tauri::webview::{NewWindowResponse, PageLoadEvent};
 use tauri::{AppHandle, Manager, Url, WebviewUrl, WebviewWindowBuilder, WindowEvent};
 
 use crate::requests::Streams;
-use crate::{dialog, open, preferences, quit, words};
+use crate::{dialog, downloads, open, preferences, quit, words};
 
 pub(crate) const LABEL: &str = "main";
 
 /// Held by whoever makes the window: there is one.
 static MAKING: Mutex<()> = Mutex::new(());
+
+/// Whether it is on its way out: nothing can be shown in it any more, and none be made before it is gone.
+static CLOSING: Mutex<bool> = Mutex::new(false);
+static CLOSED: Condvar = Condvar::new();
 
 /// Brings the window to the front, at the place that `fragment` names; makes it when it is not there.
 pub(crate) fn show(app: &AppHandle, fragment: Option<String>) {
@@ -28,6 +32,7 @@ pub(crate) fn show(app: &AppHandle, fragment: Option<String>) {
 }
 
 fn bring(app: &AppHandle, fragment: Option<String>) -> tauri::Result<()> {
+    drop(CLOSED.wait_while(closing(), |closing| *closing));
     let Some(window) = app.get_webview_window(LABEL) else {
         return make(app, fragment.as_deref().unwrap_or_default());
     };
@@ -37,6 +42,10 @@ fn bring(app: &AppHandle, fragment: Option<String>) -> tauri::Result<()> {
     window.unminimize()?;
     window.show()?;
     window.set_focus()
+}
+
+fn closing() -> MutexGuard<'static, bool> {
+    CLOSING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn make(app: &AppHandle, fragment: &str) -> tauri::Result<()> {
@@ -53,6 +62,7 @@ fn make(app: &AppHandle, fragment: &str) -> tauri::Result<()> {
             }
             own
         })
+        .on_download(|webview, event| downloads::hear(&webview, event))
         // Files are dropped on pages, which take them.
         .disable_drag_drop_handler()
         .on_new_window(|url, _| {
@@ -68,11 +78,17 @@ fn make(app: &AppHandle, fragment: &str) -> tauri::Result<()> {
         .on_window_event({
             let app = app.clone();
             move |event| match event {
-                WindowEvent::Destroyed => app.state::<Streams>().clear(),
                 // Its end is the program's.
                 WindowEvent::CloseRequested { api, .. } if !preferences::stays(&app) && quit::asks(&app) => {
                     api.prevent_close();
                     quit::ask(&app);
+                }
+                WindowEvent::CloseRequested { .. } => *closing() = true,
+                // Tauri has forgotten it by now.
+                WindowEvent::Destroyed => {
+                    app.state::<Streams>().clear();
+                    *closing() = false;
+                    CLOSED.notify_all();
                 }
                 _ => {}
             }
@@ -81,7 +97,7 @@ fn make(app: &AppHandle, fragment: &str) -> tauri::Result<()> {
 }
 
 /// Of this program, or what a page of it made to be saved (`blob:`).
-fn is_own(url: &Url) -> bool {
+pub(crate) fn is_own(url: &Url) -> bool {
     let own = |url: &Url| {
         let plain = url.port().is_none() && url.username().is_empty();
         url.scheme() == "tauri" || (url.host_str() == Some("tauri.localhost") && plain)

@@ -42,7 +42,7 @@ pub fn cargo() -> Command {
 /// The program that the build above left. The folder is the one that this program was built into, whatever moved it there.
 fn built(name: &str) -> io::Result<PathBuf> {
     let own = std::env::current_exe()?;
-    // target/PROFILE/quickstart
+    // target/PROFILE/PROGRAM
     let target = own.parent().and_then(Path::parent);
     let target = target.ok_or_else(|| io::Error::other(say("no target folder is known", &[])))?;
     let program = target.join("release").join(name);

@@ -14,16 +14,17 @@ const ICON: &[u8] = include_bytes!("../../app/icons/128x128.png");
 ///
 /// # Errors
 /// When they cannot be written.
-pub fn write(window: &Path, berth: &Path) -> io::Result<PathBuf> {
+pub fn write(window: &Path) -> io::Result<PathBuf> {
     let data = data_folder().ok_or_else(|| io::Error::other("this user has no home folder"))?;
-    let entry = write_below(&data, window, berth)?;
-    // Both only speed up what desktops find by themselves, and may be missing.
+    let entry = write_below(&data, window)?;
+    // Only speeds up what desktops find by themselves, and may be missing.
     let _ = Command::new("update-desktop-database").arg(data.join("applications")).output();
+    // Where there is no such program desktops ask the user, or take the only entry.
     let _ = Command::new("xdg-mime").args(["default", &format!("{NAME}.desktop"), "x-scheme-handler/berth"]).output();
     Ok(entry)
 }
 
-fn write_below(data: &Path, window: &Path, berth: &Path) -> io::Result<PathBuf> {
+fn write_below(data: &Path, window: &Path) -> io::Result<PathBuf> {
     let named = |path: &Path| {
         let path = path.display().to_string();
         move |error: io::Error| io::Error::other(format!("{path}: {error}"))
@@ -36,12 +37,12 @@ fn write_below(data: &Path, window: &Path, berth: &Path) -> io::Result<PathBuf> 
     let icon = icons.join(format!("{NAME}.png"));
     fs::write(&icon, ICON).map_err(named(&icon))?;
     let entry = entries.join(format!("{NAME}.desktop"));
-    fs::write(&entry, text(window, berth)).map_err(named(&entry))?;
+    fs::write(&entry, text(window)).map_err(named(&entry))?;
     Ok(entry)
 }
 
-fn text(window: &Path, berth: &Path) -> String {
-    let (window, berth) = (word(window), word(berth));
+fn text(window: &Path) -> String {
+    let window = word(window);
     format!(
         "[Desktop Entry]\n\
          Type=Application\n\
@@ -62,8 +63,7 @@ fn text(window: &Path, berth: &Path) -> String {
          [Desktop Action terminal]\n\
          Name=Quickstart Terminal\n\
          Name[zh_CN]=快速入门终端\n\
-         Exec={window} --terminal\n\
-         TryExec={berth}\n"
+         Exec={window} --terminal\n"
     )
 }
 
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn the_entry_starts_window_and_terminal() {
         let data = std::env::temp_dir().join(format!("berth-menu-{}", std::process::id()));
-        let entry = write_below(&data, Path::new("/bin/berth-desktop"), Path::new("/bin/berth")).unwrap();
+        let entry = write_below(&data, Path::new("/bin/berth-desktop")).unwrap();
         let text = fs::read_to_string(&entry).unwrap();
         for line in [
             "Exec=\"/bin/berth-desktop\" %u",

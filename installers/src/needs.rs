@@ -228,8 +228,15 @@ mod tests {
     fn every_need_has_a_reason_and_is_named_once() {
         let clients = CLIENTS.iter().flat_map(|(_, needs)| *needs);
         let browser = crate::front_end::BROWSER;
-        let all: Vec<&Need> =
-            BUILD.iter().chain(TEST).chain(WORKLOADS).chain(REFERENCE).chain(browser).chain(clients).collect();
+        let all: Vec<&Need> = BUILD
+            .iter()
+            .chain(WINDOW)
+            .chain(TEST)
+            .chain(WORKLOADS)
+            .chain(REFERENCE)
+            .chain(browser)
+            .chain(clients)
+            .collect();
         for need in &all {
             assert!(!need.reason.is_empty(), "{} needs a reason", need.package);
             assert_eq!(all.iter().filter(|other| other.package == need.package).count(), 1, "{}", need.package);

@@ -13,7 +13,7 @@ pub(crate) fn lists_logs_files_and_terminal() -> Result {
     let engine = Engine::start(Kind::Native)?;
     // The engine's socket lies where the daemon's would.
     let berth = Berth::new(Some(engine.docker.host()))?;
-    with_window(&[("BERTH_HOME", berth.home().display().to_string())], &["berth://images"], |_, view| {
+    with_window(&[("BERTH_HOME", berth.home().display().to_string())], &["berth://images"], |desk, view| {
         view.see("busybox")?;
         engine.docker.ok(&[
             "run",
@@ -31,6 +31,15 @@ pub(crate) fn lists_logs_files_and_terminal() -> Result {
         view.go("#/containers")?;
         view.click("talks")?;
         view.see("said at once")?;
+        // What a page hands to the user lies in the folder for it, whole.
+        view.click("Download the whole log")?;
+        let downloads = desk.home().join("home/Downloads");
+        let saved = view.until("the file", || {
+            let Ok(files) = std::fs::read_dir(&downloads) else { return Ok(None) };
+            let texts = files.filter_map(|file| std::fs::read_to_string(file.ok()?.path()).ok());
+            Ok(texts.filter(|text| !text.is_empty()).last())
+        })?;
+        ensure!(saved.contains("said at once"), "{saved:?}");
         view.use_terminal()?;
         engine.docker.ok(&["rm", "-f", "talks"])?;
         view.see("This container is not there any more")

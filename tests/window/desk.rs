@@ -120,8 +120,15 @@ impl Desk {
     }
 
     pub(crate) fn bus(&self) -> &str {
-        let found = self.environment.iter().find(|(name, _)| *name == "DBUS_SESSION_BUS_ADDRESS");
-        found.map_or("", |(_, address)| address)
+        self.value("DBUS_SESSION_BUS_ADDRESS")
+    }
+
+    pub(crate) fn display(&self) -> &str {
+        self.value("DISPLAY")
+    }
+
+    fn value(&self, name: &str) -> &str {
+        self.environment.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
     }
 
     pub(crate) fn home(&self) -> &Path {

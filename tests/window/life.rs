@@ -42,7 +42,7 @@ pub(crate) fn from_nothing_to_a_terminal_and_back() -> anyhow::Result<()> {
         view.see("Exited")?;
         tray.see("No container is running", false)?;
         // Who is stopped has not failed; who ends badly has.
-        docker.run(&["run", "--name", "fails", "busybox", "sh", "-c", "exit 3"])?;
+        docker.run(&["run", "-d", "--name", "fails", "busybox", "sh", "-c", "exit 3"])?;
         let notice = panel.notice()?;
         ensure!(notice == ("fails failed".to_owned(), "It ended with exit code 3.".to_owned()), "{notice:?}");
         ensure!(docker.ok(&["inspect", "--format", "{{.State.Running}}", "first"])? == "false");

@@ -4,7 +4,8 @@
 //! desktop's menu, and opens it. Run again, every step that is already done takes a moment.
 
 use std::io;
-use std::process::{Command, ExitCode};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode, Stdio};
 
 use installers::front_end::FrontEnd;
 use installers::install::{cargo, program};
@@ -32,13 +33,13 @@ fn window() -> io::Result<()> {
         FrontEnd::to_build()
     })?;
     step(&say("build the pages", &[]), || run(&mut pages.npm(&["run", "--silent", "build:window"])))?;
-    let berth = step(&say("build and install the berth command", &[]), || program("cli", "berth"))?;
+    step(&say("build and install the berth command", &[]), || program("cli", "berth"))?;
     let window = step(&say("build and install the window", &[]), || program("desktop", "berth-desktop"))?;
     step(&say("build the guest image", &[]), || {
         run(cargo().args(["run", "--package", "guest-image", "--bin", "guest-image"]))
     })?;
     step(&say("enter the window into the desktop's menu", &[]), || {
-        let entry = menu::write(&window, &berth)?;
+        let entry = menu::write(&window)?;
         eprintln!("    {}", entry.display());
         Ok(())
     })?;
@@ -46,6 +47,9 @@ fn window() -> io::Result<()> {
         if std::env::var_os("DISPLAY").is_none() && std::env::var_os("WAYLAND_DISPLAY").is_none() {
             return Err(io::Error::other(say("there is no display here: run `berth-desktop` where there is one", &[])));
         }
-        Command::new(&window).spawn().map(drop)
+        // It stays when the terminal goes in which it was started, and an interrupt there is not its own.
+        let mut command = Command::new(&window);
+        command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().map(drop)
     })
 }
