@@ -1,4 +1,3 @@
-import { Refused } from '$lib/api/call';
 import { set, settings } from '$lib/api/daemon';
 import type { SettingEntry } from '$lib/api/generated/daemon';
 import type { Backend } from '$lib/backend/backend';
@@ -55,7 +54,7 @@ export class Entries {
       this.list = this.list.map((one) => (one.name === name ? entry : one));
       return true;
     } catch (error) {
-      this.refused = { ...this.refused, [name]: error instanceof Refused ? error.message : daemonWords(error) };
+      this.refused = { ...this.refused, [name]: daemonWords(error) };
       return false;
     } finally {
       const { [name]: _done, ...rest } = this.saving;
