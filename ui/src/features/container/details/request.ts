@@ -1,5 +1,4 @@
 import type {
-import { split } from '$lib/kit/secret';
   ContainerCreateRequest,
   ContainerInspect,
   EndpointSettings,
@@ -7,6 +6,7 @@ import { split } from '$lib/kit/secret';
   HostConfig,
   ImageInspect,
 } from '$lib/api/generated';
+import { split } from '$lib/kit/secret';
 
 /** What is changed of a container that is made anew; what is not given stays. */
 export interface Changes {
