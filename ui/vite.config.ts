@@ -2,12 +2,13 @@ import { fileURLToPath } from 'node:url';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
 import { bridge } from './dev/bridge';
+import { sentences } from './dev/sentences';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 // `--mode window`: the pages that the desktop program carries, which have nothing of other backends in them.
 export default defineConfig(({ mode }) => ({
-  plugins: [svelte(), bridge()],
+  plugins: [svelte(), sentences(), bridge()],
   // Relative addresses: the window serves the pages from its own scheme.
   base: './',
   resolve: {

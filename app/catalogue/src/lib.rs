@@ -41,8 +41,11 @@ impl Catalogue {
         }
         for (pattern, translation) in &self.patterns {
             if let Some(values) = fit(pattern, text) {
-                // What fills a blank may be a sentence itself: a cause, or a way out.
-                let values: Vec<_> = values.iter().map(|(name, value)| (*name, self.translate(value))).collect();
+                // What fills a blank may be a sentence itself: a cause, or a way out. A word alone is the name of something.
+                let translated = |value: &str| {
+                    if value.contains(' ') { self.translate(value) } else { value.to_owned() }
+                };
+                let values: Vec<_> = values.iter().map(|(name, value)| (*name, translated(value))).collect();
                 let values: Vec<_> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
                 return filled(translation, &values);
             }

@@ -107,6 +107,7 @@ mod tests {
         let ids: BTreeSet<&str> = all.iter().map(|(id, _)| *id).collect();
         assert_eq!(ids.len(), all.len(), "a sentence is there twice");
         for (id, translation) in &all {
+            assert!(!id.is_empty(), "a sentence is not on one line: {translation}");
             assert!(!translation.is_ascii(), "{id} is not translated");
             let blanks = |text: &str| -> BTreeSet<String> {
                 text.split("%{").skip(1).filter_map(|rest| rest.split('}').next()).map(str::to_owned).collect()

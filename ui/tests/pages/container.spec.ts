@@ -259,6 +259,29 @@ test.describe('details', () => {
     await expect(page.getByText('not-a-secret')).toBeVisible();
   });
 
+  test('secrets are hidden in what inspect shows, copies and saves, too', async ({ page }) => {
+    await open(page, 'shop-db-1', 'inspect');
+    await button(page, 'JSON').click();
+    await expect(page.getByText('POSTGRES_PASSWORD=••••••••')).toBeVisible();
+    await expect(page.getByText('not-a-secret')).toHaveCount(0);
+    await button(page, 'Show secrets').click();
+    await expect(page.getByText('POSTGRES_PASSWORD=not-a-secret')).toBeVisible();
+  });
+
+  test('a container made anew keeps the secrets that nobody looked at', async ({ page }) => {
+    await open(page, 'shop-db-1', 'details');
+    await button(page, 'Recreate with changes').click();
+    const dialog = page.getByRole('dialog');
+    const variables = dialog.getByRole('textbox', { name: 'Environment' });
+    await expect(variables).toHaveValue(/POSTGRES_PASSWORD=••••••••/);
+    await variables.fill(`MODE=new\n${await variables.inputValue()}`);
+    await button(page, 'Recreate').click();
+    await expect(dialog).toBeHidden();
+    await expect(page.getByText('MODE', { exact: true })).toBeVisible();
+    await button(page, 'Show POSTGRES_PASSWORD').click();
+    await expect(page.getByText('not-a-secret')).toBeVisible();
+  });
+
   test('change the name and the limits', async ({ page }) => {
     await open(page, 'shop-db-1', 'details');
     await button(page, 'Change').click();

@@ -3,6 +3,7 @@ import { Bell, follow, Seen } from '$features/container/logs/follow';
 import type { Entry } from '$features/container/logs/records';
 import { pool } from '$features/containers/pool';
 import { Refused } from '$lib/api/call';
+import { words } from '$lib/kit/toasts.svelte';
 import type { Backend } from '$lib/backend/backend';
 import { history } from './history';
 import { Interleaver, merged } from './merge';
@@ -137,7 +138,7 @@ export class ProjectLogs {
   #refuse(reading: Reading, error: Refused): void {
     // One that is gone leaves the list next: that says enough.
     if (error.status !== 404 && !reading.abort.signal.aborted) {
-      this.refused.set(reading.source.label, error.message);
+      this.refused.set(reading.source.label, words(error));
     }
   }
 }

@@ -63,3 +63,33 @@ test('a terminal is kept when the field is left, once', async () => {
   field.dispatchEvent(new FocusEvent('blur'));
   expect(made.asked).toEqual([{ terminal: 'kitty' }]);
 });
+
+test('what is typed stands when something is refused, and goes with the old value', async () => {
+  const made = desktop('the folder cannot be written');
+  render(WindowSettings, { desktop: made });
+  const field = await screen.findByRole<HTMLInputElement>('textbox', { name: 'Terminal program' });
+  const type = (text: string) => {
+    field.value = text;
+    field.dispatchEvent(new Event('input', { bubbles: true }));
+  };
+  type('kitty');
+  (await box('Stay in the tray')).click();
+  expect(await screen.findByText('the folder cannot be written')).toBeTruthy();
+  expect(field.value).toBe('kitty');
+  type('');
+  field.dispatchEvent(new FocusEvent('blur'));
+  await expect.poll(() => screen.queryByText('the folder cannot be written')).toBeNull();
+});
+
+test('what was done although something of it failed shows as it is', async () => {
+  const made = desktop();
+  made.setPreferences = async (change) => {
+    made.kept = { ...made.kept, ...change };
+    throw new Error('the file cannot be written');
+  };
+  render(WindowSettings, { desktop: made });
+  const clicked = await box('Start at login');
+  clicked.click();
+  expect(await screen.findByText('the file cannot be written')).toBeTruthy();
+  expect(clicked.checked).toBe(true);
+});

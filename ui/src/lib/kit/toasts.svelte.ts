@@ -1,6 +1,6 @@
-import { Refused } from '$lib/api/call';
 import { Unreachable } from '$lib/backend/backend';
 import { t } from '$lib/i18n/index.svelte';
+import { sentence } from '$lib/i18n/sentence.svelte';
 import type { Tone } from './tone';
 
 export type Toast = {
@@ -35,11 +35,10 @@ export function dismiss(id: number): void {
   shown = shown.filter((one) => one.id !== id);
 }
 
-/** What went wrong, in the engine's words if it spoke. */
+/** What went wrong, in the engine's words if it spoke, in the language of the pages where there is a translation. */
 export function words(error: unknown): string {
-  if (error instanceof Refused) return error.message;
   if (error instanceof Unreachable) return t().kit.unreachable;
-  if (error instanceof Error && error.message !== '') return error.message;
+  if (error instanceof Error && error.message !== '') return sentence(error.message);
   return t().kit.unexpected;
 }
 

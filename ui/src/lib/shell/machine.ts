@@ -2,6 +2,7 @@ import type { Verb } from '$lib/api/daemon';
 import { Unreachable } from '$lib/backend/backend';
 import type { Desktop } from '$lib/backend/host';
 import { t } from '$lib/i18n/index.svelte';
+import { sentence } from '$lib/i18n/sentence.svelte';
 import { act } from '$lib/kit/act';
 import { confirm } from '$lib/kit/confirm.svelte';
 import { duration } from '$lib/kit/format';
@@ -80,7 +81,7 @@ async function settle(machine: Machine, verb: Verb): Promise<void> {
     if (last.phase === 'failed') {
       say({
         tone: 'bad',
-        text: m.failed(last.failure?.cause ?? ''),
+        text: m.failed(sentence(last.failure?.cause ?? '')),
         action: { label: m.action.page, run: () => go(link('machine')) },
       });
     } else if (last.phase === 'running') say({ tone: 'good', text: m.started(duration(last.start_milliseconds ?? 0)) });
@@ -93,5 +94,5 @@ async function settle(machine: Machine, verb: Verb): Promise<void> {
 
 /** What went wrong between the pages and the daemon. */
 export function daemonWords(error: unknown): string {
-  return error instanceof Unreachable ? t().machine.unreachable(error.message) : words(error);
+  return error instanceof Unreachable ? t().machine.unreachable(sentence(error.message)) : words(error);
 }

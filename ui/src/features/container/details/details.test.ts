@@ -9,7 +9,7 @@ import { scene } from '$lib/backend/fake/scenes';
 import { parsePorts, portLines } from './ports';
 import { NotReplaced, recreate, type Step } from './recreate';
 import { request } from './request';
-import { isSecret } from './secret';
+import { isSecret } from '$lib/kit/secret';
 import { parseSize, settings, sizeWords, update } from './update';
 
 let engine: FakeEngine;

@@ -6,6 +6,7 @@ import type {
   HostConfig,
   ImageInspect,
 } from '$lib/api/generated';
+import { split } from '$lib/kit/secret';
 
 /** What is changed of a container that is made anew; what is not given stays. */
 export interface Changes {
@@ -64,14 +65,11 @@ function sharesHostname({ NetworkMode, UTSMode }: HostConfig): boolean {
 
 /** `ours` against the image's: what is the same is left to the image, and what the container was without is taken out. */
 function env(ours: readonly string[], images: readonly string[]): string[] {
-  const names = new Set(ours.map(nameOf));
-  return [...ours.filter((one) => !images.includes(one)), ...images.map(nameOf).filter((name) => !names.has(name))];
+  const names = new Set(ours.map(nameIn));
+  return [...ours.filter((one) => !images.includes(one)), ...images.map(nameIn).filter((name) => !names.has(name))];
 }
 
-export function nameOf(variable: string): string {
-  const at = variable.indexOf('=');
-  return at < 0 ? variable : variable.slice(0, at);
-}
+const nameIn = (variable: string) => split(variable)[0];
 
 function without<T>(ours: Record<string, T>, images: Record<string, T>): Record<string, T> {
   return Object.fromEntries(

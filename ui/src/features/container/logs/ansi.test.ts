@@ -57,6 +57,20 @@ describe('AnsiReader', () => {
     ['a backspace', 'abX\bc', 'abc'],
   ])('writes over the line: %s', (_, raw, text) => expect(read(raw).text).toBe(text));
 
+  it.each([
+    ['backspaces over as many colours', (of: number) => '\x1b[31mx\x1b[0my'.repeat(of) + '\b'.repeat(of), 2],
+    ['carriage returns over as many colours', (of: number) => '\x1b[31mx\x1b[0my'.repeat(of) + '\rz'.repeat(of), 2],
+    ['backspaces over a long text', (of: number) => 'x'.repeat(of) + 'y\b'.repeat(of), 1],
+  ])('takes 100,000 %s in no time', (_, line, width) => {
+    const of = 100_000;
+    const begun = performance.now();
+    expect(read(line(of)).text.length).toBeGreaterThanOrEqual(width * of);
+    // Quadratic it took minutes.
+    expect(performance.now() - begun).toBeLessThan(20_000);
+  });
+
+  it('cuts no character of two code units', () => expect(read('a😀\bb').text).toBe('ab'));
+
   it('keeps the styles of what is written over', () =>
     expect(read('\x1b[31mloading\x1b[0m\rdo')).toEqual({ text: 'doading', spans: [span(2, 7, { fg: 1 })] }));
 });

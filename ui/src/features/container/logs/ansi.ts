@@ -41,6 +41,8 @@ export const PLAIN: Style = Object.freeze({});
 const ESCAPE =
   /\x1b(?:\[([0-?]*)[ -/]*([@-~])|[\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)|[ -/]*[0-~]|$)|\x9b([0-?]*)[ -/]*([@-~])/g;
 const SPECIAL = /[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]/;
+/** Carriage returns, backspaces, and what is between them. */
+const PARTS = /[\r\b]|[^\r\b]+/g;
 const REMOVED = /[\x00-\x07\x0b-\x0c\x0e-\x1f\x7f-\x9f]/g;
 
 /** Reads line after line of one stream: a style that was not reset holds on in the next line. */
@@ -52,21 +54,16 @@ export class AnsiReader {
       if (this.#style === PLAIN || raw === '') return { text: raw };
       return { text: raw, spans: [{ start: 0, end: raw.length, style: this.#style }] };
     }
-    let under: Run[] = [];
-    let runs: Run[] = [];
+    const line = new Line();
     const write = (piece: string) => {
-      const parts = piece.split('\r');
-      parts.forEach((part, index) => {
-        if (index > 0 && runs.length > 0) {
-          under = over(runs, under);
-          runs = [];
+      for (const [part] of piece.matchAll(PARTS)) {
+        if (part === '\r') line.home();
+        else if (part === '\b') line.back();
+        else {
+          const text = part.replace(REMOVED, '');
+          if (text !== '') line.write(text, this.#style);
         }
-        for (const [at, word] of part.split('\b').entries()) {
-          if (at > 0) runs = shortened(runs);
-          const text = word.replace(REMOVED, '');
-          if (text !== '') runs.push({ text, style: this.#style });
-        }
-      });
+      }
     };
     let from = 0;
     for (const found of raw.matchAll(ESCAPE)) {
@@ -75,38 +72,70 @@ export class AnsiReader {
       const final = found[2] ?? found[4];
       const parameters = found[1] ?? found[3] ?? '';
       if (final === 'm') this.#style = restyled(this.#style, parameters);
-      else if (final === 'K') {
-        // Erase: to the end of the line, or (1, 2) what is before it, which in a log means starting over.
-        under = [];
-        if (parameters === '1' || parameters === '2') runs = [];
-      }
+      // Erase: to the end of the line, or (1, 2) what is before it, which in a log means starting over.
+      else if (final === 'K') line.erase(parameters === '1' || parameters === '2');
     }
     write(raw.slice(from));
-    return gathered(over(runs, under));
+    return gathered(line.runs());
   }
 }
 
-/** `runs` written over the beginning of `under`. */
-function over(runs: Run[], under: Run[]): Run[] {
-  if (under.length === 0) return runs;
-  let skip = runs.reduce((sum, run) => sum + run.text.length, 0);
-  const rest: Run[] = [];
-  for (const run of under) {
-    if (skip >= run.text.length) skip -= run.text.length;
-    else {
-      rest.push({ text: run.text.slice(skip), style: run.style });
-      skip = 0;
+/**
+ * A line as it is written: at its end by runs; once something is written over what stands there, by single characters, so that each step
+ * takes the time of what it writes and no line can hold the page up.
+ */
+class Line {
+  #runs: Run[] = [];
+  #cells: { text: string; style: Style }[] | undefined;
+  /** Where the next character goes, in cells. */
+  #at = 0;
+  /** A carriage return came behind runs. It mostly ends a DOS line, and nothing is written over them. */
+  #returned = false;
+
+  write(text: string, style: Style): void {
+    if (this.#returned) this.#apart(0);
+    if (this.#cells === undefined) this.#runs.push({ text, style });
+    // A character of two code units is one cell.
+    else for (const one of text) this.#cells[this.#at++] = { text: one, style };
+  }
+
+  home(): void {
+    this.#at = 0;
+    this.#returned = this.#cells === undefined && this.#runs.length > 0;
+  }
+
+  back(): void {
+    if (this.#returned) return;
+    if (this.#cells === undefined) this.#apart();
+    if (this.#at > 0) this.#at -= 1;
+  }
+
+  erase(all: boolean): void {
+    if (all || this.#returned) {
+      this.#runs = [];
+      this.#cells = undefined;
+      this.#at = 0;
+      this.#returned = false;
+    } else if (this.#cells) this.#cells.length = this.#at;
+  }
+
+  runs(): Run[] {
+    if (this.#cells === undefined) return this.#runs;
+    const runs: Run[] = [];
+    for (const { text, style } of this.#cells) {
+      const last = runs.at(-1);
+      if (last !== undefined && last.style === style) last.text += text;
+      else runs.push({ text, style });
     }
+    return runs;
   }
-  return [...runs, ...rest];
-}
 
-/** Without the last character: a backspace, as overstriking programs send it. */
-function shortened(runs: Run[]): Run[] {
-  const last = runs.at(-1);
-  if (last === undefined) return runs;
-  const text = last.text.slice(0, -1);
-  return text === '' ? runs.slice(0, -1) : [...runs.slice(0, -1), { text, style: last.style }];
+  #apart(at?: number): void {
+    this.#cells = this.#runs.flatMap(({ text, style }) => Array.from(text, (text) => ({ text, style })));
+    this.#runs = [];
+    this.#at = at ?? this.#cells.length;
+    this.#returned = false;
+  }
 }
 
 function gathered(runs: Run[]): Styled {

@@ -11,6 +11,9 @@ export interface Stretch {
 /** More of a line is not drawn: it can be looked at and copied apart. */
 export const SHOWN = 5_000;
 
+/** Further changes of style in a line are not drawn: a screen full of such lines would hold the page up. */
+const MOST_STRETCHES = 500;
+
 /** How much of `text` is drawn; never half a surrogate pair. */
 export function shownLength(text: string): number {
   if (text.length <= SHOWN) return text.length;
@@ -37,7 +40,7 @@ export function stretches(
     const inHit = hit < hits.length && hits[hit]![0] <= at;
     const spanEdge = span < spans.length ? (inSpan ? spans[span]!.end : spans[span]!.start) : length;
     const hitEdge = hit < hits.length ? (inHit ? hits[hit]![1] : hits[hit]![0]) : length;
-    const end = Math.min(length, spanEdge, hitEdge);
+    const end = pieces.length >= MOST_STRETCHES ? length : Math.min(length, spanEdge, hitEdge);
     pieces.push({ text: text.slice(at, end), style: inSpan ? spans[span]!.style : PLAIN, hit: inHit });
     at = end;
   }

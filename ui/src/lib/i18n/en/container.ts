@@ -236,12 +236,6 @@ export const container = {
     noEnv: 'No variables.',
     labels: 'Labels',
     noLabels: 'No labels.',
-    secret: 'hidden',
-    show: 'Show',
-    showOne: (name: string) => `Show ${name}`,
-    showSecrets: 'Show secrets',
-    hideSecrets: 'Hide secrets',
-    copyOne: (name: string) => `Copy ${name}`,
   },
 
   change: {

@@ -14,6 +14,7 @@ export const daemonSettings = {
   saving: 'Being set…',
   masked: 'User and password are not shown; type the whole address to change it.',
   maskedRefused: 'User and password stand as xxxxx here: type the whole address with them.',
+  keptBut: (why: string) => `It is set, but: ${why}`,
   add: 'Add',
   item: (name: string, at: number) => `${name}, ${at}`,
   removeItem: (item: string) => `Remove ${item}`,

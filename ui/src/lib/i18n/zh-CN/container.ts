@@ -231,12 +231,6 @@ export const container: Messages['container'] = {
     noEnv: '没有变量。',
     labels: '标签',
     noLabels: '没有标签。',
-    secret: '已隐藏',
-    show: '显示',
-    showOne: (name) => `显示 ${name}`,
-    showSecrets: '显示机密',
-    hideSecrets: '隐藏机密',
-    copyOne: (name) => `复制 ${name}`,
   },
 
   change: {

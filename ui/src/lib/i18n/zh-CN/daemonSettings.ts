@@ -15,6 +15,7 @@ export const daemonSettings: Messages['daemonSettings'] = {
   saving: '正在设置…',
   masked: '不显示用户名和密码；要更改请输入完整地址。',
   maskedRefused: '这里的用户名和密码显示为 xxxxx：请输入包含它们的完整地址。',
+  keptBut: (why) => `已设置，但是：${why}`,
   add: '添加',
   item: (name, at) => `${name}，第 ${at} 项`,
   removeItem: (item) => `移除 ${item}`,
