@@ -8,6 +8,8 @@ use std::path::PathBuf;
 pub enum Error {
     #[error("open {path} to share it: {source}", path = path.display())]
     Open { path: PathBuf, source: io::Error },
+    #[error("{path} cannot be shared: folders of this computer can be mounted on Linux only, so far", path = path.display())]
+    Unsupported { path: PathBuf },
     #[error("the connection for a shared folder broke: {0}")]
     Stream(#[source] io::Error),
     /// Of the wire, not of the file system.

@@ -6,9 +6,10 @@
 //! is known here, and no symbolic link is followed on the way to it.
 #![forbid(unsafe_code)]
 
+mod access;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
 mod error;
-pub mod wire;
-
 #[cfg(target_os = "linux")]
 mod handles;
 #[cfg(target_os = "linux")]
@@ -23,9 +24,13 @@ mod serve;
 mod share;
 #[cfg(target_os = "linux")]
 mod sys;
+pub mod wire;
 
+pub use access::Access;
+#[cfg(not(target_os = "linux"))]
+pub use elsewhere::{Share, serve};
 pub use error::{Errno, Error, Result};
 #[cfg(target_os = "linux")]
 pub use serve::serve;
 #[cfg(target_os = "linux")]
-pub use share::{Access, Share};
+pub use share::Share;

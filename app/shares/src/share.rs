@@ -9,14 +9,7 @@ use std::time::Duration;
 use crate::handles::{Handle, Handles};
 use crate::nodes::{Identity, Nodes};
 use crate::wire::{Attr, Operation, Reply, Request};
-use crate::{Errno, Error, Result, ops, owner, sys};
-
-/// What containers may do with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Access {
-    ReadOnly,
-    ReadWrite,
-}
+use crate::{Access, Errno, Error, Result, ops, owner, sys};
 
 /// Answers the requests of one mount. Answering blocks for as long as the file system does; any number of threads may do so.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 //! file or from the command line, passes the one parser of its key in [`keys`].
 
 mod address;
+mod folder;
 mod keys;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use crate::paths::Paths;
 use crate::sys::{self, HostFacts};
 use crate::{Error, Result};
 pub use address::Address;
+pub use folder::Folder;
 use keys::{KEYS, Key};
 
 /// How host and guest are joined.
@@ -86,6 +88,8 @@ pub struct Values {
     pub var_run_docker_sock: bool,
     /// Where the engine is offered over TCP.
     pub listen: Vec<Address>,
+    /// What containers may mount.
+    pub shares: Vec<Folder>,
     pub locale: String,
 }
 
@@ -110,6 +114,7 @@ impl Values {
             docker_context: true,
             var_run_docker_sock: false,
             listen: Vec::new(),
+            shares: vec!["~".parse().expect("the home folder")],
             locale: "auto".to_owned(),
         }
     }
