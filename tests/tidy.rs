@@ -41,7 +41,18 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("network", &["store", "events"]),
         (
             "containers",
-            &["engine-api", "events", "images", "layers", "network", "runtime", "store", "supervisor", "volumes"],
+            &[
+                "engine-api",
+                "events",
+                "folders",
+                "images",
+                "layers",
+                "network",
+                "runtime",
+                "store",
+                "supervisor",
+                "volumes",
+            ],
         ),
         (
             "api",
@@ -59,7 +70,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
             ],
         ),
         ("relay", &["control"]),
-        ("host", &["control"]),
+        ("host", &["control", "shares"]),
         ("catalogue", &[]),
         ("cli", &["catalogue", "host"]),
         ("desktop", &["host"]),

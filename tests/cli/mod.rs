@@ -5,6 +5,7 @@ mod containers;
 mod events;
 mod exec;
 mod files;
+mod folders;
 mod hairpin;
 mod images;
 mod import;
@@ -37,6 +38,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         events::cases(),
         exec::cases(),
         files::cases(),
+        folders::cases(),
         hairpin::cases(),
         images::cases(),
         import::cases(),

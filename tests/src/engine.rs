@@ -130,6 +130,10 @@ impl Engine {
         let machine = Machine::new()?;
         machine.berth(&["config", "set", "link", link])?;
         machine.berth(&["config", "set", "docker_context", "false"])?;
+        // What cases mount; everything else of this computer is refused.
+        let shared = machine.home().join("shared");
+        std::fs::create_dir(&shared)?;
+        machine.berth(&["config", "set", "shares", &shared.display().to_string()])?;
         if let Some(mirror) = mirror {
             machine.berth(&["config", "set", "registry_mirrors", mirror])?;
         }

@@ -4,6 +4,7 @@
 //! - [`driver`] starts a hypervisor and watches it; [`image`] finds and verifies what it boots.
 //! - [`machine`] is one virtual machine: a pure state machine and the one task that owns it.
 //! - [`link`] carries byte streams between host and guest; [`ports`] and [`daemon`] put them on the host's sockets.
+//! - [`folders`] shares the user's folders with containers.
 //! - [`client`] is how the command line and the window talk to the daemon.
 //! - [`tls`] makes the certificates of the engine over TCP.
 //! - [`updates`] looks whether there is a newer Berth.
@@ -21,6 +22,7 @@ pub mod diagnostics;
 pub mod driver;
 mod engine_http;
 mod error;
+pub mod folders;
 pub mod image;
 pub mod link;
 pub mod locks;

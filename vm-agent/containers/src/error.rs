@@ -101,6 +101,8 @@ pub enum Error {
     #[error(transparent)]
     Volume(#[from] volumes::Error),
     #[error(transparent)]
+    Folder(#[from] folders::Error),
+    #[error(transparent)]
     Store(#[from] store::Error),
     #[error(transparent)]
     Runtime(#[from] runtime::Error),
@@ -222,11 +224,9 @@ pub enum Invalid {
     DuplicateMount(String),
     #[error("invalid mount config for type \"{kind}\": {reason}")]
     Mount { kind: String, reason: String },
-    #[error(
-        "bind mounts of host folders need a share: {0} is a path of your own machine, which the containers' machine \
-         cannot see; use a named volume (-v NAME:{1}) or docker cp"
-    )]
-    HostBind(String, String),
+    /// A folder of the user's own computer that the machine may not have, in the computer's words.
+    #[error("{0}")]
+    NotShared(String),
     #[error(
         "invalid mount config: must use either propagation mode \"rslave\" or \"rshared\" when mount source is within the \
          daemon root, daemon root: {root:?}, bind mount source: {bind:?}, propagation: {propagation:?}"
@@ -386,6 +386,7 @@ impl Error {
             Error::Networking(cause) | Error::Network(cause) => network_kind(cause),
             Error::Image(cause) => image_kind(cause),
             Error::Volume(cause) => volume_kind(cause),
+            Error::Folder(cause) => folder_kind(cause),
         }
     }
 }
@@ -407,6 +408,13 @@ fn image_kind(error: &images::Error) -> Kind {
         images::Kind::Invalid => Kind::Invalid,
         images::Kind::Conflict => Kind::Conflict,
         _ => Kind::System,
+    }
+}
+
+fn folder_kind(error: &folders::Error) -> Kind {
+    match error {
+        folders::Error::NotShared(_) | folders::Error::Missing(_) => Kind::Invalid,
+        folders::Error::Failed(_) | folders::Error::Mount { .. } => Kind::System,
     }
 }
 

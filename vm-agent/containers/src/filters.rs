@@ -134,6 +134,7 @@ impl Selection {
                     let source = match &mount.source {
                         Source::Volume { name, .. } => name == wanted,
                         Source::Bind { path, .. } => path.as_os_str() == wanted,
+                        Source::Share { path } => path == wanted,
                         Source::Image { id, .. } => id == wanted,
                         Source::Tmpfs { .. } => false,
                     };

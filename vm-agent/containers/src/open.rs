@@ -113,6 +113,12 @@ impl Containers {
                 tracing::warn!(container = record.id, %error, "a linked container's ports are not open");
             }
         }
+        for (_, record) in &adopted {
+            for (path, read_only) in record.shares() {
+                inner.services.folders.adopt(path, read_only, &record.id).await;
+            }
+        }
+        inner.services.folders.unmount_unused().await;
         let (owner, live) = (Arc::clone(&inner), adopted);
         blocking(move || {
             for (_, record) in &live {
@@ -354,7 +360,7 @@ impl Inner {
             let (container_id, running) = (&view.record.id, view.run.is_some());
             let mounted = view.record.mounts.iter().filter_map(|mount| match &mount.source {
                 Source::Image { id, chain, .. } => Some((id, chain, true)),
-                Source::Bind { .. } | Source::Volume { .. } | Source::Tmpfs { .. } => None,
+                Source::Bind { .. } | Source::Share { .. } | Source::Volume { .. } | Source::Tmpfs { .. } => None,
             });
             for (image, chain, mounted) in mounted.chain([(&view.record.image, &view.record.chain, false)]) {
                 let Ok(image) = image.parse() else { continue };

@@ -54,6 +54,10 @@ pub(crate) enum Source {
         path: PathBuf,
         recursive: bool,
     },
+    /// A path of the computer that this machine runs on.
+    Share {
+        path: String,
+    },
     Volume {
         name: String,
         subpath: String,
@@ -101,7 +105,15 @@ impl Record {
     pub(crate) fn volumes(&self) -> impl Iterator<Item = (&str, bool)> {
         self.mounts.iter().filter_map(|mount| match &mount.source {
             Source::Volume { name, .. } => Some((name.as_str(), mount.anonymous)),
-            Source::Bind { .. } | Source::Tmpfs { .. } | Source::Image { .. } => None,
+            Source::Bind { .. } | Source::Share { .. } | Source::Tmpfs { .. } | Source::Image { .. } => None,
+        })
+    }
+
+    /// Paths of the host's, and whether they are mounted to be read only.
+    pub(crate) fn shares(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.mounts.iter().filter_map(|mount| match &mount.source {
+            Source::Share { path } => Some((path.as_str(), !mount.rw)),
+            Source::Bind { .. } | Source::Volume { .. } | Source::Tmpfs { .. } | Source::Image { .. } => None,
         })
     }
 
@@ -128,6 +140,10 @@ impl Mounted {
             Source::Bind { path, .. } => {
                 point.kind = "bind".to_owned();
                 point.source = path.to_string_lossy().into_owned();
+            }
+            Source::Share { path } => {
+                point.kind = "bind".to_owned();
+                point.source = path.clone();
             }
             Source::Volume { name, .. } => {
                 point.kind = "volume".to_owned();

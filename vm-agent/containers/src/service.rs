@@ -23,6 +23,8 @@ const LOG_PREFIX: &str = "failed to create task for container: failed to initial
 pub struct Services {
     pub store: store::Store,
     pub events: events::Events,
+    /// Of the host's, when the engine runs in the machine.
+    pub folders: folders::Folders,
     pub layers: layers::Layers,
     pub images: images::Images,
     pub volumes: volumes::Volumes,

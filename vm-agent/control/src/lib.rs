@@ -18,6 +18,7 @@ pub mod mux;
 pub mod port;
 pub mod proxy;
 pub mod secret;
+pub mod share;
 pub mod shell;
 pub mod wire;
 
@@ -29,3 +30,4 @@ pub use message::{GuestMessage, HostMessage};
 pub use port::Port;
 pub use proxy::{Proxies, ProxySettings};
 pub use secret::Secret;
+pub use share::{ShareRefusal, ShareReply, ShareRequest, Shared};

@@ -15,10 +15,12 @@ pub enum Port {
     Dial,
     /// Host opens; a [`crate::shell::Frame`] stream to a shell on a terminal in the guest.
     Shell,
+    /// Guest opens; a [`crate::ShareRequest`], answered by a [`crate::ShareReply`], then messages of FUSE.
+    Share,
 }
 
 impl Port {
-    pub const ALL: [Port; 5] = [Port::Control, Port::Engine, Port::Forward, Port::Dial, Port::Shell];
+    pub const ALL: [Port; 6] = [Port::Control, Port::Engine, Port::Forward, Port::Dial, Port::Shell, Port::Share];
 
     /// The number on the wire.
     pub const fn number(self) -> u32 {
@@ -28,6 +30,7 @@ impl Port {
             Port::Forward => 1026,
             Port::Dial => 1027,
             Port::Shell => 1028,
+            Port::Share => 1029,
         }
     }
 
@@ -45,6 +48,7 @@ impl fmt::Display for Port {
             Port::Forward => "forward",
             Port::Dial => "dial",
             Port::Shell => "shell",
+            Port::Share => "share",
         };
         write!(f, "{name}")
     }

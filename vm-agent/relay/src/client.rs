@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use control::message::BootStep;
-use control::{BootInfo, Forward, wire};
+use control::{BootInfo, Forward, ShareRequest, wire};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::{Mutex as AsyncMutex, oneshot, watch};
@@ -55,6 +55,8 @@ struct Wanted {
     sockets: HashMap<String, Vec<Arc<OwnedFd>>>,
     /// Network, endpoint -> its last `Put`.
     names: BTreeMap<(String, String), NameChange>,
+    /// Mount -> what it is of, and its `/dev/fuse`.
+    shares: BTreeMap<String, (ShareRequest, Arc<OwnedFd>)>,
     ready: Option<Vec<BootStep>>,
 }
 
@@ -146,6 +148,27 @@ impl RelayClient {
         }
     }
 
+    /// Whether the host would share this, and what it is there. Fails with [`Error::Share`].
+    pub async fn look_at_share(&self, request: ShareRequest) -> Result<control::Shared> {
+        match self.ask(Ask::LookAtShare { request }, &[]).await? {
+            Answer::Share { shared } => Ok(shared),
+            Answer::NotShared { refusal } => Err(refusal.into()),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Has a mount's messages carried to the host and back for as long as it is mounted, by the next relay too.
+    pub async fn serve_share(&self, request: ShareRequest, device: OwnedFd) -> Result<()> {
+        let device = Arc::new(device);
+        self.shared.lock().wanted.shares.insert(request.mount.clone(), (request.clone(), Arc::clone(&device)));
+        self.done(Ask::ServeShare { request }, &[device]).await
+    }
+
+    /// The mount is gone.
+    pub fn forget_share(&self, mount: &str) {
+        self.shared.lock().wanted.shares.remove(mount);
+    }
+
     /// Says that the engine listens on its socket; `steps` are added to the boot timings that the host sees.
     pub async fn engine_ready(&self, steps: Vec<BootStep>) -> Result<()> {
         self.shared.lock().wanted.ready = Some(steps.clone());
@@ -235,6 +258,9 @@ impl Shared {
             for (sandbox, resolver) in &wanted.resolvers {
                 let fds = wanted.sockets.get(sandbox).cloned().unwrap_or_default();
                 asks.push((Ask::Serve { resolver: resolver.clone() }, fds));
+            }
+            for (request, device) in wanted.shares.values() {
+                asks.push((Ask::ServeShare { request: request.clone() }, vec![Arc::clone(device)]));
             }
             asks.extend(wanted.ready.clone().map(|steps| (Ask::Ready { steps }, Vec::new())));
         }
@@ -328,10 +354,12 @@ fn unexpected(answer: Answer) -> Error {
     match answer {
         Answer::Refused { text } => Error::Refused(text),
         Answer::NotBound { failure } => failure.into(),
+        Answer::NotShared { refusal } => refusal.into(),
         Answer::Done
         | Answer::BootInfo { .. }
         | Answer::Bound { .. }
         | Answer::Forwards { .. }
-        | Answer::Sandboxes { .. } => Error::WrongAnswer,
+        | Answer::Sandboxes { .. }
+        | Answer::Share { .. } => Error::WrongAnswer,
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use control::ForwardFailure;
+use control::{ForwardFailure, ShareRefusal};
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -31,6 +31,8 @@ pub enum Error {
     WrongAnswer,
     #[error(transparent)]
     Forward(#[from] ForwardFailure),
+    #[error(transparent)]
+    Share(#[from] ShareRefusal),
     #[error(transparent)]
     Control(#[from] control::Error),
     #[error("relay: {0}")]

@@ -153,7 +153,7 @@ async fn serve_session(relay: Relay, session: Session) {
             Port::Forward => drop(tasks.spawn(forward::serve(stream))),
             Port::Shell => drop(tasks.spawn(shell::serve(stream))),
             // Only the guest opens these.
-            Port::Dial => stream.refuse(),
+            Port::Dial | Port::Share => stream.refuse(),
         }
     }
     let reason = session.closed().await;

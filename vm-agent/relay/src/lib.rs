@@ -22,6 +22,7 @@ mod options;
 mod power;
 mod protocol;
 mod server;
+mod share;
 mod shell;
 mod socks;
 mod state;

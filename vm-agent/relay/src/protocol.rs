@@ -6,7 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use control::message::BootStep;
-use control::{BootInfo, Forward, ForwardFailure};
+use control::{BootInfo, Forward, ForwardFailure, ShareRefusal, ShareRequest, Shared};
 use serde::{Deserialize, Serialize};
 
 /// Engine to relay.
@@ -41,6 +41,14 @@ pub(crate) enum Ask {
         sandbox: String,
     },
     ListSandboxes,
+    /// What the host would share.
+    LookAtShare {
+        request: ShareRequest,
+    },
+    /// Descriptor: the mount's `/dev/fuse`.
+    ServeShare {
+        request: ShareRequest,
+    },
     /// The engine listens on its socket.
     Ready {
         steps: Vec<BootStep>,
@@ -65,6 +73,8 @@ pub(crate) enum Answer {
     NotBound { failure: ForwardFailure },
     Forwards { forwards: Vec<Forward> },
     Sandboxes { sandboxes: Vec<String> },
+    Share { shared: Shared },
+    NotShared { refusal: ShareRefusal },
     Refused { text: String },
 }
 

@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 use crate::fdpass::Receiver;
 use crate::protocol::{Answer, Ask, Reply, Request};
 use crate::state::Relay;
-use crate::{Error, Result, status};
+use crate::{Error, Result, share, status};
 
 /// Listens on `relay.sock`, for root only. A socket file of a relay that died is replaced.
 pub(crate) fn listen(relay: &Relay) -> Result<UnixListener> {
@@ -83,7 +83,7 @@ async fn reply(writer: &Mutex<OwnedWriteHalf>, id: u64, answer: Answer) {
 }
 
 /// Answers what can be answered at once, so that requests take effect in their order; gives the others back.
-fn in_order(relay: &Relay, ask: Ask, fds: Vec<OwnedFd>) -> std::result::Result<Answer, Ask> {
+fn in_order(relay: &Relay, ask: Ask, mut fds: Vec<OwnedFd>) -> std::result::Result<Answer, Ask> {
     Ok(match ask {
         Ask::BootInfo => Answer::BootInfo { boot: Box::new(relay.options.boot.clone()) },
         Ask::ListForwards => Answer::Forwards { forwards: relay.forwards().values().cloned().collect() },
@@ -100,6 +100,13 @@ fn in_order(relay: &Relay, ask: Ask, fds: Vec<OwnedFd>) -> std::result::Result<A
             Answer::Done
         }
         Ask::ListSandboxes => Answer::Sandboxes { sandboxes: relay.names.sandboxes_served() },
+        Ask::ServeShare { request } => {
+            let served = fds.pop().ok_or_else(|| std::io::ErrorKind::InvalidInput.into());
+            match served.and_then(|device| relay.shares.serve(relay, request, device)) {
+                Ok(()) => Answer::Done,
+                Err(error) => Answer::Refused { text: error.to_string() },
+            }
+        }
         Ask::Ready { steps } => {
             {
                 let mut known = relay.steps();
@@ -114,7 +121,7 @@ fn in_order(relay: &Relay, ask: Ask, fds: Vec<OwnedFd>) -> std::result::Result<A
             relay.stopped.send_replace(true);
             Answer::Done
         }
-        Ask::OpenForward { .. } | Ask::CloseForward { .. } => return Err(ask),
+        Ask::OpenForward { .. } | Ask::CloseForward { .. } | Ask::LookAtShare { .. } => return Err(ask),
     })
 }
 
@@ -132,6 +139,10 @@ async fn in_time(relay: &Relay, ask: Ask) -> Answer {
             }
             Answer::Done
         }
+        Ask::LookAtShare { request } => match share::look(relay, request).await {
+            Ok(shared) => Answer::Share { shared },
+            Err(refusal) => Answer::NotShared { refusal },
+        },
         _ => Answer::Refused { text: "this request is answered at once".to_owned() },
     }
 }

@@ -11,6 +11,7 @@ use crate::host::Host;
 use crate::names::Names;
 use crate::native::Listeners;
 use crate::options::Options;
+use crate::share::Shares;
 
 /// Clones are the same relay.
 #[derive(Debug, Clone)]
@@ -21,6 +22,7 @@ pub(crate) struct Inner {
     pub(crate) options: Options,
     pub(crate) host: Host,
     pub(crate) names: Names,
+    pub(crate) shares: Shares,
     /// Published ports that this relay listens for itself: native mode.
     pub(crate) listeners: Listeners,
     pub(crate) engine: watch::Sender<EngineState>,
@@ -45,6 +47,7 @@ impl Relay {
             options,
             host: Host::default(),
             names: Names::default(),
+            shares: Shares::default(),
             listeners: Listeners::default(),
             engine: watch::Sender::new(EngineState::Starting),
             stopped: watch::Sender::new(false),

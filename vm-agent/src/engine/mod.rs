@@ -4,6 +4,7 @@ mod embedded;
 mod forwarder;
 mod names;
 mod registry;
+mod shared;
 mod trim;
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
@@ -12,6 +13,7 @@ use anyhow::Context;
 use containers::{Containers, Mode};
 use control::message::BootStep;
 use events::Events;
+use folders::Folders;
 use images::Images;
 use layers::Layers;
 use network::Networks;
@@ -175,6 +177,7 @@ async fn open(
         containers::Services {
             store: store.clone(),
             events: events.clone(),
+            folders: Folders::new(places.run.join("folders"), Arc::new(shared::RelayHost::new(relay.clone()))),
             layers,
             images: images.clone(),
             volumes: volumes.clone(),

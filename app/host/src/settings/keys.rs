@@ -6,7 +6,7 @@ use std::time::Duration;
 use control::address::{is_mirror, is_registry};
 use control::proxy::{Proxy, mask_credentials};
 
-use super::{Accelerator, Address, LinkChoice, Takes, Values};
+use super::{Accelerator, Address, Folder, LinkChoice, Takes, Values};
 use crate::sys::HostFacts;
 
 type Parse = fn(&mut Values, &str, &HostFacts) -> Result<(), String>;
@@ -323,6 +323,19 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Switch,
         parse: |values, text, _| switch(text).map(|on| values.updates = on),
         show: |values| values.updates.to_string(),
+    },
+    Key {
+        name: "shares",
+        description: "Folders and files of this computer that containers may mount, with all that is in them, separated by commas; \
+                      ~ is your home folder, and :ro behind one lets containers read it only. Empty: none.",
+        takes: Takes::AtOnce,
+        may_be_empty: true,
+        kind: Kind::List,
+        parse: |values, text, _| {
+            values.shares = items(text).map(|item| item.parse()).collect::<Result<_, String>>()?;
+            Ok(())
+        },
+        show: |values| values.shares.iter().map(Folder::to_string).collect::<Vec<_>>().join(","),
     },
     Key {
         name: "locale",

@@ -4,6 +4,7 @@
 //! file or from the command line, passes the one parser of its key in [`keys`].
 
 mod address;
+mod folder;
 mod keys;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::paths::Paths;
 use crate::sys::{self, HostFacts};
 use crate::{Error, Result};
 pub use address::Address;
+pub use folder::Folder;
 use keys::{KEYS, Key};
 
 /// How host and guest are joined.
@@ -89,6 +91,8 @@ pub struct Values {
     pub listen: Vec<Address>,
     /// Whether the daemon looks for newer versions by itself.
     pub updates: bool,
+    /// What containers may mount.
+    pub shares: Vec<Folder>,
     pub locale: String,
 }
 
@@ -114,6 +118,7 @@ impl Values {
             var_run_docker_sock: false,
             listen: Vec::new(),
             updates: true,
+            shares: vec!["~".parse().expect("the home folder")],
             locale: "auto".to_owned(),
         }
     }

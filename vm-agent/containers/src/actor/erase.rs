@@ -77,7 +77,7 @@ impl Actor {
 
     async fn remove_volumes(&self, anonymous_too: bool) {
         // They may be what the user waits for: a device that is to be taken away, another mount.
-        self.inner.leave_volumes(&self.record).await;
+        self.inner.leave_mounts(&self.record).await;
         let volumes = &self.inner.services.volumes;
         for (name, anonymous) in self.record.volumes() {
             volumes.release(name, &self.record.id);

@@ -110,7 +110,7 @@ impl Actor {
             }
             inner.execs.container_ended(&id);
             inner.services.networks.detach_all(&id).await;
-            inner.leave_volumes(&record).await;
+            inner.leave_mounts(&record).await;
             if shares_memory {
                 let (owner, id) = (Arc::clone(&inner), id.clone());
                 // It only unmounts.

@@ -83,7 +83,7 @@ impl Actor {
             Err(error) => {
                 self.inner.services.networks.detach_all(&self.record.id).await;
                 self.inner.emit_mounts(&self.record, "unmount");
-                self.inner.leave_volumes(&self.record).await;
+                self.inner.leave_mounts(&self.record).await;
                 return Err(error);
             }
         };

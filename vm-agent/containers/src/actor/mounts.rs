@@ -39,7 +39,9 @@ impl Actor {
                     Source::Bind { path, .. } => {
                         table.propagation(path, &mount.propagation, || inner.settings.chose(mount, path, &given))?
                     }
-                    Source::Volume { .. } | Source::Tmpfs { .. } | Source::Image { .. } => mount.propagation.clone(),
+                    Source::Share { .. } | Source::Volume { .. } | Source::Tmpfs { .. } | Source::Image { .. } => {
+                        mount.propagation.clone()
+                    }
                 };
                 list.push(SpecMount {
                     destination: mount.destination.clone(),
@@ -56,8 +58,11 @@ impl Actor {
 }
 
 impl crate::service::Inner {
-    /// The volumes among a container's mounts are out of use.
-    pub(crate) async fn leave_volumes(self: &Arc<Self>, record: &Record) {
+    /// The volumes and shared folders among a container's mounts are out of use.
+    pub(crate) async fn leave_mounts(self: &Arc<Self>, record: &Record) {
+        for (path, read_only) in record.shares() {
+            self.services.folders.unmount(path, read_only, &record.id).await;
+        }
         let names: Vec<String> = record.volumes().map(|(name, _)| name.to_owned()).collect();
         if names.is_empty() {
             return;
@@ -73,7 +78,8 @@ impl crate::service::Inner {
         }
     }
 
-    /// Where a mount's content is. A volume is in use by `user` from here on, even when this fails.
+    /// Where a mount's content is. A volume or a shared folder is in use by `user` from here on, even when this fails. For a thread
+    /// that may block, of an async runtime.
     pub(crate) fn resolve_mount(&self, mount: &Mounted, user: &str) -> Result<(SpecSource, Option<OwnedFd>)> {
         let text = |path: &Path| path.to_string_lossy().into_owned();
         match &mount.source {
@@ -83,6 +89,11 @@ impl crate::service::Inner {
                     std::fs::create_dir_all(path).map_err(|error| no_bind_source(path, &error))?;
                 }
                 Ok((SpecSource::Path { path: text(path), recursive: *recursive }, None))
+            }
+            Source::Share { path } => {
+                let mounting = self.services.folders.mount(path, !mount.rw, user);
+                let place = tokio::runtime::Handle::current().block_on(mounting)?;
+                Ok((SpecSource::Path { path: text(&place), recursive: false }, None))
             }
             Source::Tmpfs { options } => Ok((SpecSource::Tmpfs { options: options.clone() }, None)),
             Source::Volume { name, subpath } => {

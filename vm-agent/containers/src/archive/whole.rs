@@ -37,6 +37,10 @@ pub(super) fn mount(inner: &Inner, record: &Record) -> Result<OwnedFd> {
     for (volume, _) in record.volumes() {
         inner.services.volumes.unmount(volume, &user);
     }
+    for (path, read_only) in record.shares() {
+        let left = inner.services.folders.unmount(path, read_only, &user);
+        tokio::runtime::Handle::current().block_on(left);
+    }
     let mut parts = parts?;
     if parts.is_empty() {
         return Ok(root);

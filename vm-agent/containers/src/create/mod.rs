@@ -314,6 +314,14 @@ impl Inner {
                 mounted.propagation = self.settings.bind_propagation(Path::new(&path), mounted.propagation)?;
                 Source::Bind { path: path.into(), recursive }
             }
+            What::Share { path, must_exist } => {
+                self.services.folders.look(&path, !must_exist).await.map_err(not_shared)?;
+                // Nothing that is mounted on the host comes along.
+                if mounted.propagation.is_empty() {
+                    mounted.propagation = "rprivate".to_owned();
+                }
+                Source::Share { path }
+            }
             What::Tmpfs { options, hidden } => {
                 mounted.hidden = hidden;
                 Source::Tmpfs { options }
@@ -397,12 +405,22 @@ fn of_configuration(record: &Record, destination: &str) -> bool {
     mounted.is_some_and(|mounted| mounted.anonymous) && wanted.any(|wanted| wanted.destination == destination)
 }
 
+/// Whose fault it is that a folder of the host's is not mounted.
+fn not_shared(error: folders::Error) -> Error {
+    match error {
+        folders::Error::Missing(_) => Invalid::Mount { kind: "bind".to_owned(), reason: error.to_string() }.into(),
+        folders::Error::NotShared(reason) => Invalid::NotShared(reason).into(),
+        other => Error::Folder(other),
+    }
+}
+
 /// A mount of another container; tmpfs mounts are not shared.
 fn inherited(mounted: &Mounted, read_only: bool) -> Option<Wanted> {
     let what = match &mounted.source {
         Source::Bind { path, recursive } => {
             What::Bind { path: path.to_string_lossy().into_owned(), must_exist: false, recursive: *recursive }
         }
+        Source::Share { path } => What::Share { path: path.clone(), must_exist: false },
         Source::Volume { name, subpath } => What::Volume {
             name: name.clone(),
             driver: String::new(),

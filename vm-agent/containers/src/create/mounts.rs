@@ -26,6 +26,11 @@ pub(crate) enum What {
         must_exist: bool,
         recursive: bool,
     },
+    /// A path of the computer that the machine runs on.
+    Share {
+        path: String,
+        must_exist: bool,
+    },
     /// The engine's own socket, whatever it was called.
     EngineSocket,
     /// Without a name: anonymous.
@@ -58,9 +63,9 @@ pub(crate) struct Sources<'a> {
 /// What every client calls the engine's own socket.
 const ENGINE_SOCKETS: [&str; 2] = ["/var/run/docker.sock", "/run/docker.sock"];
 
-/// The modules of the kernel that containers run on (docs/guest-image.md). Kubernetes' nodes, VPN and storage containers bind
-/// them.
-const MODULES: &str = "/lib/modules";
+/// What is the kernel's, which is the machine's: its modules (docs/guest-image.md), which Kubernetes' nodes, VPN and storage
+/// containers bind, its devices, and what it tells of itself, which monitors bind. The host's would be of no use.
+const KERNELS: [&str; 4] = ["/lib/modules", "/dev", "/proc", "/sys"];
 
 const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "slave", "rslave", "shared", "rshared"];
 
@@ -87,7 +92,7 @@ pub(crate) fn parse_bind(raw: &str, driver: &str, sources: Sources<'_>) -> Resul
         return Err(refuse(format!("field {field} must not be specified")));
     }
     if is_host_path(source) {
-        let bind = bind_source(source, &wanted.destination, false, true, sources)?;
+        let bind = bind_source(source, false, true, sources);
         let propagation = flags.propagation.unwrap_or_default().to_owned();
         return Ok(Wanted { what: bind, propagation, recursive_read_only: flags.read_only, ..wanted });
     }
@@ -154,13 +159,7 @@ pub(crate) fn parse_mount(mount: &Mount, sources: Sources<'_>) -> Result<Wanted,
             }
             wanted.propagation = options.propagation;
             wanted.recursive_read_only = mount.read_only && !options.read_only_non_recursive && !options.non_recursive;
-            wanted.what = bind_source(
-                &mount.source,
-                &wanted.destination,
-                !options.create_mountpoint,
-                !options.non_recursive,
-                sources,
-            )?;
+            wanted.what = bind_source(&mount.source, !options.create_mountpoint, !options.non_recursive, sources);
         }
         "volume" => {
             if mount.bind_options.is_some() {
@@ -381,23 +380,20 @@ fn is_host_path(source: &str) -> bool {
         || (source.len() > 2 && source.as_bytes()[1] == b':' && matches!(source.as_bytes()[2], b'\\' | b'/'))
 }
 
-fn bind_source(
-    source: &str,
-    destination: &str,
-    must_exist: bool,
-    recursive: bool,
-    sources: Sources<'_>,
-) -> Result<What, Invalid> {
+fn bind_source(source: &str, must_exist: bool, recursive: bool, sources: Sources<'_>) -> What {
     let path = clean(source);
     if ENGINE_SOCKETS.contains(&path.as_str()) || sources.engine_sockets.iter().any(|socket| clean(socket) == path) {
-        return Ok(What::EngineSocket);
+        return What::EngineSocket;
     }
     match sources.mode {
-        // The containers' kernel is the machine's, and so are its modules: the host's would be of no use, and few hosts have
-        // any. They are not made read-only here, since they lie in the machine's root, a file system that nothing can write.
-        Mode::Vm if Path::new(&path).starts_with(MODULES) => Ok(What::Bind { path, must_exist, recursive }),
-        Mode::Vm => Err(Invalid::HostBind(source.to_owned(), destination.to_owned())),
-        Mode::Native => Ok(What::Bind { path, must_exist, recursive }),
+        // The modules are not made read-only here, since they lie in the machine's root, a file system that nothing can write.
+        Mode::Vm if KERNELS.iter().any(|kernels| Path::new(&path).starts_with(kernels)) => {
+            What::Bind { path, must_exist, recursive }
+        }
+        // What it is called in the end, the host knows: a path of Windows is not to be made clean here.
+        Mode::Vm if !source.starts_with('/') => What::Share { path: source.to_owned(), must_exist },
+        Mode::Vm => What::Share { path, must_exist },
+        Mode::Native => What::Bind { path, must_exist, recursive },
     }
 }
 
@@ -487,18 +483,27 @@ mod tests {
         let mount: Mount = serde_json::from_str(mount).expect("valid JSON");
         assert_eq!(parse_mount(&mount, sources).expect("a socket").what, What::EngineSocket);
         for other in ["/home/me/berth:/b", "/home/me/berth/control.sock:/c", "/home/me/berth/engine.sock.old:/o"] {
-            parse_bind(other, "", sources).expect_err(other);
+            let what = parse_bind(other, "", sources).expect(other).what;
+            assert!(matches!(what, What::Share { .. }), "{other}: {what:?}");
         }
-        parse_bind("/home/me/berth/engine.sock:/s", "", VM).expect_err("nobody's socket");
+        let nobodys = parse_bind("/home/me/berth/engine.sock:/s", "", VM).expect("a path").what;
+        assert!(matches!(nobodys, What::Share { .. }), "{nobodys:?}");
     }
 
     #[test]
-    fn host_folders_are_refused_by_name_in_the_machine() {
-        for raw in ["/home/me:/data", "C:\\Users\\me:/data", "c:/Users/me:/data:ro"] {
-            let error = parse_bind(raw, "", VM).expect_err(raw).to_string();
-            assert!(error.starts_with("bind mounts of host folders need a share"), "{error}");
-            assert!(error.contains(raw.rsplit_once(":/data").expect("destination").0), "{error}");
+    fn folders_of_the_host_are_shared_by_the_hosts_name() {
+        for (raw, path) in [
+            ("/home/me/../me//src:/data", "/home/me/src"),
+            ("C:\\Users\\me:/data", "C:\\Users\\me"),
+            ("c:/Users/me:/data:ro", "c:/Users/me"),
+            ("//c/Users/me:/data", "/c/Users/me"),
+        ] {
+            let share = What::Share { path: path.to_owned(), must_exist: false };
+            assert_eq!(parse_bind(raw, "", VM).expect(raw).what, share, "{raw}");
         }
+        let mount: Mount = serde_json::from_str(r#"{"Type":"bind","Source":"/home/me","Target":"/m"}"#).expect("JSON");
+        let share = What::Share { path: "/home/me".to_owned(), must_exist: true };
+        assert_eq!(parse_mount(&mount, VM).expect("a share").what, share);
     }
 
     #[test]
@@ -507,6 +512,9 @@ mod tests {
             ("/lib/modules:/lib/modules:ro", "/lib/modules", false),
             ("/lib/modules:/m", "/lib/modules", true),
             ("//lib/./modules/6.12:/m", "/lib/modules/6.12", true),
+            ("/dev:/dev", "/dev", true),
+            ("/proc:/host/proc:ro", "/proc", false),
+            ("/sys/fs/cgroup:/sys/fs/cgroup:ro", "/sys/fs/cgroup", false),
         ] {
             let bind = parse_bind(raw, "", VM).expect(raw);
             let what = What::Bind { path: path.to_owned(), must_exist: false, recursive: true };
@@ -519,8 +527,8 @@ mod tests {
         for other in
             ["/lib:/m", "/lib/modules/..:/m", "/lib/modules/../berth:/m", "/lib/modules2:/m", "/usr/lib/modules:/m"]
         {
-            let error = parse_bind(other, "", VM).expect_err(other).to_string();
-            assert!(error.starts_with("bind mounts of host folders need a share"), "{other}: {error}");
+            let what = parse_bind(other, "", VM).expect(other).what;
+            assert!(matches!(what, What::Share { .. }), "{other}: {what:?}");
         }
     }
 

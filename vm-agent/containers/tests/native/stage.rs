@@ -88,6 +88,7 @@ impl Stage {
         let services = Services {
             store,
             events: events.clone(),
+            folders: folders::Folders::new(directory.join("folders"), Arc::new(NoHost)),
             layers,
             images,
             volumes,
@@ -321,4 +322,20 @@ impl NameService for Outside {
             Ok(())
         })
     }
+}
+
+/// Natively all paths are this computer's own.
+#[derive(Debug)]
+struct NoHost;
+
+impl folders::Host for NoHost {
+    fn look(&self, request: folders::Request) -> BoxFuture<'_, folders::Result<folders::Shared>> {
+        Box::pin(async move { Err(folders::Error::NotShared(request.path)) })
+    }
+
+    fn serve(&self, request: folders::Request, _device: OwnedFd) -> BoxFuture<'_, folders::Result<()>> {
+        Box::pin(async move { Err(folders::Error::NotShared(request.path)) })
+    }
+
+    fn forget(&self, _mount: &str) {}
 }

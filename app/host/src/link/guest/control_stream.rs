@@ -15,6 +15,7 @@ use tracing::info;
 use super::super::{Link, LinkError, LinkStream};
 use super::requests::Requests;
 use super::{Guest, GuestState, Ports, Shared, dial, now_ns};
+use crate::folders::Folders;
 
 /// How long the guest may take to answer a hello.
 const HELLO: Duration = Duration::from_secs(10);
@@ -80,12 +81,13 @@ pub(super) async fn keep(
     shared: Weak<Shared>,
     ports: Arc<dyn Ports>,
     proxies: Arc<Proxies>,
+    folders: Arc<Folders>,
     first: Connection,
     first_out: Out,
 ) {
     let (mut connection, mut out) = (first, first_out);
     loop {
-        let reason = serve(&shared, &ports, &proxies, connection, out).await;
+        let reason = serve(&shared, &ports, &proxies, &folders, connection, out).await;
         let Some(strong) = shared.upgrade() else { return };
         strong.requests.detach();
         info!(reason, "the link to the guest was lost");
@@ -124,6 +126,7 @@ async fn serve(
     shared: &Weak<Shared>,
     ports: &Arc<dyn Ports>,
     proxies: &Arc<Proxies>,
+    folders: &Arc<Folders>,
     connection: Connection,
     out: Out,
 ) -> String {
@@ -150,6 +153,7 @@ async fn serve(
             while dials.try_join_next().is_some() {}
             match port {
                 Port::Dial => drop(dials.spawn(dial::serve(stream, proxies.clone()))),
+                Port::Share => drop(dials.spawn(Arc::clone(folders).serve(stream))),
                 // Only the host opens these.
                 Port::Control | Port::Engine | Port::Forward | Port::Shell => stream.refuse(),
             }

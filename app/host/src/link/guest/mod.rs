@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use self::requests::Requests;
 use super::{BoxFuture, Link, LinkError, LinkStream};
+use crate::folders::Folders;
 
 pub use shell::{Shell, ShellEvent, ShellInput, ShellOutput};
 
@@ -73,11 +74,12 @@ struct Shared {
 
 impl Guest {
     /// Reaches the guest and says hello, trying until `deadline` while it boots. Then keeps the link: serves the guest's
-    /// requests (published ports by `ports`, dialling out by `proxies`, names) and starts a new session when one is lost.
+    /// requests (published ports by `ports`, dialling out by `proxies`, files by `folders`, names) and starts a new session when one is lost.
     pub async fn connect(
         link: Link,
         ports: Arc<dyn Ports>,
         proxies: Proxies,
+        folders: Arc<Folders>,
         deadline: Instant,
     ) -> Result<Guest, LinkError> {
         let link = Arc::new(link);
@@ -90,8 +92,9 @@ impl Guest {
             keeper: Mutex::new(None),
         });
         let out = connection.attach(&shared.requests);
-        let keeper =
-            tokio::spawn(control_stream::keep(Arc::downgrade(&shared), ports, Arc::new(proxies), connection, out));
+        let proxies = Arc::new(proxies);
+        let keeper = control_stream::keep(Arc::downgrade(&shared), ports, proxies, folders, connection, out);
+        let keeper = tokio::spawn(keeper);
         *shared.keeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(keeper);
         Ok(Guest { shared })
     }

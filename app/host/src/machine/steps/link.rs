@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::driver::{Instance, LinkAddress};
+use crate::folders::Folders;
 use crate::link::{self, Guest, Link, LinkError};
 use crate::machine::boot;
 use crate::machine::console::{self, Work};
@@ -53,14 +54,16 @@ pub(in crate::machine) async fn join(
     instance: Arc<dyn Instance>,
     way: Way,
     ports: Arc<dyn link::Ports>,
+    folders: Arc<Folders>,
     patience: (Instant, Duration),
 ) -> Result<Guest> {
     let proxies = Proxies::new(&boot::proxies(&settings, |name| std::env::var(name).ok()));
     let attempt = |deadline| {
-        let (instance, way, ports, proxies) = (instance.clone(), way.clone(), ports.clone(), proxies.clone());
+        let (instance, way, ports) = (instance.clone(), way.clone(), ports.clone());
+        let (proxies, folders) = (proxies.clone(), folders.clone());
         async move {
             instance.link_is_used().await;
-            Ok(Guest::connect(link_to(way.address, way.secret)?, ports, proxies, deadline).await?)
+            Ok(Guest::connect(link_to(way.address, way.secret)?, ports, proxies, folders, deadline).await?)
         }
     };
     let (tell, at_work) = watch::channel(None);

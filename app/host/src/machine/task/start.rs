@@ -1,5 +1,6 @@
 //! Running the steps of a start, and what becomes of their results.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use control::LinkKind;
@@ -7,6 +8,7 @@ use tokio::time::Instant;
 
 use super::Task;
 use crate::driver::InstanceExit;
+use crate::folders::Folders;
 use crate::link::LinkError;
 use crate::machine::InForce;
 use crate::machine::console::{self, Heard};
@@ -66,7 +68,8 @@ impl Task {
                     };
                     let instance = instance.expect(early);
                     let way = link::way(record.instance.link, record.secret, &paths, !start.adopted);
-                    Product::Link(link::join(settings, instance, way, ports, patience).await?)
+                    let folders = Arc::new(Folders::new(paths.settings()));
+                    Product::Link(link::join(settings, instance, way, ports, folders, patience).await?)
                 }
                 Step::Engine => {
                     steps::await_engine(guest.expect(early)).await?;

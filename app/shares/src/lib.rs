@@ -1,0 +1,36 @@
+//! Folders of this computer, served to containers in the machine.
+//!
+//! The guest's kernel asks by FUSE (`include/uapi/linux/fuse.h`); the relay carries its messages over the link as they are, and a
+//! [`Share`] answers them from the real file system: [`wire`] knows the messages, `nodes` what the kernel knows by number, `ops`
+//! what is done, and `sys` how this system does it. No path of the guest's is ever opened: a node's place beneath the share's root
+//! is known here, and no symbolic link is followed on the way to it.
+#![forbid(unsafe_code)]
+
+mod access;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+mod error;
+#[cfg(target_os = "linux")]
+mod handles;
+#[cfg(target_os = "linux")]
+mod nodes;
+#[cfg(target_os = "linux")]
+mod ops;
+#[cfg(target_os = "linux")]
+mod owner;
+#[cfg(target_os = "linux")]
+mod serve;
+#[cfg(target_os = "linux")]
+mod share;
+#[cfg(target_os = "linux")]
+mod sys;
+pub mod wire;
+
+pub use access::Access;
+#[cfg(not(target_os = "linux"))]
+pub use elsewhere::{Share, serve};
+pub use error::{Errno, Error, Result};
+#[cfg(target_os = "linux")]
+pub use serve::serve;
+#[cfg(target_os = "linux")]
+pub use share::Share;

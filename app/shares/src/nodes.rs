@@ -1,0 +1,277 @@
+//! What the kernel knows by number: pure, guarded by one lock, which is never held while the file system is asked.
+//!
+//! A node is a file of the host, told apart by device and inode; its names are where it was seen. Numbers are never used again. A
+//! node stays for as long as the kernel counts look-ups of it, a handle is open on it, or it holds others that stay.
+
+use std::collections::HashMap;
+
+use crate::Errno;
+use crate::wire::ROOT;
+
+/// Device, inode and kind: a number that was freed and given to a file of another kind is another node's.
+pub(crate) type Identity = (u64, u64, u32);
+
+#[derive(Debug)]
+struct Node {
+    identity: Identity,
+    /// Directory and name, the one seen last at the end. None: it was removed, or its directory was forgotten.
+    names: Vec<(u64, Box<[u8]>)>,
+    lookups: u64,
+    handles: u64,
+    /// Names of others that this node is the directory of.
+    children: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Nodes {
+    nodes: HashMap<u64, Node>,
+    by_identity: HashMap<Identity, u64>,
+    by_name: HashMap<(u64, Box<[u8]>), u64>,
+    next: u64,
+}
+
+impl Nodes {
+    pub(crate) fn new(root: Identity) -> Nodes {
+        let node = Node { identity: root, names: Vec::new(), lookups: 1, handles: 0, children: 0 };
+        Nodes {
+            nodes: HashMap::from([(ROOT, node)]),
+            by_identity: HashMap::from([(root, ROOT)]),
+            by_name: HashMap::new(),
+            next: ROOT + 1,
+        }
+    }
+
+    /// The names from the root to a node, and what it must be; the root has none.
+    ///
+    /// # Errors
+    /// ESTALE: the kernel asks for something that is not there any more, or looks it up again.
+    pub(crate) fn path(&self, node: u64) -> Result<(Vec<u8>, Identity), Errno> {
+        let identity = self.nodes.get(&node).ok_or(Errno::STALE)?.identity;
+        let (mut parts, mut at): (Vec<&[u8]>, u64) = (Vec::new(), node);
+        while at != ROOT {
+            let (parent, name) = self.nodes.get(&at).and_then(|node| node.names.last()).ok_or(Errno::STALE)?;
+            parts.push(name);
+            at = *parent;
+            // A host that moves directories beneath one another while they are looked at could make a ring of them.
+            if parts.len() > self.nodes.len() {
+                return Err(Errno::STALE);
+            }
+        }
+        parts.reverse();
+        Ok((parts.join(&b'/'), identity))
+    }
+
+    /// The node of what was found by this name, and one look-up more of it.
+    pub(crate) fn found(&mut self, parent: u64, name: &[u8], identity: Identity) -> u64 {
+        let node = *self.by_identity.entry(identity).or_insert_with(|| {
+            let node = Node { identity, names: Vec::new(), lookups: 0, handles: 0, children: 0 };
+            self.nodes.insert(self.next, node);
+            self.next += 1;
+            self.next - 1
+        });
+        self.nodes.get_mut(&node).expect("it was just found").lookups += 1;
+        if node != ROOT {
+            self.name(node, parent, name);
+        }
+        node
+    }
+
+    /// The kernel forgets so many look-ups of a node.
+    pub(crate) fn forget(&mut self, node: u64, count: u64) {
+        if node == ROOT {
+            return;
+        }
+        if let Some(found) = self.nodes.get_mut(&node) {
+            found.lookups = found.lookups.saturating_sub(count);
+            self.sweep(node);
+        }
+    }
+
+    pub(crate) fn opened(&mut self, node: u64) {
+        if let Some(node) = self.nodes.get_mut(&node) {
+            node.handles += 1;
+        }
+    }
+
+    pub(crate) fn closed(&mut self, node: u64) {
+        if let Some(found) = self.nodes.get_mut(&node) {
+            found.handles = found.handles.saturating_sub(1);
+            self.sweep(node);
+        }
+    }
+
+    /// A name is nobody's any more.
+    pub(crate) fn removed(&mut self, parent: u64, name: &[u8]) {
+        if let Some(node) = self.by_name.remove(&(parent, name.into())) {
+            self.unname(node, parent, name);
+            self.sweep(node);
+        }
+    }
+
+    /// What had one name has the other.
+    pub(crate) fn renamed(&mut self, from: (u64, &[u8]), to: (u64, &[u8])) {
+        self.removed(to.0, to.1);
+        if let Some(node) = self.by_name.remove(&(from.0, from.1.into())) {
+            self.name(node, to.0, to.1);
+            self.unname(node, from.0, from.1);
+        }
+    }
+
+    /// Two names change their nodes.
+    pub(crate) fn exchanged(&mut self, one: (u64, &[u8]), other: (u64, &[u8])) {
+        let of = |nodes: &Nodes, (parent, name): (u64, &[u8])| nodes.by_name.get(&(parent, name.into())).copied();
+        let (first, second) = (of(self, one), of(self, other));
+        for (node, now) in [(first, other), (second, one)] {
+            if let Some(node) = node {
+                self.name(node, now.0, now.1);
+            }
+        }
+        // A name of which only one side was known is not that one's any more.
+        for (node, of, before) in [(first, second, one), (second, first, other)] {
+            if let (Some(node), None) = (node, of) {
+                self.by_name.remove(&(before.0, before.1.into()));
+                self.unname(node, before.0, before.1);
+            }
+        }
+    }
+
+    fn name(&mut self, node: u64, parent: u64, name: &[u8]) {
+        let key = (parent, Box::from(name));
+        match self.by_name.insert(key.clone(), node) {
+            Some(other) if other == node => {
+                let names = &mut self.nodes.get_mut(&node).expect("it has a name").names;
+                // The one seen last leads to it.
+                if names.last() != Some(&key)
+                    && let Some(at) = names.iter().position(|known| *known == key)
+                {
+                    let key = names.remove(at);
+                    names.push(key);
+                }
+                return;
+            }
+            Some(other) => {
+                self.unname(other, parent, name);
+                self.sweep(other);
+            }
+            None => {}
+        }
+        self.nodes.get_mut(&node).expect("it is to have a name").names.push(key);
+        if let Some(parent) = self.nodes.get_mut(&parent) {
+            parent.children += 1;
+        }
+    }
+
+    /// The name is in `by_name` no more, or another's.
+    fn unname(&mut self, node: u64, parent: u64, name: &[u8]) {
+        let Some(found) = self.nodes.get_mut(&node) else { return };
+        let Some(at) = found.names.iter().position(|(of, known)| *of == parent && **known == *name) else { return };
+        found.names.remove(at);
+        if let Some(directory) = self.nodes.get_mut(&parent) {
+            directory.children = directory.children.saturating_sub(1);
+            self.sweep(parent);
+        }
+    }
+
+    /// Lets a node go that nothing holds, and then what only it held.
+    fn sweep(&mut self, node: u64) {
+        let Some(found) = self.nodes.get(&node) else { return };
+        if node == ROOT || found.lookups > 0 || found.handles > 0 || found.children > 0 {
+            return;
+        }
+        let gone = self.nodes.remove(&node).expect("it was there");
+        if self.by_identity.get(&gone.identity) == Some(&node) {
+            self.by_identity.remove(&gone.identity);
+        }
+        for (parent, name) in gone.names {
+            self.by_name.remove(&(parent, name));
+            if let Some(directory) = self.nodes.get_mut(&parent) {
+                directory.children = directory.children.saturating_sub(1);
+                self.sweep(parent);
+            }
+        }
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.nodes.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIRECTORY: u32 = 0o040_000;
+    const FILE: u32 = 0o100_000;
+
+    fn nodes() -> Nodes {
+        Nodes::new((1, 1, DIRECTORY))
+    }
+
+    fn shown(nodes: &Nodes, node: u64) -> String {
+        nodes.path(node).map_or("stale".to_owned(), |(path, _)| String::from_utf8(path).unwrap())
+    }
+
+    #[test]
+    fn a_node_is_where_it_was_seen_last() {
+        let mut nodes = nodes();
+        let a = nodes.found(ROOT, b"a", (1, 2, DIRECTORY));
+        let f = nodes.found(a, b"f", (1, 3, FILE));
+        assert_eq!(shown(&nodes, f), "a/f");
+        assert_eq!(nodes.found(ROOT, b"g", (1, 3, FILE)), f, "another name of the same file");
+        assert_eq!(shown(&nodes, f), "g");
+        nodes.removed(ROOT, b"g");
+        assert_eq!(shown(&nodes, f), "a/f");
+        nodes.removed(a, b"f");
+        assert_eq!(shown(&nodes, f), "stale");
+        assert_eq!(shown(&nodes, ROOT), "");
+    }
+
+    #[test]
+    fn a_directory_takes_what_is_in_it_along() {
+        let mut nodes = nodes();
+        let a = nodes.found(ROOT, b"a", (1, 2, DIRECTORY));
+        let b = nodes.found(ROOT, b"b", (1, 3, DIRECTORY));
+        let f = nodes.found(a, b"f", (1, 4, FILE));
+        nodes.renamed((ROOT, b"a"), (b, b"c"));
+        assert_eq!(shown(&nodes, f), "b/c/f");
+        let other = nodes.found(b, b"g", (1, 5, FILE));
+        nodes.renamed((a, b"f"), (b, b"g"));
+        assert_eq!((shown(&nodes, f), shown(&nodes, other)), ("b/g".to_owned(), "stale".to_owned()));
+        nodes.exchanged((b, b"g"), (b, b"c"));
+        assert_eq!((shown(&nodes, f), shown(&nodes, a)), ("b/c".to_owned(), "b/g".to_owned()));
+        nodes.exchanged((b, b"c"), (ROOT, b"unknown"));
+        assert_eq!(shown(&nodes, f), "unknown");
+        assert!(!nodes.by_name.contains_key(&(b, Box::from(b"c".as_slice()))));
+    }
+
+    #[test]
+    fn what_nothing_holds_goes() {
+        let mut nodes = nodes();
+        let a = nodes.found(ROOT, b"a", (1, 2, DIRECTORY));
+        let f = nodes.found(a, b"f", (1, 3, FILE));
+        nodes.found(a, b"f", (1, 3, FILE));
+        nodes.forget(a, 1);
+        assert_eq!(shown(&nodes, f), "a/f", "what is in it holds it");
+        nodes.forget(f, 1);
+        nodes.opened(f);
+        nodes.forget(f, 1);
+        assert_eq!(shown(&nodes, f), "a/f", "the handle holds it");
+        nodes.closed(f);
+        assert_eq!((nodes.len(), nodes.by_name.len(), nodes.by_identity.len()), (1, 0, 1));
+        let again = nodes.found(ROOT, b"a", (1, 2, DIRECTORY));
+        assert!(again > f, "numbers are never used again");
+        nodes.forget(ROOT, 5);
+        nodes.forget(99, 5);
+        assert_eq!(nodes.len(), 2);
+    }
+
+    #[test]
+    fn a_name_that_another_file_got_on_the_host_is_that_ones() {
+        let mut nodes = nodes();
+        let old = nodes.found(ROOT, b"f", (1, 2, FILE));
+        let new = nodes.found(ROOT, b"f", (1, 3, FILE));
+        assert_eq!((shown(&nodes, old), shown(&nodes, new)), ("stale".to_owned(), "f".to_owned()));
+        assert_ne!(nodes.found(ROOT, b"f", (1, 3, DIRECTORY)), new, "an inode that was given to a directory");
+    }
+}

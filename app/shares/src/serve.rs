@@ -1,0 +1,59 @@
+//! One stream of a share: messages in, answers out, as they come.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::wire::Request;
+use crate::{Error, Result, Share};
+
+/// How many requests of a stream are worked on at once; a slow disk must not hold up all others.
+const AT_ONCE: usize = 32;
+
+/// Answers what comes on `stream` until it ends. Answers come in the order in which they are ready.
+///
+/// # Errors
+/// The stream broke, or what came is no message of FUSE's.
+pub async fn serve(share: Arc<Share>, stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Result<()> {
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    let (answers, mut ready) = mpsc::channel::<Result<Option<Vec<u8>>>>(AT_ONCE);
+    let write = async {
+        while let Some(answer) = ready.recv().await {
+            if let Some(answer) = answer? {
+                writer.write_all(&answer).await.map_err(Error::Stream)?;
+                writer.flush().await.map_err(Error::Stream)?;
+            }
+        }
+        writer.shutdown().await.map_err(Error::Stream)
+    };
+    let read = async {
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        while let Some(message) = receive(&mut reader).await? {
+            let place = Arc::clone(&places).acquire_owned().await.expect("it is never closed");
+            let (share, answers) = (Arc::clone(&share), answers.clone());
+            tokio::task::spawn_blocking(move || {
+                let answer = share.answer(&message);
+                // The stream may be over.
+                let _ = answers.blocking_send(answer);
+                drop(place);
+            });
+        }
+        drop(answers);
+        Ok(())
+    };
+    tokio::try_join!(read, write).map(drop)
+}
+
+/// The next message; `None` if the stream ended between two.
+async fn receive(reader: &mut (impl AsyncRead + Unpin)) -> Result<Option<Vec<u8>>> {
+    let mut first = [0; 4];
+    if reader.read(&mut first[..1]).await.map_err(Error::Stream)? == 0 {
+        return Ok(None);
+    }
+    reader.read_exact(&mut first[1..]).await.map_err(Error::Stream)?;
+    let mut message = vec![0; Request::length(first)?];
+    message[..4].copy_from_slice(&first);
+    reader.read_exact(&mut message[4..]).await.map_err(Error::Stream)?;
+    Ok(Some(message))
+}

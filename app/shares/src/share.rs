@@ -1,0 +1,191 @@
+//! One shared folder, or file.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::handles::{Handle, Handles};
+use crate::nodes::{Identity, Nodes};
+use crate::wire::{Attr, Operation, Reply, Request};
+use crate::{Access, Errno, Error, Result, ops, owner, sys};
+
+/// Answers the requests of one mount. Answering blocks for as long as the file system does; any number of threads may do so.
+#[derive(Debug)]
+pub struct Share {
+    /// The directory that is shared; of a file the one that it is in.
+    top: OwnedFd,
+    /// The name of the file in it. Who replaces the file, as editors do, changes what is shared.
+    file: Option<Vec<u8>>,
+    root: Identity,
+    access: Access,
+    /// Files can be given away, and kept from anybody.
+    is_root: bool,
+    nodes: Mutex<Nodes>,
+    handles: Mutex<Handles>,
+}
+
+/// How long the kernel may go without asking whether the host has changed something.
+pub(crate) const VALID: Duration = Duration::from_secs(1);
+
+/// A node's file, found without following a link: for its attributes, not for its content.
+#[derive(Debug)]
+pub(crate) enum Place {
+    Found(OwnedFd),
+    Open(Arc<Handle>),
+}
+
+impl AsFd for Place {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Place::Found(fd) => fd.as_fd(),
+            Place::Open(handle) => handle.fd.as_fd(),
+        }
+    }
+}
+
+impl Share {
+    /// Shares what is at `path`, a directory or a file. `path` is to have no symbolic link in it: who allows it, allows what it
+    /// leads to.
+    ///
+    /// # Errors
+    /// It is not there, or may not be opened.
+    pub fn open(path: &Path, access: Access) -> Result<Share> {
+        let failed = |source: std::io::Error| Error::Open { path: path.to_owned(), source };
+        let root = sys::open_root(path).map_err(failed)?;
+        let (identity, _) = sys::attr(root.as_fd()).map_err(|error| failed(sys::io_error(error)))?;
+        let (top, file) = match (identity.2, path.parent(), path.file_name()) {
+            (sys::DIRECTORY, ..) => (root, None),
+            (_, Some(parent), Some(name)) => (sys::open_root(parent).map_err(failed)?, Some(name.as_bytes().to_vec())),
+            _ => return Err(failed(std::io::ErrorKind::InvalidInput.into())),
+        };
+        Ok(Share {
+            top,
+            file,
+            root: identity,
+            access,
+            is_root: sys::is_root(),
+            nodes: Mutex::new(Nodes::new(identity)),
+            handles: Mutex::default(),
+        })
+    }
+
+    /// The file type's four bits of the root's mode: a mount must know them.
+    pub fn kind(&self) -> u32 {
+        self.root.2
+    }
+
+    /// The answer to one message; `None` where none is waited for.
+    ///
+    /// # Errors
+    /// The message is none of FUSE's: its stream cannot be trusted any more.
+    pub fn answer(&self, message: &[u8]) -> Result<Option<Vec<u8>>> {
+        let request = Request::parse(message)?;
+        let answer = match self.access == Access::ReadOnly && changes(&request.operation) {
+            true => Err(Errno::ROFS),
+            false => ops::run(self, &request),
+        };
+        Ok(request.is_answered().then(|| Reply::encode(&answer, request.unique)))
+    }
+
+    pub(crate) fn nodes(&self) -> MutexGuard<'_, Nodes> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn handles(&self) -> MutexGuard<'_, Handles> {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_root(&self) -> bool {
+        self.is_root
+    }
+
+    /// For what concerns the file system as a whole.
+    pub(crate) fn top(&self) -> BorrowedFd<'_> {
+        self.top.as_fd()
+    }
+
+    /// The directory of a node, to do something with a name in it.
+    pub(crate) fn directory(&self, node: u64) -> Result<OwnedFd, Errno> {
+        match self.file {
+            None => self.by_name(node, sys::Want::Directory),
+            Some(_) => Err(Errno::NOTDIR),
+        }
+    }
+
+    /// A node's file.
+    pub(crate) fn place(&self, node: u64) -> Result<Place, Errno> {
+        match self.by_name(node, sys::Want::Attributes) {
+            Err(Errno::STALE | Errno::NOENT) => self.handles().of(node).map(Place::Open).ok_or(Errno::STALE),
+            other => other.map(Place::Found),
+        }
+    }
+
+    fn by_name(&self, node: u64, want: sys::Want) -> Result<OwnedFd, Errno> {
+        if let Some(file) = &self.file {
+            let found = sys::open_name(self.top(), file)?;
+            // A directory or a link in the file's place would lead elsewhere.
+            return if sys::attr(found.as_fd())?.0.2 == self.root.2 { Ok(found) } else { Err(Errno::STALE) };
+        }
+        let (path, identity) = self.nodes().path(node)?;
+        let found = sys::open_beneath(self.top(), &path, want)?;
+        // Another file at a node's place: the host changed it, and the kernel has to look it up again.
+        if sys::attr(found.as_fd())?.0 == identity { Ok(found) } else { Err(Errno::STALE) }
+    }
+
+    /// Attributes as containers see them.
+    pub(crate) fn attr(&self, file: BorrowedFd<'_>) -> Result<(Identity, Attr), Errno> {
+        let (identity, mut attr) = sys::attr(file)?;
+        // Inode numbers of other file systems beneath the root may be the same as those of its own.
+        if identity.0 != self.root.0 {
+            attr.inode ^= identity.0.rotate_left(40);
+        }
+        if !self.is_root
+            && let Some((uid, gid)) = owner::written(file)
+        {
+            (attr.uid, attr.gid) = (uid, gid);
+        }
+        Ok((identity, attr))
+    }
+}
+
+/// Whether a request would change anything on the host.
+fn changes(operation: &Operation<'_>) -> bool {
+    match operation {
+        Operation::SetAttr(_)
+        | Operation::Symlink { .. }
+        | Operation::MakeNode { .. }
+        | Operation::MakeDirectory { .. }
+        | Operation::Unlink { .. }
+        | Operation::RemoveDirectory { .. }
+        | Operation::Rename { .. }
+        | Operation::Link { .. }
+        | Operation::Create { .. }
+        | Operation::Write { .. }
+        | Operation::SetAttribute { .. }
+        | Operation::RemoveAttribute { .. }
+        | Operation::Allocate { .. }
+        | Operation::Copy { .. } => true,
+        Operation::Open { flags } => sys::writes(*flags),
+        Operation::Init(_)
+        | Operation::Lookup { .. }
+        | Operation::Forget { .. }
+        | Operation::GetAttr { .. }
+        | Operation::ReadLink
+        | Operation::Read { .. }
+        | Operation::Release { .. }
+        | Operation::Flush
+        | Operation::Sync { .. }
+        | Operation::OpenDirectory
+        | Operation::ReadDirectory { .. }
+        | Operation::ReleaseDirectory { .. }
+        | Operation::SyncDirectory { .. }
+        | Operation::StatFs
+        | Operation::GetAttribute { .. }
+        | Operation::ListAttributes { .. }
+        | Operation::Seek { .. }
+        | Operation::Destroy
+        | Operation::Other(_) => false,
+    }
+}

@@ -1,0 +1,324 @@
+//! The file system of a Linux host, asked so that no symbolic link is ever followed.
+//!
+//! What has a place is opened as that place only (`O_PATH`), beneath the root (openat2(2)); where a call wants a path, it gets
+//! the open file's own in `/proc/self/fd`.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::{
+    self, AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags,
+};
+use rustix::fs::{UTIME_NOW, UTIME_OMIT};
+
+use crate::handles::Listed;
+use crate::nodes::Identity;
+use crate::wire::{Attr, Stamp};
+use crate::{Errno, owner};
+
+pub(crate) type Result<T> = std::result::Result<T, Errno>;
+
+/// What a place is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Want {
+    /// Its attributes, or that of a link itself.
+    Attributes,
+    /// To do something with a name in it.
+    Directory,
+}
+
+/// The root, as a place.
+pub(crate) fn open_root(path: &Path) -> io::Result<OwnedFd> {
+    Ok(fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+pub(crate) fn io_error(error: Errno) -> io::Error {
+    io::Error::from_raw_os_error(error.0)
+}
+
+/// The place of a path beneath the root; the empty path is the root.
+pub(crate) fn open_beneath(root: BorrowedFd<'_>, path: &[u8], want: Want) -> Result<OwnedFd> {
+    let kind = match want {
+        Want::Attributes => OFlags::NOFOLLOW,
+        Want::Directory => OFlags::DIRECTORY,
+    };
+    if path.is_empty() {
+        return root.try_clone_to_owned().map_err(|error| from_io(&error));
+    }
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    Ok(fs::openat2(root, OsStr::from_bytes(path), OFlags::PATH | OFlags::CLOEXEC | kind, Mode::empty(), resolve)?)
+}
+
+/// A name in a directory, as a place.
+pub(crate) fn open_name(directory: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd> {
+    Ok(fs::openat(
+        directory,
+        OsStr::from_bytes(name),
+        OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?)
+}
+
+pub(crate) fn attr(file: BorrowedFd<'_>) -> Result<(Identity, Attr)> {
+    let stat = fs::fstat(file)?;
+    #[allow(clippy::unnecessary_cast, reason = "their widths differ between processors")]
+    let attr = Attr {
+        inode: stat.st_ino as u64,
+        size: stat.st_size as u64,
+        blocks: stat.st_blocks as u64,
+        accessed: (stat.st_atime as i64, stat.st_atime_nsec as u32),
+        modified: (stat.st_mtime as i64, stat.st_mtime_nsec as u32),
+        changed: (stat.st_ctime as i64, stat.st_ctime_nsec as u32),
+        mode: stat.st_mode,
+        links: stat.st_nlink as u32,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        device: pack(fs::major(stat.st_rdev), fs::minor(stat.st_rdev)),
+        block_size: stat.st_blksize as u32,
+    };
+    Ok(((stat.st_dev, attr.inode, stat.st_mode & KIND), attr))
+}
+
+/// The file type's bits of a mode.
+pub(crate) const KIND: u32 = 0o170_000;
+pub(crate) const DIRECTORY: u32 = 0o040_000;
+pub(crate) const REGULAR: u32 = 0o100_000;
+
+/// A device number as FUSE has it: the kernel's `new_encode_dev`.
+fn pack(major: u32, minor: u32) -> u32 {
+    (minor & 0xff) | (major << 8) | ((minor & !0xff) << 12)
+}
+
+fn unpack(device: u32) -> u64 {
+    fs::makedev((device & 0x000f_ff00) >> 8, (device & 0xff) | ((device >> 12) & 0x000f_ff00))
+}
+
+/// `/proc/self/fd/N`: the file of a place, for calls that want a path. It leads to the open file, wherever its name leads now.
+fn itself(file: BorrowedFd<'_>) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
+}
+
+/// Flags of open(2) that a guest may ask for; what only concerns its own kernel stays there.
+const OPEN: u32 = 0o3 | APPEND | TRUNCATE | SYNC;
+const APPEND: u32 = 0o2000;
+const TRUNCATE: u32 = 0o1000;
+const SYNC: u32 = 0o4010000;
+
+/// Whether these flags may change a file.
+pub(crate) fn writes(flags: u32) -> bool {
+    flags & 0o3 != 0 || flags & TRUNCATE != 0
+}
+
+/// Opens a place for its content.
+pub(crate) fn open(place: BorrowedFd<'_>, flags: u32) -> Result<OwnedFd> {
+    let flags = OFlags::from_bits_truncate(flags & OPEN) | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    Ok(fs::open(itself(place), flags, Mode::empty())?)
+}
+
+/// Makes a file and opens it, unless something has that name.
+pub(crate) fn create(directory: BorrowedFd<'_>, name: &[u8], flags: u32, mode: u32) -> Result<OwnedFd> {
+    let flags = OFlags::from_bits_truncate(flags & OPEN);
+    let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOCTTY;
+    Ok(fs::openat(directory, OsStr::from_bytes(name), flags, Mode::from_raw_mode(mode & 0o7777))?)
+}
+
+pub(crate) fn make_node(directory: BorrowedFd<'_>, name: &[u8], mode: u32, device: u32) -> Result<()> {
+    let kind = FileType::from_raw_mode(mode);
+    let mode = Mode::from_raw_mode(mode & 0o7777);
+    Ok(fs::mknodat(directory, OsStr::from_bytes(name), kind, mode, unpack(device))?)
+}
+
+pub(crate) fn make_directory(directory: BorrowedFd<'_>, name: &[u8], mode: u32) -> Result<()> {
+    Ok(fs::mkdirat(directory, OsStr::from_bytes(name), Mode::from_raw_mode(mode & 0o7777))?)
+}
+
+pub(crate) fn make_symlink(directory: BorrowedFd<'_>, name: &[u8], target: &[u8]) -> Result<()> {
+    Ok(fs::symlinkat(OsStr::from_bytes(target), directory, OsStr::from_bytes(name))?)
+}
+
+pub(crate) fn read_symlink(link: BorrowedFd<'_>) -> Result<Vec<u8>> {
+    Ok(fs::readlinkat(link, "", Vec::new())?.into_bytes())
+}
+
+/// Gives a file another name. The file is named by its place, so that it is the one meant.
+pub(crate) fn link(file: BorrowedFd<'_>, directory: BorrowedFd<'_>, name: &[u8]) -> Result<()> {
+    Ok(fs::linkat(fs::CWD, itself(file), directory, OsStr::from_bytes(name), AtFlags::SYMLINK_FOLLOW)?)
+}
+
+pub(crate) fn unlink(directory: BorrowedFd<'_>, name: &[u8], is_directory: bool) -> Result<()> {
+    let flags = if is_directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+    Ok(fs::unlinkat(directory, OsStr::from_bytes(name), flags)?)
+}
+
+/// `flags` are those of renameat2(2).
+pub(crate) fn rename(from: (BorrowedFd<'_>, &[u8]), to: (BorrowedFd<'_>, &[u8]), flags: u32) -> Result<()> {
+    let flags = RenameFlags::from_bits(flags).ok_or(Errno::INVAL)?;
+    Ok(fs::renameat_with(from.0, OsStr::from_bytes(from.1), to.0, OsStr::from_bytes(to.1), flags)?)
+}
+
+pub(crate) const EXCHANGE: u32 = RenameFlags::EXCHANGE.bits();
+pub(crate) const NO_REPLACE: u32 = RenameFlags::NOREPLACE.bits();
+
+/// Not of a symbolic link, which has no permissions of its own.
+pub(crate) fn set_mode(file: BorrowedFd<'_>, mode: u32) -> Result<()> {
+    Ok(fs::chmod(itself(file), Mode::from_raw_mode(mode & 0o7777))?)
+}
+
+pub(crate) fn set_owner(file: BorrowedFd<'_>, uid: Option<u32>, gid: Option<u32>) -> Result<()> {
+    let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
+    Ok(fs::chownat(file, "", uid, gid, AtFlags::EMPTY_PATH)?)
+}
+
+pub(crate) fn set_size(file: BorrowedFd<'_>, size: u64) -> Result<()> {
+    Ok(fs::ftruncate(file, size)?)
+}
+
+/// In its directory, because a link's own times can be set by its name only.
+pub(crate) fn set_times(file: BorrowedFd<'_>, accessed: Stamp, modified: Stamp) -> Result<()> {
+    let time = |stamp| match stamp {
+        Stamp::Keep => Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        Stamp::Now => Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
+        Stamp::At(tv_sec, nanoseconds) => Timespec { tv_sec, tv_nsec: nanoseconds.into() },
+    };
+    let times = Timestamps { last_access: time(accessed), last_modification: time(modified) };
+    Ok(fs::utimensat(file, "", &times, AtFlags::EMPTY_PATH)?)
+}
+
+pub(crate) fn attribute(file: BorrowedFd<'_>, name: &[u8]) -> Result<Vec<u8>> {
+    let (path, name) = (itself(file), OsStr::from_bytes(name));
+    Ok(read_whole(|buffer| fs::getxattr(path.as_str(), name, buffer))?)
+}
+
+/// The names, each ended by a zero byte; without our own.
+pub(crate) fn attributes(file: BorrowedFd<'_>) -> Result<Vec<u8>> {
+    let path = itself(file);
+    let all = read_whole(|buffer| fs::listxattr(path.as_str(), buffer))?;
+    let names = all.split_inclusive(|byte| *byte == 0);
+    Ok(names.filter(|name| is_attribute(&name[..name.len() - 1])).flatten().copied().collect())
+}
+
+/// Whether containers may know of it: of all that a file system keeps in attributes only what is its users'.
+pub(crate) fn is_attribute(name: &[u8]) -> bool {
+    name.starts_with(b"user.") && name != owner::ATTRIBUTE
+}
+
+/// `flags` are those of setxattr(2).
+pub(crate) fn set_attribute(file: BorrowedFd<'_>, name: &[u8], value: &[u8], flags: u32) -> Result<()> {
+    let flags = XattrFlags::from_bits(flags).ok_or(Errno::INVAL)?;
+    Ok(fs::setxattr(itself(file), OsStr::from_bytes(name), value, flags)?)
+}
+
+pub(crate) fn remove_attribute(file: BorrowedFd<'_>, name: &[u8]) -> Result<()> {
+    Ok(fs::removexattr(itself(file), OsStr::from_bytes(name))?)
+}
+
+/// Attributes are 64 KiB at most (xattr(7)).
+fn read_whole(read: impl Fn(&mut [u8]) -> rustix::io::Result<usize>) -> rustix::io::Result<Vec<u8>> {
+    let mut buffer = vec![0; 256];
+    loop {
+        match read(&mut buffer) {
+            Err(rustix::io::Errno::RANGE) if buffer.len() < 1 << 16 => buffer.resize(1 << 16, 0),
+            result => {
+                buffer.truncate(result?);
+                return Ok(buffer);
+            }
+        }
+    }
+}
+
+/// All names of a directory, itself and its parent among them.
+pub(crate) fn list(directory: BorrowedFd<'_>) -> Result<Vec<Listed>> {
+    // A description of its own: the place where one is read is the description's.
+    let own = fs::openat(directory, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut listed = Vec::new();
+    let mut buffer = vec![std::mem::MaybeUninit::uninit(); 64 << 10];
+    let mut entries = fs::RawDir::new(own, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let kind = match entry.file_type() {
+            FileType::Unknown => 0,
+            known => known.as_raw_mode(),
+        };
+        listed.push(Listed { name: entry.file_name().to_bytes().to_vec(), inode: entry.ino(), kind });
+    }
+    Ok(listed)
+}
+
+pub(crate) fn read(file: BorrowedFd<'_>, offset: u64, size: u32) -> Result<Vec<u8>> {
+    let mut data = vec![0; size as usize];
+    let mut filled = 0;
+    // A short answer means the file's end to the kernel.
+    while filled < data.len() {
+        match rustix::io::pread(file, &mut data[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    data.truncate(filled);
+    Ok(data)
+}
+
+/// To a file that was opened to append at its end, wherever that is by now.
+pub(crate) fn write(file: BorrowedFd<'_>, offset: u64, data: &[u8]) -> Result<u32> {
+    let mut written = 0;
+    while written < data.len() {
+        match rustix::io::pwrite(file, &data[written..], offset + written as u64) {
+            Ok(count) => written += count,
+            Err(rustix::io::Errno::INTR) => {}
+            // What is written is written.
+            Err(_) if written > 0 => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(u32::try_from(written).expect("a megabyte"))
+}
+
+pub(crate) fn sync(file: BorrowedFd<'_>, data_only: bool) -> Result<()> {
+    Ok(if data_only { fs::fdatasync(file) } else { fs::fsync(file) }?)
+}
+
+/// `mode` is that of fallocate(2).
+pub(crate) fn allocate(file: BorrowedFd<'_>, offset: u64, length: u64, mode: u32) -> Result<()> {
+    let mode = fs::FallocateFlags::from_bits(mode).ok_or(Errno::OPNOTSUPP)?;
+    Ok(fs::fallocate(file, mode, offset, length)?)
+}
+
+/// The next data or hole (lseek(2)); everything else the kernel knows by itself.
+pub(crate) fn seek(file: BorrowedFd<'_>, offset: u64, whence: u32) -> Result<u64> {
+    let to = match whence {
+        3 => fs::SeekFrom::Data(offset),
+        4 => fs::SeekFrom::Hole(offset),
+        _ => return Err(Errno::INVAL),
+    };
+    Ok(fs::seek(file, to)?)
+}
+
+pub(crate) fn copy(
+    from: BorrowedFd<'_>,
+    mut offset: u64,
+    to: BorrowedFd<'_>,
+    mut to_offset: u64,
+    length: u64,
+) -> Result<u32> {
+    // As long as an answer can say.
+    let length = usize::try_from(length.min(1 << 30)).expect("a gigabyte");
+    let copied = fs::copy_file_range(from, Some(&mut offset), to, Some(&mut to_offset), length)?;
+    Ok(u32::try_from(copied).expect("a gigabyte"))
+}
+
+pub(crate) fn stat_fs(root: BorrowedFd<'_>) -> Result<fs::StatVfs> {
+    Ok(fs::fstatvfs(root)?)
+}
+
+fn from_io(error: &io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::IO, |number| rustix::io::Errno::from_raw_os_error(number).into())
+}

@@ -1,0 +1,184 @@
+//! Folders of the user's own computer in containers of the machine.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use tests::case::Case;
+
+use crate::suite::{Entry, cases, in_machine};
+
+type Result = anyhow::Result<()>;
+
+pub(crate) fn cases() -> Vec<Entry> {
+    cases![in_machine;
+        both_sides_see_what_the_other_writes,
+        a_folder_that_is_not_there_is_made_or_missed,
+        what_is_not_shared_is_refused_by_name,
+        read_only_is_so_on_both_sides,
+        containers_share_locks_and_what_they_write,
+        a_single_file_is_mounted,
+        owners_are_as_the_container_set_them,
+        copies_reach_into_a_stopped_containers_folder,
+        the_kernels_own_folders_are_the_machines,
+    ]
+}
+
+/// A folder of this case's own within what the machine shares.
+fn folder(case: &Case<'_>, name: &str) -> anyhow::Result<PathBuf> {
+    let socket = case.host().strip_prefix("unix://").context("DOCKER_HOST is a socket")?;
+    let home = Path::new(socket).ancestors().nth(2).context("the socket is in a folder of the machine's")?;
+    let folder = home.join("shared").join(format!("{name}-{}", case.number()));
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+fn mount(folder: &Path, to: &str) -> String {
+    format!("{}:{to}", folder.display())
+}
+
+pub(crate) fn both_sides_see_what_the_other_writes(case: &Case<'_>) -> Result {
+    let dir = folder(case, "seen")?;
+    fs::write(dir.join("of the host"), "hello")?;
+    fs::create_dir(dir.join("deep"))?;
+    symlink("of the host", dir.join("link"))?;
+    let bind = mount(&dir, "/data");
+    let script = "cat /data/link; echo of the guest >/data/deep/new; mkdir /data/made; mv /data/deep/new /data/made/moved; ls /data";
+    let said = case.ok(&["run", "--rm", "-v", &bind, "busybox", "sh", "-c", script])?;
+    ensure!(said == "hellodeep\nlink\nmade\nof the host", "{said}");
+    ensure!(fs::read_to_string(dir.join("made/moved"))? == "of the guest\n");
+    // A megabyte and a bit, both ways.
+    let long = vec![7_u8; (1 << 20) + 4711];
+    fs::write(dir.join("long"), &long)?;
+    let script = "cp /data/long /data/copy && md5sum </data/long && md5sum </data/copy";
+    let said = case.ok(&["run", "--rm", "-v", &bind, "busybox", "sh", "-c", script])?;
+    let sums: Vec<&str> = said.lines().collect();
+    ensure!(sums.len() == 2 && sums[0] == sums[1], "{said}");
+    ensure!(fs::read(dir.join("copy"))? == long);
+    // As the client wrote it, and by --mount, too.
+    let name = case.container("shown");
+    let long_form = format!("type=bind,source={},target=/m", dir.display());
+    case.ok(&["run", "-d", "--name", &name, "--mount", &long_form, "busybox", "sleep", "1000"])?;
+    let format = "{{range .Mounts}}{{.Type}} {{.Source}} {{.Destination}} {{.RW}}{{end}}";
+    let shown = case.ok(&["inspect", "--format", format, &name])?;
+    ensure!(shown == format!("bind {} /m true", dir.display()), "{shown}");
+    case.ok(&["restart", "-t", "0", &name])?;
+    ensure!(case.ok(&["exec", &name, "cat", "/m/link"])? == "hello", "after a restart");
+    Ok(())
+}
+
+pub(crate) fn a_folder_that_is_not_there_is_made_or_missed(case: &Case<'_>) -> Result {
+    let dir = folder(case, "made")?;
+    let missing = dir.join("deep/er");
+    let long_form = format!("type=bind,source={},target=/m", missing.display());
+    let said = case.run(&["run", "--rm", "--mount", &long_form, "busybox", "true"])?;
+    let words =
+        format!("invalid mount config for type \"bind\": bind source path does not exist: {}", missing.display());
+    ensure!(said.code == 125 && said.err.contains(&words), "{said:?}");
+    ensure!(!missing.exists());
+    case.ok(&["run", "--rm", "-v", &mount(&missing, "/m"), "busybox", "touch", "/m/here"])?;
+    ensure!(missing.join("here").is_file());
+    Ok(())
+}
+
+pub(crate) fn what_is_not_shared_is_refused_by_name(case: &Case<'_>) -> Result {
+    let dir = folder(case, "refused")?;
+    let outside = tempfile::tempdir()?;
+    fs::write(outside.path().join("secret"), "secret")?;
+    symlink(outside.path(), dir.join("out"))?;
+    for path in [outside.path(), &dir.join("out"), Path::new("/etc"), Path::new("/")] {
+        let said = case.run(&["run", "--rm", "-v", &mount(path, "/data"), "busybox", "true"])?;
+        let words = format!("Mounts denied: the path {} is not shared", path.display());
+        ensure!(
+            said.code == 125 && said.err.contains(&words) && said.err.contains("berth config set shares"),
+            "{said:?}"
+        );
+    }
+    let said = case.run(&["run", "--rm", "-v", "C:\\Users\\me:/data", "busybox", "true"])?;
+    ensure!(said.code == 125 && said.err.contains("C:\\Users\\me is no path of this computer"), "{said:?}");
+    // Links within what is shared are the container's: they lead to its own files.
+    symlink("/etc/hostname", dir.join("own"))?;
+    let bind = mount(&dir, "/data");
+    let options = ["run", "--rm", "--hostname", "inside", "-v", &bind, "busybox", "sh", "-c"];
+    let said =
+        case.ok(&[&options[..], &["cat /data/own; cat /data/out/secret 2>/dev/null || echo no secret"]].concat())?;
+    ensure!(said == "inside\nno secret", "{said}");
+    Ok(())
+}
+
+pub(crate) fn read_only_is_so_on_both_sides(case: &Case<'_>) -> Result {
+    let dir = folder(case, "read")?;
+    fs::write(dir.join("file"), "x")?;
+    let script = "cat /data/file; touch /data/new || touch /data/file || rm /data/file || echo refused";
+    let said =
+        case.run(&["run", "--rm", "-v", &format!("{}:ro", mount(&dir, "/data")), "busybox", "sh", "-c", script])?;
+    ensure!(said.out == "xrefused\n" && said.err.contains("Read-only file system"), "{said:?}");
+    ensure!(fs::read_dir(&dir)?.count() == 1);
+    Ok(())
+}
+
+pub(crate) fn containers_share_locks_and_what_they_write(case: &Case<'_>) -> Result {
+    let dir = folder(case, "locks")?;
+    let bind = mount(&dir, "/data");
+    let options = ["-v", bind.as_str()];
+    let holder =
+        case.started("holder", &options, "exec 9>/data/lock; flock 9; echo one >/data/file; echo ready; sleep 1000")?;
+    let script = "exec 9>/data/lock; flock -n 9 || echo held; cat /data/file";
+    let said = case.ok(&["run", "--rm", "-v", &bind, "busybox", "sh", "-c", script])?;
+    ensure!(said == "held\none", "{said}");
+    case.ok(&["rm", "-f", &holder])?;
+    let said = case.ok(&["run", "--rm", "-v", &bind, "busybox", "sh", "-c", script])?;
+    ensure!(said == "one", "{said}");
+    Ok(())
+}
+
+pub(crate) fn a_single_file_is_mounted(case: &Case<'_>) -> Result {
+    let dir = folder(case, "file")?;
+    fs::write(dir.join("config"), "one\n")?;
+    fs::write(dir.join("secret"), "secret\n")?;
+    let bind = mount(&dir.join("config"), "/etc/app.conf");
+    let script = "cat /etc/app.conf; echo two >/etc/app.conf; cat /etc/app.conf";
+    let said = case.ok(&["run", "--rm", "-v", &bind, "busybox", "sh", "-c", script])?;
+    ensure!(said == "one\ntwo", "{said}");
+    ensure!(fs::read_to_string(dir.join("config"))? == "two\n");
+    Ok(())
+}
+
+pub(crate) fn owners_are_as_the_container_set_them(case: &Case<'_>) -> Result {
+    let dir = folder(case, "owners")?;
+    let script = "touch /data/f && chown 999:998 /data/f && chmod 640 /data/f && stat -c '%u:%g %a' /data/f";
+    let bind = mount(&dir, "/data");
+    for said in [
+        case.ok(&["run", "--rm", "-v", &bind, "busybox", "sh", "-c", script])?,
+        case.ok(&["run", "--rm", "-v", &bind, "busybox", "stat", "-c", "%u:%g %a", "/data/f"])?,
+    ] {
+        ensure!(said == "999:998 640", "{said}");
+    }
+    // Permissions hold for users of containers.
+    let said = case.run(&["run", "--rm", "--user", "1234", "-v", &bind, "busybox", "cat", "/data/f"])?;
+    ensure!(said.code == 1 && said.err.contains("Permission denied"), "{said:?}");
+    Ok(())
+}
+
+pub(crate) fn copies_reach_into_a_stopped_containers_folder(case: &Case<'_>) -> Result {
+    let dir = folder(case, "copied")?;
+    fs::write(dir.join("file"), "of the host")?;
+    let name = case.container("stopped");
+    case.ok(&["create", "--name", &name, "-v", &mount(&dir, "/data"), "busybox"])?;
+    let target = tempfile::tempdir()?;
+    let copy = target.path().join("copy");
+    case.ok(&["cp", &format!("{name}:/data/file"), copy.to_str().context("text")?])?;
+    ensure!(fs::read_to_string(&copy)? == "of the host");
+    case.ok(&["cp", copy.to_str().context("text")?, &format!("{name}:/data/back")])?;
+    ensure!(fs::read_to_string(dir.join("back"))? == "of the host");
+    Ok(())
+}
+
+pub(crate) fn the_kernels_own_folders_are_the_machines(case: &Case<'_>) -> Result {
+    let script = "cat /host/proc/sys/kernel/osrelease; test -e /host/dev/vda && echo disk";
+    let options = ["run", "--rm", "-v", "/proc:/host/proc:ro", "-v", "/dev:/host/dev", "busybox", "sh", "-c", script];
+    let said = case.ok(&options)?;
+    ensure!(said.contains("cloud") && said.ends_with("disk"), "{said}");
+    Ok(())
+}
