@@ -20,7 +20,10 @@ describe('the Chinese sentences', () => {
   it.each(Object.entries(FATES))('say why a start fails at %s', (_, { fate, fallback }) => {
     const catalogue = new Catalogue(chinese);
     for (const cause of [fate!.cause, fallback ?? fate!.cause]) {
-      for (const said of [cause, told({ step: null, cause, console: [], alive: true })])
+      for (const said of [
+        cause,
+        told({ step: null, cause, console: [], alive: true, during: 'start', unanswered: false }),
+      ])
         expect(catalogue.translate(said)).toMatch(/\p{Script=Han}/u);
     }
   });

@@ -41,6 +41,7 @@ export const daemonSettings = {
     docker_context: 'Keep a docker context named “berth”',
     var_run_docker_sock: 'Answer at /var/run/docker.sock, too',
     listen: 'Addresses for other computers',
+    shares: 'Folders that containers may use',
     accelerator: 'Accelerator',
     accelerator_order: 'Accelerators to try',
     link: 'Link to the machine',
@@ -68,6 +69,8 @@ export const daemonSettings = {
     var_run_docker_sock: 'By a link, when nothing else is there and its folder may be written.',
     listen:
       'tcp://ADDRESS[:PORT], 2376 when no port is given; clients need a certificate of “berth tls create”. Without TLS it can only be tcp://127.0.0.1:2375.',
+    shares:
+      'With all that is in them. ~ is your home folder; :ro behind one lets containers read it only. Empty: none.',
     accelerator: 'What runs the machine’s instructions. Automatic takes what works here, found by trying.',
     accelerator_order: 'The first one first: kvm, tcg, hvf, whpx. Empty: what this computer offers.',
     link: 'How this computer and the machine are joined; vsock needs vhost-device-vsock.',

@@ -98,10 +98,18 @@ function checkMode(mode: string): void {
   if (!known || !once) throw system(`invalid mode: ${mode}`);
 }
 
+/** The user's, which the machine shares. */
+const HOME = '/home/ada';
+
 function hostFolder(source: string, destination: string): Wanted {
   if (SOCKETS.includes(source)) return plain('bind', source, destination);
+  const path = clean(source);
+  const isShared = ['/dev', '/proc', '/sys', '/lib/modules', HOME].some(
+    (shared) => path === shared || path.startsWith(`${shared}/`),
+  );
+  if (isShared) return plain('bind', path, destination);
   throw invalid(
-    `bind mounts of host folders need a share: ${source} is a path of your own machine, which the containers' machine cannot see; use a named volume (-v NAME:${destination}) or docker cp`,
+    `Mounts denied: the path ${path} is not shared with the machine. Share it with \`berth config set shares "~,${path}"\`, or use a path within what is shared`,
   );
 }
 

@@ -151,3 +151,12 @@ function addressOf(host: string, whole: string): string | undefined {
   if (v6 !== undefined) return isV6(v6) ? `[${ipaddr.IPv6.parse(v6).toRFC5952String()}]` : undefined;
   return isV4(host) ? host : undefined;
 }
+
+/** A folder that containers may mount. */
+export function folder(text: string): string {
+  const path = text.endsWith(':ro') ? text.slice(0, -3) : text;
+  if (path === '~' || path.startsWith('~/') || path.startsWith('~\\') || path.startsWith('/')) return text;
+  throw new Expected(
+    `\`${text}\` is no folder: it must be an absolute path or begin with ~/, with :ro behind it or not`,
+  );
+}

@@ -5,6 +5,7 @@ import {
   duration,
   Expected,
   flag,
+  folder,
   isLogFilter,
   isMirror,
   isRegistry,
@@ -240,6 +241,15 @@ export const KEYS: readonly Key[] = [
     mayBeEmpty: false,
     byDefault: 'true',
     parse: flag,
+  },
+  {
+    name: 'shares',
+    description:
+      'Folders and files of this computer that containers may mount, with all that is in them, separated by commas; ~ is your home folder, and :ro behind one lets containers read it only. Empty: none.',
+    takes: 'at_once',
+    mayBeEmpty: true,
+    byDefault: '~',
+    parse: (text) => items(text).map(folder).join(','),
   },
   {
     name: 'locale',
