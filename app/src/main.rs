@@ -96,6 +96,7 @@ fn asked(app: &AppHandle, arguments: &Arguments) {
 
 fn event(app: &AppHandle, event: RunEvent) {
     match event {
+        RunEvent::WindowEvent { event, .. } => window::heard(app, &event),
         // The last window is gone: the tray stays, unless the user has it otherwise. Its own entry ends the program, with a code.
         RunEvent::ExitRequested { code: None, api, .. } if preferences::stays(app) => api.prevent_exit(),
         // The system hands a running program the links.

@@ -44,6 +44,25 @@ fn bring(app: &AppHandle, fragment: Option<String>) -> tauri::Result<()> {
     window.set_focus()
 }
 
+/// What happens to it. Heard for the whole program: who is called by the window itself is not there yet when it is first seen.
+pub(crate) fn heard(app: &AppHandle, event: &WindowEvent) {
+    match event {
+        // Its end is the program's.
+        WindowEvent::CloseRequested { api, .. } if !preferences::stays(app) && quit::asks(app) => {
+            api.prevent_close();
+            quit::ask(app);
+        }
+        WindowEvent::CloseRequested { .. } => *closing() = true,
+        // Tauri has forgotten it by now.
+        WindowEvent::Destroyed => {
+            app.state::<Streams>().clear();
+            *closing() = false;
+            CLOSED.notify_all();
+        }
+        _ => {}
+    }
+}
+
 fn closing() -> MutexGuard<'static, bool> {
     CLOSING.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -74,25 +93,7 @@ fn make(app: &AppHandle, fragment: &str) -> tauri::Result<()> {
                 window.state::<Streams>().clear();
             }
         })
-        .build()?
-        .on_window_event({
-            let app = app.clone();
-            move |event| match event {
-                // Its end is the program's.
-                WindowEvent::CloseRequested { api, .. } if !preferences::stays(&app) && quit::asks(&app) => {
-                    api.prevent_close();
-                    quit::ask(&app);
-                }
-                WindowEvent::CloseRequested { .. } => *closing() = true,
-                // Tauri has forgotten it by now.
-                WindowEvent::Destroyed => {
-                    app.state::<Streams>().clear();
-                    *closing() = false;
-                    CLOSED.notify_all();
-                }
-                _ => {}
-            }
-        });
+        .build()?;
     Ok(())
 }
 

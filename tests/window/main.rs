@@ -30,14 +30,13 @@ fn main() -> std::process::ExitCode {
         eprintln!("the window's suite needs root for a network of its own: {error:#}");
         return std::process::ExitCode::FAILURE;
     }
-    let cases: [(&str, Case); 9] = [
+    let cases: [(&str, Case); 8] = [
         ("carries::lists_logs_files_and_terminal", carries::lists_logs_files_and_terminal),
         ("outside::shows_nothing_from_elsewhere", outside::shows_nothing_from_elsewhere),
         ("outside::is_one_window", outside::is_one_window),
         ("outside::preferences_and_terminal", outside::preferences_and_terminal),
         ("tray::says_and_does", tray::says_and_does),
         ("quit::asks_whether_the_machine_goes_on", quit::asks_whether_the_machine_goes_on),
-        ("quit::a_closed_window_stays_in_the_tray", quit::a_closed_window_stays_in_the_tray),
         ("quit::without_a_tray_a_closed_window_is_the_end", quit::without_a_tray_a_closed_window_is_the_end),
         ("life::from_nothing_to_a_terminal_and_back", life::from_nothing_to_a_terminal_and_back),
     ];

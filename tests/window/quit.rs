@@ -81,24 +81,6 @@ pub(crate) fn asks_whether_the_machine_goes_on() -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(crate) fn a_closed_window_stays_in_the_tray() -> anyhow::Result<()> {
-    let berth = Berth::new(None)?;
-    let desk = Desk::start(&[("BERTH_HOME", berth.home().display().to_string())])?;
-    let (panel, screen) = (Panel::start(desk.bus())?, Screen::of(&desk)?);
-    let mut program = Program::start(&desk, &[])?;
-    let tray = panel.tray()?;
-    for _ in 0..2 {
-        screen.close(screen.see("Berth", 1)?[0])?;
-        screen.see("Berth", 0)?;
-        tray.choose("Open Berth")?;
-    }
-    screen.see("Berth", 1)?;
-    ensure!(!program.has_ended()?, "it ended with its window");
-    tray.choose("Quit Berth")?;
-    ensure!(program.end()?.success());
-    Ok(())
-}
-
 /// Nobody could see a program, or end it, that has neither.
 pub(crate) fn without_a_tray_a_closed_window_is_the_end() -> anyhow::Result<()> {
     let berth = Berth::new(None)?;
