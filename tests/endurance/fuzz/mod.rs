@@ -20,8 +20,8 @@ use operations::Operations;
 use proxy::{Proxy, VERSION};
 use there::There;
 
-/// So many requests are made for each operation in the long run, at least: those without a parameter have few examples.
-const LEAST_LONG: usize = 5;
+/// So many requests are made for each operation in the long run, at least: of those without a parameter one in each phase.
+const LEAST_LONG: usize = 3;
 
 /// Half of the requests meet containers, images, networks and volumes that are there.
 pub(crate) fn odd_requests(engine: &Engine) -> Result {

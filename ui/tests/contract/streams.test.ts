@@ -133,8 +133,8 @@ contract('logs, attach and exec', (client) => {
     const duplex = await client.connect(`/exec/${exec}/start`, { Tty: true });
     const reader = duplex.output.getReader();
     await reads(reader, '# ');
-    // Not before the command runs is Ctrl-C a signal: until then the shell reads it.
-    await duplex.write(bytes("echo be'g'un; sleep 1000\n"));
+    // One process says that it runs and sleeps: between two commands Ctrl-C would be the shell's own, with no status.
+    await duplex.write(bytes("sh -c 'echo be\"g\"un; exec sleep 1000'\n"));
     await reads(reader, 'begun');
     await duplex.write(bytes('\x03'));
     await reads(reader, '# ');
