@@ -144,6 +144,18 @@ fn umask() -> u32 {
 }
 
 #[test]
+fn locks_are_the_kernels() {
+    use rustix::fs::{FlockOperation, flock};
+    let m = Mounted::new();
+    let open = || fs::OpenOptions::new().write(true).create(true).truncate(true).open(m.guest.join("lock")).unwrap();
+    let (one, other) = (open(), open());
+    flock(&one, FlockOperation::NonBlockingLockExclusive).unwrap();
+    assert_eq!(flock(&other, FlockOperation::NonBlockingLockExclusive).unwrap_err(), rustix::io::Errno::WOULDBLOCK);
+    drop(one);
+    flock(&other, FlockOperation::NonBlockingLockExclusive).unwrap();
+}
+
+#[test]
 fn kinds_of_files() {
     let m = Mounted::new();
     let make = |name: &str, kind| rustix::fs::mknodat(rustix::fs::CWD, m.guest.join(name), kind, 0o644.into(), 0);
