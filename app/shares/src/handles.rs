@@ -24,13 +24,17 @@ pub(crate) struct Listed {
     pub(crate) kind: u32,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Handles {
     open: HashMap<u64, Arc<Handle>>,
     next: u64,
 }
 
 impl Handles {
+    pub(crate) fn new(next: u64) -> Handles {
+        Handles { open: HashMap::new(), next }
+    }
+
     pub(crate) fn add(&mut self, node: u64, fd: OwnedFd) -> u64 {
         self.next += 1;
         self.open.insert(self.next, Arc::new(Handle { node, fd, list: Mutex::new(None) }));

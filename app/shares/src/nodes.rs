@@ -31,13 +31,14 @@ pub(crate) struct Nodes {
 }
 
 impl Nodes {
-    pub(crate) fn new(root: Identity) -> Nodes {
+    /// The numbers of all but the root begin with `next`.
+    pub(crate) fn new(root: Identity, next: u64) -> Nodes {
         let node = Node { identity: root, names: Vec::new(), lookups: 1, handles: 0, children: 0 };
         Nodes {
             nodes: HashMap::from([(ROOT, node)]),
             by_identity: HashMap::from([(root, ROOT)]),
             by_name: HashMap::new(),
-            next: ROOT + 1,
+            next,
         }
     }
 
@@ -205,7 +206,7 @@ mod tests {
     const FILE: u32 = 0o100_000;
 
     fn nodes() -> Nodes {
-        Nodes::new((1, 1, DIRECTORY))
+        Nodes::new((1, 1, DIRECTORY), 100)
     }
 
     fn shown(nodes: &Nodes, node: u64) -> String {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::handles::{Handle, Handles};
 use crate::nodes::{Identity, Nodes};
+use crate::once::Once;
 use crate::wire::{Attr, Operation, Reply, Request};
 use crate::{Access, Errno, Error, Result, ops, owner, sys};
 
@@ -24,6 +25,7 @@ pub struct Share {
     is_root: bool,
     nodes: Mutex<Nodes>,
     handles: Mutex<Handles>,
+    once: Once,
 }
 
 /// How long the kernel may go without asking whether the host has changed something.
@@ -60,14 +62,16 @@ impl Share {
             (_, Some(parent), Some(name)) => (sys::open_root(parent).map_err(failed)?, Some(name.as_bytes().to_vec())),
             _ => return Err(failed(std::io::ErrorKind::InvalidInput.into())),
         };
+        let first = first_number();
         Ok(Share {
             top,
             file,
             root: identity,
             access,
             is_root: sys::is_root(),
-            nodes: Mutex::new(Nodes::new(identity)),
-            handles: Mutex::default(),
+            nodes: Mutex::new(Nodes::new(identity, first)),
+            handles: Mutex::new(Handles::new(first)),
+            once: Once::default(),
         })
     }
 
@@ -82,11 +86,14 @@ impl Share {
     /// The message is none of FUSE's: its stream cannot be trusted any more.
     pub fn answer(&self, message: &[u8]) -> Result<Option<Vec<u8>>> {
         let request = Request::parse(message)?;
-        let answer = match self.access == Access::ReadOnly && changes(&request.operation) {
-            true => Err(Errno::ROFS),
-            false => ops::run(self, &request),
+        let (unique, changes) = (request.unique, changes(&request.operation));
+        let run = || Reply::encode(&ops::run(self, &request), unique);
+        let answer = match changes {
+            true if self.access == Access::ReadOnly => Reply::encode(&Err(Errno::ROFS), unique),
+            true => self.once.answer(unique, run),
+            false => run(),
         };
-        Ok(request.is_answered().then(|| Reply::encode(&answer, request.unique)))
+        Ok(request.is_answered().then_some(answer))
     }
 
     pub(crate) fn nodes(&self) -> MutexGuard<'_, Nodes> {
@@ -148,6 +155,13 @@ impl Share {
         }
         Ok((identity, attr))
     }
+}
+
+/// Where the numbers of a share begin. The kernel may still know those of an earlier one, of a daemon that died: they must be nobody's
+/// now, or it would read and write other files than it means. Microseconds make room for 4,096 new numbers each.
+fn first_number() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or_default() << 12
 }
 
 /// Whether a request would change anything on the host.
