@@ -203,7 +203,7 @@ test('one image: what it is, its layers, and that it is gone', async ({ page }) 
   await open(page, 'busy', '/postgres%3A16');
   await expect(page.getByRole('region', { name: 'Containers that use it' })).toContainText('shop-db-1');
   await expect(page.getByRole('region', { name: 'What a container gets from it' })).toContainText('5432/tcp');
-  await expect(page.getByRole('table', { name: 'Environment' })).toContainText('PG_MAJOR');
+  await expect(page.getByRole('region', { name: 'Environment' })).toContainText('PG_MAJOR');
   await page.getByRole('link', { name: 'Layers' }).click();
   await expect(page.getByRole('list', { name: 'Layers' }).getByRole('listitem')).toHaveCount(6);
   await page.getByRole('checkbox', { name: 'Biggest first' }).check();
