@@ -6,6 +6,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, PoisonError};
 
+/// What the kernel adds to the number of a request that it repeats by itself (`FUSE_UNIQUE_RESEND`); the answer must have it, too.
+const AGAIN: u64 = 1 << 63;
+
 /// So many answers are kept: more than the kernel has under way at once.
 const KEPT: usize = 1024;
 
@@ -25,10 +28,11 @@ struct Seen {
 impl Once {
     /// The answer to a request: that of the first time, which is waited for. Blocking.
     pub(crate) fn answer(&self, unique: u64, work: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
+        let (asked, unique) = (unique, unique & !AGAIN);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             match seen.answers.get(&unique) {
-                Some(Some(answer)) => return answer.clone(),
+                Some(Some(answer)) => return stamped(answer, asked),
                 Some(None) => seen = self.done.wait(seen).unwrap_or_else(PoisonError::into_inner),
                 None => break,
             }
@@ -47,6 +51,15 @@ impl Once {
         self.done.notify_all();
         answer
     }
+}
+
+/// The answer with the number that is asked by now.
+fn stamped(answer: &[u8], unique: u64) -> Vec<u8> {
+    let mut answer = answer.to_vec();
+    if let Some(number) = answer.get_mut(8..16) {
+        number.copy_from_slice(&unique.to_le_bytes());
+    }
+    answer
 }
 
 #[cfg(test)]
@@ -77,6 +90,9 @@ mod tests {
         go.send(()).unwrap();
         assert_eq!((first.join().unwrap(), second.join().unwrap()), (vec![1], vec![1]));
         assert_eq!(done.load(Ordering::Relaxed), 1);
+        once.answer(9, || vec![0; 16]);
+        let again = once.answer(9 | AGAIN, || unreachable!("it was done"));
+        assert_eq!(again[8..], (9 | AGAIN).to_le_bytes(), "the kernel looks for its own number");
         for unique in 100..100 + KEPT as u64 {
             once.answer(unique, Vec::new);
         }

@@ -30,9 +30,10 @@ pub(crate) enum Want {
     Directory,
 }
 
-/// The root, as a place.
+/// The root, as a place. No part of the path may be a link: what was allowed was what the path led to without any.
 pub(crate) fn open_root(path: &Path) -> io::Result<OwnedFd> {
-    Ok(fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)
+    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    Ok(fs::openat2(fs::CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)?)
 }
 
 pub(crate) fn is_root() -> bool {
@@ -90,6 +91,11 @@ pub(crate) fn attr(file: BorrowedFd<'_>) -> Result<(Identity, Attr)> {
 pub(crate) const KIND: u32 = 0o170_000;
 pub(crate) const DIRECTORY: u32 = 0o040_000;
 pub(crate) const REGULAR: u32 = 0o100_000;
+
+/// Whether a mode is of a file, a pipe or a socket, not of a device.
+pub(crate) fn is_harmless(mode: u32) -> bool {
+    matches!(FileType::from_raw_mode(mode), FileType::RegularFile | FileType::Fifo | FileType::Socket)
+}
 
 /// A device number as FUSE has it: the kernel's `new_encode_dev`.
 fn pack(major: u32, minor: u32) -> u32 {

@@ -8,6 +8,10 @@ use crate::{Errno, sys};
 
 pub(super) fn open(share: &Share, node: u64, flags: u32) -> Result<Reply, Errno> {
     let place = share.place(node)?;
+    // The kernel itself opens pipes, sockets and devices: here they would be this computer's.
+    if sys::attr(place.as_fd())?.0.2 != sys::REGULAR {
+        return Err(Errno::NXIO);
+    }
     let fd = sys::open(place.as_fd(), flags)?;
     share.nodes().opened(node);
     let handle = share.handles().add(node, fd);

@@ -12,6 +12,9 @@ use crate::{Errno, sys};
 pub(super) fn open(share: &Share, node: u64) -> Result<Reply, Errno> {
     const DIRECTORY_ONLY: u32 = 0;
     let place = share.place(node)?;
+    if sys::attr(place.as_fd())?.0.2 != sys::DIRECTORY {
+        return Err(Errno::NOTDIR);
+    }
     let fd = sys::open(place.as_fd(), DIRECTORY_ONLY)?;
     share.nodes().opened(node);
     let handle = share.handles().add(node, fd);

@@ -12,15 +12,22 @@ type Where<'a> = (u64, &'a [u8]);
 /// Who: user and group.
 type By = (u32, u32);
 
+/// What its maker needs until its owner is written down; its own mode comes last.
+const OWN: u32 = 0o700;
+
 pub(super) fn directory(share: &Share, at: Where<'_>, mode: u32, by: By) -> Result<Reply, Errno> {
     let directory = share.directory(at.0)?;
-    sys::make_directory(directory.as_fd(), at.1, mode)?;
+    sys::make_directory(directory.as_fd(), at.1, mode | OWN)?;
     made(share, &directory, at, Some(mode), by).map(Reply::Entry).inspect_err(|_| undo(&directory, at.1, true))
 }
 
 pub(super) fn node(share: &Share, at: Where<'_>, mode: u32, device: u32, by: By) -> Result<Reply, Errno> {
+    // A device would be one of this computer's, and no container has a use for it here.
+    if !sys::is_harmless(mode) {
+        return Err(Errno::PERM);
+    }
     let directory = share.directory(at.0)?;
-    sys::make_node(directory.as_fd(), at.1, mode, device)?;
+    sys::make_node(directory.as_fd(), at.1, mode | OWN & 0o600, device)?;
     made(share, &directory, at, Some(mode), by).map(Reply::Entry).inspect_err(|_| undo(&directory, at.1, false))
 }
 
@@ -34,7 +41,7 @@ pub(super) fn symlink(share: &Share, at: Where<'_>, target: &[u8], by: By) -> Re
 pub(super) fn file(share: &Share, at: Where<'_>, flags: u32, mode: u32, by: By) -> Result<Reply, Errno> {
     const EXCLUSIVE: u32 = 0o200;
     let directory = share.directory(at.0)?;
-    let fd = match sys::create(directory.as_fd(), at.1, flags, mode) {
+    let fd = match sys::create(directory.as_fd(), at.1, flags, mode | OWN & 0o600) {
         // The host was faster: then it is opened, unless it must be new.
         Err(Errno::EXIST) if flags & EXCLUSIVE == 0 => {
             let found = sys::open_name(directory.as_fd(), at.1)?;

@@ -22,6 +22,8 @@ use crate::state::Relay;
 
 /// How long the host may take to look at a folder: it may lie on a network.
 const OPEN: Duration = Duration::from_secs(60);
+/// Before a lost way is tried again.
+const LOST: Duration = Duration::from_millis(100);
 /// Between two attempts to have a folder that the host refuses.
 const REFUSED: Duration = Duration::from_secs(1);
 
@@ -80,10 +82,15 @@ async fn serve(relay: &Relay, request: &ShareRequest, device: Device) {
         debug!(%error, "the kernel does not ask again");
     }
     let pending = Pending::default();
+    let mut request = request.clone();
     loop {
-        let (names, data) = tokio::join!(open(relay, request), open(relay, request));
+        let (names, data) = tokio::join!(open(relay, &request), open(relay, &request));
         let ended = match (names, data) {
-            (Some(Ok((_, names))), Some(Ok((_, data)))) => pump::run(&device, &pending, [names, data]).await,
+            (Some(Ok((_, names))), Some(Ok((_, data)))) => {
+                // What the user removes later is not made again.
+                request.create = false;
+                pump::run(&device, &pending, [names, data]).await
+            }
             (Some(Err(refusal)), _) | (_, Some(Err(refusal))) => {
                 warn!(path = request.path, %refusal, "a mounted folder is not there any more");
                 pump::fail(&device, &pending, REFUSED).await
@@ -92,7 +99,7 @@ async fn serve(relay: &Relay, request: &ShareRequest, device: Device) {
         };
         match ended {
             Ended::Unmounted => return,
-            Ended::Lost => {}
+            Ended::Lost => tokio::time::sleep(LOST).await,
         }
     }
 }
