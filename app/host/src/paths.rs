@@ -339,6 +339,11 @@ fn short_runtime(long: &Path) -> PathBuf {
     }
 }
 
+/// The user's home folder, if there is one.
+pub fn home() -> Option<PathBuf> {
+    directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,3 +1,5 @@
+//! Reading, or writing too.
+
 /// What containers may do with a share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Access {

@@ -12,6 +12,7 @@ use shares::{Access, Share};
 use tracing::{debug, info};
 
 use crate::link::LinkStream;
+use crate::paths;
 use crate::settings::Settings;
 
 /// How long the guest may take to say which folder it means.
@@ -38,8 +39,7 @@ struct Mount {
 impl Folders {
     /// `settings` is the file of the user's choices.
     pub fn new(settings: PathBuf) -> Folders {
-        let home = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned());
-        Folders { settings, home, mounts: Mutex::default() }
+        Folders { settings, home: paths::home(), mounts: Mutex::default() }
     }
 
     /// Serves one stream of a share to its end.
