@@ -15,6 +15,9 @@ use crate::link::LinkStream;
 use crate::paths;
 use crate::settings::Settings;
 
+// What one side of a stream sends, the other takes.
+const _: () = assert!(shares::wire::REQUEST_MAX == control::share::REQUEST_MAX);
+
 /// How long the guest may take to say which folder it means.
 const REQUEST: Duration = Duration::from_secs(10);
 
@@ -36,6 +39,29 @@ struct Mount {
     streams: usize,
 }
 
+/// A stream of a mount. However it ends, also with its session, it is one less; the last one that ends well ends the mount.
+#[derive(Debug)]
+struct Use {
+    folders: Arc<Folders>,
+    mount: String,
+    share: Arc<Share>,
+    ended_well: bool,
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        let mut mounts = self.folders.mounts();
+        let Some(left) = mounts.get_mut(&self.mount) else { return };
+        left.streams -= 1;
+        if self.ended_well && left.streams == 0 {
+            let gone = mounts.remove(&self.mount);
+            // Others need not wait until all that is open is closed.
+            drop(mounts);
+            drop(gone);
+        }
+    }
+}
+
 impl Folders {
     /// `settings` is the file of the user's choices.
     pub fn new(settings: PathBuf) -> Folders {
@@ -49,27 +75,30 @@ impl Folders {
         let (folders, asked) = (Arc::clone(&self), request.clone());
         let opened = tokio::task::spawn_blocking(move || folders.open(&asked)).await;
         let opened = opened.unwrap_or_else(|error| Err(ShareRefusal::Failed { text: error.to_string() }));
-        let (reply, share) = match opened {
-            Ok((shared, share)) => (ShareReply::Opened(shared), share),
+        let (reply, used) = match opened {
+            Ok((shared, used)) => (ShareReply::Opened(shared), used),
             Err(refusal) => {
                 info!(path = request.path, %refusal, "a folder is not mounted");
                 (ShareReply::Refused(refusal), None)
             }
         };
         let sent = wire::send(&mut stream, &reply).await;
-        let Some(share) = share else {
+        let Some(mut used) = used else {
             let _ = tokio::io::AsyncWriteExt::shutdown(&mut stream).await;
             return;
         };
         let served = match sent {
-            Ok(()) => shares::serve(share, stream).await.map_err(|error| error.to_string()),
+            Ok(()) => shares::serve(Arc::clone(&used.share), stream).await.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
-        self.left(&request.mount, served);
+        match served {
+            Ok(()) => used.ended_well = true,
+            Err(error) => debug!(path = request.path, error, "the way to a mounted folder broke"),
+        }
     }
 
     /// What is shared; with it the share, unless somebody only looks.
-    fn open(&self, request: &ShareRequest) -> Result<(Shared, Option<Arc<Share>>), ShareRefusal> {
+    fn open(self: &Arc<Self>, request: &ShareRequest) -> Result<(Shared, Option<Use>), ShareRefusal> {
         // Of a file that cannot be read nobody knows what is shared.
         let settings = Settings::load(&self.settings);
         let settings = settings.map_err(|error| ShareRefusal::Failed { text: error.to_string() })?;
@@ -80,36 +109,73 @@ impl Folders {
             return Ok((shared(allowed.kind), None));
         }
         let access = if read_only { Access::ReadOnly } else { Access::ReadWrite };
-        let mut mounts = self.mounts();
-        if let Some(mount) = mounts.get_mut(&request.mount) {
-            if (&mount.path, mount.access) != (&request.path, access) {
-                let text = format!("{} is mounted as something else already, or may only be read now", request.path);
-                return Err(ShareRefusal::Failed { text });
-            }
-            mount.streams += 1;
-            return Ok((shared(mount.share.kind()), Some(Arc::clone(&mount.share))));
+        if let Some(used) = self.known(request, access)? {
+            return Ok((shared(used.share.kind()), Some(used)));
         }
+        // Without the lock: a disk may not answer. Of two that open the same the first is taken.
         let opened = Share::open(&allowed.place, access);
         let share = Arc::new(opened.map_err(|error| ShareRefusal::Failed { text: error.to_string() })?);
         debug!(path = %allowed.place.display(), read_only, "a folder is mounted");
-        let mount = Mount { path: request.path.clone(), access, share: Arc::clone(&share), streams: 1 };
-        mounts.insert(request.mount.clone(), mount);
-        Ok((shared(share.kind()), Some(share)))
+        let mount = Mount { path: request.path.clone(), access, share, streams: 0 };
+        self.mounts().entry(request.mount.clone()).or_insert(mount);
+        let used = self.known(request, access)?.ok_or_else(|| {
+            let text = format!("{} was unmounted meanwhile", request.path);
+            ShareRefusal::Failed { text }
+        })?;
+        Ok((shared(used.share.kind()), Some(used)))
     }
 
-    /// A stream is over. The last one of a mount that ends well ends the mount; one that broke may come back.
-    fn left(&self, mount: &str, served: Result<(), String>) {
+    /// One stream more of a mount that is there.
+    fn known(self: &Arc<Self>, request: &ShareRequest, access: Access) -> Result<Option<Use>, ShareRefusal> {
         let mut mounts = self.mounts();
-        let Some(left) = mounts.get_mut(mount) else { return };
-        left.streams -= 1;
-        match served {
-            Ok(()) if left.streams == 0 => drop(mounts.remove(mount)),
-            Ok(()) => {}
-            Err(error) => debug!(path = left.path, error, "the way to a mounted folder broke"),
+        let Some(mount) = mounts.get_mut(&request.mount) else { return Ok(None) };
+        if (&mount.path, mount.access) != (&request.path, access) {
+            let text = format!("{} is mounted as something else already, or may only be read now", request.path);
+            return Err(ShareRefusal::Failed { text });
         }
+        mount.streams += 1;
+        let (folders, share) = (Arc::clone(self), Arc::clone(&mount.share));
+        Ok(Some(Use { folders, mount: request.mount.clone(), share, ended_well: false }))
     }
 
     fn mounts(&self) -> MutexGuard<'_, HashMap<String, Mount>> {
         self.mounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mount_outlives_a_lost_link_and_ends_with_its_last_stream() {
+        let dir = tempfile::tempdir().unwrap();
+        let shared = dir.path().canonicalize().unwrap();
+        let settings = shared.join("settings.toml");
+        std::fs::write(&settings, format!("shares = [{:?}]", shared.display().to_string())).unwrap();
+        let folders = Arc::new(Folders::new(settings.clone()));
+        let path = shared.display().to_string();
+        let request = ShareRequest { mount: "1".into(), path, read_only: false, create: false, only_look: false };
+        let open = || folders.open(&request).unwrap().1.unwrap();
+        let streams = || folders.mounts().get("1").map(|mount| mount.streams);
+        let (one, mut other) = (open(), open());
+        assert_eq!(streams(), Some(2));
+        assert!(Arc::ptr_eq(&one.share, &other.share));
+        let share = Arc::clone(&one.share);
+        // As when the session is over, and its tasks with it.
+        drop(one);
+        other.ended_well = false;
+        drop(other);
+        assert_eq!(streams(), Some(0), "it may come back");
+        let mut again = open();
+        assert!(Arc::ptr_eq(&again.share, &share), "and finds what the kernel knows by number");
+        again.ended_well = true;
+        drop(again);
+        assert_eq!(streams(), None);
+        // What is not shared any more is refused to a mount that comes back, too.
+        std::fs::write(&settings, "shares = []").unwrap();
+        assert!(matches!(folders.open(&request), Err(ShareRefusal::NotShared { .. })));
+        std::fs::write(&settings, "shares = ").unwrap();
+        assert!(matches!(folders.open(&request), Err(ShareRefusal::Failed { .. })));
     }
 }
