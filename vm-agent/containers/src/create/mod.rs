@@ -316,7 +316,7 @@ impl Inner {
             }
             What::Share { path, must_exist } => {
                 self.services.folders.look(&path, !must_exist).await.map_err(not_shared)?;
-                // Nothing that is mounted on the host comes along.
+                // How mounts pass between host and container is nothing that files tell.
                 if mounted.propagation.is_empty() {
                     mounted.propagation = "rprivate".to_owned();
                 }
