@@ -20,6 +20,7 @@ pub(crate) fn cases() -> Vec<Entry> {
             a_name_of_two_lines_goes_in_and_out,
             a_damaged_archive_is_refused,
             a_file_whose_name_ends_in_a_slash_is_a_file,
+            a_zero_byte_is_in_no_path,
             a_hard_link_is_to_what_the_archive_names,
             what_leads_out_of_the_folder_is_refused,
             a_read_only_root_stays_as_it_is,
@@ -217,6 +218,25 @@ pub(crate) fn a_file_whose_name_ends_in_a_slash_is_a_file(case: &Case<'_>) -> Re
     let (status, message) = put(case, &name, "/tmp", &[file("slashed/", "text")?])?;
     ensure!(status == 200, "{status} {message}");
     ensure!(content(case, &name, "/tmp/slashed")? == "text");
+    Ok(())
+}
+
+pub(crate) fn a_zero_byte_is_in_no_path(case: &Case<'_>) -> Result {
+    let name = case.container("zeroed");
+    case.ok(&["create", "--name", &name, "busybox", "sleep", "1000"])?;
+    for (asked, whole, step) in [
+        ("%00", "/\0", "/\0"),
+        ("/tmp%00x", "/tmp\0x", "/tmp\0x"),
+        ("/tmp/%00", "/tmp/\0", "/tmp/\0"),
+        ("/%00/x", "/\0/x", "/\0"),
+    ] {
+        let query = format!("/v1.51/containers/{name}/archive?path={asked}");
+        let answer = request(case.host(), "GET", &query, "")?;
+        let told = (answer.status, answer.message());
+        ensure!(told == (500, format!("lstat {whole}: invalid argument")), "GET {asked}: {told:?}");
+        let told = put(case, &name, asked, &[file("new", "new")?])?;
+        ensure!(told == (500, format!("lstat {step}: invalid argument")), "PUT {asked}: {told:?}");
+    }
     Ok(())
 }
 

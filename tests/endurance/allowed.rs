@@ -38,6 +38,8 @@ const OWN: &[Own] = &[
     own("/images/load", 500, "the archive "),
     // The same of what is put into a container.
     own("/archive", 500, "cannot read the archive"),
+    // A zero byte in its path.
+    own("/archive", 500, "invalid argument"),
     // A limit that the kernel, or the runtime for it, does not take.
     own("/update", 500, "Cannot update container"),
     // Swarm is off.

@@ -57,7 +57,7 @@ pub(crate) fn odd_requests(engine: &Engine) -> Result {
         // One worker: more of them change one another's recursion limit (hypothesis 6.170), and Python aborts.
         .args(["--workers", "1", "--seed", &seed.to_string()]);
     if is_long() {
-        command.args(["--phases", "examples,coverage,fuzzing", "--max-examples", "200"]);
+        command.args(["--phases", "examples,coverage,fuzzing", "--max-examples", "60"]);
     } else {
         command.args(["--phases", "fuzzing", "--max-examples", "4"]);
     }

@@ -35,6 +35,9 @@ pub enum Error {
     NoSuchImage(String),
     #[error("Could not find the file {path} in container {container}")]
     NoSuchPath { path: String, container: String },
+    /// In a path of a container; no file can have such a name.
+    #[error("lstat {path}: invalid argument")]
+    ZeroByte { path: String },
     #[error(
         "Conflict. The container name \"/{name}\" is already in use by container \"{id}\". You have to remove (or rename) \
          that container to be able to reuse that name."
@@ -372,6 +375,7 @@ impl Error {
             | Error::Supervisor(_)
             | Error::NoDevice { .. }
             | Error::BindSource { .. }
+            | Error::ZeroByte { .. }
             | Error::Path { .. }
             | Error::Io { .. }
             | Error::KillTimeout

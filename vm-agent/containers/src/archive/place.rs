@@ -39,6 +39,9 @@ impl Place {
     pub(crate) fn find(inner: &Inner, view: &View, path: &str) -> Result<Place> {
         let record = &view.record;
         let absolute = clean(path);
+        if absolute.contains('\0') {
+            return Err(Error::ZeroByte { path: absolute });
+        }
         let follow = path.ends_with('/') || path.ends_with("/.");
         let name = match (path.ends_with("/.") || path == ".", absolute.rsplit_once('/')) {
             (true, _) => ".".to_owned(),

@@ -32,6 +32,12 @@ pub(super) fn unpack(
     let own_path = |error| match error {
         Error::NoSuchPath { .. } => not_found(path, &record.id),
         Error::Path { source, .. } if source.kind() == io::ErrorKind::NotFound => not_found(path, &record.id),
+        // dockerd goes this way step by step, and tells of the first that it cannot take.
+        Error::ZeroByte { path } => {
+            let steps = path.split_inclusive('/');
+            let odd = steps.clone().position(|step| step.contains('\0')).unwrap_or(0);
+            Error::ZeroByte { path: steps.take(odd + 1).collect::<String>().trim_end_matches('/').to_owned() }
+        }
         other => other,
     };
     let place = Place::find(inner, view, &format!("{}/.", path.trim_end_matches('/'))).map_err(own_path)?;
