@@ -76,8 +76,21 @@ impl<'a> Ground<'a> {
         match ended(&mut child) {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => bail!("ended with {status}:\n{}", said()),
-            Err(error) => bail!("{error:#}:\n{}", said()),
+            Err(error) => bail!("{error:#}:\n{}\n{}", said(), self.left()),
         }
+    }
+
+    /// What a script that is stuck has on the engine: its containers, and what they said last.
+    fn left(&self) -> String {
+        let tell = |arguments: &[&str]| match self.docker.run(arguments) {
+            Ok(said) => format!("{}{}", said.stdout, said.stderr),
+            Err(error) => format!("{error:#}\n"),
+        };
+        let mut left = tell(&["ps", "-a", "--no-trunc"]);
+        for id in tell(&["ps", "-aq"]).lines() {
+            left += &format!("--- {id}:\n{}", tell(&["logs", "--tail", "20", "-t", id]));
+        }
+        left
     }
 }
 
