@@ -3,6 +3,7 @@
 //! `BERTH_TEST_ALL=1` (what `cargo verify --all` sets) adds the long cases and runs every booting one over both links; else the
 //! serial one is left to the e2e suite.
 
+mod by_name;
 mod disks;
 mod faults;
 mod guest;
@@ -45,7 +46,7 @@ fn main() -> std::process::ExitCode {
         faults::engine_killed_after_run, disks::damaged_is_refused_and_left_alone,
         disks::broken_inside_is_refused_and_not_formatted, pulls::cut_by_a_killed_hypervisor,
         pulls::go_where_the_settings_say, outside::is_the_hosts, remote::over_tls, room::full_costs_one_pull_and_nothing_else,
-        upkeep::context_clock_and_restart, upkeep::diagnose_tells_no_secret,
+        by_name::they_are_reached, upkeep::context_clock_and_restart, upkeep::diagnose_tells_no_secret,
     ];
     // Three boots or half a minute of waiting each, or near relatives of the ones above.
     let long = cases![true;
@@ -79,6 +80,8 @@ fn in_own_machine(link: &str, run: fn(&Machine) -> anyhow::Result<()>) -> Result
     let prepare = || -> anyhow::Result<()> {
         machine.berth(&["config", "set", "link", link])?;
         machine.berth(&["config", "set", "docker_context", "false"])?;
+        // Of several machines at a time each would want the same one.
+        machine.berth(&["config", "set", "web_port", "off"])?;
         Ok(())
     };
     // The logs go with the machine.

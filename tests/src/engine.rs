@@ -130,6 +130,7 @@ impl Engine {
         let machine = Machine::new()?;
         machine.berth(&["config", "set", "link", link])?;
         machine.berth(&["config", "set", "docker_context", "false"])?;
+        machine.berth(&["config", "set", "web_port", "off"])?;
         // What cases mount; everything else of this computer is refused.
         let shared = machine.home().join("shared");
         std::fs::create_dir(&shared)?;

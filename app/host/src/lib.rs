@@ -7,6 +7,7 @@
 //! - [`folders`] shares the user's folders with containers.
 //! - [`client`] is how the command line and the window talk to the daemon.
 //! - [`tls`] makes the certificates of the engine over TCP.
+//! - `web` leads browsers to containers by name.
 //! - [`updates`] looks whether there is a newer Berth.
 //! - [`locks`] keeps two programs from changing the same files at once.
 //! - [`context`] and [`diagnostics`] are what surrounds them.
@@ -35,6 +36,7 @@ pub mod tls;
 #[cfg(test)]
 mod typescript;
 pub mod updates;
+mod web;
 pub mod whereabouts;
 
 pub use control::shell;

@@ -5,6 +5,7 @@
 //! tried until it can be opened or is no longer wanted.
 
 pub(crate) mod bind;
+mod lender;
 mod tcp;
 mod udp;
 
@@ -18,6 +19,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use crate::link::{BoxFuture, Guest, Ports};
+pub(crate) use lender::{Lender, Wanted};
 
 /// How often a blocked port is tried: no system tells when a port becomes free.
 const RETRY: Duration = Duration::from_secs(1);
@@ -28,6 +30,7 @@ pub struct HostPorts {
     open: Mutex<BTreeMap<String, Open>>,
     list: watch::Sender<Vec<Forward>>,
     blocked: watch::Sender<Vec<Blocked>>,
+    lender: Lender,
     /// For the task that tries again, which must not keep the ports open.
     me: Weak<HostPorts>,
 }
@@ -69,6 +72,7 @@ impl HostPorts {
             open: Mutex::default(),
             list: watch::Sender::new(Vec::new()),
             blocked: watch::Sender::new(Vec::new()),
+            lender: Lender::default(),
             me: me.clone(),
         })
     }
@@ -81,6 +85,11 @@ impl HostPorts {
     /// What should be open and cannot be; changes wake the watchers.
     pub fn blocked(&self) -> watch::Receiver<Vec<Blocked>> {
         self.blocked.subscribe()
+    }
+
+    /// For a port that the daemon itself may have until a container publishes it.
+    pub(crate) fn lender(&self) -> Lender {
+        self.lender.clone()
     }
 
     /// Stops listening on everything.
@@ -98,7 +107,16 @@ impl HostPorts {
         let failed = |error: std::io::Error| ForwardFailure::from(&error);
         let (port, task) = match forward.proto {
             Protocol::Tcp => {
-                let listener = bind::tcp(address).map_err(failed)?;
+                let (listener, back) = match bind::tcp(address) {
+                    Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                        let back = self.lender.take_back(address.port()).await;
+                        (back.is_some().then(|| bind::tcp(address)).unwrap_or(Err(error)), back)
+                    }
+                    bound => (bound, None),
+                };
+                let listener = listener.map_err(failed)?;
+                // It is ours: whoever had it may look for another.
+                drop(back);
                 let port = listener.local_addr().map_err(failed)?.port();
                 (port, tokio::spawn(tcp::serve(listener, guest.clone(), forward.target())))
             }

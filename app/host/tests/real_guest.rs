@@ -39,8 +39,13 @@ fn real(test: &str, settings: &[(&str, &str)]) -> Option<Real> {
         (_, false) => "no qemu-system-x86_64 in PATH",
         (Some(_), true) => {
             let mut stored = Settings::load(&paths.settings()).unwrap();
-            let basics =
-                [("disk_gib", "4"), ("memory_mib", "1024"), ("docker_context", "false"), ("accelerator", "tcg")];
+            let basics = [
+                ("disk_gib", "4"),
+                ("memory_mib", "1024"),
+                ("docker_context", "false"),
+                ("accelerator", "tcg"),
+                ("web_port", "off"),
+            ];
             for (name, value) in basics.iter().chain(settings) {
                 stored.set(name, value).unwrap();
             }

@@ -70,6 +70,9 @@ fn print(status: &DaemonStatus) {
     for address in &status.listening {
         line("address", address.clone());
     }
+    if let Some(web) = &status.web {
+        line("web", web.clone());
+    }
     for forward in &status.forwards {
         line("port", forward.to_string());
     }

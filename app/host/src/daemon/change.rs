@@ -7,7 +7,7 @@ use crate::locks::Patience;
 use crate::machine;
 use crate::machine::record::AcceleratorMemory;
 use crate::paths::Paths;
-use crate::settings::{Entry, Settings};
+use crate::settings::{Entry, Settings, WebPort};
 use crate::tls::Security;
 
 /// Changes the setting `name` while no daemon runs; `None` takes it back to its default.
@@ -30,7 +30,7 @@ impl Shared {
     /// leave open what the user believes to be shut.
     pub(super) async fn change_setting(&self, name: String, value: Option<String>) -> Result<Entry> {
         let (paths, well_known, in_force) = (self.paths.clone(), self.well_known.clone(), self.machine.in_force());
-        let is_listen = name == "listen";
+        let (is_listen, is_web_port) = (name == "listen", name == "web_port");
         let entry = machine::blocking(move || {
             let settings = Settings::change(&paths, &name, value.as_deref(), Patience::default())?;
             let entry = follow(&paths, &settings, &name, || well_known.follow_settings())?;
@@ -39,6 +39,10 @@ impl Shared {
         let entry = entry.await?;
         if is_listen {
             self.tcp.follow_settings().await?;
+        }
+        if is_web_port {
+            // Its parser has accepted it.
+            self.web.choose(entry.value.parse().unwrap_or(WebPort::Off));
         }
         Ok(entry)
     }

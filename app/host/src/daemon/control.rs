@@ -119,6 +119,7 @@ async fn status(shared: &Shared) -> DaemonStatus {
         daemon_started_at: shared.started_at,
         engine_socket: shared.paths.engine_socket(),
         listening: shared.tcp.addresses(),
+        web: shared.web.address(),
         machine,
         guest: shared.machine.guest_status().await,
         forwards: shared.machine.forwards(),
@@ -135,6 +136,7 @@ async fn updates(shared: &Shared) -> Result<UpdateReport> {
 async fn with_notes(shared: &Shared, mut machine: MachineStatus) -> MachineStatus {
     machine.notes.extend(shared.well_known.note());
     machine.notes.extend(shared.tcp.notes().await);
+    machine.notes.extend(shared.web.failure());
     machine
 }
 

@@ -28,6 +28,7 @@ use crate::paths::Paths;
 use crate::settings::Settings;
 use crate::sys::{self, LocalListener};
 use crate::updates::{self, Updates};
+use crate::web::Web;
 use crate::whereabouts::Whereabouts;
 use crate::{Error, Result, context, paths};
 
@@ -42,6 +43,7 @@ pub(crate) struct Shared {
     started_at: u64,
     well_known: WellKnown,
     tcp: Tcp,
+    web: Web,
     updates: Updates,
     quit: tokio::sync::mpsc::Sender<()>,
 }
@@ -60,6 +62,7 @@ pub async fn run(paths: Paths) -> Result<()> {
     let machine = Handle::spawn(paths.clone());
     let shared = Shared {
         tcp: Tcp::new(&paths, machine.clone()),
+        web: Web::spawn(machine.clone(), Settings::load_or_default(&paths.settings()).web_port),
         machine,
         program: Program::at(std::env::current_exe().unwrap_or_default()),
         started_at: since.as_secs(),

@@ -67,6 +67,9 @@ pub struct DaemonStatus {
     /// Where the engine is offered over TCP, as `tcp://ADDRESS:PORT`.
     #[serde(default)]
     pub listening: Vec<String>,
+    /// Where running containers are found by name, with `NAME` for a container's; `None` while they are not.
+    #[serde(default)]
+    pub web: Option<String>,
     pub machine: MachineStatus,
     /// What the guest says about itself; absent while there is no link to it.
     pub guest: Option<control::message::Status>,

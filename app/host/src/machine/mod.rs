@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::link::Guest;
 use crate::paths::Paths;
-use crate::ports::HostPorts;
+use crate::ports::{HostPorts, Lender};
 use crate::{Error, Result};
 
 pub(crate) use in_force::InForce;
@@ -49,6 +49,7 @@ pub struct Handle {
     forwards: watch::Receiver<Vec<control::Forward>>,
     looked: watch::Receiver<bool>,
     in_force: watch::Receiver<Option<InForce>>,
+    lender: Lender,
 }
 
 impl Handle {
@@ -60,7 +61,7 @@ impl Handle {
         let (engine_to, engine) = watch::channel(None);
         let (guest_to, guest) = watch::channel(None);
         let ports = HostPorts::new();
-        let forwards = ports.list();
+        let (forwards, lender) = (ports.list(), ports.lender());
         let (looked_to, looked) = watch::channel(false);
         let (in_force_to, in_force) = watch::channel(None);
         let published = task::Published {
@@ -71,7 +72,7 @@ impl Handle {
             in_force: in_force_to,
         };
         tokio::spawn(task::run(paths, receiver, published, ports));
-        Handle { requests, status, engine, guest, forwards, looked, in_force }
+        Handle { requests, status, engine, guest, forwards, looked, in_force, lender }
     }
 
     /// Makes a request and returns once it is accepted: the status that it led to, which the published one may have left already.
@@ -97,6 +98,21 @@ impl Handle {
     /// The settings that the machine was started with; `None` when there is no machine, or it is not known.
     pub(crate) fn in_force(&self) -> Option<InForce> {
         self.in_force.borrow().clone()
+    }
+
+    /// For a port of this computer that the machine's containers come first at.
+    pub(crate) fn lender(&self) -> Lender {
+        self.lender.clone()
+    }
+
+    /// As [`Handle::forwards`]; changes wake the watcher.
+    pub(crate) fn forward_changes(&self) -> watch::Receiver<Vec<control::Forward>> {
+        self.forwards.clone()
+    }
+
+    /// As [`Handle::engine`]; changes wake the watcher.
+    pub(crate) fn engine_changes(&self) -> watch::Receiver<Option<Guest>> {
+        self.engine.clone()
     }
 
     /// The guest, while its engine may be spoken to.
@@ -159,6 +175,7 @@ mod tests {
             forwards: watch::channel(Vec::new()).1,
             looked: watch::channel(true).1,
             in_force: watch::channel(None).1,
+            lender: Lender::default(),
         };
         let mut gone = Box::pin(handle.gone());
         status_to.send_modify(|status| status.phase = Phase::Starting);

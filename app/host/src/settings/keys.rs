@@ -338,6 +338,16 @@ pub(super) const KEYS: &[Key] = &[
         show: |values| values.shares.iter().map(Folder::to_string).collect::<Vec<_>>().join(","),
     },
     Key {
+        name: "web_port",
+        description: "Port of 127.0.0.1 at which running containers are found as http://NAME.berth.localhost: auto (80 where it can \
+                      be had, else 8880), a number, or off.",
+        takes: Takes::AtOnce,
+        may_be_empty: false,
+        kind: Kind::Text,
+        parse: |values, text, _| text.parse().map(|port| values.web_port = port),
+        show: |values| values.web_port.to_string(),
+    },
+    Key {
         name: "locale",
         description: "Language of messages: auto (the system's), en or zh-CN.",
         takes: Takes::AtOnce,

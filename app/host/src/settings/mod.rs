@@ -6,6 +6,7 @@
 mod address;
 mod folder;
 mod keys;
+mod web_port;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -23,6 +24,7 @@ use crate::{Error, Result};
 pub use address::Address;
 pub use folder::Folder;
 use keys::{KEYS, Key};
+pub use web_port::WebPort;
 
 /// How host and guest are joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +95,7 @@ pub struct Values {
     pub updates: bool,
     /// What containers may mount.
     pub shares: Vec<Folder>,
+    pub web_port: WebPort,
     pub locale: String,
 }
 
@@ -119,6 +122,7 @@ impl Values {
             listen: Vec::new(),
             updates: true,
             shares: vec!["~".parse().expect("the home folder")],
+            web_port: WebPort::Auto,
             locale: "auto".to_owned(),
         }
     }

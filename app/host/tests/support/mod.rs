@@ -52,6 +52,7 @@ impl Home {
             ("boot_deadline", "10s"),
             ("engine_deadline", "10s"),
             ("docker_context", "false"),
+            ("web_port", "off"),
         ]);
         home
     }

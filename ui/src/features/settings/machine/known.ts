@@ -23,6 +23,7 @@ const KNOWN: Record<string, { group: Group; control: Control }> = {
   docker_context: { group: 'access', control: { is: 'switch' } },
   var_run_docker_sock: { group: 'access', control: { is: 'switch' } },
   listen: { group: 'access', control: { is: 'list', placeholder: 'tcp://0.0.0.0:2376' } },
+  web_port: { group: 'access', control: { is: 'text', placeholder: 'auto' } },
   shares: { group: 'access', control: { is: 'list', placeholder: '~/src' } },
   accelerator: { group: 'machine', control: { is: 'choice', of: ['auto', 'kvm', 'tcg', 'hvf', 'whpx'] } },
   accelerator_order: { group: 'machine', control: { is: 'list', placeholder: 'kvm' } },

@@ -41,6 +41,7 @@ export const daemonSettings = {
     docker_context: 'Keep a docker context named “berth”',
     var_run_docker_sock: 'Answer at /var/run/docker.sock, too',
     listen: 'Addresses for other computers',
+    web_port: 'Containers by name',
     shares: 'Folders that containers may use',
     accelerator: 'Accelerator',
     accelerator_order: 'Accelerators to try',
@@ -69,6 +70,8 @@ export const daemonSettings = {
     var_run_docker_sock: 'By a link, when nothing else is there and its folder may be written.',
     listen:
       'tcp://ADDRESS[:PORT], 2376 when no port is given; clients need a certificate of “berth tls create”. Without TLS it can only be tcp://127.0.0.1:2375.',
+    web_port:
+      'The port of 127.0.0.1 where running containers are http://NAME.berth.localhost: auto (80 where it can be had, else 8880), a number, or off.',
     shares:
       'With all that is in them. ~ is your home folder; :ro behind one lets containers read it only. Empty: none.',
     accelerator: 'What runs the machine’s instructions. Automatic takes what works here, found by trying.',

@@ -163,6 +163,7 @@ export const machine = {
     socket: 'Socket',
     listening: 'Also offered at',
     nowhere: 'Nowhere else',
+    web: 'Containers by name',
   },
   accelerators: {
     kvm: 'KVM: with the processor’s help',

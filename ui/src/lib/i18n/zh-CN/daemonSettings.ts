@@ -42,6 +42,7 @@ export const daemonSettings: Messages['daemonSettings'] = {
     docker_context: '保留名为“berth”的 docker 上下文',
     var_run_docker_sock: '同时在 /var/run/docker.sock 应答',
     listen: '供其他计算机使用的地址',
+    web_port: '按名称访问容器',
     shares: '容器可以使用的文件夹',
     accelerator: '加速方式',
     accelerator_order: '依次尝试的加速方式',
@@ -69,6 +70,8 @@ export const daemonSettings: Messages['daemonSettings'] = {
     var_run_docker_sock: '以链接的方式，前提是那里没有别的东西且文件夹可写。',
     listen:
       '写作 tcp://地址[:端口]，未给出端口时为 2376；客户端需要“berth tls create”生成的证书。不用 TLS 只能是 tcp://127.0.0.1:2375。',
+    web_port:
+      '在 127.0.0.1 的哪个端口上以 http://名称.berth.localhost 访问正在运行的容器：auto（能用 80 则用 80，否则用 8880）、端口号或 off（关闭）。',
     shares: '包括其中的全部内容。~ 是您的主文件夹；末尾加 :ro 则容器只能读取。留空：都不可以。',
     accelerator: '由什么执行虚拟机的指令。“自动”逐一尝试，取可用者。',
     accelerator_order: '按顺序尝试：kvm、tcg、hvf、whpx。留空：本机所提供的。',

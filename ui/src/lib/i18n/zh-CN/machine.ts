@@ -157,6 +157,7 @@ export const machine: Messages['machine'] = {
     socket: '套接字',
     listening: '同时提供于',
     nowhere: '没有其他地址',
+    web: '按名称访问容器',
   },
   accelerators: {
     kvm: 'KVM：由处理器加速',

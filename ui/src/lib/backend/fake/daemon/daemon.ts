@@ -154,6 +154,7 @@ export class FakeDaemon implements Backend {
       daemon_started_at: seconds(this.#began),
       engine_socket: paths.engineSocket,
       listening: this.#listening(),
+      web: linked ? this.#web() : null,
       machine,
       guest: linked ? guestStatus(world, machine, this.settings) : null,
       forwards: machine.guest_version === null ? [] : forwards(world),
@@ -164,6 +165,13 @@ export class FakeDaemon implements Backend {
   #listening(): string[] {
     const listen = this.settings.get('listen');
     return listen === '' ? [] : listen.split(',');
+  }
+
+  /** Where containers are found by name: somebody else has port 80. */
+  #web(): string | null {
+    const port = this.settings.get('web_port');
+    if (port === 'off') return null;
+    return `http://NAME.berth.localhost${port === '80' ? '' : `:${port === 'auto' ? '8880' : port}`}`;
   }
 
   /** With what the daemon itself has to say. */

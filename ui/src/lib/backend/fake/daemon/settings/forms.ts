@@ -160,3 +160,9 @@ export function folder(text: string): string {
     `\`${text}\` is no folder: it must be an absolute path or begin with ~/, with :ro behind it or not`,
   );
 }
+
+export function webPort(text: string): string {
+  if (text === 'auto' || text === 'off') return text;
+  if (/^\+?\d+$/.test(text) && Number(text) >= 1 && Number(text) <= 65535) return String(Number(text));
+  throw new Expected('auto, off or a number from 1 to 65535');
+}

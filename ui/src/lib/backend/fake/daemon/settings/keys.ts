@@ -14,6 +14,7 @@ import {
   masked,
   number,
   proxy,
+  webPort,
 } from './forms';
 
 export interface Key {
@@ -250,6 +251,15 @@ export const KEYS: readonly Key[] = [
     mayBeEmpty: true,
     byDefault: '~',
     parse: (text) => items(text).map(folder).join(','),
+  },
+  {
+    name: 'web_port',
+    description:
+      'Port of 127.0.0.1 at which running containers are found as http://NAME.berth.localhost: auto (80 where it can be had, else 8880), a number, or off.',
+    takes: 'at_once',
+    mayBeEmpty: false,
+    byDefault: 'auto',
+    parse: webPort,
   },
   {
     name: 'locale',
