@@ -83,7 +83,7 @@ impl<'a> Ground<'a> {
     /// What a script that is stuck has on the engine: its containers, and what they said last.
     fn left(&self) -> String {
         let tell = |arguments: &[&str]| match self.docker.run(arguments) {
-            Ok(said) => format!("{}{}", said.stdout, said.stderr),
+            Ok(said) => format!("{}{}", said.out, said.err),
             Err(error) => format!("{error:#}\n"),
         };
         let mut left = tell(&["ps", "-a", "--no-trunc"]);

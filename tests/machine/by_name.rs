@@ -82,7 +82,7 @@ fn upgrades_pass(docker: &Docker, port: u16) -> Result {
     stream.read_exact(&mut echoed)?;
     ensure!(&echoed == b"hello");
     drop(stream);
-    let log = docker.run(&["logs", "echo"])?.stderr.to_lowercase();
+    let log = docker.run(&["logs", "echo"])?.err.to_lowercase();
     for line in
         ["get /chat http/1.1", "host: echo.berth.localhost", "x-forwarded-for: 127.0.0.1", "x-forwarded-proto: http"]
     {
