@@ -30,6 +30,8 @@ export interface DaemonStatus {
   machine: MachineStatus;
   /** Whether there is a newer Berth; `None` of daemons that did not look for one. */
   updates: UpdateReport | null;
+  /** Where running containers are found by name, with `NAME` for a container's; `None` while they are not. */
+  web: string | null;
 }
 
 /** Read by clients of all versions: fields are only ever added, with a default. */
