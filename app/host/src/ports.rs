@@ -110,7 +110,7 @@ impl HostPorts {
                 let (listener, back) = match bind::tcp(address) {
                     Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
                         let back = self.lender.take_back(address.port()).await;
-                        (back.is_some().then(|| bind::tcp(address)).unwrap_or(Err(error)), back)
+                        (if back.is_some() { bind::tcp(address) } else { Err(error) }, back)
                     }
                     bound => (bound, None),
                 };
