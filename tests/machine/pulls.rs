@@ -136,6 +136,7 @@ pub(crate) fn go_where_the_settings_say(machine: &Machine) -> Result {
     let (trusted, other) =
         (Registry::start_at(trusted, Access::Anonymous)?, Registry::start_at(other, Access::Anonymous)?);
     let mirror = Registry::start(Access::Anonymous)?;
+    let old_mirror = mirror.address();
     machine.berth(&["config", "set", "insecure_registries", &trusted.address()])?;
     machine.berth(&["config", "set", "registry_mirrors", &format!("http://{}", mirror.address())])?;
     machine.berth(&["up"])?;
@@ -157,5 +158,25 @@ pub(crate) fn go_where_the_settings_say(machine: &Machine) -> Result {
     push(&format!("{}/library/mirrored:1", mirror.address()))?;
     docker.ok(&["pull", "-q", "mirrored:1"])?;
     ensure!(docker.ok(&["run", "--rm", "mirrored:1", "echo", "mirrored"])? == "mirrored");
-    Ok(())
+    // A machine that runs follows, and an engine that starts again knows.
+    let both = format!("{},{}", trusted.address(), other.address());
+    machine.berth(&["config", "set", "insecure_registries", &both])?;
+    machine.berth(&["config", "set", "registry_mirrors", &format!("http://{}", other.address())])?;
+    let follows = |why: &str| {
+        until(why, Duration::from_secs(60), || {
+            let known = docker.ok(&["info", "--format", "{{json .RegistryConfig}}"]).ok()?;
+            let mirror = format!("http://{}", other.address());
+            let insecure = format!("\"{}\"", other.address());
+            let is_new = known.contains(&mirror) && known.contains(&insecure) && !known.contains(&old_mirror);
+            is_new.then_some(())
+        })
+    };
+    follows("the change")?;
+    push(&format!("{}/library/second:1", other.address()))?;
+    docker.ok(&["pull", "-q", "second:1"])?;
+    docker.ok(&["rmi", "mirrored:1"])?;
+    let said = docker.run(&["pull", "mirrored:1"])?;
+    ensure!(said.code == 1, "the old mirror is still asked: {said:?}");
+    machine.berth(&["shell", "sh", "-c", "kill -9 $(pidof berth-engine)"])?;
+    follows("the next engine")
 }

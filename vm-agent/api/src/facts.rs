@@ -1,6 +1,7 @@
 //! What does not change while the engine runs: the machine under it and how it was set up. For `version` and `info`.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
 
 /// The dockerd whose behaviour the engine follows: what clients are told where they look for Docker's version
 /// (docs/decisions/0014-the-version-that-clients-see.md).
@@ -31,7 +32,7 @@ pub struct Facts {
     pub cgroups: Cgroups,
     /// Lines of `docker info` about the storage driver.
     pub storage: Vec<[String; 2]>,
-    pub registry: RegistryFacts,
+    pub registry: Arc<RwLock<RegistryFacts>>,
     pub http_proxy: String,
     pub https_proxy: String,
     pub no_proxy: String,

@@ -127,6 +127,28 @@ pub struct EngineSettings {
     pub sockets: Vec<String>,
 }
 
+/// Of the engine's settings those that change while the machine runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Registries {
+    /// As [`EngineSettings::mirrors`].
+    pub mirrors: BTreeMap<String, Vec<String>>,
+    /// As [`EngineSettings::insecure_registries`].
+    pub insecure: Vec<String>,
+}
+
+impl EngineSettings {
+    pub fn registries(&self) -> Registries {
+        Registries { mirrors: self.mirrors.clone(), insecure: self.insecure_registries.clone() }
+    }
+
+    /// The same with other registries.
+    #[must_use]
+    pub fn with_registries(self, Registries { mirrors, insecure }: Registries) -> EngineSettings {
+        EngineSettings { mirrors, insecure_registries: insecure, ..self }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

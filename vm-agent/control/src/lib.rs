@@ -22,7 +22,7 @@ pub mod share;
 pub mod shell;
 pub mod wire;
 
-pub use boot::{BootInfo, EngineSettings, LinkKind, LongWork};
+pub use boot::{BootInfo, EngineSettings, LinkKind, LongWork, Registries};
 pub use error::{Error, Result};
 pub use forward::{DialError, DialReply, DialRequest, Forward, ForwardFailure, Protocol, Target};
 pub use hello::{Hello, HelloReply, Refusal, Versions, Welcome};

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::boot::Registries;
 use crate::forward::{Forward, ForwardFailure};
 
 /// Host to guest.
@@ -41,6 +42,10 @@ pub enum HostMessage {
     /// Are you there? Answered by [`GuestMessage::Pong`].
     Ping {
         id: u64,
+    },
+    /// How registries are reached from now on, whatever the boot file said. Since version 2 of the protocol.
+    Registries {
+        registries: Registries,
     },
 }
 

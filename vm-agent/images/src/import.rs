@@ -45,7 +45,7 @@ impl Images {
     /// [`crate::Error::Source`] when it is no URL, when nobody answers, or with the server's refusal.
     pub async fn download(&self, url: &str, progress: &Sink) -> Result<Source> {
         let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        let response = self.inner.registry.download(&url).await?;
+        let response = self.registry().download(&url).await?;
         progress.line(format!("Downloading from {}", without_password(&url)));
         let size = response.content_length().unwrap_or_default();
         let body = StreamReader::new(Box::pin(response.bytes_stream().map_err(io::Error::other)));

@@ -98,7 +98,8 @@ struct Inner {
     content: Content,
     images: Table<ImageRecord>,
     references: Table<ReferenceRecord>,
-    registry: Registry,
+    /// What is under way goes on with the one that it began with.
+    registry: RwLock<Registry>,
     fetches: Fetches,
     pins: Pins,
     /// Held while records and what they refer to change together: recording an image, and collecting garbage.
@@ -130,7 +131,7 @@ impl Images {
             images: store.table("images"),
             references: store.table("references"),
             fetches: Fetches::new(&config),
-            registry: Registry::new(config)?,
+            registry: RwLock::new(Registry::new(config)?),
             pins: Pins::default(),
             commit: tokio::sync::Mutex::new(()),
             holders: RwLock::new(None),
@@ -139,6 +140,22 @@ impl Images {
         let images = Images { inner: Arc::new(inner) };
         images.discard_blobs()?;
         Ok(images)
+    }
+
+    /// Reaches registries otherwise from now on: with these for [`RegistryConfig::insecure`] and [`RegistryConfig::mirrors`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Settings`] that names the bad one; all stays as it was.
+    pub fn set_registries(&self, insecure: Vec<String>, mirrors: Vec<String>) -> Result<()> {
+        let config = RegistryConfig { insecure, mirrors, ..self.registry().config().clone() };
+        let registry = Registry::new(config)?;
+        *self.inner.registry.write().unwrap_or_else(PoisonError::into_inner) = registry;
+        Ok(())
+    }
+
+    fn registry(&self) -> Registry {
+        self.inner.registry.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Who uses images: asked before every removal and collection.

@@ -43,7 +43,7 @@ impl Images {
         progress: &Sink,
     ) -> Result<ImageId> {
         let reference = reference.clone().or_latest();
-        let mut endpoints = self.inner.registry.endpoints(&reference.domain).into_iter().peekable();
+        let mut endpoints = self.registry().endpoints(&reference.domain).into_iter().peekable();
         while let Some(endpoint) = endpoints.next() {
             let result = self.pull_from(&endpoint, &reference, wanted, auth, progress).await;
             match result {
@@ -59,9 +59,9 @@ impl Images {
 
     /// Every tag of a repository, for `docker pull -a`.
     pub async fn remote_tags(&self, reference: &Reference, auth: &Auth) -> Result<Vec<String>> {
-        let origin = self.inner.registry.origin(&reference.domain);
+        let origin = self.registry().origin(&reference.domain);
         let list = async {
-            let registry = &self.inner.registry;
+            let registry = &self.registry();
             let session = Session::open(registry, &origin, &reference.path, auth, Action::Pull, &[]).await?;
             session.tags().await
         };
@@ -76,7 +76,7 @@ impl Images {
         auth: &Auth,
         progress: &Sink,
     ) -> Result<ImageId> {
-        let session = Session::open(&self.inner.registry, endpoint, &reference.path, auth, Action::Pull, &[])
+        let session = Session::open(&self.registry(), endpoint, &reference.path, auth, Action::Pull, &[])
             .await
             .map_err(|failure| failure.into_pull_error(reference))?;
         let found = find(&session, reference, wanted).await?;

@@ -41,8 +41,8 @@ impl Images {
             return Err(if local.is_empty() { Error::NothingToPush(familiar) } else { Error::NoSuchTag(familiar) });
         }
         let from = self.mountable(reference)?;
-        let origin = self.inner.registry.origin(&reference.domain);
-        let session = Session::open(&self.inner.registry, &origin, &reference.path, auth, Action::Push, &from)
+        let origin = self.registry().origin(&reference.domain);
+        let session = Session::open(&self.registry(), &origin, &reference.path, auth, Action::Push, &from)
             .await
             .map_err(|failure| failure.into_error())?;
         for (tagged, id) in wanted {
@@ -80,7 +80,7 @@ impl Images {
                 layers.push(layer);
             }
         }
-        let concurrent = self.inner.registry.config().concurrent_uploads;
+        let concurrent = self.registry().config().concurrent_uploads;
         let permits = Semaphore::new(if concurrent == 0 { UPLOADS } else { concurrent });
         let uploads = layers.into_iter().map(|layer| async {
             if permits.available_permits() == 0 {
@@ -208,8 +208,8 @@ impl Images {
             "" | "index.docker.io" | "registry-1.docker.io" => crate::DOCKER_HUB,
             host => host,
         };
-        let origin = self.inner.registry.origin(host);
-        self.inner.registry.login(&origin, auth).await.map_err(|failure| failure.into_error())
+        let origin = self.registry().origin(host);
+        self.registry().login(&origin, auth).await.map_err(|failure| failure.into_error())
     }
 }
 

@@ -62,7 +62,7 @@ impl Images {
     ///
     /// [`Error::Search`], in `dockerd`'s words.
     pub async fn search(&self, term: &str, limit: i64, auth: &Auth) -> Result<Vec<SearchResult>> {
-        self.inner.registry.search(term, limit, auth).await
+        self.registry().search(term, limit, auth).await
     }
 
     /// What is under a reference (`:latest` without tag and digest), from the first mirror or registry that has it.
@@ -73,7 +73,7 @@ impl Images {
     pub async fn describe(&self, reference: &Reference, auth: &Auth) -> Result<Described> {
         let reference = reference.clone().or_latest();
         let mut last = None;
-        for endpoint in self.inner.registry.endpoints(&reference.domain) {
+        for endpoint in self.registry().endpoints(&reference.domain) {
             match self.describe_at(&endpoint, &reference, auth).await {
                 Ok(described) => return Ok(described),
                 Err(error) => last = Some(error),
@@ -109,7 +109,7 @@ impl Images {
     ///
     /// [`Error::Remote`] with the registry's reason.
     pub async fn remote_plugin(&self, reference: &Reference, auth: &Auth) -> Result<RemotePlugin> {
-        let endpoint = self.inner.registry.origin(&reference.domain);
+        let endpoint = self.registry().origin(&reference.domain);
         let (session, root) = self.root(&endpoint, reference, auth).await?;
         let (digest, manifest) = match Document::parse(&root.content, &root.media_type)? {
             Document::Manifest(manifest) => (root.digest, manifest),
@@ -128,7 +128,7 @@ impl Images {
 
     async fn root(&self, endpoint: &Endpoint, reference: &Reference, auth: &Auth) -> Result<(Session, RemoteManifest)> {
         let found = async {
-            let registry = &self.inner.registry;
+            let registry = &self.registry();
             let session = Session::open(registry, endpoint, &reference.path, auth, Action::Pull, &[]).await?;
             let root = session.manifest(&reference.tag_or_digest()).await?;
             Ok((session, root))

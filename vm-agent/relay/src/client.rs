@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use control::message::BootStep;
-use control::{BootInfo, Forward, ShareRequest, wire};
+use control::{BootInfo, Forward, Registries, ShareRequest, wire};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::{Mutex as AsyncMutex, oneshot, watch};
@@ -80,6 +80,14 @@ impl RelayClient {
     pub async fn boot_info(&self) -> Result<BootInfo> {
         match self.ask(Ask::BootInfo, &[]).await? {
             Answer::BootInfo { boot } => Ok(*boot),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// How registries are reached, once that is otherwise than `known`.
+    pub async fn registries_other_than(&self, known: &Registries) -> Result<Registries> {
+        match self.ask(Ask::RegistriesOtherThan { known: known.clone() }, &[]).await? {
+            Answer::Registries { registries } => Ok(registries),
             other => Err(unexpected(other)),
         }
     }
@@ -360,6 +368,7 @@ fn unexpected(answer: Answer) -> Error {
         | Answer::Bound { .. }
         | Answer::Forwards { .. }
         | Answer::Sandboxes { .. }
+        | Answer::Registries { .. }
         | Answer::Share { .. } => Error::WrongAnswer,
     }
 }

@@ -221,6 +221,13 @@ async fn read(relay: &Relay, connection: &Connection, mut reader: ReadHalf<MuxSt
             HostMessage::Status { id } => {
                 let _ = connection.out.send(GuestMessage::Status { id, status: status::read(relay) });
             }
+            HostMessage::Registries { registries } => {
+                relay.registries.send_if_modified(|now| {
+                    let differs = *now != registries;
+                    *now = registries;
+                    differs
+                });
+            }
             HostMessage::Ping { id } => drop(connection.out.send(GuestMessage::Pong { id })),
             HostMessage::Shutdown { id, grace_ms } => {
                 info!(grace_ms, "the host asks for a shutdown");

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use control::message::BootStep;
-use control::{BootInfo, Forward, ForwardFailure, ShareRefusal, ShareRequest, Shared};
+use control::{BootInfo, Forward, ForwardFailure, Registries, ShareRefusal, ShareRequest, Shared};
 use serde::{Deserialize, Serialize};
 
 /// Engine to relay.
@@ -30,6 +30,10 @@ pub(crate) enum Ask {
         forward_id: String,
     },
     ListForwards,
+    /// Answered when they are others than these.
+    RegistriesOtherThan {
+        known: Registries,
+    },
     /// Descriptors: none, or UDP then TCP.
     Serve {
         resolver: Resolver,
@@ -73,6 +77,7 @@ pub(crate) enum Answer {
     NotBound { failure: ForwardFailure },
     Forwards { forwards: Vec<Forward> },
     Sandboxes { sandboxes: Vec<String> },
+    Registries { registries: Registries },
     Share { shared: Shared },
     NotShared { refusal: ShareRefusal },
     Refused { text: String },

@@ -85,7 +85,11 @@ async fn reply(writer: &Mutex<OwnedWriteHalf>, id: u64, answer: Answer) {
 /// Answers what can be answered at once, so that requests take effect in their order; gives the others back.
 fn in_order(relay: &Relay, ask: Ask, mut fds: Vec<OwnedFd>) -> std::result::Result<Answer, Ask> {
     Ok(match ask {
-        Ask::BootInfo => Answer::BootInfo { boot: Box::new(relay.options.boot.clone()) },
+        Ask::BootInfo => {
+            let mut boot = relay.options.boot.clone();
+            boot.engine = boot.engine.with_registries(relay.registries.borrow().clone());
+            Answer::BootInfo { boot: Box::new(boot) }
+        }
         Ask::ListForwards => Answer::Forwards { forwards: relay.forwards().values().cloned().collect() },
         Ask::Serve { resolver } => match relay.names.serve(relay, resolver, fds) {
             Ok(()) => Answer::Done,
@@ -121,7 +125,10 @@ fn in_order(relay: &Relay, ask: Ask, mut fds: Vec<OwnedFd>) -> std::result::Resu
             relay.stopped.send_replace(true);
             Answer::Done
         }
-        Ask::OpenForward { .. } | Ask::CloseForward { .. } | Ask::LookAtShare { .. } => return Err(ask),
+        Ask::OpenForward { .. }
+        | Ask::CloseForward { .. }
+        | Ask::LookAtShare { .. }
+        | Ask::RegistriesOtherThan { .. } => return Err(ask),
     })
 }
 
@@ -143,6 +150,12 @@ async fn in_time(relay: &Relay, ask: Ask) -> Answer {
             Ok(shared) => Answer::Share { shared },
             Err(refusal) => Answer::NotShared { refusal },
         },
+        Ask::RegistriesOtherThan { known } => {
+            let mut registries = relay.registries.subscribe();
+            let others = registries.wait_for(|now| *now != known).await.map(|now| now.clone());
+            // The sender is the relay's own.
+            others.map_or(Answer::Done, |registries| Answer::Registries { registries })
+        }
         _ => Answer::Refused { text: "this request is answered at once".to_owned() },
     }
 }

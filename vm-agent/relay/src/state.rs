@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use control::Forward;
 use control::message::{BootStep, EngineState};
+use control::{Forward, Registries};
 use tokio::sync::watch;
 
 use crate::host::Host;
@@ -28,6 +28,8 @@ pub(crate) struct Inner {
     pub(crate) engine: watch::Sender<EngineState>,
     /// Turns true once containers are stopped for a shutdown.
     pub(crate) stopped: watch::Sender<bool>,
+    /// As the host said last, be it in the boot file.
+    pub(crate) registries: watch::Sender<Registries>,
     forwards: Mutex<BTreeMap<String, Forward>>,
     steps: Mutex<Vec<BootStep>>,
 }
@@ -44,6 +46,7 @@ impl Relay {
     pub(crate) fn new(options: Options) -> Self {
         Relay(Arc::new(Inner {
             steps: Mutex::new(options.boot_steps.clone()),
+            registries: watch::Sender::new(options.boot.engine.registries()),
             options,
             host: Host::default(),
             names: Names::default(),

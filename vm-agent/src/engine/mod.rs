@@ -7,7 +7,12 @@ mod registry;
 mod shared;
 mod trim;
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    sync::{Arc, RwLock},
+    time::Duration,
+};
 
 use anyhow::Context;
 use containers::{Containers, Mode};
@@ -58,6 +63,8 @@ async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
     let services = open(&places, &handover, &relay, supervisor.clone(), &store, &mut steps).await?;
     let (containers, images) = (services.containers.clone(), services.images.clone());
     let following = tokio::spawn(follow(containers, notices));
+    let registries = Arc::clone(&services.facts.registry);
+    tokio::spawn(registry::follow(relay.clone(), handover.boot.engine.clone(), images.clone(), registries));
     let listener = listener::inherited();
     let ours = listener.try_clone().context("a duplicate of the engine's socket")?;
     let listener = UnixListener::from_std(listener).context("the engine's socket")?;
@@ -197,7 +204,7 @@ async fn open(
     .context("the containers")?;
     steps.push(step("containers"));
     let mut facts = api::Facts::probe(root, identity(store).await?, env!("CARGO_PKG_VERSION"));
-    facts.registry = registry::facts(settings);
+    facts.registry = Arc::new(RwLock::new(registry::facts(settings)));
     let proxies = settings.proxies.masked();
     facts.http_proxy = proxies.http.unwrap_or_default();
     facts.https_proxy = proxies.https.unwrap_or_default();

@@ -1,5 +1,7 @@
 //! How registries are reached: the host's settings, and through the host's end of the link.
 
+use std::convert::Infallible;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::{env, fs};
 
 use anyhow::Context;
@@ -8,6 +10,7 @@ use control::{
     address::{is_mirror, is_registry},
 };
 use images::{ProxyChoice, RegistryConfig};
+use relay::RelayClient;
 
 /// In the root file system, and where the distributions keep theirs (native mode).
 const CA_FILES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
@@ -50,6 +53,36 @@ pub(super) fn config(boot: &BootInfo, settings: &EngineSettings) -> anyhow::Resu
         ca_certificates,
         ..RegistryConfig::default()
     })
+}
+
+/// Reaches registries as the host says, whenever that changes. Does not end.
+pub(super) async fn follow(
+    relay: RelayClient,
+    first: EngineSettings,
+    images: images::Images,
+    shown: Arc<RwLock<api::RegistryFacts>>,
+) -> Infallible {
+    let mut known = first.registries();
+    loop {
+        match relay.registries_other_than(&known).await {
+            Ok(registries) => {
+                known = registries;
+                let settings = usable(&first.clone().with_registries(known.clone()));
+                if let Err(error) = images.set_registries(settings.insecure_registries.clone(), mirrors(&settings)) {
+                    tracing::warn!(%error, "registries are reached as before");
+                    continue;
+                }
+                *shown.write().unwrap_or_else(PoisonError::into_inner) = facts(&settings);
+                tracing::info!(mirrors = ?mirrors(&settings), "the host changed how registries are reached");
+            }
+            // It is being restarted, or has been: the next question waits for it.
+            Err(relay::Error::RelayGone) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the host's registries are not followed");
+                return std::future::pending().await;
+            }
+        }
+    }
 }
 
 /// For `docker info`.

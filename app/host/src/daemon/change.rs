@@ -30,6 +30,7 @@ impl Shared {
     /// leave open what the user believes to be shut.
     pub(super) async fn change_setting(&self, name: String, value: Option<String>) -> Result<Entry> {
         let (paths, well_known, in_force) = (self.paths.clone(), self.well_known.clone(), self.machine.in_force());
+        let is_registry = name == "registry_mirrors" || name == "insecure_registries";
         let (is_listen, is_web_port) = (name == "listen", name == "web_port");
         let entry = machine::blocking(move || {
             let settings = Settings::change(&paths, &name, value.as_deref(), Patience::default())?;
@@ -37,6 +38,11 @@ impl Shared {
             settings.beside(in_force.as_ref(), entry)
         });
         let entry = entry.await?;
+        if is_registry && let Some(guest) = self.machine.guest() {
+            let file = self.paths.settings();
+            let settings = machine::blocking(move || Settings::load(&file)).await?;
+            guest.set_registries(machine::boot::registries(&settings));
+        }
         if is_listen {
             self.tcp.follow_settings().await?;
         }

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use control::{BootInfo, EngineSettings, LinkKind, ProxySettings, Secret};
+use control::{BootInfo, EngineSettings, LinkKind, ProxySettings, Registries, Secret};
 
 use crate::settings::Values;
 use crate::sys;
@@ -62,6 +62,11 @@ fn engine_settings(settings: &Values, environment: impl Fn(&str) -> Option<Strin
         without_icc: false,
         sockets: Vec::new(),
     }
+}
+
+/// How the engine shall reach registries.
+pub fn registries(settings: &Values) -> Registries {
+    engine_settings(settings, |_| None).registries()
 }
 
 /// Writes the initrd to `path` with mode 0600: the initramfs of `base`, then the archive with `boot`.

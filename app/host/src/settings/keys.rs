@@ -189,7 +189,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "registry_mirrors",
         description: "Mirrors of Docker Hub, asked before it, as URLs separated by commas.",
-        takes: Takes::AtNextStart,
+        takes: Takes::AtOnce,
         may_be_empty: true,
         kind: Kind::List,
         parse: |values, text, _| {
@@ -210,7 +210,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "insecure_registries",
         description: "Registries that may be spoken to without TLS or with an unknown certificate, as HOST[:PORT] or \
                       CIDR, separated by commas. 127.0.0.0/8 always is one.",
-        takes: Takes::AtNextStart,
+        takes: Takes::AtOnce,
         may_be_empty: true,
         kind: Kind::List,
         parse: |values, text, _| {

@@ -1,5 +1,7 @@
 //! The engine as a whole.
 
+use std::sync::PoisonError;
+
 use containers::ListRequest;
 use engine_api::system::{
     AddressPool, Commit, ComponentVersion, FirewallBackend, IndexInfo, PlatformName, Plugins, RegistryConfig,
@@ -137,7 +139,7 @@ fn gather(services: &Services) -> Result<SystemInfo, Failure> {
         os_type: "linux".to_owned(),
         architecture: facts.machine.clone(),
         index_server_address: "https://index.docker.io/v1/".to_owned(),
-        registry_config: Some(registry(&facts.registry)),
+        registry_config: Some(registry(&facts.registry.read().unwrap_or_else(PoisonError::into_inner))),
         ncpu: count(facts.cpus),
         mem_total: signed(facts.memory),
         generic_resources: None,

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use control::hello::REGISTRIES;
 use control::message::{EngineState, Opened};
 use control::mux::{Incoming, Session};
 use control::{Forward, GuestMessage, Hello, HelloReply, HostMessage, Port, Proxies, Versions, Welcome, wire};
@@ -33,6 +34,8 @@ pub(super) struct Connection {
     stream: LinkStream,
     /// What the guest had open at hello.
     forwards: Vec<Forward>,
+    /// The newest version of the messages that it understands.
+    protocol: u32,
 }
 
 impl Connection {
@@ -51,7 +54,8 @@ pub(super) async fn hello(link: &Link, deadline: Instant) -> Result<(Connection,
         match tokio::time::timeout(HELLO, greet(&session)).await {
             Ok(Ok((stream, welcome))) => {
                 let forwards = welcome.forwards.clone();
-                return Ok((Connection { session, stream, forwards }, welcome));
+                let protocol = welcome.versions.protocol;
+                return Ok((Connection { session, stream, forwards, protocol }, welcome));
             }
             Ok(Err(LinkError::Control(error @ control::Error::Refused(_)))) => return Err(error.into()),
             Ok(Err(error)) if Instant::now() >= deadline => return Err(error),
@@ -130,7 +134,11 @@ async fn serve(
     connection: Connection,
     out: Out,
 ) -> String {
-    let Connection { session, stream, forwards } = connection;
+    let Connection { session, stream, forwards, protocol } = connection;
+    let Some(mut registries) = shared.upgrade().map(|shared| shared.registries.subscribe()) else {
+        return "the host let go of the link".to_owned();
+    };
+    registries.mark_changed();
     let (reader, mut writer) = tokio::io::split(stream);
     let (out, mut messages) = out;
     let mut tasks = JoinSet::new();
@@ -140,6 +148,12 @@ async fn serve(
         loop {
             let message = tokio::select! {
                 Some(message) = messages.recv() => message,
+                Ok(()) = registries.changed(), if protocol >= REGISTRIES => {
+                    match registries.borrow_and_update().clone() {
+                        Some(registries) => HostMessage::Registries { registries },
+                        None => continue,
+                    }
+                }
                 _ = time.tick() => HostMessage::Time { host_time_ns: now_ns() },
             };
             if let Err(error) = wire::send(&mut writer, &message).await {

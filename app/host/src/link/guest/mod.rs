@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use control::message::{EngineState, Status};
-use control::{Forward, ForwardFailure, GuestMessage, HostMessage, Port, Proxies, Target, Welcome, wire};
+use control::{Forward, ForwardFailure, GuestMessage, HostMessage, Port, Proxies, Registries, Target, Welcome, wire};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -69,6 +69,8 @@ struct Shared {
     state: watch::Sender<GuestState>,
     engine: watch::Sender<EngineState>,
     requests: Requests,
+    /// Told to the guest at each change and each new link, once they are known.
+    registries: watch::Sender<Option<Registries>>,
     keeper: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -89,6 +91,7 @@ impl Guest {
             engine: watch::Sender::new(welcome.status.engine),
             state: watch::Sender::new(GuestState::Connected(Box::new(welcome))),
             requests: Requests::default(),
+            registries: watch::Sender::new(None),
             keeper: Mutex::new(None),
         });
         let out = connection.attach(&shared.requests);
@@ -138,6 +141,15 @@ impl Guest {
     /// The bare stream of a shell, for whoever passes its [`control::shell::Frame`]s on.
     pub async fn connect_shell(&self) -> Result<LinkStream, LinkError> {
         self.open(Port::Shell).await
+    }
+
+    /// Has the engine reach registries so from now on. One that is older takes it at its next start.
+    pub fn set_registries(&self, registries: Registries) {
+        self.shared.registries.send_if_modified(|now| {
+            let differs = now.as_ref() != Some(&registries);
+            *now = Some(registries);
+            differs
+        });
     }
 
     /// How the guest is.

@@ -11,6 +11,7 @@ use crate::driver::InstanceExit;
 use crate::folders::Folders;
 use crate::link::LinkError;
 use crate::machine::InForce;
+use crate::machine::boot;
 use crate::machine::console::{self, Heard};
 use crate::machine::news::until;
 use crate::machine::record::{AcceleratorMemory, MachineRecord};
@@ -161,6 +162,8 @@ impl Task {
                 }
                 self.status.guest_version = guest.welcome().map(|welcome| welcome.versions.berth);
                 self.published.guest.send_replace(Some(guest.clone()));
+                // After that: whoever changes them from now on finds the guest and tells it.
+                guest.set_registries(boot::registries(&Settings::load_or_default(&self.paths.settings())));
                 self.guest = Some(guest);
                 self.joined().await;
             }

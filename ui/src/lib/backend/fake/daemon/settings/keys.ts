@@ -158,7 +158,7 @@ export const KEYS: readonly Key[] = [
   {
     name: 'registry_mirrors',
     description: 'Mirrors of Docker Hub, asked before it, as URLs separated by commas.',
-    takes: 'at_next_start',
+    takes: 'at_once',
     mayBeEmpty: true,
     byDefault: '',
     parse: mirrors,
@@ -167,7 +167,7 @@ export const KEYS: readonly Key[] = [
     name: 'insecure_registries',
     description:
       'Registries that may be spoken to without TLS or with an unknown certificate, as HOST[:PORT] or CIDR, separated by commas. 127.0.0.0/8 always is one.',
-    takes: 'at_next_start',
+    takes: 'at_once',
     mayBeEmpty: true,
     byDefault: '',
     parse: registries,
