@@ -23,6 +23,10 @@ const OWN: &[Own] = &[
     own("/plugins/", 500, "strconv.Atoi: parsing"),
     own("/plugins/", 500, "error resolving plugin reference"),
     own("/logs", 500, "Bad parameters: you must choose at least one stream"),
+    own("/containers/create", 500, "invalid --security-opt 1:"),
+    own("/plugins/create", 500, "failed to parse reference "),
+    // A dockerd whose containers outlive it, which was not to be asked: by its source.
+    own("/swarm/", 500, "--live-restore daemon configuration is incompatible with swarm mode"),
     // A time that is none.
     own("/events", 500, "strconv.ParseInt: parsing"),
     own("/logs", 500, "strconv.ParseInt: parsing"),
