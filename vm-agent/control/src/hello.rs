@@ -8,7 +8,7 @@ use crate::Forward;
 use crate::message::Status;
 
 /// The newest version of the messages that this build speaks.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 /// The oldest version that this build still understands.
 pub const OLDEST_PROTOCOL: u32 = 1;
 

@@ -57,6 +57,8 @@ async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
     leave_the_reserve();
     let services = open(&places, &handover, &relay, supervisor.clone(), &store, &mut steps).await?;
     let (containers, images) = (services.containers.clone(), services.images.clone());
+    // From here on, so that what the first client removes is seen.
+    let removals = services.events.subscribe_for_good();
     let following = tokio::spawn(follow(containers, notices));
     let listener = listener::inherited();
     let ours = listener.try_clone().context("a duplicate of the engine's socket")?;
@@ -76,7 +78,7 @@ async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
         steps.push(step("embedded-images"));
         tokio::task::spawn_blocking(crate::init::modules::load_late);
     }
-    let trimming = (!places.native).then(|| tokio::spawn(trim::now_and_then(places.root.clone())));
+    let trimming = (!places.native).then(|| tokio::spawn(trim::now_and_then(places.root.clone(), removals)));
     steps.push(step("engine"));
     supervisor.serving().await.context("tell the supervisor")?;
     relay.engine_ready(steps).await.context("tell the relay")?;
