@@ -1,5 +1,6 @@
 //! What can be typed: the verbs of `berth` and their options.
 
+mod disk;
 mod tls;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::containers::args as container;
+pub(crate) use disk::{DiskArgs, DiskVerb};
 pub(crate) use tls::{TlsEnvArgs, TlsVerb};
 
 /// A small Linux machine on this computer, with containers in it.
@@ -36,6 +38,8 @@ pub(crate) enum Verb {
     /// The less common verbs of the machine
     #[command(subcommand)]
     Machine(MachineVerb),
+    /// Show the data disk, make it larger, give back what is free on it
+    Disk(DiskArgs),
     /// Open the quickstart terminal: boots if needed and points docker at the machine
     Terminal(TerminalArgs),
     /// Print the shell lines that point docker at the machine
@@ -109,6 +113,7 @@ impl Verb {
             Verb::Machine(MachineVerb::Restart(json) | MachineVerb::Quit(json)) => json.json,
             Verb::Config(ConfigVerb::Get { json, .. } | ConfigVerb::Set { json, .. }) => *json,
             Verb::Config(ConfigVerb::List(json)) => json.json,
+            Verb::Disk(args) => args.wants_json(),
             Verb::Tls(verb) => verb.wants_json(),
             Verb::Ps(args) => args.json,
             Verb::Images(args) => args.json,

@@ -96,6 +96,7 @@ async fn perform(verb: Verb) -> Result<i32, Failure> {
         Verb::Terminal(args) => machine::terminal(paths, args).await,
         Verb::Env(args) => machine::env(&paths, &args),
         Verb::Config(verb) => machine::config(paths, verb).await,
+        Verb::Disk(args) => machine::disk(paths, args).await,
         Verb::Tls(verb) => tls::tls(&paths, &verb),
         Verb::Daemon => daemon(paths).await,
         Verb::Run(run) => containers::run(&engine().await?, *run).await,

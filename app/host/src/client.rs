@@ -19,10 +19,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::daemon::{
     self,
     protocol::{
-        DaemonStatus, DaemonVersion, ErrorBody, LogSource, Program, ResetRequest, SHELL_PROTOCOL, SettingChange,
+        DaemonStatus, DaemonVersion, DiskReport, ErrorBody, GrowRequest, Grown, LogSource, Program, ResetRequest,
+        SHELL_PROTOCOL, SettingChange,
     },
 };
-use crate::machine::{MachineStatus, console};
+use crate::machine::{MachineStatus, Trimmed, console};
 use crate::paths::Paths;
 use crate::settings::Entry;
 use crate::sys::{self, LocalStream};
@@ -217,6 +218,20 @@ impl Client {
     pub async fn set(&self, name: &str, value: Option<&str>) -> Result<Entry> {
         let change = SettingChange { name: name.to_owned(), value: value.map(str::to_owned) };
         self.ask(Method::PUT, "/settings", Some(change)).await
+    }
+
+    pub async fn disk(&self) -> Result<DiskReport> {
+        self.ask(Method::GET, "/disk", None::<()>).await
+    }
+
+    /// Makes the data disk `gib` large: at once where that can be, else with the next start.
+    pub async fn grow_disk(&self, gib: u64) -> Result<Grown> {
+        self.ask(Method::POST, "/disk/grow", Some(GrowRequest { gib })).await
+    }
+
+    /// Gives back to this computer what is free on the data disk of the machine that runs.
+    pub async fn compact_disk(&self) -> Result<Trimmed> {
+        self.ask(Method::POST, "/disk/compact", None::<()>).await
     }
 
     /// The text of a log as it comes; with `follow` it does not end.

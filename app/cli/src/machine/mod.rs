@@ -2,6 +2,7 @@
 
 mod config;
 mod diagnose;
+mod disk;
 mod env;
 mod logs;
 mod progress;
@@ -12,6 +13,7 @@ mod updates;
 
 pub(crate) use config::config;
 pub(crate) use diagnose::diagnose;
+pub(crate) use disk::disk;
 pub(crate) use env::{Variable, env, own_shell, shell_lines};
 pub(crate) use logs::logs;
 pub(crate) use shell::shell;

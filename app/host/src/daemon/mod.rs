@@ -4,6 +4,7 @@
 
 mod change;
 mod control;
+mod disk;
 mod engine;
 mod lock;
 mod logs;
@@ -17,6 +18,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use self::change::change_setting;
+pub use self::disk::{disk_report, grow_at_next_start};
 
 use self::lock::Lock;
 pub(crate) use self::lock::lives;

@@ -4,6 +4,7 @@
 
 pub mod boot;
 mod clean;
+mod care;
 pub mod console;
 pub mod disk;
 mod in_force;
@@ -14,13 +15,17 @@ pub mod status;
 mod steps;
 mod task;
 
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::driver::Instance;
 use crate::link::Guest;
 use crate::paths::Paths;
 use crate::ports::HostPorts;
 use crate::{Error, Result};
 
+pub use care::{Held, Trimmed};
 pub(crate) use in_force::InForce;
 pub use state::{During, Failure, Outcome, ResetReport, Step};
 pub use status::{MachineStatus, Phase, Progress, StepReport};
@@ -37,6 +42,8 @@ pub enum Request {
     Restart,
     /// Back to an empty machine, stopped; with `keep_volumes` to one that has only its named volumes, running.
     Reset { keep_volumes: bool },
+    /// Not for the user: the machine's data disk was grown to what the setting says.
+    DiskIsGrown,
 }
 
 /// A machine owned by a task; clones are the same machine.
@@ -49,6 +56,7 @@ pub struct Handle {
     forwards: watch::Receiver<Vec<control::Forward>>,
     looked: watch::Receiver<bool>,
     in_force: watch::Receiver<Option<InForce>>,
+    instance: watch::Receiver<Option<Arc<dyn Instance>>>,
 }
 
 impl Handle {
@@ -63,15 +71,17 @@ impl Handle {
         let forwards = ports.list();
         let (looked_to, looked) = watch::channel(false);
         let (in_force_to, in_force) = watch::channel(None);
+        let (instance_to, instance) = watch::channel(None);
         let published = task::Published {
             status: status_to,
             engine: engine_to,
             guest: guest_to,
             looked: looked_to,
             in_force: in_force_to,
+            instance: instance_to,
         };
         tokio::spawn(task::run(paths, receiver, published, ports));
-        Handle { requests, status, engine, guest, forwards, looked, in_force }
+        Handle { requests, status, engine, guest, forwards, looked, in_force, instance }
     }
 
     /// Makes a request and returns once it is accepted: the status that it led to, which the published one may have left already.
@@ -159,6 +169,7 @@ mod tests {
             forwards: watch::channel(Vec::new()).1,
             looked: watch::channel(true).1,
             in_force: watch::channel(None).1,
+            instance: watch::channel(None).1,
         };
         let mut gone = Box::pin(handle.gone());
         status_to.send_modify(|status| status.phase = Phase::Starting);

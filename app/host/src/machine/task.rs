@@ -39,6 +39,8 @@ pub(super) struct Published {
     /// An earlier daemon's machine was looked for.
     pub(super) looked: watch::Sender<bool>,
     pub(super) in_force: watch::Sender<Option<InForce>>,
+    /// The machine itself, for what is asked of it besides its life.
+    pub(super) instance: watch::Sender<Option<Arc<dyn Instance>>>,
 }
 
 type Requests = mpsc::Receiver<(Request, oneshot::Sender<Result<MachineStatus>>)>;
@@ -162,6 +164,10 @@ pub(super) async fn run(paths: Paths, mut requests: Requests, published: Publish
 impl Task {
     async fn serve(&mut self, request: Request) -> Result<()> {
         let event = match request {
+            Request::DiskIsGrown => {
+                self.disk_is_grown();
+                return Ok(());
+            }
             Request::Up => Event::Up,
             Request::Down => Event::Down,
             Request::Restart => Event::Restart,

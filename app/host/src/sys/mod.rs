@@ -259,6 +259,12 @@ impl ProcessIdentity {
         platform::process_start(self.pid).as_ref() == Some(&self.started)
     }
 
+    /// What of the computer's memory the process that has this number holds: of its part of `part` bytes where the system tells parts
+    /// apart (Linux), else of all. `None` when it is gone, or the system does not tell.
+    pub fn memory(pid: u32, part: u64) -> Option<u64> {
+        platform::process_memory(pid, part)
+    }
+
     /// The arguments of the process that has this number now; `None` where the system does not tell.
     pub fn arguments(pid: u32) -> Option<Vec<String>> {
         platform::process_arguments(pid)
