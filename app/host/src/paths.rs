@@ -269,6 +269,11 @@ impl Paths {
         self.log_dir().join("vhost-device-vsock.log")
     }
 
+    /// What is written to for as long as a daemon or a machine lives, by whoever appends to it.
+    pub fn growing_logs(&self) -> [PathBuf; 4] {
+        [self.console_log(), self.daemon_log(), self.qemu_log(), self.vsock_device_log()]
+    }
+
     /// Where installed guest images are looked for, in this order.
     pub fn image_candidates(&self) -> Vec<PathBuf> {
         let mut dirs = Vec::new();

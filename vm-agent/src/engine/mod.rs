@@ -3,6 +3,7 @@
 mod embedded;
 mod forwarder;
 mod names;
+mod reclaim;
 mod registry;
 mod shared;
 mod trim;
@@ -77,6 +78,9 @@ async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
         embedded::load(Path::new("/usr/share/berth/images"), &store, &images, renew).await;
         steps.push(step("embedded-images"));
         tokio::task::spawn_blocking(crate::init::modules::load_late);
+    }
+    if !places.native {
+        tokio::spawn(reclaim::when_idle());
     }
     let trimming = (!places.native).then(|| tokio::spawn(trim::now_and_then(places.root.clone(), removals)));
     steps.push(step("engine"));

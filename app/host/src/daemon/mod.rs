@@ -12,6 +12,7 @@ mod looks;
 mod plain;
 pub mod protocol;
 mod tcp;
+mod wake;
 mod well_known;
 
 use std::path::Path;
@@ -72,6 +73,7 @@ pub async fn run(paths: Paths) -> Result<()> {
     };
     tracing::info!(pid = std::process::id(), "the daemon listens at {}", shared.paths.control_socket().display());
     surroundings(&shared).await;
+    tokio::spawn(wake::watch(shared.clone()));
     tokio::spawn(updates::daily(shared.updates.clone()));
     let ends = async {
         tokio::select! {

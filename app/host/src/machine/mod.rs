@@ -131,6 +131,11 @@ impl Handle {
         }
     }
 
+    /// The hypervisor that runs the machine, now and after each change.
+    pub(crate) fn instance(&self) -> watch::Receiver<Option<Arc<dyn Instance>>> {
+        self.instance.clone()
+    }
+
     /// Ports published now.
     pub fn forwards(&self) -> Vec<control::Forward> {
         self.forwards.borrow().clone()

@@ -40,7 +40,7 @@ pub(super) async fn start(files: &MachineFiles, started: &mut Started) -> Result
             _ => {}
         }
     }
-    let log = File::create(&files.vsock_device_log).map_err(Error::file("write", &files.vsock_device_log))?;
+    let log = super::begin_log(&files.vsock_device_log)?;
     let vm = description(&files.vhost_socket, &files.vsock_socket)?;
     let mut command = std::process::Command::new(&program);
     command.arg("--vm").arg(vm).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);

@@ -24,6 +24,8 @@ pub use shell::{Shell, ShellEvent, ShellInput, ShellOutput};
 
 /// How long a request to the guest may take; it answers from memory.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How long a guest may take to show that the link still leads to it.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 /// How long work on the data disk may take: the host's disk may be slow, and busy with others.
 const DISK_WORK: Duration = Duration::from_secs(300);
 /// The first protocol in which the guest can be asked for such work.
@@ -155,6 +157,16 @@ impl Guest {
     /// Whether the relay answers at all, within `patience`.
     pub async fn ping(&self, patience: Duration) -> Result<(), LinkError> {
         self.shared.requests.ask(patience, |id| HostMessage::Ping { id }).await.map(|_| ())
+    }
+
+    /// After a time in which nothing was heard of it for good reason: tells it the time, and begins another session if it is no longer
+    /// reached by this one.
+    pub async fn look_after(&self) {
+        // While there is no link there is nothing to be lost, and the next hello tells the time.
+        let Ok(()) = self.shared.requests.tell(HostMessage::Time { host_time_ns: now_ns() }) else { return };
+        if let Err(LinkError::NoAnswer) = self.ping(SIGN_OF_LIFE).await {
+            self.shared.link.close("the guest gave no sign of life after this computer slept");
+        }
     }
 
     /// Has the guest give back what is free on its data disk; how many bytes that were.
