@@ -24,7 +24,8 @@ use crate::daemon::{
     },
 };
 use crate::machine::{MachineStatus, Trimmed, console};
-use crate::paths::Paths;
+use crate::machines::{self, Name};
+use crate::paths::{self, Paths};
 use crate::settings::Entry;
 use crate::sys::{self, LocalStream};
 use crate::whereabouts::Whereabouts;
@@ -100,6 +101,8 @@ impl Client {
             let mut command = std::process::Command::new(&program);
             let output = |file: &std::fs::File| file.try_clone().map_err(Error::file("write", &log));
             command.arg("daemon").stdin(Stdio::null()).stdout(output(&file)?).stderr(output(&file)?);
+            // Whatever machine is in use by then.
+            command.env(paths::MACHINE_VARIABLE, self.paths.machine().map_or(machines::DEFAULT, Name::as_str));
             // The daemon must not hold the folder in which the user typed a command.
             command.current_dir(self.paths.data_dir());
             sys::release(&mut command);
@@ -247,6 +250,12 @@ impl Client {
         let response = self.send(Outgoing { upgrade: Some(SHELL_PROTOCOL), ..request }).await?;
         let upgraded = hyper::upgrade::on(response).await.map_err(bad_answer)?;
         Ok(ShellStream(TokioIo::new(upgraded)))
+    }
+
+    /// Ends the daemon and waits until it is gone; the machine goes on.
+    pub async fn quit_and_wait(&self) -> Result<()> {
+        self.quit().await?;
+        self.until_gone().await
     }
 
     /// Ends the daemon; the machine goes on.

@@ -40,7 +40,7 @@ impl DiskArgs {
 }
 
 /// `100`, `100G`, `100GiB`: GiB; `1T`: 1024 of them. Disks are not made in smaller pieces.
-fn gib(text: &str) -> Result<u64, String> {
+pub(super) fn gib(text: &str) -> Result<u64, String> {
     let expected = || format!("`{text}` is no size of a disk: write it as 100G or 1T");
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let number: u64 = text[..digits].parse().map_err(|_| expected())?;

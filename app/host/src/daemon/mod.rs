@@ -21,7 +21,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub use self::change::change_setting;
 pub use self::disk::{disk_report, grow_at_next_start};
 
-use self::lock::Lock;
+pub(crate) use self::lock::Lock;
 pub(crate) use self::lock::lives;
 use self::protocol::Program;
 use self::tcp::Tcp;
@@ -113,11 +113,15 @@ async fn surroundings(shared: &Shared) {
 /// Makes the docker context or removes ours, by the settings.
 pub(crate) fn keep_context(paths: &Paths) -> Result<()> {
     let settings = Settings::load(&paths.settings())?;
-    let file = paths::docker_context_file(context::NAME)?;
-    let changed =
-        if settings.docker_context { context::ensure(&file, &paths.engine_socket())? } else { context::remove(&file)? };
+    let name = context::name(paths.machine());
+    let file = paths::docker_context_file(&name)?;
+    let changed = if settings.docker_context {
+        context::ensure(&file, &name, &paths.engine_socket())?
+    } else {
+        context::remove(&file, &name)?
+    };
     if changed {
-        tracing::info!(kept = settings.docker_context, "the docker context {} changed", context::NAME);
+        tracing::info!(kept = settings.docker_context, "the docker context {name} changed");
     }
     Ok(())
 }

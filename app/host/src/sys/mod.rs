@@ -163,6 +163,12 @@ pub fn free_space(path: &Path) -> Result<u64> {
     platform::free_space(path).map_err(Error::file("measure the free space of", path))
 }
 
+/// Copies the file `from` to `to`, which must not be there, and leaves out its holes; where the file system can, the two share what is
+/// in them until one is changed.
+pub fn copy_sparse(from: &Path, to: &Path) -> std::io::Result<()> {
+    platform::copy_sparse(from, to)
+}
+
 /// Bytes that `file` occupies, less than its length when it is sparse.
 pub fn allocated(metadata: &std::fs::Metadata) -> u64 {
     platform::allocated(metadata)

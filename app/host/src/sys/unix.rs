@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::ProcessIdentity;
 pub(super) use files::{
-    allocated, create_private_dir, create_private_file, free_space, inode, is_private, link_to, lock_holder,
+    allocated, copy_sparse, create_private_dir, create_private_file, free_space, inode, is_private, link_to, lock_holder,
     make_executable, may_be_executed, open_folder, sync_parent, write_private,
 };
 
