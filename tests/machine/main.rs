@@ -13,6 +13,7 @@ mod pulls;
 mod refusals;
 mod remote;
 mod room;
+mod several;
 mod upkeep;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -55,12 +56,16 @@ fn main() -> std::process::ExitCode {
         upkeep::reset_with_and_without_volumes, refusals::corrupted_image_is_healed, faults::first_accelerator_hangs,
     ];
     // The same over any link.
-    let long_once = cases![false; room::engine_gives_back_what_was_removed, care::idle_machine_gives_memory_back];
+    let long_once = cases![false;
+        room::engine_gives_back_what_was_removed, care::idle_machine_gives_memory_back,
+        several::run_beside_each_other,
+    ];
     // Without a boot, or of the vsock link only.
     let cold = cases![false;
         refusals::no_qemu, refusals::old_qemu, refusals::corrupted_image, refusals::second_daemon,
         refusals::stopped_machine_says_how, refusals::bad_settings, faults::vsock_device_killed,
-        guest::is_what_the_settings_say, care::disk_grows_shrinks_and_is_told, life::another_command_decides_otherwise,
+        guest::is_what_the_settings_say, care::disk_grows_shrinks_and_is_told, several::are_made_used_and_removed,
+        life::another_command_decides_otherwise,
     ];
     let all = std::env::var_os("BERTH_TEST_ALL").is_some();
     let mut trials = Vec::new();

@@ -192,6 +192,10 @@ async fn qmp(stream: UnixStream, fake: &Arc<Fake>, args: &[String]) {
                 let Ok(Some(line)) = line else { return };
                 let request: serde_json::Value = serde_json::from_str(&line).unwrap();
                 let answer = match request["execute"].as_str().unwrap() {
+                    "block_resize" => {
+                        resize(&request["arguments"], args);
+                        r#"{"return": {}}"#
+                    }
                     "query-status" if *fake.disk_full.borrow() => r#"{"return": {"running": false, "status": "io-error"}}"#,
                     "query-status" => r#"{"return": {"running": true, "status": "running"}}"#,
                     _ => r#"{"return": {}}"#,
@@ -205,7 +209,7 @@ async fn qmp(stream: UnixStream, fake: &Arc<Fake>, args: &[String]) {
                         let event = r#"{"timestamp": {"seconds": 1, "microseconds": 1}, "event": "RESUME"}"#;
                         writer.write_all(format!("{event}\r\n").as_bytes()).await.unwrap();
                     }
-                    "block_resize" => resize(&request["arguments"], args),
+
                     "cont" => begin(fake, args),
                     "quit" => std::process::exit(0),
                     "system_powerdown" => {

@@ -136,10 +136,7 @@ fn create_with(paths: &Paths, name: &Name, settings: &Settings) -> Result<Paths>
     let filled = made.create().and_then(|()| settings.save(&made.settings()));
     match filled {
         Ok(()) => Ok(made),
-        Err(error) => {
-            erase(&made)?;
-            Err(error)
-        }
+        Err(error) => Err(taken_back(&made, error)),
     }
 }
 
@@ -159,10 +156,7 @@ pub fn copy(source: &Paths, name: &Name) -> Result<Paths> {
     let copied = if from.exists() { sys::copy_sparse(&from, &to).map_err(Error::file("copy to", &to)) } else { Ok(()) };
     match copied {
         Ok(()) => Ok(made),
-        Err(error) => {
-            erase(&made)?;
-            Err(error)
-        }
+        Err(error) => Err(taken_back(&made, error)),
     }
 }
 
@@ -184,6 +178,14 @@ pub fn remove(machine: &Paths) -> Result<()> {
         take_into_use(machine, None)?;
     }
     erase(machine)
+}
+
+/// The cause why a machine was not made; what is left of it is told beside.
+fn taken_back(made: &Paths, cause: Error) -> Error {
+    if let Err(error) = erase(made) {
+        tracing::warn!(error = %error.chain(), "a machine that could not be made is not wholly removed");
+    }
+    cause
 }
 
 /// The settings last: as long as they are there, so is the machine, and it can be removed once more.

@@ -64,7 +64,7 @@ impl Times {
     /// The first line of /proc/stat (proc_stat(5)): user nice system idle iowait irq softirq steal.
     fn read(stat: &str) -> Option<Times> {
         let line = stat.lines().next()?.strip_prefix("cpu ")?;
-        let ticks: Vec<u64> = line.split_whitespace().take(8).map(str::parse).collect::<Result<_, _>>().ok()?;
+        let ticks: Vec<u64> = line.split_whitespace().take(8).map(str::parse::<u64>).collect::<Result<_, _>>().ok()?;
         // A machine that waits for its disk is not idle.
         Some(Times { all: ticks.iter().sum(), idle: *ticks.get(3)? })
     }

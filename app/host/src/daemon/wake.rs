@@ -89,11 +89,11 @@ async fn until_parted(before: &mut Reading, read: impl Fn() -> Reading) -> Cause
 }
 
 fn unseen(before: Reading, now: Reading) -> Option<Cause> {
-    let milliseconds = |span: Duration| i128::try_from(span.as_millis()).unwrap_or(i128::MAX);
+    let nanoseconds = |span: Duration| i128::try_from(span.as_nanos()).unwrap_or(i128::MAX);
     let steady = now.steady.saturating_sub(before.steady);
-    let parted = milliseconds(now.wall) - milliseconds(before.wall) - milliseconds(steady);
-    if parted.unsigned_abs() >= PARTED.as_millis() {
-        return Some(Cause::Parted { milliseconds: parted });
+    let parted = nanoseconds(now.wall) - nanoseconds(before.wall) - nanoseconds(steady);
+    if parted.unsigned_abs() >= PARTED.as_nanos() {
+        return Some(Cause::Parted { milliseconds: parted / 1_000_000 });
     }
     (steady >= LATE).then_some(Cause::Late { milliseconds: steady.as_millis() })
 }
