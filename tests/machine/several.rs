@@ -69,6 +69,16 @@ pub(crate) fn run_beside_each_other(machine: &Machine) -> Result {
     machine.berth(&["down"])?;
     machine.berth(&["machine", "clone", "default", "copy"])?;
     let on_copy = |verb: &[&str]| machine.berth(&[&["--machine", "copy"], verb].concat());
+    let result = beside(machine, &on_copy);
+    if result.is_err() {
+        // What ends the first machine with the case knows nothing of this one; it may be gone.
+        let _ = on_copy(&["down"]);
+        let _ = on_copy(&["machine", "quit"]);
+    }
+    result
+}
+
+fn beside(machine: &Machine, on_copy: &dyn Fn(&[&str]) -> anyhow::Result<String>) -> Result {
     machine.berth(&["up"])?;
     on_copy(&["up"])?;
     let read = ["run", "--rm", "-v", "kept:/data", "busybox", "cat", "/data/file"];
