@@ -22,7 +22,9 @@ pub enum Error {
         "`{name}` is no name of a machine: up to 24 small letters, digits and `-`, with a letter first and no `-` at the end"
     )]
     MachineName { name: String },
-    #[error("there is no machine `{name}`: `berth machine list` shows them all, `berth machine create {name}` makes it")]
+    #[error(
+        "there is no machine `{name}`: `berth machine list` shows them all, `berth machine create {name}` makes it"
+    )]
     NoMachine { name: String },
     #[error("there is a machine `{name}` already: `berth machine rm {name}` removes it with all that is in it")]
     MachineExists { name: String },

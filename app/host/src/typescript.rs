@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::daemon::protocol::{
-    DaemonStatus, DaemonVersion, DiskReport, Grown, GrowRequest, LogSource, ResetRequest, SettingChange,
+    DaemonStatus, DaemonVersion, DiskReport, GrowRequest, Grown, LogSource, ResetRequest, SettingChange,
 };
 use crate::diagnostics::Check;
 use crate::machine::{MachineStatus, Trimmed};

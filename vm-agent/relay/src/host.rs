@@ -228,7 +228,11 @@ async fn read(relay: &Relay, connection: &Connection, mut reader: ReadHalf<MuxSt
             }
             HostMessage::GrowDisk { id, bytes } => {
                 let root = relay.options.data_dir.clone();
-                on_disk(connection, move || disk::grow(&root, bytes), move |answer| GuestMessage::DiskGrown { id, answer });
+                on_disk(
+                    connection,
+                    move || disk::grow(&root, bytes),
+                    move |answer| GuestMessage::DiskGrown { id, answer },
+                );
             }
             HostMessage::Shutdown { id, grace_ms } => {
                 info!(grace_ms, "the host asks for a shutdown");

@@ -34,7 +34,8 @@ pub(super) async fn list(paths: &Paths, json: Json) -> Result<i32, Failure> {
     if json.json {
         return print_json(&listed);
     }
-    let head = ["name", "phase", "cpus", "memory", "disk", "context"].map(|key| t!(format!("machines.{key}")).into_owned());
+    let head =
+        ["name", "phase", "cpus", "memory", "disk", "context"].map(|key| t!(format!("machines.{key}")).into_owned());
     let rows = listed.iter().map(|one| {
         let mark = if one.in_use { " *" } else { "" };
         [
@@ -123,9 +124,10 @@ fn print_table(rows: Vec<[String; 6]>) {
     let widths: [usize; 6] =
         std::array::from_fn(|column| rows.iter().map(|row| columns(&row[column])).max().unwrap_or(0));
     for row in rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| {
-            format!("{cell}{}", " ".repeat(width.saturating_sub(columns(cell))))
-        });
+        let cells = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell}{}", " ".repeat(width.saturating_sub(columns(cell)))));
         println!("{}", cells.collect::<Vec<_>>().join("   ").trim_end());
     }
 }

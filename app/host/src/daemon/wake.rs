@@ -27,9 +27,13 @@ struct Reading {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cause {
     /// By how much the wall clock went further than the steady one, or less far.
-    Parted { milliseconds: i128 },
+    Parted {
+        milliseconds: i128,
+    },
     /// After how long the look came.
-    Late { milliseconds: u128 },
+    Late {
+        milliseconds: u128,
+    },
     Resumed,
 }
 
@@ -40,10 +44,8 @@ pub(super) async fn watch(shared: Shared) {
 
 async fn clocks(shared: &Shared) {
     let began = Instant::now();
-    let read = || Reading {
-        wall: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
-        steady: began.elapsed(),
-    };
+    let read =
+        || Reading { wall: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(), steady: began.elapsed() };
     let mut before = read();
     loop {
         let cause = until_parted(&mut before, read).await;

@@ -3,8 +3,8 @@
 //! Others hold a [`Handle`]: requests in, the published status and the guest out.
 
 pub mod boot;
-mod clean;
 mod care;
+mod clean;
 pub mod console;
 pub mod disk;
 mod in_force;

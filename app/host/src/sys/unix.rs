@@ -15,8 +15,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::ProcessIdentity;
 pub(super) use files::{
-    allocated, copy_sparse, create_private_dir, create_private_file, free_space, inode, is_private, link_to, lock_holder,
-    make_executable, may_be_executed, open_folder, sync_parent, write_private,
+    allocated, copy_sparse, create_private_dir, create_private_file, free_space, inode, is_private, link_to,
+    lock_holder, make_executable, may_be_executed, open_folder, sync_parent, write_private,
 };
 
 pub(super) use memory::process_memory;

@@ -37,7 +37,9 @@ mod tests {
     #[test]
     fn only_the_mapping_of_the_guest_s_memory_counts() {
         let mapping = |size: u64, rss: u64| {
-            format!("7f0000000000-7f0040000000 rw-s 00000000 00:01 5 /memfd:x (deleted)\nSize: {size:>18} kB\nKernelPageSize: 4 kB\nRss: {rss:>19} kB\nPss: 1 kB\n")
+            format!(
+                "7f0000000000-7f0040000000 rw-s 00000000 00:01 5 /memfd:x (deleted)\nSize: {size:>18} kB\nKernelPageSize: 4 kB\nRss: {rss:>19} kB\nPss: 1 kB\n"
+            )
         };
         let smaps = [mapping(1 << 20, 900), mapping(524_288, 1234), mapping(4, 4)].concat();
         assert_eq!(held(&smaps, 512 << 20), Some(1234 << 10));
