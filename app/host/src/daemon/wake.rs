@@ -103,8 +103,12 @@ fn unseen(before: Reading, now: Reading) -> Option<Cause> {
 async fn look_after(shared: &Shared, cause: Cause) {
     if let Some(guest) = shared.machine.guest() {
         tracing::info!(?cause, "the guest is told the time");
-        // It may take a while to find out that the link is dead, and the clocks are to be looked at meanwhile.
-        tokio::spawn(async move { guest.look_after().await });
+        // Without a link the next hello tells the time, and of a guest that is known to stand still no sign of life is to be had.
+        let in_trouble = shared.machine.status().borrow().trouble.is_some();
+        if guest.tell_time().is_ok() && !in_trouble {
+            // It may take a while to find out that the link is dead, and the clocks are to be looked at meanwhile.
+            tokio::spawn(async move { guest.prove_the_link().await });
+        }
     }
     // Addresses may have come or gone with the network. What fails is in the status.
     let tcp = shared.tcp.clone();

@@ -159,11 +159,13 @@ impl Guest {
         self.shared.requests.ask(patience, |id| HostMessage::Ping { id }).await.map(|_| ())
     }
 
-    /// After a time in which nothing was heard of it for good reason: tells it the time, and begins another session if it is no longer
-    /// reached by this one.
-    pub async fn look_after(&self) {
-        // While there is no link there is nothing to be lost, and the next hello tells the time.
-        let Ok(()) = self.shared.requests.tell(HostMessage::Time { host_time_ns: now_ns() }) else { return };
+    /// Tells the guest the time.
+    pub fn tell_time(&self) -> Result<(), LinkError> {
+        self.shared.requests.tell(HostMessage::Time { host_time_ns: now_ns() })
+    }
+
+    /// Begins another session when the guest gives no sign of life by this one, as after a time in which it could not be heard.
+    pub async fn prove_the_link(&self) {
         if let Err(LinkError::NoAnswer) = self.ping(SIGN_OF_LIFE).await {
             self.shared.link.close("the guest gave no sign of life after this computer slept");
         }
