@@ -20,6 +20,9 @@ const LONGEST: usize = 24;
 /// What a copy does not take along: two machines cannot have one address, or docker's own path.
 const OF_ONE_MACHINE: [&str; 2] = ["listen", "var_run_docker_sock"];
 
+/// What a new one does not take over from the default one either. The rest is about this computer: proxies, mirrors, folders, language.
+const SIZES: [&str; 3] = ["cpus", "memory_mib", "disk_gib"];
+
 /// The name of a machine other than the default one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -110,12 +113,15 @@ pub fn all(paths: &Paths) -> Result<Vec<Paths>> {
     Ok(names.into_iter().map(|name| paths.of_machine(name)).collect())
 }
 
-/// Makes a machine with these settings; its first start makes the disk.
+/// Makes a machine with these settings, and for the rest with the default one's; its first start makes the disk.
 ///
 /// # Errors
 /// When there is one of that name, or a value is none for its setting: then nothing is left behind.
 pub fn create(paths: &Paths, name: &Name, values: &[(&str, String)]) -> Result<Paths> {
-    let mut settings = Settings::load(&paths.of_machine(Some(name.clone())).settings())?;
+    let mut settings = Settings::load(&paths.of_machine(None).settings())?;
+    for key in OF_ONE_MACHINE.into_iter().chain(SIZES) {
+        settings.unset(key)?;
+    }
     for (key, value) in values {
         settings.set(key, value)?;
     }
@@ -280,6 +286,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let default = Paths::below(dir.path()).unwrap();
         assert_eq!(names(&default), ["default"]);
+        default.create().unwrap();
+        let mut settings = Settings::load(&default.settings()).unwrap();
+        for (key, value) in [("locale", "zh-CN"), ("memory_mib", "777"), ("listen", "127.0.0.1:2375")] {
+            settings.set(key, value).unwrap();
+        }
+        settings.save(&default.settings()).unwrap();
         let work = create(&default, &name("work"), &[("cpus", "1".to_owned()), ("disk_gib", "5".to_owned())]).unwrap();
         assert!(matches!(create(&default, &name("work"), &[]), Err(Error::MachineExists { .. })));
         assert!(matches!(create(&default, &name("bad"), &[("cpus", "0".to_owned())]), Err(Error::BadSetting { .. })));
@@ -287,6 +299,9 @@ mod tests {
         let listed = Listed::of(&work, Some(&name("work")), "stopped").unwrap();
         assert_eq!((listed.cpus, listed.disk_gib, listed.in_use), (1, 5, true));
         assert_eq!(listed.context, "berth-work");
+        let settings = Settings::load(&work.settings()).unwrap();
+        assert_eq!((settings.locale.as_str(), settings.listen.len()), ("zh-CN", 0));
+        assert_ne!(settings.memory_mib, 777);
 
         assert!(matches!(take_into_use(&default, Some(name("play"))), Err(Error::NoMachine { .. })));
         take_into_use(&work, Some(name("work"))).unwrap();
