@@ -2,7 +2,7 @@
 //!
 //! The kernel keeps what was read for as long as nobody else wants the memory, and the host cannot see that it might have it. What the
 //! kernel frees, the balloon's driver reports (free page reporting), in whole blocks of 2 MiB: hence the compaction. Decision 0035
-//! has the figures that chose this way.
+//! says why this way.
 
 use std::fs;
 use std::time::Duration;
