@@ -288,7 +288,7 @@ mod tests {
         assert_eq!(names(&default), ["default"]);
         default.create().unwrap();
         let mut settings = Settings::load(&default.settings()).unwrap();
-        for (key, value) in [("locale", "zh-CN"), ("memory_mib", "777"), ("listen", "127.0.0.1:2375")] {
+        for (key, value) in [("locale", "zh-CN"), ("memory_mib", "777"), ("listen", "tcp://127.0.0.1:2375")] {
             settings.set(key, value).unwrap();
         }
         settings.save(&default.settings()).unwrap();
@@ -319,7 +319,7 @@ mod tests {
         default.create().unwrap();
         let mut settings = Settings::load(&default.settings()).unwrap();
         settings.set("cpus", "1").unwrap();
-        settings.set("listen", "127.0.0.1:2375").unwrap();
+        settings.set("listen", "tcp://127.0.0.1:2375").unwrap();
         settings.save(&default.settings()).unwrap();
         let mut disk = fs::File::create(default.data_disk()).unwrap();
         disk.set_len(1 << 30).unwrap();

@@ -1,7 +1,6 @@
 //! The process that is the host's end of the guest's vsock card: `vhost-device-vsock`.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
