@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::driver::leftovers;
 use crate::paths::Paths;
 use crate::settings::Settings;
 use crate::{Error, Result, context, daemon, paths, sys};
@@ -205,9 +206,8 @@ fn erase(machine: &Paths) -> Result<()> {
 /// Keeps daemons away from a machine that does not run, until what is returned is dropped.
 fn at_rest(machine: &Paths) -> Result<daemon::Lock> {
     let held = daemon::Lock::take(machine)?;
-    if machine.may_hold_a_machine() {
-        let state = "not known to be stopped";
-        return Err(Error::WrongState { state, remedy: "run `berth down` for it first" });
+    if !leftovers::find(&machine.launch_record(), &machine.qemu_pid_file()).is_empty() {
+        return Err(Error::WrongState { state: "running without its daemon", remedy: "run `berth down` for it first" });
     }
     Ok(held)
 }
@@ -339,7 +339,8 @@ mod tests {
         assert_eq!(&middle, b"in the middle");
 
         // One that may run is left alone.
-        fs::write(copy.machine_record(), "{}").unwrap();
+        let alive = sys::ProcessIdentity::of(std::process::id()).unwrap();
+        leftovers::note(&copy.launch_record(), &[alive]).unwrap();
         assert!(matches!(super::copy(&copy, &name("again")), Err(Error::WrongState { .. })));
         assert!(matches!(remove(&copy), Err(Error::WrongState { .. })));
         assert_eq!(names(&default), ["default", "copy"]);
