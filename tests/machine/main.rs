@@ -4,6 +4,7 @@
 //! serial one is left to the e2e suite.
 
 mod by_name;
+mod care;
 mod disks;
 mod faults;
 mod guest;
@@ -13,6 +14,7 @@ mod pulls;
 mod refusals;
 mod remote;
 mod room;
+mod several;
 mod upkeep;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -46,7 +48,8 @@ fn main() -> std::process::ExitCode {
         faults::engine_killed_after_run, disks::damaged_is_refused_and_left_alone,
         disks::broken_inside_is_refused_and_not_formatted, pulls::cut_by_a_killed_hypervisor,
         pulls::go_where_the_settings_say, outside::is_the_hosts, remote::over_tls, room::full_costs_one_pull_and_nothing_else,
-        by_name::they_are_reached, upkeep::context_clock_and_restart, upkeep::diagnose_tells_no_secret,
+        by_name::they_are_reached, care::clock_is_right_after_a_sleep,
+        upkeep::context_clock_and_restart, upkeep::diagnose_tells_no_secret,
     ];
     // Three boots or half a minute of waiting each, or near relatives of the ones above.
     let long = cases![true;
@@ -54,12 +57,16 @@ fn main() -> std::process::ExitCode {
         upkeep::reset_with_and_without_volumes, refusals::corrupted_image_is_healed, faults::first_accelerator_hangs,
     ];
     // The same over any link.
-    let long_once = cases![false; room::engine_gives_back_what_was_removed];
+    let long_once = cases![false;
+        room::engine_gives_back_what_was_removed, care::idle_machine_gives_memory_back,
+        several::run_beside_each_other,
+    ];
     // Without a boot, or of the vsock link only.
     let cold = cases![false;
         refusals::no_qemu, refusals::old_qemu, refusals::corrupted_image, refusals::second_daemon,
         refusals::stopped_machine_says_how, refusals::bad_settings, faults::vsock_device_killed,
-        guest::is_what_the_settings_say, life::another_command_decides_otherwise,
+        guest::is_what_the_settings_say, care::disk_grows_shrinks_and_is_told, several::are_made_used_and_removed,
+        life::another_command_decides_otherwise,
     ];
     let all = std::env::var_os("BERTH_TEST_ALL").is_some();
     let mut trials = Vec::new();

@@ -93,7 +93,7 @@ pub(crate) fn removed_data_leaves_the_host(machine: &Machine, docker: &Docker, t
     })?
 }
 
-/// Without anybody's doing: soon after the engine's start, and then by the hour.
+/// Without anybody's doing: soon after the last removal.
 pub(crate) fn engine_gives_back_what_was_removed(machine: &Machine) -> Result {
     machine.berth(&["up"])?;
     let docker = Docker::new(machine.docker_host()?)?;

@@ -15,7 +15,7 @@ use crate::life::status;
 type Result = anyhow::Result<()>;
 
 /// Seconds that the guest's clock is away from the host's, however long it takes to ask.
-fn clock_difference(machine: &Machine) -> anyhow::Result<u64> {
+pub(crate) fn clock_difference(machine: &Machine) -> anyhow::Result<u64> {
     let host = || anyhow::Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs());
     let before = host()?;
     let guest: u64 = machine.berth(&["shell", "date", "+%s"])?.trim().parse().context("date prints seconds")?;

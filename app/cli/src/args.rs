@@ -1,5 +1,7 @@
 //! What can be typed: the verbs of `berth` and their options.
 
+mod disk;
+mod machines;
 mod tls;
 
 use std::path::PathBuf;
@@ -7,12 +9,17 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::containers::args as container;
+pub(crate) use disk::{DiskArgs, DiskVerb};
+pub(crate) use machines::{CloneArgs, CreateArgs, RmArgs, UseArgs};
 pub(crate) use tls::{TlsEnvArgs, TlsVerb};
 
 /// A small Linux machine on this computer, with containers in it.
 #[derive(Debug, Parser)]
 #[command(name = "berth", version, max_term_width = 110, arg_required_else_help = true)]
 pub(crate) struct Berth {
+    /// The machine that is meant; default: BERTH_MACHINE, or the one in use
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) machine: Option<String>,
     #[command(subcommand)]
     pub(crate) verb: Verb,
 }
@@ -36,6 +43,8 @@ pub(crate) enum Verb {
     /// The less common verbs of the machine
     #[command(subcommand)]
     Machine(MachineVerb),
+    /// Show the data disk, make it larger, give back what is free on it
+    Disk(DiskArgs),
     /// Open the quickstart terminal: boots if needed and points docker at the machine
     Terminal(TerminalArgs),
     /// Print the shell lines that point docker at the machine
@@ -105,10 +114,10 @@ impl Verb {
             Verb::Reset(args) => args.json,
             Verb::Diagnose(args) => args.json,
             Verb::Env(args) => args.json,
-            Verb::Machine(MachineVerb::Logs { json, .. }) => *json,
-            Verb::Machine(MachineVerb::Restart(json) | MachineVerb::Quit(json)) => json.json,
+            Verb::Machine(verb) => verb.wants_json(),
             Verb::Config(ConfigVerb::Get { json, .. } | ConfigVerb::Set { json, .. }) => *json,
             Verb::Config(ConfigVerb::List(json)) => json.json,
+            Verb::Disk(args) => args.wants_json(),
             Verb::Tls(verb) => verb.wants_json(),
             Verb::Ps(args) => args.json,
             Verb::Images(args) => args.json,
@@ -202,6 +211,34 @@ pub(crate) enum MachineVerb {
     Restart(Json),
     /// End the daemon; a running machine goes on without it
     Quit(Json),
+    /// Make another machine, with settings, a disk and a docker context of its own
+    Create(CreateArgs),
+    /// List the machines
+    List(Json),
+    /// Say which machine commands are about from now on
+    Use(UseArgs),
+    /// Make another machine as a stopped one is, with all that is in it
+    Clone(CloneArgs),
+    /// Remove a stopped machine with all that is in it
+    Rm(RmArgs),
+}
+
+impl MachineVerb {
+    fn wants_json(&self) -> bool {
+        match self {
+            MachineVerb::Logs { json, .. } => *json,
+            MachineVerb::Restart(json) | MachineVerb::Quit(json) | MachineVerb::List(json) => json.json,
+            MachineVerb::Create(args) => args.json,
+            MachineVerb::Use(args) => args.json,
+            MachineVerb::Clone(args) => args.json,
+            MachineVerb::Rm(args) => args.json,
+        }
+    }
+
+    /// Whether it is about all machines, rather than about the one that is meant.
+    pub(crate) fn is_about_all(&self) -> bool {
+        !matches!(self, MachineVerb::Logs { .. } | MachineVerb::Restart(_) | MachineVerb::Quit(_))
+    }
 }
 
 /// Logs that `berth machine logs` prints.

@@ -18,6 +18,7 @@ rust_i18n::i18n!("locales", fallback = "en");
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
+use host::machines::DEFAULT;
 use host::paths::Paths;
 
 use crate::args::{Berth, Verb};
@@ -50,8 +51,8 @@ fn main() -> ExitCode {
     end_with_the_pipe();
     language::choose();
     let matches = language::localized(Berth::command()).try_get_matches();
-    let verb = match matches.and_then(|matches| Berth::from_arg_matches(&matches)) {
-        Ok(berth) => berth.verb,
+    let (machine, verb) = match matches.and_then(|matches| Berth::from_arg_matches(&matches)) {
+        Ok(berth) => (berth.machine, berth.verb),
         Err(error) => language::refuse(error),
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
@@ -62,7 +63,7 @@ fn main() -> ExitCode {
         }
     };
     let wants_json = verb.wants_json();
-    let result = runtime.block_on(perform(verb));
+    let result = runtime.block_on(perform(machine, verb));
     // Standard input may be blocked in a read that nobody waits for any more.
     runtime.shutdown_background();
     match result {
@@ -74,14 +75,17 @@ fn main() -> ExitCode {
     }
 }
 
-async fn perform(verb: Verb) -> Result<i32, Failure> {
+async fn perform(machine: Option<String>, verb: Verb) -> Result<i32, Failure> {
     match verb {
         Verb::Completions { shell } => return Ok(manual::completions(shell)),
         Verb::Man { folder } => return manual::pages(&folder),
         Verb::Logout(logout) => return containers::logout(&logout),
         _ => (),
     }
-    let paths = Paths::discover()?;
+    // What is about all machines works also when the one in use is gone.
+    let about_all = matches!(&verb, Verb::Machine(verb) if verb.is_about_all());
+    let machine = if about_all { Some(DEFAULT.to_owned()) } else { machine };
+    let paths = Paths::discover_machine(machine.as_deref())?;
     let engine = || Engine::docker(&paths);
     match verb {
         Verb::Up(json) => machine::up(paths, json).await,
@@ -96,6 +100,7 @@ async fn perform(verb: Verb) -> Result<i32, Failure> {
         Verb::Terminal(args) => machine::terminal(paths, args).await,
         Verb::Env(args) => machine::env(&paths, &args),
         Verb::Config(verb) => machine::config(paths, verb).await,
+        Verb::Disk(args) => machine::disk(paths, args).await,
         Verb::Tls(verb) => tls::tls(&paths, &verb),
         Verb::Daemon => daemon(paths).await,
         Verb::Run(run) => containers::run(&engine().await?, *run).await,

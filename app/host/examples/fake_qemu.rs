@@ -7,6 +7,9 @@
 //! more), `check` (its disk first, until there is a file
 //! `checked` beside the control socket). For tests only. It locks its data disk as QEMU does.
 //!
+//! Its guest notes the time that it is told, `time`, once there is a file `note-time` beside the control socket, and likewise that it is to
+//! give back or grow its disk, which a `block_resize` makes larger.
+//!
 //! The engine takes `GET /_ping`, `POST /too-much` (refused before the body is read), `POST /publish/<tcp|udp>/<port>` (asks the host for that port and answers with its answer),
 //! `POST /die` (QEMU ends with a last word) and `POST /fill-disk` (stands still for want of room on the host, once, or for as long
 //! as there is a file `no-room` beside the control socket) and `POST /cut-link` (nobody answers at the lanes until there is a file
@@ -111,6 +114,18 @@ fn lock_disk(args: &[String]) -> std::fs::File {
     disk
 }
 
+/// As QEMU does, on the node that is the disk's.
+fn resize(arguments: &serde_json::Value, args: &[String]) {
+    assert_eq!(arguments["node-name"], "data", "{arguments}");
+    let disk = std::fs::File::options().write(true).open(data_disk(args)).unwrap();
+    disk.set_len(arguments["size"].as_u64().unwrap()).unwrap();
+}
+
+fn data_disk(args: &[String]) -> String {
+    let data = args.iter().find(|arg| arg.contains("node-name=data-file")).unwrap();
+    data.split_once("filename=").unwrap().1.replace(",,", ",")
+}
+
 /// What the guest does when it may run.
 fn begin(fake: &Arc<Fake>, args: &[String]) {
     let mut console = std::fs::File::options().append(true).create(true).open(chardev(args, "console")).unwrap();
@@ -177,6 +192,10 @@ async fn qmp(stream: UnixStream, fake: &Arc<Fake>, args: &[String]) {
                 let Ok(Some(line)) = line else { return };
                 let request: serde_json::Value = serde_json::from_str(&line).unwrap();
                 let answer = match request["execute"].as_str().unwrap() {
+                    "block_resize" => {
+                        resize(&request["arguments"], args);
+                        r#"{"return": {}}"#
+                    }
                     "query-status" if *fake.disk_full.borrow() => r#"{"return": {"running": false, "status": "io-error"}}"#,
                     "query-status" => r#"{"return": {"running": true, "status": "running"}}"#,
                     _ => r#"{"return": {}}"#,
@@ -185,7 +204,12 @@ async fn qmp(stream: UnixStream, fake: &Arc<Fake>, args: &[String]) {
                 match request["execute"].as_str().unwrap() {
                     "qmp_capabilities" => negotiated = true,
                     "cont" if *fake.disk_full.borrow() && fake.folder.join("no-room").exists() => {}
-                    "cont" if *fake.disk_full.borrow() => drop(fake.disk_full.send_replace(false)),
+                    "cont" if *fake.disk_full.borrow() => {
+                        fake.disk_full.send_replace(false);
+                        let event = r#"{"timestamp": {"seconds": 1, "microseconds": 1}, "event": "RESUME"}"#;
+                        writer.write_all(format!("{event}\r\n").as_bytes()).await.unwrap();
+                    }
+
                     "cont" => begin(fake, args),
                     "quit" => std::process::exit(0),
                     "system_powerdown" => {
@@ -330,6 +354,22 @@ async fn conversation(fake: &Fake, session: &Session, mut stream: MuxStream) {
                     wire::send(&mut writer, &GuestMessage::Stopped { id }).await.unwrap();
                     fake.shutdown.send_replace(Some("guest-shutdown"));
                     continue;
+                }
+                Some(HostMessage::Time { .. }) => {
+                    if fake.folder.join("note-time").exists() {
+                        note(fake, "time");
+                    }
+                    continue;
+                }
+                Some(HostMessage::Trim { id }) => {
+                    note(fake, "trim");
+                    GuestMessage::Trimmed { id, answer: Ok(5 << 20) }
+                }
+                Some(HostMessage::GrowDisk { id, bytes }) => {
+                    note(fake, &format!("grow {bytes}"));
+                    let refused = fake.folder.join("no-growth").exists();
+                    let answer = if refused { Err("Operation not permitted".to_owned()) } else { Ok(bytes) };
+                    GuestMessage::DiskGrown { id, answer }
                 }
                 Some(HostMessage::Status { id }) => GuestMessage::Status { id, status: Status::default() },
                 Some(HostMessage::ForwardOpened { id, answer }) => {

@@ -19,11 +19,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::daemon::{
     self,
     protocol::{
-        DaemonStatus, DaemonVersion, ErrorBody, LogSource, Program, ResetRequest, SHELL_PROTOCOL, SettingChange,
+        DaemonStatus, DaemonVersion, DiskReport, ErrorBody, GrowRequest, Grown, LogSource, Program, ResetRequest,
+        SHELL_PROTOCOL, SettingChange,
     },
 };
-use crate::machine::{MachineStatus, console};
-use crate::paths::Paths;
+use crate::machine::{MachineStatus, Trimmed, console};
+use crate::machines::{self, Name};
+use crate::paths::{self, Paths};
 use crate::settings::Entry;
 use crate::sys::{self, LocalStream};
 use crate::whereabouts::Whereabouts;
@@ -99,6 +101,8 @@ impl Client {
             let mut command = std::process::Command::new(&program);
             let output = |file: &std::fs::File| file.try_clone().map_err(Error::file("write", &log));
             command.arg("daemon").stdin(Stdio::null()).stdout(output(&file)?).stderr(output(&file)?);
+            // Whatever machine is in use by then.
+            command.env(paths::MACHINE_VARIABLE, self.paths.machine().map_or(machines::DEFAULT, Name::as_str));
             // The daemon must not hold the folder in which the user typed a command.
             command.current_dir(self.paths.data_dir());
             sys::release(&mut command);
@@ -219,6 +223,20 @@ impl Client {
         self.ask(Method::PUT, "/settings", Some(change)).await
     }
 
+    pub async fn disk(&self) -> Result<DiskReport> {
+        self.ask(Method::GET, "/disk", None::<()>).await
+    }
+
+    /// Makes the data disk `gib` large: at once where that can be, else with the next start.
+    pub async fn grow_disk(&self, gib: u64) -> Result<Grown> {
+        self.ask(Method::POST, "/disk/grow", Some(GrowRequest { gib })).await
+    }
+
+    /// Gives back to this computer what is free on the data disk of the machine that runs.
+    pub async fn compact_disk(&self) -> Result<Trimmed> {
+        self.ask(Method::POST, "/disk/compact", None::<()>).await
+    }
+
     /// The text of a log as it comes; with `follow` it does not end.
     pub async fn logs(&self, source: LogSource, follow: bool) -> Result<TextStream> {
         let path = format!("/logs?source={}&follow={follow}", source.name());
@@ -232,6 +250,12 @@ impl Client {
         let response = self.send(Outgoing { upgrade: Some(SHELL_PROTOCOL), ..request }).await?;
         let upgraded = hyper::upgrade::on(response).await.map_err(bad_answer)?;
         Ok(ShellStream(TokioIo::new(upgraded)))
+    }
+
+    /// Ends the daemon and waits until it is gone; the machine goes on.
+    pub async fn quit_and_wait(&self) -> Result<()> {
+        self.quit().await?;
+        self.until_gone().await
     }
 
     /// Ends the daemon; the machine goes on.

@@ -1,4 +1,4 @@
-//! The docker context named `berth`: how a stock docker CLI finds the engine.
+//! The docker context named `berth`, or `berth-NAME` for a machine with a name: how a stock docker CLI finds the engine.
 //!
 //! Written as the CLI writes its own (docker/cli, `cli/context/store`): one folder per context, named by the hash of the
 //! context's name. Which context is current is the user's business and never changed here.
@@ -7,16 +7,23 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::machines::Name;
 use crate::sys;
 use crate::{Error, Result};
 
+/// The default machine's.
 pub const NAME: &str = "berth";
 const DESCRIPTION: &str = "Berth";
 
+/// Of a machine; `None` is the default one.
+pub fn name(machine: Option<&Name>) -> String {
+    machine.map_or_else(|| NAME.to_owned(), |machine| format!("{NAME}-{machine}"))
+}
+
 /// Writes the context file when it is missing or differs, pointing at `engine_socket`. `true` if it was written.
 /// A context of that name that is not ours is left alone.
-pub fn ensure(file: &Path, engine_socket: &Path) -> Result<bool> {
-    let wanted = content(engine_socket);
+pub fn ensure(file: &Path, name: &str, engine_socket: &Path) -> Result<bool> {
+    let wanted = content(name, engine_socket);
     match std::fs::read(file) {
         Ok(json) => {
             let found: Option<Value> = serde_json::from_slice(&json).ok();
@@ -24,7 +31,7 @@ pub fn ensure(file: &Path, engine_socket: &Path) -> Result<bool> {
                 return Ok(false);
             }
             if found.is_some_and(|found| found["Metadata"]["Description"] != DESCRIPTION) {
-                return Err(Error::ForeignContext { path: file.to_path_buf() });
+                return Err(Error::ForeignContext { name: name.to_owned(), path: file.to_path_buf() });
             }
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -38,14 +45,14 @@ pub fn ensure(file: &Path, engine_socket: &Path) -> Result<bool> {
 }
 
 /// Removes our context; one that is not ours stays. `true` if there was one.
-pub fn remove(file: &Path) -> Result<bool> {
+pub fn remove(file: &Path, name: &str) -> Result<bool> {
     let found: Value = match std::fs::read(file) {
         Ok(json) => serde_json::from_slice(&json).unwrap_or_default(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
         Err(source) => return Err(Error::File { action: "read", path: file.to_path_buf(), source }),
     };
     if found["Metadata"]["Description"] != DESCRIPTION {
-        return Err(Error::ForeignContext { path: file.to_path_buf() });
+        return Err(Error::ForeignContext { name: name.to_owned(), path: file.to_path_buf() });
     }
     std::fs::remove_file(file).map_err(Error::file("remove", file))?;
     if let Some(dir) = file.parent() {
@@ -64,9 +71,9 @@ pub fn docker_host(engine_socket: &Path) -> String {
     }
 }
 
-fn content(engine_socket: &Path) -> Value {
+fn content(name: &str, engine_socket: &Path) -> Value {
     json!({
-        "Name": NAME,
+        "Name": name,
         "Metadata": { "Description": DESCRIPTION },
         "Endpoints": { "docker": { "Host": docker_host(engine_socket), "SkipTLSVerify": false } },
     })
@@ -81,17 +88,17 @@ mod tests {
     fn it_is_written_once_and_only_over_our_own() {
         let dir = tempfile::tempdir().unwrap();
         let file = docker_context_file_in(dir.path(), NAME);
-        assert!(ensure(&file, Path::new("/run/a.sock")).unwrap());
+        assert!(ensure(&file, NAME, Path::new("/run/a.sock")).unwrap());
         let written = std::fs::metadata(&file).unwrap().modified().unwrap();
-        assert!(!ensure(&file, Path::new("/run/a.sock")).unwrap());
+        assert!(!ensure(&file, NAME, Path::new("/run/a.sock")).unwrap());
         assert_eq!(std::fs::metadata(&file).unwrap().modified().unwrap(), written);
-        assert!(ensure(&file, Path::new("/run/b.sock")).unwrap());
-        assert!(remove(&file).unwrap());
-        assert!(!remove(&file).unwrap());
+        assert!(ensure(&file, NAME, Path::new("/run/b.sock")).unwrap());
+        assert!(remove(&file, NAME).unwrap());
+        assert!(!remove(&file, NAME).unwrap());
 
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(&file, r#"{"Name":"berth","Metadata":{"Description":"mine"}}"#).unwrap();
-        assert!(matches!(ensure(&file, Path::new("/run/a.sock")), Err(Error::ForeignContext { .. })));
-        assert!(matches!(remove(&file), Err(Error::ForeignContext { .. })));
+        assert!(matches!(ensure(&file, NAME, Path::new("/run/a.sock")), Err(Error::ForeignContext { .. })));
+        assert!(matches!(remove(&file, NAME), Err(Error::ForeignContext { .. })));
     }
 }

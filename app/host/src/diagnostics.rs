@@ -144,14 +144,18 @@ fn room(paths: &Paths) -> Check {
 }
 
 fn docker_context(paths: &Paths, settings: &Settings) -> Check {
-    let file = match paths::docker_context_file(context::NAME) {
+    let file = match paths::docker_context_file(&context::name(paths.machine())) {
         Ok(file) => file,
         Err(error) => return Check::new("docker context", Verdict::Notice, error.chain()),
     };
     let points_here =
         std::fs::read_to_string(&file).is_ok_and(|json| json.contains(&context::docker_host(&paths.engine_socket())));
     match (settings.docker_context, file.exists(), points_here) {
-        (true, _, true) => Check::new("docker context", Verdict::Good, "`docker --context berth` leads here"),
+        (true, _, true) => Check::new(
+            "docker context",
+            Verdict::Good,
+            format!("`docker --context {}` leads here", context::name(paths.machine())),
+        ),
         (true, _, false) => Check::new("docker context", Verdict::Notice, "not there yet: `berth up` makes it"),
         (false, true, _) => Check::new("docker context", Verdict::Notice, "there, though the setting says no"),
         (false, false, _) => Check::new("docker context", Verdict::Good, "none, as the setting says"),

@@ -18,6 +18,18 @@ pub enum Error {
     },
     #[error("{path} belongs to another user: remove it, or set XDG_RUNTIME_DIR to a folder of your own")]
     ForeignDirectory { path: PathBuf },
+    #[error(
+        "`{name}` is no name of a machine: up to 24 small letters, digits and `-`, with a letter first and no `-` at the end"
+    )]
+    MachineName { name: String },
+    #[error(
+        "there is no machine `{name}`: `berth machine list` shows them all, `berth machine create {name}` makes it"
+    )]
+    NoMachine { name: String },
+    #[error("there is a machine `{name}` already: `berth machine rm {name}` removes it with all that is in it")]
+    MachineExists { name: String },
+    #[error("the default machine cannot be removed: `berth reset` empties it")]
+    DefaultMachine,
     #[error("no home folder is known: set HOME, or BERTH_HOME")]
     NoHome,
 
@@ -161,9 +173,9 @@ pub enum Error {
     #[error("the engine refused: {message}")]
     Engine { message: String },
     #[error(
-        "the docker context `berth` in {path} was made by somebody else: remove it with `docker context rm berth`, or run `berth config set docker_context false`"
+        "the docker context `{name}` in {path} was made by somebody else: remove it with `docker context rm {name}`, or run `berth config set docker_context false`"
     )]
-    ForeignContext { path: PathBuf },
+    ForeignContext { name: String, path: PathBuf },
 }
 
 impl Error {

@@ -3,6 +3,7 @@
 //! - [`paths`] names every file on the host, [`settings`] every choice of the user.
 //! - [`driver`] starts a hypervisor and watches it; [`image`] finds and verifies what it boots.
 //! - [`machine`] is one virtual machine: a pure state machine and the one task that owns it.
+//! - [`machines`] are all of a user's.
 //! - [`link`] carries byte streams between host and guest; [`ports`] and [`daemon`] put them on the host's sockets.
 //! - [`folders`] shares the user's folders with containers.
 //! - [`client`] is how the command line and the window talk to the daemon.
@@ -28,6 +29,7 @@ pub mod image;
 pub mod link;
 pub mod locks;
 pub mod machine;
+pub mod machines;
 pub mod paths;
 pub mod ports;
 pub mod settings;

@@ -1,5 +1,7 @@
 //! Names of all files on the host. Nothing else in the tree spells one.
 //!
+//! The folders of a machine with a name lie within those of the default one, below `machines`; guest images are for all.
+//!
 //! Four folders: configuration, data (disk, state), cache (guest images) and runtime (sockets). `BERTH_HOME` puts them all
 //! below one folder. The address of a Unix socket holds at most 107 bytes (unix(7)), so when a socket's name in the
 //! runtime folder would be longer, the sockets move to a folder whose short name is made from a hash of the long one. So they
@@ -10,9 +12,14 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::machines::{self, Name};
 use crate::sys;
 use crate::whereabouts::Whereabouts;
 use crate::{Error, Result};
+
+/// Names the machine that commands are about.
+pub const MACHINE_VARIABLE: &str = "BERTH_MACHINE";
+const MACHINES: &str = "machines";
 
 /// Where docker's clients look when nobody tells them.
 const WELL_KNOWN_SOCKET: &str = "/var/run/docker.sock";
@@ -31,15 +38,68 @@ pub struct Paths {
     /// What this process' own environment says.
     own_runtime: PathBuf,
     well_known_socket: PathBuf,
+    /// `None`: the default machine.
+    machine: Option<Name>,
+    of_default: OfDefault,
+}
+
+/// What the folders of all machines are made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct OfDefault {
+    config: PathBuf,
+    data: PathBuf,
+    runtime: PathBuf,
 }
 
 impl Paths {
-    /// The folders of this user, from `BERTH_HOME` or the platform's conventions; the runtime folder is that of the living
-    /// daemon, if there is one. Creates nothing.
+    /// The folders of this user and of the machine that `BERTH_MACHINE` names, or else of the one in use; from `BERTH_HOME` or the
+    /// platform's conventions; the runtime folder is that of the living daemon, if there is one. Creates nothing.
     pub fn discover() -> Result<Paths> {
-        let own = Paths::of_environment()?;
+        Paths::discover_machine(None)
+    }
+
+    /// As [`Paths::discover`], of the machine `name` if there is a name.
+    ///
+    /// # Errors
+    /// When there is no such machine.
+    pub fn discover_machine(name: Option<&str>) -> Result<Paths> {
+        let of_default = Paths::of_environment()?;
+        let named = env::var(MACHINE_VARIABLE).ok().filter(|name| !name.is_empty());
+        let name = match name.map(str::to_owned).or(named) {
+            Some(name) => Name::of(&name)?,
+            None => machines::in_use(&of_default)?,
+        };
+        let own = machines::existing(&of_default, name)?;
         // Windows has no runtime folders of sessions.
         Ok(if cfg!(windows) { own } else { own.of_living_daemon() })
+    }
+
+    /// Those of another machine of this user; `None` is the default one.
+    pub fn of_machine(&self, machine: Option<Name>) -> Paths {
+        let OfDefault { config, data, runtime } = self.of_default.clone();
+        let (config, data, runtime) = match &machine {
+            None => (config, data, runtime),
+            Some(name) => {
+                let below = |folder: PathBuf| folder.join(MACHINES).join(name.as_str());
+                (below(config), below(data), fitting(below(runtime)))
+            }
+        };
+        Paths { config, data, runtime: runtime.clone(), own_runtime: runtime, machine, ..self.clone() }
+    }
+
+    /// `None`: the default machine.
+    pub fn machine(&self) -> Option<&Name> {
+        self.machine.as_ref()
+    }
+
+    /// One folder for each machine that has a name.
+    pub fn machines_dir(&self) -> PathBuf {
+        self.of_default.config.join(MACHINES)
+    }
+
+    /// Which machine is in use, if it is not the default one.
+    pub fn machine_in_use(&self) -> PathBuf {
+        self.of_default.config.join("machine")
     }
 
     fn of_environment() -> Result<Paths> {
@@ -51,14 +111,22 @@ impl Paths {
             Some(dir) => fitting(dir.to_path_buf()),
             None => short_runtime(dirs.data_local_dir()),
         };
-        Ok(Paths {
-            config: dirs.config_dir().to_path_buf(),
-            data: dirs.data_local_dir().to_path_buf(),
-            cache: dirs.cache_dir().to_path_buf(),
-            own_runtime: runtime.clone(),
-            runtime,
+        let of_default =
+            OfDefault { config: dirs.config_dir().to_path_buf(), data: dirs.data_local_dir().to_path_buf(), runtime };
+        Ok(Paths::default_machine(of_default, dirs.cache_dir().to_path_buf()))
+    }
+
+    fn default_machine(of_default: OfDefault, cache: PathBuf) -> Paths {
+        Paths {
+            config: of_default.config.clone(),
+            data: of_default.data.clone(),
+            cache,
+            own_runtime: of_default.runtime.clone(),
+            runtime: of_default.runtime.clone(),
             well_known_socket: PathBuf::from(WELL_KNOWN_SOCKET),
-        })
+            machine: None,
+            of_default,
+        }
     }
 
     /// With the runtime folder of the daemon that lives, when it serves in another session's.
@@ -83,14 +151,8 @@ impl Paths {
     pub fn below(home: &Path) -> Result<Paths> {
         let home = std::path::absolute(home).map_err(Error::file("resolve", home))?;
         let runtime = fitting(home.join("run"));
-        Ok(Paths {
-            config: home.join("config"),
-            data: home.join("data"),
-            cache: home.join("cache"),
-            own_runtime: runtime.clone(),
-            runtime,
-            well_known_socket: PathBuf::from(WELL_KNOWN_SOCKET),
-        })
+        let of_default = OfDefault { config: home.join("config"), data: home.join("data"), runtime };
+        Ok(Paths::default_machine(of_default, home.join("cache")))
     }
 
     /// Creates the folders; those of the machine, of logs and of sockets with mode 0700, owned by this user.
@@ -269,13 +331,18 @@ impl Paths {
         self.log_dir().join("vhost-device-vsock.log")
     }
 
+    /// What is written to for as long as a daemon or a machine lives, by whoever appends to it.
+    pub fn growing_logs(&self) -> [PathBuf; 4] {
+        [self.console_log(), self.daemon_log(), self.qemu_log(), self.vsock_device_log()]
+    }
+
     /// Where installed guest images are looked for, in this order.
     pub fn image_candidates(&self) -> Vec<PathBuf> {
         let mut dirs = Vec::new();
         if let Some(dir) = env::var_os("BERTH_IMAGE_DIR").filter(|dir| !dir.is_empty()) {
             return vec![PathBuf::from(dir)];
         }
-        dirs.push(self.data.join("image"));
+        dirs.push(self.of_default.data.join("image"));
         dirs.push(self.cache.join("image").join("current"));
         // What `cargo image` builds lies in the user's cache even when `BERTH_HOME` moves everything else.
         if let Some(user) = directories::ProjectDirs::from("", "", "berth") {
@@ -357,6 +424,21 @@ mod tests {
         assert_ne!(one.runtime_dir(), other.runtime_dir());
         assert_eq!(one, Paths::below(&long).unwrap());
         assert!(one.data_disk().starts_with(&long));
+    }
+
+    #[test]
+    fn a_machine_with_a_name_has_folders_of_its_own_and_the_default_one_keeps_its() {
+        let default = Paths::below(Path::new("/tmp/b")).unwrap();
+        let other = default.of_machine(Name::of("work").unwrap());
+        assert_eq!(other.data_disk(), Path::new("/tmp/b/data/machines/work/machine/disk.raw"));
+        assert_eq!(other.settings(), Path::new("/tmp/b/config/machines/work/settings.toml"));
+        assert_eq!(other.engine_socket(), Path::new("/tmp/b/run/machines/work/engine.sock"));
+        assert_eq!((other.cache_dir(), other.image_candidates()), (default.cache_dir(), default.image_candidates()));
+        assert_eq!(other.of_machine(None), default);
+        assert_eq!(other.of_machine(Name::of("play").unwrap()), default.of_machine(Name::of("play").unwrap()));
+        let long = Paths::below(&PathBuf::from("/home").join("x".repeat(60))).unwrap();
+        let runtimes = ["a", "b"].map(|name| long.of_machine(Name::of(name).unwrap()).runtime_dir().to_path_buf());
+        assert!(fits(&runtimes[0]) && runtimes[0] != runtimes[1], "{runtimes:?}");
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::daemon::protocol::{DaemonStatus, DaemonVersion, LogSource, ResetRequest, SettingChange};
+use crate::daemon::protocol::{
+    DaemonStatus, DaemonVersion, DiskReport, GrowRequest, Grown, LogSource, ResetRequest, SettingChange,
+};
 use crate::diagnostics::Check;
-use crate::machine::MachineStatus;
+use crate::machine::{MachineStatus, Trimmed};
 use crate::settings::Entry;
 use crate::updates::UpdateReport;
 
@@ -17,6 +19,10 @@ fn the_pages_have_the_types_as_they_are_here() {
     answers.subschema_for::<Entry>();
     answers.subschema_for::<Check>();
     answers.subschema_for::<UpdateReport>();
+    answers.subschema_for::<DiskReport>();
+    answers.subschema_for::<Grown>();
+    answers.subschema_for::<Trimmed>();
+    requests.subschema_for::<GrowRequest>();
     requests.subschema_for::<ResetRequest>();
     requests.subschema_for::<SettingChange>();
     requests.subschema_for::<LogSource>();

@@ -73,6 +73,7 @@ function cases(daemon: Backend, engine: Backend): void {
       engine_socket: 'string',
       forwards: [],
       guest: 'null',
+      held: { disk: 'null', memory: 'null' },
       listening: [],
       machine: 'undefined',
       updates: { looked_at: 'null', newer: 'null', state: 'string', why: 'string' },

@@ -47,6 +47,15 @@ pub enum HostMessage {
     Registries {
         registries: Registries,
     },
+    /// Tell the data disk's host what is free on it. Answered by [`GuestMessage::Trimmed`]; since protocol 2.
+    Trim {
+        id: u64,
+    },
+    /// The data disk is this long now: let its file system take all of it. Answered by [`GuestMessage::DiskGrown`]; since protocol 2.
+    GrowDisk {
+        id: u64,
+        bytes: u64,
+    },
 }
 
 /// Guest to host.
@@ -87,6 +96,16 @@ pub enum GuestMessage {
     },
     Pong {
         id: u64,
+    },
+    /// How many bytes the host was told of, or why it was not.
+    Trimmed {
+        id: u64,
+        answer: Result<u64, String>,
+    },
+    /// The size of the file system, in bytes, or why it did not grow.
+    DiskGrown {
+        id: u64,
+        answer: Result<u64, String>,
     },
 }
 

@@ -12,6 +12,7 @@ mod event;
 mod filter;
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::broadcast;
@@ -35,6 +36,8 @@ pub struct Events {
 struct Inner {
     history: Mutex<VecDeque<Arc<Event>>>,
     live: broadcast::Sender<Arc<Event>>,
+    /// Subscribers that are parts of the engine.
+    own: AtomicUsize,
 }
 
 impl Default for Events {
@@ -46,7 +49,7 @@ impl Default for Events {
 impl Events {
     pub fn new() -> Self {
         let history = Mutex::new(VecDeque::with_capacity(HISTORY));
-        Self { inner: Arc::new(Inner { history, live: broadcast::Sender::new(BACKLOG) }) }
+        Self { inner: Arc::new(Inner { history, live: broadcast::Sender::new(BACKLOG), own: AtomicUsize::new(0) }) }
     }
 
     /// Records the event and hands it to every subscriber. Never waits.
@@ -67,6 +70,12 @@ impl Events {
         Subscription { replay: VecDeque::new(), live: self.inner.live.subscribe() }
     }
 
+    /// All events from now on, for a part of the engine that listens as long as there is one: it is no listener that is counted.
+    pub fn subscribe_for_good(&self) -> Subscription {
+        self.inner.own.fetch_add(1, Ordering::Relaxed);
+        self.subscribe()
+    }
+
     /// The remembered events between the two times (nanoseconds since the epoch, both included), then all from now on;
     /// none is missed or doubled between the two.
     pub fn subscribe_since(&self, since: i64, until: Option<i64>) -> Subscription {
@@ -79,9 +88,9 @@ impl Events {
         Subscription { replay, live: self.inner.live.subscribe() }
     }
 
-    /// How many subscribers there are.
+    /// How many subscribers there are that are not the engine's own.
     pub fn listeners(&self) -> usize {
-        self.inner.live.receiver_count()
+        self.inner.live.receiver_count().saturating_sub(self.inner.own.load(Ordering::Relaxed))
     }
 }
 
@@ -170,6 +179,8 @@ mod tests {
         }
         let next = slow.next().await.expect("an event");
         assert_eq!(next.time_nano, BACKLOG as i64);
+        assert_eq!(events.listeners(), 1);
+        let _own = events.subscribe_for_good();
         assert_eq!(events.listeners(), 1);
         drop(slow);
         assert_eq!(events.listeners(), 0);

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::state::Relay;
-use crate::{clock, engine, forward, shell, status};
+use crate::{clock, disk, engine, forward, shell, status};
 
 /// How long the host may take to say hello on a fresh session.
 const HELLO: Duration = Duration::from_secs(10);
@@ -229,6 +229,18 @@ async fn read(relay: &Relay, connection: &Connection, mut reader: ReadHalf<MuxSt
                 });
             }
             HostMessage::Ping { id } => drop(connection.out.send(GuestMessage::Pong { id })),
+            HostMessage::Trim { id } => {
+                let root = relay.options.data_dir.clone();
+                on_disk(connection, move || disk::trim(&root), move |answer| GuestMessage::Trimmed { id, answer });
+            }
+            HostMessage::GrowDisk { id, bytes } => {
+                let root = relay.options.data_dir.clone();
+                on_disk(
+                    connection,
+                    move || disk::grow(&root, bytes),
+                    move |answer| GuestMessage::DiskGrown { id, answer },
+                );
+            }
             HostMessage::Shutdown { id, grace_ms } => {
                 info!(grace_ms, "the host asks for a shutdown");
                 let _ = connection.out.send(GuestMessage::Stopping { id });
@@ -251,6 +263,19 @@ async fn read(relay: &Relay, connection: &Connection, mut reader: ReadHalf<MuxSt
         }
     }
     Ok(())
+}
+
+/// Does something to the data disk that may take long, and answers; a host that is gone by then asks the next time.
+fn on_disk(
+    connection: &Connection,
+    work: impl FnOnce() -> std::io::Result<u64> + Send + 'static,
+    answer: impl FnOnce(Result<u64, String>) -> GuestMessage + Send + 'static,
+) {
+    let out = connection.out.clone();
+    tokio::task::spawn_blocking(move || {
+        let result = work().map_err(|error| error.to_string());
+        let _ = out.send(answer(result));
+    });
 }
 
 async fn write(

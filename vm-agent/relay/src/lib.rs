@@ -11,6 +11,7 @@ pub mod client;
 mod clock;
 mod copy;
 mod dial;
+pub mod disk;
 mod engine;
 mod error;
 mod fdpass;

@@ -3,6 +3,7 @@
 mod embedded;
 mod forwarder;
 mod names;
+mod reclaim;
 mod registry;
 mod shared;
 mod trim;
@@ -62,6 +63,8 @@ async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
     leave_the_reserve();
     let services = open(&places, &handover, &relay, supervisor.clone(), &store, &mut steps).await?;
     let (containers, images) = (services.containers.clone(), services.images.clone());
+    // From here on, so that what the first client removes is seen.
+    let removals = services.events.subscribe_for_good();
     let following = tokio::spawn(follow(containers, notices));
     let registries = Arc::clone(&services.facts.registry);
     tokio::spawn(registry::follow(relay.clone(), handover.boot.engine.clone(), images.clone(), registries));
@@ -83,7 +86,10 @@ async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
         steps.push(step("embedded-images"));
         tokio::task::spawn_blocking(crate::init::modules::load_late);
     }
-    let trimming = (!places.native).then(|| tokio::spawn(trim::now_and_then(places.root.clone())));
+    if !places.native {
+        tokio::spawn(reclaim::when_idle());
+    }
+    let trimming = (!places.native).then(|| tokio::spawn(trim::now_and_then(places.root.clone(), removals)));
     steps.push(step("engine"));
     supervisor.serving().await.context("tell the supervisor")?;
     relay.engine_ready(steps).await.context("tell the relay")?;

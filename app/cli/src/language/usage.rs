@@ -279,7 +279,7 @@ mod tests {
         let env = help(&["berth", "env", "--help"]);
         assert!(env.contains("[可选：sh（sh、bash、zsh、dash、ksh）, fish, powershell, cmd]"), "{env}");
         let all = help(&["berth", "--help"]);
-        assert!(all.contains("用法：berth <命令>") && all.contains("命令:"), "{all}");
+        assert!(all.contains("用法：berth [选项] <命令>") && all.contains("命令:"), "{all}");
         let run = help(&["berth", "run", "--help"]);
         for text in [logs, env, all, run] {
             for english in ["default:", "possible values", "Usage", "Options:", "Commands:", "Arguments:", "[OPTIONS]"]

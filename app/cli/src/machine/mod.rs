@@ -2,8 +2,10 @@
 
 mod config;
 mod diagnose;
+mod disk;
 mod env;
 mod logs;
+mod machines;
 mod progress;
 mod shell;
 mod status;
@@ -12,6 +14,7 @@ mod updates;
 
 pub(crate) use config::config;
 pub(crate) use diagnose::diagnose;
+pub(crate) use disk::disk;
 pub(crate) use env::{Variable, env, own_shell, shell_lines};
 pub(crate) use logs::logs;
 pub(crate) use shell::shell;
@@ -90,6 +93,11 @@ pub(crate) async fn down(paths: Paths, json: Json) -> Result<i32, Failure> {
 pub(crate) async fn machine(paths: Paths, verb: MachineVerb) -> Result<i32, Failure> {
     match verb {
         MachineVerb::Logs { source, follow, json } => logs(paths, source, follow, json).await,
+        MachineVerb::Create(args) => machines::create(&paths, &args),
+        MachineVerb::List(json) => machines::list(&paths, json).await,
+        MachineVerb::Use(args) => machines::take_into_use(&paths, &args),
+        MachineVerb::Clone(args) => machines::copy(&paths, &args).await,
+        MachineVerb::Rm(args) => machines::remove(&paths, &args).await,
         MachineVerb::Restart(json) => {
             let client = connect_or_start(paths).await?;
             let status = progress::follow(client.restart().await?, json.json, &[Phase::Running]).await?;
@@ -111,7 +119,8 @@ pub(crate) async fn machine(paths: Paths, verb: MachineVerb) -> Result<i32, Fail
 }
 
 pub(crate) async fn reset(paths: Paths, args: ResetArgs) -> Result<i32, Failure> {
-    if !args.yes && !confirmed(args.keep_volumes)? {
+    let question = if args.keep_volumes { t!("reset.ask_keep") } else { t!("reset.ask_all") };
+    if !args.yes && !confirm(&question)? {
         return Err(Failure::new(1, t!("reset.kept").into_owned()));
     }
     let client = connect_or_start(paths).await?;
@@ -134,11 +143,10 @@ pub(crate) async fn reset(paths: Paths, args: ResetArgs) -> Result<i32, Failure>
 }
 
 /// Asks on the terminal, naming what goes; without a terminal the answer is no.
-fn confirmed(keep_volumes: bool) -> Result<bool, Failure> {
+fn confirm(question: &str) -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::new(1, t!("reset.needs_yes").into_owned()));
     }
-    let question = if keep_volumes { t!("reset.ask_keep") } else { t!("reset.ask_all") };
     eprint!("{question} ");
     let mut answer = String::new();
     let read = std::io::stderr().flush().and_then(|()| std::io::stdin().lock().read_line(&mut answer));

@@ -62,9 +62,9 @@ fn print(status: &DaemonStatus) {
         line("kernel", guest.kernel.clone());
         line("cpus", guest.cpus.to_string());
         let used = guest.memory_total.saturating_sub(guest.memory_available);
-        line("memory", format!("{} / {} MiB", used >> 20, guest.memory_total >> 20));
+        line("memory", with_held(format!("{} / {} MiB", used >> 20, guest.memory_total >> 20), status.held.memory));
         let used = guest.disk_total.saturating_sub(guest.disk_available);
-        line("disk", format!("{:.1} / {:.1} GiB", gib(used), gib(guest.disk_total)));
+        line("disk", with_held(format!("{:.1} / {:.1} GiB", gib(used), gib(guest.disk_total)), status.held.disk));
     }
     line("socket", status.engine_socket.display().to_string());
     for address in &status.listening {
@@ -84,12 +84,20 @@ fn print(status: &DaemonStatus) {
     }
 }
 
+/// What the guest has in use, and beside it what that takes of this computer.
+fn with_held(used: String, held: Option<u64>) -> String {
+    match held {
+        Some(held) => t!("status.held", used = used, held = held >> 20).into_owned(),
+        None => used,
+    }
+}
+
 /// How many columns of a terminal `text` takes: a Chinese character takes two.
-fn columns(text: &str) -> usize {
+pub(super) fn columns(text: &str) -> usize {
     text.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum()
 }
 
-fn gib(bytes: u64) -> f64 {
+pub(super) fn gib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 30)
 }
 

@@ -7,7 +7,8 @@ use std::process::Command;
 
 use host::context;
 use host::machine::Phase;
-use host::paths::Paths;
+use host::machines::{DEFAULT, Name};
+use host::paths::{MACHINE_VARIABLE, Paths};
 use rust_i18n::t;
 
 use super::{connect_or_start, progress};
@@ -16,12 +17,12 @@ use crate::args::TerminalArgs;
 
 pub(crate) async fn terminal(paths: Paths, args: TerminalArgs) -> Result<i32, Failure> {
     if args.banner {
-        banner();
+        banner(&paths);
         return Ok(0);
     }
     let booted = boot(paths.clone()).await;
     match &booted {
-        Ok(()) => banner(),
+        Ok(()) => banner(&paths),
         // A terminal that closes on an error tells nobody anything: say it and leave a usable shell.
         Err(failure) => {
             failure.say(false);
@@ -39,6 +40,8 @@ pub(crate) async fn terminal(paths: Paths, args: TerminalArgs) -> Result<i32, Fa
         // For addresses, not for sockets.
         shell.env_remove("DOCKER_TLS_VERIFY").env_remove("DOCKER_CERT_PATH");
     }
+    // Whatever machine is in use by then: here it stays this one.
+    shell.env(MACHINE_VARIABLE, paths.machine().map_or(DEFAULT, Name::as_str));
     shell.env("BERTH_TERMINAL", "1");
     let status = shell.status().map_err(|error| Failure::new(1, format!("{}: {error}", program())))?;
     Ok(status.code().unwrap_or(1))
@@ -52,7 +55,7 @@ async fn boot(paths: Paths) -> Result<(), Failure> {
     Ok(())
 }
 
-fn banner() {
+fn banner(paths: &Paths) {
     println!(
         r"
             ┌──┬──┬──┐
@@ -68,16 +71,16 @@ fn banner() {
         if docker_on_path() { t!("banner.docker") } else { t!("banner.berth") },
     );
     println!("{}", t!("banner.next"));
-    for line in next_steps(docker_on_path()) {
+    for line in next_steps(docker_on_path(), &context::name(paths.machine())) {
         println!("    {line}");
     }
     println!();
 }
 
 /// Three commands to try: with docker's own CLI where there is one.
-fn next_steps(docker: bool) -> [&'static str; 3] {
-    let hello = if docker { "docker --context berth run --rm hello-world" } else { "berth run --rm hello-world" };
-    ["berth run -it busybox sh", hello, "berth status"]
+fn next_steps(docker: bool, context: &str) -> [String; 3] {
+    let hello = if docker { format!("docker --context {context} run") } else { "berth run".to_owned() };
+    ["berth run -it busybox sh".to_owned(), format!("{hello} --rm hello-world"), "berth status".to_owned()]
 }
 
 fn docker_on_path() -> bool {

@@ -17,10 +17,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
 
-use super::protocol::{DaemonStatus, DaemonVersion, ErrorBody, LogSource, ResetRequest, SHELL_PROTOCOL, SettingChange};
+use super::protocol::{
+    DaemonStatus, DaemonVersion, ErrorBody, GrowRequest, LogSource, ResetRequest, SHELL_PROTOCOL, SettingChange,
+};
 use super::{Shared, logs};
 use crate::link::COPY_BUFFER;
-use crate::machine::{self, MachineStatus, Phase};
+use crate::machine::{self, Held, MachineStatus, Phase};
 use crate::settings::Settings;
 use crate::sys::LocalListener;
 use crate::updates::UpdateReport;
@@ -75,6 +77,9 @@ async fn answer(request: Request<Incoming>, shared: Shared) -> Response<Body> {
         (Method::POST, "/reset") => reset_machine(request, &shared).await,
         (Method::GET, "/settings") => settings(&shared).await,
         (Method::PUT, "/settings") => change_setting(request, &shared).await,
+        (Method::GET, "/disk") => shared.disk().await.and_then(|report| json(&report)),
+        (Method::POST, "/disk/grow") => grow_disk(request, &shared).await,
+        (Method::POST, "/disk/compact") => compact_disk(&shared).await,
         (Method::GET, "/updates") => updates(&shared).await.and_then(|report| json(&report)),
         (Method::POST, "/updates") => shared.updates.look().await.and_then(|report| json(&report)),
         (Method::GET, "/logs") => send_logs(request.uri().query().unwrap_or_default(), &shared).await,
@@ -122,9 +127,15 @@ async fn status(shared: &Shared) -> DaemonStatus {
         web: shared.web.address(),
         machine,
         guest: shared.machine.guest_status().await,
+        held: held(shared).await,
         forwards: shared.machine.forwards(),
         updates: updates(shared).await.ok(),
     }
+}
+
+async fn held(shared: &Shared) -> Held {
+    let (machine, paths) = (shared.machine.clone(), shared.paths.clone());
+    machine::blocking(move || Ok(machine.held(&paths))).await.unwrap_or_default()
 }
 
 async fn updates(shared: &Shared) -> Result<UpdateReport> {
@@ -199,6 +210,18 @@ fn line(status: &MachineStatus) -> Bytes {
 async fn reset_machine(request: Request<Incoming>, shared: &Shared) -> Result<Response<Body>> {
     let ResetRequest { keep_volumes } = body(request).await?;
     change(shared, machine::Request::Reset { keep_volumes }).await
+}
+
+/// Both to the end, whoever waits: a disk that is half grown, or a trim that nobody hears of, helps nobody.
+async fn grow_disk(request: Request<Incoming>, shared: &Shared) -> Result<Response<Body>> {
+    let GrowRequest { gib } = body(request).await?;
+    let shared = shared.clone();
+    json(&machine::to_the_end(async move { shared.grow_disk(gib).await }).await?)
+}
+
+async fn compact_disk(shared: &Shared) -> Result<Response<Body>> {
+    let (machine, paths) = (shared.machine.clone(), shared.paths.clone());
+    json(&machine::to_the_end(async move { machine.compact_disk(&paths).await }).await?)
 }
 
 async fn settings(shared: &Shared) -> Result<Response<Body>> {

@@ -10,7 +10,7 @@ use crate::{Error, Result};
 
 /// Held by the one daemon of this user; the system releases it when the process ends, however it ends.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub(crate) struct Lock {
     _file: File,
 }
 
@@ -25,7 +25,7 @@ pub(crate) fn lives(paths: &Paths) -> bool {
 }
 
 impl Lock {
-    pub(super) fn take(paths: &Paths) -> Result<Lock> {
+    pub(crate) fn take(paths: &Paths) -> Result<Lock> {
         let path = paths.daemon_lock();
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false);

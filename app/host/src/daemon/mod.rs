@@ -4,6 +4,7 @@
 
 mod change;
 mod control;
+mod disk;
 mod engine;
 mod lock;
 mod logs;
@@ -11,14 +12,16 @@ mod looks;
 mod plain;
 pub mod protocol;
 mod tcp;
+mod wake;
 mod well_known;
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use self::change::change_setting;
+pub use self::disk::{disk_report, grow_at_next_start};
 
-use self::lock::Lock;
+pub(crate) use self::lock::Lock;
 pub(crate) use self::lock::lives;
 use self::protocol::Program;
 use self::tcp::Tcp;
@@ -73,6 +76,7 @@ pub async fn run(paths: Paths) -> Result<()> {
     };
     tracing::info!(pid = std::process::id(), "the daemon listens at {}", shared.paths.control_socket().display());
     surroundings(&shared).await;
+    tokio::spawn(wake::watch(shared.clone()));
     tokio::spawn(updates::daily(shared.updates.clone()));
     let ends = async {
         tokio::select! {
@@ -112,11 +116,15 @@ async fn surroundings(shared: &Shared) {
 /// Makes the docker context or removes ours, by the settings.
 pub(crate) fn keep_context(paths: &Paths) -> Result<()> {
     let settings = Settings::load(&paths.settings())?;
-    let file = paths::docker_context_file(context::NAME)?;
-    let changed =
-        if settings.docker_context { context::ensure(&file, &paths.engine_socket())? } else { context::remove(&file)? };
+    let name = context::name(paths.machine());
+    let file = paths::docker_context_file(&name)?;
+    let changed = if settings.docker_context {
+        context::ensure(&file, &name, &paths.engine_socket())?
+    } else {
+        context::remove(&file, &name)?
+    };
     if changed {
-        tracing::info!(kept = settings.docker_context, "the docker context {} changed", context::NAME);
+        tracing::info!(kept = settings.docker_context, "the docker context {name} changed");
     }
     Ok(())
 }

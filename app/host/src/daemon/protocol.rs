@@ -9,6 +9,9 @@
 //! | `POST /reset` with [`ResetRequest`] | the same |
 //! | `GET /settings` | list of [`crate::settings::Entry`] |
 //! | `PUT /settings` with [`SettingChange`] | the changed [`crate::settings::Entry`] |
+//! | `GET /disk` | [`DiskReport`] |
+//! | `POST /disk/grow` with [`GrowRequest`] | [`Grown`] |
+//! | `POST /disk/compact` | [`crate::machine::Trimmed`] |
 //! | `GET /updates` | [`UpdateReport`] |
 //! | `POST /updates` | the same, after a look now |
 //! | `GET /logs?source=console&follow=true` | text |
@@ -21,7 +24,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::machine::MachineStatus;
+use crate::machine::{Held, MachineStatus};
 use crate::paths::Paths;
 use crate::updates::UpdateReport;
 
@@ -73,6 +76,9 @@ pub struct DaemonStatus {
     pub machine: MachineStatus,
     /// What the guest says about itself; absent while there is no link to it.
     pub guest: Option<control::message::Status>,
+    /// What of this computer the machine really holds.
+    #[serde(default)]
+    pub held: Held,
     /// Ports published on the host.
     pub forwards: Vec<control::Forward>,
     /// Whether there is a newer Berth; `None` of daemons that did not look for one.
@@ -86,6 +92,42 @@ pub struct ResetRequest {
     /// Keep named volumes; containers, images and networks go.
     #[serde(default)]
     pub keep_volumes: bool,
+}
+
+/// The data disk as this computer and the machine see it. Sizes in bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DiskReport {
+    pub path: PathBuf,
+    /// How large it is for the machine; `None` when there is none yet: the first start makes it.
+    pub size: Option<u64>,
+    /// What its file takes of this computer's disk.
+    pub held: Option<u64>,
+    /// How large the settings want it.
+    pub wanted: u64,
+    /// What is free on this computer's disk.
+    pub host_free: u64,
+    /// What the machine has in use; absent while it cannot be asked.
+    pub used: Option<u64>,
+    /// What containers can still write; likewise.
+    pub available: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct GrowRequest {
+    pub gib: u64,
+}
+
+/// A data disk that is larger now, or will be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Grown {
+    pub disk: DiskReport,
+    /// Else the next start does it.
+    pub at_once: bool,
+    /// Why a machine that runs has to be started again for it.
+    pub reason: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -161,6 +161,13 @@ pub trait Instance: Send + Sync + std::fmt::Debug {
     /// itself when it can.
     fn trouble(&self) -> watch::Receiver<Option<String>>;
 
+    /// How often the guest was let go on after it had been stopped, whoever did it: its clock stood still meanwhile. Changes wake the
+    /// watchers.
+    fn resumed(&self) -> watch::Receiver<u64>;
+
+    /// Tells the guest that its data disk is `bytes` long now, which makes the file so long first. Never shorter.
+    async fn grow_data_disk(&self, bytes: u64) -> io::Result<()>;
+
     /// Presses the power button; the way out when the guest's agent does not answer.
     async fn press_power_button(&self) -> io::Result<()>;
 

@@ -13,6 +13,10 @@ pub enum LinkError {
     Down,
     #[error("the guest did not answer a request in time: try again in a moment, or run `berth machine restart`")]
     NoAnswer,
+    #[error("the running machine is of an older berth and cannot do that: run `berth machine restart`")]
+    OldGuest,
+    #[error("the guest could not do it: {reason}")]
+    Failed { reason: String },
     #[error(transparent)]
     Control(#[from] control::Error),
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! The guest's serial console on the host: a file per boot, of bounded size.
+//! The guest's serial console on the host: a file per boot, of bounded size, as are the other logs.
 
 use std::fs::OpenOptions;
 use std::io::{Read, Seek, SeekFrom};
@@ -40,7 +40,7 @@ pub fn rotate(log: &Path) -> Result<()> {
     .map_err(Error::file("rotate", log))
 }
 
-/// Cuts a file that grew beyond its limit. QEMU appends, so it goes on at the new end.
+/// Cuts a log that grew beyond its limit. Whoever writes it appends, and so goes on at the new end.
 pub fn bound(log: &Path) -> Result<()> {
     let Ok(metadata) = std::fs::metadata(log) else { return Ok(()) };
     if metadata.len() <= LIMIT {

@@ -19,6 +19,20 @@ pub fn erase(path: &Path) -> Result<()> {
     .map_err(Error::file("remove", path))
 }
 
+/// What the disk's file takes of this computer's; `None` when there is none.
+pub fn held(path: &Path) -> Result<Option<u64>> {
+    Ok(measure(path)?.map(|(_, held)| held))
+}
+
+/// How long the disk is, and what its file takes of this computer's; `None` when there is none.
+pub fn measure(path: &Path) -> Result<Option<(u64, u64)>> {
+    match std::fs::metadata(path) {
+        Ok(metadata) => Ok(Some((metadata.len(), sys::allocated(&metadata)))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::File { action: "read", path: path.to_path_buf(), source }),
+    }
+}
+
 /// Makes the disk in `path` if there is none, grows it if `disk_gib` asks for more.
 pub fn prepare(path: &Path, disk_gib: u64) -> Result<()> {
     prepare_with(path, disk_gib, sys::free_space)

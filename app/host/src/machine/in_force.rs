@@ -27,6 +27,12 @@ impl InForce {
         self.0.get(name).map(String::as_str)
     }
 
+    /// The disk of the machine that is there has become as large as `settings` want it.
+    pub(super) fn disk_is_grown(&mut self, settings: &Settings) {
+        let InForce(now) = InForce::of(settings);
+        self.0.extend(now.into_iter().filter(|(name, _)| name == "disk_gib"));
+    }
+
     pub(super) fn link_is_made(&mut self, settings: &Settings) {
         let InForce(now) = InForce::of(settings);
         self.0.extend(now.into_iter().filter(|(name, _)| WITH_THE_LINK.contains(&name.as_str())));
@@ -59,5 +65,9 @@ mod tests {
         settings.set("cpus", "2").unwrap();
         in_force.link_is_made(&settings);
         assert_eq!((in_force.get("http_proxy"), in_force.get("cpus")), (Some("http://q:1"), Some("4")));
+
+        settings.set("disk_gib", "99").unwrap();
+        in_force.disk_is_grown(&settings);
+        assert_eq!((in_force.get("disk_gib"), in_force.get("cpus")), (Some("99"), Some("4")));
     }
 }

@@ -3,6 +3,7 @@
 //! Others hold a [`Handle`]: requests in, the published status and the guest out.
 
 pub mod boot;
+mod care;
 mod clean;
 pub mod console;
 pub mod disk;
@@ -14,13 +15,17 @@ pub mod status;
 mod steps;
 mod task;
 
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::driver::Instance;
 use crate::link::Guest;
 use crate::paths::Paths;
 use crate::ports::{HostPorts, Lender};
 use crate::{Error, Result};
 
+pub use care::{Held, Trimmed};
 pub(crate) use in_force::InForce;
 pub use state::{During, Failure, Outcome, ResetReport, Step};
 pub use status::{MachineStatus, Phase, Progress, StepReport};
@@ -37,6 +42,8 @@ pub enum Request {
     Restart,
     /// Back to an empty machine, stopped; with `keep_volumes` to one that has only its named volumes, running.
     Reset { keep_volumes: bool },
+    /// Not for the user: the machine's data disk was grown to what the setting says.
+    DiskIsGrown,
 }
 
 /// A machine owned by a task; clones are the same machine.
@@ -50,6 +57,7 @@ pub struct Handle {
     looked: watch::Receiver<bool>,
     in_force: watch::Receiver<Option<InForce>>,
     lender: Lender,
+    instance: watch::Receiver<Option<Arc<dyn Instance>>>,
 }
 
 impl Handle {
@@ -64,15 +72,17 @@ impl Handle {
         let (forwards, lender) = (ports.list(), ports.lender());
         let (looked_to, looked) = watch::channel(false);
         let (in_force_to, in_force) = watch::channel(None);
+        let (instance_to, instance) = watch::channel(None);
         let published = task::Published {
             status: status_to,
             engine: engine_to,
             guest: guest_to,
             looked: looked_to,
             in_force: in_force_to,
+            instance: instance_to,
         };
         tokio::spawn(task::run(paths, receiver, published, ports));
-        Handle { requests, status, engine, guest, forwards, looked, in_force, lender }
+        Handle { requests, status, engine, guest, forwards, looked, in_force, lender, instance }
     }
 
     /// Makes a request and returns once it is accepted: the status that it led to, which the published one may have left already.
@@ -137,6 +147,11 @@ impl Handle {
         }
     }
 
+    /// The hypervisor that runs the machine, now and after each change.
+    pub(crate) fn instance(&self) -> watch::Receiver<Option<Arc<dyn Instance>>> {
+        self.instance.clone()
+    }
+
     /// Ports published now.
     pub fn forwards(&self) -> Vec<control::Forward> {
         self.forwards.borrow().clone()
@@ -176,6 +191,7 @@ mod tests {
             looked: watch::channel(true).1,
             in_force: watch::channel(None).1,
             lender: Lender::default(),
+            instance: watch::channel(None).1,
         };
         let mut gone = Box::pin(handle.gone());
         status_to.send_modify(|status| status.phase = Phase::Starting);

@@ -86,7 +86,7 @@ pub(super) async fn boot(paths: Paths, ground: Ground, image: GuestImage, accele
 
 fn spec(paths: &Paths, ground: &Ground, image: &GuestImage, accelerator: Accelerator) -> MachineSpec {
     MachineSpec {
-        name: "berth".to_owned(),
+        name: crate::context::name(paths.machine()),
         cpus: ground.settings.cpus,
         memory_mib: ground.settings.memory_mib,
         accelerator,

@@ -27,7 +27,8 @@ use crate::paths::Paths;
 use crate::ports::HostPorts;
 use crate::{Error, Result};
 
-const CONSOLE_CHECK: Duration = Duration::from_secs(60);
+/// How often the logs are looked at.
+const LOG_CHECK: Duration = Duration::from_secs(60);
 
 /// Where the task shows what it knows.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub(super) struct Published {
     /// An earlier daemon's machine was looked for.
     pub(super) looked: watch::Sender<bool>,
     pub(super) in_force: watch::Sender<Option<InForce>>,
+    /// The machine itself, for what is asked of it besides its life.
+    pub(super) instance: watch::Sender<Option<Arc<dyn Instance>>>,
 }
 
 type Requests = mpsc::Receiver<(Request, oneshot::Sender<Result<MachineStatus>>)>;
@@ -107,7 +110,7 @@ pub(super) async fn run(paths: Paths, mut requests: Requests, published: Publish
     task.publish();
     task.published.looked.send_replace(true);
     let mut blocked_ports = task.ports.blocked();
-    let mut console_check = tokio::time::interval(CONSOLE_CHECK);
+    let mut log_check = tokio::time::interval(LOG_CHECK);
     loop {
         let stop_deadline = task.stop_deadline;
         let (boot_console, shown_work) = (task.console_of_a_boot(), task.shown_work());
@@ -150,9 +153,11 @@ pub(super) async fn run(paths: Paths, mut requests: Requests, published: Publish
             },
             Some(answer) = task.farewell.join_next() => task.power_off_answered(answer.unwrap_or(Ok(()))).await,
             () = until(stop_deadline) => task.stop_overdue().await,
-            _ = console_check.tick() => {
-                if let Err(error) = console::bound(&task.paths.console_log()) {
-                    tracing::warn!(error = %error.chain(), "the console's log cannot be kept short");
+            _ = log_check.tick() => {
+                for log in task.paths.growing_logs() {
+                    if let Err(error) = console::bound(&log) {
+                        tracing::warn!(error = %error.chain(), "a log cannot be kept short");
+                    }
                 }
             }
         }
@@ -162,6 +167,10 @@ pub(super) async fn run(paths: Paths, mut requests: Requests, published: Publish
 impl Task {
     async fn serve(&mut self, request: Request) -> Result<()> {
         let event = match request {
+            Request::DiskIsGrown => {
+                self.disk_is_grown();
+                return Ok(());
+            }
             Request::Up => Event::Up,
             Request::Down => Event::Down,
             Request::Restart => Event::Restart,

@@ -163,6 +163,12 @@ pub fn free_space(path: &Path) -> Result<u64> {
     platform::free_space(path).map_err(Error::file("measure the free space of", path))
 }
 
+/// Copies the file `from` to `to`, which must not be there, and leaves out its holes; where the file system can, the two share what is
+/// in them until one is changed.
+pub fn copy_sparse(from: &Path, to: &Path) -> std::io::Result<()> {
+    platform::copy_sparse(from, to)
+}
+
 /// Bytes that `file` occupies, less than its length when it is sparse.
 pub fn allocated(metadata: &std::fs::Metadata) -> u64 {
     platform::allocated(metadata)
@@ -257,6 +263,12 @@ impl ProcessIdentity {
 
     pub fn is_alive(&self) -> bool {
         platform::process_start(self.pid).as_ref() == Some(&self.started)
+    }
+
+    /// What of the computer's memory the process that has this number holds: of its part of `part` bytes where the system tells parts
+    /// apart (Linux), else of all. `None` when it is gone, or the system does not tell.
+    pub fn memory(pid: u32, part: u64) -> Option<u64> {
+        platform::process_memory(pid, part)
     }
 
     /// The arguments of the process that has this number now; `None` where the system does not tell.

@@ -1,6 +1,7 @@
 //! Linux and macOS.
 
 mod files;
+mod memory;
 
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -14,9 +15,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::ProcessIdentity;
 pub(super) use files::{
-    allocated, create_private_dir, create_private_file, free_space, inode, is_private, link_to, lock_holder,
-    make_executable, may_be_executed, open_folder, sync_parent, write_private,
+    allocated, copy_sparse, create_private_dir, create_private_file, free_space, inode, is_private, link_to,
+    lock_holder, make_executable, may_be_executed, open_folder, sync_parent, write_private,
 };
+
+pub(super) use memory::process_memory;
 
 pub type LocalStream = UnixStream;
 

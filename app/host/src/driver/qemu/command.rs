@@ -14,6 +14,9 @@ pub(super) const GUEST_CID: u32 = 3;
 /// The vsock card's name in QEMU.
 pub(super) const VSOCK_ID: &str = "vsock";
 
+/// The data disk's name in QEMU.
+pub(super) const DATA_NODE: &str = "data";
+
 /// What this QEMU offers beyond the oldest one we accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Features {
@@ -93,8 +96,9 @@ fn disks(args: &mut Arguments, spec: &MachineSpec) {
     args.pair("-device", "virtio-blk-pci,drive=root,serial=berth-root");
     // What the guest trims or fills with zeros is freed on the host. QEMU locks the file, so two machines cannot share it.
     args.path("-blockdev", "driver=file,node-name=data-file,discard=unmap,filename=", &spec.data);
-    args.pair("-blockdev", "driver=raw,node-name=data,discard=unmap,detect-zeroes=unmap,file=data-file");
-    args.pair("-device", "virtio-blk-pci,drive=data,serial=berth-data");
+    let data = format!("driver=raw,node-name={DATA_NODE},discard=unmap,detect-zeroes=unmap,file=data-file");
+    args.pair("-blockdev", data);
+    args.pair("-device", format!("virtio-blk-pci,drive={DATA_NODE},serial=berth-data"));
 }
 
 fn link(args: &mut Arguments, spec: &MachineSpec) {

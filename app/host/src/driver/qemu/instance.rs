@@ -29,6 +29,7 @@ pub(super) struct QemuInstance {
     qmp: Arc<Qmp>,
     exit: watch::Receiver<Option<InstanceExit>>,
     trouble: watch::Receiver<Option<String>>,
+    resumed: watch::Receiver<u64>,
 }
 
 impl QemuInstance {
@@ -42,18 +43,20 @@ impl QemuInstance {
         let qmp = Arc::new(qmp);
         let (sender, exit) = watch::channel(None);
         let (trouble_to, trouble) = watch::channel(None);
+        let (resumed_to, resumed) = watch::channel(0);
         let watched = Watched {
             process: record.process.clone(),
             helpers: record.helpers.clone(),
             qmp: qmp.clone(),
             log: record.log.clone(),
             trouble: Arc::new(trouble_to),
+            resumed: resumed_to,
         };
         tokio::spawn(async move {
             let exit = watched.until_the_end(child, events).await;
             sender.send_replace(Some(exit));
         });
-        QemuInstance { record, qmp, exit, trouble }
+        QemuInstance { record, qmp, exit, trouble, resumed }
     }
 }
 
@@ -76,6 +79,14 @@ impl Instance for QemuInstance {
 
     fn trouble(&self) -> watch::Receiver<Option<String>> {
         self.trouble.clone()
+    }
+
+    fn resumed(&self) -> watch::Receiver<u64> {
+        self.resumed.clone()
+    }
+
+    async fn grow_data_disk(&self, bytes: u64) -> io::Result<()> {
+        self.qmp.grow_data_disk(bytes).await
     }
 
     async fn press_power_button(&self) -> io::Result<()> {
@@ -116,6 +127,7 @@ struct Watched {
     qmp: Arc<Qmp>,
     log: PathBuf,
     trouble: Arc<watch::Sender<Option<String>>>,
+    resumed: watch::Sender<u64>,
 }
 
 impl Watched {
@@ -133,6 +145,7 @@ impl Watched {
                 status = &mut ended => break status,
                 event = events.recv(), if open => match event {
                     Some(Event::Stopped(_)) => if let Ok(Some(stop)) = self.qmp.stop().await { self.stopped(stop, &mut told).await },
+                    Some(Event::Resumed) => self.resumed.send_modify(|times| *times += 1),
                     Some(event) => told = exit(&event).or(told),
                     None => open = false,
                 },

@@ -137,7 +137,7 @@ async fn launch(program: &version::Program, spec: &MachineSpec, started: &mut St
             _ => {}
         }
     }
-    let log = File::create(&files.hypervisor_log).map_err(Error::file("write", &files.hypervisor_log))?;
+    let log = begin_log(&files.hypervisor_log)?;
     let output = log.try_clone().map_err(Error::file("write", &files.hypervisor_log))?;
     let mut command = std::process::Command::new(&program.path);
     let arguments = command::arguments(spec, program.features);
@@ -186,6 +186,11 @@ async fn launch(program: &version::Program, spec: &MachineSpec, started: &mut St
         tracing::debug!(%error, "QEMU did not answer the request to begin");
     }
     Ok(QemuInstance::new(record, Some(child), qmp, events))
+}
+
+/// An empty file that is appended to, so that the daemon can cut it while it is open.
+fn begin_log(path: &Path) -> Result<File> {
+    File::create(path).and_then(|_| File::options().append(true).open(path)).map_err(Error::file("write", path))
 }
 
 fn died(status: std::io::Result<std::process::ExitStatus>, spec: &MachineSpec) -> Error {

@@ -11,7 +11,7 @@ use qapi::qmp::{self, QmpCommand};
 use tokio::io::{ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 
-use super::command::VSOCK_ID;
+use super::command::{DATA_NODE, VSOCK_ID};
 use crate::sys::{self, LocalStream};
 
 /// What QEMU tells by itself.
@@ -96,6 +96,12 @@ impl Qmp {
     /// Lets the guest run (on).
     pub(super) async fn resume(&self) -> io::Result<()> {
         self.execute(qmp::cont {}).await.map(drop)
+    }
+
+    /// Makes the data disk longer, for its file as for the guest.
+    pub(super) async fn grow_data_disk(&self, bytes: u64) -> io::Result<()> {
+        let size = i64::try_from(bytes).map_err(io::Error::other)?;
+        self.execute(qmp::block_resize { device: None, node_name: Some(DATA_NODE.to_owned()), size }).await.map(drop)
     }
 
     /// Whether the guest's driver has taken the vsock card into use. `Err` also when this QEMU does not know the question, which

@@ -1,7 +1,6 @@
 //! The process that is the host's end of the guest's vsock card: `vhost-device-vsock`.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -40,7 +39,7 @@ pub(super) async fn start(files: &MachineFiles, started: &mut Started) -> Result
             _ => {}
         }
     }
-    let log = File::create(&files.vsock_device_log).map_err(Error::file("write", &files.vsock_device_log))?;
+    let log = super::begin_log(&files.vsock_device_log)?;
     let vm = description(&files.vhost_socket, &files.vsock_socket)?;
     let mut command = std::process::Command::new(&program);
     command.arg("--vm").arg(vm).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);

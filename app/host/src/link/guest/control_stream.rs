@@ -231,7 +231,11 @@ async fn read(
             GuestMessage::EngineReady => drop(strong.engine.send_replace(EngineState::Ready)),
             GuestMessage::EngineGone => drop(strong.engine.send_replace(EngineState::Gone)),
             GuestMessage::Stopping { .. } => {}
-            GuestMessage::Stopped { id } | GuestMessage::Pong { id } | GuestMessage::Status { id, .. } => {
+            GuestMessage::Stopped { id }
+            | GuestMessage::Pong { id }
+            | GuestMessage::Status { id, .. }
+            | GuestMessage::Trimmed { id, .. }
+            | GuestMessage::DiskGrown { id, .. } => {
                 strong.requests.answer(id, message);
             }
         }

@@ -24,6 +24,12 @@ pub use shell::{Shell, ShellEvent, ShellInput, ShellOutput};
 
 /// How long a request to the guest may take; it answers from memory.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How long a guest may take to show that the link still leads to it.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
+/// How long work on the data disk may take: the host's disk may be slow, and busy with others.
+const DISK_WORK: Duration = Duration::from_secs(300);
+/// The first protocol in which the guest can be asked for such work.
+const DISK_PROTOCOL: u32 = 2;
 /// How long a new stream waits for a link that was lost and may come back.
 const RECONNECT: Duration = Duration::from_secs(5);
 
@@ -163,6 +169,48 @@ impl Guest {
     /// Whether the relay answers at all, within `patience`.
     pub async fn ping(&self, patience: Duration) -> Result<(), LinkError> {
         self.shared.requests.ask(patience, |id| HostMessage::Ping { id }).await.map(|_| ())
+    }
+
+    /// Tells the guest the time.
+    pub fn tell_time(&self) -> Result<(), LinkError> {
+        self.shared.requests.tell(HostMessage::Time { host_time_ns: now_ns() })
+    }
+
+    /// Begins another session when the guest gives no sign of life by this one, as after a time in which it could not be heard.
+    pub async fn prove_the_link(&self) {
+        if let Err(LinkError::NoAnswer) = self.ping(SIGN_OF_LIFE).await {
+            self.shared.link.close("the guest gave no sign of life after this computer slept");
+        }
+    }
+
+    /// Has the guest give back what is free on its data disk; how many bytes that were.
+    pub async fn trim(&self) -> Result<u64, LinkError> {
+        match self.ask_of_disk(|id| HostMessage::Trim { id }).await? {
+            GuestMessage::Trimmed { answer, .. } => answer.map_err(|reason| LinkError::Failed { reason }),
+            _ => Err(LinkError::NoAnswer),
+        }
+    }
+
+    /// Has the guest's file system take all of a data disk that is `bytes` long now; its size then.
+    pub async fn grow_disk(&self, bytes: u64) -> Result<u64, LinkError> {
+        match self.ask_of_disk(|id| HostMessage::GrowDisk { id, bytes }).await? {
+            GuestMessage::DiskGrown { answer, .. } => answer.map_err(|reason| LinkError::Failed { reason }),
+            _ => Err(LinkError::NoAnswer),
+        }
+    }
+
+    /// Whether the guest knows of [`Guest::trim`] and [`Guest::grow_disk`]; fails while there is no link.
+    pub(crate) fn knows_of_its_disk(&self) -> Result<(), LinkError> {
+        match self.welcome() {
+            Some(welcome) if welcome.versions.protocol < DISK_PROTOCOL => Err(LinkError::OldGuest),
+            Some(_) => Ok(()),
+            None => Err(LinkError::Down),
+        }
+    }
+
+    async fn ask_of_disk(&self, request: impl FnOnce(u64) -> HostMessage) -> Result<GuestMessage, LinkError> {
+        self.knows_of_its_disk()?;
+        self.shared.requests.ask(DISK_WORK, request).await
     }
 
     /// Has containers stopped and the guest powered off; resolves when containers are stopped and the data disk is safe. After

@@ -1,6 +1,7 @@
 //! What the task publishes.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use control::{LinkKind, LongWork};
 
@@ -11,6 +12,7 @@ use crate::machine::state::{During, State, Step};
 use crate::machine::status::{Phase, Progress};
 use crate::machine::{InForce, console};
 use crate::ports::Blocked;
+use crate::settings::Settings;
 
 const CONSOLE_LINES: usize = 20;
 
@@ -72,6 +74,21 @@ impl Task {
         }
     }
 
+    /// What was grown is in force, for this daemon and the next.
+    pub(super) fn disk_is_grown(&mut self) {
+        let settings = Settings::load_or_default(&self.paths.settings());
+        if let Some(in_force) = &mut self.in_force {
+            in_force.disk_is_grown(&settings);
+        }
+        if let Some(record) = &mut self.record {
+            record.settings.clone_from(&self.in_force);
+            if let Err(error) = record.save(&self.paths.machine_record()) {
+                tracing::warn!(error = %error.chain(), "the next daemon will not know that the disk was grown");
+            }
+        }
+        self.publish();
+    }
+
     pub(super) fn show_trouble(&mut self, trouble: Option<Trouble>) {
         self.status.trouble = trouble.as_ref().map(|trouble| trouble.text().to_owned());
         self.trouble = trouble;
@@ -120,6 +137,17 @@ impl Task {
                 *offered = engine;
             }
             differs
+        });
+        let instance = &self.instance;
+        self.published.instance.send_if_modified(|published| {
+            let same = match (&*published, instance) {
+                (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+                (one, other) => one.is_none() && other.is_none(),
+            };
+            if !same {
+                published.clone_from(instance);
+            }
+            !same
         });
         let in_force = self.in_force();
         // Before the status: whoever is told of a machine may ask at once what it was started with.

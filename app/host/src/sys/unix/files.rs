@@ -126,6 +126,64 @@ pub(in crate::sys) fn inode(metadata: &Metadata) -> u64 {
     metadata.ino()
 }
 
+/// lseek(2) finds what is not a hole; copy_file_range(2) lets file systems share it.
+#[cfg(target_os = "linux")]
+pub(crate) fn copy_sparse(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{SeekFrom, copy_file_range, seek};
+    let source = File::open(from)?;
+    let target = File::options().write(true).create_new(true).mode(0o600).open(to)?;
+    let length = source.metadata()?.len();
+    target.set_len(length)?;
+    let mut at = 0;
+    while at < length {
+        at = match seek(&source, SeekFrom::Data(at)) {
+            Ok(data) => data,
+            // Nothing but a hole from here on.
+            Err(rustix::io::Errno::NXIO) => break,
+            Err(error) => return Err(error.into()),
+        };
+        let end = seek(&source, SeekFrom::Hole(at))?;
+        let (mut read, mut write) = (at, at);
+        while read < end {
+            let wanted = usize::try_from(end - read).unwrap_or(usize::MAX);
+            match copy_file_range(&source, Some(&mut read), &target, Some(&mut write), wanted) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => {}
+                // Of another file system, or one that knows no such thing.
+                Err(rustix::io::Errno::XDEV | rustix::io::Errno::NOSYS | rustix::io::Errno::OPNOTSUPP) => {
+                    copy_bytes(&source, &target, read, end)?;
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        at = end;
+    }
+    target.sync_all()
+}
+
+#[cfg(target_os = "linux")]
+fn copy_bytes(source: &File, target: &File, mut at: u64, end: u64) -> io::Result<()> {
+    use std::os::unix::fs::FileExt;
+    let mut buffer = vec![0; 1 << 20];
+    while at < end {
+        let wanted = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
+        source.read_exact_at(&mut buffer[..wanted], at)?;
+        target.write_all_at(&buffer[..wanted], at)?;
+        at += wanted as u64;
+    }
+    Ok(())
+}
+
+/// The standard library clones where APFS can.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn copy_sparse(from: &Path, to: &Path) -> io::Result<()> {
+    if to.exists() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    std::fs::copy(from, to).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -25,6 +25,8 @@ export interface DaemonStatus {
   forwards: Forward[];
   /** What the guest says about itself; absent while there is no link to it. */
   guest: GuestStatus | null;
+  /** What of this computer the machine really holds. */
+  held: Held;
   /** Where the engine is offered over TCP, as `tcp://ADDRESS:PORT`. */
   listening: string[];
   machine: MachineStatus;
@@ -40,6 +42,23 @@ export interface DaemonVersion {
   /** The program and what its file looked like when the daemon started: tells a client that it was replaced since. */
   program: Program;
   version: string;
+}
+
+/** The data disk as this computer and the machine see it. Sizes in bytes. */
+export interface DiskReport {
+  /** What containers can still write; likewise. */
+  available: number | null;
+  /** What its file takes of this computer's disk. */
+  held: number | null;
+  /** What is free on this computer's disk. */
+  host_free: number;
+  path: string;
+  /** How large it is for the machine; `None` when there is none yet: the first start makes it. */
+  size: number | null;
+  /** What the machine has in use; absent while it cannot be asked. */
+  used: number | null;
+  /** How large the settings want it. */
+  wanted: number;
 }
 
 /** What the machine was at when it failed. */
@@ -74,6 +93,19 @@ export interface Forward {
   target_port: number;
 }
 
+export interface GrowRequest {
+  gib: number;
+}
+
+/** A data disk that is larger now, or will be. */
+export interface Grown {
+  /** Else the next start does it. */
+  at_once: boolean;
+  disk: DiskReport;
+  /** Why a machine that runs has to be started again for it. */
+  reason: string | null;
+}
+
 /** How the guest is. Sizes in bytes, times in milliseconds. */
 export interface GuestStatus {
   /** Named steps of this boot and the guest clock (since kernel start) at which each was done. */
@@ -89,6 +121,14 @@ export interface GuestStatus {
   memory_available: number;
   memory_total: number;
   uptime_ms: number;
+}
+
+/** What of this computer the machine really holds, in bytes; what is not known is absent. */
+export interface Held {
+  /** Of the disk on which the data disk's file lies: it has holes. */
+  disk: number | null;
+  /** Of the guest's memory; where the system tells no parts of a process apart, of all that the hypervisor holds. */
+  memory: number | null;
 }
 
 /** What carries the link's two lanes. */
@@ -201,6 +241,17 @@ export interface StepReport {
 
 /** When a change comes into force. */
 export type Takes = "at_once" | "at_next_start";
+
+/** What a machine gave back of its data disk, in bytes. */
+export interface Trimmed {
+  /** The difference. What others wrote meanwhile may hide it. */
+  given_back: number;
+  held_after: number;
+  /** What the file took of this computer's disk before and after. */
+  held_before: number;
+  /** What the guest named as free since it did so last; part of it may never have been written. */
+  named_free: number;
+}
 
 export interface UpdateFile {
   /** To compare with, in hexadecimal digits. */

@@ -142,6 +142,7 @@ export const machine = {
   disk: 'Disk',
   load: 'Load',
   of: (used: string, total: string) => `${used} of ${total}`,
+  held: (size: string) => `Takes ${size} of this computer`,
   loadOf: (load: string, cpus: number) => (cpus === 1 ? `${load} on 1 processor` : `${load} on ${cpus} processors`),
   loadText: (one: string, five: string, fifteen: string) => `Over 1, 5 and 15 minutes: ${one}, ${five}, ${fifteen}`,
   diskFull: 'The disk is nearly full: remove images and volumes that nothing uses, or make it larger in the settings.',

@@ -136,6 +136,7 @@ export const machine: Messages['machine'] = {
   disk: '磁盘',
   load: '负载',
   of: (used, total) => `${used} / ${total}`,
+  held: (size: string) => `占用本机 ${size}`,
   loadOf: (load, cpus) => `${load}，共 ${cpus} 个处理器`,
   loadText: (one, five, fifteen) => `1、5、15 分钟平均：${one}、${five}、${fifteen}`,
   diskFull: '磁盘将满：请删除没有使用的镜像和卷，或在设置中调大磁盘。',

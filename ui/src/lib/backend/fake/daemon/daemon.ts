@@ -7,7 +7,7 @@ import { encode, line } from '../core/reply';
 import { seconds } from '../core/time';
 import type { FakeEngine } from '../engine';
 import { contentsOf } from './contents';
-import { forwards, guestStatus } from './guest';
+import { forwards, guestStatus, held } from './guest';
 import { Logs, SOURCES } from './logs';
 import { Machine } from './machine';
 import { FACTS, type Facts, paths, VERSION } from './paths';
@@ -149,6 +149,7 @@ export class FakeDaemon implements Backend {
     const { world } = this.#engine;
     const machine = this.#noted(this.machine.status);
     const linked = machine.guest_version !== null && machine.trouble === null;
+    const guest = linked ? guestStatus(world, machine, this.settings) : null;
     return {
       daemon: this.#version(),
       daemon_started_at: seconds(this.#began),
@@ -156,7 +157,8 @@ export class FakeDaemon implements Backend {
       listening: this.#listening(),
       web: linked ? this.#web() : null,
       machine,
-      guest: linked ? guestStatus(world, machine, this.settings) : null,
+      guest,
+      held: held(machine, guest),
       forwards: machine.guest_version === null ? [] : forwards(world),
       updates: this.updates.report(),
     };

@@ -1,4 +1,4 @@
-import type { Forward, GuestStatus, MachineStatus } from '$lib/api/generated/daemon';
+import type { Forward, GuestStatus, Held, MachineStatus } from '$lib/api/generated/daemon';
 import { dotted } from '../networks/addresses';
 import type { World } from '../world';
 import type { Settings } from './settings/settings';
@@ -44,6 +44,15 @@ export function guestStatus(world: World, machine: MachineStatus, settings: Sett
       { name: 'containers', at_ms: Math.round(took * 0.86) },
       { name: 'api', at_ms: Math.round(took * 0.9) },
     ],
+  };
+}
+
+/** What of this computer the machine takes: what it uses, and a little that it has not given back. */
+export function held(machine: MachineStatus, guest: GuestStatus | null): Held {
+  const used = (total: number, available: number) => Math.round((total - available) * 1.1);
+  return {
+    memory: guest && used(guest.memory_total, guest.memory_available),
+    disk: guest ? used(guest.disk_total, guest.disk_available) : machine.has_disk ? OWN_DISK : null,
   };
 }
 
