@@ -53,7 +53,7 @@ fn main() -> std::process::ExitCode {
         upkeep::reset_with_and_without_volumes, refusals::corrupted_image_is_healed, faults::first_accelerator_hangs,
     ];
     // The same over any link.
-    let long_once = cases![false; room::engine_gives_back_what_was_removed];
+    let long_once = cases![false; outside::is_a_network_card, room::engine_gives_back_what_was_removed];
     // Without a boot, or of the vsock link only.
     let cold = cases![false;
         refusals::no_qemu, refusals::old_qemu, refusals::corrupted_image, refusals::second_daemon,
