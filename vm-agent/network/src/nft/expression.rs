@@ -117,6 +117,8 @@ pub(super) enum Expression {
         address: Register,
         port: Register,
     },
+    /// Answers a packet of TCP with a reset, and drops it.
+    Reset,
     /// Sets a field of the packet's surroundings.
     SetMeta {
         store: Meta,
@@ -145,6 +147,7 @@ impl Expression {
     fn name(&self) -> &'static str {
         match self {
             Expression::Meta { .. } | Expression::SetMeta { .. } => "meta",
+            Expression::Reset => "reject",
             Expression::TransparentSocket { .. } => "socket",
             Expression::Intercept { .. } => "tproxy",
             Expression::Payload { .. } => "payload",
@@ -216,6 +219,10 @@ impl Expression {
                 a.be32(3, *address);
             }
             Expression::Masquerade => {}
+            Expression::Reset => {
+                const TCP_RESET: u32 = 1;
+                a.be32(1, TCP_RESET);
+            }
             Expression::TransparentSocket { to } => {
                 const TRANSPARENT: u32 = 0;
                 a.be32(1, TRANSPARENT);

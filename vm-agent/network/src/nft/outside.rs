@@ -3,7 +3,7 @@
 //! ```text
 //! outside (prerouting)   the first packet of a connection, put back by that process: to its listener
 //!                        any other of a connection that the listener has: to it
-//! forward                from the interface to the interface: drop
+//! forward                from the interface to the interface: TCP: reset; the rest: drop
 //! postrouting            to the interface: as it is
 //! ```
 
@@ -47,10 +47,13 @@ pub(super) fn taken(outside: &Outside) -> Vec<Vec<Expression>> {
     ]
 }
 
-/// A first packet for which there is no listener would go round for ever.
-pub(super) fn no_way_back(outside: &Outside) -> Vec<Expression> {
-    let both = [by(outside, Meta::InputName), by(outside, Meta::OutputName)];
-    [both.concat(), vec![Expression::Verdict(Verdict::Drop)]].concat()
+/// What was put back and found no socket would go round for ever. It is of a connection that the process does not have any more.
+pub(super) fn no_way_back(outside: &Outside) -> Vec<Vec<Expression>> {
+    let both = || [by(outside, Meta::InputName), by(outside, Meta::OutputName)].concat();
+    vec![
+        [both(), is_tcp(), vec![Expression::Reset]].concat(),
+        [both(), vec![Expression::Verdict(Verdict::Drop)]].concat(),
+    ]
 }
 
 /// The process answers containers at their own addresses, and the host has its own for the world.
@@ -67,12 +70,18 @@ fn by(outside: &Outside, direction: Meta) -> Vec<Expression> {
 
 /// TCP that begins a connection, or that does not.
 fn tcp(begins: bool) -> Vec<Expression> {
-    vec![
-        Expression::Meta { load: Meta::Protocol, to: ONE },
-        Expression::Compare { register: ONE, equal: true, value: vec![libc::IPPROTO_TCP as u8] },
+    let flags = vec![
         Expression::Payload { load: Field::FLAGS, to: ONE },
         Expression::Mask { register: ONE, mask: vec![FLAGS] },
         Expression::Compare { register: ONE, equal: begins, value: vec![SYN] },
+    ];
+    [is_tcp(), flags].concat()
+}
+
+fn is_tcp() -> Vec<Expression> {
+    vec![
+        Expression::Meta { load: Meta::Protocol, to: ONE },
+        Expression::Compare { register: ONE, equal: true, value: vec![libc::IPPROTO_TCP as u8] },
     ]
 }
 

@@ -163,7 +163,7 @@ pub(super) fn install(t: &mut Transaction, way_out: Option<&Outside>) {
         t.chain(OUTSIDE, Some(Hook { kind: "filter", number: NF_INET_PRE_ROUTING, priority: MANGLE }));
         t.flush_chain(OUTSIDE);
         outside::taken(way_out).iter().for_each(|rule| t.rule(OUTSIDE, rule));
-        t.rule(FORWARD, &outside::no_way_back(way_out));
+        outside::no_way_back(way_out).iter().for_each(|rule| t.rule(FORWARD, rule));
         t.rule(POSTROUTING, &outside::untranslated(way_out));
     }
     for (chain, rule) in rules() {
