@@ -111,7 +111,9 @@ pub(crate) fn outbound_many_at_once(case: &Case<'_>) -> Result {
             });
         }
     });
-    let script = format!("for i in $(seq {COUNT}); do echo $i | nc {ADDRESS} {port} >/tmp/$i & done; wait; cat /tmp/* | sort -n | uniq | wc -l");
+    let script = format!(
+        "for i in $(seq {COUNT}); do echo $i | nc {ADDRESS} {port} >/tmp/$i & done; wait; cat /tmp/* | sort -n | uniq | wc -l"
+    );
     let answers = inside(case, "bridge", &script)?;
     ensure!(answers.trim() == COUNT.to_string(), "{answers} of {COUNT} were answered");
     Ok(())

@@ -40,7 +40,8 @@ impl Outside {
         let index = route.link(&self.link)?.ok_or_else(missing)?.index;
         let loopback = route.link("lo")?.ok_or_else(missing)?.index;
         let ipv6 = addresses.iter().any(|net| net.addr().is_ipv6());
-        let gateway = if ipv6 { std::net::Ipv6Addr::UNSPECIFIED.into() } else { std::net::Ipv4Addr::UNSPECIFIED.into() };
+        let gateway =
+            if ipv6 { std::net::Ipv6Addr::UNSPECIFIED.into() } else { std::net::Ipv4Addr::UNSPECIFIED.into() };
         route.address(index, &Addressing { addresses, gateways: vec![gateway] })?;
         route.deliver(ipv6, self.mark, loopback)
     }

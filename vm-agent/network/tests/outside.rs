@@ -125,7 +125,11 @@ fn everything_is_there_again_after_a_restart() {
         device();
         let dir = tempfile::tempdir().unwrap();
         let engine = Engine::open_as(dir.path(), Arc::default(), Arc::default(), settings()).await;
-        let state = || run("ip route show table all type local table 251; ip rule; ip -6 rule; ip route; nft list table inet berth");
+        let state = || {
+            run(
+                "ip route show table all type local table 251; ip rule; ip -6 rule; ip route; nft list table inet berth",
+            )
+        };
         let before = state();
         assert!(before.contains("tproxy ip to 127.0.0.1:1081") && before.contains("fwmark 0x1000000"), "{before}");
         drop(engine);

@@ -49,7 +49,8 @@ pub async fn run(options: Options) -> Result<Infallible> {
         return Ok(server::serve(&relay, server).await);
     }
     let asked = async { Ok::<_, Error>(server::serve(&relay, server).await) };
-    let (links, ways_out) = (transport::serve(&relay), async { tokio::try_join!(socks::serve(&relay), outside::serve(&relay)) });
+    let (links, ways_out) =
+        (transport::serve(&relay), async { tokio::try_join!(socks::serve(&relay), outside::serve(&relay)) });
     tokio::try_join!(asked, ways_out, links, power::serve(&relay)).map(|(never, _, _, _)| never)
 }
 

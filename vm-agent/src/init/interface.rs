@@ -57,7 +57,9 @@ fn make(socket: &OwnedFd, name: &str) -> anyhow::Result<()> {
     longest.ifr_ifru.ifru_mtu = 65535;
     call(socket, libc::SIOCSIFMTU, &mut longest).context("set the longest packet")?;
     // What comes back there has the sender's address: this machine's own, or a container's.
-    for (key, value) in [("ipv4/conf/{}/accept_local", "1"), ("ipv4/conf/{}/rp_filter", "0"), ("ipv6/conf/{}/accept_ra", "0")] {
+    for (key, value) in
+        [("ipv4/conf/{}/accept_local", "1"), ("ipv4/conf/{}/rp_filter", "0"), ("ipv6/conf/{}/accept_ra", "0")]
+    {
         let key = format!("/proc/sys/net/{}", key.replace("{}", name));
         if let Err(error) = fs::write(&key, value)
             && !key.contains("ipv6")

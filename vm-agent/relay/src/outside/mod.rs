@@ -50,12 +50,8 @@ pub(crate) async fn serve(relay: &Relay) -> Result<Infallible> {
     }
     let failed = |source| Error::Outside { link: outside::LINK, source };
     let device = Device::open(outside::LINK).map_err(failed)?;
-    let ours = Arc::new(Outside {
-        relay: relay.clone(),
-        device,
-        handshakes: Handshakes::default(),
-        flows: Flows::default(),
-    });
+    let ours =
+        Arc::new(Outside { relay: relay.clone(), device, handshakes: Handshakes::default(), flows: Flows::default() });
     let listening = tcp::listen().map_err(failed)?;
     tokio::try_join!(tcp::accept(&ours, listening), async { ours.read().await.map_err(failed) }).map(|(never, _)| never)
 }
@@ -105,10 +101,8 @@ impl Outside {
     /// kernel cuts TCP itself, and an echo's answer of that size would not be told from a fragment's.
     fn take_whole(self: &Arc<Outside>, last: &[u8], sliced: &SlicedPacket<'_>, payload: &[u8]) {
         let (Some((from, to)), Ok(udp)) = (packet::addresses(sliced), UdpSlice::from_slice(payload)) else { return };
-        let pair = Pair {
-            from: SocketAddr::new(from, udp.source_port()),
-            to: SocketAddr::new(to, udp.destination_port()),
-        };
+        let pair =
+            Pair { from: SocketAddr::new(from, udp.source_port()), to: SocketAddr::new(to, udp.destination_port()) };
         self.datagram(pair, udp.payload(), last);
     }
 

@@ -64,7 +64,8 @@ pub(super) enum Why {
 impl<'a> Packet<'a> {
     pub(super) fn of(packet: &SlicedPacket<'a>) -> Packet<'a> {
         let Some((from, to)) = addresses(packet) else { return Packet::Nothing };
-        let pair = |from_port, to_port| Pair { from: SocketAddr::new(from, from_port), to: SocketAddr::new(to, to_port) };
+        let pair =
+            |from_port, to_port| Pair { from: SocketAddr::new(from, from_port), to: SocketAddr::new(to, to_port) };
         match &packet.transport {
             Some(TransportSlice::Tcp(tcp)) if tcp.syn() && !tcp.ack() && !tcp.rst() && !tcp.fin() => {
                 Packet::Syn { pair: pair(tcp.source_port(), tcp.destination_port()), sequence: tcp.sequence_number() }

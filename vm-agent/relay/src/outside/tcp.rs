@@ -38,7 +38,10 @@ pub(super) struct Handshakes(Mutex<HashMap<Pair, Handshake>>);
 enum Handshake {
     Dialling,
     /// The host is connected; that the connection is picked up shows by the sender's end.
-    Ready { way: Box<Way>, _waiting: oneshot::Sender<Infallible> },
+    Ready {
+        way: Box<Way>,
+        _waiting: oneshot::Sender<Infallible>,
+    },
 }
 
 /// Where a connection goes.

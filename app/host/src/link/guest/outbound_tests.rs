@@ -37,8 +37,20 @@ async fn stream() -> (LinkStream, LinkStream, (Session, Session)) {
 fn the_hosts_own_services_have_one_name() {
     let check = |host: &str| targets(&request(host, 80, DialKind::Tcp)).map_err(|(error, _)| error);
     for refused in [
-        "127.0.0.1", "127.8.9.1", "0.0.0.0", "0.1.2.3", "::1", "::", "::ffff:127.0.0.1", "::127.0.0.1", "::ffff:0.0.0.0",
-        "224.0.0.1", "255.255.255.255", "ff02::1", "localhost", "example.com",
+        "127.0.0.1",
+        "127.8.9.1",
+        "0.0.0.0",
+        "0.1.2.3",
+        "::1",
+        "::",
+        "::ffff:127.0.0.1",
+        "::127.0.0.1",
+        "::ffff:0.0.0.0",
+        "224.0.0.1",
+        "255.255.255.255",
+        "ff02::1",
+        "localhost",
+        "example.com",
     ] {
         assert_eq!(check(refused), Err(DialError::NotAllowed), "{refused}");
     }
