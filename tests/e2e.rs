@@ -28,6 +28,7 @@ const OF_THE_LINK: &[&str] = &[
     "cli::files",
     "cli::logs",
     "cli::machine",
+    "cli::outbound",
     "cli::run",
     "cli::terminal",
 ];

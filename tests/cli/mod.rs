@@ -16,6 +16,7 @@ mod mounts;
 mod neighbours;
 mod networks;
 mod networks_macvlan;
+mod outbound;
 mod reaper;
 mod remote;
 mod restarts;
@@ -49,6 +50,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         neighbours::cases(),
         networks::cases(),
         networks_macvlan::cases(),
+        outbound::cases(),
         remote::cases(),
         reaper::cases(),
         restarts::cases(),

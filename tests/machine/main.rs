@@ -59,7 +59,7 @@ fn main() -> std::process::ExitCode {
     // The same over any link.
     let long_once = cases![false;
         room::engine_gives_back_what_was_removed, care::idle_machine_gives_memory_back,
-        several::run_beside_each_other,
+        several::run_beside_each_other, outside::is_a_network_card,
     ];
     // Without a boot, or of the vsock link only.
     let cold = cases![false;

@@ -1,4 +1,4 @@
-//! The way out of the machine: for containers through its network card, for the engine's own requests over the link.
+//! The way out of the machine: over the link, for containers also through a network card.
 
 use anyhow::ensure;
 use tests::docker::Docker;
@@ -62,4 +62,17 @@ pub(crate) fn is_the_hosts(machine: &Machine) -> Result {
     let docker = Docker::new(machine.docker_host()?)?;
     pulls_go_the_hosts_way(&docker, &registry, &stranger, &proxy)?;
     containers_get_out(&docker)
+}
+
+/// QEMU's user-mode network, where the user has chosen it.
+pub(crate) fn is_a_network_card(machine: &Machine) -> Result {
+    outside::name_server()?;
+    machine.berth(&["config", "set", "network", "nic"])?;
+    machine.berth(&["up"])?;
+    let docker = Docker::new(machine.docker_host()?)?;
+    containers_get_out(&docker)?;
+    // It leads nowhere into this computer (docs/decisions/0034-the-hosts-loopback-has-a-name.md).
+    let said = docker.run(&["run", "--rm", "busybox", "nslookup", "host.docker.internal"])?;
+    ensure!(said.code != 0, "{said:?}");
+    Ok(())
 }

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use control::LinkKind;
+use control::{LinkKind, NetworkKind};
 use host::driver::qemu::command::{Features, arguments};
 use host::driver::{MachineFiles, MachineSpec};
 use host::settings::Accelerator;
@@ -17,6 +17,7 @@ fn spec(link: LinkKind, accelerator: Accelerator) -> MachineSpec {
         memory_mib: 2048,
         accelerator,
         link,
+        network: NetworkKind::Nic,
         kernel: "/image/vmlinuz".into(),
         initrd: "/data/initrd".into(),
         command_line: "console=ttyS0 panic=-1".to_owned(),
@@ -90,6 +91,16 @@ fn vsock_with_emulation() {
 -chardev socket,id=vsock,path=/run/b/vhost.sock
 -device vhost-user-vsock-pci,chardev=vsock,id=vsock"
     );
+}
+
+#[test]
+fn without_a_card_nothing_else_differs() {
+    let card = spec(LinkKind::Serial, Accelerator::Tcg);
+    let none = MachineSpec { network: NetworkKind::Link, ..card.clone() };
+    let none = lines(&none, true);
+    let only_card = lines(&card, true);
+    let only_card: Vec<&str> = only_card.lines().filter(|line| !none.lines().any(|other| other == *line)).collect();
+    assert_eq!(only_card, ["-netdev user,id=net,ipv6=off", "-device virtio-net-pci,netdev=net,romfile="]);
 }
 
 #[test]

@@ -124,6 +124,7 @@ function cases(daemon: Backend, engine: Backend): void {
     ['disk_gib', '80', '80'],
     ['link', ' serial ', 'serial'],
     ['accelerator', 'tcg', 'tcg'],
+    ['network', 'nic', 'nic'],
     ['accelerator_order', 'kvm , tcg,', 'kvm,tcg'],
     ['boot_deadline', '1500ms', '1500ms'],
     ['boot_deadline', '2m', '120s'],

@@ -18,6 +18,9 @@ pub struct BootInfo {
     pub secret: Secret,
     pub hostname: String,
     pub link: LinkKind,
+    /// How the guest's packets leave for elsewhere.
+    #[serde(default)]
+    pub network: NetworkKind,
     /// The host's clock when it wrote the file, nanoseconds since 1970 UTC; the link corrects it later.
     #[serde(default)]
     pub host_time_ns: u64,
@@ -43,6 +46,7 @@ impl BootInfo {
             secret: Secret::random()?,
             hostname: hostname.to_owned(),
             link: LinkKind::None,
+            network: NetworkKind::Nic,
             host_time_ns: 0,
             log: None,
             engine,
@@ -101,6 +105,27 @@ impl std::fmt::Display for LinkKind {
             LinkKind::Vsock => "vsock",
             LinkKind::Serial => "virtio-serial",
             LinkKind::None => "none",
+        })
+    }
+}
+
+/// How packets of containers reach what is outside the machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum NetworkKind {
+    /// By a network card: the hypervisor's, or in native mode the host's own. What a host says that knows nothing else.
+    #[default]
+    Nic,
+    /// Over the link, connection by connection: [`crate::outside`].
+    Link,
+}
+
+impl std::fmt::Display for NetworkKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            NetworkKind::Nic => "nic",
+            NetworkKind::Link => "link",
         })
     }
 }

@@ -108,6 +108,27 @@ pub struct DialRequest {
     /// A name, resolved by the host, or an address.
     pub host: String,
     pub port: u16,
+    /// For whom, and what follows.
+    #[serde(default)]
+    pub kind: DialKind,
+}
+
+/// What a dial stream carries behind its reply.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DialKind {
+    /// Bytes of the engine's own traffic, which takes the user's proxies and may go to the host itself.
+    #[default]
+    Engine,
+    /// Bytes of a connection from inside the machine. `host` is an address, as in the next two.
+    Tcp,
+    /// [`crate::datagram`]s of one flow. The host refuses the stream when it hears that nobody listens there.
+    Udp,
+    /// ICMP echo: each [`crate::datagram`] is a request's or an answer's sequence number in two bytes, then its data.
+    Echo,
+    /// DNS messages as [`crate::datagram`]s: queries for the host's name servers, and their answers in any order. `host` and
+    /// `port` mean nothing.
+    Names,
 }
 
 /// The host's answer; bytes follow only after `Connected`.

@@ -18,7 +18,7 @@ use crate::plan::{Port, Wire};
 use crate::sandbox::{Sandbox, kernel};
 use crate::state::{Entry, Held};
 use crate::wish::Sysctl;
-use crate::{Endpoint, Error, Protocol, Result, conntrack, procfs};
+use crate::{Endpoint, Error, Outside, Protocol, Result, conntrack, procfs};
 
 /// Sockets of the engine's namespace.
 #[derive(Debug)]
@@ -32,10 +32,14 @@ pub(crate) const ALIAS: &str = "berth:";
 
 impl Kernel {
     /// Opens the calling thread's namespace and loads the packet filter with `elements`.
-    pub(crate) fn open(elements: BTreeSet<Element>) -> Result<Kernel> {
+    pub(crate) fn open(elements: BTreeSet<Element>, outside: Option<Outside>) -> Result<Kernel> {
+        let mut route = Route::open().map_err(kernel("open a route socket"))?;
+        if let Some(outside) = &outside {
+            outside.lead(&mut route)?;
+        }
         Ok(Kernel {
-            route: Mutex::new(Route::open().map_err(kernel("open a route socket"))?),
-            filter: Mutex::new(Filter::open(elements).map_err(kernel("load the packet filter"))?),
+            route: Mutex::new(route),
+            filter: Mutex::new(Filter::open(elements, outside).map_err(kernel("load the packet filter"))?),
         })
     }
 

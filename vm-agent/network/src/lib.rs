@@ -29,6 +29,7 @@ mod networks;
 mod nft;
 mod opening;
 mod options;
+mod outside;
 mod plan;
 mod ports;
 mod procfs;
@@ -50,6 +51,7 @@ pub use names::{EndpointNames, NameChange, NameError, NameLink, NameService, Nam
 pub use network::{DEFAULT_BRIDGE, Driver, EndpointSummary, Ipam, Network, Pool, Scope};
 pub use networks::{Created, Networks, Settings};
 pub use options::parse_bool;
+pub use outside::Outside;
 pub use request::{IpamRequest, NetworkCreate, PoolRequest};
 pub use sandbox::Sandbox;
 pub use stats::InterfaceStats;

@@ -17,7 +17,7 @@ use crate::sandbox::run;
 use crate::state::{Entry, Held, State};
 use crate::{
     DEFAULT_BRIDGE, Endpoint, EndpointRequest, EndpointWish, Error, Forwarder, InterfaceStats, NameService, Network,
-    Result, Sandbox, Understood,
+    Outside, Result, Sandbox, Understood,
 };
 
 /// What the composition root decides.
@@ -31,11 +31,13 @@ pub struct Settings {
     pub icc: bool,
     /// Link name of the default bridge.
     pub bridge: String,
+    /// By which interface packets leave that are for elsewhere; `None`: as the machine's own routes say.
+    pub outside: Option<Outside>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { host_gateway: None, publish_ipv6: true, icc: true, bridge: "docker0".into() }
+        Settings { host_gateway: None, publish_ipv6: true, icc: true, bridge: "docker0".into(), outside: None }
     }
 }
 

@@ -68,8 +68,9 @@ impl Networks {
         let mut elements: BTreeSet<_> = state.networks.values().flat_map(Entry::elements).collect();
         elements.extend(state.endpoints.values().flat_map(Held::elements));
         let bridges: Vec<Entry> = state.networks.values().cloned().collect();
+        let outside = settings.outside.clone();
         let kernel = run(move || {
-            let kernel = Kernel::open(elements)?;
+            let kernel = Kernel::open(elements, outside)?;
             for entry in &bridges {
                 match kernel.ensure_bridge(entry).and_then(|()| kernel.ensure_parent(entry)) {
                     // A network of the user's must not keep the engine from starting; attaching to it tries again.

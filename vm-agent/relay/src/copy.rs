@@ -28,3 +28,15 @@ pub(crate) async fn with_tcp(
     }
     result
 }
+
+/// [`both`] for a TCP connection of the guest's, whose peer is `stream`; it is reset as [`with_tcp`] does it.
+pub(crate) async fn from_tcp(
+    mut tcp: TcpStream,
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin + Send),
+) -> io::Result<()> {
+    let result = both(&mut tcp, stream).await;
+    if result.is_err() {
+        let _ = tcp.set_zero_linger();
+    }
+    result
+}

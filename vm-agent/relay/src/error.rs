@@ -17,6 +17,8 @@ pub enum Error {
     Accept { port: u32, source: io::Error },
     #[error("cannot listen for dial-out on {address}: {source}")]
     Socks { address: std::net::SocketAddr, source: io::Error },
+    #[error("the machine's way out, the link {link}, cannot be served: {source}")]
+    Outside { link: &'static str, source: io::Error },
     #[error("no virtio-serial port is named {0}: the machine was started without the link")]
     NoSerialPort(&'static str),
     #[error("cannot open {path}: {source}")]

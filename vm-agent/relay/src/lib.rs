@@ -20,6 +20,7 @@ mod host;
 mod names;
 mod native;
 mod options;
+mod outside;
 mod power;
 mod protocol;
 mod server;
@@ -49,8 +50,9 @@ pub async fn run(options: Options) -> Result<Infallible> {
         return Ok(server::serve(&relay, server).await);
     }
     let asked = async { Ok::<_, Error>(server::serve(&relay, server).await) };
-    let served = tokio::try_join!(asked, socks::serve(&relay), transport::serve(&relay), power::serve(&relay));
-    served.map(|(never, _, _, _)| never)
+    let (links, ways_out) =
+        (transport::serve(&relay), async { tokio::try_join!(socks::serve(&relay), outside::serve(&relay)) });
+    tokio::try_join!(asked, ways_out, links, power::serve(&relay)).map(|(never, _, _, _)| never)
 }
 
 /// [`run`] over lanes that somebody else brings, one pair per session, whatever the boot file's link is.
@@ -58,5 +60,6 @@ pub async fn run_over(options: Options, lanes: mpsc::Receiver<(Lane, LaneIo)>) -
     let relay = state::Relay::new(options);
     let server = server::listen(&relay)?;
     let asked = async { Ok::<_, Error>(server::serve(&relay, server).await) };
-    tokio::try_join!(asked, socks::serve(&relay), transport::serve_given(&relay, lanes)).map(|(never, _, _)| never)
+    let ways_out = async { tokio::try_join!(socks::serve(&relay), outside::serve(&relay)) };
+    tokio::try_join!(asked, ways_out, transport::serve_given(&relay, lanes)).map(|(never, _, _)| never)
 }

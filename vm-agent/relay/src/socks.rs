@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use control::{DialError, Secret};
+use control::{DialError, DialKind, Secret};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 use tracing::debug;
@@ -80,7 +80,7 @@ async fn client_of(
 ) -> io::Result<()> {
     let handshake = tokio::time::timeout(HANDSHAKE, handshake(client, secret)).await;
     let Some((host, port)) = handshake.map_err(|_| io::ErrorKind::TimedOut)?? else { return Ok(()) };
-    match dial::dial(relay, &host, port).await {
+    match dial::dial(relay, &host, port, DialKind::Engine).await {
         Ok(mut stream) => {
             reply(client, 0).await?;
             copy::both(client, &mut stream).await

@@ -10,6 +10,7 @@ mod trim;
 
 use std::{
     fs,
+    net::IpAddr,
     path::Path,
     sync::{Arc, RwLock},
     time::Duration,
@@ -17,7 +18,7 @@ use std::{
 
 use anyhow::Context;
 use containers::{Containers, Mode};
-use control::message::BootStep;
+use control::{NetworkKind, message::BootStep};
 use events::Events;
 use folders::Folders;
 use images::Images;
@@ -156,6 +157,17 @@ fn split(mut notices: Notices) -> (Notices, tokio::sync::oneshot::Receiver<()>) 
     (receiver, shutdown)
 }
 
+/// By which interface containers' packets leave, if the host takes them from the link.
+fn outside(network: NetworkKind) -> Option<network::Outside> {
+    use control::outside::{GUEST, GUEST_IPV6, LINK, LISTENER, MARK};
+    (network == NetworkKind::Link).then(|| network::Outside {
+        link: LINK.to_owned(),
+        addresses: vec![IpAddr::from(GUEST).into(), IpAddr::from(GUEST_IPV6).into()],
+        listener: LISTENER,
+        mark: MARK,
+    })
+}
+
 /// Opens every service, in the order of their dependencies.
 async fn open(
     places: &Places,
@@ -177,7 +189,12 @@ async fn open(
     let forwarder = Arc::new(forwarder::RelayForwarder::new(relay.clone()));
     let names = Arc::new(names::RelayNames::new(relay.clone()));
     let resolv_conf = Path::new("/etc/resolv.conf");
-    let networks_settings = network::Settings { icc: !settings.without_icc, ..network::Settings::default() };
+    let networks_settings = network::Settings {
+        icc: !settings.without_icc,
+        outside: outside(handover.boot.network),
+        host_gateway: (handover.boot.network == NetworkKind::Link).then_some(control::outside::HOST.into()),
+        ..network::Settings::default()
+    };
     if !places.native && Networks::on_parents(store).context("the networks")? {
         // Containers that start with the machine wait for these drivers.
         tokio::task::spawn_blocking(crate::init::modules::load_late).await.context("kernel modules")?;

@@ -1,5 +1,6 @@
-//! The machine's own network card: QEMU's user-mode network has fixed addresses (qemu(1), `-netdev user`), so nothing has to
-//! be asked for. netdevice(7), rtnetlink's older ioctls.
+//! The machine's way out: an interface that the relay serves (Documentation/networking/tuntap.rst), or the network card of QEMU's
+//! user-mode network, whose addresses are fixed (qemu(1), `-netdev user`), so that nothing has to be asked for. netdevice(7),
+//! rtnetlink's older ioctls.
 
 use std::{
     fs, io, mem,
@@ -8,19 +9,27 @@ use std::{
 };
 
 use anyhow::Context;
+use control::{NetworkKind, outside};
 
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
 const NETMASK: Ipv4Addr = Ipv4Addr::new(255, 255, 255, 0);
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 3);
 
-pub(super) fn configure() -> anyhow::Result<()> {
+pub(super) fn configure(network: NetworkKind) -> anyhow::Result<()> {
     let socket = control_socket().context("a socket")?;
     up(&socket, "lo").context("bring lo up")?;
-    fs::write("/run/berth/resolv.conf", format!("nameserver {NAME_SERVER}\n")).context("write resolv.conf")?;
+    let name_server = match network {
+        NetworkKind::Link => outside::RESOLVER,
+        NetworkKind::Nic => NAME_SERVER,
+    };
+    fs::write("/run/berth/resolv.conf", format!("nameserver {name_server}\n")).context("write resolv.conf")?;
     for (key, value) in [("net/ipv4/ip_forward", "1"), ("net/ipv6/conf/all/forwarding", "1")] {
         // Without IPv6 in the kernel the second does not exist.
         let _ = fs::write(format!("/proc/sys/{key}"), value);
+    }
+    if network == NetworkKind::Link {
+        return make(&socket, outside::LINK);
     }
     // A machine without a card runs, and its containers reach each other only.
     let Some(card) = first_card()? else {
@@ -30,6 +39,35 @@ pub(super) fn configure() -> anyhow::Result<()> {
     // The host's side answers no router solicitation; waiting for one only delays the first connection.
     let _ = fs::write(format!("/proc/sys/net/ipv6/conf/{card}/accept_ra"), "0");
     join(&socket, &card)
+}
+
+/// An interface that packets leave by when the relay has it open, and that stays when the relay is replaced. The engine gives it its
+/// addresses and routes, with the packet filter's rules.
+fn make(socket: &OwnedFd, name: &str) -> anyhow::Result<()> {
+    let device = fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun").context("open /dev/net/tun")?;
+    let mut made = request(name);
+    made.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI) as libc::c_short;
+    call(&device, libc::TUNSETIFF, &mut made).with_context(|| format!("make {name}"))?;
+    // SAFETY: the argument is a number.
+    if unsafe { libc::ioctl(device.as_raw_fd(), libc::TUNSETPERSIST, 1) } == -1 {
+        return Err(io::Error::last_os_error()).with_context(|| format!("keep {name}"));
+    }
+    let mut longest = request(name);
+    // Whatever a container sends arrives in one piece.
+    longest.ifr_ifru.ifru_mtu = 65535;
+    call(socket, libc::SIOCSIFMTU, &mut longest).context("set the longest packet")?;
+    // What comes back there has the sender's address: this machine's own, or a container's.
+    for (key, value) in
+        [("ipv4/conf/{}/accept_local", "1"), ("ipv4/conf/{}/rp_filter", "0"), ("ipv6/conf/{}/accept_ra", "0")]
+    {
+        let key = format!("/proc/sys/net/{}", key.replace("{}", name));
+        if let Err(error) = fs::write(&key, value)
+            && !key.contains("ipv6")
+        {
+            return Err(error).with_context(|| format!("write {key}"));
+        }
+    }
+    Ok(())
 }
 
 fn join(socket: &OwnedFd, card: &str) -> anyhow::Result<()> {
@@ -74,7 +112,7 @@ fn request(name: &str) -> libc::ifreq {
     request
 }
 
-fn call<T>(socket: &OwnedFd, operation: libc::c_ulong, argument: &mut T) -> io::Result<()> {
+fn call<T>(socket: &impl AsRawFd, operation: libc::c_ulong, argument: &mut T) -> io::Result<()> {
     // SAFETY: the argument has the shape that the operation expects and lives through the call.
     match unsafe { libc::ioctl(socket.as_raw_fd(), operation as _, argument as *mut T) } {
         -1 => Err(io::Error::last_os_error()),

@@ -74,7 +74,7 @@ fn boot() -> anyhow::Result<Handover> {
         let network = scope.spawn(|| -> anyhow::Result<Vec<BootStep>> {
             modules::load(Path::new("/lib/berth/modules/boot.list"))?;
             let modules = step("modules");
-            interface::configure().context("set up the network card")?;
+            interface::configure(boot.network).context("set up the way out")?;
             Ok(vec![modules, step("network")])
         });
         let data = data::mount(&mut disks).map(|()| step("data-disk"));

@@ -13,7 +13,7 @@ use std::io;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use control::LinkKind;
+use control::{LinkKind, NetworkKind};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -32,6 +32,8 @@ pub struct MachineSpec {
     pub accelerator: Accelerator,
     /// Never [`LinkKind::None`].
     pub link: LinkKind,
+    /// Whether there is a network card.
+    pub network: NetworkKind,
     pub kernel: PathBuf,
     /// The base initramfs and, after it, the boot cpio.
     pub initrd: PathBuf,

@@ -23,6 +23,7 @@ pub fn boot_info(settings: &Values, link: LinkKind, secret: Secret) -> BootInfo 
         secret,
         hostname: "berth".to_owned(),
         link,
+        network: settings.network,
         host_time_ns: host_time_ns(),
         log: Some(settings.agent_log.clone()).filter(|filter| !filter.is_empty()),
         engine: engine_settings(settings, |name| std::env::var(name).ok()),

@@ -91,6 +91,7 @@ fn spec(paths: &Paths, ground: &Ground, image: &GuestImage, accelerator: Acceler
         memory_mib: ground.settings.memory_mib,
         accelerator,
         link: ground.link,
+        network: ground.settings.network,
         kernel: image.kernel.clone(),
         initrd: paths.initrd(),
         command_line: COMMAND_LINE.to_owned(),

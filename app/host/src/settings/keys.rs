@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use control::NetworkKind;
 use control::address::{is_mirror, is_registry};
 use control::proxy::{Proxy, mask_credentials};
 
@@ -114,6 +115,23 @@ pub(super) const KEYS: &[Key] = &[
             }
             .to_owned()
         },
+    },
+    Key {
+        name: "network",
+        description: "How packets of containers leave the machine: link (each connection by a socket of this computer, with its routes, \
+                      VPN and resolver) or nic (a network card of QEMU's user-mode network).",
+        takes: Takes::AtNextStart,
+        may_be_empty: false,
+        kind: Kind::Text,
+        parse: |values, text, _| {
+            values.network = match text {
+                "link" => NetworkKind::Link,
+                "nic" => NetworkKind::Nic,
+                _ => return Err("one of link, nic".to_owned()),
+            };
+            Ok(())
+        },
+        show: |values| values.network.to_string(),
     },
     Key {
         name: "accelerator",

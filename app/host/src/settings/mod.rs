@@ -13,6 +13,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use control::NetworkKind;
 use control::proxy::mask_credentials;
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +72,7 @@ pub struct Values {
     pub memory_mib: u64,
     pub disk_gib: u64,
     pub link: LinkChoice,
+    pub network: NetworkKind,
     /// `None`: probe [`Values::accelerator_order`].
     pub accelerator: Option<Accelerator>,
     /// Empty: what the host offers, the fastest first.
@@ -106,6 +108,7 @@ impl Values {
             memory_mib: (host.memory_mib / 4).clamp(1024, 8192),
             disk_gib: 64,
             link: LinkChoice::Auto,
+            network: NetworkKind::Link,
             accelerator: None,
             accelerator_order: Vec::new(),
             qemu: None,
@@ -422,6 +425,7 @@ mod tests {
         assert_eq!(refused("cpus", "many"), "bad value `many` for cpus: a number from 1 to 8");
         assert_eq!(refused("cpus", "9"), "bad value `9` for cpus: a number from 1 to 8");
         assert_eq!(refused("memory_mib", "10"), "bad value `10` for memory_mib: a number from 512 to 16384");
+        assert_eq!(refused("network", "bridge"), "bad value `bridge` for network: one of link, nic");
         assert_eq!(refused("link", "cable"), "bad value `cable` for link: one of auto, vsock, serial");
         assert_eq!(
             refused("boot_deadline", "-1s"),

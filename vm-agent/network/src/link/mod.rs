@@ -27,6 +27,7 @@ mod uapi {
     pub(super) const RTM_GETADDR: u16 = 22;
     pub(super) const RTM_NEWROUTE: u16 = 24;
     pub(super) const RTM_GETROUTE: u16 = 26;
+    pub(super) const RTM_NEWRULE: u16 = 32;
 
     pub(super) const NLM_F_REQUEST: u16 = 0x1;
     pub(super) const NLM_F_REPLACE: u16 = 0x100;
@@ -79,7 +80,13 @@ mod uapi {
     pub(super) const RTPROT_BOOT: u8 = 3;
     pub(super) const RT_SCOPE_UNIVERSE: u8 = 0;
     pub(super) const RT_SCOPE_LINK: u8 = 253;
+    pub(super) const RT_SCOPE_HOST: u8 = 254;
     pub(super) const RTN_UNICAST: u8 = 1;
+    pub(super) const RTN_LOCAL: u8 = 2;
+    pub(super) const FR_ACT_TO_TBL: u8 = 1;
+    pub(super) const FRA_PRIORITY: u16 = 6;
+    pub(super) const FRA_FWMARK: u16 = 10;
+    pub(super) const FRA_FWMASK: u16 = 16;
 
     pub(super) const IFF_UP: u32 = 1;
 }

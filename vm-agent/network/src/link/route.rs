@@ -8,6 +8,10 @@ use ipnet::IpNet;
 use super::{Route, ifinfo, uapi};
 use crate::netlink::{Batch, attributes, errno, get_u32};
 
+/// The routing table of [`Route::deliver`], and its rule's place: before the main table's. Numbers that people leave alone.
+const DELIVERY_TABLE: u8 = 251;
+const DELIVERY_PRIORITY: u32 = 251;
+
 /// What one interface of a sandbox gets, applied in one system call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Addressing {
@@ -29,6 +33,38 @@ impl Route {
             default_route(&mut batch, index, *gateway);
         }
         self.socket.apply(batch)
+    }
+
+    /// Delivers what carries `mark` to this machine's sockets, whatever its destination; `loopback` is `lo`.
+    pub(crate) fn deliver(&mut self, ipv6: bool, mark: u32, loopback: u32) -> io::Result<()> {
+        let family = if ipv6 { libc::AF_INET6 } else { libc::AF_INET } as u8;
+        let mut batch = Batch::new();
+        // struct rtmsg, as below.
+        let mut header = [0; 12];
+        header[0] = family;
+        header[4] = DELIVERY_TABLE;
+        header[5] = uapi::RTPROT_BOOT;
+        header[6] = uapi::RT_SCOPE_HOST;
+        header[7] = uapi::RTN_LOCAL;
+        let flags = uapi::NLM_F_REQUEST | uapi::NLM_F_CREATE | uapi::NLM_F_REPLACE;
+        batch.message(uapi::RTM_NEWROUTE, flags, &header, |a| a.u32(uapi::RTA_OIF, loopback));
+        self.socket.apply(batch)?;
+        // struct fib_rule_hdr: family, dst_len, src_len, tos, table, two unused, action, flags.
+        let mut header = [0; 12];
+        header[0] = family;
+        header[4] = DELIVERY_TABLE;
+        header[7] = uapi::FR_ACT_TO_TBL;
+        let mut batch = Batch::new();
+        let flags = uapi::NLM_F_REQUEST | uapi::NLM_F_CREATE | uapi::NLM_F_EXCL;
+        batch.message(uapi::RTM_NEWRULE, flags, &header, |a| {
+            a.u32(uapi::FRA_PRIORITY, DELIVERY_PRIORITY);
+            a.u32(uapi::FRA_FWMARK, mark);
+            a.u32(uapi::FRA_FWMASK, mark);
+        });
+        match self.socket.apply(batch) {
+            Err(error) if errno(&error) == Some(libc::EEXIST) => Ok(()),
+            other => other,
+        }
     }
 
     /// Removes an address; one that is gone already is fine.

@@ -18,6 +18,7 @@ pub(super) enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub(super) enum Meta {
+    Mark = 3,
     InputName = 6,
     OutputName = 7,
     /// `NFPROTO_IPV4` or `NFPROTO_IPV6`, one byte.
@@ -49,6 +50,8 @@ impl Field {
     pub(super) const DESTINATION6: Field = Field { header: 1, offset: 24, length: 16 };
     /// Of TCP, UDP and SCTP alike, as the next one.
     pub(super) const SOURCE_PORT: Field = Field { header: 2, offset: 0, length: 2 };
+    /// Of TCP, one byte: `FIN` and its neighbours.
+    pub(super) const FLAGS: Field = Field { header: 2, offset: 13, length: 1 };
     pub(super) const DESTINATION_PORT: Field = Field { header: 2, offset: 2, length: 2 };
 
     /// How many four-byte registers it fills.
@@ -104,6 +107,23 @@ pub(super) enum Expression {
         address: Register,
     },
     Masquerade,
+    /// Whether the packet is for a socket that has another's address, one byte; goes on only if it is for a socket at all.
+    TransparentSocket {
+        to: Register,
+    },
+    /// Gives the packet to whoever listens at the address and port in the registers; goes on with other families unchanged.
+    Intercept {
+        family: u8,
+        address: Register,
+        port: Register,
+    },
+    /// Answers a packet of TCP with a reset, and drops it.
+    Reset,
+    /// Sets a field of the packet's surroundings.
+    SetMeta {
+        store: Meta,
+        from: Register,
+    },
     /// Puts a constant into a register.
     Value {
         to: Register,
@@ -126,7 +146,10 @@ impl Expression {
 
     fn name(&self) -> &'static str {
         match self {
-            Expression::Meta { .. } => "meta",
+            Expression::Meta { .. } | Expression::SetMeta { .. } => "meta",
+            Expression::Reset => "reject",
+            Expression::TransparentSocket { .. } => "socket",
+            Expression::Intercept { .. } => "tproxy",
             Expression::Payload { .. } => "payload",
             Expression::Connection { .. } => "ct",
             Expression::DestinationKind { .. } => "fib",
@@ -196,6 +219,24 @@ impl Expression {
                 a.be32(3, *address);
             }
             Expression::Masquerade => {}
+            Expression::Reset => {
+                const TCP_RESET: u32 = 1;
+                a.be32(1, TCP_RESET);
+            }
+            Expression::TransparentSocket { to } => {
+                const TRANSPARENT: u32 = 0;
+                a.be32(1, TRANSPARENT);
+                a.be32(2, *to);
+            }
+            Expression::Intercept { family, address, port } => {
+                a.be32(1, u32::from(*family));
+                a.be32(2, *address);
+                a.be32(3, *port);
+            }
+            Expression::SetMeta { store, from } => {
+                a.be32(2, *store as u32);
+                a.be32(3, *from);
+            }
             Expression::Value { to, value: bytes } => {
                 a.be32(1, *to);
                 value(a, 2, bytes);

@@ -6,6 +6,7 @@ use std::io;
 use super::element::Element;
 use super::ruleset;
 use super::transaction::{RawElement, Transaction};
+use crate::Outside;
 use crate::netlink::{Socket, errno};
 
 /// The engine's table. Keeps the wanted elements in memory, so that the table can be made anew at any time.
@@ -13,13 +14,14 @@ use crate::netlink::{Socket, errno};
 pub(crate) struct Filter {
     socket: Socket,
     elements: BTreeSet<Element>,
+    outside: Option<Outside>,
 }
 
 impl Filter {
     /// Makes the table of the calling thread's network namespace, or empties the one that an earlier engine left;
     /// packets see the old table or the new one with all `elements`, nothing between.
-    pub(crate) fn open(elements: BTreeSet<Element>) -> io::Result<Filter> {
-        let mut filter = Filter { socket: Socket::open(libc::NETLINK_NETFILTER)?, elements };
+    pub(crate) fn open(elements: BTreeSet<Element>, outside: Option<Outside>) -> io::Result<Filter> {
+        let mut filter = Filter { socket: Socket::open(libc::NETLINK_NETFILTER)?, elements, outside };
         filter.install()?;
         Ok(filter)
     }
@@ -51,7 +53,7 @@ impl Filter {
 
     fn install(&mut self) -> io::Result<()> {
         let mut t = Transaction::new(ruleset::FAMILY, ruleset::TABLE);
-        ruleset::install(&mut t);
+        ruleset::install(&mut t, self.outside.as_ref());
         by_set(&self.elements.iter().collect::<Vec<_>>(), |set, elements| t.add(set, elements));
         t.commit(&mut self.socket)
     }

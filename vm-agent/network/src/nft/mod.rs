@@ -7,6 +7,7 @@ mod element;
 mod expression;
 mod filter;
 mod foreign;
+mod outside;
 mod resolver;
 mod ruleset;
 mod transaction;

@@ -25,12 +25,16 @@
 //! Differs from dockerd in one point: a container may reach a port published by a container of another network, which
 //! dockerd drops unless its user-land proxy carries it.
 //!
+//! Where everything leaves over the link to the host ([`super::outside`]), its interface has the last word on both ways.
+//!
 //! The chain `user` belongs to the machine's owner: it is made once, seen first by all forwarded packets, and never
 //! flushed or removed by us.
 
 use super::element::interface;
 use super::expression::{Connection, Expression, Field, Meta, Register, Verdict};
+use super::outside;
 use super::transaction::{Hook, SetSpec, Transaction};
+use crate::Outside;
 
 pub(super) const TABLE: &str = "berth";
 /// `NFPROTO_INET`
@@ -74,15 +78,17 @@ const FORWARD: &str = "forward";
 const POSTROUTING: &str = "postrouting";
 const GUARD: &str = "guard";
 const LEAVE: &str = "leave";
+const OUTSIDE: &str = "outside";
 
-const NFPROTO_IPV4: u8 = 2;
-const NFPROTO_IPV6: u8 = 10;
+pub(super) const NFPROTO_IPV4: u8 = 2;
+pub(super) const NFPROTO_IPV6: u8 = 10;
 
 const NF_INET_PRE_ROUTING: u32 = 0;
 const NF_INET_FORWARD: u32 = 2;
 const NF_INET_LOCAL_OUT: u32 = 3;
 const NF_INET_POST_ROUTING: u32 = 4;
 const RAW: i32 = -300;
+const MANGLE: i32 = -150;
 const DSTNAT: i32 = -100;
 const SRCNAT: i32 = 100;
 
@@ -134,7 +140,7 @@ pub(super) const SETS: [SetSpec; 24] = {
 };
 
 /// Makes the table, its empty sets and its rules, whatever of it exists already.
-pub(super) fn install(t: &mut Transaction) {
+pub(super) fn install(t: &mut Transaction, way_out: Option<&Outside>) {
     t.table();
     SETS.iter().for_each(|set| t.empty_set(set));
     t.chain(USER, None);
@@ -152,6 +158,13 @@ pub(super) fn install(t: &mut Transaction) {
     for (name, hook) in ours {
         t.chain(name, hook);
         t.flush_chain(name);
+    }
+    if let Some(way_out) = way_out {
+        t.chain(OUTSIDE, Some(Hook { kind: "filter", number: NF_INET_PRE_ROUTING, priority: MANGLE }));
+        t.flush_chain(OUTSIDE);
+        outside::taken(way_out).iter().for_each(|rule| t.rule(OUTSIDE, rule));
+        outside::no_way_back(way_out).iter().for_each(|rule| t.rule(FORWARD, rule));
+        t.rule(POSTROUTING, &outside::untranslated(way_out));
     }
     for (chain, rule) in rules() {
         t.rule(chain, &rule.concat());
@@ -348,7 +361,7 @@ const ESTABLISHED: u32 = 2;
 const RELATED: u32 = 4;
 const TRANSLATED: u32 = 1 << 5;
 
-fn family_is(family: u8) -> Vec<Expression> {
+pub(super) fn family_is(family: u8) -> Vec<Expression> {
     vec![
         Expression::Meta { load: Meta::Family, to: 1 },
         Expression::Compare { register: 1, equal: true, value: vec![family] },

@@ -56,6 +56,27 @@ impl Names {
         Ok(())
     }
 
+    /// The answer to a query at the machine's own name server, on no network of containers.
+    pub(crate) async fn answer_machine(&self, relay: &Relay, query: &[u8]) -> Option<Vec<u8>> {
+        self.machine(relay).ask(query, false).await
+    }
+
+    /// The same for a connection.
+    pub(crate) async fn serve_machine(&self, relay: &Relay, client: tokio::net::TcpStream) -> std::io::Result<()> {
+        serve::tcp_client(client, self.machine(relay)).await
+    }
+
+    fn machine(&self, relay: &Relay) -> serve::Asker {
+        let resolver = Resolver {
+            sandbox: String::new(),
+            networks: Vec::new(),
+            upstream: Vec::new(),
+            external: true,
+            links: Vec::new(),
+        };
+        serve::Asker { relay: relay.clone(), table: self.table.clone(), resolver: Arc::new(RwLock::new(resolver)) }
+    }
+
     pub(crate) fn update(&self, changes: Vec<NameChange>) {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         changes.into_iter().for_each(|change| table.apply(change));

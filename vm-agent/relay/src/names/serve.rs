@@ -37,7 +37,7 @@ pub(super) struct Asker {
 
 impl Asker {
     /// The answer's bytes, no longer than `limit`; `None` for what is no query.
-    async fn ask(&self, packet: &[u8], stream: bool) -> Option<Vec<u8>> {
+    pub(super) async fn ask(&self, packet: &[u8], stream: bool) -> Option<Vec<u8>> {
         let resolver = self.resolver.read().unwrap_or_else(PoisonError::into_inner).clone();
         let verdict = {
             let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
@@ -94,7 +94,7 @@ pub(super) async fn tcp(listener: TcpListener, asker: Asker) {
 }
 
 /// Queries and answers with a length of two bytes before each (RFC 1035, section 4.2.2).
-async fn tcp_client(mut stream: TcpStream, asker: Asker) -> io::Result<()> {
+pub(super) async fn tcp_client(mut stream: TcpStream, asker: Asker) -> io::Result<()> {
     loop {
         let packet = match tokio::time::timeout(TCP_IDLE, read_packet(&mut stream)).await {
             Ok(Ok(packet)) => packet,

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use std::{fs, io};
 
-use control::LinkKind;
 use control::message::{Family, ResolveError};
+use control::{DialKind, LinkKind, NetworkKind, datagram, outside};
 use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::RecordType;
 use tokio::io::AsyncWriteExt;
@@ -15,12 +15,15 @@ use tracing::debug;
 
 use super::answer;
 use super::serve::{fit, read_packet};
+use crate::dial;
 use crate::forward::connected_udp;
 use crate::protocol::Resolver;
 use crate::state::Relay;
 
 /// How long one server may take; dockerd's value.
 const SERVER: Duration = Duration::from_secs(4);
+/// How long the host may take with all of its own.
+const HOST: Duration = Duration::from_secs(15);
 /// Servers tried; more are not worth the client's patience.
 const SERVERS_MAX: usize = 3;
 const PACKET_MAX: usize = 65535;
@@ -32,11 +35,12 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    /// A server's own answer fits already: it saw the same query, over the same transport.
+    /// A server's own answer mostly fits: it saw the same query. The host asks again where one was cut short.
     pub(super) fn into_bytes(self, limit: usize) -> Option<Vec<u8>> {
         match self {
             Answer::Made(message) => fit(&message, limit),
-            Answer::Passed(bytes) => Some(bytes),
+            Answer::Passed(bytes) if bytes.len() <= limit => Some(bytes),
+            Answer::Passed(bytes) => fit(&Message::from_vec(&bytes).ok()?, limit),
         }
     }
 }
@@ -52,15 +56,22 @@ pub(super) async fn ask(
     if !resolver.external {
         return Some(Answer::Made(answer::failed(query, ResponseCode::ServFail)));
     }
+    if let Some(address) = internal(relay, question) {
+        return Some(Answer::Made(answer::addresses(query, &[address], question.query_type)));
+    }
     let family = match question.query_type {
         RecordType::A => Some(Family::Ipv4),
         RecordType::AAAA => Some(Family::Ipv6),
         _ => None,
     };
-    if let (Some(family), true, true) =
-        (family, resolver.upstream.is_empty(), relay.options.boot.link != LinkKind::None)
-    {
-        return Some(Answer::Made(by_host(relay, query, question, family).await));
+    if resolver.upstream.is_empty() && relay.options.boot.link != LinkKind::None {
+        return Some(match family {
+            Some(family) => Answer::Made(by_host(relay, query, question, family).await),
+            None => match tokio::time::timeout(HOST, by_servers_of_host(relay, packet)).await {
+                Ok(Some(bytes)) => Answer::Passed(bytes),
+                Ok(None) | Err(_) => Answer::Made(answer::failed(query, ResponseCode::ServFail)),
+            },
+        });
     }
     let servers = match resolver.upstream.as_slice() {
         [] => servers_of(&fs::read_to_string("/etc/resolv.conf").unwrap_or_default()),
@@ -83,6 +94,24 @@ async fn by_host(relay: &Relay, query: &Message, question: &Query, family: Famil
         Err(ResolveError::NotFound) => answer::failed(query, ResponseCode::NXDomain),
         Err(ResolveError::Failed) => answer::failed(query, ResponseCode::ServFail),
     }
+}
+
+/// What the host's name servers say to a query that its resolver has no call for.
+async fn by_servers_of_host(relay: &Relay, packet: &[u8]) -> Option<Vec<u8>> {
+    let mut stream = dial::dial(relay, "", 0, DialKind::Names).await.ok()?;
+    datagram::send(&mut stream, packet).await.ok()?;
+    let mut answer = Vec::new();
+    match datagram::receive(&mut stream, &mut answer).await {
+        Ok(true) => Some(answer),
+        Ok(false) | Err(_) => None,
+    }
+}
+
+/// The host's own names, where there is a way to it.
+fn internal(relay: &Relay, question: &Query) -> Option<IpAddr> {
+    let name = answer::plain(&question.name);
+    let known = outside::NAMES.into_iter().find(|(known, _)| *known == name)?;
+    (relay.options.boot.network == NetworkKind::Link).then_some(known.1.into())
 }
 
 async fn by_datagram(server: SocketAddr, packet: &[u8]) -> io::Result<Vec<u8>> {

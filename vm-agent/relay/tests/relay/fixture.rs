@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use control::mux::{Lane, LaneIo, Session};
 use control::{
-    BootInfo, EngineSettings, GuestMessage, Hello, HelloReply, HostMessage, LinkKind, Port, Versions, Welcome, mux,
-    wire,
+    BootInfo, EngineSettings, GuestMessage, Hello, HelloReply, HostMessage, LinkKind, NetworkKind, Port, Versions,
+    Welcome, mux, wire,
 };
 use relay::{Options, RelayClient};
 use tokio::io::{ReadHalf, WriteHalf};
@@ -37,15 +37,20 @@ pub(crate) struct Guest {
 
 impl Guest {
     pub(crate) fn start() -> Self {
-        Guest::boot(LinkKind::Serial)
+        Guest::boot(LinkKind::Serial, NetworkKind::Nic)
     }
 
     pub(crate) fn start_native() -> Self {
-        Guest::boot(LinkKind::None)
+        Guest::boot(LinkKind::None, NetworkKind::Nic)
     }
 
-    fn boot(link: LinkKind) -> Self {
-        let boot = BootInfo { link, ..BootInfo::native("berth", EngineSettings::default()).unwrap() };
+    /// One whose packets leave by the link.
+    pub(crate) fn start_outside() -> Self {
+        Guest::boot(LinkKind::Serial, NetworkKind::Link)
+    }
+
+    fn boot(link: LinkKind, network: NetworkKind) -> Self {
+        let boot = BootInfo { link, network, ..BootInfo::native("berth", EngineSettings::default()).unwrap() };
         let dir = tempfile::tempdir().unwrap();
         let power_off = Arc::new(Semaphore::new(0));
         let (lanes, relay) = start(&boot, dir.path(), &power_off);

@@ -3,6 +3,7 @@
 
 mod dns;
 mod fixture;
+mod outside;
 
 use std::time::Duration;
 

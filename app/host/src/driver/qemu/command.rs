@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use control::{LinkKind, port};
+use control::{LinkKind, NetworkKind, port};
 
 use crate::driver::MachineSpec;
 use crate::settings::Accelerator;
@@ -43,14 +43,16 @@ pub fn arguments(spec: &MachineSpec, features: Features) -> Vec<OsString> {
     args.pair("-rtc", "base=utc");
     control_channels(&mut args, spec);
     disks(&mut args, spec);
-    // Entropy for the first boot's keys, memory back to the host, and the containers' way out. `romfile=`: the card's
-    // boot program is never used and costs time.
+    // Entropy for the first boot's keys, memory back to the host, and perhaps a network card. `romfile=`: the card's boot
+    // program is never used and costs time.
     args.pair("-object", "rng-builtin,id=rng");
     args.pair("-device", "virtio-rng-pci,rng=rng");
     args.pair("-device", "virtio-balloon-pci,free-page-reporting=on");
-    // Its IPv6 side leads to the host's ::1, and the guest has no other use for it (decision 0008).
-    args.pair("-netdev", "user,id=net,ipv6=off");
-    args.pair("-device", "virtio-net-pci,netdev=net,romfile=");
+    if spec.network == NetworkKind::Nic {
+        // Its IPv6 side leads to the host's ::1, and the guest has no other use for it (decision 0008).
+        args.pair("-netdev", "user,id=net,ipv6=off");
+        args.pair("-device", "virtio-net-pci,netdev=net,romfile=");
+    }
     link(&mut args, spec);
     args.0
 }

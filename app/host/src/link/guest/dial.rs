@@ -6,15 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use control::message::{Family, ResolveError};
-use control::{DialError, DialReply, DialRequest, Proxies, copy, wire};
+use control::{DialError, DialKind, DialReply, DialRequest, Proxies, copy, wire};
 use tokio::net::TcpStream;
 use tracing::{debug, warn};
 
 use super::super::LinkStream;
 use super::proxy::{self, Failure};
+use super::{names, outbound};
 
 /// How long a connection to the outside may take.
-const CONNECT: Duration = Duration::from_secs(30);
+pub(super) const CONNECT: Duration = Duration::from_secs(30);
 /// How long the guest may take to say where to.
 const REQUEST: Duration = Duration::from_secs(10);
 const COPY_BUFFER: usize = 64 << 10;
@@ -23,6 +24,13 @@ const COPY_BUFFER: usize = 64 << 10;
 pub(super) async fn serve(mut stream: LinkStream, proxies: Arc<Proxies>) {
     let request = tokio::time::timeout(REQUEST, wire::expect::<DialRequest>(&mut stream, "dial request")).await;
     let Ok(Ok(request)) = request else { return };
+    match request.kind {
+        DialKind::Engine => {}
+        DialKind::Tcp => return outbound::tcp(stream, &request).await,
+        DialKind::Udp => return outbound::udp(stream, &request).await,
+        DialKind::Echo => return outbound::echo(stream, &request).await,
+        DialKind::Names => return names::serve(stream).await,
+    }
     let (reply, connection) = match connect(&request, &proxies).await {
         Ok(connection) => (DialReply::Connected { local: connection.local_addr().ok() }, Some(connection)),
         Err(error) => {
@@ -39,16 +47,19 @@ pub(super) async fn serve(mut stream: LinkStream, proxies: Arc<Proxies>) {
         return;
     }
     match connection {
-        Some(mut connection) => {
-            if let Err(error) = copy::both(&mut stream, &mut connection, COPY_BUFFER).await {
-                debug!(host = request.host, %error, "a dialled connection broke");
-                // The outside sees a reset, as it would from the container itself, not an orderly end.
-                let _ = connection.set_zero_linger();
-            }
-        }
+        Some(connection) => carry(stream, connection, &request).await,
         None => {
             let _ = tokio::io::AsyncWriteExt::shutdown(&mut stream).await;
         }
+    }
+}
+
+/// Bytes both ways to their end.
+pub(super) async fn carry(mut stream: LinkStream, mut connection: TcpStream, request: &DialRequest) {
+    if let Err(error) = copy::both(&mut stream, &mut connection, COPY_BUFFER).await {
+        debug!(host = request.host, %error, "a dialled connection broke");
+        // The outside sees a reset, as it would from the container itself, not an orderly end.
+        let _ = connection.set_zero_linger();
     }
 }
 
@@ -61,7 +72,13 @@ async fn connect(request: &DialRequest, proxies: &Proxies) -> Result<TcpStream, 
 }
 
 fn classify(error: &Failure) -> DialError {
-    let Failure::Direct(error) = error else { return DialError::Proxy };
+    match error {
+        Failure::Direct(error) => classify_direct(error),
+        _ => DialError::Proxy,
+    }
+}
+
+pub(super) fn classify_direct(error: &io::Error) -> DialError {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => DialError::Refused,
         io::ErrorKind::HostUnreachable => DialError::HostUnreachable,
@@ -131,7 +148,7 @@ mod tests {
     async fn dial(proxies: &Arc<Proxies>, host: &str, port: u16) -> (DialReply, LinkStream) {
         let (near, far) = session().await;
         let mut stream = far.open(Port::Dial).unwrap();
-        wire::send(&mut stream, &DialRequest { host: host.to_owned(), port }).await.unwrap();
+        wire::send(&mut stream, &DialRequest { host: host.to_owned(), port, kind: DialKind::Engine }).await.unwrap();
         let incoming = near.accept().await.unwrap();
         tokio::spawn(serve(incoming.stream, proxies.clone()));
         tokio::spawn(async move {

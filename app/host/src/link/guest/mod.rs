@@ -2,6 +2,10 @@
 
 mod control_stream;
 mod dial;
+mod names;
+mod outbound;
+#[cfg(test)]
+mod outbound_tests;
 pub(crate) mod proxy;
 mod requests;
 mod shell;

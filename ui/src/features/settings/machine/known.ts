@@ -28,6 +28,7 @@ const KNOWN: Record<string, { group: Group; control: Control }> = {
   accelerator: { group: 'machine', control: { is: 'choice', of: ['auto', 'kvm', 'tcg', 'hvf', 'whpx'] } },
   accelerator_order: { group: 'machine', control: { is: 'list', placeholder: 'kvm' } },
   link: { group: 'machine', control: { is: 'choice', of: ['auto', 'vsock', 'serial'] } },
+  network: { group: 'machine', control: { is: 'choice', of: ['link', 'nic'] } },
   qemu: { group: 'machine', control: { is: 'text', placeholder: '/usr/bin/qemu-system-x86_64' } },
   boot_deadline: { group: 'machine', control: { is: 'text', placeholder: 'auto' } },
   engine_deadline: { group: 'machine', control: { is: 'text', placeholder: '60s' } },

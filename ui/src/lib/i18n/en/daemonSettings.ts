@@ -46,6 +46,7 @@ export const daemonSettings = {
     accelerator: 'Accelerator',
     accelerator_order: 'Accelerators to try',
     link: 'Link to the machine',
+    network: 'Way out of the machine',
     qemu: 'QEMU program',
     boot_deadline: 'Longest boot',
     engine_deadline: 'Longest wait for the engine',
@@ -77,6 +78,8 @@ export const daemonSettings = {
     accelerator: 'What runs the machine’s instructions. Automatic takes what works here, found by trying.',
     accelerator_order: 'The first one first: kvm, tcg, hvf, whpx. Empty: what this computer offers.',
     link: 'How this computer and the machine are joined; vsock needs vhost-device-vsock.',
+    network:
+      'link: each connection of a container by a socket of this computer, with its routes, VPN and resolver. nic: a network card of QEMU’s user-mode network.',
     qemu: 'Its path. Empty: found in PATH.',
     boot_deadline:
       'From the start of QEMU to the machine’s first word, such as 20s; auto: 20s with the processor’s help, 120s without. Longer boots are tried with the next accelerator.',

@@ -47,6 +47,7 @@ export const daemonSettings: Messages['daemonSettings'] = {
     accelerator: '加速方式',
     accelerator_order: '依次尝试的加速方式',
     link: '与虚拟机的连接',
+    network: '虚拟机的对外网络',
     qemu: 'QEMU 程序',
     boot_deadline: '启动的最长时间',
     engine_deadline: '等待引擎的最长时间',
@@ -76,6 +77,7 @@ export const daemonSettings: Messages['daemonSettings'] = {
     accelerator: '由什么执行虚拟机的指令。“自动”逐一尝试，取可用者。',
     accelerator_order: '按顺序尝试：kvm、tcg、hvf、whpx。留空：本机所提供的。',
     link: '本机与虚拟机的连接方式；vsock 需要 vhost-device-vsock。',
+    network: 'link：容器的每个连接使用本机的一个套接字，遵循本机的路由、VPN 和域名解析。nic：QEMU 用户模式网络的网卡。',
     qemu: '程序的路径。留空：从 PATH 查找。',
     boot_deadline:
       '从启动 QEMU 到虚拟机首次应答，例如 20s；auto：有处理器加速 20s，没有则 120s。超时则换下一种加速方式。',

@@ -114,6 +114,15 @@ export const KEYS: readonly Key[] = [
     parse: oneOf('auto', 'vsock', 'serial'),
   },
   {
+    name: 'network',
+    description:
+      "How packets of containers leave the machine: link (each connection by a socket of this computer, with its routes, VPN and resolver) or nic (a network card of QEMU's user-mode network).",
+    takes: 'at_next_start',
+    mayBeEmpty: false,
+    byDefault: 'link',
+    parse: oneOf('link', 'nic'),
+  },
+  {
     name: 'accelerator',
     description:
       "What runs the machine's instructions: auto (what works here, found by trying), kvm, tcg, hvf or whpx.",
