@@ -171,6 +171,7 @@ export const images = {
     gone: (n: number) => (n === 1 ? '1 image removed' : `${n} images removed`),
     layers: (n: number) => (n === 1 ? 'With them went 1 layer.' : `With them went ${n} layers.`),
     took: 'What went',
+    kept: (n: number) => (n === 1 ? '1 stayed:' : `${n} stayed:`),
   },
   detail: {
     tabs: 'Parts of the image',

@@ -50,12 +50,12 @@ export const networks = {
   selected: (n: number) => (n === 1 ? '1 selected' : `${n} selected`),
 
   prune: 'Remove unused',
-  pruning: 'remove unused networks',
   pruneTitle: (n: number) => (n === 1 ? 'Remove 1 unused network?' : `Remove ${n} unused networks?`),
   pruneText: 'No running container is on them.',
   pruneLoses: (names: string) => `Stopped containers on them cannot start until they are disconnected: ${names}.`,
   pruneNothing: 'There is nothing to remove: a running container is on every network of yours.',
-  pruned: (n: number) => (n === 0 ? 'Nothing was removed' : n === 1 ? 'Removed 1 network' : `Removed ${n} networks`),
+  pruned: (n: number) => (n === 1 ? 'Removed 1 network' : `Removed ${n} networks`),
+  stayed: (name: string) => `Network ${name} stays`,
 
   form: {
     name: 'Name',

@@ -173,6 +173,7 @@ export const images: Messages['images'] = {
     gone: (n) => `已删除 ${n} 个镜像`,
     layers: (n) => `随之删除了 ${n} 个层。`,
     took: '已删除的内容',
+    kept: (n) => `${n} 个未能删除：`,
   },
   detail: {
     tabs: '镜像的各部分',
