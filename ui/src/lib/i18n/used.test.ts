@@ -20,8 +20,18 @@ function* paths(of: object, above: string[] = []): Generator<string[]> {
   }
 }
 
+/** The groups of which some file takes any text: `const m = $derived(t().networks.problem)` and then `m[kind]`. */
+const taken = new Set(
+  words.flatMap(({ code }) =>
+    [...code.matchAll(/(\w+) = (?:\$derived\()?t\(\)\.([\w.]+)/g)]
+      .filter(([, alias]) => code.includes(`${alias}[`))
+      .map(([, , group]) => group),
+  ),
+);
+
 /** Whether some file has all names on the way to the text; `verb[what]` has those of all verbs. */
 function used(path: string[]): boolean {
+  if (taken.has(path.slice(0, -1).join('.'))) return true;
   return words.some(({ code, names }) => {
     for (const [at, name] of path.entries()) {
       if (names.has(name)) continue;

@@ -211,7 +211,6 @@ export const images = {
   layers: {
     text: 'The newest first. The bar shows a layer’s part of the whole image.',
     total: (n: number, size: string) => `${n} steps, ${size}`,
-    step: 'Step',
     size: 'Size',
     created: 'Created',
     metadata: 'no files',

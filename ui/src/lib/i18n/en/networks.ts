@@ -75,7 +75,6 @@ export const networks = {
     internalHint: 'Containers on it reach each other, and nothing else.',
     attachable: 'Attachable',
     attachableHint: 'Kept with the network for tools that look at it.',
-    more: 'Options and labels',
     options: 'Options of the driver',
     labels: 'Labels',
     pairName: 'Name',
@@ -150,9 +149,6 @@ export const networks = {
     options: 'Options',
     labels: 'Labels',
     noOptions: 'none',
-    ipamDriver: 'Addresses handed out by',
-    yes: 'yes',
-    no: 'no',
   },
   connect: {
     title: (network: string) => `Connect a container to ${network}`,

@@ -213,7 +213,6 @@ export const images: Messages['images'] = {
   layers: {
     text: '最新的在最前。条形表示该层占整个镜像的比例。',
     total: (n, size) => `${n} 步，共 ${size}`,
-    step: '步骤',
     size: '大小',
     created: '创建时间',
     metadata: '无文件',

@@ -76,7 +76,6 @@ export const networks: Messages['networks'] = {
     internalHint: '其中的容器可以互相访问，但不能访问其他任何地方。',
     attachable: '可附加',
     attachableHint: '随网络保存，供查看它的工具使用。',
-    more: '选项和标签',
     options: '驱动选项',
     labels: '标签',
     pairName: '名称',
@@ -150,9 +149,6 @@ export const networks: Messages['networks'] = {
     options: '选项',
     labels: '标签',
     noOptions: '无',
-    ipamDriver: '地址分配方式',
-    yes: '是',
-    no: '否',
   },
   connect: {
     title: (network) => `将容器连接到 ${network}`,
