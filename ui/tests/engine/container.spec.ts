@@ -31,7 +31,7 @@ test('leaves no shell behind when its page is left', async ({ page, mine }) => {
   await page.keyboard.type('sleep 3000\n');
   const runs = () => docker('top', mine, '-eo', 'args');
   await expect.poll(runs).toContain('sleep 3000');
-  await page.goto(`/#/containers/${id}/logs`);
+  await page.goto('/#/images');
   await expect.poll(runs).not.toContain('sleep 3000');
   // Of the shells only the other one's is left.
   expect((await runs()).split('\n').filter((line) => /^sh\b/.test(line))).toEqual(['sh -c sleep 2000; true']);
