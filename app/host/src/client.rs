@@ -26,6 +26,7 @@ use crate::machine::{MachineStatus, console};
 use crate::paths::Paths;
 use crate::settings::Entry;
 use crate::sys::{self, LocalStream};
+use crate::updates::UpdateReport;
 use crate::whereabouts::Whereabouts;
 use crate::{Error, Result};
 
@@ -211,6 +212,11 @@ impl Client {
 
     pub async fn settings(&self) -> Result<Vec<Entry>> {
         self.ask(Method::GET, "/settings", None::<()>).await
+    }
+
+    /// Whether there is a newer Berth, as far as the daemon knows: it does not look for it.
+    pub async fn updates(&self) -> Result<UpdateReport> {
+        self.ask(Method::GET, "/updates", None::<()>).await
     }
 
     /// Changes one setting; `None` takes it back to its default.
