@@ -78,6 +78,7 @@ fn spent(pid: u32) -> anyhow::Result<f64> {
     }
     let ticks: u64 = processes.iter().filter(|(pid, ..)| tree.contains(pid)).map(|(.., ticks)| ticks).sum();
     let second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)?.context("a second has ticks")?;
-    #[expect(clippy::cast_precision_loss, reason = "counts of a minute are small")]
-    Ok(ticks as f64 / second as f64)
+    #[expect(clippy::cast_precision_loss, reason = "counts of some minutes are small")]
+    let seconds = ticks as f64 / second as f64;
+    Ok(seconds)
 }
