@@ -39,9 +39,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Without the slash in front; a container that lost its name at this moment is told by its identifier.
+    /// Its own, without the slash in front: links of other containers add names with a second one. A container that lost its name at this
+    /// moment is told by its identifier.
     pub(crate) fn name(&self) -> &str {
-        self.names.first().map_or(&self.id, |name| name.trim_start_matches('/'))
+        let own = self.names.iter().find(|name| name.rfind('/') == Some(0)).or(self.names.first());
+        own.map_or(&self.id, |name| name.trim_start_matches('/'))
     }
 }
 
@@ -196,6 +198,15 @@ fn broken(error: impl std::fmt::Display) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_container_goes_by_its_own_name() {
+        let named =
+            |names: &[&str]| Running { id: "f00".to_owned(), names: names.iter().map(ToString::to_string).collect() };
+        assert_eq!(named(&["/web/db", "/db"]).name(), "db");
+        assert_eq!(named(&["/db"]).name(), "db");
+        assert_eq!(named(&[]).name(), "f00");
+    }
 
     #[test]
     fn the_next_connection_begins_where_the_last_one_ended() {

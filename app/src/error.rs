@@ -24,6 +24,8 @@ pub(crate) enum Error {
     NoCommand { beside: Option<PathBuf> },
     #[error("{}; `berth terminal` in any shell does the same", no_terminal(preferred))]
     NoTerminal { preferred: String },
+    #[error("nothing can be run in `{preferred}` from here; what can be chosen is {known}")]
+    NotATerminal { preferred: String, known: String },
     #[error("cannot change what is started at login: {0}")]
     Autostart(String),
     #[error("cannot start {program}: {source}")]
@@ -52,6 +54,7 @@ impl Serialize for Error {
             Error::Malformed(_) | Error::Address(_) | Error::Declined | Error::Answer { .. } => "refused",
             Error::NoCommand { .. }
             | Error::NoTerminal { .. }
+            | Error::NotATerminal { .. }
             | Error::Autostart(_)
             | Error::Program { .. }
             | Error::Ended { .. } => "program",

@@ -25,6 +25,7 @@ mod preferences;
 mod quit;
 mod requests;
 mod tray;
+mod updates;
 mod window;
 mod words;
 
@@ -80,6 +81,7 @@ fn main() {
 fn begin(app: &AppHandle, arguments: &Arguments) {
     machine::follow(app);
     containers::follow(app);
+    updates::follow(app);
     app.manage(tray::make_if_possible(app));
     notices::follow(app);
     asked(app, arguments);

@@ -13,6 +13,7 @@ use crate::daemon::Daemon;
 use crate::machine::{self, Change, Watched};
 use crate::panel::Panel;
 use crate::preferences::Kept;
+use crate::updates::Newest;
 use crate::words::Words;
 use crate::{dialog, open, quit, window, words};
 
@@ -28,6 +29,9 @@ struct Entries {
     containers: Submenu<Wry>,
     start: MenuItem<Wry>,
     stop: MenuItem<Wry>,
+    /// In the menu while there is a newer Berth.
+    update: MenuItem<Wry>,
+    menu: Menu<Wry>,
 }
 
 /// Makes the tray; what its desktop shows of it. Without one the window does all, and its close is the program's end.
@@ -46,24 +50,22 @@ pub(crate) fn make_if_possible(app: &AppHandle) -> Panel {
 fn make(app: &AppHandle) -> tauri::Result<()> {
     let said = words::of_this_system();
     let entry = |id: &str, text: &str| MenuItemBuilder::with_id(id, text).build(app);
-    let entries = Entries {
-        state: MenuItemBuilder::with_id("state", said.stopped).enabled(false).build(app)?,
-        containers: SubmenuBuilder::new(app, said.containers).enabled(false).build()?,
-        start: entry("start", said.start)?,
-        stop: entry("stop", said.stop)?,
-    };
+    let state = MenuItemBuilder::with_id("state", said.stopped).enabled(false).build(app)?;
+    let containers = SubmenuBuilder::new(app, said.containers).enabled(false).build()?;
+    let (start, stop) = (entry("start", said.start)?, entry("stop", said.stop)?);
     let menu: Menu<Wry> = MenuBuilder::new(app)
-        .item(&entries.state)
-        .item(&entries.containers)
+        .item(&state)
+        .item(&containers)
         .separator()
         .item(&entry("open", said.open)?)
         .item(&entry("terminal", said.terminal)?)
         .separator()
-        .items(&[&entries.start, &entries.stop])
+        .items(&[&start, &stop])
         .separator()
         .item(&entry("quit", said.quit)?)
         .build()?;
-    let mut tray = TrayIconBuilder::with_id("tray").menu(&menu).tooltip("Berth").on_menu_event(chosen);
+    let entries = Entries { state, containers, start, stop, update: entry("update", "")?, menu };
+    let mut tray = TrayIconBuilder::with_id("tray").menu(&entries.menu).tooltip("Berth").on_menu_event(chosen);
     if let Some(icon) = app.default_window_icon() {
         tray = tray.icon(icon.clone());
     }
@@ -72,10 +74,12 @@ fn make(app: &AppHandle) -> tauri::Result<()> {
     tauri::async_runtime::spawn(async move {
         let mut machine = app.state::<Watched>().subscribe();
         let mut containers = app.state::<Containers>().running();
-        let (mut phase_shown, mut running_shown) = (None, None);
+        let mut newest = app.state::<Newest>().subscribe();
+        let (mut phase_shown, mut running_shown, mut newest_shown) = (None, None, None);
         loop {
             let phase = machine.borrow_and_update().phase;
             let running = containers.borrow_and_update().clone();
+            let newer = newest.borrow_and_update().clone();
             // A menu that is made anew moves under the pointer; and a tray that is gone has nothing to show it.
             if phase_shown != Some(phase) {
                 let _ = tray.set_tooltip(Some(format!("Berth: {}", said.state(phase))));
@@ -86,9 +90,14 @@ fn make(app: &AppHandle) -> tauri::Result<()> {
                 let _ = entries.show_running(&app, &running, said);
                 running_shown = Some(running);
             }
+            if newest_shown != newer {
+                let _ = entries.show_update(newer.as_deref(), said);
+                newest_shown = newer;
+            }
             let changed = tokio::select! {
                 changed = machine.changed() => changed,
                 changed = containers.changed() => changed,
+                changed = newest.changed() => changed,
             };
             if changed.is_err() {
                 return;
@@ -104,6 +113,18 @@ impl Entries {
         self.start.set_enabled(matches!(phase, Phase::Stopped | Phase::Failed))?;
         self.stop.set_enabled(matches!(phase, Phase::Running | Phase::Starting))?;
         self.containers.set_enabled(phase == Phase::Running)
+    }
+
+    fn show_update(&self, newer: Option<&str>, said: &Words) -> tauri::Result<()> {
+        let is_there = self.menu.get(self.update.id()).is_some();
+        match newer {
+            Some(version) => {
+                self.update.set_text((said.newer)(version))?;
+                if is_there { Ok(()) } else { self.menu.insert(&self.update, 0) }
+            }
+            None if is_there => self.menu.remove(&self.update),
+            None => Ok(()),
+        }
     }
 
     fn show_running(&self, app: &AppHandle, running: &[Running], said: &Words) -> tauri::Result<()> {
@@ -132,6 +153,7 @@ fn chosen(app: &AppHandle, event: MenuEvent) {
     match event.id().as_ref() {
         "open" => window::show(app, None),
         "containers" => window::show(app, Some("#/containers".to_owned())),
+        "update" => window::show(app, Some("#/settings".to_owned())),
         "terminal" => open_terminal(app),
         "start" => change(app, Change::Up),
         "stop" => change(app, Change::Down),

@@ -69,8 +69,10 @@ fn closing() -> MutexGuard<'static, bool> {
 
 fn make(app: &AppHandle, fragment: &str) -> tauri::Result<()> {
     let page = WebviewUrl::App(format!("index.html{fragment}").into());
-    WebviewWindowBuilder::new(app, LABEL, page)
+    let window = WebviewWindowBuilder::new(app, LABEL, page)
         .title("Berth")
+        // Tauri knows it when all of it is made. One that is seen before may be closed before, and is taken for there ever after.
+        .visible(false)
         .inner_size(1180.0, 760.0)
         .min_inner_size(640.0, 420.0)
         // Pages come from this program alone; what leads elsewhere is the system's browser's.
@@ -94,7 +96,8 @@ fn make(app: &AppHandle, fragment: &str) -> tauri::Result<()> {
             }
         })
         .build()?;
-    Ok(())
+    window.show()?;
+    window.set_focus()
 }
 
 /// Of this program, or what a page of it made to be saved (`blob:`).

@@ -51,6 +51,17 @@ pub(crate) fn context_clock_and_restart(machine: &Machine) -> Result {
     ensure!(off <= 5, "the guest's clock is {off} s off after it was set");
 
     let before = status(machine)?["machine"]["hypervisor_pid"].as_u64().context("a running machine has a QEMU")?;
+    let entries: serde_json::Value = serde_json::from_str(&machine.berth(&["config", "list", "--json"])?)?;
+    let cpus = entries.as_array().into_iter().flatten().find(|entry| entry["name"] == "cpus").context("cpus")?;
+    let (had, wanted) =
+        (cpus["value"].as_str().context("a value is text")?, if cpus["value"] == "1" { "2" } else { "1" });
+    machine.berth(&["config", "set", "cpus", wanted])?;
+    let waits = format!("cpus = {wanted}\n    > waits for the machine's next start; until then it is {had}\n");
+    let list = machine.berth(&["config", "list"])?;
+    ensure!(list.contains(&waits), "{list}");
+    machine.berth(&["config", "set", "cpus", had])?;
+    let list = machine.berth(&["config", "list"])?;
+    ensure!(!list.contains("waits for"), "{list}");
     machine.berth(&["machine", "restart"])?;
     let after = status(machine)?;
     ensure!(after["machine"]["phase"] == "running", "{after}");

@@ -7,6 +7,9 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use serde_json::{Value, json};
 
+/// The version that this daemon knows to be there.
+pub(crate) const NEWER: &str = "99.1.0";
+
 #[derive(Debug)]
 pub(crate) struct Daemon {
     shared: Arc<Shared>,
@@ -85,6 +88,11 @@ impl Shared {
                     state = self.changed.wait(state).expect("nobody panics with it");
                 }
                 Ok(())
+            }
+            "GET /updates" => {
+                let newer = json!({ "version": NEWER, "date": "2026-11-27", "notes": "https://berth.example/notes", "file": null });
+                let report = json!({ "state": "available", "why": null, "looked_at": 1, "newer": newer });
+                say(&mut connection, "200 OK", &report.to_string())
             }
             "POST /down" => {
                 self.state.lock().expect("nobody panics with it").stopped = true;

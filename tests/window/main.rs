@@ -5,6 +5,7 @@
 mod carries;
 mod daemon;
 mod desk;
+mod idle;
 mod life;
 mod outside;
 mod panel;
@@ -30,14 +31,17 @@ fn main() -> std::process::ExitCode {
         eprintln!("the window's suite needs root for a network of its own: {error:#}");
         return std::process::ExitCode::FAILURE;
     }
-    let cases: [(&str, Case); 8] = [
+    let cases: [(&str, Case); 11] = [
         ("carries::lists_logs_files_and_terminal", carries::lists_logs_files_and_terminal),
         ("outside::shows_nothing_from_elsewhere", outside::shows_nothing_from_elsewhere),
         ("outside::is_one_window", outside::is_one_window),
         ("outside::preferences_and_terminal", outside::preferences_and_terminal),
         ("tray::says_and_does", tray::says_and_does),
+        ("tray::tells_of_a_newer_berth", tray::tells_of_a_newer_berth),
         ("quit::asks_whether_the_machine_goes_on", quit::asks_whether_the_machine_goes_on),
+        ("quit::a_closed_window_stays_in_the_tray", quit::a_closed_window_stays_in_the_tray),
         ("quit::without_a_tray_a_closed_window_is_the_end", quit::without_a_tray_a_closed_window_is_the_end),
+        ("idle::takes_little", idle::takes_little),
         ("life::from_nothing_to_a_terminal_and_back", life::from_nothing_to_a_terminal_and_back),
     ];
     let trials =

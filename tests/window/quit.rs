@@ -28,6 +28,10 @@ impl Program {
         Ok(Program(desk.another(arguments)?.stdout(Stdio::null()).spawn()?))
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Waits for its end.
     pub(crate) fn end(&mut self) -> anyhow::Result<ExitStatus> {
         until("the program's end", LIMIT, || self.0.try_wait().ok().flatten())
@@ -78,6 +82,24 @@ pub(crate) fn asks_whether_the_machine_goes_on() -> anyhow::Result<()> {
     tray.choose("Quit Berth")?;
     screen.answer(QUESTION, STOP, 3)?;
     ensure!(program.end()?.success() && daemon.is_stopped(), "the machine was to stop");
+    Ok(())
+}
+
+pub(crate) fn a_closed_window_stays_in_the_tray() -> anyhow::Result<()> {
+    let berth = Berth::new(None)?;
+    let desk = Desk::start(&[("BERTH_HOME", berth.home().display().to_string())])?;
+    let (panel, screen) = (Panel::start(desk.bus())?, Screen::of(&desk)?);
+    let mut program = Program::start(&desk, &[])?;
+    let tray = panel.tray()?;
+    for _ in 0..2 {
+        screen.close(screen.see("Berth", 1)?[0])?;
+        screen.see("Berth", 0)?;
+        tray.choose("Open Berth")?;
+    }
+    screen.see("Berth", 1)?;
+    ensure!(!program.has_ended()?, "it ended with its window");
+    tray.choose("Quit Berth")?;
+    ensure!(program.end()?.success());
     Ok(())
 }
 

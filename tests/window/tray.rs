@@ -6,6 +6,7 @@ use anyhow::ensure;
 use tests::berth::Berth;
 use tests::wait::until;
 
+use crate::daemon::{Daemon, NEWER};
 use crate::desk::Desk;
 use crate::outside::Quits;
 use crate::panel::Panel;
@@ -38,4 +39,19 @@ pub(crate) fn says_and_does() -> anyhow::Result<()> {
     let ended = hidden.end()?;
     ensure!(ended.success(), "{ended}");
     Ok(())
+}
+
+pub(crate) fn tells_of_a_newer_berth() -> anyhow::Result<()> {
+    let berth = Berth::new(None)?;
+    let desk = Desk::start(&[("BERTH_HOME", berth.home().display().to_string())])?;
+    let (panel, screen) = (Panel::start(desk.bus())?, Screen::of(&desk)?);
+    let _program = Program::start(&desk, &["--hidden"])?;
+    let tray = panel.tray()?;
+    tray.see("The machine is stopped", false)?;
+    let entry = format!("Berth {NEWER} is there…");
+    ensure!(tray.entries()?.iter().all(|known| known.label != entry), "nobody has told it");
+    let _daemon = Daemon::start(berth.home())?;
+    ensure!(tray.see(&entry, true)?.label == tray.entries()?[0].label, "what is new stands first");
+    tray.choose(&entry)?;
+    screen.see("Berth", 1).map(drop)
 }

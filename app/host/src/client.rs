@@ -28,6 +28,7 @@ use crate::machines::{self, Name};
 use crate::paths::{self, Paths};
 use crate::settings::Entry;
 use crate::sys::{self, LocalStream};
+use crate::updates::UpdateReport;
 use crate::whereabouts::Whereabouts;
 use crate::{Error, Result};
 
@@ -215,6 +216,11 @@ impl Client {
 
     pub async fn settings(&self) -> Result<Vec<Entry>> {
         self.ask(Method::GET, "/settings", None::<()>).await
+    }
+
+    /// Whether there is a newer Berth, as far as the daemon knows: it does not look for it.
+    pub async fn updates(&self) -> Result<UpdateReport> {
+        self.ask(Method::GET, "/updates", None::<()>).await
     }
 
     /// Changes one setting; `None` takes it back to its default.

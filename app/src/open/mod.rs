@@ -1,5 +1,6 @@
 //! What is opened outside of the window: a terminal, a link.
 
+mod applications;
 pub(crate) mod terminal;
 
 use std::process::{Command, Stdio};

@@ -6,7 +6,7 @@ use std::process::Command;
 use host::paths::Paths;
 use tauri::{AppHandle, Manager};
 
-use super::start;
+use super::{applications, start};
 use crate::daemon::Daemon;
 use crate::error::{Error, Result};
 use crate::preferences::Kept;
@@ -22,12 +22,9 @@ const fn terminal(program: &'static str, arguments: &'static [&'static str]) -> 
     Terminal { program, arguments }
 }
 
-/// In the order of preference: what the user's system has chosen first.
+/// In the order of preference: what the user's system has chosen first. Those of macOS are [`applications`].
 const TERMINALS: &[Terminal] = if cfg!(windows) {
     &[terminal("wt", &["--"]), terminal("conhost", &[])]
-} else if cfg!(target_os = "macos") {
-    // As `open -a` knows them; what they are told is the script.
-    &[terminal("Terminal", &[]), terminal("iTerm", &[]), terminal("Ghostty", &[])]
 } else {
     &[
         terminal("xdg-terminal-exec", &[]),
@@ -52,13 +49,19 @@ pub(crate) async fn open_terminal(app: AppHandle) -> Result<()> {
 
 /// Whether `preferred` is a terminal program by its name alone.
 pub(crate) fn is_known(preferred: &str) -> bool {
+    if cfg!(target_os = "macos") {
+        return applications::is_known(preferred);
+    }
     TERMINALS.iter().any(|known| known.program == preferred)
 }
 
 /// # Errors
-/// [`Error::NoTerminal`] when `preferred` is not there. On macOS only its start tells.
+/// [`Error::NoTerminal`] when `preferred` is not there; [`Error::NotATerminal`] on macOS when nothing can be run in it.
 pub(crate) fn look_for(preferred: &str) -> Result<()> {
-    if cfg!(target_os = "macos") || find(preferred, host::sys::in_path).is_some() {
+    if cfg!(target_os = "macos") {
+        return applications::look_for(preferred, &applications::folders());
+    }
+    if find(preferred, host::sys::in_path).is_some() {
         return Ok(());
     }
     Err(Error::NoTerminal { preferred: preferred.to_owned() })
@@ -67,13 +70,13 @@ pub(crate) fn look_for(preferred: &str) -> Result<()> {
 /// Opens the terminal program that the user prefers, else the first one that is there. Takes a moment.
 ///
 /// # Errors
-/// [`Error::NoCommand`] and [`Error::NoTerminal`] when one of both is not there; [`Error::Program`] or [`Error::Ended`] when it does
-/// not start.
+/// [`Error::NoCommand`] and [`Error::NoTerminal`] when one of both is not there, [`Error::NotATerminal`] when nothing can be run in the
+/// preferred one; [`Error::Program`] or [`Error::Ended`] when it does not start.
 pub(crate) fn quickstart(daemon: &Daemon, kept: &Kept) -> Result<()> {
     let (berth, preferred) = (daemon.program()?, kept.now().terminal);
     if cfg!(target_os = "macos") {
         let script = script(daemon.paths(), berth)?;
-        return start(&mut through_a_script(&preferred, &script));
+        return start(&mut applications::run(&preferred, &script)?);
     }
     let found = find(&preferred, host::sys::in_path);
     let (program, arguments) = found.ok_or(Error::NoTerminal { preferred })?;
@@ -106,13 +109,6 @@ fn script(paths: &Paths, berth: &Path) -> Result<PathBuf> {
     Ok(script)
 }
 
-/// `open` fails when there is no such program.
-fn through_a_script(preferred: &str, script: &Path) -> Command {
-    let mut open = Command::new("open");
-    open.arg("-a").arg(if preferred.is_empty() { "Terminal" } else { preferred }).arg(script);
-    open
-}
-
 /// As one word of a shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
@@ -138,16 +134,6 @@ mod tests {
         assert!(is_known("xterm") && is_known("konsole"));
         // A file of this name may be anything.
         assert!(!is_known("/tmp/xterm") && !is_known("reboot") && !is_known(""));
-    }
-
-    #[test]
-    fn the_preferred_program_is_taken_where_files_are_opened() {
-        let arguments = |preferred| {
-            let open = through_a_script(preferred, Path::new("/run/berth.command"));
-            open.get_args().map(|argument| argument.to_string_lossy().into_owned()).collect::<Vec<_>>()
-        };
-        assert_eq!(arguments(""), ["-a", "Terminal", "/run/berth.command"]);
-        assert_eq!(arguments("iTerm"), ["-a", "iTerm", "/run/berth.command"]);
     }
 
     #[test]

@@ -22,6 +22,21 @@ test('opens a terminal in it, types, and tells how it ended', async ({ page, min
   expect(await docker('exec', mine, 'cat', '/tmp/answer')).toBe('42');
 });
 
+test('leaves no shell behind when its page is left', async ({ page, mine }) => {
+  const id = await docker('run', '-d', '--init', '--name', mine, 'busybox', 'sleep', '1000');
+  await docker('exec', '-d', mine, 'sh', '-c', 'sleep 2000; true');
+  await page.goto(`/#/containers/${id}/terminal`);
+  await expect(page.locator('.xterm-rows')).toContainText('#');
+  await page.locator('.xterm').click();
+  await page.keyboard.type('sleep 3000\n');
+  const runs = () => docker('top', mine, '-eo', 'args');
+  await expect.poll(runs).toContain('sleep 3000');
+  await page.goto('/#/images');
+  await expect.poll(runs).not.toContain('sleep 3000');
+  // Of the shells only the other one's is left.
+  expect((await runs()).split('\n').filter((line) => /^sh\b/.test(line))).toEqual(['sh -c sleep 2000; true']);
+});
+
 test('browses its files, and shows one', async ({ page, mine }) => {
   await docker('run', '--name', mine, 'busybox', 'sh', '-c', 'echo good day > /root/note');
   const id = await docker('inspect', '--format', '{{.Id}}', mine);

@@ -93,7 +93,7 @@ test('says why a clean-up was refused', async ({ page }) => {
   await open(page, '', 'failing');
   await page.getByRole('button', { name: 'Clean up' }).click();
   await button(page, 'Remove').click();
-  await expect(dialog(page).getByRole('alert')).toContainText('a prune operation is already running');
+  await expect(dialog(page).getByRole('alert')).toContainText('device or resource busy');
 });
 
 test('shows the files of a volume, and leaves no container behind', async ({ page }) => {

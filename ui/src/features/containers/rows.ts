@@ -1,4 +1,5 @@
 import type { ContainerSummary } from '$lib/api/generated';
+import { nameOf, shortId } from '$lib/api/names';
 import { portViews, type PortView } from './ports';
 
 export const STATES = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead'] as const;
@@ -58,17 +59,6 @@ export function row(summary: ContainerSummary): Row {
       .filter((mount) => mount.Type === 'volume' && /^[0-9a-f]{64}$/.test(mount.Name ?? ''))
       .map((mount) => mount.Name!),
   };
-}
-
-/** The container's own name: links of other containers add names with a second slash. */
-export function nameOf(summary: ContainerSummary): string {
-  const names = summary.Names ?? [];
-  const own = names.find((name) => name.lastIndexOf('/') === 0) ?? names[0];
-  return own?.replace(/^\//, '') ?? shortId(summary.Id);
-}
-
-export function shortId(id: string): string {
-  return id.replace(/^sha256:/, '').slice(0, 12);
 }
 
 // An image whose name is gone is told by its whole digest, which nobody reads.

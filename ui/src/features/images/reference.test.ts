@@ -1,5 +1,6 @@
+import { shortId } from '$lib/api/names';
 import { describe, expect, it } from 'vitest';
-import { canonical, fault, home, short, split, whole } from './reference';
+import { canonical, fault, home, split, whole } from './reference';
 
 const DIGEST = `sha256:${'a'.repeat(64)}`;
 
@@ -53,6 +54,6 @@ describe('names of images', () => {
     expect(canonical(`me/a@${DIGEST}`)).toBe(`docker.io/me/a@${DIGEST}`);
     expect(whole('a')).toBe('a:latest');
     expect(home('me/app')).toEqual({ registry: 'docker.io', path: 'me/app' });
-    expect(short(DIGEST)).toBe('a'.repeat(12));
+    expect(shortId(DIGEST)).toBe('a'.repeat(12));
   });
 });

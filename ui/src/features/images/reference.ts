@@ -65,8 +65,3 @@ export function canonical(text: string): string {
   const { registry, path } = home(name);
   return `${registry}/${path}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`;
 }
-
-/** The twelve figures that people know an image by. */
-export function short(id: string): string {
-  return id.replace(/^sha256:/, '').slice(0, 12);
-}

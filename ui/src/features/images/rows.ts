@@ -1,7 +1,8 @@
 /** The list of images as people see it: a row a name, one for an image without any. */
 import { isHelper } from '$lib/live/helpers';
+import { nameOf, shortId } from '$lib/api/names';
 import type { ContainerSummary, ImageSummary } from '$lib/api/generated';
-import { short, split } from './reference';
+import { split } from './reference';
 
 export interface User {
   id: string;
@@ -40,7 +41,7 @@ export function usersOf(containers: readonly ContainerSummary[]): Map<string, Us
 }
 
 export function user(container: ContainerSummary): User {
-  const name = container.Names[0]?.replace(/^\//, '') ?? short(container.Id);
+  const name = nameOf(container);
   return { id: container.Id, name, state: container.State };
 }
 
@@ -57,7 +58,7 @@ export function rows(images: readonly ImageSummary[], containers: readonly Conta
       key: target,
       target,
       id: image.Id,
-      shortId: short(image.Id),
+      shortId: shortId(image.Id),
       repository,
       tag,
       size: image.Size,

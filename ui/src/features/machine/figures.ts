@@ -1,4 +1,5 @@
 import type { ContainerSummary } from '$lib/api/generated';
+import { nameOf } from '$lib/api/names';
 import type { Forward } from '$lib/api/generated/daemon';
 import { isHelper } from '$lib/live/helpers';
 
@@ -54,7 +55,7 @@ function publisher(forward: Forward, containers: readonly ContainerSummary[]): P
       !isHelper(one) &&
       (one.Ports ?? []).some((port) => port.PublicPort === forward.host_port && port.Type === forward.proto),
   );
-  return found && { id: found.Id, name: found.Names[0]?.replace(/^\//, '') ?? found.Id.slice(0, 12) };
+  return found && { id: found.Id, name: nameOf(found) };
 }
 
 function bracketed(ip: string): string {

@@ -2,6 +2,7 @@ import * as networks from '$lib/api/networks';
 import type { Backend } from '$lib/backend/backend';
 import { t } from '$lib/i18n/index.svelte';
 import { act } from '$lib/kit/act';
+import { each } from '$lib/kit/each';
 import { confirm, type Question } from '$lib/kit/confirm.svelte';
 import { say } from '$lib/kit/toasts.svelte';
 import { pruning, type Pruning } from './prune';
@@ -52,8 +53,14 @@ export async function prune(backend: Backend, rows: readonly NetworkRow[]): Prom
     return;
   }
   if (!(await confirm(pruneQuestion(what))).yes) return;
-  const report = await act(m.pruning, () => networks.prune(backend));
-  if (report) say({ tone: 'good', text: t().networks.pruned(report.NetworksDeleted?.length ?? 0) });
+  // One by one: the engine's own prune would take what came free since the question too, and nobody was asked about that.
+  const { done, kept } = await each(
+    what.goes,
+    ({ name }) => name,
+    ({ id }) => networks.remove(backend, id),
+  );
+  if (done.length > 0) say({ tone: 'good', text: t().networks.pruned(done.length) });
+  for (const { name, why } of kept) say({ tone: 'bad', text: m.stayed(name), detail: why });
 }
 
 export function pruneQuestion({ goes, loses }: Pruning): Question {

@@ -1,4 +1,5 @@
-import { isAlive, LABEL, nameOf, row as containerRow, type Row as ContainerRow } from '$features/containers/rows';
+import { isAlive, LABEL, row as containerRow, type Row as ContainerRow } from '$features/containers/rows';
+import { nameOf } from '$lib/api/names';
 import type { ContainerSummary, EndpointSettings, NetworkInspect } from '$lib/api/generated';
 
 /** What kind of road a network is, for people; `other` is a driver that we do not know. */

@@ -7,7 +7,6 @@ import { scene } from '$lib/backend/fake/scenes';
 import type { Backend } from '$lib/backend/backend';
 import { follow } from './follow';
 import { keep, ROOT } from './keeper';
-import { replaced } from './replaced';
 
 const about = { mode: 0o755, uid: 0, gid: 0, mtime: 1 };
 
@@ -73,13 +72,4 @@ describe('a link in a volume', () => {
   it('that leads to itself ends', async () => {
     await expect(follow(backend, id, `${ROOT}/round`)).rejects.toThrow('The link leads round in a circle');
   });
-});
-
-it('an upload says what it would replace', () => {
-  const entries = [
-    { name: 'a', kind: 'file' as const },
-    { name: 'l', kind: 'symlink' as const },
-    { name: 'd', kind: 'folder' as const },
-  ];
-  expect(replaced(['a', 'b', 'l', 'd', 'd/a'], entries)).toEqual(['a', 'l']);
 });

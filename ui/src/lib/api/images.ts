@@ -7,7 +7,6 @@ import type {
   ImageDeleteItem,
   ImageHistoryItem,
   ImageInspect,
-  ImagePruneReport,
   ImageSummary,
   JsonMessage,
   SearchResult,
@@ -78,15 +77,6 @@ export function remove(
   { force, keepParents }: { force?: boolean; keepParents?: boolean } = {},
 ): Promise<ImageDeleteItem[]> {
   return json(backend, { method: 'DELETE', path: address(at(name), { force, noprune: keepParents }) });
-}
-
-/** Removes the images without a tag, or with `all` every one that no container uses. */
-export function prune(
-  backend: Backend,
-  { all = false, filters: given = {} }: { all?: boolean; filters?: Record<string, string[]> } = {},
-): Promise<ImagePruneReport> {
-  const query = { filters: filters({ ...given, dangling: [String(!all)] }) };
-  return json(backend, { method: 'POST', path: address('/images/prune', query) });
 }
 
 /** Asks Docker Hub. */

@@ -7,7 +7,6 @@ import type {
   NetworkCreateResponse,
   NetworkDisconnectRequest,
   NetworkInspect,
-  NetworkPruneReport,
 } from './generated';
 import { step } from './path';
 
@@ -39,9 +38,4 @@ export async function connect(backend: Backend, id: string, request: NetworkConn
 
 export async function disconnect(backend: Backend, id: string, request: NetworkDisconnectRequest): Promise<void> {
   await done(backend, withJson('POST', at(id, '/disconnect'), request));
-}
-
-/** Removes what no container is on. */
-export function prune(backend: Backend, given: Record<string, string[]> = {}): Promise<NetworkPruneReport> {
-  return json(backend, { method: 'POST', path: address('/networks/prune', { filters: filters(given) }) });
 }

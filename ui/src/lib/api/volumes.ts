@@ -1,7 +1,7 @@
 import type { Backend } from '$lib/backend/backend';
 import { address, done, filters, json, withJson } from './call';
 import type { Abort } from './containers';
-import type { Volume, VolumeCreateRequest, VolumeList, VolumePruneReport } from './generated';
+import type { Volume, VolumeCreateRequest, VolumeList } from './generated';
 import { step } from './path';
 
 const at = (name: string) => `/volumes/${step(name)}`;
@@ -26,13 +26,4 @@ export function create(backend: Backend, request: VolumeCreateRequest): Promise<
 
 export async function remove(backend: Backend, name: string, { force }: { force?: boolean } = {}): Promise<void> {
   await done(backend, { method: 'DELETE', path: address(at(name), { force }) });
-}
-
-/** Removes what no container uses: the anonymous ones, or with `all` those with a name too. */
-export function prune(
-  backend: Backend,
-  { all = false, filters: given = {} }: { all?: boolean; filters?: Record<string, string[]> } = {},
-): Promise<VolumePruneReport> {
-  const query = { filters: filters({ ...given, all: all ? ['true'] : [] }) };
-  return json(backend, { method: 'POST', path: address('/volumes/prune', query) });
 }

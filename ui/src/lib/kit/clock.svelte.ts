@@ -7,25 +7,34 @@ export function setSkew(milliseconds: number): void {
   ahead = milliseconds;
 }
 
-/**
- * The engine's time, for what is drawn: it moves each second while something shows it and the window is seen, and costs nothing otherwise.
- */
-const subscribe = createSubscriber((update) => {
-  let timer: ReturnType<typeof setInterval> | undefined;
-  const turn = () => {
-    clearInterval(timer);
-    timer = document.hidden ? undefined : setInterval(update, 1000);
-    if (!document.hidden) update();
-  };
-  timer = document.hidden ? undefined : setInterval(update, 1000);
-  document.addEventListener('visibilitychange', turn);
-  return () => {
-    clearInterval(timer);
-    document.removeEventListener('visibilitychange', turn);
-  };
-});
+/** Moves while something shows it and the window is seen, and costs nothing otherwise. */
+const every = (milliseconds: number) =>
+  createSubscriber((update) => {
+    let timer: ReturnType<typeof setInterval> | undefined;
+    const turn = () => {
+      clearInterval(timer);
+      timer = document.hidden ? undefined : setInterval(update, milliseconds);
+      if (!document.hidden) update();
+    };
+    timer = document.hidden ? undefined : setInterval(update, milliseconds);
+    document.addEventListener('visibilitychange', turn);
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener('visibilitychange', turn);
+    };
+  });
 
+const second = every(1000);
+const minute = every(10_000);
+
+/** The engine's time, for what is drawn: it moves each second. */
 export function now(): number {
-  subscribe();
+  second();
+  return Date.now() + ahead;
+}
+
+/** The same for what is told in minutes and more: a list of old things need not be looked at each second. */
+export function nowInMinutes(): number {
+  minute();
   return Date.now() + ahead;
 }

@@ -71,7 +71,9 @@ export class Live {
       new Gate(() => this.#refill(list, ask));
     this.#gates = {
       containers: gate(this.containers, (to, options) => containers.list(to, { all: true, ...options })),
-      images: gate(this.images, images.list),
+      images: gate(this.images, async (to, options) =>
+        (await images.list(to, options)).filter((one) => !isHelper(one)),
+      ),
       volumes: gate(this.volumes, volumes.list),
       networks: gate(this.networks, networks.list),
     };

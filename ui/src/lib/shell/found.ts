@@ -1,4 +1,5 @@
 import type { ContainerSummary, ImageSummary, NetworkInspect, Volume } from '$lib/api/generated';
+import { nameOf } from '$lib/api/names';
 import type { IconName } from '$lib/kit/icons';
 import { match, type Match } from './fuzzy';
 import { projectsIn } from './projects';
@@ -45,7 +46,7 @@ export function ofContainers(list: ContainerSummary[]): Entry[] {
     id: `container ${one.Id}`,
     kind: 'containers',
     icon: 'containers',
-    title: one.Names[0]?.replace(/^\//, '') ?? one.Id.slice(0, 12),
+    title: nameOf(one),
     detail: one.Image,
     keywords: one.Id.slice(0, 12),
     does: { href: link('containers', [one.Id]) },

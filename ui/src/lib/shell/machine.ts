@@ -1,4 +1,5 @@
 import type { Verb } from '$lib/api/daemon';
+import { nameOf } from '$lib/api/names';
 import { Unreachable } from '$lib/backend/backend';
 import type { Desktop } from '$lib/backend/host';
 import { t } from '$lib/i18n/index.svelte';
@@ -66,7 +67,7 @@ async function agreed(verb: 'stop' | 'restart', machine: Machine, live: Live): P
   const { yes } = await confirm({
     title: m[verb],
     text: (known ? m.ends(ends.length) : m.unknown) + (verb === 'stop' ? m.keptStop : m.keptRestart),
-    detail: known ? ends.map((one) => one.Names[0]?.replace(/^\//, '') ?? one.Id.slice(0, 12)) : [],
+    detail: known ? ends.map((one) => nameOf(one)) : [],
     action: t().machine.action[verb],
     danger: true,
   });

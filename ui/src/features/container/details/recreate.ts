@@ -1,3 +1,4 @@
+import { nameIn } from '$lib/api/names';
 import * as containers from '$lib/api/containers';
 import type { ContainerCreateRequest, ContainerInspect } from '$lib/api/generated';
 import type { Backend } from '$lib/backend/backend';
@@ -38,7 +39,7 @@ export async function recreate(
   request: ContainerCreateRequest,
   onStep: (step: Step) => void,
 ): Promise<Outcome> {
-  const name = old.Name.replace(/^\//, '');
+  const name = nameIn(old);
   // Of its own ID: whoever finds one of these knows which container it belongs to.
   const mark = old.Id.slice(0, 8);
   const names = { fresh: `${name}-new-${mark}`, old: `${name}-old-${mark}` };

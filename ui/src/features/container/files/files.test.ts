@@ -7,6 +7,7 @@ import { scene } from '$lib/backend/fake/scenes';
 import { Changed, download, Exists, makeFolder, read, resolve, upload, write } from './content';
 import { kindOf, kindOfStat, modeWords, parentOf, plainPath, within } from './entry';
 import { list, NoFolder, parse } from './list';
+import { replaced } from './replaced';
 import { hexRow, hexRows, lineEnds, shape } from './preview';
 import { archive } from './tar/write';
 
@@ -46,6 +47,19 @@ describe('over a simulated engine', () => {
     const { entries, by } = await list(engine, { id, path: '/tmp', running: true });
     expect(by).toBe('archive');
     expect(entries).toHaveLength(2);
+  });
+
+  it('asks about what an upload would take the place of, in folders too, whatever was listed', async () => {
+    const paths = ['a.txt', 'd/inner', 'd/new', 'd', 'fresh/d/inner', 'b.txt'];
+    expect(await replaced(engine, id, '/tmp', paths)).toEqual(['a.txt', 'd/inner']);
+    const asked: string[] = [];
+    const counting: Backend = {
+      upgrade: (one) => engine.upgrade(one),
+      request: (one) => (asked.push(one.path), engine.request(one)),
+    };
+    const many = Array.from({ length: 50 }, (_, at) => `fresh/deep/${at}`);
+    expect(await replaced(counting, id, '/tmp', many)).toEqual([]);
+    expect(asked.every((path) => !path.includes('deep'))).toBe(true);
   });
 
   it('lists the root', async () => {

@@ -23,6 +23,18 @@ export type Stage =
 /** bash where there is one, else what is there. */
 export const SHELL = ['sh', '-c', 'command -v bash >/dev/null 2>&1 && exec bash || exec sh'];
 
+/** In the environment of what a terminal runs: tells it from all else in its container. */
+const MARK = 'BERTH_TAB';
+
+/**
+ * Hangs up on the session of that mark, as a terminal does that is closed: its leader is told, and the kernel and the shell tell the others.
+ * An engine leaves a command alone whose connection has gone, and has no request to end it.
+ */
+const HANG_UP = `for at in /proc/[0-9]*; do
+  tr '\\0' '\\n' 2>/dev/null <$at/environ | grep -qx "$1" || continue
+  read -r all <$at/stat && set -- "$1" \${all##*) } && [ "$5" = "\${at#/proc/}" ] && kill -HUP "$5"
+done`;
+
 /** A connection to a terminal in a container, from opening to its end. */
 export class Session {
   stage = $state.raw<Stage>({ at: 'opening' });
@@ -39,6 +51,7 @@ export class Session {
   #size: Size;
   #resizing = false;
   #told: Size;
+  readonly #mark = `${MARK}=${crypto.randomUUID()}`;
 
   constructor(backend: Backend, container: string, way: Way, size: Size) {
     this.#backend = backend;
@@ -52,8 +65,8 @@ export class Session {
     try {
       const duplex = await this.#open();
       this.#duplex = duplex;
-      if (this.#life.signal.aborted) return duplex.close();
-      this.stage = { at: 'open' };
+      if (this.#life.signal.aborted) duplex.close();
+      else this.stage = { at: 'open' };
       for (const bytes of this.#typed.splice(0)) this.send(bytes);
       void this.#resize();
       for await (const { bytes } of chunks(pieces(duplex.output, duplex.framed))) await show(bytes);
@@ -63,6 +76,7 @@ export class Session {
       this.#duplex = undefined;
       if (!this.#life.signal.aborted) this.stage = { at: 'failed', error };
     }
+    if (this.#life.signal.aborted) await this.#hangUp();
   }
 
   send(bytes: Uint8Array): void {
@@ -95,7 +109,7 @@ export class Session {
       AttachStderr: true,
       Cmd: this.#way.kind === 'shell' ? SHELL : this.#way.words,
       User: this.#way.user ?? '',
-      Env: ['TERM=xterm-256color', 'COLORTERM=truecolor'],
+      Env: ['TERM=xterm-256color', 'COLORTERM=truecolor', this.#mark],
       ConsoleSize: [this.#size.rows, this.#size.columns],
     });
     this.#exec = Id;
@@ -120,6 +134,17 @@ export class Session {
       // It ended meanwhile, or has no terminal: what it writes is shown all the same.
     } finally {
       this.#resizing = false;
+    }
+  }
+
+  /** What runs in a container without a shell, or without tr and grep, stays until it ends. */
+  async #hangUp(): Promise<void> {
+    if (this.#exec === undefined || this.#way.kind === 'attach') return;
+    try {
+      const command = ['sh', '-c', HANG_UP, 'sh', this.#mark];
+      await exec.run(this.#backend, this.#container, command, { User: this.#way.user ?? '' });
+    } catch {
+      // The container has stopped, and all in it; or the engine is gone.
     }
   }
 

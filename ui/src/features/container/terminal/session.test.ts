@@ -83,4 +83,24 @@ describe('Session', () => {
     await over;
     expect(session.stage.at).not.toBe('failed');
   });
+
+  it('hangs up on its own shell when the page closes it, and on no other', async () => {
+    const made: { Cmd: string[]; Env?: string[] }[] = [];
+    const whole = engine.request.bind(engine);
+    engine.request = (request) => {
+      if (request.path.endsWith('/exec')) made.push(JSON.parse(request.body as string));
+      return whole(request);
+    };
+    const ended = open({ kind: 'command', words: ['true'] });
+    await ended.over;
+    ended.session.close();
+    const { session, over, until } = open({ kind: 'shell' });
+    await until('# ');
+    session.close();
+    await over;
+    expect(made).toHaveLength(3);
+    const mark = made[1]!.Env!.find((one) => one.startsWith('BERTH_TAB='));
+    expect(made[2]!.Cmd.at(-1)).toBe(mark);
+    expect(made[0]!.Env).not.toContain(mark);
+  });
 });

@@ -4,7 +4,7 @@ import { fault, type BadReference } from '../reference';
 import { user } from '../rows';
 import type { Form } from './form';
 import { holder, hostOf, rangeOf, taken } from './ports';
-import { words } from './words';
+import { cut } from '$lib/kit/commandLine';
 
 export type Problem = { field: string } & (
   | { kind: 'image'; why: BadReference }
@@ -43,7 +43,7 @@ function* general(form: Form, containers: readonly ContainerSummary[]): Generato
     if (by !== undefined) yield { field: 'name', kind: 'nameTaken', by: by.Id };
   }
   for (const field of ['entrypoint', 'command'] as const) {
-    if (words(form[field]) === undefined) yield { field, kind: 'quotes' };
+    if (!cut(form[field]).whole) yield { field, kind: 'quotes' };
   }
   if (form.restart === 'on-failure' && !/^\d{0,9}$/.test(form.retries)) yield { field: 'retries', kind: 'retries' };
   if (form.autoRemove && form.restart !== 'no') yield { field: 'restart', kind: 'removeAndRestart' };

@@ -7,7 +7,7 @@ import type {
   PortBindingInput,
 } from '$lib/api/generated';
 import { hostOf } from './ports';
-import { line, words } from './words';
+import { cut, line } from '$lib/kit/commandLine';
 
 export const RESTARTS = ['no', 'on-failure', 'unless-stopped', 'always'] as const;
 export type Restart = (typeof RESTARTS)[number];
@@ -111,8 +111,8 @@ function variable(text: string): EnvRow {
 /** The request for a form without problems; what is as the image has it is left to the image. */
 export function request(form: Form, image: Pick<ImageInspect, 'Config'> | undefined): ContainerCreateRequest {
   const config = image?.Config ?? null;
-  const entrypoint = words(form.entrypoint) ?? [];
-  const command = words(form.command) ?? [];
+  const entrypoint = cut(form.entrypoint).words;
+  const command = cut(form.command).words;
   const ownEntrypoint = entrypoint.length > 0 && !same(entrypoint, config?.Entrypoint ?? []);
   const ownCommand = command.length > 0 && (ownEntrypoint || !same(command, config?.Cmd ?? []));
   const policy = {

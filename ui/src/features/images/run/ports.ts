@@ -1,5 +1,6 @@
 /** Ports of the host: how they are written, and which ones are taken. */
 import type { ContainerSummary } from '$lib/api/generated';
+import { nameOf } from '$lib/api/names';
 
 export interface Host {
   /** Empty: all addresses. */
@@ -51,7 +52,7 @@ export function taken(containers: readonly ContainerSummary[]): Taken[] {
       port: port.PublicPort!,
       protocol: port.Type,
       address: every(port.IP ?? '') ? '' : port.IP!,
-      by: container.Names[0]?.replace(/^\//, '') ?? container.Id,
+      by: nameOf(container),
     })),
   );
 }

@@ -1,3 +1,4 @@
+import { offer } from '$lib/kit/save';
 import { calledOff, words } from '$lib/kit/toasts.svelte';
 
 export type Source = (signal: AbortSignal) => Promise<ReadableStream<Uint8Array>>;
@@ -80,19 +81,8 @@ function counted(count: (bytes: number) => void): TransformStream<Uint8Array, Ui
   });
 }
 
-/** Hands a blob to the browser as a file to keep. */
-export function offer(blob: Blob, name: string): void {
-  const address = URL.createObjectURL(blob);
-  const link = document.createElement('a');
-  link.href = address;
-  link.download = name;
-  link.click();
-  // The browser has taken hold of it by the next turn; some do so only then.
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
-}
-
-/** A name for a file from names of the engine's, which may hold what file systems do not take. */
-export function fileName(of: readonly string[], extension: string): string {
+/** A name for the archive of these images or volumes, whose own may hold what file systems do not take. */
+export function archiveName(of: readonly string[], extension: string): string {
   const first =
     (of[0] ?? 'images')
       .replace(/[^a-zA-Z0-9._-]+/g, '_')

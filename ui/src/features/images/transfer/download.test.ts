@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Refused } from '$lib/api/call';
-import { Download, fileName } from './download.svelte';
+import { Download, archiveName } from './download.svelte';
 
 const stream = (...chunks: string[]) =>
   new ReadableStream<Uint8Array>({
@@ -70,8 +70,8 @@ describe('a download', () => {
   });
 
   it('has a name that every file system takes', () => {
-    expect(fileName(['localhost:5000/a/b:1'], 'tar')).toBe('localhost_5000_a_b_1.tar');
-    expect(fileName(['a:1', 'b'], 'tar')).toBe('a_1-and-1-more.tar');
-    expect(fileName(['../..'], 'tar')).toBe('images.tar');
+    expect(archiveName(['localhost:5000/a/b:1'], 'tar')).toBe('localhost_5000_a_b_1.tar');
+    expect(archiveName(['a:1', 'b'], 'tar')).toBe('a_1-and-1-more.tar');
+    expect(archiveName(['../..'], 'tar')).toBe('images.tar');
   });
 });

@@ -1,5 +1,6 @@
 import type { PortView } from '$features/containers/ports';
-import { nameOf, row as containerRow, type Row as ContainerRow } from '$features/containers/rows';
+import { row as containerRow, type Row as ContainerRow } from '$features/containers/rows';
+import { nameOf } from '$lib/api/names';
 import type { ContainerSummary } from '$lib/api/generated';
 import { byName, inOrder, membersOf, type Kind, type NetworkRow } from '../rows';
 

@@ -7,7 +7,6 @@ export const daemonSettings = {
   nextStart: 'At the next start of the machine',
   waiting: (names: string) => `Waits for the next start of the machine: ${names}`,
   waitingText: 'The machine that runs goes on with what it was started with.',
-  changed: 'Set by you',
   toDefault: (value: string) => `Back to ${value}`,
   toDefaultOf: (name: string) => `${name}: back to the default`,
   empty: 'nothing',

@@ -171,6 +171,7 @@ export const images = {
     gone: (n: number) => (n === 1 ? '1 image removed' : `${n} images removed`),
     layers: (n: number) => (n === 1 ? 'With them went 1 layer.' : `With them went ${n} layers.`),
     took: 'What went',
+    kept: (n: number) => (n === 1 ? '1 stayed:' : `${n} stayed:`),
   },
   detail: {
     tabs: 'Parts of the image',
@@ -210,7 +211,6 @@ export const images = {
   layers: {
     text: 'The newest first. The bar shows a layer’s part of the whole image.',
     total: (n: number, size: string) => `${n} steps, ${size}`,
-    step: 'Step',
     size: 'Size',
     created: 'Created',
     metadata: 'no files',

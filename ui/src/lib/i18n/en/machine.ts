@@ -194,6 +194,5 @@ export const machine = {
     label: (name: string) => `Log of the machine: ${name}`,
     waiting: 'The daemon does not answer; the log goes on when it is back.',
     refused: 'The log could not be read',
-    show: 'Show the console',
   },
 };

@@ -50,12 +50,12 @@ export const networks = {
   selected: (n: number) => (n === 1 ? '1 selected' : `${n} selected`),
 
   prune: 'Remove unused',
-  pruning: 'remove unused networks',
   pruneTitle: (n: number) => (n === 1 ? 'Remove 1 unused network?' : `Remove ${n} unused networks?`),
   pruneText: 'No running container is on them.',
   pruneLoses: (names: string) => `Stopped containers on them cannot start until they are disconnected: ${names}.`,
   pruneNothing: 'There is nothing to remove: a running container is on every network of yours.',
-  pruned: (n: number) => (n === 0 ? 'Nothing was removed' : n === 1 ? 'Removed 1 network' : `Removed ${n} networks`),
+  pruned: (n: number) => (n === 1 ? 'Removed 1 network' : `Removed ${n} networks`),
+  stayed: (name: string) => `Network ${name} stays`,
 
   form: {
     name: 'Name',
@@ -75,7 +75,6 @@ export const networks = {
     internalHint: 'Containers on it reach each other, and nothing else.',
     attachable: 'Attachable',
     attachableHint: 'Kept with the network for tools that look at it.',
-    more: 'Options and labels',
     options: 'Options of the driver',
     labels: 'Labels',
     pairName: 'Name',
@@ -150,9 +149,6 @@ export const networks = {
     options: 'Options',
     labels: 'Labels',
     noOptions: 'none',
-    ipamDriver: 'Addresses handed out by',
-    yes: 'yes',
-    no: 'no',
   },
   connect: {
     title: (network: string) => `Connect a container to ${network}`,

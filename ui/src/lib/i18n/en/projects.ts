@@ -37,7 +37,6 @@ export const projects = {
   },
   menuOf: (name: string) => `More for ${name}`,
   open: 'Open',
-  openLogs: 'Open its logs',
 
   fromFile: {
     action: 'Start from a file',

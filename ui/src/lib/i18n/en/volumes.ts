@@ -89,6 +89,7 @@ export const volumes = {
     freed: (size: string) => `${size} freed`,
     gone: (n: number) => (n === 1 ? '1 volume removed' : `${n} volumes removed`),
     took: 'What went',
+    kept: (n: number) => (n === 1 ? '1 stayed:' : `${n} stayed:`),
   },
   detail: {
     tabs: 'Parts of the volume',

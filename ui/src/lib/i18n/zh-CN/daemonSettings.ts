@@ -8,7 +8,6 @@ export const daemonSettings: Messages['daemonSettings'] = {
   nextStart: '下次启动虚拟机时生效',
   waiting: (names) => `等待虚拟机下次启动：${names}`,
   waitingText: '运行中的虚拟机继续使用启动时的设置。',
-  changed: '由您设置',
   toDefault: (value) => `恢复为 ${value}`,
   toDefaultOf: (name) => `${name}：恢复默认值`,
   empty: '空',

@@ -173,6 +173,7 @@ export const images: Messages['images'] = {
     gone: (n) => `已删除 ${n} 个镜像`,
     layers: (n) => `随之删除了 ${n} 个层。`,
     took: '已删除的内容',
+    kept: (n) => `${n} 个未能删除：`,
   },
   detail: {
     tabs: '镜像的各部分',
@@ -212,7 +213,6 @@ export const images: Messages['images'] = {
   layers: {
     text: '最新的在最前。条形表示该层占整个镜像的比例。',
     total: (n, size) => `${n} 步，共 ${size}`,
-    step: '步骤',
     size: '大小',
     created: '创建时间',
     metadata: '无文件',

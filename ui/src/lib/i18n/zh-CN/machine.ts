@@ -188,6 +188,5 @@ export const machine: Messages['machine'] = {
     label: (name) => `虚拟机日志：${name}`,
     waiting: '守护进程没有应答；恢复后日志会继续。',
     refused: '无法读取日志',
-    show: '显示控制台',
   },
 };

@@ -51,12 +51,12 @@ export const networks: Messages['networks'] = {
   selected: (n) => `已选择 ${n} 项`,
 
   prune: '清理未使用的网络',
-  pruning: '清理未使用的网络',
   pruneTitle: (n) => `删除 ${n} 个未使用的网络？`,
   pruneText: '没有正在运行的容器连接这些网络。',
   pruneLoses: (names) => `以下已停止的容器在断开之前无法启动：${names}。`,
   pruneNothing: '没有可清理的网络：您的每个网络都有正在运行的容器。',
-  pruned: (n) => (n === 0 ? '没有删除任何网络' : `已删除 ${n} 个网络`),
+  pruned: (n) => `已删除 ${n} 个网络`,
+  stayed: (name) => `网络 ${name} 未能删除`,
 
   form: {
     name: '名称',
@@ -76,7 +76,6 @@ export const networks: Messages['networks'] = {
     internalHint: '其中的容器可以互相访问，但不能访问其他任何地方。',
     attachable: '可附加',
     attachableHint: '随网络保存，供查看它的工具使用。',
-    more: '选项和标签',
     options: '驱动选项',
     labels: '标签',
     pairName: '名称',
@@ -150,9 +149,6 @@ export const networks: Messages['networks'] = {
     options: '选项',
     labels: '标签',
     noOptions: '无',
-    ipamDriver: '地址分配方式',
-    yes: '是',
-    no: '否',
   },
   connect: {
     title: (network) => `将容器连接到 ${network}`,

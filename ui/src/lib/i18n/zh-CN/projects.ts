@@ -37,7 +37,6 @@ export const projects: Messages['projects'] = {
   },
   menuOf: (name) => `${name} 的更多操作`,
   open: '打开',
-  openLogs: '打开日志',
 
   fromFile: {
     action: '从文件启动',

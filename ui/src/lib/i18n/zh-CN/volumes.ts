@@ -90,6 +90,7 @@ export const volumes: Messages['volumes'] = {
     freed: (size) => `已释放 ${size}`,
     gone: (n) => `已删除 ${n} 个卷`,
     took: '已删除的内容',
+    kept: (n) => `${n} 个未能删除：`,
   },
   detail: {
     tabs: '卷的各部分',

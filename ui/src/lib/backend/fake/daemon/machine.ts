@@ -2,7 +2,9 @@ import type { Accelerator, MachineStatus, Step } from '$lib/api/generated/daemon
 import type { Clock } from '../core/clock';
 import { conflict } from '../core/failure';
 import { seconds } from '../core/time';
+import { offered } from './accelerators';
 import { speak, spoken } from './console';
+import { Disk } from './disk';
 import type { Logs } from './logs';
 import { QEMU, VERSION } from './paths';
 import { Report } from './report';
@@ -35,10 +37,7 @@ export class Machine {
   readonly report: Report;
   script: Script = QUICK;
   #state: State = { is: 'stopped' };
-  /** GiB of the disk that is there. */
-  #disk: number | undefined;
-  /** The disk was formatted, and holds the images that ship with the machine. */
-  #furnished = false;
+  readonly #disk = new Disk();
   #accelerators: Accelerator[] = [];
   #inForce: ReadonlyMap<string, string> | undefined;
   #timers: (() => void)[] = [];
@@ -64,7 +63,7 @@ export class Machine {
 
   /** Whether there is one, be it stopped. */
   get is(): boolean {
-    return this.#disk !== undefined || this.#state.is !== 'stopped';
+    return this.#disk.is || this.#state.is !== 'stopped';
   }
 
   /** Makes a request: the status that it led to, or a refusal where it cannot be. */
@@ -78,8 +77,8 @@ export class Machine {
 
   /** One that is not there now, and was once: its disk is. */
   ran(): void {
-    this.#disk = Number(this.settings.get('disk_gib'));
-    this.#furnished = true;
+    this.#disk.prepare(Number(this.settings.get('disk_gib')));
+    this.#disk.furnish();
     this.#show();
     this.report.tell();
   }
@@ -92,7 +91,7 @@ export class Machine {
     spoken(this.logs, began);
     this.report.patch({
       steps: STEPS.map((step) => ({ step, progress: 'done', milliseconds: took[step], doing: null })),
-      ...this.#booted(this.#offered()[0]!, began),
+      ...this.#booted(offered(this.settings)[0]!, began),
       guest_version: VERSION,
       start_milliseconds: STEPS.reduce((sum, step) => sum + took[step], 0),
     });
@@ -169,8 +168,7 @@ export class Machine {
     const stuck = this.script.stuck?.cleaning;
     if (stuck !== undefined) return this.#fail({ cause: stuck, alive: true }, null);
     this.contents.clean();
-    // Only a boot brings the images that ship with the machine back.
-    this.#furnished = false;
+    this.#disk.strip();
     this.#go({ is: 'stopping', then: { is: 'start', purpose: 'use' } }, 'stop', { removed: true });
   }
 
@@ -186,8 +184,7 @@ export class Machine {
     const stuck = this.script.stuck?.erasing;
     if (stuck !== undefined) return this.#fail({ cause: stuck }, null);
     this.contents.erase();
-    this.#disk = undefined;
-    this.#furnished = false;
+    this.#disk.remove();
     if (this.#state.is === 'erasing' && this.#state.thenStart) {
       const { state, act } = begin('use');
       this.#go(state, act, { removed: true });
@@ -196,18 +193,10 @@ export class Machine {
 
   #start(): void {
     this.#inForce = undefined;
-    this.#accelerators = this.#offered();
+    this.#accelerators = offered(this.settings);
     this.report.patch({ notes: [] });
     this.report.reset();
     this.#step('check');
-  }
-
-  /** What to try, the first one first. */
-  #offered(): Accelerator[] {
-    const chosen = this.settings.get('accelerator');
-    if (chosen !== 'auto') return [chosen as Accelerator];
-    const order = this.settings.get('accelerator_order');
-    return order === '' ? ['kvm', 'tcg'] : (order.split(',') as Accelerator[]);
   }
 
   #step(step: Step): void {
@@ -232,7 +221,7 @@ export class Machine {
       if (fate.console) this.logs.write('console', ...fate.console);
       return this.#fail(fate, step);
     }
-    const shrinks = step === 'disk' ? this.#prepareDisk() : undefined;
+    const shrinks = step === 'disk' ? this.#disk.prepare(Number(this.settings.get('disk_gib'))) : undefined;
     if (shrinks !== undefined) return this.#fail({ cause: shrinks }, step);
     this.report.end('done');
     if (step === 'check') {
@@ -243,8 +232,8 @@ export class Machine {
     if (step === 'link') this.report.patch({ guest_version: VERSION });
     const following = STEPS[STEPS.indexOf(step) + 1];
     if (following !== undefined) return this.#step(following);
-    this.contents.boot(!this.#furnished);
-    this.#furnished = true;
+    this.contents.boot(!this.#disk.furnished);
+    this.#disk.furnish();
     if (this.#state.is === 'starting' && this.#state.purpose === 'clean') return this.#go({ is: 'cleaning' }, 'clean');
     this.#run();
   }
@@ -260,19 +249,6 @@ export class Machine {
     this.logs.write('qemu', cause);
     this.report.note(`${from} cannot run the machine here (${cause}): using ${rest[0]} from now on`);
     this.#step('boot');
-  }
-
-  /** Makes the disk, or lets it grow; why not, as it never shrinks. */
-  #prepareDisk(): string | undefined {
-    const wanted = Number(this.settings.get('disk_gib'));
-    const there = this.#disk;
-    if (there !== undefined && there > wanted)
-      return (
-        `the data disk has ${there} GiB and cannot shrink to ${wanted} GiB: ` +
-        `run \`berth config set disk_gib ${there}\`, or \`berth reset\` to begin with an empty disk`
-      );
-    this.#disk = wanted;
-    return undefined;
   }
 
   #fail({ cause, alive = false }: Pick<Fate, 'cause' | 'alive'>, step: Step | null): void {
@@ -301,7 +277,7 @@ export class Machine {
   /** The guest boots: until it is up, its console is all that is heard of it. */
   #hear(took: number): void {
     this.#timers.push(...speak(this.logs, this.clock, 'guest', took));
-    const words = this.#furnished ? this.script.work?.words : 'formatting the data disk';
+    const words = this.#disk.furnished ? this.script.work?.words : 'formatting the data disk';
     if (words === undefined) return;
     const from = took * 0.4;
     this.#later(from, () => {
@@ -319,7 +295,7 @@ export class Machine {
     const state = this.#state;
     const phase = state.is === 'cleaning' || state.is === 'erasing' ? 'resetting' : state.is;
     const there = state.is === 'failed' ? state.failure.alive : state.is !== 'stopped' && state.is !== 'erasing';
-    const has_disk = this.#disk !== undefined;
+    const has_disk = this.#disk.is;
     this.report.patch({ phase, has_disk, failure: state.is === 'failed' ? state.failure : null });
     if (!there) this.#inForce = undefined;
     if (!there) this.report.patch({ trouble: null, hypervisor_pid: null, started_at: null, guest_version: null });

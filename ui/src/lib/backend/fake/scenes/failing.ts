@@ -26,9 +26,10 @@ export function failing(engine: FakeEngine): void {
     state: 'created',
   });
   engine.fail({
-    path: /^\/volumes\/prune/,
+    path: /^\/volumes\/[^/]+$/,
+    method: 'DELETE',
     status: 500,
-    message: 'a prune operation is already running',
+    message: 'the volume could not be unmounted: device or resource busy',
   });
   engine.fail({
     path: /^\/containers\/[^/]+\/stats/,

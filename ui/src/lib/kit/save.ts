@@ -1,6 +1,10 @@
 /** Hands a file to the person as a download of their browser or window. */
 export function save(name: string, parts: BlobPart[], type = 'application/octet-stream'): void {
-  const address = URL.createObjectURL(new Blob(parts, { type }));
+  offer(new Blob(parts, { type }), name);
+}
+
+export function offer(blob: Blob, name: string): void {
+  const address = URL.createObjectURL(blob);
   const link = document.createElement('a');
   link.href = address;
   link.download = fileName(name);
