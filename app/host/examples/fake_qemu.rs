@@ -308,7 +308,7 @@ async fn conversation(fake: &Fake, session: &Session, mut stream: MuxStream) {
     let _: Hello = wire::expect(&mut stream, "hello").await.unwrap();
     if fake.behaviour == "old" {
         let (mut guest, host) = (Versions::current(), Versions::current());
-        guest.berth = "0.0.1".to_owned();
+        (guest.berth, guest.protocol) = ("0.0.1".to_owned(), 1);
         let refused = HelloReply::Refused {
             refusal: control::Refusal::GuestTooOld { guest: guest.clone(), host },
             versions: guest,

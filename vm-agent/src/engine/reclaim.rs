@@ -138,7 +138,7 @@ mod tests {
         }
         assert_eq!(given[0], (u64::from(IDLE_LOOKS), (GIB - KEEP) / PARTS));
         assert!(given.windows(2).all(|pair| pair[1].0 == pair[0].0 + 1), "{given:?}");
-        assert!(cache >= KEEP && cache < KEEP + 2 * WORTH, "{cache}");
+        assert!((KEEP..KEEP + 2 * WORTH).contains(&cache), "{cache}");
     }
 
     #[test]
