@@ -16,7 +16,6 @@ fn set_up() {
     let mark = format!("{:#x}", outside::MARK);
     let script = format!(
         "set -e
-         ip tuntap add dev {link} mode tun
          ip link set {link} mtu 65535 up
          echo 1 > /proc/sys/net/ipv4/conf/{link}/accept_local
          ip addr add {guest}/32 dev {link}
@@ -45,9 +44,11 @@ async fn dialled(host: &Host) -> (DialRequest, control::mux::MuxStream) {
 }
 
 async fn start() -> (Guest, Host) {
-    set_up();
     let guest = Guest::start_outside();
     let host = Host::connect(&guest).await;
+    // The relay has made the interface. One that is up before it has a reader drops packets until the kernel's own
+    // watch of links, up to a second later, has seen that there is one.
+    set_up();
     (guest, host)
 }
 
