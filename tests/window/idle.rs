@@ -22,7 +22,7 @@ const SETTLED: Duration = Duration::from_secs(15);
 const MEASURED: Duration = Duration::from_secs(30);
 
 /// Shares of one processor, for a program without optimisation and a display drawn by the processor.
-const MOST: f64 = 0.5;
+const MOST: f64 = 0.2;
 const MOST_OUT_OF_SIGHT: f64 = 0.05;
 
 pub(crate) fn takes_little() -> anyhow::Result<()> {

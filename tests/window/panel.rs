@@ -149,7 +149,8 @@ impl Tray<'_> {
     /// Chooses an entry.
     pub(crate) fn choose(&self, label: &str) -> anyhow::Result<()> {
         let entry = self.see(label, true)?;
-        Ok(self.menu.call("Event", &(entry.id, "clicked", Value::from(0), 0_u32))?)
+        // A program that ends by it may be gone before it answers.
+        Ok(self.menu.call_noreply("Event", &(entry.id, "clicked", Value::from(0), 0_u32))?)
     }
 }
 
