@@ -6,6 +6,7 @@
 
 pub(crate) mod bind;
 mod lender;
+mod own;
 mod tcp;
 mod udp;
 
@@ -20,6 +21,7 @@ use tokio::task::JoinHandle;
 
 use crate::link::{BoxFuture, Guest, Ports};
 pub(crate) use lender::{Lender, Wanted};
+pub(crate) use own::{Own, is_own};
 
 /// How often a blocked port is tried: no system tells when a port becomes free.
 const RETRY: Duration = Duration::from_secs(1);

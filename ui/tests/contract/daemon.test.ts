@@ -77,6 +77,7 @@ function cases(daemon: Backend, engine: Backend): void {
       listening: [],
       machine: 'undefined',
       updates: { looked_at: 'null', newer: 'null', state: 'string', why: 'string' },
+      web: 'null',
     });
     expect(status.updates!.state).toBe('unavailable');
     expect(Object.keys(status.machine).toSorted()).toEqual([

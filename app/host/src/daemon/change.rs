@@ -40,8 +40,18 @@ impl Shared {
         let entry = entry.await?;
         if is_registry && let Some(guest) = self.machine.guest() {
             let file = self.paths.settings();
-            let settings = machine::blocking(move || Settings::load(&file)).await?;
-            guest.set_registries(machine::boot::registries(&settings));
+            let follow = move || {
+                let mut failure = None;
+                guest.set_registries(|| match Settings::load(&file) {
+                    Ok(settings) => Some(machine::boot::registries(&settings)),
+                    Err(error) => {
+                        failure = Some(error);
+                        None
+                    }
+                });
+                failure.map_or(Ok(()), Err)
+            };
+            machine::blocking(follow).await?;
         }
         if is_listen {
             self.tcp.follow_settings().await?;

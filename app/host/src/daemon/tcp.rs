@@ -22,7 +22,7 @@ use super::looks::Looks;
 use super::{engine, plain};
 use crate::machine::{self, Handle};
 use crate::paths::Paths;
-use crate::ports;
+use crate::ports::{self, Own};
 use crate::settings::{Address, Settings};
 use crate::tls::{self, Security};
 use crate::{Error, Result};
@@ -55,6 +55,8 @@ pub(super) struct Tcp {
 struct Listening {
     address: Address,
     task: JoinHandle<()>,
+    /// Of one that asks nobody for a certificate.
+    _own: Option<Own>,
 }
 
 #[derive(Debug, Default)]
@@ -154,8 +156,9 @@ impl Tcp {
         let failed = |source| Error::Listen { address: address.to_string(), source };
         let listener = ports::bind::tcp(address.socket()).map_err(failed)?;
         tracing::info!(tls = address.is_tls(), "the engine is offered at {address}");
+        let own = (!address.is_tls()).then(|| Own::hold(address.socket().port()));
         let task = tokio::spawn(self.clone().serve(listener, address.is_tls()));
-        Ok(Listening { address, task })
+        Ok(Listening { address, task, _own: own })
     }
 
     async fn serve(self, listener: TcpListener, is_tls: bool) {

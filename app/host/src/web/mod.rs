@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::machine::Handle;
-use crate::ports::{self, Lender, Wanted};
+use crate::ports::{self, Lender, Own, Wanted};
 use crate::settings::WebPort;
 
 /// What browsers ask without being told a port, and where we go when it cannot be had.
@@ -90,7 +90,7 @@ async fn keep(web: Web, machine: Handle) {
         let runs = engine.borrow_and_update().is_some();
         published.borrow_and_update();
         let open = if runs && !candidates.is_empty() { Some(open(&candidates, machine.lender()).await) } else { None };
-        let (serving, wanted, again) = match open {
+        let (serving, mut wanted, again) = match open {
             None => {
                 web.show(None, None);
                 (None, None, false)
@@ -109,20 +109,24 @@ async fn keep(web: Web, machine: Handle) {
                 (None, None, true)
             }
         };
-        let free = tokio::select! {
-            Ok(()) = choice.changed() => None,
-            () = changed_whether(&mut engine, runs) => None,
-            Some(free) = async { wanted?.await.ok() } => Some(free),
-            Ok(()) = published.changed(), if again => None,
-            () = tokio::time::sleep(RETRY), if serving.is_none() && again => None,
-        };
+        loop {
+            tokio::select! {
+                Ok(()) = choice.changed() => break,
+                () = changed_whether(&mut engine, runs) => break,
+                () = asked_back(&mut wanted) => break,
+                Ok(()) = published.changed(), if again => {
+                    if serving.is_none() || listen(candidates[0]).is_ok() {
+                        break;
+                    }
+                }
+                () = tokio::time::sleep(RETRY), if serving.is_none() && again => break,
+            }
+        }
         if let Some(mut serving) = serving {
             serving.shutdown().await;
         }
-        if let Some(free) = free {
-            // Whoever wanted it may have given up.
-            let _ = free.send(());
-        }
+        // Only now is it free: whoever wants it is told by this end of the channel going.
+        drop(wanted);
     }
 }
 
@@ -134,17 +138,19 @@ async fn changed_whether(engine: &mut watch::Receiver<Option<crate::link::Guest>
     }
 }
 
+/// Until whoever lent the port wants it.
+async fn asked_back(wanted: &mut Option<Wanted>) {
+    match wanted {
+        Some(wanted) => wanted.wanted().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Listens on the first of `candidates` that can be had; the last one's error if none can.
 async fn open(candidates: &[u16], lender: Lender) -> io::Result<(Vec<TcpListener>, u16, Wanted)> {
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);
     for port in candidates {
-        let listen = || {
-            let four = ports::bind::tcp(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), *port))?;
-            // Browsers try both; this computer may have no IPv6.
-            let six = ports::bind::tcp(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), *port)).ok();
-            Ok([Some(four), six].into_iter().flatten().collect())
-        };
-        match lender.lend(*port, listen).await {
+        match lender.lend(*port, || listen(*port)).await {
             Ok((listeners, wanted)) => return Ok((listeners, *port, wanted)),
             Err(error) => last = error,
         }
@@ -152,16 +158,24 @@ async fn open(candidates: &[u16], lender: Lender) -> io::Result<(Vec<TcpListener
     Err(last)
 }
 
+fn listen(port: u16) -> io::Result<Vec<TcpListener>> {
+    let four = ports::bind::tcp(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port))?;
+    // Browsers try both; this computer may have no IPv6.
+    let six = ports::bind::tcp(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port)).ok();
+    Ok([Some(four), six].into_iter().flatten().collect())
+}
+
 /// Listens no more once the set is gone; connections go on.
 fn serve(listeners: Vec<TcpListener>, machine: Handle) -> JoinSet<()> {
     let mut all = JoinSet::new();
     for listener in listeners {
-        all.spawn(accept(listener, machine.clone()));
+        let own = listener.local_addr().map(|address| Own::hold(address.port()));
+        all.spawn(accept(listener, own.ok(), machine.clone()));
     }
     all
 }
 
-async fn accept(listener: TcpListener, machine: Handle) {
+async fn accept(listener: TcpListener, _own: Option<Own>, machine: Handle) {
     loop {
         match listener.accept().await {
             Ok((client, peer)) => {

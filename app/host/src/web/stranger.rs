@@ -13,9 +13,13 @@ use hyper::{Method, Uri};
 pub(super) fn is_from_elsewhere(method: &Method, headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or("null")) {
+        // A page whose policy is to send no referrer hides its origin from itself, too; the browser still says where it is from.
+        Some("null") => text("sec-fetch-site") != Some("same-origin"),
         Some(origin) => !is_of_this_computer(origin),
         None => {
-            let follows_a_link = *method == Method::GET && text("sec-fetch-mode") == Some("navigate");
+            // Not one that is shown within a page.
+            let is_page = text("sec-fetch-dest").is_none_or(|dest| dest == "document");
+            let follows_a_link = *method == Method::GET && text("sec-fetch-mode") == Some("navigate") && is_page;
             text("sec-fetch-site") == Some("cross-site") && !follows_a_link
         }
     }
@@ -56,7 +60,9 @@ mod tests {
             assert!(elsewhere(&Method::GET, headers), "{headers:?}");
             assert!(elsewhere(&Method::POST, headers), "{headers:?}");
         }
-        let link = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
+        let frame = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")];
+        assert!(elsewhere(&Method::GET, &frame));
+        let link = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
         assert!(!elsewhere(&Method::GET, &link));
         assert!(elsewhere(&Method::POST, &link));
     }
@@ -68,6 +74,7 @@ mod tests {
             &[("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")],
             &[("sec-fetch-site", "same-origin"), ("origin", "http://web.berth.localhost:8880")],
             &[("sec-fetch-site", "cross-site"), ("origin", "http://localhost:3000")],
+            &[("origin", "null"), ("sec-fetch-site", "same-origin")],
             &[("origin", "http://127.0.0.1:5173")],
             &[("origin", "http://[::1]:5173")],
         ] {

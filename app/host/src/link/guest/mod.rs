@@ -153,9 +153,11 @@ impl Guest {
         self.open(Port::Shell).await
     }
 
-    /// Has the engine reach registries so from now on. One that is older takes it at its next start.
-    pub fn set_registries(&self, registries: Registries) {
+    /// Has the engine reach registries from now on as `read` says, if it can be known; a guest that is older takes it at its next start.
+    /// Of several at a time each reads behind the others, so that the last word is the newest. Blocking, if `read` is.
+    pub fn set_registries(&self, read: impl FnOnce() -> Option<Registries>) {
         self.shared.registries.send_if_modified(|now| {
+            let Some(registries) = read() else { return false };
             let differs = now.as_ref() != Some(&registries);
             *now = Some(registries);
             differs

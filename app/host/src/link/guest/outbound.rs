@@ -13,6 +13,7 @@ use tracing::debug;
 
 use super::super::LinkStream;
 use super::dial::{CONNECT, carry, classify_direct};
+use crate::ports;
 
 const DATAGRAM_MAX: usize = 65535;
 
@@ -77,6 +78,9 @@ pub(super) fn targets(request: &DialRequest) -> Result<Vec<SocketAddr>, (DialErr
     let address = address.to_canonical();
     let many = address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST);
     if outside::is_host(address) {
+        if ports::is_own(request.port) {
+            return refused("this port is for programs of this computer, and not for containers");
+        }
         let both = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
         return Ok(both.map(|address| SocketAddr::new(address, request.port)).to_vec());
     }

@@ -63,6 +63,19 @@ fn the_hosts_own_services_have_one_name() {
     }
 }
 
+#[test]
+fn the_daemons_own_ports_are_not_for_containers() {
+    // No other test's.
+    const PORT: u16 = 9;
+    let host = control::outside::HOST.to_string();
+    let check = || targets(&request(&host, PORT, DialKind::Tcp)).map_err(|(error, _)| error);
+    assert!(check().is_ok());
+    let own = crate::ports::Own::hold(PORT);
+    assert_eq!(check(), Err(DialError::NotAllowed));
+    drop(own);
+    assert!(check().is_ok());
+}
+
 #[tokio::test]
 async fn a_connection_says_how_it_went() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

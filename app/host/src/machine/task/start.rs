@@ -163,7 +163,8 @@ impl Task {
                 self.status.guest_version = guest.welcome().map(|welcome| welcome.versions.berth);
                 self.published.guest.send_replace(Some(guest.clone()));
                 // After that: whoever changes them from now on finds the guest and tells it.
-                guest.set_registries(boot::registries(&Settings::load_or_default(&self.paths.settings())));
+                // Settings that cannot be read leave the engine with what it has.
+                guest.set_registries(|| Settings::load(&self.paths.settings()).ok().map(|now| boot::registries(&now)));
                 self.guest = Some(guest);
                 self.joined().await;
             }
