@@ -29,7 +29,7 @@ test('leaves no shell behind when its page is left', async ({ page, mine }) => {
   await expect(page.locator('.xterm-rows')).toContainText('#');
   await page.locator('.xterm').click();
   await page.keyboard.type('sleep 3000\n');
-  const runs = () => docker('top', mine, '-eo', 'args');
+  const runs = async () => (await docker('top', mine, '-eo', 'pid,args')).replace(/^ *\d+ +/gm, '');
   await expect.poll(runs).toContain('sleep 3000');
   await page.goto('/#/images');
   await expect.poll(runs).not.toContain('sleep 3000');

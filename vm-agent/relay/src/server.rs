@@ -10,6 +10,7 @@ use control::{Forward, ForwardFailure, LinkKind, wire};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use crate::fdpass::Receiver;
@@ -45,6 +46,8 @@ async fn serve_client(relay: Relay, stream: UnixStream) {
     let writer = Arc::new(Mutex::new(writer));
     let mut receiver = Receiver::new(reader);
     let mut is_engine = false;
+    // End with the client, whose connection they hold.
+    let mut questions = JoinSet::new();
     loop {
         let request = match receiver.receive::<Request>().await {
             Ok(Some(request)) => request,
@@ -64,10 +67,16 @@ async fn serve_client(relay: Relay, stream: UnixStream) {
             // Ports wait for the host: others may overtake them.
             Err(ask) => {
                 let (relay, writer) = (relay.clone(), writer.clone());
-                tokio::spawn(async move {
+                let waits_for_ever = matches!(ask, Ask::RegistriesOtherThan { .. });
+                let answering = async move {
                     let answer = in_time(&relay, ask).await;
                     reply(&writer, request.id, answer).await;
-                });
+                };
+                if waits_for_ever {
+                    questions.spawn(answering);
+                } else {
+                    tokio::spawn(answering);
+                }
             }
         }
     }
