@@ -13,27 +13,27 @@
 
 mod device;
 mod flows;
+mod fragments;
 mod packet;
+mod places;
 mod tcp;
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use control::{DialError, NetworkKind, outside};
-use etherparse::defrag::IpDefragPool;
 use etherparse::{SlicedPacket, UdpSlice};
 use tracing::debug;
 
 use self::device::Device;
 use self::flows::Flows;
+use self::fragments::{Fragment, Fragments};
 use self::packet::{Packet, Pair, Why};
 use self::tcp::Handshakes;
 use crate::state::Relay;
 use crate::{Error, Result};
-
-/// Fragments kept for packets that are not whole yet; then they are forgotten together. Each may claim 64 KiB.
-const FRAGMENTS_MAX: usize = 256;
 
 #[derive(Debug)]
 struct Outside {
@@ -59,8 +59,7 @@ pub(crate) async fn serve(relay: &Relay) -> Result<Infallible> {
 impl Outside {
     async fn read(self: &Arc<Outside>) -> std::io::Result<Infallible> {
         let mut buffer = vec![0; device::PACKET_MAX];
-        let mut fragments = IpDefragPool::<(), ()>::new();
-        let mut kept = 0;
+        let mut fragments = Fragments::default();
         loop {
             let length = self.device.read(&mut buffer).await?;
             let packet = &buffer[..length];
@@ -69,17 +68,10 @@ impl Outside {
                 self.take(packet, &sliced);
                 continue;
             }
-            match fragments.process_sliced_packet(&sliced, (), ()) {
-                Ok(None) => kept += 1,
-                Ok(Some(whole)) => {
-                    kept = 0;
-                    self.take_whole(packet, &sliced, &whole.payload);
-                    fragments.return_buf(whole);
-                }
-                Err(error) => debug!(%error, "a fragment that fits to nothing"),
-            }
-            if kept > FRAGMENTS_MAX {
-                (fragments, kept) = (IpDefragPool::new(), 0);
+            match fragments.take(&sliced, Instant::now()) {
+                Fragment::Whole(datagram) => self.take_whole(packet, &sliced, &datagram),
+                Fragment::Refused => self.refuse(packet, Why::Protocol),
+                Fragment::Kept => {}
             }
         }
     }
@@ -97,10 +89,9 @@ impl Outside {
         }
     }
 
-    /// A packet that was put together again; `last` is the fragment that came last. Only datagrams come in fragments: the
-    /// kernel cuts TCP itself, and an echo's answer of that size would not be told from a fragment's.
-    fn take_whole(self: &Arc<Outside>, last: &[u8], sliced: &SlicedPacket<'_>, payload: &[u8]) {
-        let (Some((from, to)), Ok(udp)) = (packet::addresses(sliced), UdpSlice::from_slice(payload)) else { return };
+    /// A datagram that was put together again; `last` is the fragment that came last.
+    fn take_whole(self: &Arc<Outside>, last: &[u8], sliced: &SlicedPacket<'_>, datagram: &[u8]) {
+        let (Some((from, to)), Ok(udp)) = (packet::addresses(sliced), UdpSlice::from_slice(datagram)) else { return };
         let pair =
             Pair { from: SocketAddr::new(from, udp.source_port()), to: SocketAddr::new(to, udp.destination_port()) };
         self.datagram(pair, udp.payload(), last);

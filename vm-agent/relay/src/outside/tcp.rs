@@ -15,11 +15,18 @@ use tokio::sync::oneshot;
 use tracing::debug;
 
 use super::packet::{self, Pair, Why};
+use super::places::{Place, Places};
 use super::{Outside, why};
 use crate::{Result, copy, dial};
 
-/// Connections that wait for the host or for the guest. The first packet of another one is dropped, and comes again.
+/// Connections that wait for the host or for the guest, in all and of one sender. The first packet of another one is dropped,
+/// and comes again.
 const WAITING_MAX: usize = 1024;
+const WAITING_EACH: usize = WAITING_MAX / 4;
+/// Connections, those included. Each is a stream of the link, which is to have room for the engine, for published ports, shares
+/// and flows besides: `control::mux` has 4096.
+const CONNECTIONS_MAX: usize = 2048;
+const CONNECTIONS_EACH: usize = CONNECTIONS_MAX / 2;
 /// Connections that the kernel made and nobody accepted yet.
 const BACKLOG: u32 = 1024;
 /// How long a connection of the host's waits for the guest to finish its side.
@@ -29,10 +36,16 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const KEEP_ALIVE_AFTER: u32 = 75;
 const KEEP_ALIVE_EVERY: u32 = 15;
 const KEEP_ALIVE_TRIES: u32 = 4;
+/// The same in milliseconds for one that something is being sent to; nobody asks it then.
+const UNANSWERED_MAX: u32 = (KEEP_ALIVE_AFTER + KEEP_ALIVE_TRIES * KEEP_ALIVE_EVERY) * 1000;
 
 /// Connections between their first packet and the moment when the listener has them.
-#[derive(Debug, Default)]
-pub(super) struct Handshakes(Mutex<HashMap<Pair, Handshake>>);
+#[derive(Debug)]
+pub(super) struct Handshakes {
+    all: Mutex<HashMap<Pair, Handshake>>,
+    waiting: Arc<Places>,
+    connections: Arc<Places>,
+}
 
 #[derive(Debug)]
 enum Handshake {
@@ -40,6 +53,8 @@ enum Handshake {
     /// The host is connected; that the connection is picked up shows by the sender's end.
     Ready {
         way: Box<Way>,
+        /// Of [`Handshakes::connections`].
+        place: Place,
         _waiting: oneshot::Sender<Infallible>,
     },
 }
@@ -52,20 +67,35 @@ enum Way {
     Resolver,
 }
 
+impl Default for Handshakes {
+    fn default() -> Self {
+        Handshakes {
+            all: Mutex::default(),
+            waiting: Places::new(WAITING_MAX, WAITING_EACH),
+            connections: Places::new(CONNECTIONS_MAX, CONNECTIONS_EACH),
+        }
+    }
+}
+
 impl Handshakes {
     fn lock(&self) -> MutexGuard<'_, HashMap<Pair, Handshake>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, pair: &Pair) -> Option<Way> {
+    fn take(&self, pair: &Pair) -> Option<(Way, Place)> {
         let mut all = self.lock();
         match all.remove(pair)? {
-            Handshake::Ready { way, .. } => Some(*way),
+            Handshake::Ready { way, place, .. } => Some((*way, place)),
             Handshake::Dialling => {
                 all.insert(*pair, Handshake::Dialling);
                 None
             }
         }
+    }
+
+    /// For a new one: a place among those that wait, and one for its life.
+    fn places(&self, from: IpAddr) -> Option<(Place, Place)> {
+        Some((self.waiting.take(from, 1).ok()?, self.connections.take(from, 1).ok()?))
     }
 }
 
@@ -79,19 +109,23 @@ pub(super) fn begin(ours: &Arc<Outside>, pair: Pair, sequence: u32, packet: &[u8
             drop(handshakes);
             return ours.write(packet);
         }
-        None if handshakes.len() >= WAITING_MAX => return,
-        None => drop(handshakes.insert(pair, Handshake::Dialling)),
+        None => {}
     }
+    let Some((waiting, place)) = ours.handshakes.places(pair.from.ip()) else { return };
+    handshakes.insert(pair, Handshake::Dialling);
     drop(handshakes);
     let (ours, packet) = (ours.clone(), packet.to_vec());
-    tokio::spawn(async move { connect(&ours, pair, sequence, &packet).await });
+    tokio::spawn(async move {
+        let _waiting = waiting;
+        connect(&ours, pair, place, sequence, &packet).await;
+    });
 }
 
-async fn connect(ours: &Outside, pair: Pair, sequence: u32, packet: &[u8]) {
+async fn connect(ours: &Outside, pair: Pair, place: Place, sequence: u32, packet: &[u8]) {
     match way(ours, pair.to).await {
         Ok(way) => {
             let (_waiting, picked_up) = oneshot::channel();
-            ours.handshakes.lock().insert(pair, Handshake::Ready { way: Box::new(way), _waiting });
+            ours.handshakes.lock().insert(pair, Handshake::Ready { way: Box::new(way), place, _waiting });
             ours.write(packet);
             if tokio::time::timeout(PICKED_UP, picked_up).await.is_err() {
                 ours.handshakes.lock().remove(&pair);
@@ -162,6 +196,7 @@ pub(super) async fn accept(ours: &Arc<Outside>, listeners: Vec<TcpListener>) -> 
 
 async fn serve(ours: Arc<Outside>, client: TcpStream, from: SocketAddr) {
     let way = client.local_addr().ok().and_then(|to| ours.handshakes.take(&Pair { from, to }));
+    let (way, _place) = way.unzip();
     let result = match way {
         Some(Way::Host(mut stream)) => match prepare(&client) {
             Ok(()) => copy::from_tcp(client, &mut stream).await,
@@ -182,5 +217,29 @@ fn prepare(client: &TcpStream) -> io::Result<()> {
     setsockopt(client, sockopt::TcpKeepIdle, &KEEP_ALIVE_AFTER)?;
     setsockopt(client, sockopt::TcpKeepInterval, &KEEP_ALIVE_EVERY)?;
     setsockopt(client, sockopt::TcpKeepCount, &KEEP_ALIVE_TRIES)?;
+    setsockopt(client, sockopt::TcpUserTimeout, &UNANSWERED_MAX)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `control::mux` has it.
+    const STREAMS_OF_LINK: usize = 4096;
+
+    #[test]
+    fn a_sender_of_many_leaves_room_for_others_and_for_the_link() {
+        let [one, two]: [IpAddr; 2] = ["172.17.0.2", "172.17.0.3"].map(|text| text.parse().unwrap());
+        let handshakes = Handshakes::default();
+        let waiting: Vec<_> = std::iter::from_fn(|| handshakes.places(one)).collect();
+        assert_eq!(waiting.len(), WAITING_EACH);
+        assert!(handshakes.places(two).is_some());
+        drop(waiting);
+        // What is connected waits no more.
+        let connected: Vec<_> = std::iter::from_fn(|| handshakes.places(one).map(|(_, place)| place)).collect();
+        assert_eq!(connected.len(), CONNECTIONS_EACH);
+        let others: Vec<_> = std::iter::from_fn(|| handshakes.places(two).map(|(_, place)| place)).collect();
+        assert!(connected.len() + others.len() + super::super::flows::FLOWS_MAX <= STREAMS_OF_LINK * 3 / 4);
+    }
 }
