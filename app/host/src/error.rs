@@ -28,6 +28,10 @@ pub enum Error {
     NoMachine { name: String },
     #[error("there is a machine `{name}` already: `berth machine rm {name}` removes it with all that is in it")]
     MachineExists { name: String },
+    #[error(
+        "{path} is left of an earlier machine `{name}`, with what was on its disk: remove it or move it away, or choose another name"
+    )]
+    MachineLeft { name: String, path: PathBuf },
     #[error("the default machine cannot be removed: `berth reset` empties it")]
     DefaultMachine,
     #[error("no home folder is known: set HOME, or BERTH_HOME")]

@@ -19,7 +19,7 @@ pub const DEFAULT: &str = "default";
 const LONGEST: usize = 24;
 
 /// What a copy does not take along: two machines cannot have one address, or docker's own path.
-const OF_ONE_MACHINE: [&str; 2] = ["listen", "var_run_docker_sock"];
+const OF_ONE_MACHINE: [&str; 3] = ["listen", "var_run_docker_sock", "web_port"];
 
 /// What a new one does not take over from the default one either. The rest is about this computer: proxies, mirrors, folders, language.
 const SIZES: [&str; 3] = ["cpus", "memory_mib", "disk_gib"];
@@ -133,6 +133,10 @@ fn create_with(paths: &Paths, name: &Name, settings: &Settings) -> Result<Paths>
     let made = paths.of_machine(Some(name.clone()));
     let folder = paths.machines_dir();
     fs::create_dir_all(&folder).map_err(Error::file("create the folder", &folder))?;
+    // What is taken back must be this call's own: a disk that outlived its settings is somebody's.
+    if !made.config_dir().exists() && made.data_dir().exists() {
+        return Err(Error::MachineLeft { name: name.to_string(), path: made.data_dir().to_path_buf() });
+    }
     // Whoever makes the folder makes the machine.
     match fs::create_dir(made.config_dir()) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
@@ -159,12 +163,22 @@ pub fn copy(source: &Paths, name: &Name) -> Result<Paths> {
         settings.unset(key)?;
     }
     let made = create_with(source, name, &settings)?;
-    let (from, to) = (source.data_disk(), made.data_disk());
-    let copied = if from.exists() { sys::copy_sparse(&from, &to).map_err(Error::file("copy to", &to)) } else { Ok(()) };
-    match copied {
+    // Nobody starts it while half of its disk is there.
+    let _made_held = at_rest(&made)?;
+    match copy_disk(source, &made) {
         Ok(()) => Ok(made),
         Err(error) => Err(taken_back(&made, error)),
     }
+}
+
+/// Under another name until it is whole: a start refuses what a copy that was cut off left.
+fn copy_disk(source: &Paths, made: &Paths) -> Result<()> {
+    let (from, part, to) = (source.data_disk(), made.partial_disk(), made.data_disk());
+    if !from.exists() {
+        return Ok(());
+    }
+    sys::copy_sparse(&from, &part).map_err(Error::file("copy to", &part))?;
+    fs::rename(&part, &to).map_err(Error::file("rename to", &to))
 }
 
 /// Removes a machine with all that is in it.
@@ -294,6 +308,13 @@ mod tests {
         settings.save(&default.settings()).unwrap();
         let work = create(&default, &name("work"), &[("cpus", "1".to_owned()), ("disk_gib", "5".to_owned())]).unwrap();
         assert!(matches!(create(&default, &name("work"), &[]), Err(Error::MachineExists { .. })));
+        // Its settings are gone, its disk is not.
+        let orphan = default.of_machine(Some(name("orphan")));
+        std::fs::create_dir_all(orphan.data_disk().parent().unwrap()).unwrap();
+        std::fs::write(orphan.data_disk(), "kept").unwrap();
+        assert!(matches!(create(&default, &name("orphan"), &[]), Err(Error::MachineLeft { .. })));
+        assert!(matches!(copy(&default, &name("orphan")), Err(Error::MachineLeft { .. })));
+        assert_eq!(std::fs::read_to_string(orphan.data_disk()).unwrap(), "kept");
         assert!(matches!(create(&default, &name("bad"), &[("cpus", "0".to_owned())]), Err(Error::BadSetting { .. })));
         assert_eq!(names(&default), ["default", "work"]);
         let listed = Listed::of(&work, Some(&name("work")), "stopped").unwrap();

@@ -215,6 +215,11 @@ impl Paths {
     pub fn machine_dir(&self) -> PathBuf {
         self.data.join("machine")
     }
+    /// A data disk that is being copied, until it is whole.
+    pub fn partial_disk(&self) -> PathBuf {
+        self.data_disk().with_extension("part")
+    }
+
     pub fn data_disk(&self) -> PathBuf {
         self.machine_dir().join("disk.raw")
     }

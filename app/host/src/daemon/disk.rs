@@ -55,6 +55,9 @@ impl Shared {
 
     /// At once where the machine runs and can, else at its next start.
     pub(super) async fn grow_disk(&self, gib: u64) -> Result<Grown> {
+        // Of two at a time the second must see what the first made: a shorter one would cut the disk.
+        static GROWING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+        let _alone = GROWING.lock().await;
         let paths = self.paths.clone();
         machine::blocking(move || refuse_to_shrink(&paths, gib)).await?;
         self.change_setting("disk_gib".to_owned(), Some(gib.to_string())).await?;

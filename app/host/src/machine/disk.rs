@@ -12,11 +12,14 @@ const LEAST_FREE: u64 = 512 << 20;
 
 /// Removes the disk with all that is in it; the next start makes an empty one.
 pub fn erase(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+    for path in [path.to_path_buf(), path.with_extension("part")] {
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+        .map_err(Error::file("remove", path))?;
     }
-    .map_err(Error::file("remove", path))
+    Ok(())
 }
 
 /// What the disk's file takes of this computer's; `None` when there is none.
@@ -41,6 +44,12 @@ pub fn prepare(path: &Path, disk_gib: u64) -> Result<()> {
 /// As [`prepare`]; `free_space` measures the file system of a folder.
 fn prepare_with(path: &Path, disk_gib: u64, free_space: impl Fn(&Path) -> Result<u64>) -> Result<()> {
     let wanted = disk_gib << 30;
+    // `Paths::partial_disk`.
+    if path.with_extension("part").exists() {
+        let reason =
+            "the machine was not copied to its end: remove it with `berth machine rm`, and copy it again".to_owned();
+        return Err(Error::BadDisk { path: path.to_path_buf(), reason });
+    }
     let folder = path.parent().unwrap_or(Path::new("/"));
     let existing = match std::fs::metadata(path) {
         Ok(metadata) if !metadata.is_file() => {
