@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
@@ -54,9 +54,14 @@ impl Drop for Mounted {
 fn mount(share: &Arc<Share>, at: &Path) {
     let device = rustix::fs::openat(CWD, "/dev/fuse", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).unwrap();
     let device = Arc::new(device);
+    // Until there is a mount the kernel lets nobody read (EPERM).
+    let mounted = Arc::new(Barrier::new(5));
     for _ in 0..4 {
-        let (share, device) = (Arc::clone(share), Arc::clone(&device));
-        std::thread::spawn(move || answer(&share, &device));
+        let (share, device, mounted) = (Arc::clone(share), Arc::clone(&device), Arc::clone(&mounted));
+        std::thread::spawn(move || {
+            mounted.wait();
+            answer(&share, &device);
+        });
     }
     // SAFETY: nothing of this thread's file system is shared with others that would be surprised.
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }.unwrap();
@@ -69,6 +74,7 @@ fn mount(share: &Arc<Share>, at: &Path) {
     let options = std::ffi::CString::new(options).unwrap();
     rustix::mount::mount("berth", at, "fuse", MountFlags::NOSUID | MountFlags::NODEV, Some(options.as_c_str()))
         .unwrap();
+    mounted.wait();
 }
 
 fn answer(share: &Share, device: &OwnedFd) {
