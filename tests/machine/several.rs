@@ -56,6 +56,18 @@ pub(crate) fn are_made_used_and_removed(machine: &Machine) -> Result {
     refused(machine, &["machine", "rm", "work"], "--yes")?;
     machine.berth(&["machine", "rm", "work", "--yes"])?;
     ensure!(names(machine)? == ["default", "again"] && cpus(&[], None)? == default);
+    // Settings that cannot be read cost their own machine its line.
+    let broken = machine.home().join("config/machines/again/settings.toml");
+    let whole = std::fs::read(&broken)?;
+    std::fs::write(&broken, "cpus = \"many\"\n")?;
+    let out = machine.command(&["machine", "list", "--json"]).output()?;
+    let (listed, said) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    ensure!(
+        out.status.code() == Some(1) && listed.contains("\"default\"") && !listed.contains("\"again\""),
+        "{listed}"
+    );
+    ensure!(said.contains("again: ") && said.contains("many"), "{said}");
+    std::fs::write(&broken, whole)?;
     machine.berth(&["machine", "rm", "again", "--yes", "--json"])?;
     ensure!(names(machine)? == ["default"]);
     Ok(())

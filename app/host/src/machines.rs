@@ -220,10 +220,15 @@ fn erase(machine: &Paths) -> Result<()> {
 /// Keeps daemons away from a machine that does not run, until what is returned is dropped.
 fn at_rest(machine: &Paths) -> Result<daemon::Lock> {
     let held = daemon::Lock::take(machine)?;
-    if !leftovers::find(&machine.launch_record(), &machine.qemu_pid_file()).is_empty() {
+    if has_hypervisor(machine) {
         return Err(Error::WrongState { state: "running without its daemon", remedy: "run `berth down` for it first" });
     }
     Ok(held)
+}
+
+/// Whether a hypervisor runs for the machine, with a daemon or without one.
+pub fn has_hypervisor(machine: &Paths) -> bool {
+    !leftovers::find(&machine.launch_record(), &machine.qemu_pid_file()).is_empty()
 }
 
 fn gone(removed: std::io::Result<()>) -> std::io::Result<()> {
@@ -238,7 +243,7 @@ fn gone(removed: std::io::Result<()>) -> std::io::Result<()> {
 pub struct Listed {
     pub name: String,
     pub in_use: bool,
-    /// As its daemon says it, or `stopped`.
+    /// As its daemon says it; of one without a daemon `running` or `stopped`.
     pub phase: String,
     pub cpus: u32,
     pub memory_mib: u64,

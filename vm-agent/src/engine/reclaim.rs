@@ -99,8 +99,8 @@ impl Idle {
         if self.looks < IDLE_LOOKS {
             return None;
         }
-        // The last part found nothing: it will not the next time either.
-        if self.left.is_some_and(|left| cache + WORTH / 4 > left) {
+        // The last part found nothing: it will not the next time either, unless more was read since, be it by light work.
+        if self.left.is_some_and(|left| cache + WORTH / 4 > left && cache <= left + WORTH) {
             return None;
         }
         self.left = Some(cache);
@@ -166,6 +166,13 @@ mod tests {
         assert_eq!(idle.look(busy, GIB), None);
         let later = |looks: u64| Times { all: busy.all + looks * 6000, idle: busy.idle + looks * 5950 };
         assert_eq!((1..20).filter(|look| idle.look(later(*look), GIB).is_some()).count(), 1);
+    }
+
+    #[test]
+    fn what_light_work_reads_is_given_back_too() {
+        let mut idle = Idle::default();
+        assert_eq!((0..20).filter(|look| idle.look(quiet(*look), GIB).is_some()).count(), 1);
+        assert!(idle.look(quiet(20), 2 * GIB).is_some());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use host::client::Client;
 use host::machine::Phase;
-use host::machines::{self, Listed, Name};
+use host::machines::{self, DEFAULT, Listed, Name};
 use host::paths::Paths;
 use rust_i18n::t;
 
@@ -10,7 +10,7 @@ use super::status::columns;
 use super::{confirm, reach};
 use crate::args::{CloneArgs, CreateArgs, Json, RmArgs, UseArgs};
 use crate::busy::Busy;
-use crate::{Failure, print_json};
+use crate::{Failure, language, print_json};
 
 const GIB: u64 = 1 << 30;
 
@@ -21,18 +21,31 @@ pub(super) fn create(paths: &Paths, args: &CreateArgs) -> Result<i32, Failure> {
     let disk = args.disk.map(|gib| ("disk_gib", gib.to_string()));
     let values: Vec<(&str, String)> = cpus.into_iter().chain(memory).chain(disk).collect();
     let made = machines::create(paths, &name, &values)?;
-    told(&made, args.json, &t!("machines.created", name = name))
+    told(&made, Phase::Stopped, args.json, &t!("machines.created", name = name))
 }
 
 pub(super) async fn list(paths: &Paths, json: Json) -> Result<i32, Failure> {
     let in_use = machines::in_use(paths)?;
     let mut listed = Vec::new();
+    let mut code = 0;
     for machine in machines::all(paths)? {
         let phase = phase(&machine).await;
-        listed.push(Listed::of(&machine, in_use.as_ref(), phase.name())?);
+        match Listed::of(&machine, in_use.as_ref(), phase.name()) {
+            Ok(one) => listed.push(one),
+            // It costs this one its line, and not the others theirs.
+            Err(error) => {
+                eprintln!(
+                    "{}: {}",
+                    machine.machine().map_or(DEFAULT, Name::as_str),
+                    language::sentence(&error.chain())
+                );
+                code = 1;
+            }
+        }
     }
     if json.json {
-        return print_json(&listed);
+        print_json(&listed)?;
+        return Ok(code);
     }
     let head =
         ["name", "phase", "cpus", "memory", "disk", "context"].map(|key| t!(format!("machines.{key}")).into_owned());
@@ -48,17 +61,19 @@ pub(super) async fn list(paths: &Paths, json: Json) -> Result<i32, Failure> {
         ]
     });
     print_table(std::iter::once(head).chain(rows).collect());
-    Ok(0)
+    Ok(code)
 }
 
-pub(super) fn take_into_use(paths: &Paths, args: &UseArgs) -> Result<i32, Failure> {
+pub(super) async fn take_into_use(paths: &Paths, args: &UseArgs) -> Result<i32, Failure> {
     let name = Name::of(&args.name)?;
     machines::take_into_use(paths, name.clone())?;
     let named = std::env::var(host::paths::MACHINE_VARIABLE).ok().filter(|set| !set.is_empty() && *set != args.name);
     if let Some(set) = named {
         eprintln!("{}", t!("machines.variable", name = set));
     }
-    told(&paths.of_machine(name), args.json, &t!("machines.in_use", name = args.name))
+    let machine = paths.of_machine(name);
+    let phase = phase(&machine).await;
+    told(&machine, phase, args.json, &t!("machines.in_use", name = args.name))
 }
 
 pub(super) async fn copy(paths: &Paths, args: &CloneArgs) -> Result<i32, Failure> {
@@ -68,7 +83,7 @@ pub(super) async fn copy(paths: &Paths, args: &CloneArgs) -> Result<i32, Failure
     let busy = Busy::begin(t!("busy.machines"));
     let made = machines::copy(&source, &name)?;
     drop(busy);
-    told(&made, args.json, &t!("machines.created", name = name))
+    told(&made, Phase::Stopped, args.json, &t!("machines.created", name = name))
 }
 
 pub(super) async fn remove(paths: &Paths, args: &RmArgs) -> Result<i32, Failure> {
@@ -99,11 +114,12 @@ async fn bring_to_rest(machine: &Paths, name: &str) -> Result<(), Failure> {
     Ok(client.quit_and_wait().await?)
 }
 
-/// Without waking anybody: one that runs without its daemon is not known to be stopped, and the daemon finds it when it is asked for.
+/// Without waking anybody. Of one whose daemon does not say it, its hypervisor tells.
 async fn phase(machine: &Paths) -> Phase {
     let machine = machine.of_living_daemon();
-    let Ok(client) = Client::connect(machine).await else { return Phase::Stopped };
-    client.status().await.map_or(Phase::Stopped, |status| status.machine.phase)
+    let alone = if machines::has_hypervisor(&machine) { Phase::Running } else { Phase::Stopped };
+    let Ok(client) = Client::connect(machine).await else { return alone };
+    client.status().await.map_or(alone, |status| status.machine.phase)
 }
 
 /// The name of a machine that is made.
@@ -111,10 +127,10 @@ fn other(name: &str) -> Result<Name, Failure> {
     Name::of(name)?.ok_or_else(|| host::Error::MachineExists { name: name.to_owned() }.into())
 }
 
-fn told(machine: &Paths, json: bool, sentence: &str) -> Result<i32, Failure> {
+fn told(machine: &Paths, phase: Phase, json: bool, sentence: &str) -> Result<i32, Failure> {
     if json {
         let in_use = machines::in_use(machine)?;
-        return print_json(&Listed::of(machine, in_use.as_ref(), Phase::Stopped.name())?);
+        return print_json(&Listed::of(machine, in_use.as_ref(), phase.name())?);
     }
     println!("{sentence}");
     Ok(0)

@@ -95,7 +95,7 @@ pub(crate) async fn machine(paths: Paths, verb: MachineVerb) -> Result<i32, Fail
         MachineVerb::Logs { source, follow, json } => logs(paths, source, follow, json).await,
         MachineVerb::Create(args) => machines::create(&paths, &args),
         MachineVerb::List(json) => machines::list(&paths, json).await,
-        MachineVerb::Use(args) => machines::take_into_use(&paths, &args),
+        MachineVerb::Use(args) => machines::take_into_use(&paths, &args).await,
         MachineVerb::Clone(args) => machines::copy(&paths, &args).await,
         MachineVerb::Rm(args) => machines::remove(&paths, &args).await,
         MachineVerb::Restart(json) => {

@@ -1,3 +1,4 @@
+import { lineFor } from './lines';
 import type { Line } from './table';
 
 /** What a key does on a line that has the focus. */
@@ -29,14 +30,7 @@ export function deed<T>(
 ): Deed | undefined {
   const line = lines[at];
   if (line === undefined) return undefined;
-  const to = {
-    ArrowDown: at + 1,
-    ArrowUp: at - 1,
-    Home: 0,
-    End: lines.length - 1,
-    PageDown: at + page,
-    PageUp: at - page,
-  }[key];
+  const to = lineFor(key, at, { page, count: lines.length });
   if (to !== undefined)
     return { is: 'move', to, choosing: shiftKey && chosen !== undefined && lines[to] !== undefined };
   const group = line.kind === 'group';

@@ -120,7 +120,7 @@ pub(super) async fn resolve(name: &str, family: Family) -> Result<Vec<IpAddr>, R
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use control::mux::{Lane, LaneIo, Responder, Session};
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     /// A session: the host's end and the guest's.
-    async fn session() -> (Session, Session) {
+    pub(in super::super) async fn session() -> (Session, Session) {
         let secret = Secret::random().unwrap();
         let (responder, mut sessions) = Responder::new(secret.clone());
         let (near, far): (Vec<_>, Vec<_>) = (0..2).map(|_| tokio::io::duplex(64 << 10)).unzip();

@@ -1,13 +1,13 @@
 //! Tests of [`super::outbound`] and [`super::names`].
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
-use control::mux::{Lane, LaneIo, Responder, Session};
-use control::{DialError, DialKind, DialReply, DialRequest, Port, Secret, datagram, outside, wire};
+use control::mux::Session;
+use control::{DialError, DialKind, DialReply, DialRequest, Port, datagram, outside, wire};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
 
+use super::dial::tests::session;
 use super::outbound::targets;
 use super::{names, outbound};
 use crate::link::LinkStream;
@@ -18,16 +18,7 @@ fn request(host: &str, port: u16, kind: DialKind) -> DialRequest {
 
 /// A stream's two ends, and the sessions that carry it: the host's, the guest's.
 async fn stream() -> (LinkStream, LinkStream, (Session, Session)) {
-    let secret = Secret::random().unwrap();
-    let (responder, mut sessions) = Responder::new(secret.clone());
-    let (near, far): (Vec<_>, Vec<_>) = (0..2).map(|_| tokio::io::duplex(64 << 10)).unzip();
-    for (lane, io) in Lane::ALL.into_iter().zip(far) {
-        let responder = responder.clone();
-        tokio::spawn(async move { responder.serve(lane, LaneIo::new(io)).await });
-    }
-    let near: Vec<LaneIo> = near.into_iter().map(LaneIo::new).collect();
-    let host = control::mux::connect(&secret, near.try_into().unwrap(), Duration::from_secs(30)).await.unwrap();
-    let guest = sessions.recv().await.unwrap();
+    let (host, guest) = session().await;
     let far = guest.open(Port::Dial).unwrap();
     let near = host.accept().await.unwrap().stream;
     (near, far, (host, guest))
