@@ -28,6 +28,18 @@ fn main() {
         "set_preferences",
         "open_terminal",
         "quit",
+        "machines",
+        "shown_machine",
+        "create_machine",
+        "use_machine",
+        "clone_machine",
+        "remove_machine",
+        "export_machine",
+        "import_machine",
+        "snapshots",
+        "make_snapshot",
+        "restore_snapshot",
+        "remove_snapshot",
     ]);
     if let Err(error) = tauri_build::try_build(tauri_build::Attributes::new().app_manifest(commands)) {
         println!("cargo::error={error:#}");

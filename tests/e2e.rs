@@ -5,6 +5,7 @@
 //! `… -- cli::run` those of one noun. With `BERTH_TEST_HOST=unix://…` they run against that engine instead, to prove the cases.
 
 mod api;
+mod buildx;
 mod cli;
 mod suite;
 
@@ -42,6 +43,10 @@ fn runs(entry: &suite::Entry, kind: Kind) -> bool {
 fn main() -> std::process::ExitCode {
     let arguments = Arguments::from_args();
     let reference = std::env::var_os("BERTH_TEST_HOST").is_some();
+    if !arguments.list {
+        // Behind the next step there is no network. Who needs it says why it is not there.
+        let _ = buildx::plugin();
+    }
     // A reference engine lives where its caller put it, and so do the ports that it publishes.
     if !arguments.list
         && !reference

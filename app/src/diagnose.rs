@@ -12,7 +12,7 @@ use crate::error::Result;
 
 #[tauri::command]
 pub(crate) async fn check(daemon: State<'_, Daemon>) -> Result<Vec<Check>> {
-    Ok(diagnostics::checks(daemon.paths()).await)
+    Ok(diagnostics::checks(&daemon.paths()).await)
 }
 
 /// Writes it where the user's downloads go; its path.
@@ -20,5 +20,5 @@ pub(crate) async fn check(daemon: State<'_, Daemon>) -> Result<Vec<Check>> {
 pub(crate) async fn archive(app: AppHandle, daemon: State<'_, Daemon>) -> Result<PathBuf> {
     let paths = daemon.paths();
     let folder = downloads::folder(&app).unwrap_or_else(|| paths.log_dir());
-    Ok(diagnostics::archive(paths, &diagnostics::checks(paths).await, &folder).await?)
+    Ok(diagnostics::archive(&paths, &diagnostics::checks(&paths).await, &folder).await?)
 }

@@ -34,6 +34,10 @@ pub(crate) enum Error {
     Ended { program: String, status: std::process::ExitStatus },
     #[error("the terminal program stays what it was")]
     Declined,
+    #[error("this window shows the machine {name}: use another one first")]
+    Shown { name: String },
+    #[error("this window shows another machine than {name} by now: nothing was done")]
+    Turned { name: String },
     #[error("{path} was answered with {status}")]
     Answer { path: String, status: u16 },
 }
@@ -51,7 +55,12 @@ impl Serialize for Error {
             Error::Unreachable(_) => "unreachable",
             Error::Closed(_) | Error::Gone => "closed",
             Error::Host(_) => "host",
-            Error::Malformed(_) | Error::Address(_) | Error::Declined | Error::Answer { .. } => "refused",
+            Error::Malformed(_)
+            | Error::Address(_)
+            | Error::Declined
+            | Error::Shown { .. }
+            | Error::Turned { .. }
+            | Error::Answer { .. } => "refused",
             Error::NoCommand { .. }
             | Error::NoTerminal { .. }
             | Error::NotATerminal { .. }

@@ -23,7 +23,7 @@ pub(crate) fn begin(paths: &Paths) {
 }
 
 fn open(paths: &Paths) -> host::Result<File> {
-    paths.create()?;
+    paths.of_machine(None).create()?;
     let log = paths.window_log();
     console::bound(&log)?;
     let failed = |source| host::Error::File { action: "write", path: log.clone(), source };

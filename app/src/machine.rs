@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::daemon::Daemon;
 use crate::error::Result;
+use crate::window;
 
 /// How often it is looked whether a daemon runs while none does: one failing connect.
 const ABSENT: Duration = Duration::from_secs(2);
@@ -32,21 +33,40 @@ pub(crate) fn follow(app: &AppHandle) {
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
         loop {
-            let _ = follow_one(&app).await.inspect_err(|error| tracing::debug!(%error, "the daemon is not followed"));
+            let followed = follow_one(&app).await;
+            let followed = followed.inspect_err(|error| tracing::debug!(%error, "the daemon is not followed"));
             tell(&app, MachineStatus::stopped());
-            tokio::time::sleep(ABSENT).await;
+            if let Some(name) = app.state::<Daemon>().leave_if_gone() {
+                window::show_without(&app, name.as_str());
+            } else if !followed.is_ok_and(|end| end == End::Turned) {
+                tokio::time::sleep(ABSENT).await;
+            }
         }
     });
 }
 
-/// One daemon's machine, until that daemon ends.
-async fn follow_one(app: &AppHandle) -> Result<()> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Ended,
+    /// The window shows another machine.
+    Turned,
+}
+
+/// One daemon's machine, until that daemon ends or the window shows another machine, be it while this one keeps everybody waiting.
+async fn follow_one(app: &AppHandle) -> Result<End> {
     let daemon = app.state::<Daemon>().inner().clone();
-    let mut statuses = daemon.running().await?.watch().await?;
-    while let Some(status) = statuses.next().await? {
-        tell(app, status);
+    let mut turns = daemon.turns();
+    let told = async {
+        let mut statuses = daemon.running().await?.watch().await?;
+        while let Some(status) = statuses.next().await? {
+            tell(app, status);
+        }
+        Ok(End::Ended)
+    };
+    tokio::select! {
+        end = told => end,
+        _ = turns.changed() => Ok(End::Turned),
     }
-    Ok(())
 }
 
 fn tell(app: &AppHandle, status: MachineStatus) {

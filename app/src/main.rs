@@ -1,7 +1,7 @@
 //! `berth-desktop`: the window with the pages, and the tray.
 //!
 //! The pages are an ordinary client of the Docker Engine API and of the daemon; [`requests`] carries what they say to the two sockets as
-//! bytes. What they ask about this computer goes through [`diagnose`], [`open`] and [`preferences`]. Closing the window never stops a
+//! bytes. What they ask about this computer goes through [`diagnose`], [`open`], [`machines`] and [`preferences`]. Closing the window never stops a
 //! container: the machine is the daemon's.
 
 #![forbid(unsafe_code)]
@@ -17,6 +17,7 @@ mod downloads;
 mod error;
 mod log;
 mod machine;
+mod machines;
 mod notices;
 mod open;
 mod panel;
@@ -48,6 +49,7 @@ fn main() {
         .plugin(tauri_plugin_autostart::Builder::new().args([arguments::HIDDEN]).build())
         .manage(Streams::default())
         .manage(Asking::default())
+        .manage(machines::Works::default())
         .manage(preferences::Kept::load(&paths))
         .manage(daemon)
         .invoke_handler(tauri::generate_handler![
@@ -65,6 +67,18 @@ fn main() {
             preferences::set_preferences,
             open::terminal::open_terminal,
             quit::quit,
+            machines::machines,
+            machines::shown_machine,
+            machines::create_machine,
+            machines::use_machine,
+            machines::clone_machine,
+            machines::remove_machine,
+            machines::export_machine,
+            machines::import_machine,
+            machines::snapshots,
+            machines::make_snapshot,
+            machines::restore_snapshot,
+            machines::remove_snapshot,
         ])
         // What fails in here is a panic for Tauri, so nothing may.
         .setup(|app| {

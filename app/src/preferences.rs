@@ -32,6 +32,7 @@ impl Default for Preferences {
 /// Those in force, and their file.
 #[derive(Debug)]
 pub(crate) struct Kept {
+    /// Those of the default machine, which is always there: the window outlives the others.
     paths: Paths,
     preferences: Mutex<Preferences>,
 }
@@ -49,7 +50,7 @@ impl Kept {
             tracing::warn!(file = %file.display(), %error, "the window's preferences cannot be read");
             Preferences::default()
         });
-        Kept { paths: paths.clone(), preferences: preferences.into() }
+        Kept { paths: paths.of_machine(None), preferences: preferences.into() }
     }
 
     pub(crate) fn now(&self) -> Preferences {
@@ -218,6 +219,18 @@ mod tests {
         let kept = Kept::load(&paths);
         assert_eq!(kept.now(), Preferences::default());
         kept.change(Changed { notifications: Some(false), ..Changed::default() }).unwrap();
+        assert!(!Kept::load(&paths).now().notifications);
+    }
+
+    #[test]
+    fn they_are_of_no_machine_and_bring_none_back() {
+        let (_folder, paths) = kept();
+        let name = host::machines::Name::of("work").unwrap().unwrap();
+        let work = host::machines::create(&paths, &name, &[]).unwrap();
+        let kept = Kept::load(&work);
+        host::machines::remove(&work).unwrap();
+        kept.change(Changed { notifications: Some(false), ..Changed::default() }).unwrap();
+        assert!(host::machines::existing(&paths, Some(name)).is_err(), "it is back");
         assert!(!Kept::load(&paths).now().notifications);
     }
 

@@ -8,7 +8,8 @@ use tauri::{AppHandle, Manager};
 
 use crate::daemon::Daemon;
 use crate::machine::{self, Change, Watched};
-use crate::{window, words};
+use crate::machines::Works;
+use crate::{dialog, window, words};
 
 /// Whether the question is on the screen.
 #[derive(Debug, Default)]
@@ -22,10 +23,15 @@ pub(crate) fn quit(app: AppHandle) {
 
 /// Whether there is something to be asked before the end.
 pub(crate) fn asks(app: &AppHandle) -> bool {
+    app.state::<Works>().any() || runs(app)
+}
+
+fn runs(app: &AppHandle) -> bool {
     matches!(app.state::<Watched>().now().phase, Phase::Starting | Phase::Running)
 }
 
-/// Asks whether the machine goes on, if there is one, and ends the program.
+/// Asks whether what is being copied may be left half done, and whether the machine goes on, where there is one or the other, and ends
+/// the program.
 pub(crate) fn ask(app: &AppHandle) {
     if !asks(app) {
         app.exit(0);
@@ -34,6 +40,27 @@ pub(crate) fn ask(app: &AppHandle) {
     if app.state::<Asking>().0.swap(true, Ordering::Relaxed) {
         return;
     }
+    let said = words::of_this_system();
+    if app.state::<Works>().any() {
+        let app = app.clone();
+        tauri::async_runtime::spawn(async move {
+            let agreed = dialog::agrees(said.quit, said.copying_text, said.quit_anyway, said.cancel).await;
+            app.state::<Asking>().0.store(false, Ordering::Relaxed);
+            if !agreed {
+                tracing::info!("the end was called off");
+            } else if runs(&app) {
+                ask_about_the_machine(&app);
+            } else {
+                app.exit(0);
+            }
+        });
+    } else {
+        ask_about_the_machine(app);
+    }
+}
+
+fn ask_about_the_machine(app: &AppHandle) {
+    app.state::<Asking>().0.store(true, Ordering::Relaxed);
     let said = words::of_this_system();
     let question = AsyncMessageDialog::new()
         .set_level(MessageLevel::Info)

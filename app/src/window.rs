@@ -44,6 +44,17 @@ fn bring(app: &AppHandle, fragment: Option<String>) -> tauri::Result<()> {
     window.set_focus()
 }
 
+/// Says that the machine that was shown is gone, and has the pages be those of the one that is shown instead.
+pub(crate) fn show_without(app: &AppHandle, gone: &str) {
+    tracing::warn!(machine = gone, "the machine that was shown is gone");
+    let said = words::of_this_system();
+    dialog::tell(said.gone_title, &(said.gone_text)(gone));
+    let Some(window) = app.get_webview_window(LABEL) else { return };
+    // Their place may be one within it.
+    let anew = "location.hash = '#/machine/all'; location.reload()";
+    let _ = window.eval(anew).inspect_err(|error| tracing::error!(%error, "the pages are still the old ones"));
+}
+
 /// What happens to it. Heard for the whole program: who is called by the window itself is not there yet when it is first seen.
 pub(crate) fn heard(app: &AppHandle, event: &WindowEvent) {
     match event {

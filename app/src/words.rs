@@ -39,6 +39,10 @@ pub(crate) struct Words {
     pub(crate) program_title: &'static str,
     pub(crate) program_text: fn(&str) -> String,
     pub(crate) use_program: &'static str,
+    pub(crate) gone_title: &'static str,
+    pub(crate) gone_text: fn(&str) -> String,
+    pub(crate) copying_text: &'static str,
+    pub(crate) quit_anyway: &'static str,
 }
 
 const ENGLISH: Words = Words {
@@ -75,6 +79,10 @@ const ENGLISH: Words = Words {
     program_title: "Use this program as the terminal?",
     program_text: |program| format!("“{program}” is started whenever the quickstart terminal is opened."),
     use_program: "Use it",
+    gone_title: "The machine is gone",
+    gone_text: |name| format!("The machine {name} was removed. The window shows the default machine now."),
+    copying_text: "A machine is being copied or removed. It is left half done when Berth quits now.",
+    quit_anyway: "Quit anyway",
 };
 
 const CHINESE: Words = Words {
@@ -111,6 +119,10 @@ const CHINESE: Words = Words {
     program_title: "将此程序用作终端吗？",
     program_text: |program| format!("每次打开快速入门终端时都会启动“{program}”。"),
     use_program: "使用",
+    gone_title: "虚拟机已不存在",
+    gone_text: |name| format!("虚拟机 {name} 已被删除。窗口现在显示默认虚拟机。"),
+    copying_text: "正在复制或删除虚拟机。现在退出 Berth，操作只会完成一半。",
+    quit_anyway: "仍然退出",
 };
 
 pub(crate) fn of_this_system() -> &'static Words {

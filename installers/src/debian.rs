@@ -29,7 +29,7 @@ impl Suite {
         }
     }
 
-    fn newest(self) -> &'static str {
+    pub fn newest(self) -> &'static str {
         self.names().last().expect("every suite has a name")
     }
 }

@@ -53,6 +53,7 @@ pub const TEST: &[Need] = &[
     need("libc6-dev-i386", "a 32-bit program for the seccomp tests"),
     need("xvfb", "a display for the window"),
     need("dbus-daemon", "a session bus for the window and its tray"),
+    need("gnome-keyring", "a keychain for credentials"),
     need("webkit2gtk-driver", "drives the window as a person would"),
     need("x11-utils", "lists the windows of a display"),
     need("python3-venv", "a place for schemathesis, which makes up requests"),

@@ -5,6 +5,7 @@
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Of Debian's base system, `nobody`.
 const NOBODY: u32 = 65534;
@@ -13,17 +14,23 @@ const NOBODY: u32 = 65534;
 struct Alone {
     folder: PathBuf,
     program: PathBuf,
+    _turn: MutexGuard<'static, ()>,
 }
+
+/// One at a time: a process that another test starts has the copy open for writing until it becomes a program of its own, and what is open
+/// for writing cannot be run (ETXTBSY).
+static TURN: Mutex<()> = Mutex::new(());
 
 impl Alone {
     fn new(name: &str, program: &str) -> Self {
         use std::os::unix::fs::PermissionsExt;
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = std::env::temp_dir().join(format!("berth-words-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
         let copy = folder.join("program");
         std::fs::copy(program, &copy).unwrap();
-        Self { folder, program: copy }
+        Self { folder, program: copy, _turn: turn }
     }
 
     /// The exit code, and all that was said.

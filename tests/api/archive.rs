@@ -21,6 +21,8 @@ pub(crate) fn cases() -> Vec<Entry> {
             a_damaged_archive_is_refused,
             a_file_whose_name_ends_in_a_slash_is_a_file,
             a_zero_byte_is_in_no_path,
+            nothing_is_below_a_file,
+            the_root_is_named_by_its_slash,
             a_hard_link_is_to_what_the_archive_names,
             what_leads_out_of_the_folder_is_refused,
             a_read_only_root_stays_as_it_is,
@@ -237,6 +239,51 @@ pub(crate) fn a_zero_byte_is_in_no_path(case: &Case<'_>) -> Result {
         let told = put(case, &name, asked, &[file("new", "new")?])?;
         ensure!(told == (500, format!("lstat {step}: invalid argument")), "PUT {asked}: {told:?}");
     }
+    Ok(())
+}
+
+/// A slash at the end says that a folder is meant.
+pub(crate) fn nothing_is_below_a_file(case: &Case<'_>) -> Result {
+    let name = case.started("filed", &[], "mkdir /d; echo kept >/d/f; ln -s f /d/l; echo ready; exec sleep 1000")?;
+    for path in ["/d/f/", "/d/f/.", "/d/l/", "/d/f/x", "/d/l/x/y"] {
+        let answer = request(case.host(), "GET", &format!("/v1.51/containers/{name}/archive?path={path}"), "")?;
+        let told = (answer.status, answer.message());
+        ensure!(told == (500, format!("lstat {path}: not a directory")), "{path}: {told:?}");
+    }
+    let told = put(case, &name, "/d/f/", &[file("new", "new")?])?;
+    ensure!(told == (500, "lstat /d/f/: not a directory".to_owned()), "{told:?}");
+    let told = put(case, &name, "/d/f", &[file("new", "new")?])?;
+    ensure!(told == (400, "extraction point is not a directory".to_owned()), "{told:?}");
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("new"), "new")?;
+    let source = folder.path().join("new");
+    let source = source.to_str().context("a path")?;
+    let said = case.run(&["cp", source, &format!("{name}:/d/f/")])?;
+    ensure!(said.code == 1 && said.err.contains("no such directory"), "{said:?}");
+    ensure!(case.ok(&["exec", &name, "cat", "/d/f"])? == "kept");
+    Ok(())
+}
+
+/// `docker cp` puts the name of the new folder in the place of what the archive's names begin with.
+pub(crate) fn the_root_is_named_by_its_slash(case: &Case<'_>) -> Result {
+    let image = case.image("one-file:1");
+    let layer = tests::archive::file("only/file", b"here")?;
+    let said = case.fed(&tests::archive::docker(&image, &[layer])?, &["load"])?;
+    ensure!(said.code == 0, "{said:?}");
+    let name = case.container("rooted");
+    case.ok(&["create", "--name", &name, &image, "/only/file"])?;
+    let folder = tempfile::tempdir()?;
+    let at = |name: &str| folder.path().join(name).to_str().map(str::to_owned).context("a path");
+    case.ok(&["cp", &format!("{name}:/"), &at("all")?])?;
+    case.ok(&["cp", &format!("{name}:/only/.."), &at("too")?])?;
+    case.ok(&["cp", &format!("{name}:/."), &at("dot")?])?;
+    for copied in ["all", "too", "dot"] {
+        ensure!(std::fs::read_to_string(at(&format!("{copied}/only/file"))?)? == "here", "{copied}");
+    }
+    let mut names: Vec<_> =
+        std::fs::read_dir(folder.path())?.map(|entry| Ok(entry?.file_name())).collect::<std::io::Result<_>>()?;
+    names.sort();
+    ensure!(names == ["all", "dot", "too"], "{names:?}");
     Ok(())
 }
 

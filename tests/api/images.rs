@@ -1,6 +1,6 @@
 //! Images and registries.
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use tests::case::Case;
 
 use crate::suite::{Entry, cases, everywhere};
@@ -8,7 +8,7 @@ use crate::suite::{Entry, cases, everywhere};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; of_another_platform, patterns_of_names]
+    cases![everywhere; of_another_platform, loaded_for_a_platform, before_1_45, patterns_of_names]
 }
 
 pub(crate) fn of_another_platform(case: &Case<'_>) -> Result {
@@ -49,6 +49,48 @@ pub(crate) fn of_another_platform(case: &Case<'_>) -> Result {
     ensure!(said.code == 1 && said.err.contains("no suitable export target found"), "{}", said.err);
     let said = case.run(&["create", "--platform", "linux/s390x", "--pull", "never", &reference])?;
     ensure!(said.code == 1 && said.err.contains(&mismatch), "{said:?}");
+    Ok(())
+}
+
+pub(crate) fn loaded_for_a_platform(case: &Case<'_>) -> Result {
+    let reference = case.image("loaded:1");
+    case.ok(&["tag", "busybox", &reference])?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("all.tar");
+    let path = file.to_str().context("a path")?;
+    case.ok(&["save", "-o", path, &reference])?;
+    // By what each layer unpacks to.
+    let mut archive = tar::Archive::new(std::fs::File::open(&file)?);
+    let manifest = archive.entries()?.find(|entry| {
+        entry.as_ref().is_ok_and(|entry| entry.path().is_ok_and(|path| path.as_os_str() == "manifest.json"))
+    });
+    let manifest: serde_json::Value = serde_json::from_reader(manifest.context("no manifest.json")??)?;
+    let sources = manifest[0]["LayerSources"].as_object().context(manifest.to_string())?;
+    let layers =
+        case.ok(&["image", "inspect", "--format", "{{range .RootFS.Layers}}{{println .}}{{end}}", &reference])?;
+    for layer in layers.split_whitespace() {
+        let digest = sources[layer]["digest"].as_str().context(manifest.to_string())?;
+        let blob = format!("blobs/{}", digest.replace(':', "/"));
+        ensure!(manifest[0]["Layers"].as_array().is_some_and(|all| all.iter().any(|one| *one == *blob)), "{manifest}");
+    }
+    case.ok(&["rmi", &reference])?;
+    let said = case.ok(&["load", "--platform", "linux/s390x", "-i", path])?;
+    ensure!(!said.contains("Loaded") && case.ok(&["images", "-q", &reference])?.is_empty(), "{said}");
+    let architecture = case.ok(&["image", "inspect", "--format", "{{.Architecture}}", "busybox"])?;
+    let said = case.ok(&["load", "--platform", &format!("linux/{architecture}"), "-i", path])?;
+    ensure!(said.contains("Loaded image"), "{said}");
+    Ok(())
+}
+
+/// What an image says of the container that it was made of.
+pub(crate) fn before_1_45(case: &Case<'_>) -> Result {
+    let inspect = |version: &str| -> anyhow::Result<serde_json::Value> {
+        let path = format!("/{version}/images/busybox/json");
+        Ok(serde_json::from_str(&tests::http::request(case.host(), "GET", &path, "")?.body)?)
+    };
+    let old = inspect("v1.44")?;
+    ensure!(old["ContainerConfig"]["Tty"] == false && old["ContainerConfig"]["Cmd"].is_null(), "{old}");
+    ensure!(inspect("v1.45")?.get("ContainerConfig").is_none());
     Ok(())
 }
 

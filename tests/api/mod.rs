@@ -2,6 +2,7 @@
 
 mod archive;
 mod attach;
+mod build;
 mod commit;
 mod containers;
 mod creates;
@@ -21,6 +22,7 @@ pub(crate) fn cases() -> Vec<Entry> {
     [
         archive::cases(),
         attach::cases(),
+        build::cases(),
         commit::cases(),
         containers::cases(),
         creates::cases(),

@@ -10,7 +10,7 @@ use crate::suite::{Entry, cases, everywhere};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; shared_with_exposed_ports, disabled, endpoints_beside_the_mode]
+    cases![everywhere; shared_with_exposed_ports, disabled, of_a_swarm_without_one, scopes, endpoints_beside_the_mode]
 }
 
 /// What the docker CLI never sends: a create with `body`, then a start.
@@ -87,6 +87,40 @@ pub(crate) fn endpoints_beside_the_mode(case: &Case<'_>) -> Result {
             ensure!(networks_of(case, &name)? == network, "{mode}: {}", networks_of(case, &name)?);
         }
         case.ok(&["rm", "-f", &name])?;
+    }
+    Ok(())
+}
+
+pub(crate) fn of_a_swarm_without_one(case: &Case<'_>) -> Result {
+    let no_manager = "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to \
+                      swarm and try again.";
+    let name = case.network("swarming");
+    for (options, words) in [
+        (&["--scope", "swarm"][..], "cannot create a swarm scoped network when swarm is not active"),
+        (&["-d", "overlay"], no_manager),
+        (&["-d", "overlay", "--attachable"], no_manager),
+        (&["-d", "nope", "--scope", "swarm"], "plugin \"nope\" not found"),
+    ] {
+        let said = case.run(&[&["network", "create"], options, &[name.as_str()]].concat())?;
+        ensure!(said.code == 1 && said.err.contains(words), "{options:?}: {said:?}");
+    }
+    ensure!(case.ok(&["info", "--format", "{{.Plugins.Network}}"])?.contains("overlay"));
+    Ok(())
+}
+
+/// A word of their makers'.
+pub(crate) fn scopes(case: &Case<'_>) -> Result {
+    let name = case.network("scoped");
+    case.ok(&["network", "create", "--scope", "global", &name])?;
+    ensure!(case.ok(&["network", "inspect", "--format", "{{.Scope}}", &name])? == "global");
+    let listed = |scope: &str| {
+        let (scope, name) = (format!("scope={scope}"), format!("name={name}"));
+        case.ok(&["network", "ls", "-q", "--filter", &scope, "--filter", &name])
+    };
+    ensure!(!listed("global")?.is_empty() && listed("local")?.is_empty());
+    for (scope, status) in [("global", 200), ("local", 404)] {
+        let answer = request(case.host(), "GET", &format!("/v1.51/networks/{name}?scope={scope}"), "")?;
+        ensure!(answer.status == status, "{scope}: {}", answer.status);
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use tests::wait::until;
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; of_a_whole_life, of_health, of_a_slow_probe, of_prunes, of_images, since_the_epoch]
+    cases![everywhere; of_a_whole_life, of_health, whose_health_is_no_longer_seen, of_a_slow_probe, of_prunes, of_images, since_the_epoch]
 }
 
 fn attribute<'e>(event: &'e Value, name: &str) -> &'e str {
@@ -106,6 +106,33 @@ pub(crate) fn of_a_whole_life(case: &Case<'_>) -> Result {
     }
     let die = events.iter().find(|event| event["Actor"]["ID"] == *id && event["Action"] == "die");
     ensure!(die.is_some_and(|die| attribute(die, "exitCode") == "137" && !attribute(die, "execDuration").is_empty()));
+    Ok(())
+}
+
+/// Nobody looks at one that is frozen or has ended.
+pub(crate) fn whose_health_is_no_longer_seen(case: &Case<'_>) -> Result {
+    let name = case.container("unseen");
+    let listener = Listener::start(case)?;
+    let run =
+        ["run", "-d", "--name", &name, "--health-cmd", "true", "--health-interval", "1s", "busybox", "sleep", "1000"];
+    let id = case.ok(&run)?;
+    let turned_healthy = |times: usize| {
+        let is_it = |event: &&Value| event["Actor"]["ID"] == *id && event["Action"] == "health_status: healthy";
+        listener.until("healthy", |events| (events.iter().filter(is_it).count() >= times).then_some(()))
+    };
+    let status = || case.ok(&["inspect", "--format", "{{.State.Health.Status}}", &name]);
+    turned_healthy(1)?;
+    case.ok(&["pause", &name])?;
+    ensure!(status()? == "unhealthy");
+    case.ok(&["unpause", &name])?;
+    turned_healthy(2)?;
+    ensure!(status()? == "healthy");
+    case.ok(&["kill", &name])?;
+    case.ok(&["wait", &name])?;
+    ensure!(status()? == "unhealthy");
+    let filter = format!("name={name}");
+    let listed = |health: &str| case.ok(&["ps", "-aq", "--filter", &filter, "--filter", &format!("health={health}")]);
+    ensure!(listed("healthy")?.is_empty() && !listed("unhealthy")?.is_empty());
     Ok(())
 }
 

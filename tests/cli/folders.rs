@@ -22,6 +22,11 @@ pub(crate) fn cases() -> Vec<Entry> {
         owners_are_as_the_container_set_them,
         copies_reach_into_a_stopped_containers_folder,
         the_kernels_own_folders_are_the_machines,
+        inotify_tells_of_what_the_host_makes,
+        inotify_tells_of_what_the_host_writes,
+        inotify_tells_of_what_the_host_removes,
+        inotify_tells_of_what_the_host_moves,
+        what_the_guest_keeps_in_mind_is_what_the_host_has,
     ]
 }
 
@@ -187,5 +192,96 @@ pub(crate) fn the_kernels_own_folders_are_the_machines(case: &Case<'_>) -> Resul
     let options = ["run", "--rm", "-v", "/proc:/host/proc:ro", "-v", "/dev:/host/dev", "busybox", "sh", "-c", script];
     let said = case.ok(&options)?;
     ensure!(said.contains("cloud") && said.ends_with("disk"), "{said}");
+    Ok(())
+}
+
+/// A container that watches a folder and one deep in it, and says what inotify tells.
+fn watching(case: &Case<'_>, name: &str) -> anyhow::Result<(PathBuf, String)> {
+    let dir = folder(case, name)?;
+    fs::create_dir_all(dir.join("a/b"))?;
+    for old in ["old", "a/b/old"] {
+        fs::write(dir.join(old), "old\n")?;
+    }
+    let name = case.container(name);
+    case.ok(&["create", "--name", &name, "-v", &mount(&dir, "/d"), "busybox", "/watch", "/d", "/d/a/b"])?;
+    case.ok(&["cp", &tests::fixture::program("watch")?.display().to_string(), &format!("{name}:/watch")])?;
+    case.ok(&["start", &name])?;
+    case.says(&name, "ready")?;
+    Ok((dir, name))
+}
+
+pub(crate) fn inotify_tells_of_what_the_host_makes(case: &Case<'_>) -> Result {
+    let (dir, name) = watching(case, "makes")?;
+    for (at, to) in [("", "/d"), ("a/b", "/d/a/b")] {
+        fs::write(dir.join(at).join("new"), "new")?;
+        case.says(&name, &format!("create {to}/new"))?;
+        case.says(&name, &format!("close_write {to}/new"))?;
+        ensure!(case.ok(&["exec", &name, "cat", &format!("{to}/new")])? == "new");
+        fs::create_dir(dir.join(at).join("folder"))?;
+        case.says(&name, &format!("create {to}/folder"))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn inotify_tells_of_what_the_host_writes(case: &Case<'_>) -> Result {
+    let (dir, name) = watching(case, "writes")?;
+    for (at, to) in [("", "/d"), ("a/b", "/d/a/b")] {
+        ensure!(case.ok(&["exec", &name, "cat", &format!("{to}/old")])? == "old");
+        fs::write(dir.join(at).join("old"), "longer than before\n")?;
+        case.says(&name, &format!("modify {to}/old"))?;
+        case.says(&name, &format!("close_write {to}/old"))?;
+        ensure!(case.ok(&["exec", &name, "cat", &format!("{to}/old")])? == "longer than before");
+    }
+    Ok(())
+}
+
+pub(crate) fn inotify_tells_of_what_the_host_removes(case: &Case<'_>) -> Result {
+    let (dir, name) = watching(case, "removes")?;
+    for (at, to) in [("", "/d"), ("a/b", "/d/a/b")] {
+        fs::remove_file(dir.join(at).join("old"))?;
+        case.says(&name, &format!("delete {to}/old"))?;
+        ensure!(case.run(&["exec", &name, "test", "-e", &format!("{to}/old")])?.code == 1);
+    }
+    fs::remove_dir(dir.join("a/b"))?;
+    Ok(())
+}
+
+pub(crate) fn inotify_tells_of_what_the_host_moves(case: &Case<'_>) -> Result {
+    let (dir, name) = watching(case, "moves")?;
+    fs::rename(dir.join("old"), dir.join("renamed"))?;
+    case.says(&name, "moved_from /d/old")?;
+    case.says(&name, "moved_to /d/renamed")?;
+    // From one folder to the other, and a folder with what is watched in it.
+    fs::rename(dir.join("renamed"), dir.join("a/b/moved"))?;
+    case.says(&name, "moved_from /d/renamed")?;
+    case.says(&name, "moved_to /d/a/b/moved")?;
+    fs::rename(dir.join("a"), dir.join("z"))?;
+    case.says(&name, "moved_to /d/z")?;
+    fs::write(dir.join("z/b/late"), "late")?;
+    case.says(&name, "create /d/a/b/late")?;
+    ensure!(case.ok(&["exec", &name, "cat", "/d/z/b/late"])? == "late");
+    Ok(())
+}
+
+/// Names, attributes and content stay in the guest's caches for as long as the host does not change them, and no longer.
+pub(crate) fn what_the_guest_keeps_in_mind_is_what_the_host_has(case: &Case<'_>) -> Result {
+    let (dir, name) = watching(case, "mind")?;
+    let ask = "cat /d/old; stat -c %s /d/old; test -e /d/none && echo there; true";
+    for round in 0..5 {
+        let content = "x".repeat(round + 1);
+        fs::write(dir.join("old"), format!("{content}\n"))?;
+        case.says(&name, "close_write /d/old")?;
+        let said = case.ok(&["exec", &name, "sh", "-c", ask])?;
+        ensure!(said == format!("{content}\n{}", round + 2), "{said}");
+        fs::write(dir.join("none"), "")?;
+        let made = format!("none{round}");
+        fs::write(dir.join(&made), "")?;
+        case.says(&name, &format!("create /d/{made}"))?;
+        let said = case.ok(&["exec", &name, "sh", "-c", ask])?;
+        ensure!(said.ends_with("there"), "{said}");
+        fs::remove_file(dir.join("none"))?;
+        fs::remove_file(dir.join(&made))?;
+        case.says(&name, &format!("delete /d/{made}"))?;
+    }
     Ok(())
 }

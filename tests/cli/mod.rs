@@ -1,12 +1,21 @@
 //! The stock docker CLI, by noun.
 
 mod bridges;
+mod build;
+mod buildkit;
+mod buildkit_agents;
+mod buildkit_checks;
+mod buildkit_history;
+mod buildkit_outputs;
+mod buildkit_stages;
 mod containers;
+mod corpus;
 mod events;
 mod exec;
 mod files;
 mod folders;
 mod hairpin;
+mod host_network;
 mod images;
 mod import;
 mod links;
@@ -27,6 +36,7 @@ mod system;
 mod terminal;
 mod update;
 mod volumes;
+mod words;
 mod workloads;
 
 use crate::suite::Entry;
@@ -35,12 +45,21 @@ pub(crate) fn cases() -> Vec<Entry> {
     [
         bridges::cases(),
         bridges::refused(),
+        build::cases(),
+        buildkit::cases(),
+        buildkit_agents::cases(),
+        buildkit_checks::cases(),
+        buildkit_history::cases(),
+        buildkit_outputs::cases(),
+        buildkit_stages::cases(),
         containers::cases(),
+        corpus::cases(),
         events::cases(),
         exec::cases(),
         files::cases(),
         folders::cases(),
         hairpin::cases(),
+        host_network::cases(),
         images::cases(),
         import::cases(),
         links::cases(),
@@ -61,6 +80,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         terminal::cases(),
         update::cases(),
         volumes::cases(),
+        words::cases(),
         workloads::cases(),
         containers::heavy_cases(),
     ]

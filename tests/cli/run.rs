@@ -12,7 +12,7 @@ use crate::suite::{Entry, cases, everywhere};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; hello_world, passes_exit_code, unknown_command_is_127, directory_as_command_is_126, unknown_image_is_125, reads_standard_input, keeps_streams_apart, environment_user_and_directory, hostname_and_name, read_only_root, tmpfs, add_host_and_dns, ulimit_and_sysctl, capabilities, init_reaps, no_new_privileges, masked_paths, options_without_effect, device_filter, vsock_is_refused, privileged_sees_devices, device, removes_itself, removes_itself_when_it_cannot_start, restart_policy, labels, stop_signal, entrypoint, seccomp_profile_of_a_file, cgroup_parent, memory_limit_kills, limits_are_written, limits_below_a_parent]
+    cases![everywhere; hello_world, passes_exit_code, unknown_command_is_127, directory_as_command_is_126, unknown_image_is_125, reads_standard_input, keeps_streams_apart, environment_user_and_directory, hostname_and_name, read_only_root, tmpfs, add_host_and_dns, hosts_have_the_names_of_ipv6, ulimit_and_sysctl, capabilities, init_reaps, no_new_privileges, masked_paths, options_without_effect, device_filter, vsock_is_refused, privileged_sees_devices, device, removes_itself, removes_itself_when_it_cannot_start, restart_policy, labels, stop_signal, entrypoint, seccomp_profile_of_a_file, cgroup_parent, memory_limit_kills, limits_are_written, limits_below_a_parent]
 }
 
 pub(crate) fn hello_world(case: &Case<'_>) -> Result {
@@ -148,6 +148,22 @@ pub(crate) fn add_host_and_dns(case: &Case<'_>) -> Result {
     ])?;
     ensure!(out.contains("10.1.2.3\tdb"), "{out}");
     ensure!(out.contains("nameserver 192.0.2.53") && out.contains("search example.org"), "{out}");
+    Ok(())
+}
+
+/// Of a container's own loopback, on networks without IPv6, too.
+pub(crate) fn hosts_have_the_names_of_ipv6(case: &Case<'_>) -> Result {
+    let lines = "::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\n\
+                 ff02::1\tip6-allnodes\nff02::2\tip6-allrouters";
+    let network = case.network("four");
+    case.ok(&["network", "create", &network])?;
+    for network in ["bridge", "none", &network] {
+        let hosts = case.ok(&["run", "--rm", "--network", network, "busybox", "cat", "/etc/hosts"])?;
+        ensure!(hosts.contains(lines), "{network}: {hosts}");
+    }
+    let off = "net.ipv6.conf.all.disable_ipv6=1";
+    let hosts = case.ok(&["run", "--rm", "--sysctl", off, "busybox", "cat", "/etc/hosts"])?;
+    ensure!(!hosts.contains("::"), "{hosts}");
     Ok(())
 }
 

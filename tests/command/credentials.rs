@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tests::berth::Berth;
 use tests::case::Case;
 use tests::docker::{Said, said};
+use tests::limit;
 use tests::registry::{Access, Registry};
 
 use crate::login::{ACCOUNT, CHINESE, config};
@@ -80,11 +81,11 @@ esac"#;
 }
 
 /// Runs `command` with `input` on its standard input.
-fn fed(command: &mut Command, input: &str) -> anyhow::Result<Said> {
+pub(crate) fn fed(command: &mut Command, input: &str) -> anyhow::Result<Said> {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     // One that asks nothing may be gone already.
     let _ = child.stdin.take().context("stdin was piped")?.write_all(input.as_bytes());
-    said(child.wait_with_output()?)
+    said(limit::ended(child)?)
 }
 
 fn written(berth: &Berth) -> anyhow::Result<Value> {

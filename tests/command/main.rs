@@ -5,6 +5,7 @@
 
 mod cp;
 mod credentials;
+mod keychain;
 mod lists;
 mod login;
 mod run;
@@ -48,6 +49,8 @@ fn main() -> std::process::ExitCode {
     let kind = if reference { Kind::Reference } else { Kind::Native };
     let (engine, registry): (Shared<Engine>, Shared<Registry>) = Default::default();
     let cases = cases![
+        keychain::login,
+        keychain::without_one,
         run::hello_and_exit_codes,
         run::detaching_leaves_it_running,
         run::options_arrive,

@@ -17,6 +17,8 @@ const fn own(path: &'static str, status: u16, words: &'static str) -> Own {
 const OWN: &[Own] = &[
     // dockerd gives these errors no kind, so that they come out as the server's.
     own("/unpause", 500, "is not paused"),
+    own("/stop", 500, "invalid signal: "),
+    own("/restart", 500, "invalid signal: "),
     own("/disconnect", 500, "is not connected to "),
     own("/containers/", 500, "Conflict, cannot remove the default link name of the container"),
     own("/plugins/", 500, "invalid reference format"),
@@ -30,6 +32,12 @@ const OWN: &[Own] = &[
     // A time that is none.
     own("/events", 500, "strconv.ParseInt: parsing"),
     own("/logs", 500, "strconv.ParseInt: parsing"),
+    own("/images/", 500, "failed to parse value as time or duration"),
+    own("/images/prune", 500, "more than one until filter specified"),
+    // A number that is none: of containers in a list, of seconds.
+    own("/containers/", 500, "strconv.Atoi: parsing"),
+    // An image to save whose name cannot be one.
+    own("/get", 500, "invalid reference format"),
     // Neither `fromImage` nor `fromSrc`, or a source that is no address; a registry that cannot be reached, or cannot be one.
     own("/images/create", 500, r#"Get \"http"#),
     own("/auth", 500, r#"Get \"http"#),
@@ -42,6 +50,13 @@ const OWN: &[Own] = &[
     own("/images/load", 500, "the archive "),
     // The same of what is put into a container.
     own("/archive", 500, "cannot read the archive"),
+    // A context that is none, or has no Dockerfile of that name, and a tag that is none.
+    own("/build", 500, "cannot read the build context"),
+    own("/build", 500, "Cannot locate specified Dockerfile"),
+    // A context's address that is none, or that nobody answers at; a size that is no number.
+    own("/build", 500, "remoteURL ("),
+    own("/build", 500, "error downloading remote context"),
+    own("/build", 500, "strconv.ParseInt: parsing"),
     // A zero byte in its path.
     own("/archive", 500, "invalid argument"),
     // A limit that the kernel, or the runtime for it, does not take.
@@ -51,8 +66,11 @@ const OWN: &[Own] = &[
     own("/swarm/leave", 503, "This node is not part of a swarm"),
     own("/volumes/", 503, "volume update only valid for cluster volumes, but swarm is unavailable"),
     // Not dockerd's: what docs/api-coverage.md has under "not yet".
-    own("/build", 501, "this engine cannot build images"),
-    own("/session", 501, "this engine cannot build images"),
+    own("/build", 501, "this engine speaks BuildKit's protocol at /grpc only"),
+    own("/build", 501, "this engine does not fetch repositories as build contexts yet"),
+    // It wants to become another protocol.
+    own("/session", 500, "no upgrade proto in request"),
+    own("/grpc", 500, "no upgrade proto in request"),
 ];
 
 /// Whether it is one of these.

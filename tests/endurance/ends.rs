@@ -1,4 +1,4 @@
-//! What is asked of a container between its process's death and the engine's hearing of it.
+//! What is asked of a container while it ends: between its process's death and the engine's hearing of it, and beside its removal.
 
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -54,5 +54,35 @@ pub(crate) fn networks_change_as_of_one_that_has_ended(engine: &Engine) -> Resul
     ensure!(now.trim_end() == "exited joined", "{now}");
     docker.ok(&["start", "mortal"])?;
     docker.ok(&["rm", "--force", "mortal"])?;
+    Ok(())
+}
+
+/// So often that a removal comes between each two steps of a stop.
+const ROUNDS: usize = 150;
+
+/// Whoever stops a container that goes away meanwhile has what was wanted.
+pub(crate) fn stops_meet_removals(engine: &Engine) -> Result {
+    let host = engine.docker.host();
+    let body = r#"{"Image":"busybox","Cmd":["sleep","1000"],"HostConfig":{"AutoRemove":true,"NetworkMode":"none"}}"#;
+    for round in 0..ROUNDS {
+        let name = format!("going-{round}");
+        let made = request(host, "POST", &format!("/containers/create?name={name}"), body)?;
+        ensure!(made.status == 201, "{}", made.body);
+        let begun = request(host, "POST", &format!("/containers/{name}/start"), "")?;
+        ensure!(begun.status == 204, "{}", begun.body);
+        let ask = |method: &'static str, rest: &str| request(host, method, &format!("/containers/{name}{rest}"), "");
+        let answers: Vec<_> = std::thread::scope(|scope| {
+            let asked =
+                [("POST", "/stop?t=0"), ("POST", "/restart?t=0"), ("DELETE", "?force=1"), ("POST", "/stop?t=0")];
+            let asking = asked.map(|(method, rest)| scope.spawn(move || ask(method, rest)));
+            asking.into_iter().map(|asking| asking.join().expect("no panic")).collect()
+        });
+        for answer in answers {
+            let answer: Answer = answer?;
+            ensure!(answer.status < 500, "round {round}: {} {}", answer.status, answer.body);
+        }
+        // A restart may have been the last.
+        request(host, "DELETE", &format!("/containers/{name}?force=1"), "")?;
+    }
     Ok(())
 }

@@ -49,6 +49,7 @@ fn main() -> std::process::ExitCode {
             run: ends::networks_change_as_of_one_that_has_ended,
             kinds: &[Kind::Native],
         },
+        Entry { name: "ends::stops_meet_removals", run: ends::stops_meet_removals, kinds: &[Kind::Native] },
         Entry { name: "soak::nothing_is_left", run: soak::nothing_is_left, kinds: &[Kind::Native] },
         Entry { name: "fuzz::odd_requests", run: fuzz::odd_requests, kinds: &[Kind::Native] },
     ];

@@ -1,7 +1,10 @@
 //! Processes that are killed, and accelerators that do not work.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -139,4 +142,121 @@ pub(crate) fn first_accelerator_hangs(machine: &Machine) -> Result {
     let hung = fs::read_to_string(machine.home().join("hung"))?;
     ensure!(hung == "hung\n", "it was tried once: {hung:?}");
     Ok(())
+}
+
+/// Whoever ends of the guest's processes, and in whatever order: a container that reads and appends in a folder of this computer goes on,
+/// with what it has open, and nothing is written twice or lost.
+pub(crate) fn folders_outlive_engine_and_relay(machine: &Machine) -> Result {
+    let folder = machine.home().join("shared");
+    fs::create_dir_all(&folder)?;
+    machine.berth(&["config", "set", "shares", &folder.display().to_string()])?;
+    machine.berth(&["up"])?;
+    let docker = Docker::new(machine.docker_host()?)?;
+    fs::write(folder.join("read"), "here")?;
+    let script = "exec 3>>/d/log; n=0; while :; do n=$((n+1)); echo $n >&3 || exit 8; [ \"$(cat /d/read)\" = here ] || exit 9; done";
+    let bind = format!("{}:/d", folder.display());
+    docker.ok(&["run", "-d", "--name", "appends", "-v", &bind, "busybox", "sh", "-c", script])?;
+    let lines = || fs::read_to_string(folder.join("log")).map(|log| log.lines().count()).unwrap_or_default();
+    let grows = |what: &str| {
+        let before = lines();
+        until(what, Duration::from_secs(180), || (lines() > before + 10).then_some(()))
+    };
+    grows("the first lines")?;
+    // Somebody looks at what changes, so that the changes are repeated in the guest.
+    let looks = "while :; do ls -l /d/busy >/dev/null; done";
+    docker.ok(&["run", "-d", "--name", "looks", "-v", &bind, "busybox", "sh", "-c", looks])?;
+    let busy = Busy::begin(folder.join("busy"))?;
+    for role in ["engine", "relay", "relay", "engine", "relay"] {
+        let pid = || machine.berth(&["shell", "pidof", &format!("berth-{role}")]).ok();
+        let old = until("the process that is to end", Duration::from_secs(120), pid)?;
+        // The relay carries this very command: its answer does not come.
+        let _ = machine.berth(&["shell", "kill", "-9", old.trim()]);
+        until("another one in its place", Duration::from_secs(120), || pid().filter(|new| *new != old))?;
+        grows(&format!("lines after the {role} was killed"))?;
+        until("the engine", Duration::from_secs(120), || docker.ok(&["version"]).ok())?;
+    }
+    ensure!(docker.ok(&["inspect", "--format", "{{.State.Running}}", "appends"])? == "true");
+    busy.end()?;
+    // Also with another mount of the same folder.
+    ensure!(docker.ok(&["run", "--rm", "-v", &bind, "busybox", "cat", "/d/read"])? == "here");
+    // What the container sees is what is there.
+    let seen = || docker.ok(&["exec", "appends", "sh", "-c", "cd /d/busy && cat $(ls | sort)"]).ok();
+    let there = Busy::content(&folder.join("busy"))?;
+    until("the container sees what the host has", Duration::from_secs(120), || seen().filter(|seen| *seen == there))?;
+    docker.ok(&["rm", "-f", "appends", "looks"])?;
+    let log = fs::read_to_string(folder.join("log"))?;
+    for (at, line) in log.lines().enumerate() {
+        ensure!(line == (at + 1).to_string(), "line {} says {line}", at + 1);
+    }
+    Ok(())
+}
+
+/// Somebody on this computer who makes, writes, renames and removes files in a folder again and again, as an editor or a build does, and
+/// knows what must be there afterwards.
+struct Busy {
+    folder: PathBuf,
+    is_over: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<std::io::Result<u64>>,
+}
+
+impl Busy {
+    fn begin(folder: PathBuf) -> anyhow::Result<Busy> {
+        fs::create_dir_all(&folder)?;
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (of, over) = (folder.clone(), Arc::clone(&is_over));
+        let thread = std::thread::spawn(move || {
+            let mut round = 0;
+            while !over.load(Ordering::Relaxed) {
+                round += 1;
+                Busy::round(&of, round)?;
+                // More than the guest can repeat, and something is left for it to do so with.
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Ok(round)
+        });
+        Ok(Busy { folder, is_over, thread })
+    }
+
+    /// Each of these fails, or what is read differs, if somebody else did one of them once more.
+    fn round(folder: &Path, round: u64) -> std::io::Result<()> {
+        use std::io::Write;
+        let (file, fresh, other) =
+            (folder.join("file"), folder.join("file.new"), folder.join(format!("f{}", round % 8)));
+        fs::write(&fresh, format!("{round}\n"))?;
+        fs::OpenOptions::new().append(true).open(&fresh)?.write_all(b"more\n")?;
+        fs::rename(&fresh, &file)?;
+        if round > 8 {
+            fs::remove_file(&other)?;
+        }
+        let mut made = fs::OpenOptions::new().write(true).create_new(true).open(&other)?;
+        made.write_all(format!("{round}\n").as_bytes())?;
+        fs::create_dir(folder.join("folder"))?;
+        fs::remove_dir(folder.join("folder"))?;
+        match fs::read_to_string(&file)? == format!("{round}\nmore\n") {
+            true => Ok(()),
+            false => Err(std::io::Error::other(format!("round {round}: the file is not as it was written"))),
+        }
+    }
+
+    fn end(self) -> Result {
+        self.is_over.store(true, Ordering::Relaxed);
+        let rounds = self.thread.join().map_err(|_| anyhow::anyhow!("it panicked"))?.context("a file of the host's")?;
+        ensure!(rounds > 8, "{rounds}");
+        let wanted: BTreeSet<String> = (0..8).map(|number| format!("f{number}")).chain(["file".into()]).collect();
+        let there: BTreeSet<String> =
+            fs::read_dir(&self.folder)?.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        ensure!(there == wanted, "{there:?}");
+        for round in rounds - 7..=rounds {
+            let text = fs::read_to_string(self.folder.join(format!("f{}", round % 8)))?;
+            ensure!(text == format!("{round}\n"), "f{} says {text:?} after round {rounds}", round % 8);
+        }
+        Ok(())
+    }
+
+    /// What is in the files, in the order of their names.
+    fn content(folder: &Path) -> anyhow::Result<String> {
+        let names: BTreeSet<PathBuf> = fs::read_dir(folder)?.flatten().map(|entry| entry.path()).collect();
+        let texts: std::io::Result<String> = names.iter().map(fs::read_to_string).collect();
+        Ok(texts?.trim_end().to_owned())
+    }
 }

@@ -45,7 +45,7 @@ fn main() -> std::process::ExitCode {
     let booting = cases![true;
         life::down_and_up_keeps_everything, life::daemon_dies_and_containers_live, life::own_verbs_and_json,
         faults::hypervisor_killed, faults::first_accelerator_dies,
-        faults::engine_killed_after_run, disks::damaged_is_refused_and_left_alone,
+        faults::engine_killed_after_run, faults::folders_outlive_engine_and_relay, disks::damaged_is_refused_and_left_alone,
         disks::broken_inside_is_refused_and_not_formatted, pulls::cut_by_a_killed_hypervisor,
         pulls::go_where_the_settings_say, outside::is_the_hosts, remote::over_tls, room::full_costs_one_pull_and_nothing_else,
         by_name::they_are_reached, care::clock_is_right_after_a_sleep,

@@ -57,11 +57,37 @@ pub(crate) fn is_the_hosts(machine: &Machine) -> Result {
     let proxy = Proxy::start(registry.socket())?;
     machine.berth(&["config", "set", "https_proxy", &proxy.url()])?;
     machine.berth(&["config", "set", "no_proxy", DOMAIN])?;
+    // Of containers, on this computer's loopback.
+    machine.berth(&["config", "set", "container_https_proxy", "http://127.0.0.1:3128"])?;
+    machine.berth(&["config", "set", "container_no_proxy", DOMAIN])?;
     let up = machine.command(&["up"]).env("SSL_CERT_FILE", known.certificate()).output()?;
     ensure!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
     let docker = Docker::new(machine.docker_host()?)?;
     pulls_go_the_hosts_way(&docker, &registry, &stranger, &proxy)?;
+    containers_know_their_proxies(&docker)?;
     containers_get_out(&docker)
+}
+
+fn containers_know_their_proxies(docker: &Docker) -> Result {
+    let expect = format!(
+        "HTTPS_PROXY=http://host.docker.internal:3128\nNO_PROXY={DOMAIN}\n\
+         https_proxy=http://host.docker.internal:3128\nno_proxy={DOMAIN}\n"
+    );
+    let script = "env | grep -i _proxy= | sort";
+    let told = docker.ok(&["run", "--rm", "busybox", "sh", "-c", script])?;
+    ensure!(told == expect.trim_end(), "{told}");
+    let own = docker.ok(&["run", "--rm", "-e", "https_proxy=mine", "-e", "NO_PROXY", "busybox", "sh", "-c", script])?;
+    ensure!(own == "https_proxy=mine", "{own}");
+    // A step of a build has them; the image that comes of it does not.
+    let dockerfile = format!("FROM busybox\nRUN {script} >/told\n");
+    let built = docker.fed(dockerfile.as_bytes(), &["build", "-q", "-"])?;
+    ensure!(built.code == 0, "{built:?}");
+    let image = built.out.trim();
+    let told = docker.ok(&["run", "--rm", image, "cat", "/told"])?;
+    ensure!(told == expect.trim_end(), "{told}");
+    let kept = docker.ok(&["image", "inspect", "-f", "{{json .Config.Env}}", image])?;
+    ensure!(!kept.to_lowercase().contains("proxy"), "{kept}");
+    Ok(())
 }
 
 /// QEMU's user-mode network, where the user has chosen it.

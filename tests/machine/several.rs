@@ -51,6 +51,7 @@ pub(crate) fn are_made_used_and_removed(machine: &Machine) -> Result {
 
     machine.berth(&["machine", "clone", "work", "again"])?;
     ensure!(cpus(&["--machine", "again"], None)? == "3");
+    are_kept_and_moved(machine)?;
     refused(machine, &["machine", "rm", "default", "--yes"], "cannot be removed")?;
     // Without a terminal there is nobody to ask.
     refused(machine, &["machine", "rm", "work"], "--yes")?;
@@ -70,6 +71,35 @@ pub(crate) fn are_made_used_and_removed(machine: &Machine) -> Result {
     std::fs::write(&broken, whole)?;
     machine.berth(&["machine", "rm", "again", "--yes", "--json"])?;
     ensure!(names(machine)? == ["default"]);
+    Ok(())
+}
+
+/// Of `work`, which never ran: its disk is this case's own.
+fn are_kept_and_moved(machine: &Machine) -> Result {
+    let of_work = |verb: &[&str]| machine.berth(&[&["--machine", "work"], verb].concat());
+    let disk = |name: &str| machine.home().join("data/machines").join(name).join("machine/disk.raw");
+    refused(machine, &["--machine", "work", "snapshot", "create", "clean"], "has no disk yet")?;
+    std::fs::write(disk("work"), "as it was")?;
+    of_work(&["snapshot", "create", "clean"])?;
+    std::fs::write(disk("work"), "spoilt")?;
+    let kept: Value = serde_json::from_str(&of_work(&["snapshot", "list", "--json"])?)?;
+    ensure!(kept[0]["name"] == "clean" && kept[0]["size"] == 9 && kept[0]["made_at"].as_u64() > Some(0), "{kept}");
+    ensure!(of_work(&["snapshot", "list"])?.contains("clean"));
+    refused(machine, &["--machine", "work", "snapshot", "restore", "clean"], "--yes")?;
+    refused(machine, &["--machine", "work", "snapshot", "restore", "none", "--yes"], "there is no snapshot `none`")?;
+    of_work(&["snapshot", "restore", "clean", "--yes"])?;
+    ensure!(std::fs::read_to_string(disk("work"))? == "as it was");
+    of_work(&["snapshot", "rm", "clean", "--yes"])?;
+
+    let file = machine.home().join("work.berth");
+    let path = file.to_str().context("a path")?;
+    machine.berth(&["machine", "export", "work", path])?;
+    machine.berth(&["machine", "import", path, "moved", "--cpus", "1"])?;
+    ensure!(std::fs::read_to_string(disk("moved"))? == "as it was");
+    machine.berth(&["machine", "rm", "moved", "--yes"])?;
+    std::fs::write(&file, "something else")?;
+    refused(machine, &["machine", "import", path, "moved"], "is no machine that can be imported")?;
+    ensure!(names(machine)? == ["default", "again", "work"], "{:?}", names(machine)?);
     Ok(())
 }
 

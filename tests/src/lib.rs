@@ -36,6 +36,7 @@ pub mod registry;
 pub mod remote;
 pub mod roles;
 pub mod sandbox;
+pub mod ssh_agent;
 pub mod sshd;
 pub mod terminal;
 pub mod token;

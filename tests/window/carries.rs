@@ -52,6 +52,7 @@ const LENGTH: usize = 5 * 1024 * 1024 + 4321;
 /// Through the very commands that the pages use: a tar with one file goes up in pieces, and comes back in pieces, the same.
 const CARRY: &str = r"
 const { invoke } = window.__TAURI_INTERNALS__;
+const machine = await invoke('shown_machine');
 const length = arguments[0];
 const file = new Uint8Array(length).map((_, at) => (at * 31 + (at >> 8)) & 255);
 const header = new Uint8Array(512);
@@ -63,7 +64,7 @@ put(148, header.reduce((sum, byte) => sum + byte, 0).toString(8).padStart(6, '0'
 const tar = new Uint8Array(512 + Math.ceil(length / 512) * 512 + 1024);
 tar.set(header); tar.set(file, 512);
 const send = async (path) => {
-  const head = { to: 'engine', method: 'PUT', path, headers: { 'content-type': 'application/x-tar' } };
+  const head = { machine, to: 'engine', method: 'PUT', path, headers: { 'content-type': 'application/x-tar' } };
   const stream = await invoke('upload', { head });
   const answer = invoke('answer', { stream });
   try {
@@ -75,7 +76,7 @@ const send = async (path) => {
 };
 const status = await send('/containers/talks/archive?path=/tmp');
 const refused = await send('/containers/nobody/archive?path=/tmp');
-const head = { to: 'engine', method: 'GET', path: '/containers/talks/archive?path=/tmp/file', headers: {} };
+const head = { machine, to: 'engine', method: 'GET', path: '/containers/talks/archive?path=/tmp/file', headers: {} };
 const answer = await invoke('request', new Uint8Array(), { headers: { 'x-berth-request': JSON.stringify(head) } });
 const pieces = [];
 for (;;) {

@@ -122,7 +122,7 @@ pub(crate) fn preferences_and_terminal() -> Result {
         view.wait_for(invoke, vec![json!("open_terminal"), json!({})])?;
         until("the terminal's start", LIMIT, || (!desk.opened("xdg-terminal-exec").is_empty()).then_some(()))?;
         let opened = desk.opened("xdg-terminal-exec");
-        ensure!(opened.len() == 1 && opened[0].ends_with("/berth terminal"), "{opened:?}");
+        ensure!(opened.len() == 1 && opened[0].ends_with("/berth --machine default terminal"), "{opened:?}");
         // What a page names is started on this computer: only what is there, and what is no terminal with the user's word.
         let asking = |terminal: &str| {
             view.run(

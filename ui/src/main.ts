@@ -6,13 +6,13 @@ import { choose } from '$lib/backend/choose';
 import { t } from '$lib/i18n/index.svelte';
 import Broken from '$lib/shell/Broken.svelte';
 import { followPrefs } from '$lib/shell/prefs.svelte';
-import App from './App.svelte';
+import Window from './Window.svelte';
 
 // Before anything is drawn: no flash of the other theme or language.
 followPrefs();
 const target = document.getElementById('app')!;
 try {
-  mount(App, { target, props: { host: await choose() } });
+  mount(Window, { target, props: { host: await choose() } });
 } catch (error) {
   const { startFailed: title, startFailedText: text } = t().shell;
   mount(Broken, { target, props: { title, text, error, retry: () => location.reload() } });

@@ -6,6 +6,7 @@
 //! | `supervisor` | `init` | starts and reaps everything (crate `supervisor`) |
 //! | `engine` | the supervisor | API, containers, images |
 //! | `relay` | the supervisor | the link to the host |
+//! | `echo` | `relay` | the host's changes in one mounted folder (crate `echo`) |
 //! | `native` | a user, as root | the same on a Linux host, without a machine |
 
 mod engine;
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
     let role = args.next();
     let rest: Vec<String> = args.collect();
     name_this_process(role.as_deref().unwrap_or("init"));
-    if matches!(role.as_deref(), Some("engine" | "relay")) {
+    if matches!(role.as_deref(), Some("engine" | "relay" | "echo")) {
         // Exec made us dumpable again. Secrets of the link and of registries are in our memory: no process of a container
         // that shares our process namespace may look.
         // SAFETY: integers only.
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Some("supervisor") => supervise::machine(),
         Some("engine") => engine::run(&rest),
         Some("relay") => relay::run(&rest),
+        Some("echo") => relay::repeat(&rest),
         Some("native") => native::run(&rest),
         Some("--version" | "version") => {
             println!("berth-agent {}", env!("CARGO_PKG_VERSION"));

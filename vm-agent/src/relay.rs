@@ -24,6 +24,8 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     let options = relay::Options {
         boot: handover.boot,
         run_dir: places.run.clone(),
+        // Itself, from memory.
+        program: "/proc/self/exe".into(),
         data_dir: places.root,
         boot_steps: handover.steps,
         power_off: Arc::new(power_off),
@@ -32,4 +34,9 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     match runtime.block_on(relay::run(options)) {
         Err(error) => Err(anyhow::Error::new(error).context("the relay stopped")),
     }
+}
+
+/// The role `echo`.
+pub(crate) fn repeat(args: &[String]) -> anyhow::Result<()> {
+    relay::repeat(args).context("repeat the host's changes")
 }

@@ -2,6 +2,7 @@
 
 mod disk;
 mod machines;
+mod snapshots;
 mod tls;
 
 use std::path::PathBuf;
@@ -10,7 +11,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::containers::args as container;
 pub(crate) use disk::{DiskArgs, DiskVerb};
-pub(crate) use machines::{CloneArgs, CreateArgs, RmArgs, UseArgs};
+pub(crate) use machines::{CloneArgs, CreateArgs, ExportArgs, ImportArgs, RmArgs, UseArgs};
+pub(crate) use snapshots::SnapshotVerb;
 pub(crate) use tls::{TlsEnvArgs, TlsVerb};
 
 /// A small Linux machine on this computer, with containers in it.
@@ -45,6 +47,9 @@ pub(crate) enum Verb {
     Machine(MachineVerb),
     /// Show the data disk, make it larger, give back what is free on it
     Disk(DiskArgs),
+    /// Keep what a stopped machine has on its disk under a name, and come back to it
+    #[command(subcommand)]
+    Snapshot(SnapshotVerb),
     /// Open the quickstart terminal: boots if needed and points docker at the machine
     Terminal(TerminalArgs),
     /// Print the shell lines that point docker at the machine
@@ -118,6 +123,7 @@ impl Verb {
             Verb::Config(ConfigVerb::Get { json, .. } | ConfigVerb::Set { json, .. }) => *json,
             Verb::Config(ConfigVerb::List(json)) => json.json,
             Verb::Disk(args) => args.wants_json(),
+            Verb::Snapshot(verb) => verb.wants_json(),
             Verb::Tls(verb) => verb.wants_json(),
             Verb::Ps(args) => args.json,
             Verb::Images(args) => args.json,
@@ -219,6 +225,10 @@ pub(crate) enum MachineVerb {
     Use(UseArgs),
     /// Make another machine as a stopped one is, with all that is in it
     Clone(CloneArgs),
+    /// Write all that is in a stopped machine into one file, for another computer
+    Export(ExportArgs),
+    /// Make a machine of what was exported
+    Import(ImportArgs),
     /// Remove a stopped machine with all that is in it
     Rm(RmArgs),
 }
@@ -231,6 +241,8 @@ impl MachineVerb {
             MachineVerb::Create(args) => args.json,
             MachineVerb::Use(args) => args.json,
             MachineVerb::Clone(args) => args.json,
+            MachineVerb::Export(args) => args.json,
+            MachineVerb::Import(args) => args.json,
             MachineVerb::Rm(args) => args.json,
         }
     }

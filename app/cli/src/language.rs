@@ -145,6 +145,7 @@ mod tests {
             Error::DiskInUse { path: "/d".into() },
             Error::DaemonUnreachable { pid: 7, runtime: "/r".into() },
             Error::DaemonSilent { seconds: 10, log: "/log".into() },
+            Error::NoAnswer { seconds: 2 },
             Error::ForeignDirectory { path: "/d".into() },
             Error::File { action: "read", path: "/f".into(), source: std::io::ErrorKind::NotFound.into() },
         ];

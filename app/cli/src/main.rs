@@ -101,6 +101,7 @@ async fn perform(machine: Option<String>, verb: Verb) -> Result<i32, Failure> {
         Verb::Env(args) => machine::env(&paths, &args),
         Verb::Config(verb) => machine::config(paths, verb).await,
         Verb::Disk(args) => machine::disk(paths, args).await,
+        Verb::Snapshot(verb) => machine::snapshot(paths, verb).await,
         Verb::Tls(verb) => tls::tls(&paths, &verb),
         Verb::Daemon => daemon(paths).await,
         Verb::Run(run) => containers::run(&engine().await?, *run).await,

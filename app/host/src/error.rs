@@ -32,6 +32,18 @@ pub enum Error {
         "{path} is left of an earlier machine `{name}`, with what was on its disk: remove it or move it away, or choose another name"
     )]
     MachineLeft { name: String, path: PathBuf },
+    #[error("the machine {name} is not stopped: run `berth --machine {name} down` first")]
+    MachineRuns { name: String },
+    #[error("there is nothing to copy: the machine has no disk yet, which its first start makes ({path})")]
+    NoDisk { path: PathBuf },
+    #[error("{path} is no machine that can be imported: {reason}")]
+    NoArchive { path: PathBuf, reason: String },
+    #[error("`{name}` is no name of a snapshot: use up to 24 small letters, digits and `-`, a letter first")]
+    SnapshotName { name: String },
+    #[error("there is a snapshot `{name}` already: `berth snapshot rm {name}` removes it")]
+    SnapshotExists { name: String },
+    #[error("there is no snapshot `{name}`: `berth snapshot list` shows those that are there")]
+    NoSnapshot { name: String },
     #[error("the default machine cannot be removed: `berth reset` empties it")]
     DefaultMachine,
     #[error("no home folder is known: set HOME, or BERTH_HOME")]
@@ -147,6 +159,8 @@ pub enum Error {
     DaemonUnreachable { pid: u32, runtime: PathBuf },
     #[error("the daemon did not come up within {seconds} s: see {log}")]
     DaemonSilent { seconds: u64, log: PathBuf },
+    #[error("its daemon does not answer within {seconds} s: it may hang")]
+    NoAnswer { seconds: u64 },
     #[error("the berth daemon is not running: `berth up` starts it")]
     NoDaemon,
     #[error("{message}")]

@@ -92,6 +92,14 @@ impl Paths {
         self.machine.as_ref()
     }
 
+    /// All folders of all machines of this user, whichever machine this is: no container is to find one of them. Whoever can change the
+    /// settings of one can share everything with it.
+    pub fn own_folders(&self) -> Vec<PathBuf> {
+        let OfDefault { config, data, runtime } = self.of_default.clone();
+        let own = [self.own_runtime.clone(), self.runtime.clone(), sys::shared_temp_dir()];
+        [config, data, self.cache.clone(), runtime].into_iter().chain(own).collect()
+    }
+
     /// One folder for each machine that has a name.
     pub fn machines_dir(&self) -> PathBuf {
         self.of_default.config.join(MACHINES)
@@ -156,10 +164,18 @@ impl Paths {
     }
 
     /// Creates the folders; those of the machine, of logs and of sockets with mode 0700, owned by this user.
+    ///
+    /// # Errors
+    /// [`Error::NoMachine`]: a machine with a name is there when its settings are, and one that was removed must not come back, empty,
+    /// because somebody still had its name.
     pub fn create(&self) -> Result<()> {
-        for dir in [&self.config, &self.data, &self.cache] {
-            std::fs::create_dir_all(dir).map_err(Error::file("create the folder", dir))?;
+        match &self.machine {
+            Some(name) if !self.config.is_dir() => return Err(Error::NoMachine { name: name.to_string() }),
+            Some(_) => {}
+            None => create_dir_all(&self.config)?,
         }
+        create_dir_all(&self.data)?;
+        create_dir_all(&self.cache)?;
         if let Some(parent) = self.runtime.parent()
             && parent == sys::shared_temp_dir()
         {
@@ -187,9 +203,9 @@ impl Paths {
     pub fn settings(&self) -> PathBuf {
         self.config.join("settings.toml")
     }
-    /// What the window's user chose for the window alone.
+    /// What the window's user chose for the window alone, whichever machine it shows.
     pub fn window_preferences(&self) -> PathBuf {
-        self.config.join("window.toml")
+        self.of_default.config.join("window.toml")
     }
     /// What a terminal program runs that takes files only.
     pub fn terminal_script(&self) -> PathBuf {
@@ -214,6 +230,10 @@ impl Paths {
     /// Mode 0700: the data disk, the state file with the per-boot secret.
     pub fn machine_dir(&self) -> PathBuf {
         self.data.join("machine")
+    }
+    /// One file for each, by its name.
+    pub fn snapshots_dir(&self) -> PathBuf {
+        self.data.join("snapshots")
     }
     /// A data disk that is being copied, until it is whole.
     pub fn partial_disk(&self) -> PathBuf {
@@ -318,8 +338,9 @@ impl Paths {
     pub fn daemon_log(&self) -> PathBuf {
         self.log_dir().join("daemon.log")
     }
+    /// The window's own, whichever machine it shows.
     pub fn window_log(&self) -> PathBuf {
-        self.log_dir().join("window.log")
+        self.of_machine(None).log_dir().join("window.log")
     }
     /// The serial console of the current boot; the boot before is at `console.log.1`.
     pub fn console_log(&self) -> PathBuf {
@@ -416,6 +437,10 @@ pub fn home() -> Option<PathBuf> {
     directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned())
 }
 
+fn create_dir_all(dir: &Path) -> Result<()> {
+    std::fs::create_dir_all(dir).map_err(Error::file("create the folder", dir))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -440,10 +465,25 @@ mod tests {
         assert_eq!(other.engine_socket(), Path::new("/tmp/b/run/machines/work/engine.sock"));
         assert_eq!((other.cache_dir(), other.image_candidates()), (default.cache_dir(), default.image_candidates()));
         assert_eq!(other.of_machine(None), default);
+        for own in ["config", "data", "cache", "run"].map(|name| Path::new("/tmp/b").join(name)) {
+            assert!(other.own_folders().contains(&own) && default.own_folders().contains(&own), "{own:?}");
+        }
         assert_eq!(other.of_machine(Name::of("play").unwrap()), default.of_machine(Name::of("play").unwrap()));
         let long = Paths::below(&PathBuf::from("/home").join("x".repeat(60))).unwrap();
         let runtimes = ["a", "b"].map(|name| long.of_machine(Name::of(name).unwrap()).runtime_dir().to_path_buf());
         assert!(fits(&runtimes[0]) && runtimes[0] != runtimes[1], "{runtimes:?}");
+    }
+
+    #[test]
+    fn what_is_about_the_window_is_of_no_machine() {
+        let default = Paths::below(Path::new("/tmp/b")).unwrap();
+        let other = default.of_machine(Name::of("work").unwrap());
+        assert_eq!(other.window_preferences(), Path::new("/tmp/b/config/window.toml"));
+        assert_eq!(other.window_log(), Path::new("/tmp/b/data/log/window.log"));
+        assert_eq!(
+            (default.window_preferences(), default.window_log()),
+            (other.window_preferences(), other.window_log())
+        );
     }
 
     #[test]

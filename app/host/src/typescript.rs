@@ -7,6 +7,8 @@ use crate::daemon::protocol::{
 };
 use crate::diagnostics::Check;
 use crate::machine::{MachineStatus, Trimmed};
+use crate::machines::snapshots::Snapshot;
+use crate::machines::{Listed, Unreadable};
 use crate::settings::Entry;
 use crate::updates::UpdateReport;
 
@@ -22,6 +24,9 @@ fn the_pages_have_the_types_as_they_are_here() {
     answers.subschema_for::<DiskReport>();
     answers.subschema_for::<Grown>();
     answers.subschema_for::<Trimmed>();
+    answers.subschema_for::<Listed>();
+    answers.subschema_for::<Unreadable>();
+    answers.subschema_for::<Snapshot>();
     requests.subschema_for::<GrowRequest>();
     requests.subschema_for::<ResetRequest>();
     requests.subschema_for::<SettingChange>();

@@ -48,6 +48,7 @@ contract!(
     a_dropped_stream_is_a_reset,
     a_break_comes_through_to_who_never_reads,
     an_answer_outlives_its_question,
+    a_client_that_is_gone_is_told_from_one_that_has_said_everything,
     a_stalled_reader_stops_nobody_else,
     a_hundred_streams_at_once,
     sustained_traffic_both_ways,
@@ -112,6 +113,53 @@ async fn an_answer_outlives_its_question(kind: Kind) {
         }
     }
     pair.until_no_streams().await;
+}
+
+/// A server that says nothing yet hears when nobody waits for its answer any more, and not before.
+async fn a_client_that_is_gone_is_told_from_one_that_has_said_everything(kind: Kind) {
+    use control::copy::{End, both_until};
+    use tokio::net::UnixStream;
+    let pair = Pair::new(kind).await;
+    for speaks_to_the_end in [true, false] {
+        let mut stream = pair.host.open(Port::Engine).unwrap();
+        let mut server = accept(&pair.guest).await;
+        let (mut client, mut near) = UnixStream::pair().unwrap();
+        let copying = tokio::spawn(async move {
+            let gone = host::sys::hangup(&near);
+            let end = both_until(&mut near, &mut stream, 16 << 10, gone).await.unwrap();
+            if end == End::Gone {
+                stream.give_up();
+            }
+            end
+        });
+        let hangup = server.hangup();
+        let mut hangup = std::pin::pin!(hangup);
+        client.write_all(&pattern(5, 20_000)).await.unwrap();
+        if speaks_to_the_end {
+            client.shutdown().await.unwrap();
+            let mut said = Vec::new();
+            server.read_to_end(&mut said).await.unwrap();
+            assert!(said == pattern(5, 20_000));
+            // Half an answer still comes to who listens.
+            for _ in 0..20 {
+                server.write_all(b"x").await.unwrap();
+                client.read_exact(&mut [0; 1]).await.unwrap();
+            }
+            let waited = timeout(Duration::ZERO, hangup.as_mut()).await;
+            assert!(waited.is_err(), "it is only done with speaking");
+            drop(client);
+        } else {
+            // What it said arrives all the same.
+            drop(client);
+            let mut said = Vec::new();
+            server.read_to_end(&mut said).await.unwrap();
+            assert!(said == pattern(5, 20_000));
+        }
+        hangup.await;
+        assert_eq!(copying.await.unwrap(), End::Gone);
+        drop(server);
+        pair.until_no_streams().await;
+    }
 }
 
 async fn a_stalled_reader_stops_nobody_else(kind: Kind) {

@@ -1,12 +1,13 @@
 //! Systems that this server does not run on yet.
 
 use std::convert::Infallible;
-use std::path::Path;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{Access, Error, Result};
+use crate::{Access, Changes, Error, Result};
 
 /// None can be made.
 #[derive(Debug)]
@@ -19,6 +20,18 @@ impl Share {
         Err(Error::Unsupported { path: path.to_owned() })
     }
 
+    /// # Errors
+    /// Always.
+    pub fn open_without(path: &Path, access: Access, _hidden: &[PathBuf]) -> Result<Share> {
+        Share::open(path, access)
+    }
+
+    /// # Errors
+    /// Always.
+    pub fn make_folders(_there: &Path, _missing: &[&OsStr]) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+
     pub fn kind(&self) -> u32 {
         match self.0 {}
     }
@@ -26,6 +39,10 @@ impl Share {
 
 /// # Errors
 /// None: there is no share.
-pub async fn serve(share: Arc<Share>, _stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Result<()> {
+pub async fn serve(
+    share: Arc<Share>,
+    _stream: impl AsyncRead + AsyncWrite + Send + 'static,
+    _changes: Changes,
+) -> Result<()> {
     match share.0 {}
 }

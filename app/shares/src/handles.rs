@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::Errno;
 
@@ -11,8 +12,25 @@ use crate::Errno;
 pub(crate) struct Handle {
     pub(crate) node: u64,
     pub(crate) fd: OwnedFd,
+    /// Whether its content can be changed by it.
+    pub(crate) writes: bool,
     /// Of a directory: what was in it when its list was begun.
     pub(crate) list: Mutex<Option<Arc<Vec<Listed>>>>,
+}
+
+/// What all shares of this process hold open. It needs descriptors for other things as well.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+
+/// Half of what this process may open, once it has asked for as much as it can have.
+fn limit() -> usize {
+    static LIMIT: OnceLock<usize> = OnceLock::new();
+    *LIMIT.get_or_init(|| crate::sys::descriptors() / 2)
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        OPEN.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// One name of a directory.
@@ -35,10 +53,16 @@ impl Handles {
         Handles { open: HashMap::new(), next }
     }
 
-    pub(crate) fn add(&mut self, node: u64, fd: OwnedFd) -> u64 {
+    /// # Errors
+    /// ENFILE: containers hold as much open as this process can spare.
+    pub(crate) fn add(&mut self, node: u64, fd: OwnedFd, writes: bool) -> Result<u64, Errno> {
+        if OPEN.fetch_add(1, Ordering::Relaxed) >= limit() {
+            OPEN.fetch_sub(1, Ordering::Relaxed);
+            return Err(Errno::NFILE);
+        }
         self.next += 1;
-        self.open.insert(self.next, Arc::new(Handle { node, fd, list: Mutex::new(None) }));
-        self.next
+        self.open.insert(self.next, Arc::new(Handle { node, fd, writes, list: Mutex::new(None) }));
+        Ok(self.next)
     }
 
     /// # Errors

@@ -2,16 +2,19 @@
 //!
 //! The guest's kernel asks by FUSE (`include/uapi/linux/fuse.h`); the relay carries its messages over the link as they are, and a
 //! [`Share`] answers them from the real file system: [`wire`] knows the messages, `nodes` what the kernel knows by number, `ops`
-//! what is done, and `sys` how this system does it. No path of the guest's is ever opened: a node's place beneath the share's root
-//! is known here, and no symbolic link is followed on the way to it.
+//! what is done, `watch` what the guest is told of the host's changes, and `sys` how this system does it. No path of the guest's is ever
+//! opened: a node's place beneath the share's root is known here, and no symbolic link is followed on the way to it.
 #![forbid(unsafe_code)]
 
 mod access;
+mod changes;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 mod error;
 #[cfg(target_os = "linux")]
 mod handles;
+#[cfg(target_os = "linux")]
+mod hidden;
 #[cfg(target_os = "linux")]
 mod nodes;
 #[cfg(target_os = "linux")]
@@ -26,9 +29,12 @@ mod serve;
 mod share;
 #[cfg(target_os = "linux")]
 mod sys;
+#[cfg(target_os = "linux")]
+mod watch;
 pub mod wire;
 
 pub use access::Access;
+pub use changes::Changes;
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{Share, serve};
 pub use error::{Errno, Error, Result};
@@ -36,3 +42,5 @@ pub use error::{Errno, Error, Result};
 pub use serve::serve;
 #[cfg(target_os = "linux")]
 pub use share::Share;
+#[cfg(target_os = "linux")]
+pub use watch::Listening;

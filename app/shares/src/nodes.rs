@@ -22,12 +22,44 @@ struct Node {
     children: u64,
 }
 
+const DIRECTORY: u32 = 0o040_000;
+
+/// Nodes by directory and name.
+#[derive(Debug, Default)]
+struct Names(HashMap<u64, HashMap<Box<[u8]>, u64>>);
+
+impl Names {
+    fn get(&self, parent: u64, name: &[u8]) -> Option<u64> {
+        self.0.get(&parent)?.get(name).copied()
+    }
+
+    fn insert(&mut self, parent: u64, name: &[u8], node: u64) -> Option<u64> {
+        self.0.entry(parent).or_default().insert(name.into(), node)
+    }
+
+    fn remove(&mut self, parent: u64, name: &[u8]) -> Option<u64> {
+        let names = self.0.get_mut(&parent)?;
+        let removed = names.remove(name);
+        if names.is_empty() {
+            self.0.remove(&parent);
+        }
+        removed
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.0.values().map(HashMap::len).sum()
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Nodes {
     nodes: HashMap<u64, Node>,
     by_identity: HashMap<Identity, u64>,
-    by_name: HashMap<(u64, Box<[u8]>), u64>,
+    by_name: Names,
     next: u64,
+    /// Directories that went since they were asked for.
+    swept: Vec<u64>,
 }
 
 impl Nodes {
@@ -37,8 +69,9 @@ impl Nodes {
         Nodes {
             nodes: HashMap::from([(ROOT, node)]),
             by_identity: HashMap::from([(root, ROOT)]),
-            by_name: HashMap::new(),
+            by_name: Names::default(),
             next,
+            swept: Vec::new(),
         }
     }
 
@@ -103,16 +136,67 @@ impl Nodes {
 
     /// A name is nobody's any more.
     pub(crate) fn removed(&mut self, parent: u64, name: &[u8]) {
-        if let Some(node) = self.by_name.remove(&(parent, name.into())) {
+        if let Some(node) = self.by_name.remove(parent, name) {
             self.unname(node, parent, name);
             self.sweep(node);
         }
     }
 
+    /// A name is nobody's any more on the host. Where that was a file's last one, the host may give its inode to another.
+    pub(crate) fn gone(&mut self, parent: u64, name: &[u8]) {
+        let Some(node) = self.by_name.get(parent, name) else { return };
+        if let Some(found) = self.nodes.get(&node)
+            && found.names.len() == 1
+            && self.by_identity.get(&found.identity) == Some(&node)
+        {
+            self.by_identity.remove(&found.identity);
+        }
+        self.removed(parent, name);
+    }
+
+    /// What the guest knows by a name.
+    pub(crate) fn named(&self, parent: u64, name: &[u8]) -> Option<(u64, Identity)> {
+        let node = self.by_name.get(parent, name)?;
+        Some((node, self.nodes.get(&node)?.identity))
+    }
+
+    /// Directories and names of a node.
+    pub(crate) fn names_of(&self, node: u64) -> Vec<(u64, Box<[u8]>)> {
+        self.nodes.get(&node).map(|node| node.names.clone()).unwrap_or_default()
+    }
+
+    /// The names in a directory that the guest knows, and the nodes by them.
+    pub(crate) fn in_folder(&self, folder: u64) -> Vec<(Box<[u8]>, u64)> {
+        let names = self.by_name.0.get(&folder).into_iter().flatten();
+        names.map(|(name, node)| (name.clone(), *node)).collect()
+    }
+
+    pub(crate) fn all(&self) -> Vec<u64> {
+        self.nodes.keys().copied().collect()
+    }
+
+    /// A number that is no node's.
+    pub(crate) fn unknown(&mut self) -> u64 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    /// The kernel is told of a node once more, by a name that it has no more.
+    pub(crate) fn told(&mut self, node: u64) {
+        if let Some(node) = self.nodes.get_mut(&node) {
+            node.lookups += 1;
+        }
+    }
+
+    /// Directories that the kernel does not know any more, each once.
+    pub(crate) fn swept(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.swept)
+    }
+
     /// What had one name has the other.
     pub(crate) fn renamed(&mut self, from: (u64, &[u8]), to: (u64, &[u8])) {
         self.removed(to.0, to.1);
-        if let Some(node) = self.by_name.remove(&(from.0, from.1.into())) {
+        if let Some(node) = self.by_name.remove(from.0, from.1) {
             self.name(node, to.0, to.1);
             self.unname(node, from.0, from.1);
         }
@@ -120,7 +204,7 @@ impl Nodes {
 
     /// Two names change their nodes.
     pub(crate) fn exchanged(&mut self, one: (u64, &[u8]), other: (u64, &[u8])) {
-        let of = |nodes: &Nodes, (parent, name): (u64, &[u8])| nodes.by_name.get(&(parent, name.into())).copied();
+        let of = |nodes: &Nodes, (parent, name): (u64, &[u8])| nodes.by_name.get(parent, name);
         let (first, second) = (of(self, one), of(self, other));
         for (node, now) in [(first, other), (second, one)] {
             if let Some(node) = node {
@@ -130,7 +214,7 @@ impl Nodes {
         // A name of which only one side was known is not that one's any more.
         for (node, of, before) in [(first, second, one), (second, first, other)] {
             if let (Some(node), None) = (node, of) {
-                self.by_name.remove(&(before.0, before.1.into()));
+                self.by_name.remove(before.0, before.1);
                 self.unname(node, before.0, before.1);
             }
         }
@@ -138,7 +222,7 @@ impl Nodes {
 
     fn name(&mut self, node: u64, parent: u64, name: &[u8]) {
         let key = (parent, Box::from(name));
-        match self.by_name.insert(key.clone(), node) {
+        match self.by_name.insert(parent, name, node) {
             Some(other) if other == node => {
                 let names = &mut self.nodes.get_mut(&node).expect("it has a name").names;
                 // The one seen last leads to it.
@@ -180,11 +264,14 @@ impl Nodes {
             return;
         }
         let gone = self.nodes.remove(&node).expect("it was there");
+        if gone.identity.2 == DIRECTORY {
+            self.swept.push(node);
+        }
         if self.by_identity.get(&gone.identity) == Some(&node) {
             self.by_identity.remove(&gone.identity);
         }
         for (parent, name) in gone.names {
-            self.by_name.remove(&(parent, name));
+            self.by_name.remove(parent, &name);
             if let Some(directory) = self.nodes.get_mut(&parent) {
                 directory.children = directory.children.saturating_sub(1);
                 self.sweep(parent);
@@ -199,80 +286,4 @@ impl Nodes {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DIRECTORY: u32 = 0o040_000;
-    const FILE: u32 = 0o100_000;
-
-    fn nodes() -> Nodes {
-        Nodes::new((1, 1, DIRECTORY), 100)
-    }
-
-    fn shown(nodes: &Nodes, node: u64) -> String {
-        nodes.path(node).map_or("stale".to_owned(), |(path, _)| String::from_utf8(path).unwrap())
-    }
-
-    #[test]
-    fn a_node_is_where_it_was_seen_last() {
-        let mut nodes = nodes();
-        let a = nodes.found(ROOT, b"a", (1, 2, DIRECTORY));
-        let f = nodes.found(a, b"f", (1, 3, FILE));
-        assert_eq!(shown(&nodes, f), "a/f");
-        assert_eq!(nodes.found(ROOT, b"g", (1, 3, FILE)), f, "another name of the same file");
-        assert_eq!(shown(&nodes, f), "g");
-        nodes.removed(ROOT, b"g");
-        assert_eq!(shown(&nodes, f), "a/f");
-        nodes.removed(a, b"f");
-        assert_eq!(shown(&nodes, f), "stale");
-        assert_eq!(shown(&nodes, ROOT), "");
-    }
-
-    #[test]
-    fn a_directory_takes_what_is_in_it_along() {
-        let mut nodes = nodes();
-        let a = nodes.found(ROOT, b"a", (1, 2, DIRECTORY));
-        let b = nodes.found(ROOT, b"b", (1, 3, DIRECTORY));
-        let f = nodes.found(a, b"f", (1, 4, FILE));
-        nodes.renamed((ROOT, b"a"), (b, b"c"));
-        assert_eq!(shown(&nodes, f), "b/c/f");
-        let other = nodes.found(b, b"g", (1, 5, FILE));
-        nodes.renamed((a, b"f"), (b, b"g"));
-        assert_eq!((shown(&nodes, f), shown(&nodes, other)), ("b/g".to_owned(), "stale".to_owned()));
-        nodes.exchanged((b, b"g"), (b, b"c"));
-        assert_eq!((shown(&nodes, f), shown(&nodes, a)), ("b/c".to_owned(), "b/g".to_owned()));
-        nodes.exchanged((b, b"c"), (ROOT, b"unknown"));
-        assert_eq!(shown(&nodes, f), "unknown");
-        assert!(!nodes.by_name.contains_key(&(b, Box::from(b"c".as_slice()))));
-    }
-
-    #[test]
-    fn what_nothing_holds_goes() {
-        let mut nodes = nodes();
-        let a = nodes.found(ROOT, b"a", (1, 2, DIRECTORY));
-        let f = nodes.found(a, b"f", (1, 3, FILE));
-        nodes.found(a, b"f", (1, 3, FILE));
-        nodes.forget(a, 1);
-        assert_eq!(shown(&nodes, f), "a/f", "what is in it holds it");
-        nodes.forget(f, 1);
-        nodes.opened(f);
-        nodes.forget(f, 1);
-        assert_eq!(shown(&nodes, f), "a/f", "the handle holds it");
-        nodes.closed(f);
-        assert_eq!((nodes.len(), nodes.by_name.len(), nodes.by_identity.len()), (1, 0, 1));
-        let again = nodes.found(ROOT, b"a", (1, 2, DIRECTORY));
-        assert!(again > f, "numbers are never used again");
-        nodes.forget(ROOT, 5);
-        nodes.forget(99, 5);
-        assert_eq!(nodes.len(), 2);
-    }
-
-    #[test]
-    fn a_name_that_another_file_got_on_the_host_is_that_ones() {
-        let mut nodes = nodes();
-        let old = nodes.found(ROOT, b"f", (1, 2, FILE));
-        let new = nodes.found(ROOT, b"f", (1, 3, FILE));
-        assert_eq!((shown(&nodes, old), shown(&nodes, new)), ("stale".to_owned(), "f".to_owned()));
-        assert_ne!(nodes.found(ROOT, b"f", (1, 3, DIRECTORY)), new, "an inode that was given to a directory");
-    }
-}
+mod tests;

@@ -5,23 +5,46 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::watch::Listening;
 use crate::wire::Request;
-use crate::{Error, Result, Share};
+use crate::{Changes, Error, Result, Share};
 
 /// How many requests of a stream are worked on at once; a slow disk must not hold up all others.
 const AT_ONCE: usize = 32;
+
+/// And of all streams of all shares: half of the threads that the runtime has for what blocks. A disk that does not answer holds up
+/// shares, but nothing else.
+static EVERYWHERE: Semaphore = Semaphore::const_new(256);
 
 /// Answers what comes on `stream` until it ends. Answers come in the order in which they are ready.
 ///
 /// # Errors
 /// The stream broke, or what came is no message of FUSE's.
-pub async fn serve(share: Arc<Share>, stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Result<()> {
+pub async fn serve(
+    share: Arc<Share>,
+    stream: impl AsyncRead + AsyncWrite + Send + 'static,
+    changes: Changes,
+) -> Result<()> {
     let (mut reader, mut writer) = tokio::io::split(stream);
+    let mut listening = match changes {
+        Changes::Told => {
+            let share = Arc::clone(&share);
+            tokio::task::spawn_blocking(move || share.listen()).await.unwrap_or_default()
+        }
+        Changes::Kept => None,
+    };
     let (answers, mut ready) = mpsc::channel::<Result<Option<Vec<u8>>>>(AT_ONCE);
     let write = async {
-        while let Some(answer) = ready.recv().await {
-            if let Some(answer) = answer? {
-                writer.write_all(&answer).await.map_err(Error::Stream)?;
+        loop {
+            let message = tokio::select! {
+                answer = ready.recv() => match answer {
+                    Some(answer) => answer?,
+                    None => break,
+                },
+                notice = told(listening.as_mut()) => Some(notice),
+            };
+            if let Some(message) = message {
+                writer.write_all(&message).await.map_err(Error::Stream)?;
                 writer.flush().await.map_err(Error::Stream)?;
             }
         }
@@ -31,9 +54,11 @@ pub async fn serve(share: Arc<Share>, stream: impl AsyncRead + AsyncWrite + Send
         let places = Arc::new(Semaphore::new(AT_ONCE));
         while let Some(message) = receive(&mut reader).await? {
             let place = Arc::clone(&places).acquire_owned().await.expect("it is never closed");
+            let thread = EVERYWHERE.acquire().await.expect("it is never closed");
             let (share, answers) = (Arc::clone(&share), answers.clone());
             tokio::task::spawn_blocking(move || {
                 let answer = share.answer(&message);
+                drop(thread);
                 // The stream may be over.
                 let _ = answers.blocking_send(answer);
                 drop(place);
@@ -43,6 +68,18 @@ pub async fn serve(share: Arc<Share>, stream: impl AsyncRead + AsyncWrite + Send
         Ok(())
     };
     tokio::try_join!(read, write).map(drop)
+}
+
+/// The next notice; never one, if nobody tells.
+async fn told(listening: Option<&mut Listening>) -> Vec<u8> {
+    let notice = match listening {
+        Some(listening) => listening.next().await,
+        None => None,
+    };
+    match notice {
+        Some(notice) => notice,
+        None => std::future::pending().await,
+    }
 }
 
 /// The next message; `None` if the stream ended between two.

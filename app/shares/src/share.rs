@@ -1,16 +1,20 @@
 //! One shared folder, or file.
 
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use control::notice;
 
 use crate::handles::{Handle, Handles};
+use crate::hidden::{Hidden, How};
 use crate::nodes::{Identity, Nodes};
 use crate::once::Once;
+use crate::watch::{Listening, Notice, Watcher};
 use crate::wire::{Attr, Operation, Reply, Request};
-use crate::{Access, Errno, Error, Result, ops, owner, sys};
+use crate::{Access, Errno, Error, Result, hidden, ops, owner, sys};
 
 /// Answers the requests of one mount. Answering blocks for as long as the file system does; any number of threads may do so.
 #[derive(Debug)]
@@ -20,16 +24,16 @@ pub struct Share {
     /// The name of the file in it. Who replaces the file, as editors do, changes what is shared.
     file: Option<Vec<u8>>,
     root: Identity,
+    hidden: Hidden,
     access: Access,
     /// Files can be given away, and kept from anybody.
     is_root: bool,
     nodes: Mutex<Nodes>,
     handles: Mutex<Handles>,
     once: Once,
+    /// There since somebody wanted to be told of changes.
+    watcher: OnceLock<Option<Arc<Watcher>>>,
 }
-
-/// How long the kernel may go without asking whether the host has changed something.
-pub(crate) const VALID: Duration = Duration::from_secs(1);
 
 /// A node's file, found without following a link: for its attributes, not for its content.
 #[derive(Debug)]
@@ -54,6 +58,15 @@ impl Share {
     /// # Errors
     /// It is not there, or may not be opened.
     pub fn open(path: &Path, access: Access) -> Result<Share> {
+        Share::open_without(path, access, &[])
+    }
+
+    /// The same, without what lies at some paths: there nobody finds anything, nor makes it, nor moves what it lies in. Where a path has a
+    /// link in it, what that leads to is to be named besides.
+    ///
+    /// # Errors
+    /// As [`Share::open`].
+    pub fn open_without(path: &Path, access: Access, hidden: &[PathBuf]) -> Result<Share> {
         let failed = |source: std::io::Error| Error::Open { path: path.to_owned(), source };
         let root = sys::open_root(path).map_err(failed)?;
         let (identity, _) = sys::attr(root.as_fd()).map_err(|error| failed(sys::io_error(error)))?;
@@ -62,17 +75,49 @@ impl Share {
             (_, Some(parent), Some(name)) => (sys::open_root(parent).map_err(failed)?, Some(name.as_bytes().to_vec())),
             _ => return Err(failed(std::io::ErrorKind::InvalidInput.into())),
         };
+        let hidden = Hidden::new(path, hidden);
+        if hidden.how_is(identity) == How::Hidden {
+            return Err(failed(std::io::ErrorKind::PermissionDenied.into()));
+        }
         let first = first_number();
         Ok(Share {
             top,
             file,
             root: identity,
+            hidden,
             access,
             is_root: sys::is_root(),
             nodes: Mutex::new(Nodes::new(identity, first)),
             handles: Mutex::new(Handles::new(first)),
             once: Once::default(),
+            watcher: OnceLock::new(),
         })
+    }
+
+    /// Makes the folders that are missing below `there`, following no link.
+    ///
+    /// # Errors
+    /// One of them cannot be made, or is a link or a file.
+    pub fn make_folders(there: &Path, missing: &[&OsStr]) -> std::io::Result<()> {
+        sys::make_folders(there, missing)
+    }
+
+    /// How a name in a folder is to be treated.
+    pub(crate) fn how(&self, folder: u64, name: &[u8]) -> How {
+        if self.hidden.is_empty() {
+            return How::Shown;
+        }
+        let path = self.nodes().path(folder).map(|(path, _)| path);
+        // Where it lies nobody knows: it may be there.
+        path.map_or(How::Hidden, |path| self.hidden.how(&path, name))
+    }
+
+    pub(crate) fn how_is(&self, identity: Identity) -> How {
+        self.hidden.how_is(identity)
+    }
+
+    pub(crate) fn hides_nothing(&self) -> bool {
+        self.hidden.is_empty()
     }
 
     /// The file type's four bits of the root's mode: a mount must know them.
@@ -86,14 +131,73 @@ impl Share {
     /// The message is none of FUSE's: its stream cannot be trusted any more.
     pub fn answer(&self, message: &[u8]) -> Result<Option<Vec<u8>>> {
         let request = Request::parse(message)?;
-        let (unique, changes) = (request.unique, changes(&request.operation));
-        let run = || Reply::encode(&ops::run(self, &request), unique);
+        let (unique, changes) = (request.unique, ops::changes(&request.operation));
+        if request.mark != 0 && request.is_answered() {
+            return Ok(Some(Reply::encode(&ops::run_echo(self, &request), unique)));
+        }
+        if changes && request.gid == notice::GROUP {
+            // Repeated, and of which notice nobody knows any more: what it names may be something new by now.
+            return Ok(Some(Reply::encode(&Err(Errno::PERM), unique)));
+        }
+        let run = || Reply::encode(&self.run(&request), unique);
         let answer = match changes {
             true if self.access == Access::ReadOnly => Reply::encode(&Err(Errno::ROFS), unique),
             true => self.once.answer(unique, run),
             false => run(),
         };
         Ok(request.is_answered().then_some(answer))
+    }
+
+    /// Does it; what the guest does itself is not told it again.
+    fn run(&self, request: &Request<'_>) -> Result<Reply, Errno> {
+        let changes = ops::changes(&request.operation) || matches!(request.operation, Operation::Release { .. });
+        let begun = self.watcher().filter(|_| changes).map(|watcher| (watcher, watcher.begin(self, request)));
+        let done = hidden::check(self, request).and_then(|()| ops::run(self, request));
+        if let Some((watcher, begun)) = begun {
+            watcher.end_of(begun, done.is_ok());
+        }
+        let swept = self.nodes().swept();
+        if let Some(watcher) = self.watcher() {
+            swept.into_iter().for_each(|node| watcher.forget(node));
+        }
+        done
+    }
+
+    /// The guest is told of changes from now on, for as long as the answer is there. `None`: this computer cannot watch, and the guest
+    /// asks often.
+    pub fn listen(self: &Arc<Self>) -> Option<Listening> {
+        let begun = self.watcher.get_or_init(|| {
+            let begun = Watcher::start(Arc::downgrade(self), first_number());
+            let failed = |error: &std::io::Error| tracing::warn!(%error, "a shared folder is not watched: changes are seen later, and not by inotify");
+            begun.inspect_err(failed).ok()
+        });
+        let watcher = begun.as_ref()?;
+        let listening = watcher.listen();
+        watcher.add(self, crate::wire::ROOT, self.top());
+        // What happened while nobody listened.
+        watcher.forget_all(self);
+        Some(listening)
+    }
+
+    pub(crate) fn watcher(&self) -> Option<&Arc<Watcher>> {
+        self.watcher.get().and_then(Option::as_ref)
+    }
+
+    /// The relay has dealt with a notice.
+    pub(crate) fn acknowledged(&self, number: u16) {
+        if let Some(watcher) = self.watcher() {
+            watcher.acknowledged(number);
+        }
+    }
+
+    /// The notice of a number that the relay deals with now.
+    pub(crate) fn under_way(&self, number: u16) -> Option<Arc<Notice>> {
+        self.watcher()?.under_way(number)
+    }
+
+    /// The name of the file, where that alone is shared.
+    pub(crate) fn file(&self) -> Option<&[u8]> {
+        self.file.as_deref()
     }
 
     pub(crate) fn nodes(&self) -> MutexGuard<'_, Nodes> {
@@ -157,49 +261,17 @@ impl Share {
     }
 }
 
+impl Drop for Share {
+    fn drop(&mut self) {
+        if let Some(watcher) = self.watcher() {
+            watcher.end();
+        }
+    }
+}
+
 /// Where the numbers of a share begin. The kernel may still know those of an earlier one, of a daemon that died: they must be nobody's
 /// now, or it would read and write other files than it means. Microseconds make room for 4,096 new numbers each.
 fn first_number() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or_default() << 12
-}
-
-/// Whether a request would change anything on the host.
-fn changes(operation: &Operation<'_>) -> bool {
-    match operation {
-        Operation::SetAttr(_)
-        | Operation::Symlink { .. }
-        | Operation::MakeNode { .. }
-        | Operation::MakeDirectory { .. }
-        | Operation::Unlink { .. }
-        | Operation::RemoveDirectory { .. }
-        | Operation::Rename { .. }
-        | Operation::Link { .. }
-        | Operation::Create { .. }
-        | Operation::Write { .. }
-        | Operation::SetAttribute { .. }
-        | Operation::RemoveAttribute { .. }
-        | Operation::Allocate { .. }
-        | Operation::Copy { .. } => true,
-        Operation::Open { flags } => sys::writes(*flags),
-        Operation::Init(_)
-        | Operation::Lookup { .. }
-        | Operation::Forget { .. }
-        | Operation::GetAttr { .. }
-        | Operation::ReadLink
-        | Operation::Read { .. }
-        | Operation::Release { .. }
-        | Operation::Flush
-        | Operation::Sync { .. }
-        | Operation::OpenDirectory
-        | Operation::ReadDirectory { .. }
-        | Operation::ReleaseDirectory { .. }
-        | Operation::SyncDirectory { .. }
-        | Operation::StatFs
-        | Operation::GetAttribute { .. }
-        | Operation::ListAttributes { .. }
-        | Operation::Seek { .. }
-        | Operation::Destroy
-        | Operation::Other(_) => false,
-    }
 }

@@ -3,21 +3,26 @@
 //! What has a place is opened as that place only (`O_PATH`), beneath the root (openat2(2)); where a call wants a path, it gets
 //! the open file's own in `/proc/self/fd`.
 
+mod attributes;
+mod content;
+mod local;
+
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{
-    self, AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags,
-};
+use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Timespec, Timestamps, Uid};
 use rustix::fs::{UTIME_NOW, UTIME_OMIT};
 
+pub(crate) use self::attributes::{attribute, attributes, is_attribute, remove_attribute, set_attribute};
+pub(crate) use self::content::{allocate, copy, read, seek, sync, write};
+pub(crate) use self::local::is_local;
+use crate::Errno;
 use crate::handles::Listed;
 use crate::nodes::Identity;
 use crate::wire::{Attr, Stamp};
-use crate::{Errno, owner};
 
 pub(crate) type Result<T> = std::result::Result<T, Errno>;
 
@@ -38,6 +43,31 @@ pub(crate) fn open_root(path: &Path) -> io::Result<OwnedFd> {
 
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
+}
+
+/// How many descriptors this process may have: as many as it can be given.
+pub(crate) fn descriptors() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::debug!(%error, "there are no more descriptors for shared folders");
+    }
+    getrlimit(Resource::Nofile).current.map_or(usize::MAX, |current| usize::try_from(current).unwrap_or(usize::MAX))
+}
+
+/// Makes the folders that are missing below `there`, a path without a link in it. What somebody else makes meanwhile is taken, unless
+/// it is a link.
+pub(crate) fn make_folders(there: &Path, missing: &[&OsStr]) -> io::Result<()> {
+    let mut at = open_root(there)?;
+    for name in missing {
+        match fs::mkdirat(&at, *name, Mode::from_raw_mode(0o777)) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        at = fs::openat(&at, *name, flags, Mode::empty())?;
+    }
+    Ok(())
 }
 
 pub(crate) fn io_error(error: Errno) -> io::Error {
@@ -91,6 +121,7 @@ pub(crate) fn attr(file: BorrowedFd<'_>) -> Result<(Identity, Attr)> {
 pub(crate) const KIND: u32 = 0o170_000;
 pub(crate) const DIRECTORY: u32 = 0o040_000;
 pub(crate) const REGULAR: u32 = 0o100_000;
+pub(crate) const LINK: u32 = 0o120_000;
 
 /// Whether a mode is of a file, a pipe or a socket, not of a device.
 pub(crate) fn is_harmless(mode: u32) -> bool {
@@ -120,6 +151,11 @@ const SYNC: u32 = 0o4010000;
 /// Whether these flags may change a file.
 pub(crate) fn writes(flags: u32) -> bool {
     flags & 0o3 != 0 || flags & TRUNCATE != 0
+}
+
+/// Whether opening with these flags changes a file by itself.
+pub(crate) fn truncates(flags: u32) -> bool {
+    flags & TRUNCATE != 0
 }
 
 /// Opens a place for its content.
@@ -197,48 +233,6 @@ pub(crate) fn set_times(file: BorrowedFd<'_>, accessed: Stamp, modified: Stamp) 
     Ok(fs::utimensat(file, "", &times, AtFlags::EMPTY_PATH)?)
 }
 
-pub(crate) fn attribute(file: BorrowedFd<'_>, name: &[u8]) -> Result<Vec<u8>> {
-    let (path, name) = (itself(file), OsStr::from_bytes(name));
-    Ok(read_whole(|buffer| fs::getxattr(path.as_str(), name, buffer))?)
-}
-
-/// The names, each ended by a zero byte; without our own.
-pub(crate) fn attributes(file: BorrowedFd<'_>) -> Result<Vec<u8>> {
-    let path = itself(file);
-    let all = read_whole(|buffer| fs::listxattr(path.as_str(), buffer))?;
-    let names = all.split_inclusive(|byte| *byte == 0);
-    Ok(names.filter(|name| is_attribute(&name[..name.len() - 1])).flatten().copied().collect())
-}
-
-/// Whether containers may know of it: of all that a file system keeps in attributes only what is its users'.
-pub(crate) fn is_attribute(name: &[u8]) -> bool {
-    name.starts_with(b"user.") && name != owner::ATTRIBUTE
-}
-
-/// `flags` are those of setxattr(2).
-pub(crate) fn set_attribute(file: BorrowedFd<'_>, name: &[u8], value: &[u8], flags: u32) -> Result<()> {
-    let flags = XattrFlags::from_bits(flags).ok_or(Errno::INVAL)?;
-    Ok(fs::setxattr(itself(file), OsStr::from_bytes(name), value, flags)?)
-}
-
-pub(crate) fn remove_attribute(file: BorrowedFd<'_>, name: &[u8]) -> Result<()> {
-    Ok(fs::removexattr(itself(file), OsStr::from_bytes(name))?)
-}
-
-/// Attributes are 64 KiB at most (xattr(7)).
-fn read_whole(read: impl Fn(&mut [u8]) -> rustix::io::Result<usize>) -> rustix::io::Result<Vec<u8>> {
-    let mut buffer = vec![0; 256];
-    loop {
-        match read(&mut buffer) {
-            Err(rustix::io::Errno::RANGE) if buffer.len() < 1 << 16 => buffer.resize(1 << 16, 0),
-            result => {
-                buffer.truncate(result?);
-                return Ok(buffer);
-            }
-        }
-    }
-}
-
 /// All names of a directory, itself and its parent among them.
 pub(crate) fn list(directory: BorrowedFd<'_>) -> Result<Vec<Listed>> {
     // A description of its own: the place where one is read is the description's.
@@ -255,70 +249,6 @@ pub(crate) fn list(directory: BorrowedFd<'_>) -> Result<Vec<Listed>> {
         listed.push(Listed { name: entry.file_name().to_bytes().to_vec(), inode: entry.ino(), kind });
     }
     Ok(listed)
-}
-
-pub(crate) fn read(file: BorrowedFd<'_>, offset: u64, size: u32) -> Result<Vec<u8>> {
-    let mut data = vec![0; size as usize];
-    let mut filled = 0;
-    // A short answer means the file's end to the kernel.
-    while filled < data.len() {
-        match rustix::io::pread(file, &mut data[filled..], offset + filled as u64) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    data.truncate(filled);
-    Ok(data)
-}
-
-/// To a file that was opened to append at its end, wherever that is by now.
-pub(crate) fn write(file: BorrowedFd<'_>, offset: u64, data: &[u8]) -> Result<u32> {
-    let mut written = 0;
-    while written < data.len() {
-        match rustix::io::pwrite(file, &data[written..], offset + written as u64) {
-            Ok(count) => written += count,
-            Err(rustix::io::Errno::INTR) => {}
-            // What is written is written.
-            Err(_) if written > 0 => break,
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(u32::try_from(written).expect("a megabyte"))
-}
-
-pub(crate) fn sync(file: BorrowedFd<'_>, data_only: bool) -> Result<()> {
-    Ok(if data_only { fs::fdatasync(file) } else { fs::fsync(file) }?)
-}
-
-/// `mode` is that of fallocate(2).
-pub(crate) fn allocate(file: BorrowedFd<'_>, offset: u64, length: u64, mode: u32) -> Result<()> {
-    let mode = fs::FallocateFlags::from_bits(mode).ok_or(Errno::OPNOTSUPP)?;
-    Ok(fs::fallocate(file, mode, offset, length)?)
-}
-
-/// The next data or hole (lseek(2)); everything else the kernel knows by itself.
-pub(crate) fn seek(file: BorrowedFd<'_>, offset: u64, whence: u32) -> Result<u64> {
-    let to = match whence {
-        3 => fs::SeekFrom::Data(offset),
-        4 => fs::SeekFrom::Hole(offset),
-        _ => return Err(Errno::INVAL),
-    };
-    Ok(fs::seek(file, to)?)
-}
-
-pub(crate) fn copy(
-    from: BorrowedFd<'_>,
-    mut offset: u64,
-    to: BorrowedFd<'_>,
-    mut to_offset: u64,
-    length: u64,
-) -> Result<u32> {
-    // As long as an answer can say.
-    let length = usize::try_from(length.min(1 << 30)).expect("a gigabyte");
-    let copied = fs::copy_file_range(from, Some(&mut offset), to, Some(&mut to_offset), length)?;
-    Ok(u32::try_from(copied).expect("a gigabyte"))
 }
 
 pub(crate) fn stat_fs(root: BorrowedFd<'_>) -> Result<fs::StatVfs> {

@@ -299,3 +299,21 @@ fn no_link_leads_out() {
     assert_eq!(fs::read(outside.join("secret")).unwrap(), b"secret");
     while open.next().is_some() {}
 }
+
+#[test]
+fn missing_folders_are_made_without_following_a_link() {
+    let dir = tempfile::tempdir().unwrap();
+    let top = dir.path().canonicalize().unwrap();
+    fs::create_dir(top.join("outside")).unwrap();
+    let make = |there: &str, names: &[&str]| {
+        let names: Vec<&std::ffi::OsStr> = names.iter().map(std::ffi::OsStr::new).collect();
+        shares::Share::make_folders(&top.join(there), &names)
+    };
+    make("", &["a", "b"]).unwrap();
+    make("a", &["b", "c"]).unwrap();
+    assert!(top.join("a/b/c").is_dir());
+    symlink(top.join("outside"), top.join("a/link")).unwrap();
+    make("a", &["link", "new"]).unwrap_err();
+    make("a/link", &["new"]).unwrap_err();
+    assert_eq!(fs::read_dir(top.join("outside")).unwrap().count(), 0);
+}

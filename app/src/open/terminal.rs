@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use host::machines;
 use host::paths::Paths;
 use tauri::{AppHandle, Manager};
 
@@ -73,14 +74,14 @@ pub(crate) fn look_for(preferred: &str) -> Result<()> {
 /// [`Error::NoCommand`] and [`Error::NoTerminal`] when one of both is not there, [`Error::NotATerminal`] when nothing can be run in the
 /// preferred one; [`Error::Program`] or [`Error::Ended`] when it does not start.
 pub(crate) fn quickstart(daemon: &Daemon, kept: &Kept) -> Result<()> {
-    let (berth, preferred) = (daemon.program()?, kept.now().terminal);
+    let (berth, preferred, paths) = (daemon.program()?, kept.now().terminal, daemon.paths());
     if cfg!(target_os = "macos") {
-        let script = script(daemon.paths(), berth)?;
+        let script = script(&paths, berth)?;
         return start(&mut applications::run(&preferred, &script)?);
     }
     let found = find(&preferred, host::sys::in_path);
     let (program, arguments) = found.ok_or(Error::NoTerminal { preferred })?;
-    start(Command::new(program).args(arguments).arg(berth).arg("terminal"))
+    start(Command::new(program).args(arguments).arg(berth).args(verb(&paths)))
 }
 
 /// The program to start and what it takes before a command. A program that is not in the table is held to take `-e`, as xterm does.
@@ -101,10 +102,15 @@ fn find(preferred: &str, in_path: impl Fn(&str) -> Option<PathBuf>) -> Option<(P
     Some((program?, arguments))
 }
 
+/// Of the machine that the window shows, said as words: terminals that have a server do not take the environment along.
+fn verb(paths: &Paths) -> [&str; 3] {
+    ["--machine", machines::called(paths), "terminal"]
+}
+
 /// Terminals on macOS open files, and run those that end in `.command`.
 fn script(paths: &Paths, berth: &Path) -> Result<PathBuf> {
     let script = paths.terminal_script();
-    let text = format!("#!/bin/sh\nexec {} terminal\n", quoted(&berth.to_string_lossy()));
+    let text = format!("#!/bin/sh\nexec {} {}\n", quoted(&berth.to_string_lossy()), verb(paths).join(" "));
     host::sys::write_program(&script, text.as_bytes())?;
     Ok(script)
 }
@@ -134,6 +140,17 @@ mod tests {
         assert!(is_known("xterm") && is_known("konsole"));
         // A file of this name may be anything.
         assert!(!is_known("/tmp/xterm") && !is_known("reboot") && !is_known(""));
+    }
+
+    #[test]
+    fn the_shell_is_that_of_the_machine_that_is_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::below(folder.path()).unwrap();
+        paths.create().unwrap();
+        assert_eq!(verb(&paths), ["--machine", "default", "terminal"]);
+        let work = machines::create(&paths, &machines::Name::of("work").unwrap().unwrap(), &[]).unwrap();
+        let text = std::fs::read_to_string(script(&work, Path::new("/bin/berth")).unwrap()).unwrap();
+        assert_eq!(text, "#!/bin/sh\nexec '/bin/berth' --machine work terminal\n");
     }
 
     #[test]

@@ -50,8 +50,11 @@ pub(super) fn pieces(from: mpsc::Receiver<Bytes>) -> Body {
 /// Resolves when the head of the answer is there.
 ///
 /// # Errors
-/// [`Error::Unreachable`] when there is no engine or it broke off.
+/// [`Error::Turned`] when the page is of another machine than the one that is shown, [`Error::Unreachable`] when there is no engine or
+/// it broke off.
 pub(super) async fn send(daemon: &Daemon, head: Head, body: Body) -> Result<Response<Incoming>> {
+    // It stays that one's, whatever is shown before the connection is made.
+    let daemon = daemon.of_shown(&head.machine)?;
     let stream = match head.to {
         To::Engine => daemon.engine().await?,
         To::Daemon if starts(&head, || daemon.paths().has_a_machine()) => daemon.control_of_a_started().await?,
@@ -107,7 +110,7 @@ mod tests {
     #[test]
     fn what_is_asked_starts_a_daemon_and_a_look_only_where_it_says_so() {
         let starts = |method: &str, path: &str, has_a_machine: bool| {
-            let head = serde_json::json!({ "to": "daemon", "method": method, "path": path, "headers": {} });
+            let head = serde_json::json!({ "machine": "default", "to": "daemon", "method": method, "path": path, "headers": {} });
             starts(&serde_json::from_value(head).unwrap(), || has_a_machine)
         };
         for (method, path) in [("POST", "/up"), ("PUT", "/settings"), ("POST", "/reset"), ("GET", SETTINGS)] {

@@ -1,6 +1,7 @@
 //! The pages' requests, carried to the sockets of engine and daemon; bodies are handed over in pieces, as the page asks for them.
 //!
-//! A page that reads slowly reads the engine slowly: nothing is gathered here. What a page leaves open is closed when it is loaded
+//! A page is of one machine, and says of which with each request: what is begun over one is never done to another one, however long
+//! it takes. A page that reads slowly reads the engine slowly: nothing is gathered here. What a page leaves open is closed when it is loaded
 //! again or gone ([`Streams::clear`]).
 
 mod exchange;
@@ -11,6 +12,7 @@ mod tests;
 
 use std::collections::HashMap;
 
+use host::machines;
 use serde::{Deserialize, Serialize};
 use tauri::ipc::{InvokeBody, Response};
 use tauri::{State, Webview};
@@ -31,6 +33,8 @@ pub(crate) enum To {
 /// A request's head; its body, if any, is the message's.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Head {
+    /// The one that the page shows.
+    machine: String,
     to: To,
     method: String,
     path: String,
@@ -138,10 +142,12 @@ fn in_pieces(daemon: &Daemon, streams: &Streams, head: Head) -> Result<u32> {
 /// # Errors
 /// [`Error::Unreachable`] when there is no engine; [`Error::Answer`] when it refuses.
 pub(crate) async fn get(daemon: &Daemon, path: &str) -> Result<hyper::body::Incoming> {
-    let head = Head { to: To::Engine, method: "GET".to_owned(), path: path.to_owned(), headers: HashMap::new() };
+    let machine = machines::called(&daemon.paths()).to_owned();
+    let (method, path) = ("GET".to_owned(), path.to_owned());
+    let head = Head { machine, to: To::Engine, method, path: path.clone(), headers: HashMap::new() };
     let answer = exchange::send(daemon, head, exchange::whole(bytes::Bytes::new())).await?;
     if !answer.status().is_success() {
-        return Err(Error::Answer { path: path.to_owned(), status: answer.status().as_u16() });
+        return Err(Error::Answer { path, status: answer.status().as_u16() });
     }
     Ok(answer.into_body())
 }

@@ -78,7 +78,13 @@ impl Carrier {
 }
 
 fn head(method: &str) -> Head {
-    Head { to: To::Engine, method: method.to_owned(), path: "/x".to_owned(), headers: HashMap::new() }
+    Head {
+        machine: "default".to_owned(),
+        to: To::Engine,
+        method: method.to_owned(),
+        path: "/x".to_owned(),
+        headers: HashMap::new(),
+    }
 }
 
 /// Runs a test that must come to its end.
@@ -257,6 +263,44 @@ fn a_refusal_is_heard_before_the_body_s_end() {
         };
         tokio::join!(sending, refused);
         assert_eq!(carrier.streams.count(), 0);
+    });
+}
+
+#[test]
+fn what_a_page_of_another_machine_asks_is_not_done() {
+    run(async {
+        let carrier = Carrier::new();
+        let name = host::machines::Name::of("other").unwrap().unwrap();
+        let other = host::machines::create(&carrier.daemon.paths(), &name, &[]).unwrap();
+        let taken = UnixListener::bind(other.engine_socket()).unwrap();
+        // It is on its way to the first one, and stays so.
+        let slow = in_pieces(&carrier.daemon, &carrier.streams, head("PUT")).unwrap();
+        let (mut first, _) = carrier.asked().await;
+        carrier.daemon.turn_to(other);
+        carrier.streams.write(slow, Bytes::from_static(b"half")).await.unwrap();
+        let mut begun = vec![0; 9];
+        first.read_exact(&mut begun).await.unwrap();
+        assert_eq!(begun, b"4\r\nhalf\r\n");
+        // The next steps of that page reach neither.
+        let removal = carrier.get().await;
+        assert!(matches!(&removal, Err(Error::Turned { name }) if name == "default"), "{removal:?}");
+        let shell = handed_over(&carrier.daemon, &carrier.streams, head("POST"), Bytes::new()).await;
+        assert!(matches!(shell, Err(Error::Turned { .. })), "{shell:?}");
+        let load = in_pieces(&carrier.daemon, &carrier.streams, head("PUT")).unwrap();
+        assert!(matches!(carrier.streams.answer(load).await, Err(Error::Turned { .. })));
+        let here = async { taken.accept().await.unwrap() };
+        let ours = Head { machine: "other".to_owned(), ..head("GET") };
+        let asking = whole(&carrier.daemon, &carrier.streams, ours, Bytes::new());
+        let answering = async {
+            let (mut connection, _) = here.await;
+            let mut asked = vec![0; 15];
+            connection.read_exact(&mut asked).await.unwrap();
+            assert_eq!(asked, b"GET /x HTTP/1.1");
+            connection.write_all(BEGUN.as_bytes()).await.unwrap();
+            connection
+        };
+        let (answer, _connection) = tokio::join!(asking, answering);
+        assert_eq!(answer.unwrap().status, 200);
     });
 }
 

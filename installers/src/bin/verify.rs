@@ -57,13 +57,7 @@ fn verify(tally: &mut Tally, failures: &mut Failures, all: bool) -> io::Result<(
     // The window's program has them in it.
     check(tally, "pages: bundle of the window", &mut pages.npm(&["run", "--silent", "build:window"]))?;
     check(tally, "formatting", cargo().args(["fmt", "--all", "--check"]))?;
-    check(
-        tally,
-        "lints",
-        cargo().args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
-    )?;
-    // Everything at once: built package by package, the same library would be compiled once for each set of its features.
-    check(tally, "programs and tests", cargo().args(["build", "--quiet", "--workspace", "--all-targets"]))?;
+    build(tally)?;
     check(tally, "guest image", Command::new(beside_this("guest-image")?).current_dir(installers::workspace()))?;
     for (name, script) in front_end::CHECKS {
         check(tally, name, &mut pages.npm(&["run", "--silent", script]))?;
@@ -71,14 +65,12 @@ fn verify(tally: &mut Tally, failures: &mut Failures, all: bool) -> io::Result<(
     for (name, arguments) in front_end::RUNNERS {
         runner(tally, failures, name, &mut pages.npm(arguments))?;
     }
-    let mut tests = cargo();
+    let mut tests = linted();
     // `--show-output`, since a test that could not run says so in its own output, and is counted as skipped.
     tests.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
     tests.envs(there);
-    // What only proves the tests, or repeats a failure: all of it is run here, and as it comes.
-    tests.env_remove("BERTH_TEST_HOST").env_remove("BERTH_TEST_SEED");
-    // The tally reads what it says.
-    tests.env("CARGO_TERM_COLOR", "never");
+    // What only proves the tests, narrows them, or repeats a failure: all of it is run here, and as it comes.
+    tests.env_remove("BERTH_TEST_HOST").env_remove("BERTH_TEST_SEED").env_remove("BERTH_TEST_CORPUS");
     if all {
         let workloads = step("install what the heavy workloads need", || {
             needs::install_missing(needs::WORKLOADS)?;
@@ -106,6 +98,22 @@ fn runner(tally: &mut Tally, failures: &mut Failures, name: &str, command: &mut 
     })
 }
 
+/// Builds everything, and counts a warning as a failure of the lints. Everything at once: built package by package, the same library would be
+/// compiled once for each set of its features.
+fn build(tally: &mut Tally) -> io::Result<()> {
+    let mut command = linted();
+    command.args(["build", "--quiet", "--workspace", "--all-targets"]);
+    step("programs, tests and lints", || {
+        let mut warnings = 0;
+        // Cargo tells them again when nothing has changed.
+        let status = watch(&mut command, |line| warnings += usize::from(line.starts_with("warning")))?;
+        tally.check("programs and tests", status.success());
+        // What is behind an error was not looked at.
+        tally.check("lints", status.success() && warnings == 0);
+        Ok(())
+    })
+}
+
 /// A check that is one pass or one failure; the rest of the run goes on after a failure.
 fn check(tally: &mut Tally, name: &str, command: &mut Command) -> io::Result<()> {
     step(name, || {
@@ -123,8 +131,30 @@ fn beside_this(name: &str) -> io::Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name(name))
 }
 
+/// Cargo with clippy's driver for a compiler of the workspace's packages: what is built is linted, and nothing is compiled a second time for it.
+/// Not by the environment, which the tests' own programs would have, too.
+fn linted() -> Command {
+    let mut command = cargo();
+    command.args(["--config", "build.rustc-workspace-wrapper=\"clippy-driver\""]);
+    // What would take its place, or allow what it tells; and colours, by which a warning would not begin with its word.
+    for name in
+        ["RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_RUSTC_WORKSPACE_WRAPPER", "CLIPPY_ARGS", "CARGO_BUILD_WARNINGS"]
+    {
+        command.env_remove(name);
+    }
+    command.env("CARGO_TERM_COLOR", "never");
+    command
+}
+
 fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(installers::workspace());
+    // `cargo verify` has these of this package. Build scripts that look at them (ring's) would run again, and all that needs their crates
+    // would be compiled again, for each of the two ways to come here.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
     command
 }

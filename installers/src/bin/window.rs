@@ -34,6 +34,9 @@ fn window() -> io::Result<()> {
     })?;
     step(&say("build the pages", &[]), || run(&mut pages.npm(&["run", "--silent", "build:window"])))?;
     step(&say("build and install the berth command", &[]), || program("cli", "berth"))?;
+    step(&say("build and install what keeps credentials in the keychain", &[]), || {
+        program("credentials", "docker-credential-berth")
+    })?;
     let window = step(&say("build and install the window", &[]), || program("desktop", "berth-desktop"))?;
     step(&say("build the guest image", &[]), || {
         run(cargo().args(["run", "--package", "guest-image", "--bin", "guest-image"]))

@@ -20,3 +20,10 @@ def refused(error, words, call, *arguments, **options):
         assert words in str(caught), f"no <{words}> in <{caught}>"
         return caught
     raise AssertionError(f"{call} was not refused")
+
+
+def said(container, command):
+    """What a command in a container says. The package loses what comes together with the head of the answer
+    (docs/compatibility.md), so the command leaves it a moment.
+    """
+    return container.exec_run(["sh", "-c", f"sleep 0.2; exec {command}"]).output

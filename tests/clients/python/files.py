@@ -3,7 +3,7 @@
 import io
 import tarfile
 
-from _env import client, image, prefix, refused
+from _env import client, image, prefix, refused, said
 from docker import errors
 
 
@@ -29,9 +29,9 @@ chunks, stat = container.get_archive("/tmp/large")
 assert unpacked(chunks) == {"large": large}
 assert (stat["name"], stat["size"], stat["mode"] & 0o777, stat["linkTarget"]) == ("large", len(large), 0o640, "")
 container.start()
-assert container.exec_run("stat -c '%a %u' /tmp/small").output == b"640 12\n"
+assert said(container, "stat -c '%a %u' /tmp/small") == b"640 12\n"
 assert container.put_archive("/root", packed(more=b"running"))
-assert container.exec_run("cat /root/more").output == b"running"
+assert said(container, "cat /root/more") == b"running"
 assert container.exec_run("ln -s /tmp/small /link").exit_code == 0
 _, stat = container.get_archive("/link")
 assert stat["linkTarget"] == "/tmp/small"

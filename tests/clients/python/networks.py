@@ -3,7 +3,7 @@
 import time
 import urllib.request
 
-from _env import client, image, port, prefix, refused
+from _env import client, image, port, prefix, refused, said
 from docker import errors, types
 
 octet = port // 10 % 200 + 20
@@ -35,7 +35,7 @@ assert urllib.request.urlopen(f"http://127.0.0.1:{port}").read() == b"page\n"
 guest = client.containers.run(image, ["sleep", "600"], name=prefix + "guest", init=True, detach=True)
 assert guest.exec_run("wget -q -O - http://site").exit_code != 0
 network.connect(guest, aliases=["visitor"])
-assert guest.exec_run("wget -q -O - http://site").output == b"page\n"
+assert said(guest, "wget -q -O - http://site") == b"page\n"
 assert server.exec_run("ping -c 1 visitor").exit_code == 0
 network.reload()
 assert {found.name for found in network.containers} == {prefix + "server", prefix + "guest"}

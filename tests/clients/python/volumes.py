@@ -1,6 +1,6 @@
 """Volumes: made, mounted, shared, listed, removed."""
 
-from _env import client, image, prefix, refused
+from _env import client, image, prefix, refused, said
 from docker import errors, types
 
 volume = client.volumes.create(prefix + "v", driver="local", labels={"a.label": "yes"})
@@ -13,8 +13,8 @@ writer = client.containers.run(image, ["sh", "-c", "echo kept > /data/file"], na
 assert writer.wait()["StatusCode"] == 0
 mounts = [types.Mount("/data", volume.name, type="volume", read_only=True), types.Mount("/scratch", None, type="tmpfs", tmpfs_size=1 << 20)]
 reader = client.containers.run(image, ["sleep", "600"], init=True, name=prefix + "r", mounts=mounts, detach=True)
-assert reader.exec_run("cat /data/file").output == b"kept\n"
-assert b"Read-only file system" in reader.exec_run("touch /data/other").output
+assert said(reader, "cat /data/file") == b"kept\n"
+assert b"Read-only file system" in said(reader, "touch /data/other")
 assert {mount["Destination"]: mount["RW"] for mount in reader.attrs["Mounts"] if mount["Type"] == "volume"} == {"/data": False}
 inherited = client.containers.run(image, "cat /data/file", volumes_from=[writer.id], remove=True)
 assert inherited == b"kept\n"

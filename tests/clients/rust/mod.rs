@@ -1,5 +1,6 @@
 //! The crate `bollard`.
 
+mod builds;
 mod containers;
 
 use anyhow::Context;
@@ -15,6 +16,7 @@ pub(crate) fn client() -> Client {
         title: "bollard (Rust)",
         recipe: Recipe::Compiled("bollard"),
         nouns: Nouns::Functions(&[
+            ("builds", builds::run),
             ("containers", containers::run),
             ("streams", containers::streams),
             ("things", containers::things),

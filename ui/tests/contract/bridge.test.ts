@@ -19,6 +19,7 @@ const ENDLESS = [
   '/containers/a/logs?stdout=1&follow=1',
   '/containers/a/logs?follow=true&tail=5',
   '/containers/a/stats?stream=true',
+  '/berth/builds/a/logs?follow=1',
 ];
 
 /** A stand-in for an engine: what it does is little, so that all that is seen is the bridge's. */

@@ -35,7 +35,7 @@ contract('containers', (client) => {
     expect((await client.say('POST', `/containers/${id}/start`)).status).toBe(204);
     expect((await client.say('POST', `/containers/${id}/start`)).status).toBe(304);
     expect((await client.say('POST', `/containers/${id}/pause`)).status).toBe(204);
-    expect(await client.refused('POST', `/containers/${id}/pause`)).toEqual([409, `container ${id} is already paused`]);
+    expect(await client.refused('POST', `/containers/${id}/pause`)).toEqual([409, `Container ${id} is already paused`]);
     expect(await client.refused('POST', `/containers/${id}/start`)).toEqual([
       409,
       'cannot start a paused container, try unpause instead',
@@ -85,7 +85,7 @@ contract('containers', (client) => {
     ]);
     expect(await client.refused('POST', `/containers/${id}/rename?name=no%20name`)).toEqual([
       400,
-      'Error when allocating new name: Invalid container name (no name), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed',
+      'Error when allocating new name: Invalid container name (/no name), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed',
     ]);
     const renamed = client.name('renamed');
     const listener = await client.listen({ container: [id] });

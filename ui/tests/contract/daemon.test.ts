@@ -134,6 +134,7 @@ function cases(daemon: Backend, engine: Backend): void {
     ['insecure_registries', 'reg.example:5000,10.0.0.0/8,[fd00::1]:80', 'reg.example:5000,10.0.0.0/8,[fd00::1]:80'],
     ['http_proxy', 'http://u:hunter2@p:1', 'http://xxxxx:xxxxx@p:1'],
     ['no_proxy', 'a.example, .b.example', 'a.example,.b.example'],
+    ['container_https_proxy', 'http://u:hunter2@p:1', 'http://xxxxx:xxxxx@p:1'],
     ['agent_log', 'info,containers=trace', 'info,containers=trace'],
     ['locale', 'zh-CN', 'zh-CN'],
   ])('takes %s = %o', async (name, value, shown) => {

@@ -15,7 +15,7 @@ contract('the engine as a whole', (client) => {
       expect(headers).toMatchObject({
         'api-version': '1.51',
         ostype: 'linux',
-        'builder-version': '1',
+        'builder-version': '2',
         'docker-experimental': 'false',
         swarm: 'inactive',
         'cache-control': 'no-cache, no-store, must-revalidate',
@@ -71,10 +71,11 @@ contract('the engine as a whole', (client) => {
     expect([status, words]).toEqual([400, '`since` time (2) cannot be after `until` time (1)']);
   });
 
-  test('builds nothing', async () => {
-    const [status, words] = await client.refused('POST', '/build');
+  test('speaks with BuildKit on connections of its own only', async () => {
+    const [status, words] = await client.refused('POST', '/build?version=2');
     expect(status).toBe(501);
-    expect(words).toMatch(/^this engine cannot build images: /);
+    expect(words).toMatch(/^this engine speaks BuildKit's protocol at \/grpc only/);
+    expect(await client.refused('POST', '/session')).toEqual([500, 'no upgrade proto in request']);
     expect((await client.ok('POST', '/build/prune')).body).toEqual({ CachesDeleted: null, SpaceReclaimed: 0 });
   });
 

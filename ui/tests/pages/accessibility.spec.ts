@@ -95,6 +95,8 @@ for (const scene of ['empty', 'unreachable'])
       '#/containers',
       '#/projects',
       '#/images',
+      '#/builds',
+      '#/builds?show=cache',
       '#/volumes',
       '#/networks',
       '#/networks?show=map',

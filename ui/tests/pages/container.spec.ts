@@ -121,6 +121,28 @@ test.describe('the terminal', () => {
     await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toContain('pasted');
   });
 
+  test('is left by keyboard, and gone back to', async ({ page }) => {
+    await open(page, 'sandbox', 'terminal');
+    await expect(screen(page)).toContainText('#');
+    const terminal = page.getByRole('textbox', { name: 'Terminal' });
+    await expect(terminal).toBeFocused();
+    await expect(terminal).toHaveAccessibleDescription(/leave the terminal: Ctrl\+Shift\+L/);
+    await expect(page.getByText('leave the terminal: Ctrl+Shift+L')).toBeVisible();
+    // For what runs in it.
+    await page.keyboard.press('Tab');
+    await expect(terminal).toBeFocused();
+    await page.keyboard.press('Control+Shift+L');
+    await expect(button(page, 'Open anew')).toBeFocused();
+    await page.keyboard.press('Shift+Tab');
+    await expect(page.getByRole('textbox', { name: 'User' })).toBeFocused();
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Tab');
+    await expect(terminal).toBeFocused();
+    // Nothing of it came to the shell.
+    await type(page, 'echo one$((1 + 1))');
+    await expect(screen(page)).toContainText('# echo one');
+  });
+
   test('says in the engine’s words why there is none', async ({ page }) => {
     await open(page, 'sandbox', 'details');
     await expect(page.getByText('What it runs')).toBeVisible();

@@ -64,6 +64,11 @@ export const VIEWS: View[] = [
   { name: 'project', at: '#/projects/{project}', drawn: 'main a.back[href="#/projects"]' },
   { name: 'images', at: '#/images', drawn: 'main [data-at] .repository' },
   { name: 'image', at: '#/images/{image}', drawn: 'main a.back[href="#/images"]' },
+  { name: 'builds', at: '#/builds', drawn: 'main [data-at] a[href^="#/builds/"]' },
+  { name: 'builds-cache', at: '#/builds?show=cache', drawn: 'main [data-at] code' },
+  { name: 'build', at: '#/builds/{build}', drawn: 'main ol li .bar' },
+  { name: 'build-failed', at: '#/builds/{failed}', drawn: 'main ol li.open [role=log]' },
+  { name: 'build-log', at: '#/builds/{build}/log', drawn: 'main [role=log] [data-id]' },
   { name: 'volumes', at: '#/volumes', drawn: 'main [data-at] a[href$="/files"]' },
   { name: 'volume', at: '#/volumes/{volume}', drawn: 'main a.back[href="#/volumes"]' },
   { name: 'networks', at: '#/networks', drawn: 'main [data-at] a[href^="#/networks/"]' },
@@ -71,6 +76,7 @@ export const VIEWS: View[] = [
   { name: 'network', at: '#/networks/{network}', drawn: 'main a.back[href="#/networks"]' },
   { name: 'machine', at: '#/machine', drawn: 'main [role=meter]' },
   { name: 'machine-logs', at: '#/machine/logs/console', drawn: 'main [role=log] [data-id]' },
+  { name: 'machine-all', at: '#/machine/all', drawn: 'main li[aria-label=default]' },
   { name: 'troubleshooting', at: '#/troubleshooting', drawn: 'main #trouble-reset' },
   { name: 'first-sample', at: '#/first', drawn: 'main input[type=radio]' },
   { name: 'settings', at: '#/settings', drawn: 'main #machine-settings' },
@@ -114,7 +120,15 @@ export async function fill(page: Page, at: string, names: Record<string, string>
       };
       const containers = (await list('/containers/json?all=1')) as One[];
       const pick = (all: One[], is: (one: One) => boolean) => all.find(is) ?? all[0];
+      const build = async (status: string) => {
+        const all = (await list('/berth/builds')) as { Ref: string; Status: string }[];
+        return (all.find(({ Status }) => Status === status) ?? all[0])?.Ref;
+      };
       switch (kind) {
+        case 'build':
+          return build(name ?? 'completed');
+        case 'failed':
+          return build('error');
         case 'container':
           return pick(containers, (one) => one.Names!.includes(`/${name ?? 'shop-web-1'}`))?.Id;
         case 'project':

@@ -75,6 +75,35 @@ test('removes, with the engine’s words on what is in use', async ({ page }) =>
   await expect(row(page, 'shop_cache')).toBeVisible();
 });
 
+test('a removal that is called off leaves what has not begun', async ({ page }) => {
+  await open(page);
+  await row(page, 'old-experiments').getByRole('checkbox').click();
+  await row(page, 'shop_cache').getByRole('checkbox').click();
+  await page.evaluate(() => {
+    const request = engine.request.bind(engine);
+    const removals: string[] = [];
+    const held: { go?: () => void } = {};
+    Object.assign(globalThis, { removals, held });
+    engine.request = async (asked) => {
+      if (asked.method === 'DELETE') {
+        removals.push(asked.path);
+        await new Promise<void>((go) => (held.go = go));
+      }
+      return request(asked);
+    };
+  });
+  await page.getByRole('button', { name: 'Remove', exact: true }).click();
+  await button(page, 'Remove').click();
+  const removals = () => page.evaluate(() => (globalThis as unknown as { removals: string[] }).removals.length);
+  await expect.poll(removals).toBe(1);
+  await button(page, 'Cancel').click();
+  await expect(dialog(page)).toHaveCount(0);
+  await page.evaluate(() => (globalThis as unknown as { held: { go: () => void } }).held.go());
+  // The words about the one come behind all that is done.
+  await expect(toast(page, 'Volume removed')).toBeVisible();
+  expect(await removals()).toBe(1);
+});
+
 test('shows what a clean-up takes before, and what it freed after', async ({ page }) => {
   await open(page);
   await page.getByRole('button', { name: 'Clean up' }).click();

@@ -6,8 +6,11 @@ import { LOCALES, open, show, THEMES, VIEWS, type View } from '../pages/support'
 /** Where the pictures go; they are kept with the documentation. */
 const OUT = fileURLToPath(new URL('../../../docs/screenshots/', import.meta.url));
 
-/** The time in every picture. */
+/** The time in every picture, and a little later. */
 const NOW = new Date('2026-01-15T12:00:00Z');
+
+/** How long the views with figures are open before they are drawn, so that there are some. */
+const OPEN: Record<string, number> = { containers: 8_000, project: 8_000, 'container-stats': 60_000 };
 
 /** What the views of one thing show. */
 const SHOWN = { container: 'shop-web-1', volume: 'shop_db-data', project: 'shop' };
@@ -43,7 +46,7 @@ const OPENED: (View & { open: (page: Page) => Promise<void> })[] = [
 
 /** Views of a machine that does not run, each in a scene of its own. */
 const SCENES: { name: string; scene: string; at: string; drawn: string; act?: (page: Page) => Promise<void> }[] = [
-  { name: 'first-check', scene: 'first', at: '#/first', drawn: 'main #first-checks ~ ul li' },
+  { name: 'first-check', scene: 'first', at: '#/first', drawn: 'main section:has(#first-checks) ul li' },
   { name: 'machine-stopped', scene: 'stopped', at: '#/images', drawn: 'main button.primary' },
   {
     name: 'machine-failed',
@@ -60,8 +63,7 @@ for (const theme of THEMES)
   for (const locale of LOCALES)
     test(`every view, ${theme}, ${locale}`, async ({ page }) => {
       test.setTimeout(300_000);
-      // Timers go on, so that the simulated engine lives; what the pages read from the clock is always the same.
-      await page.clock.setFixedTime(NOW);
+      await page.clock.install({ time: NOW });
       await open(page, { theme, locale });
       await expect(page.locator('main [data-at]').first()).toBeVisible();
       const take = async (name: string) => {
@@ -74,6 +76,7 @@ for (const theme of THEMES)
       };
       for (const view of VIEWS.filter(({ name }) => !(name in SKIPPED))) {
         await show(page, view, SHOWN);
+        if (OPEN[view.name] !== undefined) await page.clock.runFor(OPEN[view.name]!);
         await take(view.name);
       }
       for (const view of OPENED) {
@@ -86,6 +89,8 @@ for (const theme of THEMES)
         await open(page, { theme, locale, scene, at });
         await act?.(page);
         await expect(page.locator(drawn).first()).toBeVisible();
+        // Nothing is pointed at.
+        await page.mouse.move(0, 0);
         await take(name);
       }
     });

@@ -21,7 +21,11 @@ pub(crate) enum News {
 pub(crate) struct Backlog {
     waiting: Mutex<Waiting>,
     news: Notify,
+    read: Notify,
 }
+
+/// Lines that may wait before work that can wait does.
+const ROOM: usize = 256;
 
 #[derive(Debug, Default)]
 struct Waiting {
@@ -60,6 +64,9 @@ impl Backlog {
             {
                 let mut waiting = self.waiting();
                 if let Some(line) = waiting.lines.pop_front() {
+                    if waiting.lines.len() < ROOM {
+                        self.read.notify_one();
+                    }
                     return Some(line);
                 }
                 if waiting.ended {
@@ -68,6 +75,14 @@ impl Backlog {
             }
             // A notice that came in between is kept.
             self.news.notified().await;
+        }
+    }
+
+    /// Resolves when not too much waits: for one piece of work that has any number of lines to tell.
+    pub(crate) async fn room(&self) {
+        while self.waiting().lines.len() >= ROOM {
+            // A notice that came in between is kept.
+            self.read.notified().await;
         }
     }
 
@@ -100,6 +115,28 @@ mod tests {
 
     fn text(id: &str, status: &str) -> Progress {
         Progress::Status { id: Some(id.to_owned()), status: status.to_owned(), detail: None }
+    }
+
+    /// Whoever tells without end is as fast as its reader.
+    #[tokio::test]
+    async fn what_can_wait_does() {
+        let backlog = std::sync::Arc::new(Backlog::default());
+        let telling = std::sync::Arc::clone(&backlog);
+        let work = tokio::spawn(async move {
+            for number in 0..10 * ROOM {
+                telling.room().await;
+                telling.push(Progress::Stream(number.to_string()));
+            }
+            telling.end(None);
+        });
+        let mut expected = 0;
+        while let Some(news) = backlog.next().await {
+            assert!(backlog.waiting().lines.len() <= ROOM);
+            assert!(matches!(news, News::Line(Progress::Stream(text)) if text == expected.to_string()));
+            expected += 1;
+        }
+        assert_eq!(expected, 10 * ROOM);
+        work.await.expect("it ended");
     }
 
     #[tokio::test]

@@ -82,16 +82,13 @@ impl<S> Call<S> {
         if !tty && self.since(1, 42) { crate::hijack::MULTIPLEXED_STREAM } else { crate::hijack::RAW_STREAM }
     }
 
-    /// The JSON body.
-    pub(crate) async fn json<T: DeserializeOwned>(&mut self) -> Result<T, Failure> {
-        let bytes = self.json_bytes().await?;
-        Ok(engine_api::decode(&bytes)?)
-    }
-
     /// The JSON body; a missing one is the default.
-    pub(crate) async fn json_or_default<T: DeserializeOwned + Default>(&mut self) -> Result<T, Failure> {
+    pub(crate) async fn json<T: DeserializeOwned + Default>(&mut self) -> Result<T, Failure> {
         let bytes = self.json_bytes().await?;
-        if bytes.is_empty() { Ok(T::default()) } else { Ok(engine_api::decode(&bytes)?) }
+        if bytes.is_empty() && !self.headers.contains_key(TRANSFER_ENCODING) {
+            return Ok(T::default());
+        }
+        Ok(engine_api::decode(&bytes)?)
     }
 
     /// The body of container create, whose parts are checked one by one.

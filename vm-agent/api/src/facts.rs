@@ -36,6 +36,8 @@ pub struct Facts {
     pub http_proxy: String,
     pub https_proxy: String,
     pub no_proxy: String,
+    /// Variables of every container whose client does not set them itself: proxies.
+    pub container_env: Vec<(String, String)>,
     /// `name=seccomp,profile=builtin` and the like.
     pub security_options: Vec<String>,
     /// Told by `docker info`, each after `WARNING: `.

@@ -9,11 +9,13 @@ use hyper::StatusCode;
 pub(crate) struct Failure {
     pub(crate) status: StatusCode,
     pub(crate) message: String,
+    /// The code that a command ended with, if that is what failed: told within a stream only.
+    pub(crate) code: i32,
 }
 
 impl Failure {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self { status, message: message.into(), code: 0 }
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
@@ -79,6 +81,40 @@ impl From<containers::Error> for Failure {
 impl From<images::Error> for Failure {
     fn from(error: images::Error) -> Self {
         Self::new(image_status(&error), error.to_string())
+    }
+}
+
+impl From<build::Error> for Failure {
+    fn from(error: build::Error) -> Self {
+        use build::{Error, Kind};
+        let message = error.to_string();
+        let code = error.code().unwrap_or_default();
+        let failure = match error {
+            Error::Images(cause) => cause.into(),
+            Error::Remote { cause, .. } => Self { message, ..(*cause).into() },
+            Error::Containers(cause) => (*cause).into(),
+            other => Self::new(
+                match other.kind() {
+                    Kind::Invalid => StatusCode::BAD_REQUEST,
+                    Kind::NotImplemented => StatusCode::NOT_IMPLEMENTED,
+                    Kind::System => StatusCode::INTERNAL_SERVER_ERROR,
+                },
+                message,
+            ),
+        };
+        Self { code, ..failure }
+    }
+}
+
+impl From<buildkit::NotForgotten> for Failure {
+    fn from(error: buildkit::NotForgotten) -> Self {
+        use buildkit::NotForgotten;
+        let status = match &error {
+            NotForgotten::Unknown(_) => StatusCode::NOT_FOUND,
+            NotForgotten::Running(_) => StatusCode::CONFLICT,
+            NotForgotten::Disk(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, error.to_string())
     }
 }
 

@@ -44,6 +44,8 @@ pub fn routes() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// Everything the API offers to clients.
 #[derive(Debug, Clone)]
 pub struct Services {
+    pub builds: build::Builds,
+    pub buildkit: buildkit::Kit,
     pub containers: containers::Containers,
     pub images: images::Images,
     pub networks: network::Networks,

@@ -44,13 +44,10 @@ impl Query {
         }
     }
 
-    /// A number; an empty one counts as absent.
-    pub(crate) fn number<T: std::str::FromStr>(&self, name: &'static str) -> Result<Option<T>, Failure> {
-        self.filled(name)
-            .map(|value| {
-                value.parse().map_err(|_| Failure::bad_request(format!("invalid {name} \"{value}\": not a number")))
-            })
-            .transpose()
+    /// A number; an empty one counts as absent. dockerd takes one that is none for an error of its own.
+    pub(crate) fn number(&self, name: &'static str) -> Result<Option<i64>, Failure> {
+        let number = self.filled(name).map(strconv::atoi).transpose();
+        number.map_err(|error| Failure::internal(error.to_string()))
     }
 
     pub(crate) fn filters(&self) -> Result<Filters, Failure> {
@@ -104,7 +101,11 @@ mod tests {
         let query = Query::parse("filters=%7B%22label%22%3A%5B%22a%3Db%22%5D%7D&names=x%2Fy&names=z&t=10");
         assert_eq!(query.all("names").collect::<Vec<_>>(), ["x/y", "z"]);
         assert_eq!(query.filters().expect("valid").values("label").collect::<Vec<_>>(), ["a=b"]);
-        assert_eq!(query.number::<i64>("t").expect("a number"), Some(10));
-        assert!(query.number::<i64>("names").is_err());
+        assert_eq!(query.number("t").expect("a number"), Some(10));
+        let refused = query.number("names").expect_err("a text");
+        assert_eq!(
+            (refused.status.as_u16(), refused.message.as_str()),
+            (500, r#"strconv.Atoi: parsing "x/y": invalid syntax"#)
+        );
     }
 }

@@ -57,7 +57,45 @@ impl Containers {
     }
 }
 
+impl Containers {
+    /// Makes an image of what a container changed that was a step of a build and has ended, just as `draft` describes it. `foreign`:
+    /// paths of what the builder put into it for the step.
+    ///
+    /// # Errors
+    ///
+    /// 409 for a container that is being removed, 404 when the image is gone.
+    pub async fn commit_step(&self, id: &str, draft: Draft, foreign: Vec<String>) -> Result<ImageId> {
+        let handle = self.inner.find(id)?;
+        let record = Arc::clone(&handle.view().record);
+        self.inner.derive(&handle, &record, draft, foreign).await
+    }
+}
+
 impl Inner {
+    async fn derive(&self, handle: &Handle, record: &Record, draft: Draft, foreign: Vec<String>) -> Result<ImageId> {
+        let base = match record.image.as_str() {
+            // Made without an image.
+            "" => None,
+            id => Some(id.parse().map_err(|_| Error::NoSuchImage(record.image.clone()))?),
+        };
+        let (layers, upper, chain) = (self.services.layers.clone(), self.upper(&record.id).upper, record.chain.clone());
+        let watch = handle.watch();
+        let write = move |out: &mut dyn std::io::Write| {
+            let foreign: Vec<&str> = FOREIGN.into_iter().chain(foreign.iter().map(String::as_str)).collect();
+            layers.export_changes(&upper, &chain, &foreign, out)?;
+            // The files of a removed one vanish while they are read. It counts as removed before they do.
+            match watch.borrow().is_going() {
+                false => Ok(()),
+                true => Err(layers::Error::Read(std::io::Error::other("the container is being removed"))),
+            }
+        };
+        let images = &self.services.images;
+        images.derive(base.as_ref(), draft, write).await.map_err(|error| match handle.view().is_going() {
+            true => Error::CommitRemoving(record.id.clone()),
+            false => error.into(),
+        })
+    }
+
     async fn commit(&self, handle: &Handle, request: CommitRequest) -> Result<ImageId> {
         let record = Arc::clone(&handle.view().record);
         let CommitRequest { reference, author, comment, config, changes, engine, .. } = request;
@@ -65,11 +103,6 @@ impl Inner {
         // The client's changes take as long as they are complicated.
         let config = blocking(move || configuration(config, &changes, &of)).await?;
         let labels = config.labels.clone().unwrap_or_default();
-        let base = match record.image.as_str() {
-            // Made without an image.
-            "" => None,
-            id => Some(id.parse().map_err(|_| Error::NoSuchImage(record.image.clone()))?),
-        };
         let json = |config: &ContainerConfig| serde_json::to_value(config).expect("a struct of plain fields");
         let draft = Draft {
             author,
@@ -80,22 +113,9 @@ impl Inner {
             container: Some(record.id.clone()),
             container_config: json(&record.config),
             reference: reference.clone(),
+            ..Draft::default()
         };
-        let (layers, upper, chain) = (self.services.layers.clone(), self.upper(&record.id).upper, record.chain.clone());
-        let watch = handle.watch();
-        let write = move |out: &mut dyn std::io::Write| {
-            layers.export_changes(&upper, &chain, &FOREIGN, out)?;
-            // The files of a removed one vanish while they are read. It counts as removed before they do.
-            match watch.borrow().is_going() {
-                false => Ok(()),
-                true => Err(layers::Error::Read(std::io::Error::other("the container is being removed"))),
-            }
-        };
-        let images = &self.services.images;
-        let id = images.derive(base.as_ref(), draft, write).await.map_err(|error| match handle.view().is_going() {
-            true => Error::CommitRemoving(record.id.clone()),
-            false => error.into(),
-        })?;
+        let id = self.derive(handle, &record, draft, Vec::new()).await?;
         let name = id.to_string();
         let tell = |action: &str, reference: &str| {
             let event = Event::new(Kind::Image, action, name.as_str())

@@ -38,6 +38,9 @@ pub enum Error {
     /// In a path of a container; no file can have such a name.
     #[error("lstat {path}: invalid argument")]
     ZeroByte { path: String },
+    /// A part of a path that must be a directory is none.
+    #[error("lstat {path}: not a directory")]
+    BelowFile { path: String },
     #[error(
         "Conflict. The container name \"/{name}\" is already in use by container \"{id}\". You have to remove (or rename) \
          that container to be able to reuse that name."
@@ -53,7 +56,7 @@ pub enum Error {
     KillNotRunning { name: String, id: String },
     #[error("container {0} is not running")]
     NotRunning(String),
-    #[error("container {0} is already paused")]
+    #[error("Container {0} is already paused")]
     AlreadyPaused(String),
     #[error("Container {0} is not paused")]
     NotPaused(String),
@@ -120,6 +123,17 @@ pub enum Error {
     Path { what: &'static str, path: PathBuf, source: io::Error },
     #[error("cannot {what}: {source}")]
     Io { what: &'static str, source: io::Error },
+    #[error("cannot stop container: {name}: {cause}")]
+    Stop { name: String, cause: Box<Error> },
+    #[error("Cannot restart container {name}: {cause}")]
+    Restart { name: String, cause: Box<Error> },
+    #[error("joining network namespace of container: {0}")]
+    JoinNetwork(Box<Error>),
+    #[error("cannot join network namespace of a non running container: container {name} is {state}")]
+    JoinEnded { name: String, state: &'static str },
+    /// A part of a volume.
+    #[error("cannot access path {path}: {reason}")]
+    Subpath { path: PathBuf, reason: String },
     #[error("tried to kill container, but did not receive an exit event")]
     KillTimeout,
     #[error("Cannot update container {id}: {cause}")]
@@ -351,6 +365,7 @@ impl Error {
             | Error::KillNotRunning { .. }
             | Error::NotRunning(_)
             | Error::AlreadyPaused(_)
+            | Error::JoinEnded { .. }
             | Error::ExecPaused(_)
             | Error::Restarting(_)
             | Error::AttachPaused(_)
@@ -376,9 +391,14 @@ impl Error {
             | Error::NoDevice { .. }
             | Error::BindSource { .. }
             | Error::ZeroByte { .. }
+            | Error::BelowFile { .. }
             | Error::Path { .. }
             | Error::Io { .. }
             | Error::KillTimeout
+            | Error::Stop { .. }
+            | Error::Restart { .. }
+            | Error::JoinNetwork(_)
+            | Error::Subpath { .. }
             | Error::ExecNotReady
             | Error::NetworkingLink(_)
             | Error::LinkNotRunning { .. }

@@ -76,7 +76,11 @@ impl Containers {
             return Err(Invalid::NoExecCommand.into());
         }
         keys(Some(&config.detach_keys))?;
-        let run = refuse_unless_running(&handle)?;
+        let run = refuse_unless_running(&handle).map_err(|error| match error {
+            // dockerd repeats the name as the client wrote it.
+            Error::ExecPaused(_) => Error::ExecPaused(id.to_owned()),
+            other => other,
+        })?;
         let record = Arc::clone(&handle.view().record);
         if !config.user.is_empty() {
             // Looked up again when it starts: the files may have changed.

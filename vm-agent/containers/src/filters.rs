@@ -206,11 +206,12 @@ fn matches(patterns: &[Regex], texts: &[&str]) -> bool {
 /// What a prune may take: `label`, `label!` and `until`.
 pub(crate) fn prunable(filters: &Filters) -> Result<impl Fn(&View) -> bool + use<'_>> {
     filters.only(&["label", "label!", "until"]).map_err(Invalid::Filter)?;
-    let mut given = filters.values("until");
-    let until = given.next().map(parse_until).transpose()?;
-    if given.next().is_some() {
-        return Err(Invalid::SeveralUntil.into());
-    }
+    let given: Vec<&str> = filters.values("until").collect();
+    let until = match given[..] {
+        [] => None,
+        [text] => Some(parse_until(text)?),
+        _ => return Err(Invalid::SeveralUntil.into()),
+    };
     Ok(move |view: &View| {
         let record = &view.record;
         let unwanted = filters.values("label!").any(|label| engine_api::filters::label_matches(label, record.labels()));

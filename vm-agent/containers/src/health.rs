@@ -139,6 +139,11 @@ impl Health {
         self.log.push_back(probe);
     }
 
+    /// Nobody looks any more: the container is frozen or has ended. dockerd's word for it.
+    pub(crate) fn lost_sight(&mut self) {
+        self.status = Status::Unhealthy;
+    }
+
     /// For inspect.
     pub(crate) fn report(&self) -> engine_api::inspect::Health {
         engine_api::inspect::Health {

@@ -10,7 +10,7 @@ mod actor;
 mod archive;
 mod attach;
 mod attached;
-mod changes;
+pub mod changes;
 mod commit;
 mod create;
 mod error;
@@ -46,6 +46,7 @@ mod top;
 pub use attached::{Attached, Logs, Written};
 pub use changes::{InvalidChange, change};
 pub use create::resources::InvalidResources;
+pub use create::{Step, StepMount};
 pub use error::{Error, Invalid, Kind, Result};
 pub use list::Listing;
 pub use logs::{

@@ -28,15 +28,19 @@ impl Containers {
     /// `NotModified` when it does not run.
     pub async fn stop(&self, id: &str, options: StopOptions) -> Result<()> {
         let handle = self.inner.find(id)?;
-        let inner = Arc::clone(&self.inner);
+        let (inner, name) = (Arc::clone(&self.inner), id.to_owned());
         to_the_end(async move {
             // A start that is under way is stopped when it has come to its end.
             handle.ask(Command::Settle).await?;
             if !handle.view().record.state.counts_as_running() {
                 return Err(Error::Refused(Refused::AlreadyStopped));
             }
-            inner.stop(&handle, options).await?;
-            inner.emit(&handle.view().record, "stop");
+            match inner.stop(&handle, options).await {
+                Ok(()) => inner.emit(&handle.view().record, "stop"),
+                // It has ended, and somebody removed it before it was looked at.
+                Err(Error::NoSuchContainer(_)) => {}
+                Err(cause) => return Err(Error::Stop { name, cause: Box::new(cause) }),
+            }
             Ok(())
         })
         .await
@@ -44,19 +48,26 @@ impl Containers {
 
     pub async fn restart(&self, id: &str, options: StopOptions) -> Result<()> {
         let handle = self.inner.find(id)?;
-        let inner = Arc::clone(&self.inner);
+        let (inner, name) = (Arc::clone(&self.inner), id.to_owned());
+        // One that somebody removed meanwhile is simply not there.
+        let failed = |cause| match cause {
+            Error::NoSuchContainer(_) => cause,
+            cause => Error::Restart { name, cause: Box::new(cause) },
+        };
         to_the_end(async move {
             handle.ask(Command::Settle).await?;
             if handle.view().record.state.counts_as_running() {
                 handle.tell(Command::Restarting(true));
                 let stopped = inner.stop(&handle, options).await;
                 handle.tell(Command::Restarting(false));
-                stopped?;
+                if let Err(cause) = stopped {
+                    return Err(failed(cause));
+                }
                 inner.emit(&handle.view().record, "stop");
             }
             match handle.ask(Command::Start).await {
                 Ok(()) | Err(Error::Refused(Refused::AlreadyRunning)) => {}
-                Err(error) => return Err(error),
+                Err(cause) => return Err(failed(cause)),
             }
             inner.emit(&handle.view().record, "restart");
             Ok(())
@@ -129,7 +140,7 @@ impl Containers {
         }
         let handle = self.inner.find(id)?;
         if !names::is_valid(name) {
-            return Err(Error::Rename(Box::new(Invalid::Name(name.to_owned()).into())));
+            return Err(Error::Rename(Box::new(Invalid::Name(format!("/{name}")).into())));
         }
         let name = name.to_owned();
         to_the_end(async move { handle.ask(|reply| Command::Rename { name, reply }).await }).await
@@ -177,7 +188,7 @@ impl Inner {
         let view = handle.view();
         let config = &view.record.config;
         let signal = match options.signal {
-            Some(signal) => signal,
+            Some(signal) => signal::parse(&signal).map_err(Invalid::Signal)?,
             None if config.stop_signal.is_empty() => SIGTERM,
             // Checked at create.
             None => signal::parse(&config.stop_signal).unwrap_or(SIGTERM),
@@ -219,14 +230,9 @@ fn is_met(condition: WaitCondition, asked: &View, now: &View) -> bool {
     match condition {
         // A container that was only created is not running.
         WaitCondition::NotRunning => now.exits > asked.exits || is_down(now),
-        WaitCondition::NextExit => now.exits > asked.exits || failed_to_start(&now.record.state) || waits_no_more(),
+        WaitCondition::NextExit => now.exits > asked.exits || waits_no_more(),
         WaitCondition::Removed => false,
     }
-}
-
-/// Created, and the last start failed: there will be no exit to wait for.
-fn failed_to_start(state: &State) -> bool {
-    matches!(state, State::Created(Some(_)))
 }
 
 /// A client that goes away in the middle of a stop must not leave it half done.

@@ -48,6 +48,11 @@ impl Containers {
         })
     }
 
+    /// Whether a container runs on the machine's own network.
+    pub fn is_any_on_the_machines_network(&self) -> bool {
+        self.inner.views().iter().any(|view| view.run.is_some() && view.record.host.network_mode == "host")
+    }
+
     /// All of a [`Listing`].
     pub async fn list(&self, request: ListRequest) -> Result<Vec<ContainerSummary>> {
         let mut listing = self.listing(request)?;

@@ -1,6 +1,5 @@
 //! What callers ask for, where `engine-api` has no type of its own for it.
 
-use crate::signal::Signal;
 use engine_api::Filters;
 use std::str::FromStr;
 
@@ -38,12 +37,13 @@ pub struct Waited {
 }
 
 /// How to stop: `docker stop` and `docker restart`.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct StopOptions {
     /// Seconds until SIGKILL; `None`: the container's own `StopTimeout`, else 10; negative: never.
     pub timeout: Option<i64>,
-    /// `None`: the container's own `StopSignal`, else SIGTERM.
-    pub signal: Option<Signal>,
+    /// As the client wrote it: only a container that runs is told that it is none. `None`: the container's own `StopSignal`,
+    /// else SIGTERM.
+    pub signal: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]

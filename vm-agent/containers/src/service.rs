@@ -75,6 +75,8 @@ pub(crate) struct Inner {
     pub(crate) filters: Filters,
     index: Mutex<Index>,
     logs: Mutex<HashMap<String, Arc<LogSlot>>>,
+    /// Variables of containers that are not to be found in their records, by ID.
+    concealed: Mutex<HashMap<String, Vec<String>>>,
     /// One prune at a time, as dockerd.
     pub(crate) pruning: tokio::sync::Mutex<()>,
 }
@@ -100,6 +102,7 @@ impl Inner {
             filters: Filters::default(),
             index: Mutex::default(),
             logs: Mutex::default(),
+            concealed: Mutex::default(),
             pruning: tokio::sync::Mutex::default(),
         }
     }
@@ -170,6 +173,21 @@ impl Inner {
         self.index().by_id.insert(handle.id.clone(), handle);
     }
 
+    /// Keeps variables of a container in memory alone, until it is removed.
+    pub(crate) fn conceal(&self, id: &str, variables: Vec<String>) {
+        let mut concealed = self.concealed.lock().unwrap_or_else(PoisonError::into_inner);
+        if variables.is_empty() {
+            concealed.remove(id)
+        } else {
+            concealed.insert(id.to_owned(), variables)
+        };
+    }
+
+    pub(crate) fn concealed(&self, id: &str) -> Vec<String> {
+        let concealed = self.concealed.lock().unwrap_or_else(PoisonError::into_inner);
+        concealed.get(id).cloned().unwrap_or_default()
+    }
+
     /// Forgets a removed container and frees its names, and those that its links gave to others.
     pub(crate) fn forget(&self, id: &str) {
         let mut index = self.index();
@@ -179,6 +197,7 @@ impl Inner {
         let own: Vec<String> = index.names.iter().filter_map(own).collect();
         index.names.retain(|name, holder| holder != id && !own.iter().any(|own| name.starts_with(own)));
         drop(index);
+        self.conceal(id, Vec::new());
         self.logs().remove(id);
     }
 

@@ -29,9 +29,13 @@ enum Column {
     Nice,
     Threads,
     State,
+    /// The state with its marks.
+    Stat,
     Start,
     Tty,
     Time,
+    /// As in BSD.
+    Minutes,
     Elapsed,
     Command,
     Name,
@@ -57,7 +61,7 @@ const WORDS: &[(&str, &str, Column)] = &[
     ("rss", "RSS", Column::Rss),
     ("ni", "NI", Column::Nice),
     ("nlwp", "NLWP", Column::Threads),
-    ("stat", "STAT", Column::State),
+    ("stat", "STAT", Column::Stat),
     ("state", "S", Column::State),
     ("s", "S", Column::State),
     ("start", "START", Column::Start),
@@ -126,6 +130,12 @@ fn format(ps_args: &str) -> Result<Format, Invalid> {
         };
         match list {
             Some(list) => chosen.extend(columns(list)?),
+            None if words.clone().next().is_none() && matches!(word, "-q" | "q" | "--quick-pid") => {
+                return Err(Invalid::PsArguments(format!("error: List of process IDs must follow {word}.")));
+            }
+            None if words.clone().next().is_none() && matches!(word, "-p" | "p" | "--pid" | "--ppid") => {
+                return Err(Invalid::PsArguments(format!("error: list of process IDs must follow {word}")));
+            }
             None if word.trim_start_matches('-').chars().all(|c| "aAdefFglTuwxrH".contains(c)) => style = word,
             None => return Err(refused()),
         }
@@ -147,9 +157,9 @@ fn format(ps_args: &str) -> Result<Format, Invalid> {
             ("VSZ", Column::Vsz),
             ("RSS", Column::Rss),
             ("TTY", Column::Tty),
-            ("STAT", Column::State),
+            ("STAT", Column::Stat),
             ("START", Column::Start),
-            ("TIME", Column::Time),
+            ("TIME", Column::Minutes),
             ("COMMAND", Column::Command),
         ]));
     }
@@ -169,8 +179,8 @@ fn format(ps_args: &str) -> Result<Format, Invalid> {
         return Ok(titled(&[
             ("PID", Column::Pid),
             ("TTY", Column::Tty),
-            ("STAT", Column::State),
-            ("TIME", Column::Time),
+            ("STAT", Column::Stat),
+            ("TIME", Column::Minutes),
             ("COMMAND", Column::Command),
         ]));
     }
@@ -222,6 +232,8 @@ struct Process {
     pgid: i64,
     sid: i64,
     tty: i64,
+    /// The process group of the terminal's foreground; -1 without one.
+    foreground: i64,
     nice: i64,
     threads: i64,
     /// Ticks.
@@ -268,6 +280,7 @@ impl Process {
             pgid: signed(5),
             sid: signed(6),
             tty: signed(7),
+            foreground: signed(8),
             cpu: unsigned(14) + unsigned(15),
             nice: signed(19),
             threads: signed(20),
@@ -297,9 +310,11 @@ impl Process {
             Column::Nice => self.nice.to_string(),
             Column::Threads => self.threads.to_string(),
             Column::State => self.state.clone(),
+            Column::Stat => self.stat(),
             Column::Start => clock(started, machine.now),
             Column::Tty => tty(self.tty),
             Column::Time => format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60),
+            Column::Minutes => format!("{}:{:02}", seconds / 60, seconds % 60),
             Column::Elapsed if alive >= 3600 => {
                 format!("{:02}:{:02}:{:02}", alive / 3600, alive / 60 % 60, alive % 60)
             }
@@ -307,6 +322,21 @@ impl Process {
             Column::Command => self.command.clone(),
             Column::Name => self.name.clone(),
         }
+    }
+}
+
+impl Process {
+    /// ps(1), "PROCESS STATE CODES".
+    fn stat(&self) -> String {
+        let marks = [
+            (self.nice < 0, '<'),
+            (self.nice > 0, 'N'),
+            (self.sid == i64::from(self.pid), 's'),
+            (self.threads > 1, 'l'),
+            (self.foreground == self.pgid, '+'),
+        ];
+        let marks = marks.into_iter().filter_map(|(is_so, mark)| is_so.then_some(mark));
+        self.state.chars().chain(marks).collect()
     }
 }
 
@@ -372,6 +402,7 @@ mod tests {
         assert_eq!(value(&process, Column::User), "web");
         assert_eq!(value(&process, Column::Tty), "pts/0");
         assert_eq!(value(&process, Column::Time), "00:00:02");
+        assert_eq!((value(&process, Column::Minutes), value(&process, Column::Stat)), ("0:02".into(), "SNsl+".into()));
         assert_eq!(value(&process, Column::CpuPercent), "10.0");
         assert_eq!(value(&process, Column::MemoryPercent), "20.0");
     }

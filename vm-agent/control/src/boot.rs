@@ -141,6 +141,8 @@ pub struct EngineSettings {
     /// For `docker info`: it is the host's end of the link that goes through them. In native mode the engine does.
     #[serde(flatten)]
     pub proxies: ProxySettings,
+    /// For containers and for the steps of builds, which have them as variables.
+    pub container_proxies: ProxySettings,
     /// The certificate authorities that the host trusts, PEM: registries are checked by these and no others. `None`: the
     /// host has none, and the guest's own are used.
     pub ca_pem: Option<String>,

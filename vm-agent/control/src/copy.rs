@@ -43,7 +43,30 @@ pub async fn both(
     two: &mut (impl AsyncRead + AsyncWrite + Unpin + Send),
     buffer: usize,
 ) -> io::Result<()> {
-    run(one, two, buffer).await
+    run(one, two, buffer, std::pin::pin!(std::future::pending())).await.map(drop)
+}
+
+/// How [`both_until`] ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// As [`both`].
+    Whole,
+    /// `one` had said everything, and was gone before it had its whole answer.
+    Gone,
+}
+
+/// [`both`], until `gone` says that `one` is closed altogether: not only done with speaking, so that nobody is there for the answer. What
+/// it had said is passed on first, unless that stands still for two seconds. Whoever closes `two` then should make it look like a break.
+///
+/// # Errors
+/// As [`both`].
+pub async fn both_until(
+    one: &mut (impl AsyncRead + AsyncWrite + Unpin + Send),
+    two: &mut (impl AsyncRead + AsyncWrite + Unpin + Send),
+    buffer: usize,
+    gone: impl Future<Output = ()> + Send,
+) -> io::Result<End> {
+    run(one, two, buffer, std::pin::pin!(gone)).await
 }
 
 /// Reads on for a moment what nobody wants, after the stream's own direction was shut down: closed with unread input it would be
@@ -67,6 +90,7 @@ enum Outcome {
     /// That side broke off.
     Broken(Side, io::Error),
     Refused(io::Error),
+    Gone,
 }
 
 #[derive(Clone, Copy)]
@@ -75,22 +99,44 @@ enum Side {
     Two,
 }
 
-async fn run<'a>(one: &'a mut (dyn Stream + 'a), two: &'a mut (dyn Stream + 'a), buffer: usize) -> io::Result<()> {
+async fn run<'a>(
+    one: &'a mut (dyn Stream + 'a),
+    two: &'a mut (dyn Stream + 'a),
+    buffer: usize,
+    mut gone: Pin<&mut (dyn Future<Output = ()> + Send + 'a)>,
+) -> io::Result<End> {
     let mut there = Direction::new(buffer);
     let mut back = Direction::new(buffer);
     let mut patience = Patience::default();
-    let outcome = poll_fn(|cx| match poll(cx, one, two, &mut there, &mut back) {
-        Poll::Pending => patience.poll(cx, &there, &mut back).map(Outcome::Refused),
-        ready => ready,
+    let mut is_gone = false;
+    let outcome = poll_fn(|cx| {
+        let done = poll(cx, one, two, &mut there, &mut back);
+        if done.is_ready() {
+            return done;
+        }
+        is_gone = is_gone || gone.as_mut().poll(cx).is_ready();
+        if is_gone && there.is_over() {
+            return Poll::Ready(Outcome::Gone);
+        }
+        let refuses = there.refused.is_none() && back.refused.is_some();
+        if is_gone || refuses {
+            std::task::ready!(patience.poll(cx, there.moved));
+        }
+        match back.refused.take_if(|_| refuses) {
+            Some(error) => Poll::Ready(Outcome::Refused(error)),
+            None if is_gone => Poll::Ready(Outcome::Gone),
+            None => Poll::Pending,
+        }
     });
     match outcome.await {
-        Outcome::Done => Ok(()),
+        Outcome::Done => Ok(End::Whole),
+        Outcome::Gone => Ok(End::Gone),
         Outcome::Drain(side) => {
             match side {
                 Side::One => discard(one).await,
                 Side::Two => discard(two).await,
             }
-            Ok(())
+            Ok(End::Whole)
         }
         Outcome::Broken(side, error) => {
             let (direction, to) = match side {
@@ -149,8 +195,8 @@ fn poll(
     }
 }
 
-/// How long `one` may go on without its words getting on, once it takes nothing: it is gone, most likely. `two` has no such limit, since
-/// what it has said may be waiting for a slow reader.
+/// How long `one` may go on without its words getting on, once it takes nothing or is gone. `two` has no such limit, since what it has
+/// said may be waiting for a slow reader.
 #[derive(Default)]
 struct Patience {
     /// How far it was when the time began.
@@ -159,18 +205,13 @@ struct Patience {
 }
 
 impl Patience {
-    /// Resolves with why it takes nothing.
-    fn poll(&mut self, cx: &mut Context<'_>, there: &Direction, back: &mut Direction) -> Poll<io::Error> {
-        if there.refused.is_some() || back.refused.is_none() {
-            return Poll::Pending;
-        }
-        if self.moved != there.moved {
-            self.moved = there.moved;
+    /// Resolves when its words stood still for too long; they have got as far as `moved` by now.
+    fn poll(&mut self, cx: &mut Context<'_>, moved: u64) -> Poll<()> {
+        if self.moved != moved {
+            self.moved = moved;
             self.end = None;
         }
-        let end = self.end.get_or_insert_with(|| Box::pin(tokio::time::sleep(LAST_WORDS)));
-        std::task::ready!(end.as_mut().poll(cx));
-        Poll::Ready(back.refused.take().expect("just looked"))
+        self.end.get_or_insert_with(|| Box::pin(tokio::time::sleep(LAST_WORDS))).as_mut().poll(cx)
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::task::JoinHandle;
 
-use crate::copy::both;
+use crate::copy::{End, both, both_until};
 
 /// Gives what it was told to, then ends; takes everything, or nothing. TCP tells a writer of a reset, and the reader after it of an
 /// end; a stream of the link, or a Unix socket, tells both of the reset.
@@ -172,4 +172,20 @@ async fn each_direction_ends_by_itself() {
     two.shutdown().await.unwrap();
     assert_eq!(read(&mut one).await, "answer");
     copying.await.unwrap().unwrap();
+}
+
+/// A client that is gone while its words are stuck is not waited for; one that still gets on is.
+#[tokio::test(start_paused = true)]
+async fn who_is_gone_with_stuck_words_is_given_up() {
+    let (mut client, mut near) = tokio::io::duplex(1 << 16);
+    let (mut far, mut server) = tokio::io::duplex(1 << 8);
+    client.write_all(&[7; 2 << 10]).await.unwrap();
+    drop(client);
+    let copying = tokio::spawn(async move { both_until(&mut near, &mut far, 256, std::future::ready(())).await });
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        assert!(!copying.is_finished(), "its words get on");
+        server.read_exact(&mut [0; 300]).await.unwrap();
+    }
+    assert_eq!(copying.await.unwrap().unwrap(), End::Gone);
 }

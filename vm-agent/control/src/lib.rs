@@ -15,6 +15,7 @@ pub mod forward;
 pub mod hello;
 pub mod message;
 pub mod mux;
+pub mod notice;
 pub mod outside;
 pub mod port;
 pub mod proxy;

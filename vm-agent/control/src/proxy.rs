@@ -44,6 +44,24 @@ impl ProxySettings {
         }
     }
 
+    /// As variables of an environment, under the names that programs look for: `HTTP_PROXY` and `http_proxy`, and so on.
+    pub fn variables(&self) -> Vec<(String, String)> {
+        let all = [("http_proxy", &self.http), ("https_proxy", &self.https), ("no_proxy", &self.no_proxy)];
+        let set = all
+            .into_iter()
+            .filter_map(|(name, text)| Some((name, text.as_deref()?)))
+            .filter(|(_, text)| !text.is_empty());
+        set.flat_map(|(name, text)| [name.to_uppercase(), name.to_owned()].map(|name| (name, text.to_owned())))
+            .collect()
+    }
+
+    /// The same, where this computer's own loopback is called `host`: for those to whom it is another's.
+    #[must_use]
+    pub fn with_loopback_as(self, host: &str) -> ProxySettings {
+        let renamed = |text: Option<String>| text.map(|text| renamed(&text, host).unwrap_or(text));
+        ProxySettings { http: renamed(self.http), https: renamed(self.https), ..self }
+    }
+
     /// The same without user names and passwords, for `docker info`.
     pub fn masked(&self) -> ProxySettings {
         let mask = |text: &Option<String>| text.as_deref().map(mask_credentials);
@@ -60,6 +78,14 @@ impl fmt::Debug for ProxySettings {
             .field("no_proxy", &masked.no_proxy)
             .finish()
     }
+}
+
+/// A proxy's URL with another host in it, if its own is loopback.
+fn renamed(text: &str, host: &str) -> Option<String> {
+    let proxy = Proxy::parse(text).ok()?;
+    let is_loopback = proxy.host.eq_ignore_ascii_case("localhost")
+        || proxy.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    is_loopback.then(|| Proxy { host: host.to_owned(), ..proxy }.url())
 }
 
 /// `text` with the user's part of its URL replaced as dockerd replaces it.

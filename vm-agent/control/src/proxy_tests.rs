@@ -120,6 +120,28 @@ fn settings_come_before_the_environment_and_small_letters_before_capitals() {
     assert_eq!(all("socks5://all:1"), ProxySettings::default());
 }
 
+#[test]
+fn containers_reach_this_computers_loopback_by_a_name() {
+    let set =
+        settings("http://u:p%40@localhost:3128", "http://proxy.example:1", "a,b").with_loopback_as("host.internal");
+    let variables = set.variables();
+    let shown: Vec<String> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let expect = [
+        "HTTP_PROXY=http://u:p%40@host.internal:3128",
+        "http_proxy=http://u:p%40@host.internal:3128",
+        "HTTPS_PROXY=http://proxy.example:1",
+        "https_proxy=http://proxy.example:1",
+        "NO_PROXY=a,b",
+        "no_proxy=a,b",
+    ];
+    assert_eq!(shown, expect);
+    for loopback in ["http://127.0.0.1:1", "http://[::1]:1/", "http://LOCALHOST:1"] {
+        let set = settings(loopback, "", "").with_loopback_as("host.internal");
+        assert_eq!(set.variables()[0].1, "http://host.internal:1", "{loopback}");
+        assert_eq!(set.variables().len(), 2);
+    }
+}
+
 proptest! {
     /// Whatever is around it, the password is in no text that we show.
     #[test]

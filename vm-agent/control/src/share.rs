@@ -21,6 +21,9 @@ pub struct ShareRequest {
     /// Only the answer is wanted: the stream ends behind it.
     #[serde(default)]
     pub only_look: bool,
+    /// This stream carries what changes on the host, too.
+    #[serde(default)]
+    pub changes: bool,
 }
 
 /// The host's answer; after `Opened` messages of FUSE go both ways.

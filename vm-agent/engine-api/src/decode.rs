@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::names;
+use crate::syntax::{self, Fault};
 
 /// Why a request body was refused; `api` answers 400 to each.
 #[derive(Debug, thiserror::Error)]
@@ -11,7 +12,9 @@ pub enum DecodeError {
     #[error("invalid JSON: got EOF while reading request body")]
     Empty,
     #[error("invalid JSON: {0}")]
-    Syntax(#[source] serde_json::Error),
+    Syntax(String),
+    #[error(transparent)]
+    Text(Fault),
     #[error("unexpected content after JSON")]
     Trailing,
     #[error("invalid JSON: cannot unmarshal into field {path}: {cause}")]
@@ -33,6 +36,12 @@ pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
     decode_value(value)
 }
 
+/// [`decode`] for a text that is a whole, such as a parameter or a header.
+pub fn decode_text<T: DeserializeOwned>(text: &str) -> Result<T, DecodeError> {
+    syntax::whole(text.as_bytes()).map_err(DecodeError::Text)?;
+    decode(text.as_bytes())
+}
+
 /// [`decode`] for a value that is parsed already.
 pub fn from_value<T: DeserializeOwned>(mut value: Value) -> Result<T, DecodeError> {
     tidy(&mut value);
@@ -47,7 +56,7 @@ pub(crate) fn parse_object(body: &[u8]) -> Result<Value, DecodeError> {
     let mut values = serde_json::Deserializer::from_slice(body).into_iter::<Value>();
     let mut value = match values.next() {
         Some(Ok(value)) => value,
-        Some(Err(error)) => return Err(DecodeError::Syntax(error)),
+        Some(Err(error)) => return Err(DecodeError::Syntax(words(body, &error))),
         None => return Err(DecodeError::Empty),
     };
     if values.next().is_some() {
@@ -58,6 +67,15 @@ pub(crate) fn parse_object(body: &[u8]) -> Result<Value, DecodeError> {
     }
     tidy(&mut value);
     Ok(value)
+}
+
+/// dockerd reads a stream, whose end it did not expect; what only this engine's parser refuses (bytes that are no UTF-8) has its words.
+fn words(body: &[u8], error: &serde_json::Error) -> String {
+    match syntax::first_value(body) {
+        Err(Fault::End) => "unexpected EOF".to_owned(),
+        Err(fault) => fault.to_string(),
+        Ok(()) => error.to_string(),
+    }
 }
 
 pub(crate) fn decode_value<T: DeserializeOwned>(value: Value) -> Result<T, DecodeError> {
@@ -171,7 +189,8 @@ mod tests {
         };
         check("", "EOF");
         check("  \n", "EOF");
-        check("{", "invalid JSON: EOF");
+        check("{", "invalid JSON: unexpected EOF");
+        check("{Name: 1}", "invalid JSON: invalid character 'N' looking for beginning of object key string");
         check("{}{}", "unexpected content after JSON");
         check("[]", "invalid type: sequence");
         check(r#"["a"]"#, "invalid type: sequence");

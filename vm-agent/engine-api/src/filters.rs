@@ -12,8 +12,9 @@ pub struct Filters(BTreeMap<String, BTreeSet<String>>);
 /// A filter that cannot be understood; `api` answers 400.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
-    #[error("invalid filter: {0}")]
-    Malformed(String),
+    /// Which part it is that does not fit, dockerd does not tell.
+    #[error("invalid filter")]
+    Malformed,
     #[error("invalid filter '{0}'")]
     Unknown(String),
     #[error("invalid filter '{name}=[{value}]'")]
@@ -26,20 +27,25 @@ impl Filters {
         if text.is_empty() {
             return Ok(Self::default());
         }
-        let value: Value = serde_json::from_str(text).map_err(|error| FilterError::Malformed(error.to_string()))?;
+        let value: Value = serde_json::from_str(text).map_err(|_| FilterError::Malformed)?;
         let Value::Object(members) = value else {
-            return Err(FilterError::Malformed("expected a JSON object".to_owned()));
+            return Err(FilterError::Malformed);
         };
         let mut filters = BTreeMap::new();
         for (name, values) in members {
             let accepted = match values {
                 Value::Object(set) => {
-                    set.into_iter().filter(|(_, wanted)| *wanted == Value::Bool(true)).map(|(value, _)| value).collect()
+                    let wanted = |(value, wanted)| match wanted {
+                        Value::Bool(wanted) => Ok(wanted.then_some(value)),
+                        Value::Null => Ok(None),
+                        _ => Err(FilterError::Malformed),
+                    };
+                    set.into_iter().filter_map(|member| wanted(member).transpose()).collect::<Result<_, _>>()?
                 }
-                Value::Array(list) => list.into_iter().map(|value| text_of(&name, value)).collect::<Result<_, _>>()?,
+                Value::Array(list) => list.into_iter().map(text_of).collect::<Result<_, _>>()?,
                 Value::Null => BTreeSet::new(),
                 Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-                    return Err(FilterError::Malformed(format!("the values of '{name}' must be a list or an object")));
+                    return Err(FilterError::Malformed);
                 }
             };
             filters.insert(name, accepted);
@@ -118,12 +124,11 @@ impl Filters {
     }
 }
 
-fn text_of(name: &str, value: Value) -> Result<String, FilterError> {
+fn text_of(value: Value) -> Result<String, FilterError> {
     match value {
         Value::String(text) => Ok(text),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            Err(FilterError::Malformed(format!("the values of '{name}' must be strings")))
-        }
+        Value::Null => Ok(String::new()),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Err(FilterError::Malformed),
     }
 }
 

@@ -25,6 +25,7 @@ pub mod registry;
 pub mod stats;
 pub mod str_slice;
 pub mod swarm;
+pub mod syntax;
 pub mod system;
 #[cfg(test)]
 mod typescript;
@@ -39,7 +40,7 @@ pub use container::{
     ContainerTop, ContainerUpdateRequest, ContainerUpdateResponse, ContainerWaitResponse, FilesystemChange,
     Healthcheck, PathStat,
 };
-pub use decode::{DecodeError, decode};
+pub use decode::{DecodeError, decode, decode_text};
 pub use event::EventMessage;
 pub use exec::{ExecConfig, ExecInspect, ExecStartRequest};
 pub use filters::Filters;

@@ -65,11 +65,11 @@ impl JsonMessage {
         }
     }
 
-    /// The last line of a stream that failed.
-    pub fn error(message: impl Into<String>) -> Self {
+    /// The last line of a stream that failed; `code` where a command did, otherwise 0.
+    pub fn error(message: impl Into<String>, code: i32) -> Self {
         let message = message.into();
         Self {
-            error_detail: Some(ErrorDetail { code: 0, message: message.clone() }),
+            error_detail: Some(ErrorDetail { code: i64::from(code), message: message.clone() }),
             error: Some(message),
             ..Self::default()
         }
@@ -144,6 +144,7 @@ mod tests {
             &JsonMessage::progress("abc", "Downloading", 500, 1000),
             r#"{"status":"Downloading","progressDetail":{"current":500,"total":1000},"progress":"[=========================>                         ]     500B/1kB","id":"abc"}"#,
         );
-        check(&JsonMessage::error("boom"), r#"{"errorDetail":{"message":"boom"},"error":"boom"}"#);
+        check(&JsonMessage::error("boom", 3), r#"{"errorDetail":{"code":3,"message":"boom"},"error":"boom"}"#);
+        check(&JsonMessage::error("boom", 0), r#"{"errorDetail":{"message":"boom"},"error":"boom"}"#);
     }
 }

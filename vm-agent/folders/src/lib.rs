@@ -43,8 +43,11 @@ pub trait Host: fmt::Debug + Send + Sync {
     /// Whether it would share this; nothing is made.
     fn look(&self, request: Request) -> BoxFuture<'_, Result<Shared>>;
 
-    /// Has the requests of a mount answered, which are read from `device`, until it is unmounted.
-    fn serve(&self, request: Request, device: OwnedFd) -> BoxFuture<'_, Result<()>>;
+    /// Has the requests of the mount at `place` answered, which are read from `device`, until it is unmounted.
+    fn serve(&self, request: Request, place: PathBuf, device: OwnedFd) -> BoxFuture<'_, Result<()>>;
+
+    /// Goes on with a mount that an earlier engine had served.
+    fn resume(&self, request: Request, place: PathBuf) -> BoxFuture<'_, Result<()>>;
 
     /// The mount is gone.
     fn forget(&self, mount: &str);
@@ -125,6 +128,13 @@ impl Folders {
         if mounted.is_none() {
             let prefix = prefix(path, read_only);
             let found = self.inner.names().into_iter().find(|name| name.starts_with(&prefix));
+            if let Some(name) = &found {
+                let request = Request { mount: name.clone(), path: path.to_owned(), read_only, create: false };
+                if let Err(error) = self.inner.host.resume(request, self.inner.directory.join(name)).await {
+                    // A relay that lives serves it; it is one that dies later which could not go on.
+                    tracing::warn!(path, %error, "a mounted folder is not taken over");
+                }
+            }
             *mounted = found.map(|name| Mounted { name, users: HashSet::new() });
         }
         if let Some(mounted) = mounted.as_mut() {
@@ -152,9 +162,10 @@ impl Inner {
         let name = format!("{}-{}", prefix(path, read_only), random()?);
         let request = Request { mount: name.clone(), path: path.to_owned(), read_only, create: true };
         let shared = self.host.look(request.clone()).await?;
-        let (place, writable) = (self.directory.join(&name), !(read_only || shared.read_only));
-        let device = blocking(move || mount::mount(&place, shared.kind, writable)).await?;
-        if let Err(error) = self.host.serve(request, device).await {
+        let (place, kind) = (self.directory.join(&name), shared.kind);
+        let mounted = place.clone();
+        let device = blocking(move || mount::mount(&mounted, kind)).await?;
+        if let Err(error) = self.host.serve(request, place, device).await {
             self.unmount(&name).await;
             return Err(error);
         }

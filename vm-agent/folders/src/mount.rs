@@ -15,7 +15,7 @@ use crate::{Error, Result};
 const DIRECTORY: u32 = 0o040_000;
 
 /// Mounts at `place`, which is made, and answers where the kernel's requests are read.
-pub(super) fn mount(place: &Path, kind: u32, writable: bool) -> Result<OwnedFd> {
+pub(super) fn mount(place: &Path, kind: u32) -> Result<OwnedFd> {
     let failed = |source: io::Error| Error::Mount { path: place.to_owned(), source };
     make(place, kind).map_err(failed)?;
     let mounted = || {
@@ -25,10 +25,9 @@ pub(super) fn mount(place: &Path, kind: u32, writable: bool) -> Result<OwnedFd> 
             format!("fd={},rootmode={kind:o},user_id=0,group_id=0,allow_other,default_permissions", device.as_raw_fd());
         let options = std::ffi::CString::new(options).expect("digits and letters");
         // Files of the host's are no devices of the machine's; their set-ID bits are of other users.
-        let mut flags = MountFlags::NODEV | MountFlags::NOSUID;
-        if !writable {
-            flags |= MountFlags::RDONLY;
-        }
+        // What may only be read the host refuses to change, and a container's own mount of it: in this one the host's changes are
+        // repeated for inotify.
+        let flags = MountFlags::NODEV | MountFlags::NOSUID;
         rustix::mount::mount("berth", place, "fuse", flags, Some(options.as_c_str()))?;
         Ok(device)
     };

@@ -15,7 +15,39 @@ pub struct Hold {
     _pin: Pin,
 }
 
+/// Keeps whole images until it is dropped: none of them can be deleted, as if others had been made from them.
+#[derive(Debug)]
+pub struct Keeper {
+    images: Images,
+    pin: Pin,
+}
+
+impl Keeper {
+    /// Keeps an image that is here.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Error::NoSuchImage`]
+    pub async fn keep(&self, id: &ImageId) -> Result<()> {
+        // Nothing is deleted between looking and pinning.
+        let _commit = self.images.inner.commit.lock().await;
+        self.take(*id, &self.images.record(id)?.chain());
+        Ok(())
+    }
+
+    /// The same for one that is about to be recorded.
+    pub(crate) fn take(&self, id: ImageId, chain: &[DiffId]) {
+        self.pin.chain(chain);
+        self.pin.image(id);
+    }
+}
+
 impl Images {
+    /// For work that needs images for longer than a moment.
+    pub fn keeper(&self) -> Keeper {
+        Keeper { images: self.clone(), pin: self.inner.pins.pin() }
+    }
+
     /// Protects an image's layers while a container that will use them is being recorded.
     ///
     /// # Errors

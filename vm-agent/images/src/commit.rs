@@ -47,6 +47,7 @@ impl Images {
         if let Some(known) = self.inner.images.get(&id.hex())? {
             record.last_tagged = known.last_tagged;
             record.parent = record.parent.or(known.parent);
+            record.made_here |= known.made_here;
         }
         if let Some(parent) = record.parent {
             // Only an image that is here can have children.

@@ -13,11 +13,14 @@ pub enum Error {
     #[error("{0}")]
     InvalidReference(Cow<'static, str>),
     /// A platform that is not `os[/architecture[/variant]]`.
-    #[error("{0:?} is an invalid platform: it must be os/architecture or os/architecture/variant")]
+    #[error("{0:?}: cannot parse platform specifier: invalid argument")]
     InvalidPlatform(String),
     /// No image has that name or ID.
     #[error("No such image: {0}")]
     NoSuchImage(String),
+    /// As dockerd's, whose `save` looks only among the tags for a name with one.
+    #[error("reference does not exist")]
+    NoSuchReference,
     /// An ID prefix that several images share.
     #[error("{0:?} is ambiguous: it is the beginning of several image IDs")]
     Ambiguous(String),
@@ -134,6 +137,7 @@ impl Error {
             }
             Error::Unauthorized(_) => Kind::Unauthorized,
             Error::NoSuchImage(_)
+            | Error::NoSuchReference
             | Error::NothingToPush(_)
             | Error::NoSuchTag(_)
             | Error::NotFound(_)

@@ -36,6 +36,11 @@ impl Image {
         i64::try_from(created.as_nanosecond()).ok()
     }
 
+    /// The steps of its making, the first one first.
+    pub fn steps(&self) -> &[serde_json::Value] {
+        self.raw.get("history").and_then(serde_json::Value::as_array).map_or(&[], Vec::as_slice)
+    }
+
     /// The labels; `None` when there are none at all.
     pub fn labels(&self) -> Option<BTreeMap<String, String>> {
         let labels = self.raw.get("config")?.get("Labels")?.as_object()?;
@@ -55,6 +60,9 @@ pub(crate) struct ImageRecord {
     pub(crate) indexes: Vec<Digest>,
     #[serde(default)]
     pub(crate) parent: Option<ImageId>,
+    /// It was made by this engine: what it says of its making is true.
+    #[serde(default)]
+    pub(crate) made_here: bool,
     /// Nanoseconds since 1970.
     #[serde(default)]
     pub(crate) last_tagged: Option<i64>,

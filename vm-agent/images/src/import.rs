@@ -34,6 +34,11 @@ impl Source {
     pub fn stream(archive: impl AsyncRead + Send + Unpin + 'static) -> Source {
         Source { archive: Box::new(archive), size: 0, progress: None }
     }
+
+    /// The bytes as they come.
+    pub fn into_reader(self) -> impl AsyncRead + Send + Unpin {
+        self.archive
+    }
 }
 
 impl Images {

@@ -41,7 +41,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use store::{Store, Table};
 
-pub use collect::Hold;
+pub use collect::{Hold, Keeper};
 pub use compression::decompress;
 pub use error::{Error, Kind};
 pub use history::HistoryEntry;
@@ -57,6 +57,7 @@ pub use reference::{DOCKER_HUB, Reference};
 pub use registry::{Auth, Patience, ProxyChoice, RegistryConfig, SearchResult, without_password};
 pub use remote::{Described, DescribedPlatform, RemotePlugin};
 pub use remove::{Pruned, Removal, Removed};
+pub use save::ArchiveForm;
 
 use content::Content;
 use fetch::Fetches;

@@ -1,10 +1,13 @@
 //! `docker images` and the images' part of `docker system df`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use layers::DiffId;
 
-use crate::{ImageId, Images, Reference, Result};
+#[cfg(doc)]
+use crate::Error;
+use crate::{Image, ImageId, Images, Reference, Result};
 
 /// One line of `docker images`.
 #[derive(Debug, Clone)]
@@ -66,6 +69,32 @@ impl Images {
             }
         }
         Ok(found)
+    }
+
+    /// The images that this engine made from `parent` in one step, the newest first; without one those that it made from nothing. Who
+    /// made another could have said anything of its making.
+    pub fn children(&self, parent: Option<&ImageId>) -> Result<Vec<Arc<Image>>> {
+        let mut children = Vec::new();
+        for (id, record) in self.records()? {
+            if record.parent.as_ref() != parent || !record.made_here {
+                continue;
+            }
+            match self.image(&id) {
+                Ok(image) => children.push(image),
+                Err(e) => tracing::error!("image {id}: {e}"),
+            }
+        }
+        children.sort_by_key(|image| std::cmp::Reverse(image.created()));
+        Ok(children)
+    }
+
+    /// The image that another was made from in one step here.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchImage`]
+    pub fn parent(&self, id: &ImageId) -> Result<Option<ImageId>> {
+        Ok(self.record(id)?.parent)
     }
 
     /// Every image, the newest first.

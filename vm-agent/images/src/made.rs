@@ -1,6 +1,7 @@
 //! Images that are made here: on top of another one from a container's changes, or from the archive of a whole tree.
 
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 
 use layers::{DiffId, Digest};
 use serde_json::{Map, Value, json};
@@ -10,7 +11,7 @@ use crate::image::{ImageRecord, LayerRecord, layer_media_type};
 use crate::making::Making;
 use crate::manifest::{Descriptor, Manifest, media};
 use crate::pins::Pin;
-use crate::{Error, ImageId, Images, Platform, Reference, Result, blocking};
+use crate::{Error, ImageId, Images, Keeper, Platform, Reference, Result, blocking};
 
 /// What a new image says about itself, beside its layers.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +28,10 @@ pub struct Draft {
     pub container: Option<String>,
     /// That container's configuration.
     pub container_config: Value,
+    /// What it runs on, when it is made of nothing; this machine unless told otherwise.
+    pub platform: Option<Platform>,
+    /// Who keeps it from the moment that it is there.
+    pub keeper: Option<Arc<Keeper>>,
     /// The name that it gets, `:latest` without a tag, in the step that records it: one without could be pruned in between.
     pub reference: Option<Reference>,
 }
@@ -44,58 +49,115 @@ impl Images {
         draft: Draft,
         changes: impl FnOnce(&mut dyn Write) -> layers::Result<()> + Send + 'static,
     ) -> Result<ImageId> {
+        self.make(base, draft, Some(changes)).await
+    }
+
+    /// [`Images::derive`] where only what the image says about itself is new.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchImage`] when `base` is gone.
+    pub async fn amend(&self, base: Option<&ImageId>, draft: Draft) -> Result<ImageId> {
+        self.make(base, draft, None::<fn(&mut dyn Write) -> layers::Result<()>>).await
+    }
+
+    /// Makes on top of `base` what the next step of another image made: `source` must have the steps and the layers of `base`, and more.
+    /// The same step gives the same image.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchImage`] when one of them is gone, [`Error::Corrupt`] when `source` has fewer layers than it says.
+    pub async fn repeat(&self, base: Option<&ImageId>, source: &ImageId, draft: Draft) -> Result<ImageId> {
         let making = self.making();
-        let (raw, mut chain) = match base {
-            None => (Value::Null, Vec::new()),
-            Some(base) => {
-                // Nothing is collected between reading the record and pinning what it needs.
-                let _commit = self.inner.commit.lock().await;
-                let record = self.record(base)?;
-                making.chain(&record.chain());
-                for layer in &record.layers {
-                    making.blob(layer.blob.digest);
-                }
-                (self.image(base)?.raw.clone(), record.layers)
+        let (raw, mut chain) = self.base(base, &making).await?;
+        let (_, layers) = self.base(Some(source), &making).await?;
+        let source = self.image(source)?;
+        let number = raw.get("history").and_then(Value::as_array).map_or(0, Vec::len);
+        let next = source.steps().get(number).ok_or_else(|| Error::Corrupt("there is no next step".to_owned()))?;
+        let is_empty = |step: &&Value| step.get("empty_layer").and_then(Value::as_bool).unwrap_or_default();
+        if !is_empty(&next) {
+            let below = source.steps()[..number].iter().filter(|step| !is_empty(step)).count();
+            let layer = layers.get(below).ok_or_else(|| Error::Corrupt("an image lacks layers".to_owned()))?;
+            chain.push(layer.clone());
+        }
+        let created = next.get("created").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let config = on_top(&raw, &created, &draft, &chain, next.clone());
+        self.record_made(Value::Object(config), chain, base.copied(), draft, making).await
+    }
+
+    /// Says of an image that it and the steps behind its first `inherited` ones were made at a time that was chosen, and nothing
+    /// of where. The same steps give the same image then.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchImage`] when it is gone.
+    pub async fn redate(
+        &self,
+        id: &ImageId,
+        inherited: usize,
+        time: jiff::Timestamp,
+        keeper: Arc<Keeper>,
+    ) -> Result<ImageId> {
+        let making = self.making();
+        let (mut raw, chain) = self.base(Some(id), &making).await?;
+        let created = Value::String(time.to_string());
+        let steps = raw.get_mut("history").and_then(Value::as_array_mut).into_iter().flatten();
+        for step in steps.skip(inherited) {
+            step["created"] = created.clone();
+        }
+        if let Some(raw) = raw.as_object_mut() {
+            raw.insert("created".to_owned(), created);
+            for key in ["container", "container_config"] {
+                raw.remove(key);
             }
-        };
+        }
+        let draft = Draft { keeper: Some(keeper), ..Draft::default() };
+        self.record_made(raw, chain, Some(*id), draft, making).await
+    }
+
+    async fn make(
+        &self,
+        base: Option<&ImageId>,
+        draft: Draft,
+        changes: Option<impl FnOnce(&mut dyn Write) -> layers::Result<()> + Send + 'static>,
+    ) -> Result<ImageId> {
+        let making = self.making();
+        let (raw, mut chain) = self.base(base, &making).await?;
         let images = self.clone();
         let written = blocking(move || {
-            let layer = images.write_layer(changes, &making)?;
+            let layer = changes.map(|changes| images.write_layer(changes, &making)).transpose()?;
             Ok((layer, making))
         });
         let (layer, making) = written.await?;
         let created = jiff::Timestamp::now().to_string();
         let mut step = step(&created, &draft);
-        let is_empty = is_empty(&layer.diff_id);
-        if is_empty {
-            step.insert("empty_layer".to_owned(), Value::Bool(true));
-        } else {
-            chain.push(layer);
-        }
-        let mut history = match raw.get("history") {
-            Some(Value::Array(steps)) => steps.clone(),
-            _ => Vec::new(),
-        };
-        history.push(Value::Object(step));
-        let text = |key| raw.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
-        // As the base says it, not as it is understood.
-        let platform = Platform {
-            os: text("os").unwrap_or_else(|| "linux".to_owned()),
-            architecture: text("architecture").unwrap_or_else(|| Platform::host().architecture),
-            variant: text("variant"),
-        };
-        let mut config = describe(&created, &draft, &platform, &chain, history);
-        for key in ["os.version", "os.features"] {
-            if let Some(value) = raw.get(key) {
-                config.insert(key.to_owned(), value.clone());
+        let is_garbage = layer.as_ref().is_some_and(|layer| is_empty(&layer.diff_id));
+        match layer.filter(|_| !is_garbage) {
+            Some(layer) => chain.push(layer),
+            None => {
+                step.insert("empty_layer".to_owned(), Value::Bool(true));
             }
         }
-        let id = self.record_made(Value::Object(config), chain, base.copied(), draft.reference, making).await?;
+        let config = on_top(&raw, &created, &draft, &chain, Value::Object(step));
+        let id = self.record_made(Value::Object(config), chain, base.copied(), draft, making).await?;
         // The layer was written, but no image has it.
-        if is_empty && let Err(e) = self.collect().await {
+        if is_garbage && let Err(e) = self.collect().await {
             tracing::warn!("collecting unused layers: {e}");
         }
         Ok(id)
+    }
+
+    /// The JSON and the layers of an image that is made something of, kept by `making`.
+    async fn base(&self, base: Option<&ImageId>, making: &Making) -> Result<(Value, Vec<LayerRecord>)> {
+        let Some(base) = base else { return Ok((Value::Null, Vec::new())) };
+        // Nothing is collected between reading the record and pinning what it needs.
+        let _commit = self.inner.commit.lock().await;
+        let record = self.record(base)?;
+        making.chain(&record.chain());
+        for layer in &record.layers {
+            making.blob(layer.blob.digest);
+        }
+        Ok((self.image(base)?.raw.clone(), record.layers))
     }
 
     /// Makes an image of one layer from a plain tar.
@@ -119,7 +181,7 @@ impl Images {
         if !draft.comment.is_empty() {
             config.insert("comment".to_owned(), Value::String(draft.comment.clone()));
         }
-        self.record_made(Value::Object(config), chain, None, draft.reference, making).await
+        self.record_made(Value::Object(config), chain, None, draft, making).await
     }
 
     /// Runs `changes` beside the unpacking of what it writes.
@@ -164,9 +226,10 @@ impl Images {
         config: Value,
         layers: Vec<LayerRecord>,
         parent: Option<ImageId>,
-        reference: Option<Reference>,
+        draft: Draft,
         making: Making,
     ) -> Result<ImageId> {
+        let reference = draft.reference;
         if reference.as_ref().is_some_and(|reference| reference.digest.is_some()) {
             return Err(Error::TagWithDigest);
         }
@@ -183,6 +246,10 @@ impl Images {
         let manifest = Digest::of(&manifest_content);
         making.blob(id);
         making.blob(manifest);
+        if let Some(keeper) = &draft.keeper {
+            let chain: Vec<DiffId> = layers.iter().map(|layer| layer.diff_id).collect();
+            keeper.take(id, &chain);
+        }
         let store = self.inner.content.clone();
         let put = blocking(move || {
             store.put(&content)?;
@@ -196,6 +263,7 @@ impl Images {
             manifest_media_type: media::OCI_MANIFEST.to_owned(),
             indexes: Vec::new(),
             parent,
+            made_here: true,
             last_tagged: None,
         };
         self.commit(id, record, references, making).await?.done();
@@ -213,6 +281,32 @@ fn step(created: &str, draft: &Draft) -> Map<String, Value> {
         }
     }
     step
+}
+
+/// The JSON of an image with one step more than `raw`.
+fn on_top(raw: &Value, created: &str, draft: &Draft, chain: &[LayerRecord], step: Value) -> Map<String, Value> {
+    let mut history = match raw.get("history") {
+        Some(Value::Array(steps)) => steps.clone(),
+        _ => Vec::new(),
+    };
+    history.push(step);
+    let text = |key| raw.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+    let platform = match raw {
+        Value::Null => draft.platform.clone().unwrap_or_else(Platform::host),
+        // As the base says it, not as it is understood.
+        _ => Platform {
+            os: text("os").unwrap_or_else(|| "linux".to_owned()),
+            architecture: text("architecture").unwrap_or_else(|| Platform::host().architecture),
+            variant: text("variant"),
+        },
+    };
+    let mut config = describe(created, draft, &platform, chain, history);
+    for key in ["os.version", "os.features"] {
+        if let Some(value) = raw.get(key) {
+            config.insert(key.to_owned(), value.clone());
+        }
+    }
+    config
 }
 
 /// The image's JSON, with the members that dockerd writes.

@@ -1,9 +1,11 @@
 //! What must not be collected although no record refers to it yet.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use layers::{DiffId, Digest};
+
+use crate::ImageId;
 
 /// Everything that work in progress needs.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +18,7 @@ struct Pinned {
     next: u64,
     chains: HashMap<u64, Vec<Vec<DiffId>>>,
     blobs: HashMap<u64, Vec<Digest>>,
+    images: HashMap<u64, HashSet<ImageId>>,
 }
 
 /// Keeps its layers and blobs until it is dropped.
@@ -36,6 +39,11 @@ impl Pins {
         self.lock().chains.values().flatten().cloned().collect()
     }
 
+    /// Whether an image itself is needed, not only what it has.
+    pub(crate) fn keep(&self, image: &ImageId) -> bool {
+        self.lock().images.values().any(|images| images.contains(image))
+    }
+
     /// Does it while nobody can pin the blob, unless somebody has.
     pub(crate) fn unless_pinned<T>(&self, digest: &Digest, act: impl FnOnce() -> T) -> Option<T> {
         let pinned = self.lock();
@@ -54,6 +62,11 @@ impl Pin {
         self.pins.lock().chains.entry(self.number).or_default().push(chain.to_vec());
     }
 
+    /// Keeps an image, be it recorded by now or to be recorded.
+    pub(crate) fn image(&self, id: ImageId) {
+        self.pins.lock().images.entry(self.number).or_default().insert(id);
+    }
+
     /// Keeps a blob.
     pub(crate) fn blob(&self, digest: Digest) {
         self.pins.lock().blobs.entry(self.number).or_default().push(digest);
@@ -65,6 +78,7 @@ impl Drop for Pin {
         let mut pinned = self.pins.lock();
         pinned.chains.remove(&self.number);
         pinned.blobs.remove(&self.number);
+        pinned.images.remove(&self.number);
     }
 }
 

@@ -15,6 +15,8 @@ pub enum Progress {
     Pushed { tag: String, digest: Digest, size: u64 },
     /// `{"stream": "Loaded image: busybox:latest\n"}`
     Stream(String),
+    /// `{"aux":{"ID":"sha256:…"}}` after each stage of a build.
+    Built(Digest),
 }
 
 /// `progressDetail` in bytes: `{}` when both are `None`.

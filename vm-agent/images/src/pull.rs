@@ -174,6 +174,7 @@ impl Found {
             manifest_media_type: self.manifest.media_type().to_owned(),
             indexes: self.indexes.iter().map(|index| index.digest).collect(),
             parent: None,
+            made_here: false,
             last_tagged: None,
         }
     }

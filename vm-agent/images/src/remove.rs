@@ -54,7 +54,10 @@ impl Images {
             let (id, reference) = self.resolve_full(name_or_id)?;
             let parent = self.record(&id)?.parent;
             match reference {
-                Some(reference) => self.remove_reference(&id, &reference, removal.force, &mut removed).await?,
+                Some(reference) => {
+                    let named = (name_or_id, &reference);
+                    self.remove_reference(&id, named, removal.force, &mut removed).await?;
+                }
                 None => self.remove_by_id(&id, removal.force, &mut removed).await?,
             }
             if !removal.keep_parents && removed.contains(&Removed::Deleted(id)) {
@@ -80,7 +83,9 @@ impl Images {
 
     fn need_of(&self, id: &ImageId) -> Result<Need> {
         let holders = self.holders().unwrap_or_default().into_iter().filter(|holder| holder.image == *id).collect();
-        let has_children = self.records()?.iter().any(|(_, record)| record.parent == Some(*id));
+        // What somebody keeps is going to have one.
+        let has_children =
+            self.inner.pins.keep(id) || self.records()?.iter().any(|(_, record)| record.parent == Some(*id));
         Ok(Need { holders, has_children })
     }
 
@@ -120,7 +125,7 @@ impl Images {
     async fn remove_reference(
         &self,
         id: &ImageId,
-        reference: &Reference,
+        (given, reference): (&str, &Reference),
         force: bool,
         removed: &mut Vec<Removed>,
     ) -> Result<()> {
@@ -131,8 +136,7 @@ impl Images {
             && let Some(holder) = need.holders.first()
         {
             return Err(Error::Conflict(format!(
-                "unable to remove repository reference {:?} (must force) - container {} is using its referenced image {}",
-                reference.familiar(),
+                "unable to remove repository reference {given:?} (must force) - container {} is using its referenced image {}",
                 short_id(&holder.container_id),
                 short(id)
             )));

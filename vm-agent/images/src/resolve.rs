@@ -76,7 +76,12 @@ impl Images {
 
 /// As dockerd's `OnlyPlatformWithFallback`: an image that names no variant is for any of its architecture.
 pub(crate) fn is_for(image: &Image, wanted: &Platform) -> bool {
-    let found = image.platform();
-    let named = image.raw.get("variant").and_then(serde_json::Value::as_str).is_some_and(|variant| !variant.is_empty());
+    is_config_for(&image.raw, wanted)
+}
+
+/// [`is_for`], by the image's configuration.
+pub(crate) fn is_config_for(raw: &serde_json::Value, wanted: &Platform) -> bool {
+    let found = crate::image::platform(raw);
+    let named = raw.get("variant").and_then(serde_json::Value::as_str).is_some_and(|variant| !variant.is_empty());
     wanted.accepts(&found).is_some() || (!named && found.os == wanted.os && found.architecture == wanted.architecture)
 }

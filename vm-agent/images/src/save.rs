@@ -21,6 +21,15 @@ const PIECE: usize = 128 * 1024;
 /// Pieces between the writing thread and the client.
 const PIECES: usize = 8;
 
+/// What an archive of images has beside the blobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArchiveForm {
+    /// What `docker load` of every age reads, and an OCI layout.
+    Docker,
+    /// An OCI layout alone.
+    Oci,
+}
+
 /// One entry of `manifest.json`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -29,6 +38,9 @@ struct ArchiveEntry {
     /// `null` without tags, as `dockerd` writes it.
     repo_tags: Option<Vec<String>>,
     layers: Vec<String>,
+    /// By what each unpacks to.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    layer_sources: BTreeMap<String, Descriptor>,
 }
 
 /// An image to save and the tags to save with it.
@@ -55,6 +67,24 @@ impl Images {
                 }
             }
         }
+        Ok(self.pack(chosen, ArchiveForm::Docker))
+    }
+
+    /// The archive of one image under the names that are given, whatever it is called here.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchImage`]
+    pub fn archive(
+        &self,
+        id: &ImageId,
+        tags: Vec<Reference>,
+        form: ArchiveForm,
+    ) -> Result<mpsc::Receiver<io::Result<Bytes>>> {
+        Ok(self.pack(vec![Chosen { id: *id, record: self.record(id)?, tags }], form))
+    }
+
+    fn pack(&self, chosen: Vec<Chosen>, form: ArchiveForm) -> mpsc::Receiver<io::Result<Bytes>> {
         let pin = self.inner.pins.pin();
         for blob in chosen.iter().flat_map(|chosen| chosen.record.blobs(&chosen.id)) {
             pin.blob(blob);
@@ -63,22 +93,23 @@ impl Images {
         let images = self.clone();
         tokio::task::spawn_blocking(move || {
             let mut out = Pieces { sender: sender.clone(), buffer: Vec::with_capacity(PIECE) };
-            if let Err(e) = images.write_archive(&chosen, &pin, &mut out)
+            if let Err(e) = images.write_archive(&chosen, form, &pin, &mut out)
                 && e.kind() != io::ErrorKind::BrokenPipe
             {
                 // A client that went away does not want the error either.
                 let _ = sender.blocking_send(Err(e));
             }
         });
-        Ok(receiver)
+        receiver
     }
 
     fn choose(&self, names: &[String]) -> Result<Vec<Chosen>> {
         let mut chosen: Vec<Chosen> = Vec::new();
         let all = self.references()?;
         for name in names {
-            let repository =
-                Reference::parse(name).ok().filter(|parsed| parsed.tag.is_none() && parsed.digest.is_none());
+            let parsed = Reference::parse(name).ok();
+            let is_whole = parsed.as_ref().is_some_and(|parsed| parsed.tag.is_some() || parsed.digest.is_some());
+            let repository = parsed.filter(|_| !is_whole);
             let tags: Vec<(Reference, ImageId)> = match repository {
                 Some(repository) => all
                     .iter()
@@ -88,7 +119,11 @@ impl Images {
                 None => Vec::new(),
             };
             let found = if tags.is_empty() {
-                let (id, reference) = self.resolve_full(name)?;
+                let (id, reference) = self.resolve_full(name).map_err(|error| match error {
+                    Error::NoSuchImage(_) if is_whole && !name.starts_with("sha256:") => Error::NoSuchReference,
+                    Error::NoSuchImage(_) => Error::NoSuchImage(name.clone()),
+                    other => other,
+                })?;
                 vec![(reference.filter(|reference| reference.digest.is_none()), id)]
             } else {
                 tags.into_iter().map(|(reference, id)| (Some(reference), id)).collect()
@@ -108,7 +143,7 @@ impl Images {
         Ok(chosen)
     }
 
-    fn write_archive(&self, chosen: &[Chosen], _pin: &Pin, out: &mut Pieces) -> io::Result<()> {
+    fn write_archive(&self, chosen: &[Chosen], form: ArchiveForm, _pin: &Pin, out: &mut Pieces) -> io::Result<()> {
         let mut archive = tar::Builder::new(out);
         directory(&mut archive, "blobs/")?;
         directory(&mut archive, "blobs/sha256/")?;
@@ -124,9 +159,14 @@ impl Images {
         }
         let index = self.index(chosen).map_err(io::Error::other)?;
         document(&mut archive, "index.json", &index)?;
+        let marker = serde_json::json!({ "imageLayoutVersion": "1.0.0" });
+        if form == ArchiveForm::Oci {
+            document(&mut archive, "oci-layout", &marker)?;
+            return archive.into_inner()?.flush();
+        }
         let entries: Vec<ArchiveEntry> = chosen.iter().map(Chosen::entry).collect();
         document(&mut archive, "manifest.json", &entries)?;
-        document(&mut archive, "oci-layout", &serde_json::json!({ "imageLayoutVersion": "1.0.0" }))?;
+        document(&mut archive, "oci-layout", &marker)?;
         let mut repositories: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
         for chosen in chosen {
             // Its values named layer directories of a format that is gone; the top layer's digest stands in for them.
@@ -176,6 +216,12 @@ impl Chosen {
             config: blob_path(&self.id),
             repo_tags: (!tags.is_empty()).then_some(tags),
             layers: self.record.layers.iter().map(|layer| blob_path(&layer.blob.digest)).collect(),
+            layer_sources: self
+                .record
+                .layers
+                .iter()
+                .map(|layer| (layer.diff_id.to_string(), layer.blob.clone()))
+                .collect(),
         }
     }
 }

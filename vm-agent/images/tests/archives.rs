@@ -67,7 +67,7 @@ async fn an_old_archive_is_loaded_and_saved_and_loaded_again() {
     assert_eq!(statuses(&said).last().unwrap(), &format!("Loaded image ID: {id}"));
     assert!(other.images.list().unwrap()[0].is_dangling());
     let error = bench.images.save(&["nothing".to_owned()], None).unwrap_err().to_string();
-    assert_eq!(error, "No such image: nothing:latest");
+    assert_eq!(error, "No such image: nothing");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 
-use images::{Digest, Draft, Error, Holder, Images, Platform, Reference, Removal, Removed, Sink, Source};
+use images::{ArchiveForm, Digest, Draft, Error, Holder, Images, Platform, Reference, Removal, Removed, Sink, Source};
 use support::server::{Answer, Server};
 use support::{Bench, recorder, statuses};
 
@@ -260,4 +260,52 @@ async fn an_image_has_its_name_from_its_first_moment() {
     let draft = Draft { reference: Some(digest), ..Draft::default() };
     let refused = bench.images.derive(Some(&base), draft, |_: &mut dyn std::io::Write| Ok(())).await.unwrap_err();
     assert!(matches!(refused, Error::TagWithDigest), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_can_be_chosen() {
+    let bench = Bench::new();
+    let base = imported(&bench.images, "base", "1").await;
+    let time = "2001-02-03T04:05:06Z".parse().unwrap();
+    let mut dated = Vec::new();
+    for _ in 0..2 {
+        // Each was made at another moment.
+        let child = derived(&bench.images, &base, file("child", "2")).await.unwrap();
+        let keeper = Arc::new(bench.images.keeper());
+        dated.push(bench.images.redate(&child, 1, time, keeper).await.unwrap());
+    }
+    assert_eq!(dated[0], dated[1], "nothing in it tells when and where it was made");
+    let image = bench.images.image(&dated[0]).unwrap();
+    assert_eq!(image.raw["created"], "2001-02-03T04:05:06Z");
+    let times: Vec<_> = image.steps().iter().map(|step| step["created"].as_str().unwrap()).collect();
+    let of_base = bench.images.image(&base).unwrap().steps()[0]["created"].as_str().unwrap().to_owned();
+    assert_eq!(times, [of_base.as_str(), "2001-02-03T04:05:06Z"]);
+    assert_eq!(bench.read(&dated[0].to_string(), "child"), "2");
+    assert!(image.raw.get("container_config").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_has_the_names_that_it_is_given() {
+    let bench = Bench::new();
+    let base = imported(&bench.images, "base", "1").await;
+    for (form, has_list) in [(ArchiveForm::Docker, true), (ArchiveForm::Oci, false)] {
+        let tag = Reference::parse("given").unwrap().or_latest();
+        let mut pieces = bench.images.archive(&base, vec![tag], form).unwrap();
+        let mut bytes = Vec::new();
+        while let Some(piece) = pieces.recv().await {
+            bytes.extend_from_slice(&piece.unwrap());
+        }
+        let mut archive = tar::Archive::new(&bytes[..]);
+        let mut texts = std::collections::BTreeMap::new();
+        for entry in archive.entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let name = entry.path().unwrap().display().to_string();
+            let mut text = Vec::new();
+            std::io::Read::read_to_end(&mut entry, &mut text).unwrap();
+            texts.insert(name, String::from_utf8_lossy(&text).into_owned());
+        }
+        assert!(texts["index.json"].contains("docker.io/library/given:latest"), "{texts:?}");
+        assert_eq!(texts.get("manifest.json").is_some_and(|list| list.contains("given:latest")), has_list);
+        assert!(texts.contains_key("oci-layout") && texts.contains_key(&format!("blobs/sha256/{}", base.hex())));
+    }
 }

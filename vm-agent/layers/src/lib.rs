@@ -357,8 +357,13 @@ impl Layers {
     }
 
     /// Writes the tree beneath `root` (a directory or a mount) as a tar: `docker export`; blocking.
-    pub fn export(root: BorrowedFd<'_>, mut out: impl Write) -> Result<()> {
-        pack::pack(root, pack::Marks::None, &HashSet::new(), &mut out)
+    pub fn export(root: BorrowedFd<'_>, out: impl Write) -> Result<()> {
+        Layers::export_dated(root, None, out)
+    }
+
+    /// [`Layers::export`] where everything has the same time, in seconds since 1970, if there is one; blocking.
+    pub fn export_dated(root: BorrowedFd<'_>, time: Option<i64>, mut out: impl Write) -> Result<()> {
+        pack::pack(root, pack::Marks::None, &HashSet::new(), time, &mut out)
     }
 
     /// Writes the upper directory above `chain` as the tar of a new layer, deleted names as OCI whiteouts; blocking.
@@ -368,7 +373,7 @@ impl Layers {
     pub fn export_changes(&self, upper: &Path, chain: &[DiffId], foreign: &[&str], mut out: impl Write) -> Result<()> {
         let omitted = omit::omitted(upper, &self.overlay(chain, None)?.lowers, foreign)?;
         let upper = std::fs::File::open(upper).map_err(Error::io("cannot open", upper))?;
-        pack::pack(upper.as_fd(), pack::Marks::Whiteouts, &omitted, &mut out)
+        pack::pack(upper.as_fd(), pack::Marks::Whiteouts, &omitted, None, &mut out)
     }
 
     /// Takes every layer and chain out of sight that is in none of the chains of `keep`, and their records with `batch`.

@@ -31,11 +31,17 @@ pub(crate) enum Marks {
 }
 
 /// Writes the tree beneath `root`, without an entry for the root itself and without what is in `omitted` (clean names, each
-/// with all that is beneath it), and the end of the archive.
-pub(crate) fn pack(root: BorrowedFd<'_>, marks: Marks, omitted: &HashSet<Vec<u8>>, out: &mut impl Write) -> Result<()> {
+/// with all that is beneath it), and the end of the archive. With a `time`, all entries have that one.
+pub(crate) fn pack(
+    root: BorrowedFd<'_>,
+    marks: Marks,
+    omitted: &HashSet<Vec<u8>>,
+    time: Option<i64>,
+    out: &mut impl Write,
+) -> Result<()> {
     // A mount's own descriptor may be O_PATH, which cannot be listed.
     let root = rustix::fs::openat(root, c".", directory_flags(), Mode::empty()).map_err(|e| failed(b"", e))?;
-    let mut pack = Pack { out, marks, omitted, links: HashMap::new() };
+    let mut pack = Pack { out, marks, omitted, time, links: HashMap::new() };
     pack.directory(b"", &root)?;
     pack.write(&[0; 2 * BLOCK])?;
     pack.out.flush().map_err(Error::io("cannot write the archive to", ""))
@@ -45,6 +51,7 @@ struct Pack<'a, W> {
     out: &'a mut W,
     marks: Marks,
     omitted: &'a HashSet<Vec<u8>>,
+    time: Option<i64>,
     /// The first name of every file that has several.
     links: HashMap<(u64, u64), Vec<u8>>,
 }
@@ -204,11 +211,12 @@ impl<W: Write> Pack<'_, W> {
         header.set_uid(uid);
         header.set_gid(gid);
         header.set_size(size);
-        match u64::try_from(stat.st_mtime) {
+        let time = self.time.unwrap_or(stat.st_mtime);
+        match u64::try_from(time) {
             Ok(seconds) if seconds <= MAX_SIZE => header.set_mtime(seconds),
             _ => {
                 header.set_mtime(0);
-                record(&mut records, b"mtime", stat.st_mtime.to_string().as_bytes());
+                record(&mut records, b"mtime", time.to_string().as_bytes());
             }
         }
         if matches!(kind, EntryType::Char | EntryType::Block) {

@@ -8,8 +8,9 @@ use ipnet::{IpNet, Ipv6Net};
 
 use crate::ipam::{Allocator, choose_subnet, default_pools, overlap, unique_local_subnets};
 use crate::lan::Lan;
+use crate::network::{LOCAL_SCOPE, SWARM_SCOPE};
 use crate::options::{BridgeOptions, GatewayMode, families};
-use crate::{Driver, Error, Ipam, IpamRequest, Network, NetworkCreate, Pool, PoolRequest, Result, Scope};
+use crate::{Driver, Error, Ipam, IpamRequest, Network, NetworkCreate, Pool, PoolRequest, Result};
 
 /// What is there already, as far as a new network must avoid it.
 #[derive(Debug, Clone)]
@@ -37,8 +38,12 @@ pub(crate) fn draft(mut request: NetworkCreate, id: String, around: &Surrounding
         "ipvlan" => Driver::Ipvlan,
         "host" => return Err(Error::OnlyOne("host")),
         "null" => return Err(Error::OnlyOne("null")),
+        "overlay" => return Err(Error::NoSwarm),
         other => return Err(Error::UnknownDriver(other.to_owned())),
     };
+    if request.scope == SWARM_SCOPE {
+        return Err(Error::SwarmScope);
+    }
     let [enable_ipv4, enable_ipv6] = families(&mut request)?;
     if !matches!(request.ipam.driver.as_str(), "" | "default") {
         return Err(Error::UnknownDriver(request.ipam.driver));
@@ -174,7 +179,7 @@ fn network(
         id,
         name: request.name.clone(),
         created: SystemTime::now(),
-        scope: Scope::Local,
+        scope: if request.scope.is_empty() { LOCAL_SCOPE.to_owned() } else { request.scope.clone() },
         driver,
         enable_ipv4,
         enable_ipv6,

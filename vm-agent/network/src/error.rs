@@ -36,6 +36,14 @@ pub enum Error {
     #[error("plugin {0:?} not found")]
     UnknownDriver(String),
     /// 403
+    #[error(
+        "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again."
+    )]
+    NoSwarm,
+    /// 403
+    #[error("cannot create a swarm scoped network when swarm is not active")]
+    SwarmScope,
+    /// 403
     #[error("only one instance of {0:?} network is allowed")]
     OnlyOne(&'static str),
     /// 400
@@ -218,6 +226,8 @@ impl Error {
             Error::ActiveEndpoints { .. }
             | Error::Predefined(_)
             | Error::PredefinedName(_)
+            | Error::NoSwarm
+            | Error::SwarmScope
             | Error::OnlyOne(_)
             | Error::PoolOverlaps
             | Error::ManySubnets

@@ -35,12 +35,10 @@ impl Driver {
     }
 }
 
-/// How far a network reaches. Swarm's wider scopes do not exist here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Scope {
-    Local,
-}
+/// How far networks reach unless their maker says otherwise.
+pub const LOCAL_SCOPE: &str = "local";
+/// What only a swarm can make.
+pub(crate) const SWARM_SCOPE: &str = "swarm";
 
 /// A subnet of a network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,7 +83,8 @@ pub struct Network {
     pub id: String,
     pub name: String,
     pub created: SystemTime,
-    pub scope: Scope,
+    /// As its maker calls it; dockerd takes any word but `swarm`, and makes the same of it.
+    pub scope: String,
     pub driver: Driver,
     pub enable_ipv4: bool,
     pub enable_ipv6: bool,

@@ -20,7 +20,7 @@ use crate::retire::Retirement;
 use crate::sandbox::run;
 use crate::state::{Entry, Held, State};
 use crate::{
-    DEFAULT_BRIDGE, Driver, Error, Forwarder, Ipam, NameService, Network, Networks, Pool, Result, Scope, Settings,
+    DEFAULT_BRIDGE, Driver, Error, Forwarder, Ipam, LOCAL_SCOPE, NameService, Network, Networks, Pool, Result, Settings,
 };
 
 impl Networks {
@@ -130,7 +130,7 @@ fn predefined(stored: &[Network], settings: &Settings) -> Result<Vec<Network>> {
             id: random_id(),
             name: name.to_owned(),
             created: SystemTime::now(),
-            scope: Scope::Local,
+            scope: LOCAL_SCOPE.to_owned(),
             driver,
             enable_ipv4: true,
             enable_ipv6: false,

@@ -20,6 +20,8 @@ pub struct NetworkCreate {
     pub attachable: bool,
     /// Refused when true: swarm's own.
     pub ingress: bool,
+    /// Empty means `local`.
+    pub scope: String,
     pub config_only: bool,
     /// Name of a config-only network to copy the configuration from.
     pub config_from: Option<String>,

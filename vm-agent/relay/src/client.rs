@@ -3,7 +3,10 @@
 //! It remembers what it asked to be open and served, and asks again when the relay was restarted, so that nobody else
 //! has to notice.
 
-use std::collections::{BTreeMap, HashMap};
+mod connection;
+mod wanted;
+
+use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,12 +20,12 @@ use tokio::sync::{Mutex as AsyncMutex, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use self::connection::{keep_connected, reach};
+use self::wanted::Wanted;
 use crate::fdpass::{self, Receiver};
-use crate::protocol::{Answer, Ask, Reply, Request};
+use crate::protocol::{Answer, Ask, Request};
 use crate::{Error, NameChange, Resolver, Result};
 
-/// Between two attempts to reach the relay.
-const RETRY: Duration = Duration::from_millis(50);
 /// How long a request waits for a relay that is being restarted.
 const RECONNECT: Duration = Duration::from_secs(10);
 
@@ -45,19 +48,6 @@ struct State {
     next_id: u64,
     waiting: HashMap<u64, oneshot::Sender<Answer>>,
     wanted: Wanted,
-}
-
-/// What must be asked again of a new relay.
-#[derive(Debug, Default)]
-struct Wanted {
-    forwards: BTreeMap<String, Forward>,
-    resolvers: BTreeMap<String, Resolver>,
-    sockets: HashMap<String, Vec<Arc<OwnedFd>>>,
-    /// Network, endpoint -> its last `Put`.
-    names: BTreeMap<(String, String), NameChange>,
-    /// Mount -> what it is of, and its `/dev/fuse`.
-    shares: BTreeMap<String, (ShareRequest, Arc<OwnedFd>)>,
-    ready: Option<Vec<BootStep>>,
 }
 
 impl RelayClient {
@@ -166,10 +156,14 @@ impl RelayClient {
     }
 
     /// Has a mount's messages carried to the host and back for as long as it is mounted, by the next relay too.
-    pub async fn serve_share(&self, request: ShareRequest, device: OwnedFd) -> Result<()> {
+    pub async fn serve_share(&self, request: ShareRequest, place: PathBuf, device: OwnedFd) -> Result<()> {
         let device = Arc::new(device);
-        self.shared.lock().wanted.shares.insert(request.mount.clone(), (request.clone(), Arc::clone(&device)));
-        self.done(Ask::ServeShare { request }, &[device]).await
+        self.shared
+            .lock()
+            .wanted
+            .shares
+            .insert(request.mount.clone(), (request.clone(), place.clone(), Arc::clone(&device)));
+        self.done(Ask::ServeShare { request, place }, &[device]).await
     }
 
     /// The mount is gone.
@@ -255,105 +249,19 @@ impl Shared {
 
     /// Asks a fresh relay for everything again. What fails is logged: its user learns when it is used.
     async fn replay(self: Arc<Self>) {
-        let mut asks: Vec<(Ask, Vec<Arc<OwnedFd>>)> = Vec::new();
-        {
-            let wanted = &self.lock().wanted;
-            let forwards = wanted.forwards.values().cloned();
-            asks.extend(forwards.map(|forward| (Ask::OpenForward { forward }, Vec::new())));
-            if !wanted.names.is_empty() {
-                asks.push((Ask::Update { changes: wanted.names.values().cloned().collect() }, Vec::new()));
-            }
-            for (sandbox, resolver) in &wanted.resolvers {
-                let fds = wanted.sockets.get(sandbox).cloned().unwrap_or_default();
-                asks.push((Ask::Serve { resolver: resolver.clone() }, fds));
-            }
-            for (request, device) in wanted.shares.values() {
-                asks.push((Ask::ServeShare { request: request.clone() }, vec![Arc::clone(device)]));
-            }
-            asks.extend(wanted.ready.clone().map(|steps| (Ask::Ready { steps }, Vec::new())));
-        }
+        let asks = self.lock().wanted.asks();
         info!(requests = asks.len(), "the relay was restarted; asking for everything again");
         for (ask, fds) in asks {
             match self.ask(ask.clone(), &fds).await {
                 Ok(Answer::NotBound { failure }) => warn!(?ask, %failure, "a port could not be opened again"),
                 Ok(_) => {}
+                // What it cannot do of one is no reason not to do the rest.
+                Err(Error::Refused(text)) => warn!(?ask, text, "the restarted relay refuses a request"),
                 Err(error) => {
                     warn!(?ask, %error, "the restarted relay did not take a request");
                     return;
                 }
             }
-        }
-    }
-}
-
-impl Wanted {
-    fn remember(&mut self, changes: &[NameChange]) {
-        for change in changes {
-            match change {
-                NameChange::Put { network, names } => {
-                    self.names.insert((network.clone(), names.endpoint.clone()), change.clone());
-                }
-                NameChange::Remove { network, endpoint } => {
-                    self.names.remove(&(network.clone(), endpoint.clone()));
-                }
-                NameChange::Clear { network } => self.names.retain(|(of, _), _| of != network),
-            }
-        }
-    }
-}
-
-/// Reads answers; when the connection ends, makes the next one. Ends with the last handle.
-async fn keep_connected(shared: std::sync::Weak<Shared>, mut receiver: Receiver) {
-    loop {
-        let path = match shared.upgrade() {
-            Some(shared) => shared.path.clone(),
-            None => return,
-        };
-        loop {
-            let reply = receiver.receive::<Reply>().await;
-            let Some(shared) = shared.upgrade() else { return };
-            match reply {
-                Ok(Some(reply)) => {
-                    let waiting = shared.lock().waiting.remove(&reply.id);
-                    if let Some(waiting) = waiting {
-                        let _ = waiting.send(reply.answer);
-                    }
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    warn!(%error, "the connection to the relay broke");
-                    break;
-                }
-            }
-        }
-        if let Some(shared) = shared.upgrade() {
-            shared.connected.send_replace(false);
-            *shared.writer.lock().await = None;
-            shared.lock().waiting.clear();
-        }
-        let stream = loop {
-            match reach(&path, Instant::now() + RECONNECT).await {
-                Ok(stream) => break stream,
-                Err(error) => warn!(%error, "the relay does not come back"),
-            }
-            if shared.strong_count() == 0 {
-                return;
-            }
-        };
-        let Some(shared) = shared.upgrade() else { return };
-        receiver = shared.install(stream).await;
-        tokio::spawn(shared.replay());
-    }
-}
-
-async fn reach(path: &Path, deadline: Instant) -> Result<UnixStream> {
-    loop {
-        match UnixStream::connect(path).await {
-            Ok(stream) => return Ok(stream),
-            Err(source) if Instant::now() + RETRY > deadline => {
-                return Err(Error::Connect { path: path.to_owned(), source });
-            }
-            Err(_) => tokio::time::sleep(RETRY).await,
         }
     }
 }

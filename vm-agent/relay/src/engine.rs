@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use control::copy::End;
 use control::mux::MuxStream;
 use tokio::net::UnixStream;
 use tokio::time::Instant;
@@ -18,11 +19,11 @@ const RETRY: Duration = Duration::from_millis(20);
 /// Serves one stream to its end.
 pub(crate) async fn serve(relay: Relay, mut stream: MuxStream) {
     match connect(&relay).await {
-        Ok(mut engine) => {
-            if let Err(error) = copy::both(&mut stream, &mut engine).await {
-                debug!(%error, "an engine connection broke");
-            }
-        }
+        Ok(mut engine) => match copy::until_hangup(&mut stream, &mut engine).await {
+            Ok(End::Whole) => {}
+            Ok(End::Gone) => debug!("a client went before it had its answer"),
+            Err(error) => debug!(%error, "an engine connection broke"),
+        },
         Err(error) => {
             debug!(%error, "the engine cannot be reached");
             stream.refuse();

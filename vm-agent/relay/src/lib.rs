@@ -2,6 +2,7 @@
 //! engine crash breaks no port connection and no name look-up.
 //!
 //! - [`run`] is the agent's role `relay`: everything below in one process;
+//! - [`repeat`] is the role `echo`, a process for each mounted folder;
 //! - [`client`] is how the engine asks it for things over `relay.sock`.
 //!
 //! Linux only.
@@ -35,6 +36,7 @@ pub use client::RelayClient;
 pub use error::{Error, Result};
 pub use options::Options;
 pub use protocol::{EndpointNames, NameChange, NameLink, Resolver};
+pub use share::repeat;
 
 use std::convert::Infallible;
 

@@ -13,6 +13,8 @@ pub struct Options {
     pub boot: BootInfo,
     /// Holds `engine.sock`, `relay.sock` and `dial.sock`; must exist.
     pub run_dir: PathBuf,
+    /// This program: called with the word `echo` and more it is to do what [`crate::repeat`] does with what follows.
+    pub program: PathBuf,
     /// On the data disk: its file system's size is reported to the host.
     pub data_dir: PathBuf,
     /// What of the boot was done before the relay started.

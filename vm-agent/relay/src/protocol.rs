@@ -4,6 +4,7 @@
 //! Answers carry the request's id and may come in any order. Everything may be repeated with the same meaning.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use control::message::BootStep;
 use control::{BootInfo, Forward, ForwardFailure, Registries, ShareRefusal, ShareRequest, Shared};
@@ -52,6 +53,8 @@ pub(crate) enum Ask {
     /// Descriptor: the mount's `/dev/fuse`.
     ServeShare {
         request: ShareRequest,
+        /// Where it is mounted.
+        place: PathBuf,
     },
     /// The engine listens on its socket.
     Ready {

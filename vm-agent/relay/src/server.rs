@@ -113,9 +113,9 @@ fn in_order(relay: &Relay, ask: Ask, mut fds: Vec<OwnedFd>) -> std::result::Resu
             Answer::Done
         }
         Ask::ListSandboxes => Answer::Sandboxes { sandboxes: relay.names.sandboxes_served() },
-        Ask::ServeShare { request } => {
+        Ask::ServeShare { request, place } => {
             let served = fds.pop().ok_or_else(|| std::io::ErrorKind::InvalidInput.into());
-            match served.and_then(|device| relay.shares.serve(relay, request, device)) {
+            match served.and_then(|device| relay.shares.serve(relay, request, place, device)) {
                 Ok(()) => Answer::Done,
                 Err(error) => Answer::Refused { text: error.to_string() },
             }

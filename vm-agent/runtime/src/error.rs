@@ -24,8 +24,11 @@ pub enum Error {
     SeccompArgument { syscall: String, index: usize },
     #[error("the seccomp filter needs {0} instructions, the kernel takes 4096")]
     SeccompTooLong(usize),
-    #[error("the seccomp profile cannot be read")]
+    #[error("{0}")]
     SeccompProfile(#[source] serde_json::Error),
+    /// A word of a profile that this engine does not know; in runc's words, which the start's failure has.
+    #[error("string {word} is not a valid {what} for seccomp")]
+    SeccompWord { word: String, what: &'static str },
     #[error("unknown capability {0:?}")]
     Capability(String),
     #[error("cgroup setting {key} cannot be {value:?}")]

@@ -2,6 +2,7 @@
 
 mod embedded;
 mod forwarder;
+mod host_network;
 mod names;
 mod reclaim;
 mod registry;
@@ -66,6 +67,7 @@ async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
     let (containers, images) = (services.containers.clone(), services.images.clone());
     // From here on, so that what the first client removes is seen.
     let removals = services.events.subscribe_for_good();
+    let (starts, on_host) = (services.events.subscribe_for_good(), services.containers.clone());
     let following = tokio::spawn(follow(containers, notices));
     let registries = Arc::clone(&services.facts.registry);
     tokio::spawn(registry::follow(relay.clone(), handover.boot.engine.clone(), images.clone(), registries));
@@ -88,6 +90,7 @@ async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
         tokio::task::spawn_blocking(crate::init::modules::load_late);
     }
     if !places.native {
+        tokio::spawn(host_network::follow(on_host, Arc::new(forwarder::RelayForwarder::new(relay.clone())), starts));
         tokio::spawn(reclaim::when_idle());
     }
     let trimming = (!places.native).then(|| tokio::spawn(trim::now_and_then(places.root.clone(), removals)));
@@ -203,12 +206,13 @@ async fn open(
         .await
         .context("the networks")?;
     steps.push(step("networks"));
+    let host = shared::RelayHost::new(relay.clone(), supervisor.clone()).await.context("the mounted folders")?;
     let containers = Containers::open(
         containers::Services {
             store: store.clone(),
             events: events.clone(),
-            folders: Folders::new(places.run.join("folders"), Arc::new(shared::RelayHost::new(relay.clone()))),
-            layers,
+            folders: Folders::new(places.run.join("folders"), Arc::new(host)),
+            layers: layers.clone(),
             images: images.clone(),
             volumes: volumes.clone(),
             networks: networks.clone(),
@@ -232,11 +236,30 @@ async fn open(
     facts.http_proxy = proxies.http.unwrap_or_default();
     facts.https_proxy = proxies.https.unwrap_or_default();
     facts.no_proxy = proxies.no_proxy.unwrap_or_default();
+    facts.container_env = settings.container_proxies.variables();
     facts.warnings = networks.warnings().await;
     for warning in &facts.warnings {
         tracing::warn!("{warning}");
     }
-    Ok(api::Services { containers, images, networks, volumes, events, facts: Arc::new(facts) })
+    let services = build::Services {
+        containers: containers.clone(),
+        images: images.clone(),
+        layers,
+        events: events.clone(),
+        arguments: facts.container_env.clone(),
+    };
+    let builds = build::Builds::open(services, &root.join("builds")).context("the builds")?;
+    let buildkit = buildkit::Kit::open(buildkit::Services {
+        builds: builds.clone(),
+        images: images.clone(),
+        engine: facts.version.clone(),
+        worker: facts.id.clone(),
+        host_gateway: networks.host_gateway(),
+        directory: root.join("sessions"),
+        history: root.join("history"),
+    })
+    .context("the sessions of builds")?;
+    Ok(api::Services { builds, buildkit, containers, images, networks, volumes, events, facts: Arc::new(facts) })
 }
 
 /// In the machine there is one engine; on a host several may run, each on a root of its own.

@@ -180,8 +180,40 @@ impl Supervisor {
         done(self.ask(id, Ask::Ack { id: id.to_owned() }, &[]).await?)
     }
 
-    /// Everything held, running or ended, with its descriptors: what a restarted engine adopts.
+    /// Keeps a duplicate of a descriptor that is no process's.
+    pub async fn keep(&self, name: &str, fd: BorrowedFd<'_>) -> Result<()> {
+        self.hold("", name, fd).await
+    }
+
+    /// Drops it.
+    pub async fn drop_kept(&self, name: &str) -> Result<()> {
+        self.release("", name).await
+    }
+
+    /// All processes, running or ended, with their descriptors: what a restarted engine adopts.
     pub async fn list(&self) -> Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for (answer, fds) in self.everything().await? {
+            if let Answer::Entry(info) = answer {
+                let names = info.fds.clone();
+                entries.push(Entry { info, fds: names.into_iter().zip(fds).collect() });
+            }
+        }
+        Ok(entries)
+    }
+
+    /// What an earlier engine had kept without a process, by name.
+    pub async fn kept(&self) -> Result<Vec<(String, OwnedFd)>> {
+        let packets = self.everything().await?.into_iter();
+        Ok(packets
+            .filter_map(|(answer, mut fds)| match answer {
+                Answer::Held { name } => Some((name, fds.pop()?)),
+                _ => None,
+            })
+            .collect())
+    }
+
+    async fn everything(&self) -> Result<Vec<Packet>> {
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let seq = self.shared.seq.fetch_add(1, Ordering::Relaxed);
         {
@@ -192,14 +224,11 @@ impl Supervisor {
             waiting.many.insert(seq, sender);
         }
         self.shared.send(&Request { seq, ask: Ask::List }, &[]).await?;
-        let mut entries = Vec::new();
+        let mut packets = Vec::new();
         while let Some((answer, fds)) = receiver.recv().await {
             match answer {
-                Answer::Entry(info) => {
-                    let names = info.fds.clone();
-                    entries.push(Entry { info, fds: names.into_iter().zip(fds).collect() });
-                }
-                Answer::End => return Ok(entries),
+                Answer::Entry(_) | Answer::Held { .. } => packets.push((answer, fds)),
+                Answer::End => return Ok(packets),
                 other => return Err(unexpected(&other)),
             }
         }
@@ -302,7 +331,7 @@ impl Waiting {
             // The asker may have given up.
             let _ = one.send(packet);
         } else if let Some(many) = self.many.get(&seq) {
-            let last = !matches!(packet.0, Answer::Entry(_));
+            let last = !matches!(packet.0, Answer::Entry(_) | Answer::Held { .. });
             let _ = many.send(packet);
             if last {
                 self.many.remove(&seq);

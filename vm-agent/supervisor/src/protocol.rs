@@ -46,12 +46,12 @@ pub enum Ask {
         argv: Vec<String>,
         env: Vec<String>,
     },
-    /// Keep the one descriptor of this message under a name.
+    /// Keep the one descriptor of this message under a name. Without an id: for as long as the supervisor lives, whatever ends.
     Hold {
         id: String,
         name: String,
     },
-    /// Forget a kept descriptor.
+    /// Forget a kept descriptor; what no process has goes without an id.
     Release {
         id: String,
         name: String,
@@ -99,6 +99,10 @@ pub enum Answer {
     Done,
     /// One of a list; descriptors: the pidfd (named `pidfd`) and the kept ones.
     Entry(EntryInfo),
+    /// Of a list, too: what is kept without a process; descriptor: that one.
+    Held {
+        name: String,
+    },
     /// After the last entry.
     End,
     Failed(Failed),

@@ -1,5 +1,7 @@
 //! The verbs of `berth machine` that are about several.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::disk::gib;
@@ -37,6 +39,34 @@ pub(crate) struct CloneArgs {
     pub(crate) source: String,
     /// The name of the new one
     pub(crate) name: String,
+    /// Print JSON for programs
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The machine, which must be stopped
+    pub(crate) name: String,
+    /// The file to write; one that is there is replaced
+    pub(crate) file: PathBuf,
+    /// Print JSON for programs
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// What `berth machine export` wrote
+    pub(crate) file: PathBuf,
+    /// The name of the new machine
+    pub(crate) name: String,
+    /// Processors that it may use
+    #[arg(long)]
+    pub(crate) cpus: Option<u32>,
+    /// Memory that it may use, in MiB
+    #[arg(long)]
+    pub(crate) memory: Option<u64>,
     /// Print JSON for programs
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,14 +1,13 @@
-//! `berth machine create`, `list`, `use`, `clone`, `rm`: files of this user; a daemon is asked only how its machine is.
+//! `berth machine create`, `list`, `use`, `clone`, `export`, `import`, `rm`: files of this user; a daemon is asked only how its machine is.
 
-use host::client::Client;
 use host::machine::Phase;
-use host::machines::{self, DEFAULT, Listed, Name};
+use host::machines::{self, Listed, Looked, Name};
 use host::paths::Paths;
 use rust_i18n::t;
 
 use super::status::columns;
 use super::{confirm, reach};
-use crate::args::{CloneArgs, CreateArgs, Json, RmArgs, UseArgs};
+use crate::args::{CloneArgs, CreateArgs, ExportArgs, ImportArgs, Json, RmArgs, UseArgs};
 use crate::busy::Busy;
 use crate::{Failure, language, print_json};
 
@@ -16,33 +15,18 @@ const GIB: u64 = 1 << 30;
 
 pub(super) fn create(paths: &Paths, args: &CreateArgs) -> Result<i32, Failure> {
     let name = other(&args.name)?;
-    let cpus = args.cpus.map(|cpus| ("cpus", cpus.to_string()));
-    let memory = args.memory.map(|mib| ("memory_mib", mib.to_string()));
-    let disk = args.disk.map(|gib| ("disk_gib", gib.to_string()));
-    let values: Vec<(&str, String)> = cpus.into_iter().chain(memory).chain(disk).collect();
+    let mut values = sizes(args.cpus, args.memory);
+    values.extend(args.disk.map(|gib| ("disk_gib", gib.to_string())));
     let made = machines::create(paths, &name, &values)?;
     told(&made, Phase::Stopped, args.json, &t!("machines.created", name = name))
 }
 
 pub(super) async fn list(paths: &Paths, json: Json) -> Result<i32, Failure> {
-    let in_use = machines::in_use(paths)?;
-    let mut listed = Vec::new();
-    let mut code = 0;
-    for machine in machines::all(paths)? {
-        let phase = phase(&machine).await;
-        match Listed::of(&machine, in_use.as_ref(), phase.name()) {
-            Ok(one) => listed.push(one),
-            // It costs this one its line, and not the others theirs.
-            Err(error) => {
-                eprintln!(
-                    "{}: {}",
-                    machine.machine().map_or(DEFAULT, Name::as_str),
-                    language::sentence(&error.chain())
-                );
-                code = 1;
-            }
-        }
+    let Looked { machines: listed, unreadable } = machines::look(paths).await?;
+    for (name, error) in &unreadable {
+        eprintln!("{name}: {}", language::sentence(&error.chain()));
     }
+    let code = i32::from(!unreadable.is_empty());
     if json.json {
         print_json(&listed)?;
         return Ok(code);
@@ -72,18 +56,48 @@ pub(super) async fn take_into_use(paths: &Paths, args: &UseArgs) -> Result<i32, 
         eprintln!("{}", t!("machines.variable", name = set));
     }
     let machine = paths.of_machine(name);
-    let phase = phase(&machine).await;
+    let phase = machines::phase(&machine).await;
     told(&machine, phase, args.json, &t!("machines.in_use", name = args.name))
 }
 
 pub(super) async fn copy(paths: &Paths, args: &CloneArgs) -> Result<i32, Failure> {
     let name = other(&args.name)?;
     let source = machines::existing(paths, Name::of(&args.source)?)?.of_living_daemon();
-    bring_to_rest(&source, &args.source).await?;
+    bring_to_rest(&source).await?;
     let busy = Busy::begin(t!("busy.machines"));
     let made = machines::copy(&source, &name)?;
     drop(busy);
     told(&made, Phase::Stopped, args.json, &t!("machines.created", name = name))
+}
+
+pub(super) async fn export(paths: &Paths, args: &ExportArgs) -> Result<i32, Failure> {
+    let machine = machines::existing(paths, Name::of(&args.name)?)?.of_living_daemon();
+    bring_to_rest(&machine).await?;
+    let busy = Busy::begin(t!("busy.machines"));
+    let written = machines::export(&machine, &args.file)?;
+    drop(busy);
+    if args.json {
+        return print_json(&serde_json::json!({ "exported": args.name, "file": args.file, "bytes": written }));
+    }
+    let (file, size) = (args.file.display(), written.div_ceil(1 << 20));
+    println!("{}", t!("machines.exported", name = args.name, file = file, size = size));
+    Ok(0)
+}
+
+pub(super) fn import(paths: &Paths, args: &ImportArgs) -> Result<i32, Failure> {
+    let name = other(&args.name)?;
+    let values = sizes(args.cpus, args.memory);
+    let busy = Busy::begin(t!("busy.machines"));
+    let made = machines::import(paths, &args.file, &name, &values)?;
+    drop(busy);
+    told(&made, Phase::Stopped, args.json, &t!("machines.created", name = name))
+}
+
+/// What is said of the sizes of a machine that is made.
+fn sizes(cpus: Option<u32>, memory: Option<u64>) -> Vec<(&'static str, String)> {
+    let cpus = cpus.map(|cpus| ("cpus", cpus.to_string()));
+    let memory = memory.map(|mib| ("memory_mib", mib.to_string()));
+    cpus.into_iter().chain(memory).collect()
 }
 
 pub(super) async fn remove(paths: &Paths, args: &RmArgs) -> Result<i32, Failure> {
@@ -95,7 +109,7 @@ pub(super) async fn remove(paths: &Paths, args: &RmArgs) -> Result<i32, Failure>
     if !args.yes && !confirm(&t!("machines.ask_rm", name = args.name))? {
         return Err(Failure::new(1, t!("reset.kept").into_owned()));
     }
-    bring_to_rest(&machine, &args.name).await?;
+    bring_to_rest(&machine).await?;
     machines::remove(&machine)?;
     if args.json {
         return print_json(&serde_json::json!({ "removed": args.name }));
@@ -105,21 +119,11 @@ pub(super) async fn remove(paths: &Paths, args: &RmArgs) -> Result<i32, Failure>
 }
 
 /// A machine that is stopped, without a daemon: nobody else writes its files then.
-async fn bring_to_rest(machine: &Paths, name: &str) -> Result<(), Failure> {
-    let Some(client) = reach(machine).await? else { return Ok(()) };
-    let status = client.status().await?.machine;
-    if status.phase != Phase::Stopped && (status.phase != Phase::Failed || status.hypervisor_pid.is_some()) {
-        return Err(Failure::new(1, t!("machines.runs", name = name).into_owned()));
+pub(super) async fn bring_to_rest(machine: &Paths) -> Result<(), Failure> {
+    match reach(machine).await? {
+        Some(client) => Ok(machines::bring_to_rest(machine, &client).await?),
+        None => Ok(()),
     }
-    Ok(client.quit_and_wait().await?)
-}
-
-/// Without waking anybody. Of one whose daemon does not say it, its hypervisor tells.
-async fn phase(machine: &Paths) -> Phase {
-    let machine = machine.of_living_daemon();
-    let alone = if machines::has_hypervisor(&machine) { Phase::Running } else { Phase::Stopped };
-    let Ok(client) = Client::connect(machine).await else { return alone };
-    client.status().await.map_or(alone, |status| status.machine.phase)
 }
 
 /// The name of a machine that is made.
@@ -136,8 +140,8 @@ fn told(machine: &Paths, phase: Phase, json: bool, sentence: &str) -> Result<i32
     Ok(0)
 }
 
-fn print_table(rows: Vec<[String; 6]>) {
-    let widths: [usize; 6] =
+pub(super) fn print_table<const N: usize>(rows: Vec<[String; N]>) {
+    let widths: [usize; N] =
         std::array::from_fn(|column| rows.iter().map(|row| columns(&row[column])).max().unwrap_or(0));
     for row in rows {
         let cells = row

@@ -8,6 +8,7 @@ mod logs;
 mod machines;
 mod progress;
 mod shell;
+mod snapshots;
 mod status;
 mod terminal;
 mod updates;
@@ -18,6 +19,7 @@ pub(crate) use disk::disk;
 pub(crate) use env::{Variable, env, own_shell, shell_lines};
 pub(crate) use logs::logs;
 pub(crate) use shell::shell;
+pub(crate) use snapshots::snapshot;
 pub(crate) use status::{status, version};
 pub(crate) use terminal::terminal;
 pub(crate) use updates::updates;
@@ -97,6 +99,8 @@ pub(crate) async fn machine(paths: Paths, verb: MachineVerb) -> Result<i32, Fail
         MachineVerb::List(json) => machines::list(&paths, json).await,
         MachineVerb::Use(args) => machines::take_into_use(&paths, &args).await,
         MachineVerb::Clone(args) => machines::copy(&paths, &args).await,
+        MachineVerb::Export(args) => machines::export(&paths, &args).await,
+        MachineVerb::Import(args) => machines::import(&paths, &args),
         MachineVerb::Rm(args) => machines::remove(&paths, &args).await,
         MachineVerb::Restart(json) => {
             let client = connect_or_start(paths).await?;

@@ -6,13 +6,13 @@
 use std::io;
 use std::time::Duration;
 
-use control::copy;
+use control::copy::{self, End};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::protocol::ErrorBody;
 use crate::link::COPY_BUFFER;
 use crate::machine::{Handle, MachineStatus, Phase};
-use crate::sys::LocalListener;
+use crate::sys::{self, LocalListener};
 
 /// A head that is longer or slower than this is not one of a docker client.
 const HEAD_LIMIT: usize = 64 << 10;
@@ -25,7 +25,8 @@ pub(super) async fn serve(mut listener: LocalListener, machine: Handle) {
                 let machine = machine.clone();
                 tokio::spawn(async move {
                     // The client sees the end of its connection; there is nobody else to tell.
-                    if let Err(error) = relay(client, &machine).await {
+                    let gone = sys::hangup(&client);
+                    if let Err(error) = relay_until(client, &machine, gone).await {
                         tracing::debug!(%error, "a connection to the engine ended early");
                     }
                 });
@@ -38,15 +39,30 @@ pub(super) async fn serve(mut listener: LocalListener, machine: Handle) {
     }
 }
 
-/// Serves one client, wherever it came from. Each direction ends by itself: a client that has said everything still gets its answer.
-pub(super) async fn relay(mut client: impl AsyncRead + AsyncWrite + Unpin + Send, machine: &Handle) -> io::Result<()> {
+/// Serves one client over TCP, which does not tell who has gone from who has said everything.
+pub(super) async fn relay(client: impl AsyncRead + AsyncWrite + Unpin + Send, machine: &Handle) -> io::Result<()> {
+    relay_until(client, machine, std::future::pending()).await
+}
+
+/// Serves one client, wherever it came from. Each direction ends by itself: a client that has said everything still gets its answer,
+/// unless it is `gone`. Then the engine is told so, and gives up what it does for it.
+async fn relay_until(
+    mut client: impl AsyncRead + AsyncWrite + Unpin + Send,
+    machine: &Handle,
+    gone: impl Future<Output = ()> + Send,
+) -> io::Result<()> {
     machine.looked().await;
     let stream = match machine.engine() {
         Some(guest) => guest.connect_engine().await.ok(),
         None => None,
     };
     match stream {
-        Some(mut stream) => copy::both(&mut client, &mut stream, COPY_BUFFER).await,
+        Some(mut stream) => {
+            if copy::both_until(&mut client, &mut stream, COPY_BUFFER, gone).await? == End::Gone {
+                stream.give_up();
+            }
+            Ok(())
+        }
         None => {
             let status = machine.status().borrow().clone();
             tokio::time::timeout(HEAD_PATIENCE, read_head(&mut client)).await??;

@@ -57,6 +57,7 @@ pub async fn run(paths: Paths) -> Result<()> {
     paths.create()?;
     let lock = Lock::take(&paths)?;
     sys::leave_terminal();
+    sys::raise_descriptors();
     let control = bind(&paths.control_socket())?;
     let engine = bind(&paths.engine_socket())?;
     Whereabouts::note(&paths)?;

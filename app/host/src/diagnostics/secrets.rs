@@ -17,8 +17,10 @@ impl Secrets {
     /// Of the proxies in the settings and in the environment.
     pub(super) fn known(settings: &Settings, environment: impl Fn(&str) -> Option<String>) -> Secrets {
         let proxies = boot::proxies(settings, environment);
-        let mut known: Vec<String> =
-            [proxies.http, proxies.https].iter().flatten().filter_map(|url| user_of(url)).flat_map(forms).collect();
+        let of_containers =
+            [&settings.container_http_proxy, &settings.container_https_proxy].map(|url| Some(url.clone()));
+        let urls = of_containers.into_iter().chain([proxies.http, proxies.https]).flatten();
+        let mut known: Vec<String> = urls.filter_map(|url| user_of(&url)).flat_map(forms).collect();
         // The whole before its part.
         known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         known.retain(|secret| secret.len() >= SHORTEST);

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use control::{ShareRefusal, ShareRequest};
+use shares::Share;
 
 use crate::settings::Folder;
 
@@ -23,8 +24,13 @@ const REGULAR: u32 = 0o100_000;
 /// Finds what is asked for, and makes the folder if that is to be. Blocking.
 ///
 /// # Errors
-/// It is not within what is shared, not there, or cannot be made or looked at.
-pub(super) fn find(shared: &[Folder], home: Option<&Path>, request: &ShareRequest) -> Result<Allowed, ShareRefusal> {
+/// It is not within what is shared, one of `own`, not there, or cannot be made or looked at.
+pub(super) fn find(
+    shared: &[Folder],
+    home: Option<&Path>,
+    own: &[PathBuf],
+    request: &ShareRequest,
+) -> Result<Allowed, ShareRefusal> {
     let path = request.path.clone();
     let asked = Path::new(&path);
     if !asked.is_absolute() {
@@ -33,7 +39,10 @@ pub(super) fn find(shared: &[Folder], home: Option<&Path>, request: &ShareReques
     let failed = |what: &str, error: &io::Error| ShareRefusal::Failed { text: format!("{what} {path}: {error}") };
     let (there, missing) = resolve(asked).map_err(|error| failed("find", &error))?;
     // Where it is or would be: a link to a folder that is not shared makes it no more shared.
-    let place = missing.iter().fold(there, |place, part| place.join(part));
+    let place = missing.iter().fold(there.clone(), |place, part| place.join(part));
+    if own.iter().any(|own| place.starts_with(own)) {
+        return Err(ShareRefusal::Failed { text: format!("{path} is Berth's own, and is never shared") });
+    }
     let roots = shared.iter().filter_map(|folder| Some((folder.place(home)?.canonicalize().ok()?, folder.read_only)));
     // Of two, the narrower one says how.
     let root = roots.filter(|(root, _)| place.starts_with(root)).max_by_key(|(root, _)| root.components().count());
@@ -53,7 +62,7 @@ pub(super) fn find(shared: &[Folder], home: Option<&Path>, request: &ShareReques
         if request.only_look {
             return Ok(Allowed { place, kind: DIRECTORY, read_only });
         }
-        std::fs::create_dir_all(&place).map_err(|error| failed("make", &error))?;
+        Share::make_folders(&there, &missing).map_err(|error| failed("make", &error))?;
     }
     let found = place.symlink_metadata().map_err(|error| failed("look at", &error))?;
     let kind = match found.file_type() {
@@ -93,7 +102,7 @@ mod tests {
 
     fn request(path: &Path, create: bool) -> ShareRequest {
         let path = path.display().to_string();
-        ShareRequest { mount: "1".into(), path, read_only: false, create, only_look: false }
+        ShareRequest { mount: "1".into(), path, read_only: false, create, only_look: false, changes: false }
     }
 
     fn folders(words: &[&str]) -> Vec<Folder> {
@@ -108,7 +117,7 @@ mod tests {
         std::fs::create_dir_all(home.join("app/src")).unwrap();
         std::fs::write(home.join("app/file"), "").unwrap();
         std::fs::create_dir(top.join("homestead")).unwrap();
-        let find = |path: &Path, create| super::find(&folders(&["~"]), Some(&home), &request(path, create));
+        let find = |path: &Path, create| super::find(&folders(&["~"]), Some(&home), &[], &request(path, create));
         let allowed = |path: PathBuf, kind| Ok(Allowed { place: path, kind, read_only: false });
         assert_eq!(find(&home, false), allowed(home.clone(), DIRECTORY));
         assert_eq!(find(&home.join("app/file"), false), allowed(home.join("app/file"), REGULAR));
@@ -140,7 +149,7 @@ mod tests {
         symlink(home.join("app"), home.join("in")).unwrap();
         symlink(home.join("nowhere"), home.join("broken")).unwrap();
         symlink(&home, top.join("to-home")).unwrap();
-        let find = |path: &Path| super::find(&folders(&["~"]), Some(&home), &request(path, true));
+        let find = |path: &Path| super::find(&folders(&["~"]), Some(&home), &[], &request(path, true));
         assert_eq!(find(&home.join("in")).unwrap().place, home.join("app"));
         assert_eq!(find(&top.join("to-home/app")).unwrap().place, home.join("app"));
         for out in ["out", "out/new", "broken/new"] {
@@ -152,16 +161,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_berths_own_is_not_shared() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().canonicalize().unwrap();
+        let own = [home.join("config/berth")];
+        std::fs::create_dir_all(own[0].join("tls")).unwrap();
+        let find = |path: &str| super::find(&folders(&["~"]), Some(&home), &own, &request(&home.join(path), true));
+        for path in ["config/berth", "config/berth/tls", "config/berth/new"] {
+            assert!(find(path).unwrap_err().to_string().contains("Berth's own"), "{path}");
+        }
+        assert!(!home.join("config/berth/new").exists());
+        find("config").unwrap();
+        find("config/berthold").unwrap();
+    }
+
+    #[test]
     fn the_narrower_folder_says_how() {
         let dir = tempfile::tempdir().unwrap();
         let home = dir.path().canonicalize().unwrap();
         std::fs::create_dir_all(home.join("kept/out")).unwrap();
         let shared = folders(&["~", "~/kept:ro", "~/kept/out", "~/not-there"]);
-        let find = |path: &str| super::find(&shared, Some(&home), &request(&home.join(path), true));
+        let find = |path: &str| super::find(&shared, Some(&home), &[], &request(&home.join(path), true));
         for (path, read_only) in [("", false), ("kept", true), ("kept/out", false)] {
             assert_eq!(find(path).unwrap().read_only, read_only, "{path}");
         }
         find("kept/new").unwrap_err();
-        assert!(super::find(&shared, None, &request(&home, true)).is_err(), "without a home folder");
+        assert!(super::find(&shared, None, &[], &request(&home, true)).is_err(), "without a home folder");
     }
 }

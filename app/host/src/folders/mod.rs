@@ -1,6 +1,7 @@
 //! Folders of this computer that containers mount: which of them may be, and the streams that carry their files.
 
 mod allowed;
+mod own;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -8,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use control::{ShareRefusal, ShareReply, ShareRequest, Shared, wire};
-use shares::{Access, Share};
+use shares::{Access, Changes, Share};
 use tracing::{debug, info};
 
 use crate::link::LinkStream;
@@ -27,6 +28,8 @@ pub struct Folders {
     /// Read anew for each mount: a change is in force at once.
     settings: PathBuf,
     home: Option<PathBuf>,
+    /// Never shared, not even as a part of what is: who could change what is there could share everything.
+    own: Vec<PathBuf>,
     mounts: Mutex<HashMap<String, Mount>>,
 }
 
@@ -63,9 +66,9 @@ impl Drop for Use {
 }
 
 impl Folders {
-    /// `settings` is the file of the user's choices.
-    pub fn new(settings: PathBuf) -> Folders {
-        Folders { settings, home: paths::home(), mounts: Mutex::default() }
+    /// `settings` is the file of the user's choices, `own` are folders of this program's.
+    pub fn new(settings: PathBuf, own: Vec<PathBuf>) -> Folders {
+        Folders { settings, home: paths::home(), own, mounts: Mutex::default() }
     }
 
     /// Serves one stream of a share to its end.
@@ -88,7 +91,10 @@ impl Folders {
             return;
         };
         let served = match sent {
-            Ok(()) => shares::serve(Arc::clone(&used.share), stream).await.map_err(|error| error.to_string()),
+            Ok(()) => {
+                let changes = if request.changes { Changes::Told } else { Changes::Kept };
+                shares::serve(Arc::clone(&used.share), stream, changes).await.map_err(|error| error.to_string())
+            }
             Err(error) => Err(error.to_string()),
         };
         match served {
@@ -102,7 +108,9 @@ impl Folders {
         // Of a file that cannot be read nobody knows what is shared.
         let settings = Settings::load(&self.settings);
         let settings = settings.map_err(|error| ShareRefusal::Failed { text: error.to_string() })?;
-        let allowed = allowed::find(&settings.shares, self.home.as_deref(), request)?;
+        // Looked for anew as well: links may be others by now.
+        let own = own::places(&self.own);
+        let allowed = allowed::find(&settings.shares, self.home.as_deref(), &own, request)?;
         let read_only = request.read_only || allowed.read_only;
         let shared = |kind| Shared { kind, read_only };
         if request.only_look {
@@ -113,7 +121,7 @@ impl Folders {
             return Ok((shared(used.share.kind()), Some(used)));
         }
         // Without the lock: a disk may not answer. Of two that open the same the first is taken.
-        let opened = Share::open(&allowed.place, access);
+        let opened = Share::open_without(&allowed.place, access, &own);
         let share = Arc::new(opened.map_err(|error| ShareRefusal::Failed { text: error.to_string() })?);
         debug!(path = %allowed.place.display(), read_only, "a folder is mounted");
         let mount = Mount { path: request.path.clone(), access, share, streams: 0 };
@@ -153,9 +161,10 @@ mod tests {
         let shared = dir.path().canonicalize().unwrap();
         let settings = shared.join("settings.toml");
         std::fs::write(&settings, format!("shares = [{:?}]", shared.display().to_string())).unwrap();
-        let folders = Arc::new(Folders::new(settings.clone()));
+        let folders = Arc::new(Folders::new(settings.clone(), Vec::new()));
         let path = shared.display().to_string();
-        let request = ShareRequest { mount: "1".into(), path, read_only: false, create: false, only_look: false };
+        let request =
+            ShareRequest { mount: "1".into(), path, read_only: false, create: false, only_look: false, changes: false };
         let open = || folders.open(&request).unwrap().1.unwrap();
         let streams = || folders.mounts().get("1").map(|mount| mount.streams);
         let (one, mut other) = (open(), open());

@@ -25,6 +25,8 @@ use std::time::Duration;
 
 use control::mux::{self, Incoming, LaneIo, MuxStream, Session};
 use control::{Port, Secret};
+use socket2::SockRef;
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tracing::trace;
 
@@ -50,6 +52,12 @@ const RETRY: Duration = Duration::from_millis(20);
 /// a virtio-serial port blocked for good when its socket is closed in the middle of a write: only closing it again helps.
 const PATIENCE_FIRST: Duration = Duration::from_millis(1500);
 const PATIENCE_MAX: Duration = Duration::from_secs(12);
+
+/// Whether closing `tcp` breaks it off visibly (RST) or ends it in order (FIN); socket(7), SO_LINGER. Set while bytes are under
+/// way, it holds for the end of this program, too: half a file must not look whole to whoever reads to the end.
+pub(crate) fn reset_at_end(tcp: &TcpStream, reset: bool) -> std::io::Result<()> {
+    SockRef::from(tcp).set_linger(reset.then_some(Duration::ZERO))
+}
 
 /// A back end: opens the two lanes, in the order of [`mux::Lane`].
 ///

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use control::{BootInfo, EngineSettings, LinkKind, ProxySettings, Registries, Secret};
+use control::{BootInfo, EngineSettings, LinkKind, NetworkKind, ProxySettings, Registries, Secret};
 
 use crate::settings::Values;
 use crate::sys;
@@ -46,6 +46,20 @@ pub fn proxies(settings: &Values, environment: impl Fn(&str) -> Option<String>) 
     set.or_environment(environment)
 }
 
+/// The proxies for containers, to whom this computer's loopback has another name where they get there at all.
+fn container_proxies(settings: &Values) -> ProxySettings {
+    let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    let proxies = ProxySettings {
+        http: text(&settings.container_http_proxy),
+        https: text(&settings.container_https_proxy),
+        no_proxy: text(&settings.container_no_proxy),
+    };
+    match settings.network {
+        NetworkKind::Link => proxies.with_loopback_as("host.docker.internal"),
+        NetworkKind::Nic => proxies,
+    }
+}
+
 /// What the engine is told: the user's settings, and the host's environment for proxies that are not set.
 fn engine_settings(settings: &Values, environment: impl Fn(&str) -> Option<String>) -> EngineSettings {
     let mut mirrors = BTreeMap::new();
@@ -58,6 +72,7 @@ fn engine_settings(settings: &Values, environment: impl Fn(&str) -> Option<Strin
         mirrors,
         insecure_registries: settings.insecure_registries.clone(),
         proxies,
+        container_proxies: container_proxies(settings),
         ca_pem: Some(sys::trusted_roots()).filter(|pem| !pem.is_empty()),
         renew_images: false,
         without_icc: false,

@@ -40,15 +40,30 @@ pub fn rotate(log: &Path) -> Result<()> {
     .map_err(Error::file("rotate", log))
 }
 
-/// Cuts a log that grew beyond its limit. Whoever writes it appends, and so goes on at the new end.
+/// Cuts a log that grew beyond its limit; the end of it is kept if there is room for it. Whoever writes it appends, and so goes on at
+/// the new end.
 pub fn bound(log: &Path) -> Result<()> {
     let Ok(metadata) = std::fs::metadata(log) else { return Ok(()) };
     if metadata.len() <= LIMIT {
         return Ok(());
     }
-    std::fs::copy(log, earlier(log)).map_err(Error::file("copy", log))?;
+    let kept = keep_end(log, metadata.len() - LIMIT);
+    // On a full disk most of all: this log may be what fills it.
     let file = OpenOptions::new().write(true).open(log).map_err(Error::file("cut", log))?;
-    file.set_len(0).map_err(Error::file("cut", log))
+    file.set_len(0).map_err(Error::file("cut", log))?;
+    kept.map_err(Error::file("copy", log))
+}
+
+fn keep_end(log: &Path, from: u64) -> std::io::Result<()> {
+    let copied = || {
+        let mut file = std::fs::File::open(log)?;
+        file.seek(SeekFrom::Start(from))?;
+        std::io::copy(&mut file.take(LIMIT), &mut std::fs::File::create(earlier(log))?)
+    };
+    copied().map(drop).inspect_err(|_| {
+        // Half of it would take the room that is wanted.
+        let _ = std::fs::remove_file(earlier(log));
+    })
 }
 
 /// Whether the guest came as far as listening to its power button.
@@ -244,8 +259,20 @@ mod tests {
         assert_eq!(std::fs::read_to_string(earlier(&log)).unwrap(), "first boot");
 
         let file = std::fs::File::create(&log).unwrap();
-        file.set_len(LIMIT + 1).unwrap();
+        file.set_len(3 * LIMIT).unwrap();
         bound(&log).unwrap();
+        assert_eq!(std::fs::metadata(&log).unwrap().len(), 0);
+        assert_eq!(std::fs::metadata(earlier(&log)).unwrap().len(), LIMIT);
+    }
+
+    #[test]
+    fn a_flood_that_cannot_be_kept_is_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("console.log");
+        std::fs::File::create(&log).unwrap().set_len(LIMIT + 1).unwrap();
+        // Nothing can be written under this name.
+        std::fs::create_dir(earlier(&log)).unwrap();
+        assert!(bound(&log).is_err());
         assert_eq!(std::fs::metadata(&log).unwrap().len(), 0);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use control::{Target, copy};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::link::{COPY_BUFFER, Guest};
+use crate::link::{COPY_BUFFER, Guest, reset_at_end};
 
 pub(super) async fn serve(listener: TcpListener, guest: Guest, target: Target) {
     loop {
@@ -32,10 +32,8 @@ pub(super) async fn serve(listener: TcpListener, guest: Guest, target: Target) {
 async fn relay(mut client: TcpStream, guest: &Guest, target: &Target) -> io::Result<()> {
     client.set_nodelay(true)?;
     let mut stream = guest.connect_forward(target).await.map_err(io::Error::other)?;
-    let copied = copy::both(&mut client, &mut stream, COPY_BUFFER).await;
-    if copied.is_err() {
-        // The client sees a reset, as it would from the container itself, not an orderly end.
-        let _ = client.set_zero_linger();
-    }
-    copied
+    // The client sees a reset, as it would from the container itself, not an orderly end.
+    reset_at_end(&client, true)?;
+    copy::both(&mut client, &mut stream, COPY_BUFFER).await?;
+    reset_at_end(&client, false)
 }

@@ -280,6 +280,39 @@ pub(super) const KEYS: &[Key] = &[
         show: |values| values.no_proxy.clone(),
     },
     Key {
+        name: "container_http_proxy",
+        description: "Proxy that containers and the steps of builds get as HTTP_PROXY and http_proxy, as \
+                      http://[USER:PASSWORD@]HOST:PORT, unless they set one; on this computer's loopback it is reached as \
+                      host.docker.internal. Empty: none.",
+        takes: Takes::AtNextStart,
+        may_be_empty: true,
+        kind: Kind::Text,
+        parse: |values, text, _| proxy(text).map(|proxy| values.container_http_proxy = proxy),
+        show: |values| values.container_http_proxy.clone(),
+    },
+    Key {
+        name: "container_https_proxy",
+        description: "The same for HTTPS_PROXY and https_proxy.",
+        takes: Takes::AtNextStart,
+        may_be_empty: true,
+        kind: Kind::Text,
+        parse: |values, text, _| proxy(text).map(|proxy| values.container_https_proxy = proxy),
+        show: |values| values.container_https_proxy.clone(),
+    },
+    Key {
+        name: "container_no_proxy",
+        description: "What programs in containers are to reach without a proxy, separated by commas: they get it as NO_PROXY \
+                      and no_proxy, unless they set one. Empty: nothing is said.",
+        takes: Takes::AtNextStart,
+        may_be_empty: true,
+        kind: Kind::Text,
+        parse: |values, text, _| {
+            values.container_no_proxy = items(text).collect::<Vec<_>>().join(",");
+            Ok(())
+        },
+        show: |values| values.container_no_proxy.clone(),
+    },
+    Key {
         name: "agent_log",
         description: "What the agent in the machine writes to the console log, as [PART=]LEVEL separated by commas, such as \
                       info,containers=debug; empty: info.",

@@ -231,6 +231,11 @@ pub fn leave_terminal() {
     platform::leave_terminal();
 }
 
+/// Lets this process have as many descriptors as the system lets it ask for: each connection of a container is one.
+pub fn raise_descriptors() {
+    platform::raise_descriptors();
+}
+
 /// Arranges that the child neither gets the signals of our terminal nor ends with us.
 pub fn detach(command: &mut std::process::Command) {
     platform::detach(command);
@@ -285,6 +290,12 @@ impl ProcessIdentity {
     pub async fn gone(&self) {
         platform::gone(self).await;
     }
+}
+
+/// Resolves once the other end of a stream whose input has ended is closed altogether, and not only for writing. Not before, as long as
+/// this end is open for writing.
+pub fn hangup(stream: &LocalStream) -> impl Future<Output = ()> + Send + use<> {
+    platform::hangup(stream)
 }
 
 /// Connects to a [`LocalListener`] of this path.

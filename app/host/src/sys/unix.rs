@@ -4,12 +4,14 @@ mod files;
 mod memory;
 
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
+use tokio::io::Interest;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -59,6 +61,30 @@ impl Drop for LocalListener {
     }
 }
 
+pub(super) fn hangup(stream: &LocalStream) -> impl Future<Output = ()> + Send + use<> {
+    // The stream itself is borrowed by whoever copies.
+    let descriptor = stream.as_fd().try_clone_to_owned();
+    async move {
+        if let Err(error) = closed(descriptor).await {
+            tracing::warn!(%error, "whether a client is gone cannot be seen");
+            std::future::pending().await
+        }
+    }
+}
+
+/// A system tells of the end of both directions with whether it can be written (EPOLLHUP of epoll_ctl(2), EV_EOF of kevent(2)).
+async fn closed(descriptor: io::Result<OwnedFd>) -> io::Result<()> {
+    let stream = UnixStream::from_std(descriptor?.into())?;
+    loop {
+        if stream.ready(Interest::WRITABLE).await?.is_write_closed() {
+            return Ok(());
+        }
+        // That it can be written is known now: the next news is waited for.
+        let known: io::Result<()> = stream.try_io(Interest::WRITABLE, || Err(io::ErrorKind::WouldBlock.into()));
+        debug_assert!(known.is_err());
+    }
+}
+
 pub(super) async fn connect(path: &Path) -> io::Result<LocalStream> {
     UnixStream::connect(path).await
 }
@@ -98,6 +124,19 @@ pub(super) fn memory_mib() -> Option<u64> {
 pub(super) fn leave_terminal() {
     // Fails only for a process group's leader, which a shell makes of a daemon that is typed: its terminal is wanted then.
     let _ = rustix::process::setsid();
+}
+
+pub(super) fn raise_descriptors() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    // More than this macOS refuses (OPEN_MAX), though it calls its limit infinite.
+    let most = if cfg!(target_os = "macos") { Some(10_240) } else { limit.maximum };
+    if limit.current.is_some_and(|now| most.is_none_or(|most| now < most)) {
+        limit.current = most;
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            tracing::warn!(%error, "the number of open files stays limited");
+        }
+    }
 }
 
 pub(super) fn detach(command: &mut std::process::Command) {

@@ -65,6 +65,11 @@ pub(super) fn process_memory(_pid: u32, _part: u64) -> Option<u64> {
     None
 }
 
+/// A pipe of bytes has no end of one direction: who has ended is gone.
+pub(super) fn hangup(_stream: &LocalStream) -> impl Future<Output = ()> + Send + use<> {
+    std::future::ready(())
+}
+
 pub(super) async fn connect(path: &Path) -> io::Result<LocalStream> {
     let name = pipe_name(path);
     loop {
@@ -183,6 +188,9 @@ pub(super) fn kernel_release() -> String {
 
 /// A detached process has no console to leave.
 pub(super) fn leave_terminal() {}
+
+/// Handles are limited by memory alone.
+pub(super) fn raise_descriptors() {}
 
 pub(super) fn detach(command: &mut std::process::Command) {
     command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);

@@ -26,7 +26,8 @@ use crate::settings::WebPort;
 
 /// What browsers ask without being told a port, and where we go when it cannot be had.
 const USUAL: u16 = 80;
-const OTHER: u16 = 8880;
+/// Several: each machine that runs has one of its own.
+const OTHERS: std::ops::RangeInclusive<u16> = 8880..=8889;
 /// No system tells when a port becomes free.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -84,7 +85,7 @@ async fn keep(web: Web, machine: Handle) {
     loop {
         let candidates = match *choice.borrow_and_update() {
             WebPort::Off => vec![],
-            WebPort::Auto => vec![USUAL, OTHER],
+            WebPort::Auto => std::iter::once(USUAL).chain(OTHERS).collect(),
             WebPort::At(port) => vec![port],
         };
         let runs = engine.borrow_and_update().is_some();
@@ -101,7 +102,10 @@ async fn keep(web: Web, machine: Handle) {
                 (Some(serve(listeners, machine.clone())), Some(wanted), port != candidates[0])
             }
             Some(Err(error)) => {
-                let ports = candidates.iter().map(u16::to_string).collect::<Vec<_>>().join(" nor ");
+                let ports = match candidates[..] {
+                    [only] => only.to_string(),
+                    _ => format!("{USUAL} nor {} to {}", OTHERS.start(), OTHERS.end()),
+                };
                 let text = format!(
                     "containers are not found by name: port {ports} of 127.0.0.1 cannot be listened on: {error}"
                 );

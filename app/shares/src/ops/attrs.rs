@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use crate::share::{Share, VALID};
+use crate::share::Share;
 use crate::wire::{Attr, Reply, SetAttr, Stamp};
 use crate::{Errno, owner, sys};
 
@@ -12,7 +12,7 @@ pub(super) fn get(share: &Share, node: u64, handle: Option<u64>) -> Result<Reply
         Some(handle) => share.attr(handle.fd.as_fd())?.1,
         None => share.attr(share.place(node)?.as_fd())?.1,
     };
-    Ok(Reply::Attr { attr, valid: VALID })
+    Ok(Reply::Attr { attr, valid: share.attr_valid(node, &attr) })
 }
 
 pub(super) fn set(share: &Share, node: u64, set: &SetAttr) -> Result<Reply, Errno> {
@@ -35,7 +35,7 @@ pub(super) fn set(share: &Share, node: u64, set: &SetAttr) -> Result<Reply, Errn
         sys::set_times(place.as_fd(), set.accessed, set.modified)?;
     }
     let (_, attr) = share.attr(place.as_fd())?;
-    Ok(Reply::Attr { attr, valid: VALID })
+    Ok(Reply::Attr { attr, valid: share.attr_valid(node, &attr) })
 }
 
 const WRITE_ONLY: u32 = 1;

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::find;
 use crate::handles::{Handle, Listed};
+use crate::hidden::How;
 use crate::share::Share;
 use crate::wire::{Listing, Reply};
 use crate::{Errno, sys};
@@ -16,15 +17,16 @@ pub(super) fn open(share: &Share, node: u64) -> Result<Reply, Errno> {
         return Err(Errno::NOTDIR);
     }
     let fd = sys::open(place.as_fd(), DIRECTORY_ONLY)?;
+    let handle = share.handles().add(node, fd, false)?;
     share.nodes().opened(node);
-    let handle = share.handles().add(node, fd);
     Ok(Reply::Opened { handle, keep_cache: false })
 }
 
 /// As many entries from `offset` on as fit. With `plus` the kernel knows each from now on.
 pub(super) fn read(share: &Share, handle: u64, offset: u64, size: u32, plus: bool) -> Result<Reply, Errno> {
     let handle = share.handles().get(handle)?;
-    let listed = list(&handle, offset == 0)?;
+    share.watch(handle.node, handle.fd.as_fd());
+    let listed = list(share, &handle, offset == 0)?;
     let mut listing = Listing::new(size);
     let start = usize::try_from(offset).unwrap_or(usize::MAX).min(listed.len());
     for (at, Listed { name, inode, kind }) in listed.iter().enumerate().skip(start) {
@@ -55,12 +57,21 @@ pub(super) fn read(share: &Share, handle: u64, offset: u64, size: u32, plus: boo
 }
 
 /// The names of a directory when its reading began: it begins anew at offset 0.
-fn list(handle: &Handle, anew: bool) -> Result<Arc<Vec<Listed>>, Errno> {
+fn list(share: &Share, handle: &Handle, anew: bool) -> Result<Arc<Vec<Listed>>, Errno> {
     let mut kept = handle.list.lock().unwrap_or_else(PoisonError::into_inner);
     match &*kept {
         Some(listed) if !anew => Ok(Arc::clone(listed)),
         _ => {
-            let listed = Arc::new(sys::list(handle.fd.as_fd())?);
+            let mut listed = sys::list(handle.fd.as_fd())?;
+            if !share.hides_nothing() {
+                let ((device, ..), _) = sys::attr(handle.fd.as_fd())?;
+                let is_hidden = |of: &Listed| {
+                    share.how(handle.node, &of.name) == How::Hidden
+                        || share.how_is((device, of.inode, of.kind)) == How::Hidden
+                };
+                listed.retain(|listed| !is_hidden(listed));
+            }
+            let listed = Arc::new(listed);
             *kept = Some(Arc::clone(&listed));
             Ok(listed)
         }

@@ -50,18 +50,18 @@ pub(super) fn file(share: &Share, at: Where<'_>, flags: u32, mode: u32, by: By) 
                 return Err(Errno::STALE);
             }
             let entry = find::entry(share, at.0, directory.as_fd(), at.1)?;
-            return Ok(opened(share, entry, sys::open(found.as_fd(), flags)?));
+            return opened(share, entry, sys::open(found.as_fd(), flags)?, flags);
         }
         other => other?,
     };
     let made = made(share, &directory, at, Some(mode), by);
-    made.map(|entry| opened(share, entry, fd)).inspect_err(|_| undo(&directory, at.1, false))
+    made.and_then(|entry| opened(share, entry, fd, flags)).inspect_err(|_| undo(&directory, at.1, false))
 }
 
-fn opened(share: &Share, entry: Entry, fd: OwnedFd) -> Reply {
+fn opened(share: &Share, entry: Entry, fd: OwnedFd, flags: u32) -> Result<Reply, Errno> {
+    let handle = share.handles().add(entry.node, fd, sys::writes(flags))?;
     share.nodes().opened(entry.node);
-    let handle = share.handles().add(entry.node, fd);
-    Reply::Created { entry, handle }
+    Ok(Reply::Created { entry, handle })
 }
 
 /// What has just been made: its owner, its mode (of which this process's umask took some), its node.

@@ -4,6 +4,7 @@ mod attributes;
 mod attrs;
 mod data;
 mod directory;
+mod echo;
 mod find;
 mod make;
 mod names;
@@ -14,6 +15,8 @@ use crate::Errno;
 use crate::share::Share;
 use crate::sys;
 use crate::wire::{InitOut, Operation, Reply, Request};
+
+pub(crate) use echo::run as run_echo;
 
 pub(crate) fn run(share: &Share, request: &Request<'_>) -> Result<Reply, Errno> {
     let node = request.node;
@@ -58,9 +61,54 @@ pub(crate) fn run(share: &Share, request: &Request<'_>) -> Result<Reply, Errno> 
         Operation::SetAttribute { name, value, flags } => attributes::set(share, node, name, value, flags),
         Operation::RemoveAttribute { name } => attributes::remove(share, node, name),
         Operation::Destroy => Ok(Reply::Done),
+        Operation::Acknowledged { number } => {
+            share.acknowledged(number);
+            Ok(Reply::Done)
+        }
         Operation::Other(opcode) => {
             tracing::trace!(opcode, "a request that the kernel does without");
             Err(Errno::NOSYS)
         }
+    }
+}
+
+/// Whether a request would change anything on the host.
+pub(crate) fn changes(operation: &Operation<'_>) -> bool {
+    match operation {
+        Operation::SetAttr(_)
+        | Operation::Symlink { .. }
+        | Operation::MakeNode { .. }
+        | Operation::MakeDirectory { .. }
+        | Operation::Unlink { .. }
+        | Operation::RemoveDirectory { .. }
+        | Operation::Rename { .. }
+        | Operation::Link { .. }
+        | Operation::Create { .. }
+        | Operation::Write { .. }
+        | Operation::SetAttribute { .. }
+        | Operation::RemoveAttribute { .. }
+        | Operation::Allocate { .. }
+        | Operation::Copy { .. } => true,
+        Operation::Open { flags } => sys::writes(*flags),
+        Operation::Init(_)
+        | Operation::Lookup { .. }
+        | Operation::Forget { .. }
+        | Operation::GetAttr { .. }
+        | Operation::ReadLink
+        | Operation::Read { .. }
+        | Operation::Release { .. }
+        | Operation::Flush
+        | Operation::Sync { .. }
+        | Operation::OpenDirectory
+        | Operation::ReadDirectory { .. }
+        | Operation::ReleaseDirectory { .. }
+        | Operation::SyncDirectory { .. }
+        | Operation::StatFs
+        | Operation::GetAttribute { .. }
+        | Operation::ListAttributes { .. }
+        | Operation::Seek { .. }
+        | Operation::Destroy
+        | Operation::Acknowledged { .. }
+        | Operation::Other(_) => false,
     }
 }

@@ -1,5 +1,6 @@
 //! FUSE's messages (`include/uapi/linux/fuse.h`, version 7.31 and later), little-endian as all guests are.
 
+mod decode;
 mod init;
 mod read;
 mod reply;

@@ -32,8 +32,9 @@ pub struct Attr {
 pub struct Entry {
     pub node: u64,
     pub attr: Attr,
-    /// How long name and attributes need not be asked for again.
+    /// How long the name need not be asked for again.
     pub valid: Duration,
+    pub attr_valid: Duration,
 }
 
 /// An answer. Those without data are `Done`.
@@ -147,19 +148,16 @@ impl Entry {
         out.extend(self.node.to_le_bytes());
         // Numbers of nodes are never used again: they need no generation.
         out.extend(0_u64.to_le_bytes());
-        for _ in ["the name", "the attributes"] {
-            out.extend(self.valid.as_secs().to_le_bytes());
-        }
-        for _ in ["the name", "the attributes"] {
-            out.extend(self.valid.subsec_nanos().to_le_bytes());
-        }
+        let valid = [self.valid, self.attr_valid];
+        out.extend(valid.iter().flat_map(|valid| valid.as_secs().to_le_bytes()));
+        out.extend(valid.iter().flat_map(|valid| valid.subsec_nanos().to_le_bytes()));
         self.attr.write(out);
     }
 }
 
 /// The entry for a name that is not there, to be kept as that for so long.
 pub fn entry_of(nothing: Duration) -> Entry {
-    Entry { node: 0, attr: Attr::default(), valid: nothing }
+    Entry { node: 0, attr: Attr::default(), valid: nothing, attr_valid: Duration::ZERO }
 }
 
 /// A part of a directory's list: as many entries as fit.

@@ -2,16 +2,22 @@
 //!
 //! Needs root.
 
+#[allow(dead_code, reason = "not all tests ask inotify")]
+pub(crate) mod events;
+
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Barrier};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 
+use control::notice;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 use rustix::thread::UnshareFlags;
-use shares::{Access, Share, wire};
+use shares::{Access, Listening, Share, wire};
 
 /// A folder of the host, and the place where it is mounted for this thread and the processes that it starts.
 #[derive(Debug)]
@@ -19,27 +25,43 @@ pub(crate) struct Mounted {
     dir: tempfile::TempDir,
     pub(crate) host: PathBuf,
     pub(crate) guest: PathBuf,
+    #[allow(dead_code, reason = "not all tests have relays that end")]
+    pub(crate) relay: Arc<Relay>,
 }
 
+#[allow(dead_code, reason = "not all tests mount in each way")]
 impl Mounted {
     pub(crate) fn new() -> Mounted {
         Mounted::of(Access::ReadWrite, |_| "host".into())
     }
 
+    /// `what` fills the folder `host` and names what of it nobody shall see.
+    pub(crate) fn without(what: impl FnOnce(&Path) -> Vec<PathBuf>) -> Mounted {
+        Mounted::with(Access::ReadWrite, |dir| ("host".into(), what(dir)))
+    }
+
     /// `what` fills the folder `host` in a directory of the test's and names what is shared of it.
     pub(crate) fn of(access: Access, what: impl FnOnce(&Path) -> PathBuf) -> Mounted {
+        Mounted::with(access, |dir| (what(dir), Vec::new()))
+    }
+
+    fn with(access: Access, what: impl FnOnce(&Path) -> (PathBuf, Vec<PathBuf>)) -> Mounted {
         let dir = tempfile::tempdir().unwrap();
         let host = dir.path().join("host");
         std::fs::create_dir(&host).unwrap();
-        let shared = dir.path().join(what(dir.path()));
-        let guest = dir.path().join("guest");
+        let (shared, hidden) = what(dir.path());
+        let shared = dir.path().join(shared);
+        // Below a folder of its own: what leads out of the mount must not lead to the host's neighbours, as it does not in the machine.
+        let machine = dir.path().join("machine");
+        std::fs::create_dir(&machine).unwrap();
+        let guest = machine.join("guest");
         match shared.is_dir() {
             true => std::fs::create_dir(&guest).unwrap(),
             false => std::fs::write(&guest, "").unwrap(),
         }
-        let share = Arc::new(Share::open(&shared, access).unwrap());
-        mount(&share, &guest);
-        Mounted { dir, host, guest }
+        let share = Arc::new(Share::open_without(&shared, access, &hidden).unwrap());
+        let relay = mount(&share, &guest);
+        Mounted { dir, host, guest, relay }
     }
 }
 
@@ -50,17 +72,107 @@ impl Drop for Mounted {
     }
 }
 
+/// Who answers at once.
+const THREADS: usize = 4;
+
+/// What the relay does, with ends of its own.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    share: Arc<Share>,
+    device: OwnedFd,
+    /// Whose requests come of which notice.
+    doing: Mutex<Option<(u32, u16)>>,
+    /// The opcode of what is read, and lost with the relay.
+    loses: AtomicU32,
+    lost: (Mutex<mpsc::Sender<()>>, Mutex<mpsc::Receiver<()>>),
+}
+
+#[allow(dead_code, reason = "not all tests have relays that end")]
+impl Relay {
+    /// The next repeated request of this kind is read and never answered.
+    pub(crate) fn loses(&self, opcode: u32) {
+        self.loses.store(opcode, Ordering::Release);
+    }
+
+    /// That has happened.
+    pub(crate) fn has_lost(&self) {
+        self.lost.1.lock().unwrap().recv().unwrap();
+    }
+
+    /// Another one takes its place: it asks for what was not answered.
+    pub(crate) fn begins_anew(&self) {
+        const RESEND: i32 = 7;
+        *self.doing.lock().unwrap() = None;
+        rustix::io::write(&self.device, &answer(RESEND, 0)).unwrap();
+    }
+
+    fn answers(&self) {
+        let mut device = File::from(self.device.try_clone().unwrap());
+        let mut message = vec![0; wire::REQUEST_MAX];
+        // ENODEV: it was unmounted.
+        while let Ok(length) = device.read(&mut message) {
+            let (opcode, gid) = (number(&message[4..]), number(&message[28..]));
+            if gid == notice::GROUP
+                && self.loses.compare_exchange(opcode, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+            {
+                self.lost.0.lock().unwrap().send(()).unwrap();
+                continue;
+            }
+            let doing = *self.doing.lock().unwrap();
+            let answer = match notice::mark(&mut message[..length], doing) {
+                true => self.share.answer(&message[..length]).unwrap(),
+                false => Some(answer(-5, u64::from_le_bytes(message[8..16].try_into().unwrap()))),
+            };
+            if let Some(answer) = answer {
+                // ENOENT: who asked was interrupted.
+                let _ = device.write(&answer);
+            }
+        }
+    }
+
+    /// Deals with changes on the host in the mount at `at`, of the calling thread's.
+    fn repeats(&self, mut listening: Listening, at: &Path) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (device, at) = (self.device.try_clone().unwrap(), at.to_owned());
+        std::thread::spawn(move || echo::serve(&at, device, theirs));
+        let mut worker = echo::Worker::new(ours).unwrap();
+        while let Some(message) = listening.blocking_next() {
+            let number = notice::number(&message).expect("a notice");
+            *self.doing.lock().unwrap() = Some((worker.thread(), number));
+            // ESTALE: nobody watches.
+            let _ = worker.deal(&message, echo::Part::Whole).unwrap();
+            *self.doing.lock().unwrap() = None;
+            assert_eq!(self.share.answer(&notice::acknowledgement(number)).unwrap(), None);
+        }
+    }
+}
+
+fn number(of: &[u8]) -> u32 {
+    u32::from_le_bytes(of[..4].try_into().unwrap())
+}
+
+fn answer(error: i32, unique: u64) -> Vec<u8> {
+    [&16_u32.to_le_bytes()[..], &error.to_le_bytes(), &unique.to_le_bytes()].concat()
+}
+
 /// Mounts for this thread; other threads answer, among which the mount is not.
-fn mount(share: &Arc<Share>, at: &Path) {
+fn mount(share: &Arc<Share>, at: &Path) -> Arc<Relay> {
     let device = rustix::fs::openat(CWD, "/dev/fuse", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).unwrap();
-    let device = Arc::new(device);
+    let (lost, has_lost) = mpsc::channel();
+    let relay = Arc::new(Relay {
+        share: Arc::clone(share),
+        device,
+        doing: Mutex::default(),
+        loses: AtomicU32::new(0),
+        lost: (Mutex::new(lost), Mutex::new(has_lost)),
+    });
     // Until there is a mount the kernel lets nobody read (EPERM).
-    let mounted = Arc::new(Barrier::new(5));
-    for _ in 0..4 {
-        let (share, device, mounted) = (Arc::clone(share), Arc::clone(&device), Arc::clone(&mounted));
+    let mounted = Arc::new(Barrier::new(THREADS + 1));
+    for _ in 0..THREADS {
+        let (relay, mounted) = (Arc::clone(&relay), Arc::clone(&mounted));
         std::thread::spawn(move || {
             mounted.wait();
-            answer(&share, &device);
+            relay.answers();
         });
     }
     // SAFETY: nothing of this thread's file system is shared with others that would be surprised.
@@ -68,23 +180,14 @@ fn mount(share: &Arc<Share>, at: &Path) {
     rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
     let options = format!(
         "fd={},rootmode={:o},user_id=0,group_id=0,allow_other,default_permissions",
-        device.as_raw_fd(),
+        relay.device.as_raw_fd(),
         share.kind()
     );
     let options = std::ffi::CString::new(options).unwrap();
     rustix::mount::mount("berth", at, "fuse", MountFlags::NOSUID | MountFlags::NODEV, Some(options.as_c_str()))
         .unwrap();
     mounted.wait();
-}
-
-fn answer(share: &Share, device: &OwnedFd) {
-    let mut device = File::from(device.try_clone().unwrap());
-    let mut message = vec![0; wire::REQUEST_MAX];
-    // ENODEV: it was unmounted.
-    while let Ok(length) = device.read(&mut message) {
-        if let Some(answer) = share.answer(&message[..length]).unwrap() {
-            // ENOENT: who asked was interrupted.
-            let _ = device.write(&answer);
-        }
-    }
+    let (of, at, listening) = (Arc::clone(&relay), at.to_owned(), share.listen().unwrap());
+    std::thread::spawn(move || of.repeats(listening, &at));
+    relay
 }

@@ -10,12 +10,6 @@ export function stateWords(row: Pick<Row, 'state' | 'health' | 'exitCode'>): str
   return m.state[row.state];
 }
 
-/** A state by the engine's word for it; one that is not known stays as it is. */
-export function stateWord(state: string): string {
-  const known: Record<string, string> = t().containers.state;
-  return known[state] ?? state;
-}
-
 /** What a code means, and the engine's own words. */
 export function stateHint(row: Row): string {
   const known =

@@ -1,14 +1,11 @@
 /** The list of images as people see it: a row a name, one for an image without any. */
 import { isHelper } from '$lib/live/helpers';
-import { nameOf, shortId } from '$lib/api/names';
+import { row, type Row } from '$features/containers/rows';
+import { shortId } from '$lib/api/names';
 import type { ContainerSummary, ImageSummary } from '$lib/api/generated';
 import { split } from './reference';
 
-export interface User {
-  id: string;
-  name: string;
-  state: string;
-}
+export type User = Pick<Row, 'id' | 'name' | 'state' | 'health' | 'exitCode'>;
 
 export interface ImageRow {
   key: string;
@@ -41,8 +38,8 @@ export function usersOf(containers: readonly ContainerSummary[]): Map<string, Us
 }
 
 export function user(container: ContainerSummary): User {
-  const name = nameOf(container);
-  return { id: container.Id, name, state: container.State };
+  const { id, name, state, health, exitCode } = row(container);
+  return { id, name, state, health, exitCode };
 }
 
 /** The names of an image; older engines have a name for having none. */

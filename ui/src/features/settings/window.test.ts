@@ -1,5 +1,6 @@
 import { cleanup, render, screen } from '@testing-library/svelte';
 import { afterEach, expect, test } from 'vitest';
+import { host } from '$lib/backend/fake/host';
 import type { Desktop, Preferences } from '$lib/backend/host';
 import WindowSettings from './WindowSettings.svelte';
 
@@ -10,6 +11,7 @@ const FIRST: Preferences = { closeToTray: true, notifications: true, terminal: '
 /** A desktop program that keeps what it is told, or refuses all changes. */
 function desktop(refusal?: string): Desktop & { kept: Preferences; asked: Partial<Preferences>[] } {
   return {
+    machines: host('empty').desktop!.machines,
     kept: FIRST,
     asked: [],
     check: () => Promise.reject(new Error('not asked for here')),

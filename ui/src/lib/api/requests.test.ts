@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { answer, Scripted } from '$lib/backend/scripted';
 import * as archive from './archive';
+import * as builds from './builds';
 import { Refused } from './call';
 import * as containers from './containers';
 import * as images from './images';
@@ -29,6 +30,14 @@ describe('requests', () => {
       (to) => containers.list(to, { filters: { label: ['a=b'], status: [] } }),
       'GET /containers/json?filters={"label":["a=b"]}',
     );
+    await check((to) => builds.list(to), 'GET /berth/builds');
+    await check((to) => builds.inspect(to, 'a b'), 'GET /berth/builds/a b');
+    await check((to) => builds.logs(to, 'r'), 'GET /berth/builds/r/logs');
+    await check(
+      (to) => builds.logs(to, 'r', { follow: true, vertex: 'sha256:a' }),
+      'GET /berth/builds/r/logs?follow=1&vertex=sha256:a',
+    );
+    await check((to) => builds.remove(to, 'r'), 'DELETE /berth/builds/r');
     await check(
       (to) => containers.stop(to, 'c', { seconds: 3, send: 'INT' }),
       'POST /containers/c/stop?t=3&signal=INT',

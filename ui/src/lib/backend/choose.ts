@@ -10,7 +10,7 @@ import { Http } from './http';
  * `VITE_BACKEND=http` when the pages are built leaves the simulated ones out of the bundle.
  */
 export async function choose(): Promise<Host> {
-  if (import.meta.env.MODE === 'window') return desktopHost();
+  if (import.meta.env.MODE === 'window') return await desktopHost();
   const scene = new URLSearchParams(location.search).get('scene');
   if (import.meta.env.VITE_BACKEND !== 'http' && scene !== null) return simulated(scene);
   const [engine, daemon] = [new Http('engine'), new Http('daemon')];

@@ -1,14 +1,36 @@
 import { invoke } from '@tauri-apps/api/core';
-import type { Check } from '$lib/api/generated/daemon';
-import type { Desktop, Host, Preferences } from './host';
+import type { Check, Snapshot } from '$lib/api/generated/daemon';
+import type { AllMachines, Desktop, Exported, Host, Machines, Preferences } from './host';
 import { Tauri } from './tauri';
 
-/** What the desktop program gives its pages. */
-export function desktopHost(): Host {
-  return { engine: new Tauri('engine'), daemon: new Tauri('daemon'), desktop };
+/** What the desktop program gives its pages, which are of the machine that it shows. */
+export async function desktopHost(): Promise<Host> {
+  return hostOf(await ask<string>('shown_machine'));
 }
 
+function hostOf(machine: string): Host {
+  return { engine: new Tauri('engine', machine), daemon: new Tauri('daemon', machine), desktop };
+}
+
+const machines: Machines = {
+  list: () => ask<AllMachines>('machines'),
+  create: (name, sizes) => ask<void>('create_machine', { name, sizes }),
+  use: async (name) => {
+    await ask<void>('use_machine', { name });
+    return hostOf(name);
+  },
+  clone: (source, name) => ask<void>('clone_machine', { source, name }),
+  remove: (name) => ask<void>('remove_machine', { name }),
+  export: async (name) => (await ask<Exported | null>('export_machine', { name })) ?? undefined,
+  import: (name) => ask<boolean>('import_machine', { name }),
+  snapshots: (machine) => ask<Snapshot[]>('snapshots', { machine }),
+  makeSnapshot: (machine, name) => ask<Snapshot>('make_snapshot', { machine, name }),
+  restoreSnapshot: (machine, name) => ask<void>('restore_snapshot', { machine, name }),
+  removeSnapshot: (machine, name) => ask<void>('remove_snapshot', { machine, name }),
+};
+
 const desktop: Desktop = {
+  machines,
   check: () => ask<Check[]>('check'),
   archive: () => ask<string>('archive'),
   openTerminal: () => ask<void>('open_terminal'),

@@ -1,4 +1,4 @@
-import type { Check } from '$lib/api/generated/daemon';
+import type { Check, Listed, Snapshot, Unreadable } from '$lib/api/generated/daemon';
 import type { Backend } from './backend';
 
 /** What the pages stand on. */
@@ -22,6 +22,7 @@ export interface Desktop {
   openTerminal(): Promise<void>;
   /** Ends the program, which asks first whether a machine that runs goes on. */
   quit(): Promise<void>;
+  machines: Machines;
   preferences(): Promise<Preferences>;
   /** Changes what is named; resolves with all of them as they are then. */
   setPreferences(change: Partial<Preferences>): Promise<Preferences>;
@@ -37,3 +38,33 @@ export type Preferences = {
   terminal: string;
   startAtLogin: boolean;
 };
+
+/** All machines of the user, and their snapshots: files, which no daemon owns. What is refused is an error with the program's words. */
+export interface Machines {
+  list(): Promise<AllMachines>;
+  create(name: string, sizes: Sizes): Promise<void>;
+  /** For the command line and for this window: what its pages stand on from then on. */
+  use(name: string): Promise<Host>;
+  clone(source: string, name: string): Promise<void>;
+  remove(name: string): Promise<void>;
+  /** Into a file that the user is asked for; undefined when they name none. */
+  export(name: string): Promise<Exported | undefined>;
+  /** Of a file that the user is asked for; false when they choose none. */
+  import(name: string): Promise<boolean>;
+  snapshots(machine: string): Promise<Snapshot[]>;
+  makeSnapshot(machine: string, name: string): Promise<Snapshot>;
+  restoreSnapshot(machine: string, name: string): Promise<void>;
+  removeSnapshot(machine: string, name: string): Promise<void>;
+}
+
+export type AllMachines = {
+  /** The one that this window shows; the command line may have been told to use another since. */
+  shown: string;
+  machines: Listed[];
+  unreadable: Unreadable[];
+};
+
+/** What is not said is as it is for every new machine. */
+export type Sizes = { cpus?: number; memory_mib?: number; disk_gib?: number };
+
+export type Exported = { file: string; bytes: number };

@@ -112,7 +112,7 @@ function isEndless(peer: Peer, { method, path }: Request): boolean {
   const given = new URLSearchParams(query);
   const says = (name: string, otherwise: string) => /^(1|true)$/i.test(given.get(name) ?? otherwise);
   if (peer === 'daemon') return place === '/watch' || (place === '/logs' && given.get('follow') === 'true');
-  if (/^\/containers\/[^/]+\/logs$/.test(place)) return says('follow', '0');
+  if (/^\/(containers|berth\/builds)\/[^/]+\/logs$/.test(place)) return says('follow', '0');
   if (/^\/containers\/[^/]+\/stats$/.test(place)) return says('stream', '1');
   return place === '/events';
 }

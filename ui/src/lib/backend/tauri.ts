@@ -5,6 +5,9 @@ import { isInstead, words } from './instead';
 /** How pages within the window reach engine and daemon. The commands are those of `app/src/requests`. */
 type To = 'engine' | 'daemon';
 
+/** Whom a request goes to: of which machine, which the program refuses when it shows another one by then. */
+type Way = { readonly machine: string; readonly to: To };
+
 type Head = { status: number; headers: Record<string, string>; stream: number; upgraded: boolean };
 
 const MULTIPLEXED = 'application/vnd.docker.multiplexed-stream';
@@ -14,32 +17,32 @@ const PIECE = 1 << 20;
 
 /** The program around the pages carries their requests to one of its two sockets. */
 export class Tauri implements Backend {
-  readonly #to: To;
+  readonly #way: Way;
 
-  constructor(to: To) {
-    this.#to = to;
+  constructor(to: To, machine: string) {
+    this.#way = { machine, to };
   }
 
   async request(request: Request): Promise<Answer> {
     const large = request.body instanceof Blob && request.body.size > PIECE;
     const head = large
-      ? await upload(this.#to, request, request.body as Blob)
-      : await ask('request', this.#to, request);
-    return answerOf(this.#to, head, request.signal);
+      ? await upload(this.#way, request, request.body as Blob)
+      : await ask('request', this.#way, request);
+    return answerOf(this.#way, head, request.signal);
   }
 
   async upgrade(request: Request): Promise<Upgrade> {
-    const head = await ask('upgrade', this.#to, request);
-    if (!head.upgraded) return { answer: await answerOf(this.#to, head, request.signal) };
+    const head = await ask('upgrade', this.#way, request);
+    if (!head.upgraded) return { answer: await answerOf(this.#way, head, request.signal) };
     return { duplex: duplexOf(head, request.signal) };
   }
 }
 
-async function ask(command: 'request' | 'upgrade', to: To, request: Request): Promise<Head> {
+async function ask(command: 'request' | 'upgrade', way: Way, request: Request): Promise<Head> {
   const { signal } = request;
   signal?.throwIfAborted();
   const body = await bytesOf(request.body);
-  const head = told<Head>(command, body, { 'x-berth-request': headOf(to, request) });
+  const head = told<Head>(command, body, { 'x-berth-request': headOf(way, request) });
   return heeding(signal, head, () => {
     // Nobody reads what still comes; that nothing came is as good.
     head.then(({ stream }) => invoke('close', { stream })).catch(() => undefined);
@@ -60,10 +63,10 @@ async function heeding<T>(signal: AbortSignal | undefined, promise: Promise<T>, 
   });
 }
 
-async function upload(to: To, request: Request, body: Blob): Promise<Head> {
+async function upload(way: Way, request: Request, body: Blob): Promise<Head> {
   const { method, path, headers = {}, signal } = request;
   signal?.throwIfAborted();
-  const stream = await told<number>('upload', { head: { to, method, path, headers } });
+  const stream = await told<number>('upload', { head: { ...way, method, path, headers } });
   const close = () => void invoke('close', { stream });
   // An answer may come before the body has been read to its end, as a refusal does.
   const answer = told<Head>('answer', { stream });
@@ -88,7 +91,7 @@ async function send(stream: number, body: Blob, signal: AbortSignal | undefined)
   await invoke('close_write', { stream }).catch(() => undefined);
 }
 
-async function answerOf(to: To, head: Head, signal?: AbortSignal): Promise<Answer> {
+async function answerOf({ to }: Way, head: Head, signal?: AbortSignal): Promise<Answer> {
   const body = bodyOf(head.stream, signal);
   if (to === 'engine' && isInstead(head.status, head.headers)) throw new Unreachable(await words(body));
   return { status: head.status, headers: head.headers, body };
@@ -164,7 +167,7 @@ async function bytesOf(body: Request['body']): Promise<Uint8Array> {
 }
 
 /** As the value of a header: characters beyond ASCII as escapes of JSON. */
-function headOf(to: To, { method, path, headers = {} }: Request): string {
-  const text = JSON.stringify({ to, method, path, headers });
+function headOf(way: Way, { method, path, headers = {} }: Request): string {
+  const text = JSON.stringify({ ...way, method, path, headers });
   return text.replace(/[\u0080-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

@@ -49,7 +49,7 @@ describe('duration', () => {
 
   it('follows the language', () => {
     setLocale('zh-CN');
-    expect(duration(2 * 3_600_000 + 5 * 60_000)).toBe('2小时 5分钟');
+    expect(duration(2 * 3_600_000 + 5 * 60_000)).toBe('2 小时 5 分钟');
   });
 });
 
@@ -73,7 +73,7 @@ describe('relative', () => {
 
   it('follows the language', () => {
     setLocale('zh-CN');
-    expect(ago(3 * 3_600_000)).toBe('3小时前');
+    expect(ago(3 * 3_600_000)).toBe('3 小时前');
     expect(ago(0)).toBe('刚刚');
   });
 

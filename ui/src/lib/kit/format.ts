@@ -71,7 +71,14 @@ export function duration(ms: number): string {
 }
 
 function part(n: number, unit: string): string {
-  return number({ style: 'unit', unit, unitDisplay: 'narrow' }).format(n);
+  // The narrowest Chinese leaves some units in English.
+  const unitDisplay = locale() === 'zh-CN' ? 'short' : 'narrow';
+  return spaced(number({ style: 'unit', unit, unitDisplay }).format(n));
+}
+
+/** With the space between figures and Chinese characters that all texts of the pages have. */
+function spaced(text: string): string {
+  return text.replace(/(\d)(?=\p{Script=Han})/gu, '$1 ');
 }
 
 export type Moment = Date | number | string;
@@ -102,7 +109,7 @@ export function relative(at: Moment, now: Moment = Date.now()): string {
   const away = date.getTime() - from.getTime();
   if (away > -5 * SECOND && away < MINUTE) return t().kit.justNow;
   const [unit, size] = AGES.find(([, size]) => Math.abs(away) >= size)!;
-  return relatives().format(Math.trunc(away / size), unit);
+  return spaced(relatives().format(Math.trunc(away / size), unit));
 }
 
 const relativeFormatters = new Map<string, Intl.RelativeTimeFormat>();

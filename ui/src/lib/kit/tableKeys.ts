@@ -55,3 +55,34 @@ export function deed<T>(
       return undefined;
   }
 }
+
+const CONTROLS = 'a[href], button:not(:disabled), input:not(:disabled), select:not(:disabled)';
+
+export function controlsOf(row: HTMLElement): HTMLElement[] {
+  return Array.from(row.querySelectorAll<HTMLElement>(CONTROLS));
+}
+
+/**
+ * Where a key leads whose target is within a row: the arrows go through its controls and to the rows around it, Esc back to it. Undefined
+ * for what is the control's own.
+ */
+export function withinRow({ key, target }: KeyboardEvent, row: HTMLElement): HTMLElement | -1 | 1 | undefined {
+  const text = target instanceof HTMLInputElement && target.type !== 'checkbox';
+  if (text || target instanceof HTMLSelectElement) return undefined;
+  const controls = controlsOf(row);
+  const now = controls.indexOf(target as HTMLElement);
+  switch (key) {
+    case 'ArrowRight':
+      return controls[now + 1] ?? controls[now] ?? row;
+    case 'ArrowLeft':
+      return controls[now - 1] ?? row;
+    case 'ArrowDown':
+      return 1;
+    case 'ArrowUp':
+      return -1;
+    case 'Escape':
+      return row;
+    default:
+      return undefined;
+  }
+}

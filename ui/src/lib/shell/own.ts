@@ -12,6 +12,7 @@ const PLACES = [
   { view: 'containers', key: 'c' },
   { view: 'projects', key: 'p' },
   { view: 'images', key: 'i' },
+  { view: 'builds', key: 'b' },
   { view: 'volumes', key: 'v' },
   { view: 'networks', key: 'n' },
   { view: 'settings', key: 's' },

@@ -9,6 +9,7 @@ const MODULES = import.meta.glob<{ default: View }>('../../features/**/*View.sve
 const PATHS: Record<string, { all: string; one?: string }> = {
   containers: { all: 'containers/ContainersView', one: 'container/ContainerView' },
   images: { all: 'images/ImagesView', one: 'images/ImageView' },
+  builds: { all: 'builds/BuildsView', one: 'builds/BuildView' },
   volumes: { all: 'volumes/VolumesView', one: 'volumes/VolumeView' },
   networks: { all: 'networks/NetworksView', one: 'networks/NetworkView' },
   projects: { all: 'projects/ProjectsView', one: 'projects/ProjectView' },

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use super::{Call, checkpoints};
 use crate::failure::Failure;
 use crate::reply::{self, Answer};
+use crate::strconv;
 
 /// Containers that are listed before other requests have their turn.
 const PAUSE: usize = 64;
@@ -19,7 +20,7 @@ pub(super) async fn list(call: Call) -> Answer {
             filters = filters.with(name, container);
         }
     }
-    let limit = call.query.number::<i64>("limit")?.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(0);
+    let limit = call.query.number("limit")?.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(0);
     let request = ListRequest { all: call.query.flag("all"), limit, size: call.query.flag("size"), filters };
     let annotated = call.since(1, 46);
     // A thousand containers are much memory to read: all threads of the engine read, each its part. This task only waits, for what is
@@ -95,15 +96,18 @@ pub(super) async fn restart(call: Call) -> Answer {
 }
 
 fn stop_options(call: &Call) -> Result<StopOptions, Failure> {
-    let signal = if call.since(1, 42) { signal(call)? } else { None };
+    let signal = call.query.filled("signal").filter(|_| call.since(1, 42)).map(str::to_owned);
     Ok(StopOptions { timeout: call.query.number("t")?, signal })
 }
 
 fn signal(call: &Call) -> Result<Option<Signal>, Failure> {
-    call.query
-        .filled("signal")
-        .map(|text| containers::signal::parse(text).map_err(|error| Failure::bad_request(error.to_string())))
-        .transpose()
+    let Some(text) = call.query.filled("signal") else { return Ok(None) };
+    containers::signal::parse(text).map(Some).map_err(|error| {
+        Failure::bad_request(match strconv::atoi(text) {
+            Ok(number) if number != 0 => format!("the linux daemon does not support signal {number}"),
+            _ => error.to_string(),
+        })
+    })
 }
 
 pub(super) async fn kill(call: Call) -> Answer {

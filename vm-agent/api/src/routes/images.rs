@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use engine_api::image::{ImageConfig, ImageDeleteItem, ImageHistoryItem, ImageMetadata, ImagePruneReport, RootFs};
 use engine_api::inspect::DriverData;
-use engine_api::{Filters, ImageInspect, ImageSummary, Timestamp, ZERO_TIME};
+use engine_api::{ContainerConfig, Filters, ImageInspect, ImageSummary, Timestamp, ZERO_TIME};
 use events::{Event, Kind};
 use hyper::StatusCode;
 use images::{ImageId, Images, Reference, Removal, Removed, Summary};
@@ -73,7 +73,11 @@ impl<'f> Choice<'f> {
             let times = filters.values(name).map(|image| created_of(services, image)).collect::<Result<Vec<_>, _>>()?;
             Ok(times.into_iter().flatten().collect())
         };
-        let until = filters.values("until").map(super::point_in_time).collect::<Result<Vec<_>, _>>()?;
+        let until = filters
+            .values("until")
+            .map(super::point_in_time)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(super::by_dockerd)?;
         let names = filters.values("reference").map(Name::parse).collect::<Result<Vec<_>, _>>()?;
         // Of several values the narrowest counts.
         Ok(Self {
@@ -219,6 +223,9 @@ pub(super) async fn inspect(call: Call) -> Answer {
     }
     let mut value = serde_json::to_value(&inspect).expect("a struct of plain fields");
     add_legacy_config(&mut value);
+    if !call.since(1, 45) {
+        add_container(&mut value, raw);
+    }
     reply::json(&value)
 }
 
@@ -256,6 +263,17 @@ fn add_legacy_config(inspect: &mut Value) {
     }
     for name in ["Domainname", "Hostname", "Image"] {
         config.insert(name.to_owned(), Value::String(String::new()));
+    }
+}
+
+/// What a committed or built image says of the container that it was made of: sent before 1.45.
+fn add_container(inspect: &mut Value, raw: &Value) {
+    let made_from = raw.get("container_config").filter(|config| !config.is_null());
+    let config: ContainerConfig =
+        made_from.and_then(|config| engine_api::decode::from_value(config.clone()).ok()).unwrap_or_default();
+    inspect["ContainerConfig"] = serde_json::to_value(config).expect("a struct of plain fields");
+    if let Some(container) = raw.get("container").and_then(Value::as_str).filter(|id| !id.is_empty()) {
+        inspect["Container"] = json!(container);
     }
 }
 
@@ -373,7 +391,7 @@ pub(super) async fn prune(call: Call) -> Answer {
     let filters = call.query.filters()?;
     filters.only(&["dangling", "label", "label!", "until"])?;
     let dangling_only = filters.flag("dangling")?.unwrap_or(true);
-    let until = super::until(&filters)?;
+    let until = super::until(&filters).map_err(super::by_dockerd)?;
     let keep = move |image: &Summary| {
         let labels = image.labels.clone().unwrap_or_default();
         !super::labels_chosen(&filters, &labels)

@@ -2,6 +2,8 @@
 
 mod attach;
 mod build;
+mod buildkit;
+mod builds;
 mod checkpoints;
 mod commit;
 mod containers;
@@ -122,8 +124,14 @@ pub(crate) static TABLE: &[Route<Services>] = &[
     route!(POST   "/build"                          build::build),
     route!(POST   "/build/prune"                    build::prune),
     route!(POST   "/build/cancel"                   build::cancel),
-    route!(POST   "/session"                        build::session),
-    route!(POST   "/grpc"                           build::session),
+    route!(POST   "/session"                        buildkit::session),
+    route!(POST   "/grpc"                           buildkit::grpc),
+
+    // Not dockerd's.
+    route!(GET    "/berth/builds"                   builds::list),
+    route!(GET    "/berth/builds/{id}"              builds::inspect),
+    route!(GET    "/berth/builds/{id}/logs"         builds::logs),
+    route!(DELETE "/berth/builds/{id}"              builds::remove),
 
     route!(GET    "/plugins"                        plugins::list),
     route!(GET    "/plugins/privileges"             plugins::privileges),
@@ -173,7 +181,16 @@ pub(crate) static TABLE: &[Route<Services>] = &[
 
 /// The `until` filter of a prune: only what is older, nanoseconds since the epoch. A duration counts back from now.
 fn until(filters: &Filters) -> Result<Option<i64>, Failure> {
-    filters.values("until").next().map(point_in_time).transpose()
+    match filters.values("until").collect::<Vec<_>>()[..] {
+        [] => Ok(None),
+        [text] => point_in_time(text).map(Some),
+        _ => Err(Failure::bad_request("more than one until filter specified")),
+    }
+}
+
+/// A time that dockerd takes for an error of its own if it is none.
+fn by_dockerd(failure: Failure) -> Failure {
+    Failure::internal(failure.message)
 }
 
 /// Nanoseconds since the epoch. A duration counts back from now.

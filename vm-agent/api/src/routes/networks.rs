@@ -56,7 +56,7 @@ fn chosen(filters: &Filters, network: &Network) -> Result<bool, Failure> {
     let kind = if network.predefined() { "builtin" } else { "custom" };
     Ok(filters.accepts("driver", network.driver_name())
         && filters.accepts("type", kind)
-        && filters.accepts("scope", "local")
+        && filters.accepts("scope", &network.scope)
         && filters.any("name", |wanted| names::matches(wanted, &network.name))
         && filters.any("id", |wanted| network.id.starts_with(wanted))
         && filters.labels_match("label", &network.labels))
@@ -70,10 +70,11 @@ pub(super) async fn inspect(call: Call) -> Answer {
         let reason = format!("strconv.ParseBool: parsing {verbose:?}: invalid syntax");
         return Err(Failure::bad_request(format!("invalid value for verbose: {verbose}: {reason}")));
     }
-    if call.query.filled("scope").is_some_and(|scope| scope != "local") {
+    let network = call.services.networks.inspect(&call.name)?;
+    if call.query.filled("scope").is_some_and(|scope| scope != network.scope) {
         return Err(network::Error::NotFound(call.name.clone()).into());
     }
-    reply::json(&describe(call.services.networks.inspect(&call.name)?))
+    reply::json(&describe(network))
 }
 
 pub(super) async fn create(mut call: Call) -> Answer {
@@ -96,6 +97,7 @@ fn translate(request: NetworkCreateRequest) -> Result<NetworkCreate, Failure> {
         internal: request.internal,
         attachable: request.attachable,
         ingress: request.ingress,
+        scope: request.scope,
         config_only: request.config_only,
         config_from: request.config_from.map(|reference| reference.network).filter(|name| !name.is_empty()),
         ipam: IpamRequest { driver: ipam.driver, options: ipam.options, config: pools },
@@ -137,14 +139,21 @@ pub(super) async fn remove(call: Call) -> Answer {
 
 pub(super) async fn connect(mut call: Call) -> Answer {
     let request: NetworkConnectRequest = call.json().await?;
+    named(&request.container)?;
     call.services.containers.connect(&call.name, request).await?;
     reply::ok()
 }
 
 pub(super) async fn disconnect(mut call: Call) -> Answer {
     let request: NetworkDisconnectRequest = call.json().await?;
+    named(&request.container)?;
     call.services.containers.disconnect(&call.name, request).await?;
     reply::ok()
+}
+
+fn named(container: &str) -> Result<(), Failure> {
+    let refused = || Failure::bad_request("invalid name or ID supplied: \"\"");
+    if container.is_empty() { Err(refused()) } else { Ok(()) }
 }
 
 pub(super) async fn prune(call: Call) -> Answer {
@@ -170,7 +179,7 @@ fn nanos(time: std::time::SystemTime) -> i64 {
 fn describe(network: Network) -> NetworkInspect {
     NetworkInspect {
         created: Timestamp::try_from(network.created).unwrap_or(ZERO_TIME),
-        scope: "local".to_owned(),
+        scope: network.scope.clone(),
         driver: network.driver_name().to_owned(),
         enable_ipv4: network.enable_ipv4,
         enable_ipv6: network.enable_ipv6,

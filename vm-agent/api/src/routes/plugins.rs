@@ -36,12 +36,12 @@ pub(super) async fn enable(call: Call) -> Answer {
 }
 
 pub(super) async fn set(mut call: Call) -> Answer {
-    let _: Vec<String> = call.json_or_default().await?;
+    let _: Vec<String> = call.json().await?;
     Err(unknown(&call.name))
 }
 
 pub(super) async fn upgrade(mut call: Call) -> Answer {
-    let _: Vec<PluginPrivilege> = call.json_or_default().await?;
+    let _: Vec<PluginPrivilege> = call.json().await?;
     let remote = remote(&call)?;
     Err(unknown(&local_name(&remote, &call.name)?))
 }
@@ -64,7 +64,7 @@ pub(super) async fn privileges(call: Call) -> Answer {
 }
 
 pub(super) async fn pull(mut call: Call) -> Answer {
-    let _: Vec<PluginPrivilege> = call.json_or_default().await?;
+    let _: Vec<PluginPrivilege> = call.json().await?;
     let remote = remote(&call)?;
     let name = local_name(&remote, call.query.get("name").unwrap_or_default())?;
     let auth = credentials(&call.headers);

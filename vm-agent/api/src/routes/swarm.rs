@@ -30,7 +30,7 @@ pub(super) async fn leave(_call: Call) -> Answer {
 }
 
 pub(super) async fn init(mut call: Call) -> Answer {
-    let request: SwarmInitRequest = call.json_or_default().await?;
+    let request: SwarmInitRequest = call.json().await?;
     listen_address(&request.listen_addr)?;
     if !matches!(request.spec.name.as_str(), "" | "default") {
         return Err(Failure::bad_request("swarm spec must be named \"default\""));
@@ -39,7 +39,7 @@ pub(super) async fn init(mut call: Call) -> Answer {
 }
 
 pub(super) async fn join(mut call: Call) -> Answer {
-    let request: SwarmJoinRequest = call.json_or_default().await?;
+    let request: SwarmJoinRequest = call.json().await?;
     listen_address(&request.listen_addr)?;
     let remotes = request.remote_addrs.unwrap_or_default();
     if remotes.is_empty() {
@@ -64,7 +64,7 @@ fn incompatible() -> Failure {
 }
 
 pub(super) async fn update(mut call: Call) -> Answer {
-    let _: SwarmSpec = call.json_or_default().await?;
+    let _: SwarmSpec = call.json().await?;
     version(&call, "swarm")?;
     for name in ROTATIONS {
         if let Some(value) = call.query.filled(name) {
@@ -76,7 +76,7 @@ pub(super) async fn update(mut call: Call) -> Answer {
 }
 
 pub(super) async fn unlock(mut call: Call) -> Answer {
-    let _: SwarmUnlockRequest = call.json_or_default().await?;
+    let _: SwarmUnlockRequest = call.json().await?;
     no_manager()
 }
 
@@ -108,18 +108,18 @@ pub(super) async fn logs(call: Call) -> Answer {
 }
 
 pub(super) async fn create_service(mut call: Call) -> Answer {
-    let _: ServiceSpec = call.json_or_default().await?;
+    let _: ServiceSpec = call.json().await?;
     no_manager()
 }
 
 pub(super) async fn update_service(mut call: Call) -> Answer {
-    let _: ServiceSpec = call.json_or_default().await?;
+    let _: ServiceSpec = call.json().await?;
     version(&call, "service")?;
     no_manager()
 }
 
 pub(super) async fn update_node(mut call: Call) -> Answer {
-    let _: NodeSpec = call.json_or_default().await?;
+    let _: NodeSpec = call.json().await?;
     version(&call, "node")?;
     no_manager()
 }
@@ -133,7 +133,7 @@ pub(super) async fn create_config(call: Call) -> Answer {
 }
 
 async fn create_object(mut call: Call, what: &str) -> Answer {
-    let spec: SecretSpec = call.json_or_default().await?;
+    let spec: SecretSpec = call.json().await?;
     if spec.templating.is_some() && !call.since(1, 37) {
         let version = call.version;
         return Err(Failure::bad_request(format!(
@@ -152,7 +152,7 @@ pub(super) async fn update_config(call: Call) -> Answer {
 }
 
 async fn update_object(mut call: Call, what: &str) -> Answer {
-    let _: SecretSpec = call.json_or_default().await?;
+    let _: SecretSpec = call.json().await?;
     if strconv::parse_uint(call.query.get("version").unwrap_or_default()).is_err() {
         return Err(Failure::bad_request(format!("invalid {what} version")));
     }

@@ -29,8 +29,8 @@ pub(super) async fn ping(_call: Call) -> Answer {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store, must-revalidate"));
     headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
-    // 1: clients must not open a BuildKit session.
-    headers.insert(HeaderName::from_static("builder-version"), HeaderValue::from_static("1"));
+    // Clients build by BuildKit's protocol unless they are told otherwise.
+    headers.insert(HeaderName::from_static("builder-version"), HeaderValue::from_static("2"));
     headers.insert(HeaderName::from_static("swarm"), HeaderValue::from_static("inactive"));
     Ok(Outcome::Reply(response))
 }
@@ -109,7 +109,7 @@ fn gather(services: &Services) -> Result<SystemInfo, Failure> {
         driver_status: facts.storage.clone(),
         plugins: Plugins {
             volume: texts(&["local"]),
-            network: texts(&["bridge", "host", "ipvlan", "macvlan", "null"]),
+            network: texts(&["bridge", "host", "ipvlan", "macvlan", "null", "overlay"]),
             authorization: None,
             // As with dockerd `none` is no driver.
             log: texts(&["json-file", "local"]),
@@ -242,7 +242,11 @@ pub(super) async fn disk_usage(call: Call) -> Answer {
         usage.volumes = Some(volume_usage(services).await?);
     }
     if wanted.contains(&"build-cache") {
-        usage.build_cache = Some(Vec::new());
+        let list = super::build::usage(services, call.since(1, 42)).await?;
+        if !call.since(1, 42) {
+            usage.builder_size = list.iter().filter_map(|item| item["Size"].as_i64()).sum();
+        }
+        usage.build_cache = Some(list);
     }
     reply::json(&usage)
 }

@@ -7,7 +7,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use engine_api::progress::ProgressDetail;
 use engine_api::registry::{AuthConfig, AuthResponse};
-use engine_api::{JsonMessage, decode};
+use engine_api::{JsonMessage, decode, decode_text};
 use hyper::{HeaderMap, StatusCode};
 use images::{Auth, Platform, Progress, Sink};
 use serde_json::json;
@@ -114,7 +114,7 @@ pub(super) fn platform_since(call: &Call, minor: u32) -> Result<Option<Platform>
 
 pub(super) fn parse_platform(json: &str) -> Result<Platform, Failure> {
     let given: engine_api::image::Platform =
-        decode(json.as_bytes()).map_err(|error| Failure::bad_request(format!("failed to parse platform: {error}")))?;
+        decode_text(json).map_err(|error| Failure::bad_request(format!("failed to parse platform: {error}")))?;
     let more = !given.variant.is_empty()
         || !given.os_version.is_empty()
         || given.os_features.as_ref().is_some_and(|features| !features.is_empty());
@@ -151,7 +151,11 @@ pub(super) async fn save_many(call: Call) -> Answer {
 
 async fn save_images(call: Call, names: Vec<String>) -> Answer {
     let platform = platform_since(&call, 48)?;
-    let pieces = call.services.images.save(&names, platform.as_ref())?;
+    let pieces = call.services.images.save(&names, platform.as_ref()).map_err(|error| match error.kind() {
+        // dockerd's.
+        images::Kind::Invalid => Failure::internal(error.to_string()),
+        _ => error.into(),
+    })?;
     for name in &names {
         if let Ok(id) = call.services.images.resolve(name) {
             call.services.events.emit(event(&call.services.images, "save", id.to_string(), id.to_string()));
@@ -171,15 +175,20 @@ pub(super) async fn auth(mut call: Call) -> Answer {
 /// The header `X-Registry-Auth`: JSON in base64, with either alphabet, padded or not. One that cannot be read counts as absent, as
 /// in dockerd.
 pub(super) fn credentials(headers: &HeaderMap) -> Auth {
-    let Some(header) = headers.get("x-registry-auth") else { return Auth::Anonymous };
+    let config: Option<AuthConfig> = from_base64(headers, "x-registry-auth");
+    config.map_or(Auth::Anonymous, |config| translate(&config))
+}
+
+/// A header of JSON in base64, with either alphabet, padded or not.
+pub(super) fn from_base64<T: serde::de::DeserializeOwned>(headers: &HeaderMap, name: &str) -> Option<T> {
+    let header = headers.get(name)?;
     let text: String = header.to_str().unwrap_or_default().replace('+', "-").replace('/', "_");
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let engine = GeneralPurpose::new(&base64::alphabet::URL_SAFE, config);
-    let auth = engine.decode(text).ok().and_then(|json| decode::<AuthConfig>(&json).ok());
-    auth.map_or(Auth::Anonymous, |config| translate(&config))
+    engine.decode(text).ok().and_then(|json| decode(&json).ok())
 }
 
-fn translate(config: &AuthConfig) -> Auth {
+pub(super) fn translate(config: &AuthConfig) -> Auth {
     if !config.registrytoken.is_empty() {
         return Auth::RegistryToken(config.registrytoken.clone());
     }
@@ -215,13 +224,26 @@ pub(super) async fn progress<F>(client: Client, wanted: fn(&Progress) -> bool, w
 where
     F: Future<Output = Result<(), Failure>> + Send + 'static,
 {
+    tell(client, wanted, |sink, _| work(sink)).await
+}
+
+/// [`progress`] for work that has any number of lines to tell, and so asks for room before each.
+pub(super) async fn tell<F>(
+    client: Client,
+    wanted: fn(&Progress) -> bool,
+    work: impl FnOnce(Sink, Arc<Backlog>) -> F,
+) -> Answer
+where
+    F: Future<Output = Result<(), Failure>> + Send + 'static,
+{
     let backlog = Arc::new(Backlog::default());
     let lines = Arc::clone(&backlog);
-    let running = work(Sink::new(move |message| {
+    let sink = Sink::new(move |message| {
         if wanted(&message) {
             lines.push(message);
         }
-    }));
+    });
+    let running = work(sink, Arc::clone(&backlog));
     let told = Arc::clone(&backlog);
     let task = tokio::spawn(async move { told.end(running.await.err()) });
     let work = Work(task.abort_handle());
@@ -241,7 +263,7 @@ where
         while let Some(news) = next {
             let message = match news {
                 News::Line(progress) => line(progress),
-                News::Failed(failure) => JsonMessage::error(failure.message),
+                News::Failed(failure) => JsonMessage::error(failure.message, failure.code),
             };
             if sender.send(Ok(reply::line(&message))).await.is_err() {
                 return;
@@ -269,6 +291,7 @@ fn line(progress: Progress) -> JsonMessage {
             ..JsonMessage::default()
         },
         Progress::Stream(text) => JsonMessage { stream: Some(text), ..JsonMessage::default() },
+        Progress::Built(id) => JsonMessage { aux: Some(json!({ "ID": id.to_string() })), ..JsonMessage::default() },
     }
 }
 

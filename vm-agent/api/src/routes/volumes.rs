@@ -10,6 +10,7 @@ use super::{Call, names};
 use crate::Services;
 use crate::failure::Failure;
 use crate::reply::{self, Answer};
+use crate::strconv;
 
 pub(super) async fn list(call: Call) -> Answer {
     let filters = call.query.filters().map_err(|failure| Failure {
@@ -40,7 +41,7 @@ pub(super) async fn inspect(call: Call) -> Answer {
 }
 
 pub(super) async fn create(mut call: Call) -> Answer {
-    let request: VolumeCreateRequest = call.json_or_default().await?;
+    let request: VolumeCreateRequest = call.json().await?;
     // Older clients know of no clusters of volumes.
     if request.cluster_volume_spec.is_some() && call.since(1, 42) {
         return super::swarm::inactive(call).await;
@@ -81,7 +82,16 @@ pub(super) async fn remove(call: Call) -> Answer {
 pub(super) async fn prune(call: Call) -> Answer {
     let filters = call.query.filters()?;
     filters.only(&["label", "label!", "all"])?;
-    let all = filters.flag("all")?.unwrap_or(!call.since(1, 42));
+    let all = match &filters.values("all").collect::<Vec<_>>()[..] {
+        [] => !call.since(1, 42),
+        [text] => {
+            strconv::parse_bool(text).map_err(|error| Failure::bad_request(format!("invalid filter 'all': {error}")))?
+        }
+        several => {
+            let words = format!("invalid filter 'all=[{}]': only one value is expected", several.join(" "));
+            return Err(Failure::bad_request(words));
+        }
+    };
     let texts = |name: &str| filters.values(name).map(str::to_owned).collect();
     let prune = Prune { all, labels: texts("label"), without_labels: texts("label!") };
     let pruned = call.services.volumes.prune(&prune).await?;

@@ -32,8 +32,12 @@ pub(crate) enum Judgement {
         #[serde(default)]
         done: Option<String>,
     },
-    /// The reference does it and this engine does not yet.
-    Missing { missing: String },
+    /// The reference does it and this engine does not yet. `done`: but for what is missing.
+    Missing {
+        missing: String,
+        #[serde(default)]
+        done: Option<String>,
+    },
 }
 
 #[derive(Debug, Deserialize)]

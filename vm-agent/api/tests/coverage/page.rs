@@ -11,7 +11,7 @@ This page is written by a test from `vm-agent/api/tests/coverage/judgements.toml
 with the route table and with what dockerd 28 was recorded to refuse.
 
 *done*: as dockerd does, by the judgement of who wrote the row; the suites in `tests` try what matters of it, and no test goes through all
-of it. *in part*: done for the values that the row names, the others are refused. *harmless*: accepted, and why it has no effect here. *refused*: with
+of it. *in part*: done for what the row names, the rest is refused. *harmless*: accepted, and why it has no effect here. *refused*: with
 dockerd's own words, because of a feature that is off; for the reasons marked \\* no recording proves the words: the recorded dockerd had the feature,
 or a case of `tests/cli` asks for it. *not yet*: dockerd does it, this engine does not.
 ";
@@ -51,7 +51,8 @@ fn table(page: &mut String, list: &BTreeMap<String, Judgement>) {
             Judgement::Refused { refused, because, done: Some(done) } => {
                 format!("done: {done}; refused: {because}: `{refused}`")
             }
-            Judgement::Missing { missing } => missing.clone(),
+            Judgement::Missing { missing, done: None } => missing.clone(),
+            Judgement::Missing { missing, done: Some(done) } => format!("done: {done}; not yet: {missing}"),
         };
         let _ = writeln!(page, "| `{what}` | {} | {} |", word(judgement), note.replace('|', "\\|"));
     }
@@ -62,7 +63,7 @@ fn word(judgement: &Judgement) -> &'static str {
         Judgement::Done(_) => "done",
         Judgement::Harmless { .. } => "harmless",
         Judgement::Refused { done: None, .. } => "refused",
-        Judgement::Refused { done: Some(_), .. } => "in part",
-        Judgement::Missing { .. } => "not yet",
+        Judgement::Refused { done: Some(_), .. } | Judgement::Missing { done: Some(_), .. } => "in part",
+        Judgement::Missing { done: None, .. } => "not yet",
     }
 }

@@ -48,7 +48,9 @@ impl Actor {
         let stopped = self.record.stopped_by_user || self.restarting || self.closing;
         let verdict = self.record.backoff.verdict(policy, code, stopped, ran);
         if let Some(health) = &mut self.health {
-            Arc::make_mut(health).failing_streak = 0;
+            let health = Arc::make_mut(health);
+            health.failing_streak = 0;
+            health.lost_sight();
         }
         if self.is_missed_outside() {
             // Whoever hears of the end may take the ports, or remove the network. Without them nobody can tell, and the release goes

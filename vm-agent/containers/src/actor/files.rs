@@ -116,7 +116,7 @@ impl Actor {
         let hosts = HostsFile {
             hostname,
             domainname: &record.config.domainname,
-            ipv6: host_network || endpoints.iter().any(|endpoint| endpoint.ipv6.is_some()),
+            ipv6: host_network || has_ipv6(record),
             addresses,
             extra,
         }
@@ -226,6 +226,13 @@ pub(crate) fn extra_host(entry: &str) -> Result<(&str, Option<IpAddr>), Invalid>
 pub(super) fn dns_servers(record: &Record) -> Result<Vec<IpAddr>> {
     let list = record.host.dns.as_deref().unwrap_or_default();
     list.iter().map(|text| text.parse().map_err(|_| Invalid::Dns(text.clone()).into())).collect()
+}
+
+/// Whether the container's own loopback has an IPv6 address: on networks without it, too, as long as it is not switched off in its
+/// network namespace, or the kernel has none.
+fn has_ipv6(record: &Record) -> bool {
+    let off = |(name, value): (&String, &String)| name == "net.ipv6.conf.all.disable_ipv6" && value == "1";
+    !record.host.sysctls.iter().flatten().any(off) && Path::new("/proc/net/if_inet6").exists()
 }
 
 fn addresses_of(endpoint: &Endpoint) -> impl Iterator<Item = IpAddr> {

@@ -103,10 +103,10 @@ impl Actor {
     async fn prepare_network(&self) -> Result<Networking> {
         let record = &self.record;
         if let NetworkMode::Container(id) = NetworkMode::of(record) {
-            let other = self.inner.find(id)?;
-            let run = other.running().map_err(|_| Error::Start {
-                message: format!("cannot join network of a non running container: {}", other.id),
-                exit_code: 128,
+            let other = self.inner.find(id).map_err(|cause| Error::JoinNetwork(Box::new(cause)))?;
+            let run = other.running().map_err(|_| {
+                let record = &other.view().record;
+                Error::JoinEnded { name: record.name.clone(), state: record.state.status() }
             })?;
             let files = EtcFiles::in_directory(&self.inner.directory(&other.id));
             return Ok(Networking { sandbox: run.sandbox.clone(), files });
@@ -178,13 +178,17 @@ impl Actor {
             ipc: from(&record.host.ipc_mode, &ipc, join::IPC),
             hostname: &record.config.hostname,
             links: &self.inner.link_environment(record)?,
+            concealed: &self.inner.concealed(&record.id),
             console: (record.host.console_size[0], record.host.console_size[1]),
         };
         let init = record.host.init == Some(true) && around.pid == NamespaceFrom::New;
         let extras = Extras { mount_fds, namespace_fds: spec::namespace_fds(&around), init };
         let spec: Spec = spec::build(record, around)?;
         let seccomp = self.inner.filters.of(record)?;
-        let mut plan = runtime::plan(&spec, &extras)?;
+        let mut plan = runtime::plan(&spec, &extras).map_err(|error| match error {
+            runtime::Error::Sysctl { .. } => spec::refused_by_runtime(&error),
+            other => other.into(),
+        })?;
         plan.process.seccomp = seccomp.as_deref().cloned();
         let duplicate = |fd: &OwnedFd| fd.try_clone().map_err(Error::io("duplicate a descriptor"));
         let mut streams = standard_streams(record.config.tty, record.config.open_stdin)?;

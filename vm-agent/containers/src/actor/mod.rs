@@ -337,7 +337,12 @@ impl Actor {
             Err(other) => return Err(Error::Refused(other)),
             Ok(_) => {}
         }
-        self.happen(event).await.map_err(Error::Refused)
+        let freezes = event == Event::Pause;
+        self.happen(event).await.map_err(Error::Refused)?;
+        if freezes {
+            self.lose_sight().await;
+        }
+        Ok(())
     }
 
     async fn hold(&mut self) -> Result<()> {

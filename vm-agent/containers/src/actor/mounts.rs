@@ -10,7 +10,7 @@ use runtime::sys;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -102,7 +102,7 @@ impl crate::service::Inner {
                     return Ok((SpecSource::Path { path: text(&directory), recursive: true }, None));
                 }
                 let root = std::fs::File::open(&directory).map_err(Error::path("open the volume", &directory))?;
-                Ok((SpecSource::Descriptor, Some(detach_below(root.as_fd(), subpath)?)))
+                Ok((SpecSource::Descriptor, Some(detach_below(root.as_fd(), &directory, subpath)?)))
             }
             Source::Image { chain, subpath, .. } => {
                 let layers = &self.services.layers;
@@ -114,7 +114,7 @@ impl crate::service::Inner {
                 let (subpath, place) = (subpath.clone(), self.settings.root.clone());
                 let apart = std::thread::spawn(move || {
                     mount_apart(&root, &place)?;
-                    detach_below(root.as_fd(), &subpath)
+                    detach_below(root.as_fd(), Path::new("/"), &subpath)
                 });
                 let mounted = apart
                     .join()
@@ -128,9 +128,12 @@ impl crate::service::Inner {
 /// As dockerd says it: with the first directory that could not be made, and Go's spelling of the reason.
 fn no_bind_source(path: &Path, error: &io::Error) -> Error {
     let missing = path.ancestors().take_while(|above| std::fs::symlink_metadata(above).is_err()).last().unwrap_or(path);
+    Error::BindSource { path: path.to_owned(), missing: missing.to_owned(), reason: go_words(error) }
+}
+
+fn go_words(error: &io::Error) -> String {
     let said = error.to_string();
-    let reason = said.split(" (os error").next().unwrap_or(&said).to_lowercase();
-    Error::BindSource { path: path.to_owned(), missing: missing.to_owned(), reason }
+    said.split(" (os error").next().unwrap_or(&said).to_lowercase()
 }
 
 /// Mounts `root` in a mount namespace of this thread's own, which must do nothing else. `place` is any directory.
@@ -144,9 +147,19 @@ pub(crate) fn mount_apart(root: &OwnedFd, place: &Path) -> Result<()> {
     sys::move_mount(root.as_fd(), place.as_fd()).map_err(fail())
 }
 
-/// A detached mount of what is at `subpath` within `root`.
-fn detach_below(root: std::os::fd::BorrowedFd<'_>, subpath: &str) -> Result<OwnedFd> {
-    let found = sys::open_in_root(root, Path::new(subpath), libc::O_PATH | libc::O_CLOEXEC, 0)
-        .map_err(Error::path("find the subpath", subpath))?;
+/// A detached mount of what is at `subpath` within `root`, whose name is `directory`.
+fn detach_below(root: BorrowedFd<'_>, directory: &Path, subpath: &str) -> Result<OwnedFd> {
+    let find = |path: &Path| sys::open_in_root(root, path, libc::O_PATH | libc::O_CLOEXEC, 0);
+    let path = Path::new(subpath);
+    let found = find(path).map_err(|error| {
+        // As in dockerd, with the part that is not there, and Go's spelling.
+        let missing = path
+            .ancestors()
+            .take_while(|above| !above.as_os_str().is_empty() && find(above).is_err())
+            .last()
+            .unwrap_or(path);
+        let reason = format!("lstat {}: {}", directory.join(missing).display(), go_words(&error));
+        Error::Subpath { path: directory.join(path), reason }
+    })?;
     Ok(runtime::mounts::detach_fd(found.as_fd(), true)?)
 }

@@ -387,14 +387,14 @@ impl crate::Containers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use network::{Driver, Ipam, Network, Scope};
+    use network::{Driver, Ipam, LOCAL_SCOPE, Network};
 
     fn bridge(name: &str, enable_ipv4: bool, enable_ipv6: bool) -> Network {
         Network {
             id: name.to_owned(),
             name: name.to_owned(),
             created: std::time::SystemTime::UNIX_EPOCH,
-            scope: Scope::Local,
+            scope: LOCAL_SCOPE.to_owned(),
             driver: Driver::Bridge,
             enable_ipv4,
             enable_ipv6,

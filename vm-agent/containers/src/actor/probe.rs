@@ -34,6 +34,16 @@ impl Actor {
         self.prober = Some(tokio::spawn(probe_on(inner, id, plan, started_at, health)).abort_handle());
     }
 
+    /// It is frozen, and its check stands still.
+    pub(super) async fn lose_sight(&mut self) {
+        let started_at = self.recorded_start();
+        let Some(health) = &mut self.health else { return };
+        Arc::make_mut(health).lost_sight();
+        self.record.health = Some(health.judgement(started_at));
+        self.persist(Durability::Eventual).await;
+        self.publish();
+    }
+
     /// What tells this run from others after a restart of the engine, too: an adopted run has the supervisor's clock.
     fn recorded_start(&self) -> UnixNanos {
         self.record.state.process().map_or(0, |process| process.started_at)
@@ -66,6 +76,7 @@ async fn probe_on(inner: Arc<Inner>, id: String, plan: Plan, started_at: UnixNan
         // A frozen container cannot answer, which says nothing about its health; the interval begins anew, as with dockerd.
         let is_paused = |view: &View| matches!(view.record.state, State::Paused(_));
         if is_paused(&handle.view()) {
+            health.lost_sight();
             if handle.wait_for(|view| !is_paused(view)).await.gone {
                 return;
             }
@@ -80,6 +91,7 @@ async fn probe_on(inner: Arc<Inner>, id: String, plan: Plan, started_at: UnixNan
         };
         let Some(probe) = probe else {
             // Frozen in the middle: it may end or be given up, and does not count.
+            health.lost_sight();
             probing.await;
             continue;
         };

@@ -22,7 +22,8 @@ type Links = HashMap<(u64, u64), Vec<u8>>;
 pub(super) fn write_tar(place: &Place, out: &mut Chunks) -> io::Result<()> {
     let found = place.open().map_err(io::Error::other)?;
     let mut tar = Builder::new(out);
-    let name: &[u8] = if place.name == "/" { b"." } else { place.name.as_bytes() };
+    // `docker cp container:/ folder` puts its folder's name in the place of the slash.
+    let name: &[u8] = if place.name == "/" { b"" } else { place.name.as_bytes() };
     let stat = rustix::fs::statat(&found, "", AtFlags::EMPTY_PATH)?;
     let mut links = Links::new();
     if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {

@@ -30,7 +30,7 @@ pub(crate) struct Place {
     container: String,
     /// The last component as asked for; `.` for `dir/.`, `/` for the root.
     pub(crate) name: String,
-    /// `dir/` and `dir/.` mean what a link leads to.
+    /// `dir/` and `dir/.` mean what a link leads to, and that it is a directory.
     follow: bool,
 }
 
@@ -70,8 +70,9 @@ impl Place {
     /// An `O_PATH` descriptor of what is there; a link itself unless the path says otherwise.
     pub(crate) fn open(&self) -> Result<OwnedFd> {
         let nofollow = if self.follow { 0 } else { libc::O_NOFOLLOW };
-        sys::open_in_root(self.root(), Path::new(&self.path), libc::O_PATH | libc::O_CLOEXEC | nofollow, 0)
-            .map_err(|error| self.explain(error))
+        let directory = if self.follow { libc::O_DIRECTORY } else { 0 };
+        let flags = libc::O_PATH | libc::O_CLOEXEC | nofollow | directory;
+        sys::open_in_root(self.root(), Path::new(&self.path), flags, 0).map_err(|error| self.explain(error))
     }
 
     pub(crate) fn stat(&self) -> Result<Stat> {
@@ -98,7 +99,8 @@ impl Place {
 
     pub(crate) fn explain(&self, error: io::Error) -> Error {
         match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => not_found(&self.asked, &self.container),
+            io::ErrorKind::NotFound => not_found(&self.asked, &self.container),
+            io::ErrorKind::NotADirectory => Error::BelowFile { path: self.asked.clone() },
             _ => Error::path("look up", &self.asked)(error),
         }
     }

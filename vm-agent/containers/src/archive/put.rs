@@ -13,7 +13,6 @@ use crate::service::Inner;
 use crate::{Error, Result};
 use bytes::{Buf, Bytes};
 use layers::archive::{Kind, Members};
-use rustix::fs::FileType;
 use std::io::{self, Read};
 use std::path::Path;
 use tokio::sync::mpsc;
@@ -31,6 +30,8 @@ pub(super) fn unpack(
     // found while it is unpacked, as a hard link's target, is told as if it were the folder.
     let own_path = |error| match error {
         Error::NoSuchPath { .. } => not_found(path, &record.id),
+        Error::BelowFile { .. } if is_there(inner, view, path) => Error::NotADirectory,
+        Error::BelowFile { .. } => Error::BelowFile { path: path.to_owned() },
         Error::Path { source, .. } if source.kind() == io::ErrorKind::NotFound => not_found(path, &record.id),
         // dockerd goes this way step by step, and tells of the first that it cannot take.
         Error::ZeroByte { path } => {
@@ -41,10 +42,7 @@ pub(super) fn unpack(
         other => other,
     };
     let place = Place::find(inner, view, &format!("{}/.", path.trim_end_matches('/'))).map_err(own_path)?;
-    let stat = place.stat().map_err(own_path)?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
-        return Err(Error::NotADirectory);
-    }
+    place.open().map_err(own_path)?;
     let folder = Folder::find(place.root(), place.path()).map_err(own_path)?;
     may_be_changed(record, folder.path())?;
     // As with dockerd: without a user of the container's, the archive's owners stay.
@@ -55,6 +53,10 @@ pub(super) fn unpack(
         None
     };
     unpack_into(&folder, Body { receiver: body, rest: Bytes::new() }, owner, options).map_err(own_path)
+}
+
+fn is_there(inner: &Inner, view: &View, path: &str) -> bool {
+    Place::find(inner, view, path).is_ok_and(|place| place.stat().is_ok())
 }
 
 /// Where links have led counts, not where they are.

@@ -7,24 +7,57 @@ use super::words::Words;
 use engine_api::{ContainerConfig, StrSlice};
 
 /// Runs a line where the configuration names no shell.
-const SHELL: [&str; 2] = ["/bin/sh", "-c"];
+pub const SHELL: [&str; 2] = ["/bin/sh", "-c"];
 const PROTOCOLS: [&str; 3] = ["tcp", "udp", "sctp"];
 
-/// Applies one change. `command_set` remembers that a CMD came before: an ENTRYPOINT takes away only a command of before.
-pub(super) fn apply(
+/// The change with its variables substituted: those of the configuration, and `outer` beside them, which counts less.
+///
+/// # Errors
+///
+/// A word that cannot be read.
+pub fn substitute(
+    change: Change,
+    [env, outer]: [&[String]; 2],
+    escape: char,
+    budget: &Budget,
+) -> Result<Change, InvalidChange> {
+    let refused = |word: &str, reason| InvalidChange::Word { word: word.to_owned(), reason };
+    let expand = |word: &str| {
+        let read = Words::new(word, [env, outer], escape, budget).one();
+        read.map_err(|reason| refused(word, reason))
+    };
+    let all = |words: Vec<String>| words.iter().map(|word| expand(word)).collect::<Result<Vec<_>, _>>();
+    Ok(match change {
+        Change::Env(pairs) => Change::Env(expand_pairs(pairs, expand)?),
+        Change::Label(pairs) => Change::Label(expand_pairs(pairs, expand)?),
+        Change::Expose(ports) => {
+            let several = ports.iter().map(|port| {
+                let read = Words::new(port, [env, outer], escape, budget).several();
+                read.map_err(|reason| refused(port, reason))
+            });
+            Change::Expose(several.collect::<Result<Vec<_>, _>>()?.concat())
+        }
+        Change::StopSignal(signal) => Change::StopSignal(expand(&signal)?),
+        Change::User(user) => Change::User(expand(&user)?),
+        Change::Volume(volumes) => Change::Volume(all(volumes)?),
+        Change::Workdir(directory) => Change::Workdir(expand(&directory)?),
+        // Commands are the shell's business.
+        change @ (Change::Cmd(_) | Change::Entrypoint(_) | Change::Healthcheck(_) | Change::Onbuild(_)) => change,
+    })
+}
+
+/// Applies one change, whose variables are substituted. `command_set` remembers that a CMD came before: an ENTRYPOINT takes away only a
+/// command of before.
+///
+/// # Errors
+///
+/// What dockerd finds wrong with a value.
+pub fn apply(
     config: &mut ContainerConfig,
     change: Change,
-    escape: char,
     command_set: &mut bool,
     budget: &Budget,
 ) -> Result<(), InvalidChange> {
-    // As it was before this instruction. It is put back at the end: a copy for each of many instructions would take long.
-    let mut variables = config.env.take();
-    let env = variables.as_deref().unwrap_or_default();
-    let expand = |word: &str| -> Result<String, InvalidChange> {
-        let read = Words::new(word, env, escape, budget).one();
-        read.map_err(|reason| InvalidChange::Word { word: word.to_owned(), reason })
-    };
     match change {
         Change::Cmd(command) => {
             *command_set |= !matches!(&command, Command::Line(None))
@@ -44,8 +77,7 @@ pub(super) fn apply(
             }
         }
         Change::Env(pairs) => {
-            let pairs = expand_pairs(pairs, expand)?;
-            let env = variables.get_or_insert_default();
+            let env = config.env.get_or_insert_default();
             for (name, value) in pairs {
                 let variable = format!("{name}={value}");
                 match env.iter_mut().find(|other| other.split('=').next() == Some(name.as_str())) {
@@ -54,16 +86,13 @@ pub(super) fn apply(
                 }
             }
         }
-        Change::Label(pairs) => config.labels.get_or_insert_default().extend(expand_pairs(pairs, expand)?),
+        Change::Label(pairs) => config.labels.get_or_insert_default().extend(pairs),
         Change::Expose(ports) => {
             let mut exposed = Vec::new();
             for port in ports {
-                let words = Words::new(&port, env, escape, budget).several();
-                for word in words.map_err(|reason| InvalidChange::Word { word: port.clone(), reason })? {
-                    let ports = expand_port(&word)?;
-                    budget.grow(ports.len()).map_err(|reason| InvalidChange::Word { word: port.clone(), reason })?;
-                    exposed.extend(ports);
-                }
+                let ports = expand_port(&port)?;
+                budget.grow(ports.len()).map_err(|reason| InvalidChange::Word { word: port, reason })?;
+                exposed.extend(ports);
             }
             let set = config.exposed_ports.get_or_insert_default();
             for port in exposed {
@@ -73,33 +102,31 @@ pub(super) fn apply(
         Change::Healthcheck(check) => config.healthcheck = Some(check),
         Change::Onbuild(trigger) => config.on_build.get_or_insert_default().push(trigger),
         Change::StopSignal(signal) => {
-            let signal = expand(&signal)?;
             crate::signal::parse(&signal)?;
             config.stop_signal = signal;
         }
-        Change::User(user) => config.user = expand(&user)?,
+        Change::User(user) => config.user = user,
         Change::Volume(volumes) => {
+            if volumes.iter().any(String::is_empty) {
+                return Err(InvalidChange::EmptyVolume);
+            }
+            let known = config.volumes.get_or_insert_default();
             for volume in volumes {
-                let volume = expand(&volume)?;
-                if volume.is_empty() {
-                    return Err(InvalidChange::EmptyVolume);
-                }
-                config.volumes.get_or_insert_default().entry(volume).or_default();
+                known.entry(volume).or_default();
             }
         }
         Change::Workdir(directory) => {
-            let directory = expand(&directory)?;
             if directory.is_empty() {
                 return Err(InvalidChange::EmptyDirectory);
             }
             config.working_dir = join(&config.working_dir, &directory);
         }
     }
-    config.env = variables;
     Ok(())
 }
 
-fn resolve(command: Command, config: &ContainerConfig) -> StrSlice {
+/// The words that are executed.
+pub fn resolve(command: Command, config: &ContainerConfig) -> StrSlice {
     match command {
         Command::Words(words) => StrSlice::from(words),
         Command::Line(line) => {
@@ -137,7 +164,7 @@ fn expand_port(text: &str) -> Result<Vec<String>, InvalidChange> {
 }
 
 /// A path below another, or by itself when it is absolute; without `.`, `..` and doubled slashes.
-fn join(current: &str, path: &str) -> String {
+pub fn join(current: &str, path: &str) -> String {
     let from = if path.starts_with('/') { "" } else { current };
     let mut parts = Vec::new();
     for part in from.split('/').chain(path.split('/')) {

@@ -10,16 +10,18 @@ const SEARCH: usize = 1 << 24;
 
 /// What is left of both.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub struct Budget {
     text: Cell<usize>,
     search: Cell<usize>,
 }
 
-impl Budget {
-    pub(super) fn new() -> Budget {
+impl Default for Budget {
+    fn default() -> Budget {
         Budget { text: Cell::new(TEXT), search: Cell::new(SEARCH) }
     }
+}
 
+impl Budget {
     /// Before that many bytes more are made.
     pub(super) fn grow(&self, bytes: usize) -> Result<(), InvalidWord> {
         take(&self.text, bytes).ok_or(InvalidWord::Large("text"))

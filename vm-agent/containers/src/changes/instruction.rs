@@ -5,15 +5,15 @@ use super::lines::{self, Instruction, is_blank};
 use engine_api::Healthcheck;
 
 /// A command, as a list or as a line for a shell.
-#[derive(Debug)]
-pub(super) enum Command {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
     Words(Vec<String>),
     Line(Option<String>),
 }
 
 /// A change of a configuration.
-#[derive(Debug)]
-pub(super) enum Change {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
     Cmd(Command),
     Entrypoint(Command),
     Env(Vec<(String, String)>),
@@ -28,7 +28,12 @@ pub(super) enum Change {
 }
 
 impl Change {
-    pub(super) fn new(instruction: &Instruction) -> Result<Change, InvalidChange> {
+    /// From an instruction, which must be one of those that change a configuration.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with its arguments.
+    pub fn new(instruction: &Instruction) -> Result<Change, InvalidChange> {
         let rest = &instruction.rest;
         let name = instruction.name.to_ascii_uppercase();
         Ok(match name.as_str() {
@@ -80,20 +85,35 @@ impl Change {
     }
 }
 
-fn no_flags(instruction: &Instruction) -> Result<(), InvalidChange> {
+/// Refuses every flag.
+///
+/// # Errors
+///
+/// There is one.
+pub fn no_flags(instruction: &Instruction) -> Result<(), InvalidChange> {
     read_flags(instruction, &mut [])
 }
 
 /// Fills the values of the flags that the instruction knows.
-fn read_flags(instruction: &Instruction, known: &mut [(&'static str, Option<String>)]) -> Result<(), InvalidChange> {
+///
+/// # Errors
+///
+/// One that it does not know, one twice, one without a value.
+pub fn read_flags(
+    instruction: &Instruction,
+    known: &mut [(&'static str, Option<String>)],
+) -> Result<(), InvalidChange> {
     for flag in &instruction.flags {
         let (name, value) = match flag.split_once('=') {
             Some((name, value)) => (name, Some(value)),
             None => (flag.as_str(), None),
         };
-        let Some((_, slot)) = known.iter_mut().find(|(known, _)| name.strip_prefix("--") == Some(known)) else {
-            return Err(InvalidChange::UnknownFlag(name.to_owned()));
+        let bare = name.trim_start_matches('-');
+        let Some(at) = known.iter().position(|(known, _)| name.strip_prefix("--") == Some(known)) else {
+            let suggestion = super::suggest(bare, known.iter().map(|(known, _)| *known));
+            return Err(InvalidChange::UnknownFlag(name.to_owned(), suggestion));
         };
+        let slot = &mut known[at].1;
         if slot.is_some() {
             return Err(InvalidChange::DuplicateFlag(name.to_owned()));
         }
@@ -110,12 +130,17 @@ fn one(rest: &str, name: &'static str) -> Result<String, InvalidChange> {
     if rest.is_empty() { Err(InvalidChange::NotOneArgument(name)) } else { Ok(rest.to_owned()) }
 }
 
-fn blank_separated(rest: &str) -> Vec<String> {
+/// Words parted by white space, quotes meaning nothing.
+pub fn blank_separated(rest: &str) -> Vec<String> {
     rest.split(is_blank).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
 /// A list in JSON, or nothing when the text is none.
-fn list(rest: &str) -> Result<Option<Vec<String>>, InvalidChange> {
+///
+/// # Errors
+///
+/// One of other things than texts.
+pub fn list(rest: &str) -> Result<Option<Vec<String>>, InvalidChange> {
     if !rest.starts_with('[') {
         return Ok(None);
     }
@@ -127,7 +152,12 @@ fn list(rest: &str) -> Result<Option<Vec<String>>, InvalidChange> {
     words.collect::<Result<Vec<_>, _>>().map(Some)
 }
 
-fn command(rest: &str) -> Result<Command, InvalidChange> {
+/// A command in either form; the line of an empty one is `None`.
+///
+/// # Errors
+///
+/// A list of other things than texts.
+pub fn command(rest: &str) -> Result<Command, InvalidChange> {
     Ok(match list(rest)? {
         Some(words) => Command::Words(words),
         None => Command::Line((!rest.is_empty()).then(|| rest.to_owned())),
@@ -165,7 +195,7 @@ fn pairs(instruction: &Instruction, name: &'static str) -> Result<Vec<(String, S
 }
 
 /// Words parted by white space outside of quotes; quotes and escapes stay for the substitution.
-fn quoted_words(rest: &str, escape: char) -> Vec<String> {
+pub fn quoted_words(rest: &str, escape: char) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
     let mut quote = None;
@@ -208,7 +238,12 @@ fn onbuild(instruction: &Instruction) -> Result<String, InvalidChange> {
         _ => {}
     }
     let whole = instruction.original.trim_start();
-    Ok(whole[instruction.name.len()..].trim_start().to_owned())
+    let mut text = whole[instruction.name.len()..].trim_start().to_owned();
+    for document in &instruction.documents {
+        text.push('\n');
+        text.push_str(&document.raw);
+    }
+    Ok(text)
 }
 
 fn healthcheck(instruction: &Instruction) -> Result<Healthcheck, InvalidChange> {

@@ -1,20 +1,36 @@
 //! From text to instructions: lines that go on, comments, the escape directive, flags.
 
 use super::InvalidChange;
+use super::document::{self, Document};
+use std::ops::RangeInclusive;
 
 /// One instruction, its arguments not looked at yet.
-#[derive(Debug)]
-pub(super) struct Instruction {
+#[derive(Debug, Clone)]
+pub struct Instruction {
     /// As written.
-    pub(super) name: String,
+    pub name: String,
     /// `--name=value`, each without its quotes.
-    pub(super) flags: Vec<String>,
+    pub flags: Vec<String>,
     /// Without white space around it.
-    pub(super) rest: String,
+    pub rest: String,
     /// The whole line.
-    pub(super) original: String,
+    pub original: String,
     /// Within `rest`: what escapes a character.
-    pub(super) escape: char,
+    pub escape: char,
+    /// The lines of the text that it stands on, counted from one; its here-documents among them.
+    pub lines: RangeInclusive<usize>,
+    pub documents: Vec<Document>,
+}
+
+/// What a text consists of.
+#[derive(Debug, Clone)]
+pub struct Parsed {
+    pub instructions: Vec<Instruction>,
+    pub escape: char,
+    /// `# name = value` at the text's beginning, the names in lower case, each with its line.
+    pub directives: Vec<(String, String, usize)>,
+    /// Last lines of instructions that go on across empty lines.
+    pub gaps: Vec<usize>,
 }
 
 /// What a change may be.
@@ -33,11 +49,20 @@ const CHANGES: [&str; 11] = [
 ];
 
 impl Instruction {
-    pub(super) fn new(line: &str, escape: char) -> Instruction {
+    /// From one line, which stands alone.
+    pub fn new(line: &str, escape: char) -> Instruction {
         let trimmed = line.trim();
         let (name, arguments) = split_word(trimmed);
         let (flags, rest) = flags(arguments, escape);
-        Instruction { name: name.to_owned(), flags, rest: rest.trim().to_owned(), original: line.to_owned(), escape }
+        Instruction {
+            name: name.to_owned(),
+            flags,
+            rest: rest.trim().to_owned(),
+            original: line.to_owned(),
+            escape,
+            lines: 1..=1,
+            documents: Vec::new(),
+        }
     }
 
     pub(super) fn is_change(&self) -> bool {
@@ -58,17 +83,21 @@ pub(super) fn split_word(text: &str) -> (&str, &str) {
     }
 }
 
-/// The instructions of a text, and its escape character.
-pub(super) fn parse(text: &str) -> Result<(Vec<Instruction>, char), InvalidChange> {
+/// The instructions of a text. There is at least one.
+///
+/// # Errors
+///
+/// A text without any, a wrong escape character, a here-document without its end.
+pub fn parse(text: &str) -> Result<Parsed, InvalidChange> {
     let mut escape = '\\';
-    // Directives stand before anything else.
-    let mut directives = true;
-    let mut instructions = Vec::new();
-    let mut lines = text.strip_prefix('\u{feff}').unwrap_or(text).split('\n');
-    while let Some(line) = lines.next() {
+    // They stand before anything else.
+    let mut at_directives = true;
+    let (mut directives, mut instructions, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
+    let mut lines = (1..).zip(text.strip_prefix('\u{feff}').unwrap_or(text).split('\n'));
+    while let Some((number, line)) = lines.next() {
         let line = line.trim_end_matches('\r').trim_start();
-        if directives {
-            directives = match directive(line) {
+        if at_directives {
+            match directive(line) {
                 Some((name, value)) => {
                     if name.eq_ignore_ascii_case("escape") {
                         escape = match value {
@@ -77,32 +106,51 @@ pub(super) fn parse(text: &str) -> Result<(Vec<Instruction>, char), InvalidChang
                             other => return Err(InvalidChange::Escape(other.to_owned())),
                         };
                     }
-                    true
+                    directives.push((name.to_ascii_lowercase(), value.to_owned(), number));
                 }
-                None => false,
-            };
+                None => at_directives = false,
+            }
         }
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
+        let mut last = number;
         let (mut whole, mut goes_on) = continued(line, escape);
+        let mut has_gap = false;
         while goes_on {
-            let Some(next) = lines.next() else { break };
+            let Some((number, next)) = lines.next() else { break };
             let next = next.trim_end_matches('\r');
             let bare = next.trim_start();
             // Comments and empty lines do not end it.
             if bare.is_empty() || bare.starts_with('#') {
+                has_gap |= bare.is_empty();
                 continue;
             }
+            last = number;
             let (more, on) = continued(next, escape);
             whole.push_str(&more);
             goes_on = on;
         }
-        if !whole.is_empty() {
-            instructions.push(Instruction::new(&whole, escape));
+        if whole.is_empty() {
+            continue;
         }
+        if has_gap {
+            gaps.push(last);
+        }
+        let mut instruction = Instruction::new(&whole, escape);
+        for mark in document::marks(&instruction) {
+            let (document, end) = mark.read(number, &mut lines)?;
+            last = end;
+            instruction.documents.push(document);
+        }
+        instruction.lines = number..=last;
+        instructions.push(instruction);
     }
-    if instructions.is_empty() { Err(InvalidChange::NoInstructions) } else { Ok((instructions, escape)) }
+    if instructions.is_empty() {
+        Err(InvalidChange::NoInstructions)
+    } else {
+        Ok(Parsed { instructions, escape, directives, gaps })
+    }
 }
 
 /// `# name = value`

@@ -1,18 +1,27 @@
-//! Dockerfile instructions as `docker commit --change` and `docker import --change` take them.
+//! Dockerfile instructions: all of their grammar, and what those that `docker commit --change` and `docker import --change` take
+//! do to a configuration. `build` adds the others.
 //!
-//! `lines` finds the instructions in the text, `instruction` says what each means, `words` substitutes variables (`pattern`
-//! searches in them, `budget` bounds both), and `apply` changes a configuration. Pure. Grammar and texts are those of BuildKit's
+//! `lines` finds the instructions in the text, `document` their here-documents, `instruction` says what each means, `words` substitutes variables (`pattern`
+//! searches in them, `budget` bounds both), and `apply` changes a configuration by it. Pure. Grammar and texts are those of BuildKit's
 //! Dockerfile frontend, which dockerd calls for this.
 
 mod apply;
 mod budget;
+mod document;
 mod instruction;
 mod lines;
 mod pattern;
+mod suggest;
 mod words;
 
+pub use apply::{SHELL, apply, join, resolve, substitute};
+pub use budget::Budget;
+pub use document::{Document, announced};
 use engine_api::ContainerConfig;
-pub(crate) use words::InvalidWord;
+pub use instruction::{Change, Command, blank_separated, command, list, no_flags, quoted_words, read_flags};
+pub use lines::{Instruction, Parsed, parse};
+pub use suggest::{nearest, suggest};
+pub use words::{InvalidWord, Used, Words};
 
 /// Why changes cannot be applied; the texts are dockerd's.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +30,9 @@ pub enum InvalidChange {
     NoInstructions,
     #[error("invalid escape token '{0}' does not match ` or \\")]
     Escape(String),
+    #[error("unterminated heredoc")]
+    /// It begins on that line.
+    UnendedDocument(usize),
     #[error("{0} is not a valid change command")]
     NotAChange(String),
     #[error("{0} requires at least one argument")]
@@ -57,8 +69,8 @@ pub enum InvalidChange {
     Retries(String),
     #[error("--retries cannot be negative ({0})")]
     NegativeRetries(i32),
-    #[error("unknown flag: {0}")]
-    UnknownFlag(String),
+    #[error("unknown flag: {0}{1}")]
+    UnknownFlag(String, String),
     #[error("missing a value on flag: {0}")]
     FlagValue(String),
     #[error("duplicate flag specified: {0}")]
@@ -84,15 +96,16 @@ pub fn change(config: &mut ContainerConfig, changes: &[String]) -> Result<(), In
     if changes.is_empty() {
         return Ok(());
     }
-    let (instructions, escape) = lines::parse(&changes.join("\n"))?;
+    let Parsed { instructions, escape, .. } = parse(&changes.join("\n"))?;
     // All of them are judged before the first one counts: their names, then their arguments.
     if let Some(other) = instructions.iter().find(|instruction| !instruction.is_change()) {
         return Err(InvalidChange::NotAChange(other.name.clone()));
     }
-    let parsed = instructions.iter().map(instruction::Change::new).collect::<Result<Vec<_>, _>>()?;
-    let (mut command_set, budget) = (false, budget::Budget::new());
+    let parsed = instructions.iter().map(Change::new).collect::<Result<Vec<_>, _>>()?;
+    let (mut command_set, budget) = (false, Budget::default());
     for change in parsed {
-        apply::apply(config, change, escape, &mut command_set, &budget)?;
+        let change = substitute(change, [config.env.as_deref().unwrap_or_default(), &[]], escape, &budget)?;
+        apply(config, change, &mut command_set, &budget)?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::budget::Budget;
 use super::pattern;
+use std::collections::BTreeSet;
 use std::iter::Peekable;
 use std::str::Chars;
 
@@ -33,13 +34,25 @@ pub enum InvalidWord {
 
 /// A word being read.
 #[derive(Debug)]
-pub(super) struct Words<'a> {
+pub struct Words<'a> {
     rest: Peekable<Chars<'a>>,
     env: &'a [String],
+    /// For what `env` has not.
+    outer: &'a [String],
     escape: char,
     budget: &'a Budget,
     /// How many substitutions are open.
     depth: usize,
+    /// Quotes are characters like others.
+    literal: bool,
+    used: Used,
+}
+
+/// Which variables a word has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Used {
+    pub known: BTreeSet<String>,
+    pub unknown: BTreeSet<String>,
 }
 
 /// What was read: the text as a whole, and the words in it.
@@ -70,17 +83,51 @@ impl Read {
 }
 
 impl<'a> Words<'a> {
-    pub(super) fn new(word: &'a str, env: &'a [String], escape: char, budget: &'a Budget) -> Words<'a> {
-        Words { rest: word.chars().peekable(), env, escape, budget, depth: 0 }
+    pub fn new(word: &'a str, [env, outer]: [&'a [String]; 2], escape: char, budget: &'a Budget) -> Words<'a> {
+        Words {
+            rest: word.chars().peekable(),
+            env,
+            outer,
+            escape,
+            budget,
+            depth: 0,
+            literal: false,
+            used: Used::default(),
+        }
     }
 
     /// The text with its quotes gone and its variables substituted.
-    pub(super) fn one(mut self) -> Result<String, InvalidWord> {
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidWord`]
+    pub fn one(mut self) -> Result<String, InvalidWord> {
+        Ok(self.read(None, false)?.text)
+    }
+
+    /// [`one`](Words::one) or, for `is_text`, [`text`](Words::text), with the variables that were met, be they set or not.
+    pub fn traced(mut self, is_text: bool) -> (Result<String, InvalidWord>, Used) {
+        self.literal = is_text;
+        let read = self.read(None, false).map(|read| read.text);
+        (read, self.used)
+    }
+
+    /// The same for text in which quotes stay: that of a here-document.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidWord`]
+    pub fn text(mut self) -> Result<String, InvalidWord> {
+        self.literal = true;
         Ok(self.read(None, false)?.text)
     }
 
     /// The same, parted by the white space that is not quoted.
-    pub(super) fn several(mut self) -> Result<Vec<String>, InvalidWord> {
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidWord`]
+    pub fn several(mut self) -> Result<Vec<String>, InvalidWord> {
         let mut read = self.read(None, false)?;
         if !read.word.is_empty() {
             read.words.push(read.word);
@@ -97,8 +144,8 @@ impl<'a> Words<'a> {
                 return Ok(read);
             }
             match c {
-                '\'' => read.raw(&self.single_quoted()?),
-                '"' => read.raw(&self.double_quoted(keep)?),
+                '\'' if !self.literal => read.raw(&self.single_quoted()?),
+                '"' if !self.literal => read.raw(&self.double_quoted(keep)?),
                 '$' => {
                     let value = self.dollar()?;
                     read.plain(&value);
@@ -283,9 +330,13 @@ impl<'a> Words<'a> {
         self.rest.next().unwrap_or(char::REPLACEMENT_CHARACTER)
     }
 
-    fn variable(&self, name: &str) -> Result<Option<String>, InvalidWord> {
+    fn variable(&mut self, name: &str) -> Result<Option<String>, InvalidWord> {
         let of = |variable: &&String| variable.split('=').next() == Some(name);
-        let Some(found) = self.env.iter().rfind(of) else { return Ok(None) };
+        let Some(found) = self.env.iter().rfind(of).or_else(|| self.outer.iter().rfind(of)) else {
+            self.used.unknown.insert(name.to_owned());
+            return Ok(None);
+        };
+        self.used.known.insert(name.to_owned());
         let value = found.split_once('=').map_or("", |(_, value)| value);
         self.budget.grow(value.len())?;
         Ok(Some(value.to_owned()))
@@ -299,9 +350,9 @@ mod tests {
     #[test]
     fn variables_are_substituted_as_in_a_shell() {
         let env = ["x=a.tar.gz".to_owned(), "e=".to_owned(), "n=1 2".to_owned()];
-        let budget = Budget::new();
+        let budget = Budget::default();
         let check = |word: &str, expect: &str| {
-            let read = Words::new(word, &env, '\\', &budget).one().map_err(|error| error.to_string());
+            let read = Words::new(word, [&env, &[]], '\\', &budget).one().map_err(|error| error.to_string());
             assert_eq!(read.as_deref(), Ok(expect), "{word}");
         };
         check("$x", "a.tar.gz");
@@ -314,7 +365,14 @@ mod tests {
         check("${x/a/b}|${x//a/b}|${x/.*r/}", "b.tar.gz|b.tbr.gz|a.gz");
         check("${none:-${x}}", "a.tar.gz");
         check("${x%?*z}|${x%%t?r*}|${x%none}|${x//a/<'$0'>}", "a.tar.|a.|a.tar.gz|<a>.t<a>r.gz");
-        let words = Words::new("$n \"$n\" z", &env, '\\', &budget).several().expect("words");
+        let text = Words::new("'$x' \"${e:-a \"b\"}\" \\$x\n", [&env, &[]], '\\', &budget).text().expect("text");
+        assert_eq!(text, "'a.tar.gz' \"a \"b\"\" $x\n");
+        let (_, used) = Words::new("$x${none:-$y}\\$z", [&env, &[]], '\\', &budget).traced(false);
+        assert_eq!(used.known.into_iter().collect::<Vec<_>>(), ["x"]);
+        assert_eq!(used.unknown.into_iter().collect::<Vec<_>>(), ["none", "y"]);
+        let outer = ["x=o".to_owned(), "y=p".to_owned()];
+        assert_eq!(Words::new("$x$y", [&env, &outer], '\\', &budget).one().expect("a word"), "a.tar.gzp");
+        let words = Words::new("$n \"$n\" z", [&env, &[]], '\\', &budget).several().expect("words");
         assert_eq!(words, ["1", "2", "1 2", "z"]);
     }
 }

@@ -44,8 +44,12 @@ pub(crate) fn merge(config: &mut ContainerConfig, image: ContainerConfig) {
     }
     match (&mut config.volumes, image.volumes) {
         (Some(volumes), Some(more)) => volumes.extend(more),
-        (volumes @ None, more) => *volumes = more,
-        (Some(_), None) => {}
+        // As in Go, where an empty map is as good as none: it is no longer there afterwards.
+        (volumes, more) => {
+            if volumes.as_ref().is_none_or(|volumes| volumes.is_empty()) {
+                *volumes = more;
+            }
+        }
     }
     if config.stop_signal.is_empty() {
         config.stop_signal = image.stop_signal;

@@ -4,7 +4,10 @@ pub(crate) mod merge;
 pub(crate) mod mounts;
 pub(crate) mod promises;
 pub(crate) mod resources;
+mod step;
 mod validate;
+
+pub use step::{Step, StepMount};
 
 use crate::actor::{Actor, Beginning, endpoint_settings, wish};
 use crate::logs::now;
@@ -36,6 +39,25 @@ impl Containers {
         name: Option<&str>,
         request: ContainerCreateRequest,
         platform: Option<&str>,
+    ) -> Result<ContainerCreateResponse> {
+        self.create_with(name, request, platform, Step::default()).await
+    }
+
+    /// Makes the container of a build's step.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Containers::create).
+    pub async fn create_step(&self, request: ContainerCreateRequest, step: Step) -> Result<ContainerCreateResponse> {
+        self.create_with(None, request, None, step).await
+    }
+
+    async fn create_with(
+        &self,
+        name: Option<&str>,
+        request: ContainerCreateRequest,
+        platform: Option<&str>,
+        step: Step,
     ) -> Result<ContainerCreateResponse> {
         let inner = &self.inner;
         let ContainerCreateRequest { mut config, host_config, networking_config, read_only_non_recursive } = request;
@@ -72,6 +94,9 @@ impl Containers {
             _ => ContainerConfig::default(),
         };
         merge::merge(&mut config, image_config);
+        if step.without_volumes {
+            config.volumes = None;
+        }
         if merge::command(&config).is_empty() {
             return Err(Invalid::NoCommand.into());
         }
@@ -79,7 +104,8 @@ impl Containers {
         if host.network_mode == "host" && host.port_bindings.as_ref().is_some_and(|ports| !ports.is_empty()) {
             warnings.push("Published ports are discarded when using host network mode".to_owned());
         }
-        let wanted = wanted_mounts(&config, &host, read_only_non_recursive, inner)?;
+        let own = step.mounts.into_iter().map(Wanted::from).collect();
+        let wanted = wanted_mounts(&config, &host, read_only_non_recursive, own, inner)?;
         inner.resolve_shared(&mut host)?;
         let endpoints = inner.endpoints(&config, &mut host, networking_config)?;
         warnings.extend(promises::check(&config, &host, &endpoints, &inner.abilities)?);
@@ -105,6 +131,7 @@ impl Containers {
             health: None,
             held: false,
         };
+        inner.conceal(&id, step.variables);
         let mut made = Vec::new();
         match inner.make(record, wanted, &mut made).await {
             Ok(()) => Ok(ContainerCreateResponse { id, warnings }),
@@ -271,6 +298,7 @@ impl Inner {
     async fn unmake(&self, id: &str, name: &str, made: &[String]) {
         let volumes = &self.services.volumes;
         self.release_name(name);
+        self.conceal(id, Vec::new());
         volumes.release_all(id);
         for volume in made {
             match volumes.remove(volume, true).await {
@@ -315,7 +343,9 @@ impl Inner {
                 Source::Bind { path: path.into(), recursive }
             }
             What::Share { path, must_exist } => {
-                self.services.folders.look(&path, !must_exist).await.map_err(not_shared)?;
+                let shared = self.services.folders.look(&path, !must_exist).await.map_err(not_shared)?;
+                // What the host lets nobody change is not to look as if it could be: the mount in the guest itself is never read-only.
+                mounted.rw &= !shared.read_only;
                 // How mounts pass between host and container is nothing that files tell.
                 if mounted.propagation.is_empty() {
                     mounted.propagation = "rprivate".to_owned();
@@ -358,10 +388,16 @@ impl Inner {
 
 /// All mounts in dockerd's order of precedence: those of other containers, `-v`, `--mount`, `--tmpfs`, the image's volumes.
 /// `shallow`: what the request makes read-only does not make what is mounted beneath it so.
-fn wanted_mounts(config: &ContainerConfig, host: &HostConfig, shallow: bool, inner: &Inner) -> Result<Vec<Wanted>> {
+fn wanted_mounts(
+    config: &ContainerConfig,
+    host: &HostConfig,
+    shallow: bool,
+    own: Vec<Wanted>,
+    inner: &Inner,
+) -> Result<Vec<Wanted>> {
     let Settings { mode, engine_sockets, .. } = &inner.settings;
     let sources = mounts::Sources { mode: *mode, engine_sockets };
-    let mut given: Vec<Wanted> = Vec::new();
+    let mut given = own;
     for raw in host.binds.iter().flatten() {
         given.push(mounts::parse_bind(raw, &host.volume_driver, sources).map_err(|error| mounts::of_bind(raw, error))?);
     }

@@ -229,7 +229,8 @@ fn block_io(r: &mut Resources, abilities: &Abilities, warnings: &mut Vec<String>
     if r.io_maximum_bandwidth != 0 || r.io_maximum_iops != 0 {
         return Err(InvalidResources::Qos);
     }
-    if !io && r.blkio_weight_device.take().is_some_and(|list| !list.is_empty()) {
+    // An empty list stays one.
+    if !io && r.blkio_weight_device.take_if(|list| !list.is_empty()).is_some() {
         warn(
             warnings,
             "Your kernel does not support Block I/O weight_device or the cgroup is not mounted. Weight-device discarded.",

@@ -75,8 +75,15 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) hostname: &'a str,
     /// Variables that tell of the container's links.
     pub(crate) links: &'a [String],
+    /// Variables that are in no record.
+    pub(crate) concealed: &'a [String],
     /// Rows and columns of the client's terminal, 0 for unknown.
     pub(crate) console: (u32, u32),
+}
+
+/// A start that fails before there is a process.
+pub(crate) fn refused_by_runtime(reason: &dyn std::fmt::Display) -> Error {
+    Error::Start { message: format!("{RUNTIME_PREFIX}{reason}"), exit_code: 128 }
 }
 
 /// The specification of a container's first process, but for the system call filter, which `seccomp` keeps compiled.
@@ -84,8 +91,7 @@ pub(crate) fn build(record: &Record, around: Surroundings<'_>) -> Result<Spec> {
     let (config, host) = (&record.config, &record.host);
     let limits = host.resources.ulimits.iter().flatten();
     if let Some(limit) = limits.map(rlimit_name).find(|name| !RLIMITS.contains(&name.as_str())) {
-        let message = format!("{RUNTIME_PREFIX}wrong rlimit value: {limit}");
-        return Err(Error::Start { message, exit_code: 128 });
+        return Err(refused_by_runtime(&format_args!("wrong rlimit value: {limit}")));
     }
     let options = security::parse_options(host.security_opt.as_deref().unwrap_or_default())?;
     let capabilities = security::capabilities(host)?;
@@ -129,7 +135,7 @@ fn process(record: &Record, around: &Surroundings<'_>, capabilities: &[String], 
         "terminal": config.tty,
         "user": {"uid": around.user.uid, "gid": around.user.gid, "additionalGids": around.user.groups},
         "args": crate::create::merge::command(config),
-        "env": environment(record, around.hostname, &around.user.home, around.links),
+        "env": environment(record, around),
         "cwd": if config.working_dir.is_empty() { "/" } else { &config.working_dir },
         "capabilities": {"bounding": capabilities, "effective": capabilities, "permitted": capabilities},
         "rlimits": rlimits(host),
@@ -162,15 +168,16 @@ fn rlimit(limit: &engine_api::host_config::Ulimit) -> Value {
 }
 
 /// The default path, HOSTNAME, TERM and what tells of links, overridden by the configuration; HOME when nobody set it (runc does that).
-fn environment(record: &Record, hostname: &str, home: &str, links: &[String]) -> Vec<String> {
+fn environment(record: &Record, around: &Surroundings<'_>) -> Vec<String> {
     let config = &record.config;
-    let mut env = vec![DEFAULT_PATH.to_owned(), format!("HOSTNAME={hostname}")];
+    let mut env = vec![DEFAULT_PATH.to_owned(), format!("HOSTNAME={}", around.hostname)];
     if config.tty {
         env.push("TERM=xterm".to_owned());
     }
-    env.extend_from_slice(links);
+    env.extend_from_slice(around.links);
     override_env(&mut env, config.env.as_deref().unwrap_or_default());
-    default_home(&mut env, home);
+    override_env(&mut env, around.concealed);
+    default_home(&mut env, &around.user.home);
     env
 }
 
@@ -302,6 +309,7 @@ mod tests {
             ipc: NamespaceFrom::New,
             hostname: "0123456789ab",
             links: &[],
+            concealed: &["SECRET=s".to_owned(), "A=over".to_owned()],
             console: (0, 0),
         };
         let spec = build(&record(config, host), around).expect("a valid record");
@@ -313,7 +321,7 @@ mod tests {
         let spec = spec(r#"{"Cmd": ["true"], "Env": ["A=b"]}"#, "{}");
         let process = &spec["process"];
         assert_eq!(process["args"], json!(["true"]));
-        assert_eq!(process["env"], json!([DEFAULT_PATH, "HOSTNAME=0123456789ab", "A=b", "HOME=/root"]));
+        assert_eq!(process["env"], json!([DEFAULT_PATH, "HOSTNAME=0123456789ab", "A=over", "SECRET=s", "HOME=/root"]));
         assert_eq!(process["cwd"], "/");
         assert_eq!(process["user"], json!({"uid": 0, "gid": 0, "additionalGids": [0]}));
         assert_eq!(process["noNewPrivileges"], false);

@@ -113,14 +113,19 @@ pub(crate) fn seccomp(
     options: &SecurityOptions,
     privileged: bool,
     capabilities: &[String],
-) -> Result<Option<LinuxSeccomp>, Invalid> {
+) -> crate::Result<Option<LinuxSeccomp>> {
     let names = capabilities.iter().map(String::as_str);
     match &options.seccomp {
         Seccomp::Unconfined => Ok(None),
         Seccomp::Default if privileged => Ok(None),
         Seccomp::Default => Ok(Some(runtime::seccomp::default_profile(names))),
         Seccomp::Profile(json) => {
-            runtime::seccomp::custom_profile(json, names).map(Some).map_err(|error| Invalid::Seccomp(error.to_string()))
+            let filter = runtime::seccomp::custom_profile(json, names).map(Some);
+            filter.map_err(|error| match error {
+                // A start of dockerd finds out about these when its runtime has begun.
+                runtime::Error::SeccompWord { .. } => super::refused_by_runtime(&error),
+                other => Invalid::Seccomp(other.to_string()).into(),
+            })
         }
     }
 }

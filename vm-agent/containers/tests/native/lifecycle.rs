@@ -175,8 +175,9 @@ pub(crate) async fn health(stage: &Stage) {
     await_event("health_status: healthy").await;
     let health = stage.containers.inspect(&id, false).await.expect("inspect").state.health.expect("a check");
     assert_eq!(health.log.expect("probes").last().expect("a probe").output, "fine\n");
-    // A frozen container is not asked: its neighbour's probes show that there was time for some.
+    // A frozen container is not asked, and not called healthy: its neighbour's probes show that there was time for some.
     stage.containers.pause(&id).await.expect("pause");
+    assert_eq!(stage.health(&id).await, "unhealthy");
     let neighbour = json!({"Cmd": ["sleep", "100"], "Healthcheck": {"Test": ["CMD", "true"], "Interval": 50_000_000}});
     let neighbour = stage.create(None, neighbour).await.expect("create");
     stage.containers.start(&neighbour).await.expect("start");
@@ -187,6 +188,9 @@ pub(crate) async fn health(stage: &Stage) {
         probes += u32::from(event.action == "exec_die" && event.actor == neighbour);
     }
     stage.containers.unpause(&id).await.expect("unpause");
+    while !matches!(events.next().await.expect("an event"), event if event.actor == id && event.action == "health_status: healthy")
+    {
+    }
     assert_eq!(stage.health(&id).await, "healthy");
     stage.remove(&neighbour).await;
     stage.remove(&id).await;

@@ -333,7 +333,16 @@ impl folders::Host for NoHost {
         Box::pin(async move { Err(folders::Error::NotShared(request.path)) })
     }
 
-    fn serve(&self, request: folders::Request, _device: OwnedFd) -> BoxFuture<'_, folders::Result<()>> {
+    fn serve(
+        &self,
+        request: folders::Request,
+        _place: PathBuf,
+        _device: OwnedFd,
+    ) -> BoxFuture<'_, folders::Result<()>> {
+        Box::pin(async move { Err(folders::Error::NotShared(request.path)) })
+    }
+
+    fn resume(&self, request: folders::Request, _place: PathBuf) -> BoxFuture<'_, folders::Result<()>> {
         Box::pin(async move { Err(folders::Error::NotShared(request.path)) })
     }
 

@@ -101,6 +101,8 @@ struct Stream {
     broken: bool,
     /// Something arrived that nobody will read any more: a reset must follow our end.
     unread: bool,
+    /// Nobody waits for its answer: what it still owes is not waited for without end.
+    given_up: bool,
 }
 
 /// Bytes of the frame that is arriving.
@@ -212,7 +214,9 @@ impl Core {
         stream.broken = !stream.finished;
         if stream.reset.is_some() || (stream.fin_sent && stream.fin_received) {
             self.remove(id);
-        } else if (stream.broken && stream.send.is_empty()) || (stream.fin_sent && !stream.received.is_empty()) {
+        } else if (stream.broken && stream.send.is_empty())
+            || (stream.fin_sent && (stream.unread || !stream.received.is_empty()))
+        {
             self.reset(id, Reason::Dropped);
         } else {
             let unread = std::mem::take(&mut stream.received).len();
@@ -220,9 +224,23 @@ impl Core {
         }
     }
 
-    /// Bytes that a stream still owes whose user broke it off; `None` for any other.
+    /// The user is about to let go of a stream whose answer nobody will read: a reset follows all that was written, and its end.
+    pub fn give_up(&mut self, id: u32) {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.unread = true;
+            stream.given_up = true;
+        }
+        self.finish(id);
+    }
+
+    /// Whether the other side reset the stream, or is lost.
+    pub fn is_reset(&self, id: u32) -> bool {
+        self.streams.get(&id).is_none_or(|stream| stream.reset.is_some())
+    }
+
+    /// Bytes that a stream still owes whose user broke it off, or gave it up; `None` for any other.
     pub fn owed_by_broken(&self, id: u32) -> Option<usize> {
-        self.streams.get(&id).filter(|stream| stream.broken).map(|stream| stream.send.len())
+        self.streams.get(&id).filter(|stream| stream.broken || stream.given_up).map(|stream| stream.send.len())
     }
 
     /// Turns a stream down or breaks it off; it is forgotten.
@@ -516,6 +534,7 @@ impl Stream {
             dropped: false,
             broken: false,
             unread: false,
+            given_up: false,
         }
     }
 }

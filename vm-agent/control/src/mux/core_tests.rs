@@ -435,6 +435,56 @@ fn what_came_before_a_reset_can_be_read() {
 }
 
 #[test]
+fn who_gives_up_is_seen_to_have_gone_after_the_end_of_what_it_said() {
+    let (mut sender, mut receiver) = (Core::new(Side::Host), Core::new(Side::Guest));
+    let id = sender.open(Port::Engine.number()).unwrap();
+    let mut buffer = [0; 16];
+    assert_eq!(sender.write(id, b"request"), Write::Bytes(7));
+    sender.give_up(id);
+    sender.drop_stream(id);
+    // The end and the reset come in frames of their own.
+    let mut out = Vec::new();
+    while sender.wants_transmit(Lane::Bulk) {
+        let limit = out.len() + FRAME_MAX;
+        sender.transmit(Lane::Bulk, &mut out, limit);
+    }
+    receiver.receive(Lane::Bulk, &out).unwrap();
+    assert_eq!(receiver.read(id, &mut buffer), Read::Bytes(7));
+    assert_eq!(receiver.read(id, &mut buffer), Read::End);
+    assert!(receiver.is_reset(id), "nobody waits for its answer");
+    assert_eq!(sender.stream_count(), 0);
+    // Given up after its end has left already.
+    let id = sender.open(Port::Engine.number()).unwrap();
+    sender.finish(id);
+    let mut out = Vec::new();
+    sender.transmit(Lane::Bulk, &mut out, 8 * FRAME_MAX);
+    receiver.receive(Lane::Bulk, &out).unwrap();
+    assert!(!receiver.is_reset(id), "it is only done with speaking");
+    sender.give_up(id);
+    sender.drop_stream(id);
+    out.clear();
+    sender.transmit(Lane::Bulk, &mut out, 8 * FRAME_MAX);
+    receiver.receive(Lane::Bulk, &out).unwrap();
+    assert!(receiver.is_reset(id));
+}
+
+#[test]
+fn who_gives_up_and_still_owes_something_can_be_broken_off() {
+    let (mut sender, mut receiver) = (Core::new(Side::Host), Core::new(Side::Guest));
+    let id = sender.open(Port::Engine.number()).unwrap();
+    assert_eq!(sender.write(id, b"request"), Write::Bytes(7));
+    sender.give_up(id);
+    sender.drop_stream(id);
+    assert_eq!(sender.owed_by_broken(id), Some(7));
+    sender.reset(id, Reason::Dropped);
+    let mut out = Vec::new();
+    sender.transmit(Lane::Bulk, &mut out, 8 * FRAME_MAX);
+    receiver.receive(Lane::Bulk, &out).unwrap();
+    assert!(receiver.is_reset(id));
+    assert_eq!(sender.stream_count(), 0);
+}
+
+#[test]
 fn frames_of_a_stream_that_is_gone_are_ignored() {
     let mut core = Core::new(Side::Guest);
     open(&mut core, 1);

@@ -59,6 +59,7 @@ struct State {
 struct Wakers {
     read: Option<Waker>,
     write: Option<Waker>,
+    hangup: Option<Waker>,
 }
 
 impl Session {
@@ -168,15 +169,16 @@ impl Shared {
         let result = act(core);
         let mut incoming = false;
         for event in core.take_events() {
-            let waker = match event {
-                Event::Readable(id) => wakers.get_mut(&id).and_then(|wakers| wakers.read.take()),
-                Event::Writable(id) => wakers.get_mut(&id).and_then(|wakers| wakers.write.take()),
-                Event::Incoming => {
-                    incoming = true;
-                    None
+            match event {
+                Event::Readable(id) => wake.extend(wakers.get_mut(&id).and_then(|wakers| wakers.read.take())),
+                Event::Writable(id) => {
+                    if let Some(wakers) = wakers.get_mut(&id) {
+                        wake.extend(wakers.write.take());
+                        wake.extend(wakers.hangup.take());
+                    }
                 }
-            };
-            wake.extend(waker);
+                Event::Incoming => incoming = true,
+            }
         }
         let transmit = Lane::ALL.map(|lane| core.wants_transmit(lane));
         drop(state);
@@ -212,6 +214,27 @@ impl MuxStream {
     /// Resets the stream as one that nobody serves, or whose target turned it down.
     pub fn refuse(self) {
         self.shared.with(|core| core.reset(self.id, Reason::Refused));
+    }
+
+    /// Lets go of a stream whose user has gone and will read no answer. What was written arrives, unless it stands still, and its end; then the other side's
+    /// [`MuxStream::hangup`] resolves.
+    pub fn give_up(self) {
+        self.shared.with(|core| core.give_up(self.id));
+    }
+
+    /// Resolves once the other side reset the stream, or the link was lost: also for who has read an end and has nothing to write, and
+    /// would not hear of it otherwise. Meant for one task at a time.
+    pub fn hangup(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (id, shared) = (self.id, self.shared.clone());
+        std::future::poll_fn(move |cx| {
+            let mut state = shared.lock();
+            let State { core, wakers } = &mut *state;
+            if core.is_reset(id) {
+                return Poll::Ready(());
+            }
+            wakers.entry(id).or_default().hangup = Some(cx.waker().clone());
+            Poll::Pending
+        })
     }
 
     fn remember(&self, which: impl FnOnce(&mut Wakers) -> &mut Option<Waker>, cx: &Context<'_>) {

@@ -12,6 +12,7 @@ use crate::compression::decompress;
 use crate::content::{Content, Ingest};
 use crate::image::LayerRecord;
 use crate::manifest::{Descriptor, Document, Index, MAX_CONFIG, Manifest};
+use crate::resolve::is_config_for;
 use crate::{Error, Platform, Reference, Result};
 
 /// Links that are followed from one name to the next.
@@ -137,6 +138,19 @@ pub(super) fn images(parts: &Parts, platform: &Platform) -> Result<Vec<Described
         described.push(Described { config, layers, references, manifest });
     }
     Ok(described)
+}
+
+/// Those that are for the platform, by their configuration. One whose configuration is missing or damaged stays: it is told of as such.
+pub(super) fn for_platform(all: Vec<Described>, parts: &Parts, wanted: &Platform) -> Result<Vec<Described>> {
+    let mut found = Vec::new();
+    for image in all {
+        let content = parts.content(&image.config, MAX_CONFIG)?;
+        let config: Option<serde_json::Value> = content.and_then(|content| serde_json::from_slice(&content).ok());
+        if config.is_none_or(|config| is_config_for(&config, wanted)) {
+            found.push(image);
+        }
+    }
+    Ok(found)
 }
 
 fn from_layout(parts: &Parts, index: &Index, platform: &Platform, depth: usize) -> Result<Vec<Described>> {

@@ -105,8 +105,15 @@ impl Images {
         };
         pin.blob(Digest::of(&manifest));
         let manifest = self.inner.content.put(&manifest)?;
-        let record =
-            ImageRecord { layers, manifest, manifest_media_type, indexes: Vec::new(), parent: None, last_tagged: None };
+        let record = ImageRecord {
+            layers,
+            manifest,
+            manifest_media_type,
+            indexes: Vec::new(),
+            parent: None,
+            made_here: false,
+            last_tagged: None,
+        };
         Ok(Assembled { id, record, references: described.references })
     }
 

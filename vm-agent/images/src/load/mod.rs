@@ -43,8 +43,8 @@ impl Drop for Waiting {
 }
 
 impl Images {
-    /// Loads every image of an archive, or of each index the one for `wanted` (the machine's own platform). When the future is dropped,
-    /// the work ends.
+    /// Loads every image of an archive that is for `wanted`; without it every one, and of each index that for the machine's own
+    /// platform. When the future is dropped, the work ends.
     ///
     /// # Errors
     ///
@@ -59,11 +59,15 @@ impl Images {
         let images = self.clone();
         let audience = Audience { progress: progress.clone(), has_left: Arc::default() };
         let waiting = Waiting(Arc::clone(&audience.has_left));
+        let asked = wanted.is_some();
         let platform = wanted.cloned().unwrap_or_else(Platform::host);
         let making = self.making();
         let (assembled, mut making) = blocking(move || {
             let mut parts = archive::read(&images.inner.content, bridge)?;
-            let found = archive::images(&parts, &platform)?;
+            let mut found = archive::images(&parts, &platform)?;
+            if asked {
+                found = archive::for_platform(found, &parts, &platform)?;
+            }
             let assemble = |image| images.assemble(image, &mut parts, &making, &audience);
             let assembled = found.into_iter().map(assemble).collect::<Result<Vec<_>>>()?;
             Ok((assembled, making))

@@ -126,6 +126,7 @@ pub fn statuses(all: &Mutex<Vec<Progress>>) -> Vec<String> {
             Progress::Status { id: None, status, .. } => status.clone(),
             Progress::Pushed { tag, .. } => format!("aux {tag}"),
             Progress::Stream(text) => text.trim_end().to_owned(),
+            Progress::Built(id) => format!("built {id}"),
         };
         if !lines.contains(&line) {
             lines.push(line);

@@ -10,7 +10,7 @@ use super::table::Table;
 use crate::protocol::Resolver;
 
 /// Seconds that an answer about a container may be kept; dockerd's value.
-const TTL: u32 = 600;
+pub(super) const TTL: u32 = 600;
 
 /// What to do with a query.
 #[derive(Debug)]
@@ -70,9 +70,13 @@ pub(super) fn look_up(packet: &[u8], table: &Table, resolver: &Resolver, turn: u
     }
 }
 
-/// The answer with these addresses, as far as they are of the type asked for.
-pub(super) fn addresses(query: &Message, found: &[IpAddr], wanted: RecordType) -> Message {
-    answer(query, records(found, wanted))
+/// The answer with these addresses, as far as they are of the type asked for, to be kept for `ttl` seconds.
+pub(super) fn addresses(query: &Message, found: &[IpAddr], wanted: RecordType, ttl: u32) -> Message {
+    let mut response = answer(query, records(found, wanted));
+    for record in &mut response.answers {
+        record.ttl = ttl;
+    }
+    response
 }
 
 /// An answer without records.

@@ -8,7 +8,7 @@ use std::{fs, io};
 use control::message::{Family, ResolveError};
 use control::{DialKind, LinkKind, NetworkKind, datagram, outside};
 use hickory_proto::op::{Message, Query, ResponseCode};
-use hickory_proto::rr::RecordType;
+use hickory_proto::rr::{DNSClass, RecordType};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tracing::debug;
@@ -24,6 +24,8 @@ use crate::state::Relay;
 const SERVER: Duration = Duration::from_secs(4);
 /// How long the host may take with all of its own.
 const HOST: Duration = Duration::from_secs(15);
+/// Seconds that an answer of the host's may be kept: its networks come and go, and what a name means with them.
+const HOST_TTL: u32 = 10;
 /// Servers tried; more are not worth the client's patience.
 const SERVERS_MAX: usize = 3;
 const PACKET_MAX: usize = 65535;
@@ -57,7 +59,7 @@ pub(super) async fn ask(
         return Some(Answer::Made(answer::failed(query, ResponseCode::ServFail)));
     }
     if let Some(address) = internal(relay, question) {
-        return Some(Answer::Made(answer::addresses(query, &[address], question.query_type)));
+        return Some(Answer::Made(answer::addresses(query, &[address], question.query_type, answer::TTL)));
     }
     let family = match question.query_type {
         RecordType::A => Some(Family::Ipv4),
@@ -65,6 +67,9 @@ pub(super) async fn ask(
         _ => None,
     };
     if resolver.upstream.is_empty() && relay.options.boot.link != LinkKind::None {
+        if is_for_administrators(question) {
+            return Some(Answer::Made(answer::failed(query, ResponseCode::NotImp)));
+        }
         return Some(match family {
             Some(family) => Answer::Made(by_host(relay, query, question, family).await),
             None => match tokio::time::timeout(HOST, by_servers_of_host(relay, packet)).await {
@@ -88,9 +93,14 @@ pub(super) async fn ask(
     Some(Answer::Made(answer::failed(query, ResponseCode::ServFail)))
 }
 
+/// Whole zones, and a server's own state: a server of the host's may give them to the host alone, and a container is not the host.
+fn is_for_administrators(question: &Query) -> bool {
+    question.query_class != DNSClass::IN || matches!(question.query_type, RecordType::AXFR | RecordType::IXFR)
+}
+
 async fn by_host(relay: &Relay, query: &Message, question: &Query, family: Family) -> Message {
     match relay.host.resolve(&answer::plain(&question.name), family).await {
-        Ok(found) => answer::addresses(query, &found, question.query_type),
+        Ok(found) => answer::addresses(query, &found, question.query_type, HOST_TTL),
         Err(ResolveError::NotFound) => answer::failed(query, ResponseCode::NXDomain),
         Err(ResolveError::Failed) => answer::failed(query, ResponseCode::ServFail),
     }
@@ -151,5 +161,16 @@ mod tests {
         let found =
             servers_of("# nameserver 9.9.9.9\nnameserver 10.0.2.3\nnameserver\t::1\nsearch x\nnameserver bad\n");
         assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.0.2.3:53", "[::1]:53"]);
+    }
+
+    #[test]
+    fn whole_zones_are_not_for_containers() {
+        let question = |kind, class| {
+            let mut query = Query::query("example.org.".parse().unwrap(), kind);
+            query.set_query_class(class);
+            is_for_administrators(&query)
+        };
+        assert!(question(RecordType::AXFR, DNSClass::IN) && question(RecordType::TXT, DNSClass::CH));
+        assert!(!question(RecordType::MX, DNSClass::IN) && !question(RecordType::A, DNSClass::IN));
     }
 }

@@ -57,6 +57,16 @@ impl Device {
     pub(super) fn refuse(&self, unique: u64) -> io::Result<()> {
         self.write(&message(-libc::EIO, unique))
     }
+
+    /// To somebody who is killed.
+    pub(super) fn interrupt(&self, unique: u64) -> io::Result<()> {
+        self.write(&message(-libc::EINTR, unique))
+    }
+
+    /// For who repeats changes: it tells the kernel by the same device.
+    pub(super) fn duplicate(&self) -> io::Result<OwnedFd> {
+        self.0.get_ref().try_clone()
+    }
 }
 
 /// `fuse_out_header`.

@@ -96,6 +96,7 @@ fn start(boot: &BootInfo, dir: &Path, power_off: &Arc<Semaphore>) -> (mpsc::Send
     let options = Options {
         boot: boot.clone(),
         run_dir: dir.to_owned(),
+        program: "/proc/self/exe".into(),
         data_dir: dir.to_owned(),
         boot_steps: Vec::new(),
         power_off: Arc::new(move || power_off.add_permits(1)),

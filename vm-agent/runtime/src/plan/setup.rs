@@ -153,8 +153,10 @@ fn default_devices() -> Vec<DeviceNode> {
         .collect()
 }
 
-/// OCI runtime spec, runtime-linux.md, "Dev symbolic links"; `ptmx` must lead to the container's own devpts.
+/// OCI runtime spec, runtime-linux.md, "Dev symbolic links"; `ptmx` must lead to the container's own devpts. A kernel may have no
+/// `/proc/kcore`; a link that leads nowhere would be found by whoever walks `/dev`.
 fn dev_links() -> Vec<(String, PathBuf)> {
+    let has_core = Path::new("/proc/kcore").exists();
     [
         ("/proc/self/fd", "/dev/fd"),
         ("/proc/self/fd/0", "/dev/stdin"),
@@ -164,6 +166,7 @@ fn dev_links() -> Vec<(String, PathBuf)> {
         ("pts/ptmx", "/dev/ptmx"),
     ]
     .into_iter()
+    .filter(|(target, _)| has_core || *target != "/proc/kcore")
     .map(|(target, link)| (target.to_owned(), PathBuf::from(link)))
     .collect()
 }

@@ -8,6 +8,8 @@ use oci_spec::runtime::{
     LinuxSeccompFilterFlag, LinuxSeccompOperator, LinuxSyscall, LinuxSyscallBuilder,
 };
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{Error, Result};
 
@@ -81,7 +83,12 @@ pub struct Condition {
 
 impl Profile {
     pub fn parse(json: &str) -> Result<Profile> {
-        serde_json::from_str(json).map_err(Error::SeccompProfile)
+        serde_json::from_str(json).map_err(|error| {
+            serde_json::from_str(json)
+                .ok()
+                .and_then(|profile| unknown_word(&profile))
+                .unwrap_or(Error::SeccompProfile(error))
+        })
     }
 
     /// The filter for a container with these capabilities (`CAP_...`), on x86_64.
@@ -111,6 +118,26 @@ impl Profile {
             (None, None) => vec![Arch::ScmpArchX86_64],
         }
     }
+}
+
+/// The first word of a profile that names no action, architecture or comparison.
+fn unknown_word(profile: &Value) -> Option<Error> {
+    fn known<T: DeserializeOwned>(word: &Value, what: &'static str) -> Option<Error> {
+        let text = word.as_str().filter(|_| T::deserialize(word).is_err())?;
+        Some(Error::SeccompWord { word: text.to_owned(), what })
+    }
+    let list = |of: &Value, name: &str| of[name].as_array().cloned().unwrap_or_default();
+    let action = |of: &Value, name: &str| known::<LinuxSeccompAction>(&of[name], "action");
+    action(profile, "defaultAction")
+        .or_else(|| list(profile, "architectures").iter().find_map(|word| known::<Arch>(word, "arch")))
+        .or_else(|| {
+            list(profile, "syscalls").iter().find_map(|entry| {
+                let operators = list(entry, "args");
+                let mut operators = operators.iter();
+                action(entry, "action")
+                    .or_else(|| operators.find_map(|of| known::<LinuxSeccompOperator>(&of["op"], "operator")))
+            })
+        })
 }
 
 impl Entry {

@@ -8,7 +8,7 @@ mod children;
 mod requests;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     io, mem,
     os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
     ptr,
@@ -59,6 +59,8 @@ struct Server {
     roles: Vec<Running>,
     channels: Vec<Option<Channel>>,
     entries: Entries,
+    /// Descriptors of no process, by name.
+    held: BTreeMap<String, OwnedFd>,
     pending: HashMap<i32, Pending>,
     handoff: (OwnedFd, OwnedFd),
     signals: OwnedFd,
@@ -90,6 +92,7 @@ pub fn run(config: Config) -> Result<()> {
         channels: roles.iter().map(|_| None).collect(),
         roles,
         entries: Entries::default(),
+        held: BTreeMap::new(),
         pending: HashMap::new(),
         handoff,
         signals: signal_fd().map_err(start("read signals"))?,

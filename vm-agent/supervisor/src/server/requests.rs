@@ -35,6 +35,17 @@ impl Server {
                 Some(failed) => Answer::Failed(failed),
                 None => return,
             },
+            Ask::Hold { id, name } if id.is_empty() => match fds.pop() {
+                Some(fd) => {
+                    self.held.insert(name, fd);
+                    Answer::Done
+                }
+                None => malformed("hold without a descriptor"),
+            },
+            Ask::Release { id, name } if id.is_empty() => {
+                self.held.remove(&name);
+                Answer::Done
+            }
             Ask::Hold { id, name } => match (self.entries.get_mut(&id), fds.pop()) {
                 (Some(entry), Some(fd)) => {
                     entry.fds.retain(|(n, _)| *n != name);
@@ -61,6 +72,11 @@ impl Server {
                     self.reply(seq, Answer::Entry(info), &fds);
                 }
                 self.entries = entries;
+                let held = mem::take(&mut self.held);
+                for (name, fd) in &held {
+                    self.reply(seq, Answer::Held { name: name.clone() }, &[fd.as_fd()]);
+                }
+                self.held = held;
                 Answer::End
             }
             Ask::Shutdown { mode } => {

@@ -25,6 +25,9 @@ pub(crate) async fn across_an_engine_restart(stage: &mut Stage) {
     let stdin = running.stdin.take().expect("a pipe");
     stage.supervisor.hold(&running.id, "stdin-write", stdin.as_fd()).await.expect("held");
     stage.supervisor.hold(&running.id, "stdout-read", running.stdout.as_fd()).await.expect("held");
+    stage.supervisor.keep("of-nobody", fs::File::open("/proc/self/exe").expect("open").as_fd()).await.expect("kept");
+    stage.supervisor.keep("dropped", running.stdout.as_fd()).await.expect("kept");
+    stage.supervisor.drop_kept("dropped").await.expect("dropped");
     fs::write(&log, format!("{} {} {} {}", running.id, running.spawned.pid, ended.id, later.id)).expect("write");
     fs::write(stage.directory.join("restarting"), "").expect("write");
     println!("the engine ends here");
@@ -40,6 +43,9 @@ pub(crate) async fn after_restart(stage: &mut Stage) -> bool {
     stage.supervisor.release(later, "stdin").await.expect("released");
     let entries = stage.supervisor.list().await.expect("a list");
     assert_eq!(entries.len(), 3);
+    let kept = stage.supervisor.kept().await.expect("a list");
+    assert_eq!(kept.iter().map(|(name, _)| &name[..]).collect::<Vec<_>>(), ["of-nobody"]);
+    assert!(File::from(kept[0].1.try_clone().expect("dup")).metadata().expect("a file").len() > 0);
     let find = |id: &str| entries.iter().find(|e| e.info.id == id).expect("kept");
     assert_eq!(find(ended).info.exit.as_ref().map(|e| e.code), Some(33));
     let entry = find(running);

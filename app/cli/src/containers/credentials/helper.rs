@@ -39,6 +39,8 @@ pub(super) enum Source {
     Named,
     /// It is installed, and nothing is configured.
     Installed,
+    /// Ours, which is tried where nothing is configured or installed.
+    Tried,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +56,11 @@ impl Helper {
         Self { name: name.to_owned(), source, config: config.to_owned() }
     }
 
+    /// Whether everything goes on as without it when it fails.
+    pub(super) fn is_tried(&self) -> bool {
+        self.source == Source::Tried
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.name
     }
@@ -63,7 +70,7 @@ impl Helper {
         match self.entry(server) {
             Ok(login) => Ok(login),
             // It may be one that cannot work here, such as for a desktop that is not there. Nobody chose it: docker goes on, too.
-            Err(_) if self.source == Source::Installed => Ok(None),
+            Err(_) if self.source != Source::Named => Ok(None),
             Err(answer) => Err(self.failed(&answer)),
         }
     }
@@ -127,7 +134,9 @@ impl Helper {
         let (program, file) = (program(&self.name), self.config.display());
         let message = match self.source {
             Source::Named => t!("credentials.helper", program = program, said = said, file = file),
-            Source::Installed => t!("credentials.installed_helper", program = program, said = said, file = file),
+            Source::Installed | Source::Tried => {
+                t!("credentials.installed_helper", program = program, said = said, file = file)
+            }
         };
         Failure::new(1, message)
     }

@@ -58,7 +58,7 @@ impl Login {
 pub(super) struct Store {
     config: Config,
     /// The helper to take when nothing is configured.
-    installed: Option<&'static str>,
+    installed: Option<(&'static str, Source)>,
 }
 
 impl Store {
@@ -88,9 +88,15 @@ impl Store {
     pub(super) fn keep(&mut self, server: &str, login: &Login) -> Result<Option<&Path>, Failure> {
         self.config.reload()?;
         if let Some(helper) = self.helper(server) {
-            helper.store(server, login)?;
-            self.config.mark(server, helper.name())?;
-            return Ok(None);
+            match helper.store(server, login) {
+                Err(failure) if !helper.is_tried() => return Err(failure),
+                // There is no keychain here, or it stays locked. Who asked is warned of the file.
+                Err(_) => {}
+                Ok(()) => {
+                    self.config.mark(server, helper.name())?;
+                    return Ok(None);
+                }
+            }
         }
         self.config.set(server, login)?;
         Ok(Some(self.config.file()))
@@ -98,7 +104,7 @@ impl Store {
 
     /// The helper that has what is kept under `key`; `None`: the file has it.
     fn helper(&self, key: &str) -> Option<Helper> {
-        let installed = || self.installed.filter(|_| self.config.is_bare()).map(|name| (name, Source::Installed));
+        let installed = || self.installed.filter(|_| self.config.is_bare());
         let (name, source) = self.config.helper(key).map(|name| (name, Source::Named)).or_else(installed)?;
         Some(Helper::new(name, source, self.config.file()))
     }

@@ -1,16 +1,17 @@
 //! Dialling out for the guest: the host resolves and connects, so that its `localhost`, resolver, routes and proxies apply.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
 use control::message::{Family, ResolveError};
 use control::{DialError, DialKind, DialReply, DialRequest, Proxies, copy, wire};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
-use super::super::LinkStream;
+use super::super::{LinkStream, reset_at_end};
 use super::proxy::{self, Failure};
 use super::{names, outbound};
 
@@ -56,10 +57,14 @@ pub(super) async fn serve(mut stream: LinkStream, proxies: Arc<Proxies>) {
 
 /// Bytes both ways to their end.
 pub(super) async fn carry(mut stream: LinkStream, mut connection: TcpStream, request: &DialRequest) {
-    if let Err(error) = copy::both(&mut stream, &mut connection, COPY_BUFFER).await {
-        debug!(host = request.host, %error, "a dialled connection broke");
+    let copied = async {
         // The outside sees a reset, as it would from the container itself, not an orderly end.
-        let _ = connection.set_zero_linger();
+        reset_at_end(&connection, true)?;
+        copy::both(&mut stream, &mut connection, COPY_BUFFER).await?;
+        reset_at_end(&connection, false)
+    };
+    if let Err(error) = copied.await {
+        debug!(host = request.host, %error, "a dialled connection broke");
     }
 }
 
@@ -99,9 +104,19 @@ fn is_not_found(error: &io::Error) -> bool {
 /// Winsock's "host not found"; no error number of another system has this value.
 const WSAHOST_NOT_FOUND: i32 = 11001;
 
-/// Looks a name up with the host's resolver.
+/// Look-ups at a time. Each holds a thread until the system's resolver gives up, and files and settings need some, too.
+static LOOKUPS: Semaphore = Semaphore::const_new(128);
+
+/// Looks a name up with the host's resolver; beyond [`LOOKUPS`] it fails at once.
 pub(super) async fn resolve(name: &str, family: Family) -> Result<Vec<IpAddr>, ResolveError> {
-    let addresses = match tokio::net::lookup_host((name, 0)).await {
+    let place = LOOKUPS.try_acquire().map_err(|_| ResolveError::Failed)?;
+    let asked = name.to_owned();
+    let looking = tokio::task::spawn_blocking(move || {
+        // Who asked may be gone; the thread is not.
+        let _place = place;
+        (asked.as_str(), 0).to_socket_addrs()
+    });
+    let addresses = match looking.await.map_err(|_| ResolveError::Failed)? {
         Ok(addresses) => addresses,
         Err(error) if is_not_found(&error) => return Err(ResolveError::NotFound),
         Err(_) => return Err(ResolveError::Failed),
@@ -228,6 +243,51 @@ pub(super) mod tests {
         let (reply, _) = dial(&exempt, "reg.invalid", registry).await;
         assert!(matches!(reply, DialReply::Failed { error: DialError::HostNotFound, .. }), "{reply:?}");
         assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
+
+    /// A dialled connection: the guest's end, the server's, and the task between them.
+    async fn dialled() -> (LinkStream, TcpStream, tokio::task::JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (near, far) = session().await;
+        let mut stream = far.open(Port::Dial).unwrap();
+        let request = DialRequest { host: "127.0.0.1".to_owned(), port, kind: DialKind::Engine };
+        wire::send(&mut stream, &request).await.unwrap();
+        let incoming = near.accept().await.unwrap();
+        let serving = tokio::spawn(serve(incoming.stream, Arc::default()));
+        tokio::spawn(async move {
+            let _kept = far;
+            near.closed().await
+        });
+        let (mut server, _) = listener.accept().await.unwrap();
+        let reply: DialReply = wire::expect(&mut stream, "dial reply").await.unwrap();
+        assert!(matches!(reply, DialReply::Connected { .. }), "{reply:?}");
+        stream.write_all(b"half").await.unwrap();
+        server.read_exact(&mut [0; 4]).await.unwrap();
+        (stream, server, serving)
+    }
+
+    #[tokio::test]
+    async fn what_ends_in_the_middle_is_reset() {
+        let (_stream, mut server, serving) = dialled().await;
+        serving.abort();
+        let error = server.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
+
+    #[tokio::test]
+    async fn what_ends_in_order_is_not_reset() {
+        let (mut stream, mut server, serving) = dialled().await;
+        stream.shutdown().await.unwrap();
+        assert_eq!(server.read(&mut [0; 4]).await.unwrap(), 0);
+        server.write_all(b"rest").await.unwrap();
+        server.shutdown().await.unwrap();
+        serving.await.unwrap();
+        // The connection is closed now: after a reset this would fail.
+        assert_eq!(server.read(&mut [0; 4]).await.unwrap(), 0);
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(rest, b"rest");
     }
 
     #[tokio::test]

@@ -5,8 +5,10 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use control::{DialError, DialReply, DialRequest, datagram, outside, wire};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::{TcpStream, UdpSocket};
 use tracing::debug;
@@ -16,6 +18,9 @@ use super::dial::{CONNECT, carry, classify_direct};
 use crate::ports;
 
 const DATAGRAM_MAX: usize = 65535;
+/// What a container asks its own socket for ends at the guest: this computer asks whether the other side is still there.
+const KEEP_ALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_secs(75)).with_interval(Duration::from_secs(15)).with_retries(4);
 
 /// A container's connection.
 pub(super) async fn tcp(mut stream: LinkStream, request: &DialRequest) {
@@ -109,6 +114,7 @@ async fn connect(targets: &[SocketAddr]) -> io::Result<TcpStream> {
         match connecting.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             Ok(connection) => {
                 connection.set_nodelay(true)?;
+                SockRef::from(&connection).set_tcp_keepalive(&KEEP_ALIVE)?;
                 return Ok(connection);
             }
             Err(error) => drop(first.get_or_insert(error)),

@@ -69,7 +69,7 @@ impl Task {
                     };
                     let instance = instance.expect(early);
                     let way = link::way(record.instance.link, record.secret, &paths, !start.adopted);
-                    let folders = Arc::new(Folders::new(paths.settings()));
+                    let folders = Arc::new(Folders::new(paths.settings(), paths.own_folders()));
                     Product::Link(link::join(settings, instance, way, ports, folders, patience).await?)
                 }
                 Step::Engine => {

@@ -106,7 +106,7 @@ async function byArchive(backend: Backend, { id, path, look = FIRST_LOOK, signal
     const name = member.name.replace(/\/+$/, '');
     // The first member is the folder itself, under a name of its own (`./`, `etc/`, `/`).
     if (base === undefined) {
-      base = name === '' ? '' : `${name}/`;
+      base = `${name}/`;
       continue;
     }
     const below = name.startsWith(base) ? name.slice(base.length) : name;

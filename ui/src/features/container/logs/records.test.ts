@@ -101,3 +101,10 @@ describe('Records', () => {
     expect(entry!.text === line).toBe(true);
   });
 });
+
+it('takes a time for words of the program’s own where lines have none', () => {
+  const records = new Records({ framed: false, stamped: false });
+  expect(records.push(bytes(`${at(1)} said\n`))).toEqual([
+    { stream: 'stdout', time: '', text: `${at(1)} said`, cut: 0 },
+  ]);
+});

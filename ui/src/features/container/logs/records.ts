@@ -36,9 +36,20 @@ class Half {
 export class Records {
   readonly #frames: Frames | undefined;
   readonly #longest: number;
+  readonly #stamped: boolean;
   readonly #halves = { stdout: new Half(), stderr: new Half() };
 
-  constructor({ framed, longest = LONGEST_LINE }: { framed: boolean; longest?: number }) {
+  /** `stamped`: lines begin with their times. Else a time there is a word of the program's own. */
+  constructor({
+    framed,
+    stamped = true,
+    longest = LONGEST_LINE,
+  }: {
+    framed: boolean;
+    stamped?: boolean;
+    longest?: number;
+  }) {
+    this.#stamped = stamped;
     this.#frames = framed ? new Frames() : undefined;
     this.#longest = longest;
   }
@@ -85,7 +96,7 @@ export class Records {
   #close(stream: Entry['stream'], into: Entry[]): void {
     const half = this.#halves[stream];
     const line = joined(half.pieces, half.length);
-    const messages = separated(line);
+    const messages = this.#stamped ? separated(line) : [{ time: '', raw: decoder.decode(line) }];
     messages.forEach(({ time, raw }, index) => {
       const cut = index === messages.length - 1 ? half.cut : 0;
       into.push({ stream, time, ...half.ansi.line(raw), cut });

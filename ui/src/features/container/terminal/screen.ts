@@ -18,8 +18,12 @@ export type Hands = {
   onInput(bytes: Uint8Array): void;
   onResize(size: Size): void;
   onCopy(text: string): void;
+  /** The person leaves by keyboard: Tab is for what runs in the terminal. */
+  onLeave(): void;
   /** For a screen reader. */
   label: string;
+  /** The element that says which keys there are. */
+  describedBy: string;
 };
 
 export function open(element: HTMLElement, hands: Hands): Screen {
@@ -34,6 +38,7 @@ export function open(element: HTMLElement, hands: Hands): Screen {
   terminal.loadAddon(fit);
   terminal.open(element);
   terminal.textarea?.setAttribute('aria-label', hands.label);
+  terminal.textarea?.setAttribute('aria-describedby', hands.describedBy);
   const size = (): Size => ({ rows: terminal.rows, columns: terminal.cols });
   const refit = () => {
     // Without a box (another tab is shown) there is nothing to fit to.
@@ -85,6 +90,11 @@ function isOurs(event: KeyboardEvent, terminal: Terminal, hands: Hands): boolean
       hands.onCopy(terminal.getSelection());
       terminal.clearSelection();
     }
+    return true;
+  }
+  if (control && event.shiftKey && key === 'l') {
+    event.preventDefault();
+    hands.onLeave();
     return true;
   }
   if ((control && event.shiftKey && key === 'v') || (event.shiftKey && key === 'insert')) return true;

@@ -1,5 +1,6 @@
 import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { Refused } from '$lib/api/call';
 import * as containers from '$lib/api/containers';
 import type { Backend } from '$lib/backend/backend';
 import { ManualClock } from '$lib/backend/fake/core/clock';
@@ -9,16 +10,20 @@ import RunDialog from './RunDialog.svelte';
 
 const given = vi.hoisted(() => ({ backend: undefined as unknown }));
 const NONE = vi.hoisted(() => ({ list: [] }));
+const listed = vi.hoisted(() => ({ list: [] as unknown[] }));
 vi.mock('$lib/live/engine', () => ({ engine: () => given.backend as Backend }));
 vi.mock('$lib/live/live.svelte', () => ({
-  live: () => ({ containers: NONE, images: NONE, networks: NONE, volumes: NONE }),
+  live: () => ({ containers: listed, images: NONE, networks: NONE, volumes: NONE }),
 }));
 
 beforeEach(() => {
   setPrefs({ locale: 'en' });
   location.hash = '#/images';
 });
-afterEach(cleanup);
+afterEach(() => {
+  cleanup();
+  listed.list = [];
+});
 
 const called = async (name: string) =>
   (await containers.list(given.backend as Backend, { all: true })).filter((one) => one.Names.includes(`/${name}`));
@@ -26,13 +31,14 @@ const called = async (name: string) =>
 /** Starts nothing until it is let go on. */
 function gated() {
   const engine = scene('busy', { clock: new ManualClock() });
-  const gate = { reached: false, removed: false, open: () => {} };
+  const gate = { reached: false, removed: false, refuses: false, open: () => {} };
   const opened = new Promise<void>((resolve) => (gate.open = resolve));
   given.backend = {
     request: async (request) => {
       if (request.path.endsWith('/start')) {
         gate.reached = true;
         await opened;
+        if (gate.refuses) throw new Refused(400, 'no-such-program: not found');
       }
       const answer = await engine.request(request);
       if (request.method === 'DELETE') gate.removed = true;
@@ -72,4 +78,17 @@ it('goes to the container that it started', async () => {
   await waitFor(() => expect(onclose).toHaveBeenCalledOnce());
   const [made] = await called('called-off');
   await waitFor(() => expect(location.hash).toContain(made!.Id));
+});
+
+it('does not take a container of its own for one in the way', async () => {
+  const gate = gated();
+  gate.refuses = true;
+  await run();
+  await waitFor(() => expect(gate.reached).toBe(true));
+  // As the list has it until it hears of the removal.
+  listed.list = await called('called-off');
+  gate.open();
+  await waitFor(() => expect(gate.removed).toBe(true));
+  await fireEvent.input(screen.getByLabelText('Command'), { target: { value: 'sh' } });
+  expect(screen.queryByText('A container has this name')).toBeNull();
 });

@@ -11,6 +11,8 @@ export interface Launch {
   name: string;
   signal: AbortSignal;
   step: (step: Step) => void;
+  /** Told of the container before it is started. */
+  made?: (id: string) => void;
   /** Fetches the image; rejects if it cannot be had. */
   pull: () => Promise<void>;
 }
@@ -33,7 +35,7 @@ export class NotUndone extends Error {
  * Creates and starts a container, as `docker run` does: an image that is not there is pulled and the container created then. A container
  * that does not start, or is called off before it is known to run, is removed again, so that the same can be tried with the same name.
  */
-export async function launch(backend: Backend, { request, name, signal, step, pull }: Launch) {
+export async function launch(backend: Backend, { request, name, signal, step, made, pull }: Launch) {
   const create = () => containers.create(backend, request, { name: name === '' ? undefined : name });
   step('create');
   let created;
@@ -47,6 +49,7 @@ export async function launch(backend: Backend, { request, name, signal, step, pu
     step('create');
     created = await create();
   }
+  made?.(created.Id);
   try {
     signal.throwIfAborted();
     step('start');

@@ -55,3 +55,8 @@ export function dismiss(job: Job): void {
   jobs = jobs.filter((one) => one !== job);
   if (job.transfer.state === 'running') job.transfer.stop();
 }
+
+/** Takes all off the list; those that still run are ended. */
+export function dismissAll(): void {
+  for (const job of jobs) dismiss(job);
+}

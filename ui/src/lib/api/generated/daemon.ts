@@ -134,6 +134,21 @@ export interface Held {
 /** What carries the link's two lanes. */
 export type LinkKind = "vsock" | "serial" | "none";
 
+/** What `all`(super::all) tells of one, for whoever lists them. */
+export interface Listed {
+  /** The docker context that leads to it while it runs. */
+  context: string;
+  cpus: number;
+  disk_gib: number;
+  /** Bytes that its disk takes of this computer. */
+  disk_held: number;
+  in_use: boolean;
+  memory_mib: number;
+  name: string;
+  /** As its daemon says it; of one without a daemon `running` or `stopped`. */
+  phase: string;
+}
+
 /** Which log `GET /logs` sends. */
 export type LogSource = "daemon" | "console" | "qemu" | "vsock";
 
@@ -226,6 +241,16 @@ export interface SettingEntry {
   value: string;
 }
 
+export interface Snapshot {
+  /** Bytes that it takes of this computer, blocks that it shares counted too. */
+  held: number;
+  /** Seconds since 1970 UTC. */
+  made_at: number;
+  name: string;
+  /** Bytes of the disk. */
+  size: number;
+}
+
 /** What a start consists of, in order. */
 export type Step = "check" | "image" | "disk" | "boot" | "link" | "engine";
 
@@ -251,6 +276,12 @@ export interface Trimmed {
   held_before: number;
   /** What the guest named as free since it did so last; part of it may never have been written. */
   named_free: number;
+}
+
+/** A machine of which nothing but its name can be told. */
+export interface Unreadable {
+  name: string;
+  reason: string;
 }
 
 export interface UpdateFile {

@@ -6,6 +6,7 @@ import { values } from '$lib/api/lines';
 import { type Request, Unreachable } from '../backend';
 import { ManualClock } from './core/clock';
 import { FakeEngine } from './engine';
+import { Reference } from './images/reference';
 import { scene } from './scenes';
 
 const get = (path: string): Request => ({ method: 'GET', path });
@@ -128,4 +129,24 @@ test('ten thousand lines a second are ten thousand lines', async () => {
   const { log } = engine.world.containers.find('flood');
   expect(log.messages.length).toBeGreaterThan(19_000);
   expect(log.messages.length).toBeLessThan(21_000);
+});
+
+test('a pull for a platform that the registry has no image for is refused', async () => {
+  const engine = scene('busy', { clock: new ManualClock() });
+  const wanted = (platform: string) => post(`/images/create?fromImage=redis&tag=latest&platform=${platform}`);
+  await expect(json(engine, wanted('linux/s390x'))).rejects.toMatchObject({
+    status: 404,
+    message: 'no matching manifest for linux/s390x in the manifest list entries',
+  });
+  expect((await engine.request(wanted('x86_64'))).status).toBe(200);
+});
+
+test('the name of a repository saves each of its tags', async () => {
+  const engine = scene('busy', { clock: new ManualClock() });
+  const { images } = engine.world;
+  const [image] = images.all.values();
+  for (const tag of ['1', '2']) images.name(image!, new Reference('docker.io', 'shop/several', tag));
+  expect(await text(await engine.request(get('/images/get?names=shop/several')))).toContain(
+    '"RepoTags":["shop/several:1","shop/several:2"]',
+  );
 });

@@ -1,4 +1,5 @@
 import type { Answer, Backend, Request, Upgrade } from '../backend';
+import { routes as builds } from './builds/routes';
 import { erase } from './containers/lifecycle';
 import { routes as containers, upgrades } from './containers/routes';
 import { Call } from './core/call';
@@ -15,7 +16,15 @@ import { routes as system } from './system/routes';
 import { routes as volumes } from './volumes/routes';
 import { World } from './world';
 
-const ROUTER = new Router<Handler>({ ...system, ...events, ...containers, ...images, ...networks, ...volumes });
+const ROUTER = new Router<Handler>({
+  ...system,
+  ...events,
+  ...containers,
+  ...images,
+  ...networks,
+  ...volumes,
+  ...builds,
+});
 const UPGRADES = new Router<Upgrader>(upgrades);
 
 export interface Options {

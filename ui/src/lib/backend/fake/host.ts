@@ -3,6 +3,7 @@ import { FakeDaemon } from './daemon/daemon';
 import { FakeDesktop } from './daemon/desktop';
 import { FATES, SLOW } from './daemon/script';
 import type { FakeEngine } from './engine';
+import { DEFAULT, FakeMachines } from './machines/machines';
 import { HOUR } from './scenes/build';
 import { scene, type SceneName, type SceneOptions } from './scenes';
 
@@ -21,7 +22,12 @@ export function host(name: SceneName = 'busy', options: SceneOptions = {}): Fake
   // An engine alone, to which nobody has the way: no daemon could say why.
   if (name === 'unreachable') return { engine };
   const daemon = new FakeDaemon(engine);
-  const desktop = new FakeDesktop(daemon, engine.world.clock);
+  const machines = new FakeMachines(engine, daemon);
+  if (name === 'busy') {
+    machines.had('staging', { cpus: 2, memory_mib: 2048, disk_gib: 32 });
+    machines.tookBefore(DEFAULT, 'before-upgrade', 52 * HOUR);
+  }
+  const desktop = new FakeDesktop(machines, engine.world.clock);
   set(daemon, name);
   return { engine, daemon, desktop };
 }

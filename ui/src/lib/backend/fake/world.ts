@@ -1,5 +1,7 @@
 import type { Clock } from './core/clock';
 import { Random } from './core/random';
+import { BuildCache } from './builds/cache';
+import { BuildHistory } from './builds/history';
 import { Containers } from './containers/containers';
 import { Execs } from './containers/exec';
 import { Bus } from './events/bus';
@@ -28,6 +30,8 @@ export class World {
   readonly images = new Images(this);
   readonly registry = new Registry();
   readonly volumes = new Volumes(this);
+  readonly builds = new BuildCache();
+  readonly history = new BuildHistory(this);
   readonly networks: Networks;
   #latest = 0;
   #ago = 0;

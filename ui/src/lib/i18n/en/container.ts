@@ -66,7 +66,7 @@ export const container = {
     restart: 'Open anew',
     again: 'Open again',
     loading: 'Loading the terminal…',
-    keys: 'Copy: Ctrl+Shift+C, paste: Ctrl+Shift+V',
+    keys: 'Copy: Ctrl+Shift+C, paste: Ctrl+Shift+V, leave the terminal: Ctrl+Shift+L',
     attachHint: 'Ctrl+P Ctrl+Q leaves it running; Ctrl+C and exit reach the container’s own process.',
     failed: 'The terminal could not be opened',
     ended: (code: number) => `Ended with exit code ${code}`,

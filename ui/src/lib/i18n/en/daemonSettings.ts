@@ -37,6 +37,9 @@ export const daemonSettings = {
     http_proxy: 'Proxy for HTTP',
     https_proxy: 'Proxy for HTTPS',
     no_proxy: 'Without a proxy',
+    container_http_proxy: 'Containers: proxy for HTTP',
+    container_https_proxy: 'Containers: proxy for HTTPS',
+    container_no_proxy: 'Containers: without a proxy',
     docker_context: 'Keep a docker context named “berth”',
     var_run_docker_sock: 'Answer at /var/run/docker.sock, too',
     listen: 'Addresses for other computers',
@@ -66,6 +69,11 @@ export const daemonSettings = {
       'For the registries’ other ports, as http://[USER:PASSWORD@]HOST:PORT. Empty: https_proxy, HTTPS_PROXY or ALL_PROXY of the daemon’s environment.',
     no_proxy:
       'Reached directly: example.com with all below it, .example.com only below it, addresses, CIDR, each perhaps with :PORT, or *. Empty: no_proxy or NO_PROXY of the daemon’s environment.',
+    container_http_proxy:
+      'Containers and the steps of builds get it as HTTP_PROXY and http_proxy, unless they set one. A proxy on this computer’s loopback is reached as host.docker.internal. Empty: none.',
+    container_https_proxy: 'The same for HTTPS_PROXY and https_proxy.',
+    container_no_proxy:
+      'What programs in containers are to reach directly: they get it as NO_PROXY and no_proxy, unless they set one.',
     docker_context: 'So that “docker --context berth” leads here; the current context is never switched.',
     var_run_docker_sock: 'By a link, when nothing else is there and its folder may be written.',
     listen:

@@ -1,3 +1,4 @@
+import { builds } from './builds';
 import { container } from './container';
 import { containers } from './containers';
 import { daemonSettings } from './daemonSettings';
@@ -5,6 +6,7 @@ import { first } from './first';
 import { images } from './images';
 import { kit } from './kit';
 import { machine } from './machine';
+import { machines } from './machines';
 import { networks } from './networks';
 import { projects } from './projects';
 import { settings } from './settings';
@@ -13,6 +15,7 @@ import { troubleshooting } from './troubleshooting';
 import { volumes } from './volumes';
 
 export const en = {
+  builds,
   container,
   containers,
   daemonSettings,
@@ -20,6 +23,7 @@ export const en = {
   images,
   kit,
   machine,
+  machines,
   networks,
   projects,
   settings,

@@ -11,6 +11,8 @@ export const kit = {
   hideSecrets: 'Hide secrets',
   copyOne: (name: string) => `Copy ${name}`,
   clearSearch: 'Clear the search',
+  /** A sentence behind another one. */
+  then: (sentence: string) => ` ${sentence}`,
   justNow: 'just now',
   dismiss: 'Dismiss',
   notifications: 'Notifications',

@@ -3,7 +3,7 @@ export const networks = {
   subtitle: (n: number, free: number) =>
     `${n === 1 ? '1 network' : `${n} networks`}${free === 0 ? '' : `, ${free} unused`}`,
   search: 'Search networks',
-  searchHint: 'Name, driver, address or container',
+  searchHint: 'Name, address or container',
   list: 'List',
   map: 'Map',
   views: 'Ways to look at the networks',

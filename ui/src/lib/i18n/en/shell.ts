@@ -4,6 +4,7 @@ export const shell = {
   containers: 'Containers',
   projects: 'Projects',
   images: 'Images',
+  builds: 'Builds',
   volumes: 'Volumes',
   networks: 'Networks',
   settings: 'Settings',
@@ -107,6 +108,8 @@ export const shell = {
   keysMove: 'Move between rows',
   keysOpen: 'Open the row',
   keysSelect: 'Select the row',
+  keysTerminal: 'In a terminal',
+  keysLeave: 'Leave the terminal',
   keysEscape: 'Close what is open, empty the search',
   then: 'then',
 

@@ -53,7 +53,7 @@ export const containers: Messages['containers'] = {
   show: '显示',
   shown: {
     all: '全部',
-    alive: '有进程的',
+    alive: '未结束的',
     running: '运行中',
     paused: '已暂停',
     restarting: '正在重启',

@@ -38,6 +38,9 @@ export const daemonSettings: Messages['daemonSettings'] = {
     http_proxy: 'HTTP 代理',
     https_proxy: 'HTTPS 代理',
     no_proxy: '不经代理',
+    container_http_proxy: '容器：HTTP 代理',
+    container_https_proxy: '容器：HTTPS 代理',
+    container_no_proxy: '容器：不经代理',
     docker_context: '保留名为“berth”的 docker 上下文',
     var_run_docker_sock: '同时在 /var/run/docker.sock 应答',
     listen: '供其他计算机使用的地址',
@@ -66,6 +69,10 @@ export const daemonSettings: Messages['daemonSettings'] = {
       '访问镜像仓库的其他端口，写作 http://[用户:密码@]主机:端口。留空：取守护进程环境里的 https_proxy、HTTPS_PROXY 或 ALL_PROXY。',
     no_proxy:
       '直接访问：example.com 连同其下所有域名，.example.com 只指其下的域名，地址，CIDR，都可带 :端口，或 *。留空：取守护进程环境里的 no_proxy 或 NO_PROXY。',
+    container_http_proxy:
+      '容器和构建步骤以 HTTP_PROXY 和 http_proxy 得到它，除非它们自己设置。在本机回环地址上的代理以 host.docker.internal 访问。留空：没有。',
+    container_https_proxy: '同上，用于 HTTPS_PROXY 和 https_proxy。',
+    container_no_proxy: '容器里的程序直接访问的目标：它们以 NO_PROXY 和 no_proxy 得到，除非自己设置。',
     docker_context: '让“docker --context berth”指向这里；从不切换当前上下文。',
     var_run_docker_sock: '以链接的方式，前提是那里没有别的东西且文件夹可写。',
     listen:

@@ -1,4 +1,5 @@
 import type { Messages } from '../index.svelte';
+import { builds } from './builds';
 import { container } from './container';
 import { containers } from './containers';
 import { daemonSettings } from './daemonSettings';
@@ -6,6 +7,7 @@ import { first } from './first';
 import { images } from './images';
 import { kit } from './kit';
 import { machine } from './machine';
+import { machines } from './machines';
 import { networks } from './networks';
 import { projects } from './projects';
 import { settings } from './settings';
@@ -14,6 +16,7 @@ import { troubleshooting } from './troubleshooting';
 import { volumes } from './volumes';
 
 export const zhCN: Messages = {
+  builds,
   container,
   containers,
   daemonSettings,
@@ -21,6 +24,7 @@ export const zhCN: Messages = {
   images,
   kit,
   machine,
+  machines,
   networks,
   projects,
   settings,

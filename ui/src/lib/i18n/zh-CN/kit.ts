@@ -13,6 +13,7 @@ export const kit: Messages['kit'] = {
   hideSecrets: '隐藏机密',
   copyOne: (name) => `复制 ${name}`,
   clearSearch: '清除搜索',
+  then: (sentence) => sentence,
   justNow: '刚刚',
   dismiss: '关闭通知',
   notifications: '通知',

@@ -81,7 +81,7 @@ export const machine: Messages['machine'] = {
       check: '虚拟化程序',
       image: '系统镜像',
       disk: '数据盘',
-      boot: '启动',
+      boot: '系统引导',
       link: '与虚拟机的连接',
       engine: '引擎',
     },
@@ -89,7 +89,7 @@ export const machine: Messages['machine'] = {
       check: '寻找能在本机运行虚拟机的虚拟化程序',
       image: '确认虚拟机的系统存在且完整',
       disk: '创建或检查存放镜像、容器和卷的磁盘',
-      boot: '启动虚拟机中的 Linux',
+      boot: '引导虚拟机中的 Linux',
       link: '等待虚拟机首次应答',
       engine: '等待可以运行容器',
     },
@@ -102,7 +102,7 @@ export const machine: Messages['machine'] = {
   },
 
   failure: {
-    title: (step) => `虚拟机没有启动：${step}`,
+    title: (step) => `虚拟机未能启动，停在“${step}”`,
     running: '虚拟机自行停止了',
     unusable: '虚拟机无法使用',
     reset: '重置没有完成',
@@ -122,14 +122,14 @@ export const machine: Messages['machine'] = {
       engine: '虚拟机在运行，但引擎没有应答。控制台会说明原因；停止后再启动往往有用。',
       unusable: '请结束并重新启动。如果没有用，控制台和守护进程的日志会说明原因。',
       reset:
-        '要删除的内容可能已有一部分被删除。请再次重置；如果再次失败，守护进程的日志会说明原因，而“一切”无需引擎也能进行。',
+        '要删除的内容可能已有一部分被删除。请再次重置；如果再次失败，守护进程的日志会说明原因，而“全部内容”无需引擎也能进行。',
       none: '请再次启动。如果又停止了，控制台会说明原因。',
     },
   },
   trouble: '虚拟机存在，但暂时无法提供服务',
   notes: '最近一次启动的说明',
 
-  use: '占用',
+  use: '资源占用',
   useWaiting: '正在询问虚拟机…',
   useFailed: '无法取得虚拟机的数据',
   memory: '内存',
@@ -156,8 +156,8 @@ export const machine: Messages['machine'] = {
     daemonSince: (version, pid) => `${version}，进程 ${pid}`,
     pid: '进程',
     socket: '套接字',
-    listening: '同时提供于',
-    nowhere: '没有其他地址',
+    listening: '监听地址',
+    nowhere: '无',
     web: '按名称访问容器',
   },
   accelerators: {
@@ -172,7 +172,7 @@ export const machine: Messages['machine'] = {
     title: '已发布的端口',
     none: '没有容器发布端口。',
     here: '在本机上',
-    to: '通向',
+    to: '指向',
     container: '容器',
   },
 

@@ -4,7 +4,7 @@ export const networks: Messages['networks'] = {
   title: '网络',
   subtitle: (n, free) => `${n} 个网络${free === 0 ? '' : `，${free} 个未使用`}`,
   search: '搜索网络',
-  searchHint: '名称、驱动、地址或容器',
+  searchHint: '名称、地址或容器',
   list: '列表',
   map: '拓扑图',
   views: '网络的查看方式',

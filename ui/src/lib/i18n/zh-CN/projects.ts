@@ -41,7 +41,7 @@ export const projects: Messages['projects'] = {
   fromFile: {
     action: '从文件启动',
     title: '从文件启动项目',
-    text: 'Compose 在你的电脑上运行，文件及其提到的文件夹都在那里。请在终端输入以下命令，项目会自动出现在这里。',
+    text: 'Compose 在您的电脑上运行，文件及其提到的文件夹都在那里。请在终端输入以下命令，项目会自动出现在这里。',
     file: 'Compose 文件',
     fileHint: '相对于终端所在文件夹的路径。',
     command: '命令',

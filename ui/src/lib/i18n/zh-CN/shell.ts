@@ -6,6 +6,7 @@ export const shell: Messages['shell'] = {
   containers: '容器',
   projects: '项目',
   images: '镜像',
+  builds: '构建',
   volumes: '卷',
   networks: '网络',
   settings: '设置',
@@ -104,6 +105,8 @@ export const shell: Messages['shell'] = {
   keysMove: '在各行之间移动',
   keysOpen: '打开该行',
   keysSelect: '选中该行',
+  keysTerminal: '在终端中',
+  keysLeave: '离开终端',
   keysEscape: '关闭打开的内容，清空搜索',
   then: '然后',
 

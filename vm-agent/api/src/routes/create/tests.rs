@@ -4,6 +4,7 @@ use engine_api::ContainerCreateRequest;
 
 use super::adapt::adapt;
 use super::endpoint::{mac_address, sysctls};
+use super::environment;
 use crate::failure::Failure;
 use crate::version::ApiVersion;
 
@@ -202,4 +203,21 @@ fn sysctls_of_an_interface_are_its_endpoints() {
     check(&body(eth0, "", r#""x":{}"#), show, &[(24, &elsewhere), (44, lost), (48, &newer("eth0"))]);
     let kept = "net.ipv4.conf.eth0.forwarding |";
     check(&body(eth0, r#","NetworkMode":"host""#, ""), show, &[(24, kept)]);
+}
+
+#[test]
+fn variables_of_the_settings_are_for_who_sets_none() {
+    let settings =
+        [("HTTP_PROXY", "h"), ("http_proxy", "h"), ("NO_PROXY", "n")].map(|(n, v)| (n.to_owned(), v.to_owned()));
+    let env = |body: &str, settings: &[(String, String)]| {
+        let mut request = ContainerCreateRequest::decode(body.as_bytes()).expect(body);
+        environment(&mut request, settings);
+        request.config.env
+    };
+    let list = |variables: &[&str]| Some(variables.iter().map(|variable| (*variable).to_owned()).collect::<Vec<_>>());
+    assert_eq!(env(r#"{"Image": "a"}"#, &settings), list(&["HTTP_PROXY=h", "http_proxy=h", "NO_PROXY=n"]));
+    assert_eq!(env(r#"{"Env": ["http_proxy=mine"]}"#, &settings), list(&["http_proxy=mine", "NO_PROXY=n"]));
+    // Taken away, and empty.
+    assert_eq!(env(r#"{"Env": ["Http_Proxy", "no_proxy="]}"#, &settings), list(&["Http_Proxy", "no_proxy="]));
+    assert_eq!(env(r#"{"Image": "a"}"#, &[]), None);
 }

@@ -10,7 +10,7 @@ import { pause, unpause } from './lifecycle';
 
 /** An image from what a container changed. */
 export async function commit(world: World, call: Call): Promise<Image> {
-  const wish = (await call.bytes()).length === 0 ? undefined : await call.json<ContainerCreateRequest>();
+  const wish = await call.json<ContainerCreateRequest>();
   const reference = named(call);
   const name = call.query.get('container') ?? '';
   if (name === '') throw invalid('invalid name or ID supplied: ""');

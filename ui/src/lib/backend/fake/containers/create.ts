@@ -17,7 +17,7 @@ import { type Wanted, make, wantedMounts } from './mounts';
 import { validate } from './validate';
 
 export async function request(call: Call): Promise<ContainerCreateRequest> {
-  const wish = await call.json<ContainerCreateRequest>();
+  const wish = await call.requiredJson<ContainerCreateRequest>();
   check(wish, {
     Image: 'string',
     Cmd: 'list',

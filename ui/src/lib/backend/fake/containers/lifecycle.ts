@@ -225,7 +225,7 @@ export function kill(container: Container, name: string, number: number): void {
 }
 
 export function pause(container: Container): void {
-  if (container.state.is === 'paused') throw conflict(`container ${container.id} is already paused`);
+  if (container.state.is === 'paused') throw conflict(`Container ${container.id} is already paused`);
   if (container.state.is === 'restarting') {
     throw conflict(`Container ${container.id} is restarting, wait until the container is running`);
   }
@@ -281,7 +281,7 @@ export function rename(world: World, container: Container, wanted: string): void
   const refused = (failure: Failure) =>
     new Failure(failure.status, `Error when allocating new name: ${failure.message}`);
   if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name)) {
-    throw refused(invalid(`Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`));
+    throw refused(invalid(`Invalid container name (/${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`));
   }
   if (name === container.name) throw invalid('Renaming a container with the same name as its current name');
   try {

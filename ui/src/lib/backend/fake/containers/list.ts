@@ -2,6 +2,7 @@ import type { ContainerSummary } from '$lib/api/generated';
 import { type Call } from '../core/call';
 import { invalid, system } from '../core/failure';
 import type { Filters } from '../core/filters';
+import { atoi } from '../core/strconv';
 import { human, seconds } from '../core/time';
 import { size } from '../files/tree';
 import { sizeOf } from '../images/images';
@@ -41,11 +42,9 @@ function select(world: World, filters: Filters, all: boolean): Container[] {
   filters.only(KNOWN);
   oneOf(filters, 'status', 'state', STATES);
   oneOf(filters, 'health', 'health', HEALTH);
-  const exited = filters.values('exited').map((text) => {
-    if (!/^-?\d+$/.test(text))
-      throw invalid(`invalid filter 'exited=${text}': strconv.Atoi: parsing "${text}": invalid syntax`);
-    return Number(text);
-  });
+  const exited = filters
+    .values('exited')
+    .map((text) => atoi(text, (words) => invalid(`invalid filter 'exited=${text}': ${words}`)));
   const tasks = filters.flag('is-task') === true;
   const bound = (name: string) =>
     Math.max(...filters.values(name).map((other) => world.containers.find(other).created));

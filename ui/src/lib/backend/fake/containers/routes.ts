@@ -4,7 +4,6 @@ import { Failure, invalid } from '../core/failure';
 import { bytes, created, empty, json, line, stream } from '../core/reply';
 import type { Routes, Upgrader } from '../core/router';
 import { Outlet } from '../core/outlet';
-import { pointInTime } from '../images/list';
 import type { World } from '../world';
 import { attach } from './attach';
 import { commit } from './commit';
@@ -35,9 +34,7 @@ export const routes: Routes = {
   'POST /containers/prune': (world, call) => {
     const filters = call.filters();
     filters.only(['label', 'label!', 'until']);
-    const times = filters.values('until');
-    if (times.length > 1) throw invalid('more than one until filter specified');
-    const [until] = times.map((text) => pointInTime(world, text));
+    const until = filters.until(world.clock.now());
     const gone = world.containers
       .all()
       .filter((container) => !container.countsAsRunning && filters.prunable(container.labels))
@@ -96,11 +93,11 @@ export const routes: Routes = {
     return empty(204);
   },
   'POST /containers/{name}/stop': async (world, call) => {
-    await lifecycle.stop(world, find(world, call), stopWish(call));
+    await lifecycle.stop(world, ...stopWish(world, call));
     return empty(204);
   },
   'POST /containers/{name}/restart': async (world, call) => {
-    await lifecycle.restart(world, find(world, call), stopWish(call));
+    await lifecycle.restart(world, ...stopWish(world, call));
     return empty(204);
   },
   'POST /containers/{name}/kill': (world, call) => {
@@ -123,7 +120,7 @@ export const routes: Routes = {
   },
 
   'POST /containers/{name}/update': async (world, call) => {
-    const wish = await call.json<ContainerUpdateRequest>();
+    const wish = await call.requiredJson<ContainerUpdateRequest>();
     check(wish, { Memory: 'number', NanoCpus: 'number', CpuShares: 'number', RestartPolicy: 'map' });
     const limits = wish as Parameters<typeof updated>[1];
     checkResources(limits, true);
@@ -222,9 +219,11 @@ function startExec(world: World, found: exec.Exec, wish: ExecStartRequest, call:
   return exec.attach(world, found, wish.Tty ?? false, size, call.signal);
 }
 
-function stopWish(call: Call): lifecycle.StopWish {
+function stopWish(world: World, call: Call): [Container, lifecycle.StopWish] {
+  const timeout = call.number('t');
+  const container = find(world, call);
   const signal = call.filled('signal');
-  return { timeout: call.number('t'), ...(signal === undefined ? {} : { signal: parseSignal(signal) }) };
+  return [container, { timeout, ...(signal === undefined ? {} : { signal: parseSignal(signal) }) }];
 }
 
 function killWish(world: World, call: Call): [Container, string, number] {

@@ -1,6 +1,8 @@
 import type { Request } from '../../backend';
 import { Failure, invalid, system } from './failure';
 import { Filters } from './filters';
+import { atoi, parseInt64 } from './strconv';
+import { AFTER_ALL, END, Fault, parse } from './syntax';
 
 /** One request to the simulated engine, with what handlers read from it. */
 export class Call {
@@ -36,20 +38,18 @@ export class Call {
     return value === null ? absent : !['', '0', 'no', 'false', 'none'].includes(value.trim().toLowerCase());
   }
 
+  /** The engine takes one that is none for an error of its own. */
   number(name: string): number | undefined {
     const text = this.filled(name);
-    if (text === undefined) return undefined;
-    if (!/^-?\d+$/.test(text)) throw invalid(`invalid ${name} "${text}": not a number`);
-    return Number(text);
+    return text === undefined ? undefined : atoi(text, system);
   }
 
   /** A point in time in milliseconds, from seconds with an optional fraction. */
   time(name: string): number | undefined {
     const text = this.filled(name);
     if (text === undefined || text === '-1') return undefined;
-    for (const part of text.split('.', 2)) {
-      if (!/^-?\d+$/.test(part)) throw system(`strconv.ParseInt: parsing "${part}": invalid syntax`);
-    }
+    const [whole = '', ...fraction] = text.split('.');
+    for (const part of fraction.length > 0 ? [whole, fraction.join('.')] : [whole]) parseInt64(part, system);
     return Number(text) * 1000;
   }
 
@@ -64,26 +64,28 @@ export class Call {
     return body instanceof Blob ? new Uint8Array(await body.arrayBuffer()) : body;
   }
 
-  /** The body as an object of JSON, in the engine's words if it is none. */
+  /** The body as an object of JSON, in the engine's words if it is none; a missing one is an empty object. */
   async json<T extends object>(): Promise<T> {
+    return (await this.bytes()).length === 0 ? ({} as T) : this.requiredJson();
+  }
+
+  async requiredJson<T extends object>(): Promise<T> {
     const text = new TextDecoder().decode(await this.bytes());
     if (text.trim() === '') throw invalid('invalid JSON: got EOF while reading request body');
     let value: unknown;
     try {
-      value = JSON.parse(text);
+      value = parse(text);
     } catch (error) {
-      throw invalid(`invalid JSON: ${(error as Error).message}`);
+      if (!(error instanceof Fault)) throw error;
+      // Bodies are read as streams, which have words of their own for their ends.
+      if (error.message.endsWith(AFTER_ALL)) throw invalid('unexpected content after JSON');
+      throw invalid(`invalid JSON: ${error.message === END ? 'unexpected EOF' : error.message}`);
     }
     if (value === null) return {} as T;
     if (typeof value !== 'object' || Array.isArray(value)) {
       throw invalid('invalid JSON: cannot unmarshal into field .: expected an object');
     }
     return withoutNulls(value) as T;
-  }
-
-  /** The same; an empty body is an empty object. */
-  async jsonOrNothing<T extends object>(): Promise<Partial<T>> {
-    return (await this.bytes()).length === 0 ? {} : this.json<T>();
   }
 }
 

@@ -1,4 +1,5 @@
-import { invalid } from './failure';
+import { type Failure, invalid } from './failure';
+import { pointInTime } from './time';
 
 /** The `filters` parameter: names to the values that they accept, sent as lists or as sets (`{"a": {"b": true}}`). */
 export class Filters {
@@ -10,19 +11,17 @@ export class Filters {
     let value: unknown;
     try {
       value = JSON.parse(text);
-    } catch (error) {
-      throw invalid(`invalid filter: ${(error as Error).message}`);
+    } catch {
+      throw malformed();
     }
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw invalid('invalid filter: expected a JSON object');
-    }
-    for (const [name, values] of Object.entries(value)) fields.set(name, accepted(name, values).toSorted());
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed();
+    for (const [name, values] of Object.entries(value)) fields.set(name, [...new Set(accepted(values))].toSorted());
     return new Filters(fields);
   }
 
-  only(known: string[]): void {
+  only(known: string[], refuse: Refuse = invalid): void {
     for (const name of [...this.fields.keys()].toSorted()) {
-      if (!known.includes(name)) throw invalid(`invalid filter '${name}'`);
+      if (!known.includes(name)) throw refuse(`invalid filter '${name}'`);
     }
   }
 
@@ -53,6 +52,13 @@ export class Filters {
     return this.labels(have) && !this.values('label!').some((wanted) => labelMatches(wanted, have ?? {}));
   }
 
+  /** The `until` of a prune: only what is older. A duration counts back from `now`. */
+  until(now: number, refuse: Refuse = invalid): number | undefined {
+    const [text, another] = this.values('until');
+    if (another !== undefined) throw refuse('more than one until filter specified');
+    return text === undefined ? undefined : pointInTime(text, now, refuse);
+  }
+
   flag(name: string): boolean | undefined {
     let flag: boolean | undefined;
     for (const value of this.values(name)) {
@@ -66,18 +72,24 @@ export class Filters {
   }
 }
 
-function accepted(name: string, values: unknown): string[] {
+type Refuse = (words: string) => Failure;
+
+/** Which part it is that does not fit, the engine does not tell. */
+const malformed = () => invalid('invalid filter');
+
+function accepted(values: unknown): string[] {
   if (values === null) return [];
+  if (typeof values !== 'object') throw malformed();
   if (Array.isArray(values)) {
-    if (values.every((value) => typeof value === 'string')) return values;
-    throw invalid(`invalid filter: the values of '${name}' must be strings`);
+    return values.map((value: unknown) => {
+      if (value !== null && typeof value !== 'string') throw malformed();
+      return value ?? '';
+    });
   }
-  if (typeof values !== 'object') {
-    throw invalid(`invalid filter: the values of '${name}' must be a list or an object`);
-  }
-  return Object.entries(values as object)
-    .filter(([, wanted]) => wanted === true)
-    .map(([value]) => value);
+  return Object.entries(values).flatMap(([value, wanted]: [string, unknown]) => {
+    if (wanted !== null && typeof wanted !== 'boolean') throw malformed();
+    return wanted ? [value] : [];
+  });
 }
 
 export function labelMatches(wanted: string, labels: Record<string, string>): boolean {

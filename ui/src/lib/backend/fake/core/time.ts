@@ -1,3 +1,5 @@
+import type { Failure } from './failure';
+
 /** Times as the engine writes them. Inside the simulation a time is a number of milliseconds, with fractions. */
 
 /** What stands for "never". */
@@ -47,4 +49,15 @@ export function duration(text: string): number | undefined {
   for (const [, number, , unit] of text.matchAll(/(\d+(\.\d+)?)(ns|us|µs|ms|s|m|h)/g))
     sum += Number(number) * UNITS[unit!]!;
   return sum;
+}
+
+/** A time in seconds, or a duration that counts back from `now`. */
+export function pointInTime(text: string, now: number, refuse: (words: string) => Failure): number {
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
+  const back = duration(text);
+  const absolute = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : NaN;
+  if (back === undefined && Number.isNaN(absolute)) {
+    throw refuse(`failed to parse value as time or duration: ${JSON.stringify(text)}`);
+  }
+  return back === undefined ? absolute : now - back;
 }

@@ -40,6 +40,7 @@ export function contentsOf(engine: FakeEngine, why: () => string): Contents {
       if (volumes || world.volumes.all.get(name)!.anonymous) world.volumes.remove(name, true);
     world.images.all.clear();
     world.images.references.clear();
+    world.builds.all = [];
     ran.clear();
   };
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock';
 import type { Check } from '$lib/api/generated/daemon';
 import type { Desktop, Preferences } from '../../host';
+import type { FakeMachines } from '../machines/machines';
 import type { FakeDaemon } from './daemon';
 import { paths, QEMU, VERSION } from './paths';
 import { told } from './words';
@@ -23,9 +24,14 @@ export class FakeDesktop implements Desktop {
   #preferences: Preferences = { closeToTray: true, notifications: true, terminal: '', startAtLogin: false };
 
   constructor(
-    readonly daemon: FakeDaemon,
+    readonly machines: FakeMachines,
     readonly clock: Clock,
   ) {}
+
+  /** That of the machine that the window shows. */
+  get daemon(): FakeDaemon {
+    return this.machines.shown.daemon;
+  }
 
   async check(): Promise<Check[]> {
     await this.#look();

@@ -14,10 +14,7 @@ export function guestStatus(world: World, machine: MachineStatus, settings: Sett
   const running = world.containers.all().filter((container) => container.countsAsRunning);
   const memory = Number(settings.get('memory_mib')) * MIB;
   const disk = Number(settings.get('disk_gib')) * GIB * 0.98;
-  const images = [...world.images.all.values()].flatMap((image) => image.steps.flatMap((step) => step.layer ?? []));
-  const layers = new Map(images.map((layer) => [layer.diffId, layer.size]));
-  const volumes = [...world.volumes.all.values()].reduce((sum, volume) => sum + world.volumes.size(volume), 0);
-  const used = OWN_DISK + volumes + [...layers.values()].reduce((sum, size) => sum + size, 0);
+  const used = onDisk(world);
   const usedMemory = OWN_MEMORY + running.reduce((sum, container) => sum + container.load.memory[0], 0);
   const cpus = Number(settings.get('cpus'));
   const busy = running.reduce((sum, container) => sum + container.load.cpu[0], 0);
@@ -45,6 +42,15 @@ export function guestStatus(world: World, machine: MachineStatus, settings: Sett
       { name: 'api', at_ms: Math.round(took * 0.9) },
     ],
   };
+}
+
+/** Bytes that all that is in a machine takes of its disk. */
+export function onDisk(world: World): number {
+  const images = [...world.images.all.values()].flatMap((image) => image.steps.flatMap((step) => step.layer ?? []));
+  const layers = new Map(images.map((layer) => [layer.diffId, layer.size]));
+  const volumes = [...world.volumes.all.values()].reduce((sum, volume) => sum + world.volumes.size(volume), 0);
+  const builds = world.builds.all.reduce((sum, { size }) => sum + size, 0);
+  return OWN_DISK + volumes + builds + [...layers.values()].reduce((sum, size) => sum + size, 0);
 }
 
 /** What of this computer the machine takes: what it uses, and a little that it has not given back. */

@@ -1,7 +1,7 @@
 import type { EventMessage } from '$lib/api/generated';
 import { seconds } from '../core/time';
 
-export type Kind = 'container' | 'image' | 'network' | 'volume';
+export type Kind = 'builder' | 'container' | 'image' | 'network' | 'volume';
 
 /** The engine remembers so many. */
 const KEPT = 256;

@@ -1,5 +1,5 @@
 import type { ImageConfig } from '$lib/api/generated';
-import { Failure, system } from '../core/failure';
+import { Failure, notFound, system } from '../core/failure';
 import { type Entry, pack, unpack } from '../files/tar';
 import { type Folder, Tree, copy, folder, size } from '../files/tree';
 import type { World } from '../world';
@@ -17,9 +17,10 @@ interface Manifest {
 export function save(world: World, names: string[]): Uint8Array {
   const chosen = new Map<Image, string[]>();
   for (const name of names) {
-    const { image, reference } = world.images.look(name);
-    const tags = chosen.get(image) ?? [];
-    chosen.set(image, reference?.tag === undefined ? tags : [...tags, reference.familiar]);
+    for (const { image, reference } of wanted(world, name)) {
+      const tags = chosen.get(image) ?? [];
+      chosen.set(image, reference?.tag === undefined ? tags : [...tags, reference.familiar]);
+    }
   }
   const archive = new Tree();
   const manifest: Manifest[] = [];
@@ -49,6 +50,34 @@ export function save(world: World, names: string[]): Uint8Array {
   }
   archive.write('manifest.json', JSON.stringify(manifest));
   return pack('', archive.root);
+}
+
+/** What a name means: every tag of a repository, or one image by its tag, digest or ID. */
+function wanted({ images }: World, name: string): { image: Image; reference?: Reference }[] {
+  const parsed = tried(name);
+  const isWhole = parsed?.tag !== undefined || parsed?.digest !== undefined;
+  const tagged = [...images.references]
+    .flatMap(([familiar, id]) => {
+      const image = images.all.get(id);
+      return image === undefined ? [] : [{ image, reference: Reference.known(familiar) }];
+    })
+    .filter(({ reference }) => !isWhole && reference.tag !== undefined && reference.name === parsed?.name);
+  if (tagged.length > 0) return tagged;
+  try {
+    return [images.look(name)];
+  } catch (error) {
+    if (!(error instanceof Failure) || error.status !== 404) throw error;
+    throw notFound(isWhole && !name.startsWith('sha256:') ? 'reference does not exist' : `No such image: ${name}`);
+  }
+}
+
+function tried(name: string): Reference | undefined {
+  try {
+    return Reference.parse(name);
+  } catch (error) {
+    if (error instanceof Failure) return undefined;
+    throw error;
+  }
 }
 
 /** Images from such an archive, ours or another engine's. */

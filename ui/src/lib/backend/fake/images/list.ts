@@ -1,7 +1,7 @@
 import type { ImageSummary } from '$lib/api/generated';
 import type { Filters } from '../core/filters';
-import { invalid, system } from '../core/failure';
-import { duration, seconds } from '../core/time';
+import { system } from '../core/failure';
+import { pointInTime, seconds } from '../core/time';
 import type { World } from '../world';
 import { type Image, layers, sizeOf } from './images';
 import { Reference } from './reference';
@@ -42,7 +42,7 @@ export function summarise(world: World, image: Image): ImageSummary {
 function choice(world: World, filters: Filters): (image: Image) => ImageSummary | undefined {
   const { images } = world;
   const created = (name: string) => filters.values(name).flatMap((other) => images.find(other).created ?? []);
-  const until = filters.values('until').map((text) => pointInTime(world, text));
+  const until = filters.values('until').map((text) => pointInTime(text, world.clock.now(), system));
   const before = Math.min(...created('before'), ...until);
   const since = Math.max(...created('since'));
   const dangling = filters.flag('dangling');
@@ -60,17 +60,6 @@ function choice(world: World, filters: Filters): (image: Image) => ImageSummary 
     const chosen = { ...summary, RepoTags: kept(tags), RepoDigests: kept(digests) };
     return chosen.RepoTags.length + chosen.RepoDigests.length === 0 ? undefined : chosen;
   };
-}
-
-/** A time in seconds, or a duration that counts back from now. */
-export function pointInTime(world: World, text: string): number {
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
-  const back = duration(text);
-  const absolute = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : NaN;
-  if (back === undefined && Number.isNaN(absolute)) {
-    throw invalid(`failed to parse value as time or duration: "${text}"`);
-  }
-  return back === undefined ? absolute : world.clock.now() - back;
 }
 
 /** A pattern with `*`, `?` and `[…]`, which may leave the tag out; or a name in full. */

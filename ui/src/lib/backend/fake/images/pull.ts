@@ -1,6 +1,7 @@
-import { forbidden, system } from '../core/failure';
+import { notFound, system } from '../core/failure';
 import type { World } from '../world';
 import { type Layer, layers, short } from './images';
+import type { Platform } from './platform';
 import type { Sink } from './progress';
 import type { Reference } from './reference';
 
@@ -9,17 +10,19 @@ const TICK = 100;
 const AT_ONCE = 3;
 
 /** Pulls one tag, or every tag of a repository when the reference has none. */
-export async function pull(world: World, wanted: Reference, sink: Sink): Promise<void> {
-  if (wanted.familiarName === 'scratch') throw forbidden("'scratch' is a reserved name");
+export async function pull(world: World, wanted: Reference, platform: Platform | undefined, sink: Sink): Promise<void> {
   const every = wanted.tag === undefined && wanted.digest === undefined;
   const tags = every ? world.registry.tags(wanted) : [];
   if (every && tags.length === 0) world.registry.look(wanted.orLatest());
   for (const reference of every ? tags.map((tag) => wanted.withTag(tag)) : [wanted])
-    await pullOne(world, reference, sink);
+    await pullOne(world, reference, platform, sink);
 }
 
-async function pullOne(world: World, reference: Reference, sink: Sink): Promise<void> {
+async function pullOne(world: World, reference: Reference, platform: Platform | undefined, sink: Sink): Promise<void> {
   const image = world.registry.look(reference);
+  if (platform !== undefined && !platform.isOf(image)) {
+    throw notFound(`no matching manifest for ${platform} in the manifest list entries`);
+  }
   sink.status(`Pulling from ${reference.path}`, reference.tagOrDigest);
   const here = new Set([...world.images.all.values()].flatMap((other) => layers(other).map((layer) => layer.diffId)));
   const missing: Layer[] = [];

@@ -1,12 +1,14 @@
 import { type Call } from '../core/call';
-import { invalid, notFound, system } from '../core/failure';
+import { Failure, forbidden, invalid, system } from '../core/failure';
 import { bytes, empty, json } from '../core/reply';
 import type { Routes } from '../core/router';
+import { atoi } from '../core/strconv';
 import type { World } from '../world';
 import { imported, load, save } from './archive';
 import { history, inspect } from './inspect';
-import { list, pointInTime } from './list';
+import { list } from './list';
 import { asked, named } from './named';
+import * as platforms from './platform';
 import { progress } from './progress';
 import { pull } from './pull';
 import { push } from './push';
@@ -18,14 +20,16 @@ export const routes: Routes = {
 
   'GET /images/get': (world, call) => {
     const names = call.query.getAll('names').flatMap((names) => names.split(','));
-    return bytes(save(world, names), 'application/x-tar');
+    return saved(world, names);
   },
 
   'POST /images/create': async (world, call) => {
     const from = call.filled('fromImage');
     if (from === undefined) return importTree(world, call);
     const reference = asked(from.replace(/:+$/, ''), call.filled('tag'));
-    return progress(call.signal, (sink) => pull(world, reference, sink));
+    if (reference.familiarName === 'scratch') throw forbidden("'scratch' is a reserved name");
+    const platform = platforms.asked(call);
+    return progress(call.signal, (sink) => pull(world, reference, platform, sink));
   },
 
   'POST /images/load': async (world, call) => {
@@ -37,16 +41,16 @@ export const routes: Routes = {
     const filters = call.filters();
     filters.only(['dangling', 'label', 'label!', 'until']);
     const danglingOnly = filters.flag('dangling') ?? true;
-    const [until] = filters.values('until').map((text) => pointInTime(world, text));
+    const until = filters.until(world.clock.now(), system);
     const keep = (image: { config: { Labels: Record<string, string> | null }; created: number | undefined }) =>
       !filters.prunable(image.config.Labels) || (until !== undefined && (image.created ?? Infinity) > until);
     const { items, reclaimed } = prune(world, danglingOnly, keep);
     return json({ ImagesDeleted: items.length > 0 ? items : null, SpaceReclaimed: reclaimed });
   },
 
-  'GET /images/{name}/json': (world, call) => json(inspect(world, world.images.find(call.name))),
-  'GET /images/{name}/history': (world, call) => json(history(world, world.images.find(call.name))),
-  'GET /images/{name}/get': (world, call) => bytes(save(world, [call.name]), 'application/x-tar'),
+  'GET /images/{name}/json': (world, call) => json(inspect(world, platforms.found(world, call))),
+  'GET /images/{name}/history': (world, call) => json(history(world, platforms.found(world, call))),
+  'GET /images/{name}/get': (world, call) => saved(world, [call.name]),
 
   'POST /images/{name}/push': async (world, call) => {
     const reference = asked(call.name, call.filled('tag'));
@@ -67,47 +71,32 @@ export const routes: Routes = {
   },
 
   'DELETE /images/{name}': (world, call) => {
-    const platforms = call.query.getAll('platforms').map(platform);
-    if (platforms.length > 1) throw invalid('multiple platforms are not supported');
-    const [wanted] = platforms;
-    if (wanted !== undefined && call.name !== '') {
-      const { os, architecture } = world.images.find(call.name);
-      if (wanted !== `${os}/${architecture}`) {
-        throw notFound(
-          `image with reference ${call.name} was found but its platform (${os}/${architecture}) does not match the specified platform (${wanted})`,
-        );
-      }
-    }
+    const [wanted, another] = call.query.getAll('platforms').map(platforms.Platform.ofJson);
+    if (another !== undefined) throw invalid('multiple platforms are not supported');
+    if (wanted !== undefined && call.name !== '') platforms.suited(world, call.name, wanted);
     return json(remove(world, call.name, call.flag('force'), call.flag('noprune')));
   },
 };
 
-/** `{"os": "linux", "architecture": "amd64"}` */
-function platform(text: string): string {
-  let given: { os?: string; architecture?: string };
+/** The engine takes a name that cannot be one for an error of its own. */
+function saved(world: World, names: string[]) {
   try {
-    given = JSON.parse(text) as typeof given;
+    return bytes(save(world, names), 'application/x-tar');
   } catch (error) {
-    throw invalid(`failed to parse platform: ${(error as Error).message}`);
+    throw error instanceof Failure && error.status === 400 ? system(error.message) : error;
   }
-  if (!given.os || !given.architecture) throw invalid('both OS and Architecture must be provided');
-  return `${given.os}/${given.architecture}`;
 }
 
 function search(world: World, call: Call) {
-  const text = call.filled('limit') ?? '0';
-  if (!/^-?\d+$/.test(text)) throw invalid(`invalid limit specified: strconv.Atoi: parsing "${text}": invalid syntax`);
-  const limit = Number(text);
+  const limit = atoi(call.filled('limit') ?? '0', (words) => invalid(`invalid limit specified: ${words}`));
   if (limit < 0) return empty(200);
   const filters = call.filters();
   filters.only(['is-automated', 'is-official', 'stars']);
   if (filters.flag('is-automated')) return json([]);
   const official = filters.flag('is-official');
-  const stars = filters.values('stars').map((value) => {
-    if (!/^-?\d+$/.test(value))
-      throw invalid(`invalid filter 'stars=${value}': strconv.Atoi: parsing "${value}": invalid syntax`);
-    return Number(value);
-  });
+  const stars = filters
+    .values('stars')
+    .map((value) => atoi(value, (words) => invalid(`invalid filter 'stars=${value}': ${words}`)));
   const term = call.query.get('term') ?? '';
   if (/^https?:\/\//.test(term)) {
     throw invalid(`invalid repository name: repository name (${term}) should not have a scheme`);
@@ -128,12 +117,14 @@ function search(world: World, call: Call) {
 }
 
 async function importTree(world: World, call: Call) {
+  const platform = platforms.asked(call);
+  if (platform !== undefined && platform.os !== 'linux') throw invalid('operating system is not supported');
   const reference = named(call);
   const from = call.query.get('fromSrc') ?? '';
   if (from !== '-') throw system(`Get "${from || 'http:'}": http: no Host in request URL`);
   const archive = await call.bytes();
   return progress(call.signal, async (sink) => {
-    const image = imported(world, archive, call.filled('message') ?? 'Imported from -');
+    const image = { ...imported(world, archive, call.filled('message') ?? 'Imported from -'), ...platform };
     world.images.add(image);
     if (reference) {
       world.images.name(image, reference);

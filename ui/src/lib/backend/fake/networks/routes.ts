@@ -4,7 +4,7 @@ import { forbidden, invalid, notFound, system } from '../core/failure';
 import { type Filters, nameMatches } from '../core/filters';
 import { created, empty, json } from '../core/reply';
 import type { Routes } from '../core/router';
-import { pointInTime } from '../images/list';
+import { parseBool } from '../core/strconv';
 import type { Container } from '../containers/container';
 import { endpointSettings } from '../containers/create';
 import type { World } from '../world';
@@ -54,10 +54,10 @@ export const routes: Routes = {
   },
 
   'POST /networks/prune': (world, call) => {
-    const { networks, bus } = world;
+    const { networks, bus, clock } = world;
     const filters = call.filters();
     filters.only(['label', 'label!', 'until']);
-    const [until] = filters.values('until').map((text) => pointInTime(world, text));
+    const until = filters.until(clock.now());
     const gone = [...networks.all.values()].filter(
       (network) =>
         !networks.isPredefined(network) &&
@@ -72,7 +72,7 @@ export const routes: Routes = {
 
   'POST /networks/{name}/connect': async (world, call) => {
     const wish = await call.json<NetworkConnectRequest>();
-    const container = world.containers.find(wish.Container ?? '');
+    const container = world.containers.find(named(wish));
     const network = world.networks.find(call.name);
     if (container.host.NetworkMode.startsWith('container:')) throw invalid(SHARED);
     joinable(world, container, network);
@@ -84,7 +84,7 @@ export const routes: Routes = {
 
   'POST /networks/{name}/disconnect': async ({ containers, networks }, call) => {
     const wish = await call.json<NetworkDisconnectRequest>();
-    const name = wish.Container ?? '';
+    const name = named(wish);
     if (wish.Force && !containers.has(name)) {
       networks.find(call.name);
       throw notFound(`endpoint ${name} not found`);
@@ -105,8 +105,8 @@ export const routes: Routes = {
 
   'GET /networks/{name}': ({ networks }, call) => {
     const verbose = call.filled('verbose');
-    if (verbose !== undefined && !/^(1|t|T|TRUE|true|True|0|f|F|FALSE|false|False)$/.test(verbose)) {
-      throw invalid(`invalid value for verbose: ${verbose}: strconv.ParseBool: parsing "${verbose}": invalid syntax`);
+    if (verbose !== undefined) {
+      parseBool(verbose, (words) => invalid(`invalid value for verbose: ${verbose}: ${words}`));
     }
     if ((call.filled('scope') ?? 'local') !== 'local') throw notFound(`network ${call.name} not found`);
     return json(networks.describe(networks.find(call.name), true));
@@ -117,6 +117,11 @@ export const routes: Routes = {
     return empty(204);
   },
 };
+
+function named({ Container: name }: { Container?: string }): string {
+  if (!name) throw invalid('invalid name or ID supplied: ""');
+  return name;
+}
 
 /** Refuses what a container cannot be on beside what it is on. */
 function joinable(world: World, container: Container, network: Network): void {

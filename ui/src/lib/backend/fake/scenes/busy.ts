@@ -2,6 +2,7 @@
 import { pause } from '../containers/lifecycle';
 import type { World } from '../world';
 import { DAY, HOUR, MINUTE, judged, over, projectNetwork, projectVolume, run, service, talked } from './build';
+import { builds } from './builds';
 import { have, recipe } from './catalogue';
 import * as voices from './voices';
 
@@ -13,6 +14,7 @@ export function busy(world: World): void {
   monitoring(world);
   blog(world);
   alone(world);
+  builds(world);
   for (const name of ['busybox:latest', 'alpine:3.22', 'hello-world:latest', 'rabbitmq:3-management'])
     have(world, name);
   // An image that a newer one took the name of.

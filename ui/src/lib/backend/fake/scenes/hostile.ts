@@ -64,6 +64,7 @@ export function hostile(world: World): void {
   over(world, ended, 137, MINUTE);
   if (ended.state.is === 'exited') ended.state.exit.error = `${SCRIPT}${CONTROL}`;
   files(world);
+  builds(world);
 }
 
 /** What terminals can be told: titles, links, movements, clearing, colours without an end, bytes that are no text. */
@@ -133,4 +134,31 @@ function files(world: World): void {
   ]) {
     container.files.write(`/root/${name}`, `${SCRIPT}\n`);
   }
+}
+
+function builds(world: World): void {
+  world.builds.all = [{ id: SCRIPT, kind: 'exec.cachemount', size: 1, used: world.clock.now() }];
+  world.history.add({
+    name: `${SCRIPT}${RIGHT_TO_LEFT}`,
+    ago: HOUR,
+    dockerfile: CLOSE,
+    context: `javascript:window.hacked=true//${LONG}`,
+    target: EMOJI,
+    platform: CONTROL,
+    tags: [`evil${SCRIPT}:latest`, `${LONG}:latest`],
+    steps: [
+      { name: `[${SCRIPT}] RUN ${CONTROL}`, from: 0, takes: 10 },
+      { name: LONG, from: 20, takes: 0 },
+      {
+        name: `[1/1] RUN ${EMOJI}`,
+        from: 30,
+        takes: 900,
+        output: [
+          [10, `${SCRIPT}\x1b]8;;javascript:window.hacked=true\x1b\\a link\x1b]8;;\x1b\\`],
+          [20, `\x1b[31m${LONG}`],
+        ],
+        error: `${CLOSE}${RIGHT_TO_LEFT}\n${LONG}`,
+      },
+    ],
+  });
 }

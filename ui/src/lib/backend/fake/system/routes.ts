@@ -3,7 +3,10 @@ import type { Answer } from '../../backend';
 import { Failure, invalid } from '../core/failure';
 import { bytes, encode, json } from '../core/reply';
 import { empty } from '../core/reply';
+import type { Call } from '../core/call';
 import type { Handler, Routes } from '../core/router';
+import { atoi } from '../core/strconv';
+import { Fault, parse } from '../core/syntax';
 import { rfc3339 } from '../core/time';
 import { summarise as summariseContainer } from '../containers/list';
 import { stored } from '../images/remove';
@@ -15,23 +18,35 @@ const DOCKER_VERSION = '28.5.2';
 const API_VERSION = '1.51';
 const MIN_API_VERSION = '1.24';
 const OWN_VERSION = '0.1.0';
-const NO_BUILDER =
-  'this engine cannot build images: build elsewhere and push to a registry, or use docker save and docker load';
+const NO_BUILDKIT =
+  "this engine speaks BuildKit's protocol at /grpc only, where docker build's buildx plugin looks for it";
+const JSON_OF_BUILDS = { buildargs: 'build args', labels: 'labels', cachefrom: 'cache-from' };
+/** How much of the cache a prune leaves, by all of its names. */
+const ROOM = ['keep-storage', 'reserved-space', 'max-used-space'];
 const KINDS = ['container', 'image', 'volume', 'build-cache'];
 
 const ping: Handler = (_, call): Answer => {
   const headers = {
     'cache-control': 'no-cache, no-store, must-revalidate',
     pragma: 'no-cache',
-    'builder-version': '1',
+    'builder-version': '2',
     swarm: 'inactive',
   };
   const body = call.method === 'HEAD' ? new Uint8Array() : encode('OK');
   return bytes(body, 'text/plain; charset=utf-8', 200, headers);
 };
 
-const unbuilt: Handler = () => {
-  throw new Failure(501, NO_BUILDER);
+const unbuilt: Handler = (_, call) => {
+  for (const [name, what] of Object.entries(JSON_OF_BUILDS)) {
+    const text = call.filled(name);
+    if (text !== undefined) readable(text, what);
+  }
+  throw new Failure(501, NO_BUILDKIT);
+};
+
+/** What nothing of the pages asks for: a connection that becomes gRPC. */
+const unupgraded: Handler = () => {
+  throw new Failure(500, 'no upgrade proto in request');
 };
 
 export const routes: Routes = {
@@ -50,11 +65,30 @@ export const routes: Routes = {
   },
 
   'POST /build': unbuilt,
-  'POST /session': unbuilt,
-  'POST /grpc': unbuilt,
-  'POST /build/prune': () => json({ CachesDeleted: null, SpaceReclaimed: 0 }),
+  'POST /session': unupgraded,
+  'POST /grpc': unupgraded,
+  'POST /build/prune': ({ builds, bus, clock }, call) => {
+    const room = Math.max(...ROOM.map((name) => bytesOf(call, name)));
+    const gone = builds.prune(call.filters(), room, clock.now());
+    const reclaimed = gone.reduce((sum, { size }) => sum + size, 0);
+    bus.emit('builder', 'prune', '', { reclaimed: String(reclaimed) });
+    return json({ CachesDeleted: gone.length > 0 ? gone.map(({ id }) => id) : null, SpaceReclaimed: reclaimed });
+  },
   'POST /build/cancel': () => empty(204),
 };
+
+function bytesOf(call: Call, name: string): number {
+  const text = call.filled(name) ?? '0';
+  return Math.abs(atoi(text, (words) => invalid(`${name} is in bytes and expects an integer, got ${text}: ${words}`)));
+}
+
+function readable(text: string, what: string): void {
+  try {
+    parse(text);
+  } catch (error) {
+    throw error instanceof Fault ? invalid(`error reading ${what}: ${error.message}`) : error;
+  }
+}
 
 function version({ kernel }: World['machine']): SystemVersion {
   const engine = {
@@ -201,7 +235,7 @@ function usage(world: World, asked: string[]): DiskUsage {
             UsageData: { RefCount: volumes.holders(volume.name).length, Size: volumes.size(volume) },
           }))
       : null,
-    BuildCache: wants('build-cache') ? [] : null,
+    BuildCache: wants('build-cache') ? world.builds.list() : null,
   };
 }
 

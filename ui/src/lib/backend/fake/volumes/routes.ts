@@ -1,9 +1,10 @@
 import type { VolumeCreateRequest } from '$lib/api/generated';
 import { check } from '../core/call';
-import { Failure } from '../core/failure';
-import { nameMatches } from '../core/filters';
+import { Failure, invalid } from '../core/failure';
+import { type Filters, nameMatches } from '../core/filters';
 import { created, empty, json } from '../core/reply';
 import type { Routes } from '../core/router';
+import { parseBool } from '../core/strconv';
 
 export const routes: Routes = {
   'GET /volumes': ({ volumes }, call) => {
@@ -22,7 +23,7 @@ export const routes: Routes = {
   },
 
   'POST /volumes/create': async ({ volumes }, call) => {
-    const wish = await call.jsonOrNothing<VolumeCreateRequest>();
+    const wish = await call.json<VolumeCreateRequest>();
     check(wish, { Name: 'string', Driver: 'string', DriverOpts: 'map', Labels: 'map' });
     if (wish.ClusterVolumeSpec !== undefined) throw new Failure(503, NO_SWARM);
     const volume = volumes.create({
@@ -37,7 +38,7 @@ export const routes: Routes = {
   'POST /volumes/prune': ({ volumes, bus }, call) => {
     const filters = call.filters();
     filters.only(['label', 'label!', 'all']);
-    const all = filters.flag('all') ?? false;
+    const all = wantsAll(filters);
     const gone = [...volumes.all.values()].filter(
       (volume) =>
         (all || volume.anonymous) && filters.prunable(volume.labels) && volumes.holders(volume.name).length === 0,
@@ -59,6 +60,13 @@ export const routes: Routes = {
     return empty(204);
   },
 };
+
+/** Whether a prune takes those with names too. */
+function wantsAll(filters: Filters): boolean {
+  const all = filters.values('all');
+  if (all.length > 1) throw invalid(`invalid filter 'all=[${all.join(' ')}]': only one value is expected`);
+  return all.length === 1 && parseBool(all[0]!, (words) => invalid(`invalid filter 'all': ${words}`));
+}
 
 const NO_SWARM =
   'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.';

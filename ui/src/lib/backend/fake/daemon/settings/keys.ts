@@ -209,6 +209,32 @@ export const KEYS: readonly Key[] = [
     parse: (text) => items(text).join(','),
   },
   {
+    name: 'container_http_proxy',
+    description:
+      "Proxy that containers and the steps of builds get as HTTP_PROXY and http_proxy, as http://[USER:PASSWORD@]HOST:PORT, unless they set one; on this computer's loopback it is reached as host.docker.internal. Empty: none.",
+    takes: 'at_next_start',
+    mayBeEmpty: true,
+    byDefault: '',
+    parse: proxy,
+  },
+  {
+    name: 'container_https_proxy',
+    description: 'The same for HTTPS_PROXY and https_proxy.',
+    takes: 'at_next_start',
+    mayBeEmpty: true,
+    byDefault: '',
+    parse: proxy,
+  },
+  {
+    name: 'container_no_proxy',
+    description:
+      'What programs in containers are to reach without a proxy, separated by commas: they get it as NO_PROXY and no_proxy, unless they set one. Empty: nothing is said.',
+    takes: 'at_next_start',
+    mayBeEmpty: true,
+    byDefault: '',
+    parse: (text) => items(text).join(','),
+  },
+  {
     name: 'agent_log',
     description:
       'What the agent in the machine writes to the console log, as [PART=]LEVEL separated by commas, such as info,containers=debug; empty: info.',

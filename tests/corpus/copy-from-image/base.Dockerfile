@@ -1,0 +1,2 @@
+FROM busybox
+RUN echo made >/made && chown 8:9 /made

@@ -1,0 +1,1 @@
+ln dir/one dir/two

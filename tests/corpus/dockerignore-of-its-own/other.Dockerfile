@@ -1,0 +1,3 @@
+# A Dockerfile with an ignore file of its own, in place of the context's.
+FROM busybox
+COPY . /c

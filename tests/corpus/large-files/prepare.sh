@@ -1,0 +1,1 @@
+yes corpus | head -c 2500000 >made || true

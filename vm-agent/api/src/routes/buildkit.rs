@@ -1,0 +1,50 @@
+//! BuildKit's protocol: connections that clients turn into gRPC. What is said on them is `buildkit`'s.
+
+use super::Call;
+use crate::failure::Failure;
+use crate::hijack::{Connection, Hijack};
+use crate::reply::{Answer, Outcome};
+use ::buildkit::Offer;
+use hyper::header::UPGRADE;
+
+/// The client asks.
+pub(super) async fn grpc(call: Call) -> Answer {
+    check_upgrade(&call)?;
+    let kit = call.services.buildkit;
+    Ok(hijack(move |connection| Box::pin(kit.serve(tokio::io::join(connection.reader, connection.writer)))))
+}
+
+/// The client offers: files, credentials, secrets.
+pub(super) async fn session(call: Call) -> Answer {
+    check_upgrade(&call)?;
+    let all = |name: &str| {
+        let values = call.headers.get_all(name).iter();
+        values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect::<Vec<_>>()
+    };
+    let one = |name: &str| all(name).into_iter().next().unwrap_or_default();
+    let offer = Offer {
+        id: one("x-docker-expose-session-uuid"),
+        shared_key: one("x-docker-expose-session-sharedkey"),
+        methods: all("x-docker-expose-session-grpc-method"),
+    };
+    let kit = call.services.buildkit;
+    if kit.has_session(&offer.id) {
+        return Err(Failure::internal(format!("session {} already exists", offer.id)));
+    }
+    Ok(hijack(move |connection| {
+        Box::pin(kit.keep_session(offer, tokio::io::join(connection.reader, connection.writer)))
+    }))
+}
+
+fn check_upgrade(call: &Call) -> Result<(), Failure> {
+    match call.headers.get(UPGRADE).map(|value| value.to_str().unwrap_or_default()) {
+        Some("h2c") => Ok(()),
+        Some(other) if !other.is_empty() => Err(Failure::internal(format!("protocol {other} not supported"))),
+        Some(_) | None => Err(Failure::internal("no upgrade proto in request")),
+    }
+}
+
+fn hijack(run: impl FnOnce(Connection) -> futures_util::future::BoxFuture<'static, ()> + Send + 'static) -> Outcome {
+    let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n".to_owned();
+    Outcome::Hijack(Hijack { head, run: Box::new(run) })
+}

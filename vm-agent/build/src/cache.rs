@@ -1,0 +1,128 @@
+//! Where a step was made already: in the engine's own images, or in those that the request names.
+
+use crate::error::Result;
+use crate::stage::Building;
+use crate::{Services, blocking};
+use engine_api::ContainerConfig;
+use images::{Draft, Image, ImageId};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// What a stage may take its steps from.
+#[derive(Debug)]
+pub(crate) enum Cache {
+    /// Nothing (any more): after a step that was made anew no other can be there.
+    None,
+    /// Whatever this engine made.
+    Own,
+    /// What these images have, or were made from here.
+    Named(Vec<Arc<Image>>),
+}
+
+impl Cache {
+    /// At the beginning of a stage. An image that is not here is passed over, as in dockerd.
+    pub(crate) fn begin(services: &Services, no_cache: bool, names: &[String]) -> Cache {
+        match (no_cache, names) {
+            (true, _) => Cache::None,
+            (false, []) => Cache::Own,
+            (false, names) => {
+                let images = &services.images;
+                let found = names.iter().filter_map(|name| images.image(&images.resolve(name).ok()?).ok());
+                Cache::Named(found.collect())
+            }
+        }
+    }
+}
+
+impl Building<'_, '_> {
+    /// Goes on with an image that was made from the same, if there is one.
+    pub(crate) async fn cached(&mut self, made_from: &ContainerConfig) -> Result<bool> {
+        let found = match &self.cache {
+            Cache::None => return Ok(false),
+            Cache::Own => self.made(made_from).await?,
+            Cache::Named(named) => {
+                let named = named.clone();
+                match self.made(made_from).await? {
+                    Some(id) if self.belongs(&id, &named)? => Some(id),
+                    _ => self.repeated(made_from, &named).await?,
+                }
+            }
+        };
+        let found = match found {
+            // Gone meanwhile, it is as if it had not been there.
+            Some(id) => self.build.keeper.keep(&id).await.is_ok().then_some(id),
+            None => None,
+        };
+        let Some(id) = found else {
+            // Another build may make the same steps meanwhile, on top of what this one makes now.
+            if !matches!(self.cache, Cache::Own) {
+                self.cache = Cache::None;
+            }
+            return Ok(false);
+        };
+        self.output.say(" ---> Using cache\n").await;
+        self.output.cached();
+        self.adopt(id)?;
+        Ok(true)
+    }
+
+    /// The newest image that was made here from the same.
+    async fn made(&self, made_from: &ContainerConfig) -> Result<Option<ImageId>> {
+        let wanted = serde_json::to_value(made_from).expect("a struct of plain fields");
+        let (images, parent, author) = (self.services().images.clone(), self.image(), self.author.clone());
+        let platform = self.platform();
+        blocking(move || {
+            let children = images.children(parent.as_ref())?;
+            let is_same = |image: &Image| {
+                let by = image.raw.get("author").and_then(Value::as_str).unwrap_or_default();
+                let fits = parent.is_some() || image.platform() == platform;
+                fits && image.raw.get("container_config") == Some(&wanted) && by == author
+            };
+            Ok(children.into_iter().find(|image| is_same(image)).map(|image| image.id))
+        })
+        .await
+    }
+
+    /// Whether one of the named images is it, or was made from it.
+    fn belongs(&self, id: &ImageId, named: &[Arc<Image>]) -> Result<bool> {
+        for image in named {
+            let mut next = Some(image.id);
+            while let Some(at) = next {
+                if at == *id {
+                    return Ok(true);
+                }
+                next = self.services().images.parent(&at)?;
+            }
+        }
+        Ok(false)
+    }
+
+    /// What one of the named images has as its next step, if that is the same. From then on it is the only one: its steps belong
+    /// together.
+    async fn repeated(&mut self, made_from: &ContainerConfig, named: &[Arc<Image>]) -> Result<Option<ImageId>> {
+        let images = self.services().images.clone();
+        let base = self.image().map(|id| images.image(&id)).transpose()?;
+        let words = made_from.cmd.as_ref().map(|words| words.join(" ")).unwrap_or_default();
+        let Some(source) = named.iter().find(|source| next(base.as_deref(), source) == Some(words.as_str())) else {
+            return Ok(None);
+        };
+        let source = Arc::clone(source);
+        self.cache = Cache::Named(vec![Arc::clone(&source)]);
+        if source.steps().len() == base.as_ref().map_or(0, |base| base.steps().len()) + 1 {
+            return Ok(Some(source.id));
+        }
+        // It does not say what it was made from: that is true as far as the request's word goes, and no farther.
+        let draft = Draft { container_config: Value::Null, ..self.draft(made_from, None) };
+        Ok(Some(images.repeat(self.image().as_ref(), &source.id, draft).await?))
+    }
+}
+
+/// How the step is called that an image has on top of another; `None` when it was not made from that.
+fn next<'a>(base: Option<&Image>, source: &'a Image) -> Option<&'a str> {
+    let (steps, chain) = base.map_or((&[][..], &[][..]), |base| (base.steps(), &base.chain[..]));
+    let rest = source.steps().strip_prefix(steps)?;
+    if !source.chain.starts_with(chain) || steps.is_empty() && !chain.is_empty() {
+        return None;
+    }
+    rest.first()?.get("created_by")?.as_str()
+}

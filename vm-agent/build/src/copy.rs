@@ -1,0 +1,152 @@
+//! COPY and ADD in a stage: their words, what they download, and from where they take the rest.
+
+use crate::blocking;
+use crate::dockerfile::Transfer;
+use crate::error::{Error, Result};
+use crate::files::Tree;
+use crate::stage::{Building, Work};
+use crate::transfer::{Content, Made, Plan, Sources};
+use containers::changes::{Budget, Document, InvalidChange, Words, join};
+use tokio::io::AsyncWriteExt as _;
+
+impl Building<'_, '_> {
+    pub(crate) async fn copy(&mut self, transfer: &Transfer) -> Result<()> {
+        let verb = if transfer.adds { "ADD" } else { "COPY" };
+        let mut transfer = transfer.clone();
+        let is_lenient = self.output.watch().is_some();
+        for option in [&mut transfer.chown, &mut transfer.chmod, &mut transfer.checksum] {
+            if let Some(text) = option.take() {
+                *option = Some(self.expand(&text)?).filter(|text| !text.is_empty());
+            }
+        }
+        let written = self.expand(&transfer.destination)?;
+        let mut destination = join(&self.config.working_dir, &written);
+        let is_directory = written.ends_with('/') || written == "." || written.ends_with("/.");
+        if is_directory && !destination.ends_with('/') {
+            destination.push('/');
+        }
+        let (mut words, mut made) = (Vec::new(), Vec::new());
+        for word in &transfer.sources {
+            let word = self.expand(word)?;
+            if !transfer.adds || !is_remote(&word) {
+                // What would lead out of the root stays at it.
+                words.push(if is_lenient && !transfer.parents { format!("/{word}") } else { word });
+            } else if is_repository(&word) {
+                return Err(Error::NotYet(format!(
+                    "ADD {word}: this builder does not fetch repositories yet: COPY a checkout"
+                )));
+            } else {
+                made.push(self.download(&word, is_directory, &transfer, made.len()).await?);
+            }
+        }
+        if transfer.checksum.is_some() && !words.is_empty() {
+            let reason = "a checksum can be given for what is downloaded only".to_owned();
+            return Err(Error::Source { verb, path: words.swap_remove(0), reason });
+        }
+        for document in &transfer.documents {
+            made.push(self.document(document)?);
+        }
+        let (tree, in_image) = match &transfer.from {
+            None => (self.build.context_tree().await?.ok_or(Error::NoContext(verb))?, false),
+            Some(from) => {
+                let from = self.expand(from)?;
+                match self.build.local_path(&from).await? {
+                    Some(path) => (Tree::open(&path).map_err(crate::error::disk(&path))?, false),
+                    None => (self.tree_of(self.from(&from).await?).await?, true),
+                }
+            }
+        };
+        let image = self.tree().await?;
+        let (of, to) = (transfer.clone(), destination);
+        let plan =
+            blocking(move || Plan::new(&of, Sources { tree, words, made, in_image, is_lenient }, &to, &image)).await?;
+        let mut flags = String::new();
+        for (name, value) in [("chown", &transfer.chown), ("chmod", &transfer.chmod)] {
+            if let Some(value) = value {
+                flags.push_str(&format!("--{name}={value} "));
+            }
+        }
+        let flagged = [
+            ("unpack=false", transfer.unpack == Some(false)),
+            ("unpack", transfer.unpack == Some(true)),
+            ("parents", transfer.parents),
+        ];
+        for (name, set) in flagged {
+            if set {
+                flags.push_str(&format!("--{name} "));
+            }
+        }
+        let text = format!("{verb} {flags}{} in {written} ", plan.name);
+        self.describe(text, Work::Copy(Box::new(plan))).await
+    }
+
+    fn document(&self, document: &Document) -> Result<Made> {
+        let [env, outer] = self.variables();
+        let budget = Budget::default();
+        let text = if document.expands {
+            let words = Words::new(&document.content, [&env, &outer], self.build.escape, &budget);
+            words.text().map_err(|reason| InvalidChange::Word { word: document.content.clone(), reason })?
+        } else {
+            document.content.clone()
+        };
+        let modified = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
+        Ok(Made { name: document.name.clone().into_bytes(), content: Content::Text(text), mode: 0o644, modified })
+    }
+
+    /// Fetches what a URL gives into a file of the build's own.
+    async fn download(&self, url: &str, into_directory: bool, transfer: &Transfer, number: usize) -> Result<Made> {
+        let failed = |reason: String| Error::Download { verb: "ADD", reason };
+        let path = url.split(['?', '#']).next().unwrap_or_default();
+        let name = path.splitn(4, '/').nth(3).and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+        if name.is_empty() && into_directory {
+            return Err(failed(format!("cannot determine filename from url: {url}")));
+        }
+        let images = &self.services().images;
+        let source = images.download(url, &self.output.sink()).await.map_err(|error| failed(error.to_string()))?;
+        let file = self.build.directory().join(format!("download-{}-{number}", self.number));
+        let mut body = source.into_reader();
+        let mut out = tokio::fs::File::create(&file).await.map_err(crate::error::disk(&file))?;
+        tokio::io::copy(&mut body, &mut out).await.map_err(|error| failed(error.to_string()))?;
+        out.flush().await.map_err(crate::error::disk(&file))?;
+        if let Some(wanted) = &transfer.checksum {
+            let right: layers::Digest = wanted.parse().map_err(|_| Error::Checksum(wanted.clone()))?;
+            let of = file.clone();
+            let actual = blocking(move || {
+                let mut file = std::fs::File::open(&of).map_err(crate::error::disk(&of))?;
+                crate::sources::content(&mut file).map_err(crate::error::disk(&of))
+            })
+            .await?;
+            if actual != right {
+                return Err(Error::Mismatch { actual: actual.to_string(), wanted: wanted.clone() });
+            }
+        }
+        // The time of the download would make each of them another file.
+        Ok(Made { name: name.as_bytes().to_vec(), content: Content::File(file), mode: 0o600, modified: 0 })
+    }
+}
+
+fn is_remote(word: &str) -> bool {
+    ["http://", "https://", "git://", "ssh://", "git@"].iter().any(|scheme| word.starts_with(scheme))
+}
+
+fn is_repository(word: &str) -> bool {
+    let path = word.split(['?', '#']).next().unwrap_or_default();
+    !word.starts_with("http") || path.ends_with(".git")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_elsewhere_are_told_apart() {
+        for (word, remote, repository) in [
+            ("https://x/y.tar", true, false),
+            ("https://x/y.git#main:dir", true, true),
+            ("git@x:y", true, true),
+            ("http", false, false),
+        ] {
+            assert_eq!((is_remote(word), remote && is_repository(word)), (remote, repository), "{word}");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! One build from its request to its image.
+
+use crate::arguments::Arguments;
+use crate::context::Context;
+use crate::dockerfile::{Dockerfile, Instruction, Step};
+use crate::stages::Build;
+use crate::watch::Watch;
+use crate::{Builds, Error, Output, Request, Result, blocking};
+use containers::changes::Change;
+use events::{Event, Kind};
+use images::{ImageId, Keeper, Platform, Reference, Sink};
+use std::collections::{BTreeMap, HashSet};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use tokio::io::AsyncRead;
+use tokio_util::io::SyncIoBridge;
+
+impl Builds {
+    /// Builds an image. Dropping the future ends it: no container, mount or file of it stays.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the request, its context or its Dockerfile, and what a step failed by.
+    pub async fn build(
+        &self,
+        request: Request,
+        context: impl AsyncRead + Send + Unpin + 'static,
+        output: Output,
+    ) -> Result<ImageId> {
+        let result = self.solve(&request, context, &output).await;
+        output.finish(result.as_ref().copied().map_err(|_| ())).await;
+        result
+    }
+
+    async fn solve(
+        &self,
+        request: &Request,
+        context: impl AsyncRead + Send + Unpin + 'static,
+        output: &Output,
+    ) -> Result<ImageId> {
+        let (root, name) = (self.contexts.clone(), request.dockerfile.clone());
+        let context = match &request.remote {
+            None => {
+                let archive = SyncIoBridge::new(context);
+                blocking(move || Context::unpack(&root, archive, &name)).await?
+            }
+            Some(url) => {
+                let failed = |cause| Error::Remote { url: url.clone(), cause: Box::new(cause) };
+                let source = self.services.images.download(url, &Sink::silent()).await.map_err(failed)?;
+                output.status("Downloading context", url);
+                let content = SyncIoBridge::new(source.into_reader());
+                blocking(move || Context::downloaded(&root, content, &name)).await?
+            }
+        };
+        let (id, kept) = self.carry_out(request, context, output).await?;
+        output.say(format!("Successfully built {}\n", short(&id))).await;
+        for familiar in self.tag(&id, &request.tags).await? {
+            output.say(format!("Successfully tagged {familiar}\n")).await;
+        }
+        drop(kept);
+        Ok(id)
+    }
+
+    /// Builds an image for a client that follows each step and has the build's files; it is not tagged, and stays as long as its keeper.
+    /// Dropping the future ends the build.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn build_for(
+        &self,
+        request: &Request,
+        dockerfile: String,
+        client: Arc<dyn Watch>,
+    ) -> Result<(ImageId, Arc<Keeper>)> {
+        let context = Context::elsewhere(&self.contexts, dockerfile)?;
+        self.carry_out(request, context, &Output::watched(client)).await
+    }
+
+    async fn carry_out(&self, request: &Request, context: Context, output: &Output) -> Result<(ImageId, Arc<Keeper>)> {
+        let mut dockerfile = Dockerfile::parse(&context.dockerfile).map_err(|mut invalid| {
+            invalid.name_file(&context.name);
+            invalid
+        })?;
+        check_syntax(&dockerfile)?;
+        if !request.target.is_empty() {
+            dockerfile = dockerfile.up_to(&request.target)?;
+        }
+        if let Some(client) = output.watch() {
+            replace(&mut dockerfile, |name| client.named(name).is_some());
+        }
+        label(&mut dockerfile, request);
+        let mut build = Build::new(self, request, output, context, &dockerfile);
+        let id = build.run().await?;
+        let unused = build.arguments.unused();
+        if !unused.is_empty() {
+            let names = unused.join(" ");
+            output.say(format!("[Warning] One or more build-args [{names}] were not consumed\n")).await;
+        }
+        let keeper = Arc::clone(&build.keeper);
+        let Some(time) = request.time else { return Ok((id, keeper)) };
+        let inherited = build.last().map_or(0, |done| done.inherited);
+        let id = self.services.images.redate(&id, inherited, time, Arc::clone(&keeper)).await?;
+        Ok((id, keeper))
+    }
+
+    /// The files of an image, to be read: a mount that nobody else sees.
+    ///
+    /// # Errors
+    ///
+    /// Those of the image store and of the kernel.
+    pub async fn files(&self, id: &ImageId) -> Result<OwnedFd> {
+        let (images, layers, id) = (self.services.images.clone(), self.services.layers.clone(), *id);
+        blocking(move || Ok(layers.mount(&layers.overlay(&images.image(&id)?.chain, None)?)?)).await
+    }
+
+    /// Tags an image that was built; answers the names as people know them.
+    ///
+    /// # Errors
+    ///
+    /// Those of the image store.
+    pub async fn tag(&self, id: &ImageId, tags: &[Reference]) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        // Each once, in order.
+        let mut tagged = HashSet::new();
+        for reference in tags {
+            if !tagged.insert(reference.clone().or_latest().to_string()) {
+                continue;
+            }
+            self.services.images.tag(&id.to_string(), reference).await?;
+            let familiar = reference.clone().or_latest().familiar();
+            let labels = self.services.images.image(id)?.labels().unwrap_or_default();
+            let event = Event::new(Kind::Image, "tag", id.to_string()).with_all(labels).with("name", familiar.as_str());
+            self.services.events.emit(event);
+            names.push(familiar);
+        }
+        Ok(names)
+    }
+}
+
+/// Whether a frontend reads Dockerfiles as Docker's own does, which is what this builder does itself.
+pub fn is_own_frontend(reference: &str) -> bool {
+    let name = reference.strip_prefix("docker.io/").unwrap_or(reference);
+    let bare = name.split([':', '@']).next().unwrap_or_default();
+    matches!(bare, "docker/dockerfile" | "docker/dockerfile-upstream")
+}
+
+/// `# syntax=`: the standard frontends are served by this one, others are programs that it does not run.
+pub(crate) fn check_syntax(dockerfile: &Dockerfile) -> Result<()> {
+    let Some((_, frontend, _)) = dockerfile.directives.iter().find(|(name, ..)| name == "syntax") else {
+        return Ok(());
+    };
+    if is_own_frontend(frontend.split_whitespace().next().unwrap_or_default()) {
+        return Ok(());
+    }
+    Err(Error::NotYet(format!("# syntax={frontend}: this builder reads Dockerfiles itself and runs no other frontend")))
+}
+
+/// `--build-context NAME=…` with the name of a stage: what the client has is there instead of what the stage does.
+pub(crate) fn replace(dockerfile: &mut Dockerfile, is_given: impl Fn(&str) -> bool) {
+    for stage in &mut dockerfile.stages {
+        if let Some(name) = stage.name.clone().filter(|name| is_given(name)) {
+            (stage.base, stage.platform) = (name, None);
+            stage.steps.clear();
+        }
+    }
+}
+
+/// `--label`: as if they stood at the end of the last stage, each by itself.
+fn label(dockerfile: &mut Dockerfile, request: &Request) {
+    let Some(stage) = dockerfile.stages.last_mut() else { return };
+    for (name, value) in &request.labels {
+        // Nothing in them is a variable.
+        let literal = |text: &str| format!("'{}'", text.replace('\'', "'\"'\"'"));
+        let change = Change::Label(vec![(literal(name), literal(value))]);
+        let text = format!("LABEL {name}={value}");
+        stage.steps.push(Step { instruction: Instruction::Change(change), text, lines: stage.lines.clone() });
+    }
+}
+
+/// What a build knows before its first line: no argument is declared yet, and none is `given` where its defaults are asked for.
+pub(crate) fn arguments(request: &Request, given: BTreeMap<String, Option<String>>, is_buildkit: bool) -> Arguments {
+    let host = Platform::host().to_string();
+    let target = request.platform.as_ref().map_or_else(|| host.clone(), Platform::to_string);
+    let arguments = Arguments::new(given, &target, &host);
+    if is_buildkit { arguments.of_buildkit(&request.target) } else { arguments }
+}
+
+pub(crate) fn short(id: &ImageId) -> String {
+    id.hex()[..12].to_owned()
+}

@@ -1,0 +1,215 @@
+//! The stages of one build, side by side, and what they share.
+
+use crate::arguments::Arguments;
+use crate::context::Context;
+use crate::dockerfile::{Dockerfile, Instruction, Step};
+use crate::error::expand;
+use crate::plan::{named, needed, several};
+use crate::solve::{arguments, short};
+use crate::stage::{Building, Done};
+use crate::watch::Later;
+use crate::{Builds, Error, Output, Request, Result};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use images::{ImageId, Keeper};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::{OnceCell, Semaphore};
+
+/// What all stages of a build share.
+#[derive(Debug)]
+pub(crate) struct Build<'a> {
+    pub(crate) builds: &'a Builds,
+    pub(crate) request: &'a Request,
+    pub(crate) output: &'a Output,
+    pub(crate) context: Context,
+    pub(crate) dockerfile: &'a Dockerfile,
+    pub(crate) escape: char,
+    /// Of before the first stage.
+    pub(crate) arguments: Arguments,
+    /// More than one, as people are told of them.
+    pub(crate) several: bool,
+    /// Each once it is built.
+    done: Vec<OnceCell<Done>>,
+    /// For the steps that are carried out at once.
+    pub(crate) room: Semaphore,
+    /// Every image that it needs.
+    pub(crate) keeper: Arc<Keeper>,
+    /// Steps that began, and how many there are.
+    step: AtomicUsize,
+    steps: usize,
+}
+
+/// As many steps as there are processors; two even on one, since a step may wait for what another one does.
+fn room() -> usize {
+    std::thread::available_parallelism().map_or(2, |processors| processors.get().max(2))
+}
+
+impl<'a> Build<'a> {
+    pub(crate) fn new(
+        builds: &'a Builds,
+        request: &'a Request,
+        output: &'a Output,
+        context: Context,
+        dockerfile: &'a Dockerfile,
+    ) -> Build<'a> {
+        Build {
+            builds,
+            request,
+            output,
+            context,
+            dockerfile,
+            escape: dockerfile.escape,
+            arguments: arguments(request, request.arguments.clone(), output.watch().is_some())
+                .with_settings(&builds.services.arguments),
+            several: several(dockerfile),
+            done: dockerfile.stages.iter().map(|_| OnceCell::new()).collect(),
+            room: Semaphore::new(room()),
+            keeper: Arc::new(builds.services.images.keeper()),
+            step: AtomicUsize::new(0),
+            steps: dockerfile.length(),
+        }
+    }
+
+    /// Builds all that the last stage needs.
+    pub(crate) async fn run(&mut self) -> Result<ImageId> {
+        let dockerfile = self.dockerfile;
+        for step in &dockerfile.globals {
+            self.announce(&step.text).await;
+            self.declare(step)?;
+        }
+        self.walk().await?;
+        for done in self.done.iter().filter_map(OnceCell::get) {
+            self.arguments.recall(&done.arguments);
+        }
+        self.last().and_then(|done| done.image).ok_or(Error::NoImage)
+    }
+
+    async fn walk(&self) -> Result<()> {
+        let all = 0..self.dockerfile.stages.len();
+        if self.output.watch().is_none() {
+            // dockerd's classic builder carries out whatever comes before the target, too, and tells of one after the other.
+            for number in all {
+                self.stage(number).await?;
+            }
+            return Ok(());
+        }
+        let env = self.arguments.for_bases();
+        let needed = needed(self.dockerfile, |base| expand(base, [&env, &[]], self.escape).ok());
+        let wanted = all.filter(|number| needed.as_ref().is_none_or(|needed| needed[*number]));
+        let mut walking: FuturesUnordered<_> = wanted.map(|number| self.stage(number)).collect();
+        while let Some(done) = walking.next().await {
+            // The first failure ends all others.
+            done?;
+        }
+        Ok(())
+    }
+
+    /// The stage of that number, built unless it is; whoever comes meanwhile waits. A stage asks for earlier ones alone, so that no two
+    /// wait for each other.
+    pub(crate) fn stage(&self, number: usize) -> Later<'_, Result<&Done>> {
+        Box::pin(self.done[number].get_or_try_init(move || self.carry_out(number)))
+    }
+
+    /// The last stage, if it is built.
+    pub(crate) fn last(&self) -> Option<&Done> {
+        self.done.last().and_then(OnceCell::get)
+    }
+
+    async fn carry_out(&self, number: usize) -> Result<Done> {
+        let stage = &self.dockerfile.stages[number];
+        let is_watched = self.output.watch().is_some();
+        let output = self.output.aside();
+        self.announce(&stage.text).await;
+        // By BuildKit's protocol the later one is meant from here on.
+        if let Some(name) = stage.name.as_deref()
+            && !is_watched
+            && named(&self.dockerfile.stages[..number], name).is_some()
+        {
+            return Err(Error::StageTwice(name.to_owned()));
+        }
+        let base = self.base(&output, number).await?;
+        let mut arguments = self.arguments.clone();
+        let inherited = match (base.beneath, base.image) {
+            (Some(beneath), _) => beneath.inherited,
+            (None, Some(image)) => self.builds.services.images.image(&image)?.steps().len(),
+            (None, None) => 0,
+        };
+        arguments.begin_stage(base.beneath.map(|beneath| beneath.arguments.declared()));
+        // The classic builder knows what all stages before said, and BuildKit what those beneath did.
+        let before = self.done[..number].iter().filter_map(OnceCell::get).filter(|_| !is_watched);
+        for before in before.chain(base.beneath) {
+            arguments.recall(&before.arguments);
+        }
+        let mut building = Building::begin(self, number, output, arguments, base).await?;
+        for step in &stage.steps {
+            self.announce(&step.text).await;
+            building.step(step).await?;
+            let shown = building.image().map(|id| short(&id)).unwrap_or_default();
+            self.output.say(format!(" ---> {shown}\n")).await;
+        }
+        let done = building.end(inherited);
+        if let Some(id) = done.image {
+            self.output.built(id);
+        }
+        Ok(done)
+    }
+
+    /// An ARG before the first stage.
+    pub(crate) fn declare(&mut self, step: &Step) -> Result<()> {
+        let Instruction::Arg(arguments) = &step.instruction else { return Ok(()) };
+        for argument in arguments {
+            let env = self.arguments.for_bases();
+            let expanded = argument.value.as_ref().map(|value| expand(value, [&env, &[]], self.escape));
+            self.arguments.declare_globally(&argument.name, expanded.transpose()?);
+        }
+        Ok(())
+    }
+
+    /// `Step 2/7 : RUN x`. The rest of its line is a message of its own, as in dockerd.
+    async fn announce(&self, text: &str) {
+        let step = self.step.fetch_add(1, Ordering::Relaxed) + 1;
+        self.output.say(format!("Step {step}/{} : {text}", self.steps)).await;
+        self.output.say("\n").await;
+    }
+
+    /// The earlier stage that `--from` means in a stage, by name or number; none if it means something else.
+    pub(crate) fn stage_of(&self, from: &str, number: usize) -> Result<Option<usize>> {
+        let stages = &self.dockerfile.stages;
+        if let Some(at) = named(&stages[..number], from) {
+            return Ok(Some(at));
+        }
+        if let Ok(index) = from.parse::<usize>() {
+            if index < number {
+                return Ok(Some(index));
+            }
+            let reason = if index == number { "refers to current build stage" } else { "index out of bounds" };
+            return Err(Error::From { from: from.to_owned(), reason: reason.to_owned() });
+        }
+        let lower = from.to_lowercase();
+        match stages.iter().position(|stage| stage.name.as_deref() == Some(lower.as_str())) {
+            Some(at) if self.output.watch().is_some() => Err(if at == number {
+                Error::Circular(lower)
+            } else {
+                Error::NotYet(format!("--from={from}: the stage comes later: put it before this one"))
+            }),
+            _ => Ok(None),
+        }
+    }
+
+    /// For files of this build's own.
+    pub(crate) fn directory(&self) -> &Path {
+        self.context.directory()
+    }
+}
+
+impl Building<'_, '_> {
+    /// What `--from` means: a stage by name or number, or an image. An empty stage has no files.
+    pub(crate) async fn from(&self, from: &str) -> Result<Option<ImageId>> {
+        match self.build.stage_of(from, self.number)? {
+            Some(at) => Ok(self.build.stage(at).await?.image),
+            None => self.build.elsewhere(&self.output, from).await,
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! What the container of a build's step has that no client's request can ask for.
+
+use super::mounts::{Wanted, What};
+
+/// Beside the request.
+#[derive(Debug, Clone, Default)]
+pub struct Step {
+    pub mounts: Vec<StepMount>,
+    /// `NAME=value` for its process, which are in no record and in no answer, and on no disk. They are gone with the engine.
+    pub variables: Vec<String>,
+    /// Paths that the image calls volumes are the image's files.
+    pub without_volumes: bool,
+}
+
+/// Something of the engine's own that a build's step sees: wherever the engine runs, it is of no host's.
+#[derive(Debug, Clone)]
+pub struct StepMount {
+    pub path: std::path::PathBuf,
+    /// Absolute and clean.
+    pub target: String,
+    pub read_only: bool,
+}
+
+impl From<StepMount> for Wanted {
+    fn from(mount: StepMount) -> Wanted {
+        let path = mount.path.to_string_lossy().into_owned();
+        Wanted {
+            what: What::Bind { path, must_exist: true, recursive: false },
+            destination: mount.target,
+            mode: String::new(),
+            rw: !mount.read_only,
+            propagation: String::new(),
+            recursive_read_only: false,
+        }
+    }
+}
