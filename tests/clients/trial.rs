@@ -31,7 +31,7 @@ pub(crate) struct Ground<'a> {
     pub(crate) prefix: String,
     /// The first of ten ports.
     pub(crate) port: u16,
-    /// An empty folder.
+    /// An empty folder, which containers may mount.
     pub(crate) home: TempDir,
     client: &'static str,
 }
@@ -50,7 +50,10 @@ impl<'a> Ground<'a> {
             registry,
             prefix: format!("c{}n{number}-", std::process::id()),
             port: 21_000 + number * 10,
-            home: tempfile::tempdir()?,
+            home: match engine.as_machine() {
+                Some(machine) => tempfile::tempdir_in(machine.shared())?,
+                None => tempfile::tempdir()?,
+            },
             client,
         })
     }

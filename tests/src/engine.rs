@@ -132,9 +132,8 @@ impl Engine {
         machine.berth(&["config", "set", "docker_context", "false"])?;
         machine.berth(&["config", "set", "web_port", "off"])?;
         // What cases mount; everything else of this computer is refused.
-        let shared = machine.home().join("shared");
-        std::fs::create_dir(&shared)?;
-        machine.berth(&["config", "set", "shares", &shared.display().to_string()])?;
+        fs::create_dir(machine.shared())?;
+        machine.berth(&["config", "set", "shares", &machine.shared().display().to_string()])?;
         if let Some(mirror) = mirror {
             machine.berth(&["config", "set", "registry_mirrors", mirror])?;
         }
@@ -225,6 +224,11 @@ impl Machine {
 
     pub fn home(&self) -> &Path {
         self.home.path()
+    }
+
+    /// The folder of this computer that its containers may mount, and no other; [`Engine::start`] makes it.
+    pub fn shared(&self) -> PathBuf {
+        self.home.path().join("shared")
     }
 
     /// The `berth` command with this machine's folders.

@@ -2,6 +2,7 @@
 
 mkdir -p "$DOCKER_CONFIG/cli-plugins"
 ln -sf "$COMPOSE_PLUGIN" "$DOCKER_CONFIG/cli-plugins/docker-compose"
+ln -sf "$BUILDX_PLUGIN" "$DOCKER_CONFIG/cli-plugins/docker-buildx"
 unset COMPOSE_PROJECT_NAME COMPOSE_FILE COMPOSE_PROFILES COMPOSE_ENV_FILES
 
 mkdir -p project/.devcontainer tmp

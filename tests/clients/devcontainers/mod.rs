@@ -1,4 +1,4 @@
-//! The Dev Containers CLI. Its containers have a folder of this machine in them, which the machine has not yet.
+//! The Dev Containers CLI. Its containers have a folder of the user's computer in them.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,13 +6,15 @@ use std::process::Command;
 use crate::install::Recipe;
 use crate::{Client, Nouns};
 
+const BUILDX: Recipe = Recipe::Debian(&["docker-buildx"], "0.29.1");
+
 pub(crate) fn client() -> Client {
     Client {
         name: "devcontainers",
         title: "Dev Containers CLI",
-        recipe: Recipe::Together(&[Recipe::Npm(&[("@devcontainers/cli", "0.89.0")]), crate::compose::RECIPE]),
+        recipe: Recipe::Together(&[Recipe::Npm(&[("@devcontainers/cli", "0.89.0")]), crate::compose::RECIPE, BUILDX]),
         nouns: Nouns::Scripts("sh", script),
-        on: |kind, _| !kind.is_machine(),
+        on: crate::natively,
     }
 }
 
@@ -20,5 +22,6 @@ fn script(installation: &Path, script: &Path) -> anyhow::Result<Command> {
     let mut command = Command::new("sh");
     command.arg("-eu").arg(script).env("DEVCONTAINER", installation.join("node_modules/.bin/devcontainer"));
     crate::compose::plug_in(&mut command, installation);
+    command.env("BUILDX_PLUGIN", installation.join("usr/libexec/docker/cli-plugins/docker-buildx"));
     Ok(command)
 }
