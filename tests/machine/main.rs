@@ -3,6 +3,7 @@
 //! `BERTH_TEST_ALL=1` (what `cargo verify --all` sets) adds the long cases and runs every booting one over both links; else the
 //! serial one is left to the e2e suite.
 
+mod asleep;
 mod by_name;
 mod care;
 mod disks;
@@ -48,7 +49,7 @@ fn main() -> std::process::ExitCode {
         faults::engine_killed_after_run, faults::folders_outlive_engine_and_relay, disks::damaged_is_refused_and_left_alone,
         disks::broken_inside_is_refused_and_not_formatted, pulls::cut_by_a_killed_hypervisor,
         pulls::go_where_the_settings_say, outside::is_the_hosts, remote::over_tls, room::full_costs_one_pull_and_nothing_else,
-        by_name::they_are_reached, care::clock_is_right_after_a_sleep,
+        asleep::stands_still_until_somebody_comes, by_name::they_are_reached, care::clock_is_right_after_a_sleep,
         upkeep::context_clock_and_restart, upkeep::diagnose_tells_no_secret,
     ];
     // Three boots or half a minute of waiting each, or near relatives of the ones above.

@@ -131,6 +131,7 @@ impl Engine {
         machine.berth(&["config", "set", "link", link])?;
         machine.berth(&["config", "set", "docker_context", "false"])?;
         machine.berth(&["config", "set", "web_port", "off"])?;
+        machine.berth(&["config", "set", "auto_pause", "off"])?;
         // What cases mount; everything else of this computer is refused.
         fs::create_dir(machine.shared())?;
         machine.berth(&["config", "set", "shares", &machine.shared().display().to_string()])?;

@@ -14,7 +14,8 @@
 //! `POST /die` (QEMU ends with a last word) and `POST /fill-disk` (stands still for want of room on the host, once, or for as long
 //! as there is a file `no-room` beside the control socket) and `POST /cut-link` (nobody answers at the lanes until there is a file
 //! `link-is-back` beside the control socket, and the guest goes on). It has one container, until that is removed, and notes all requests
-//! and the power button in `requests` beside the control socket. A published port echoes.
+//! and the power button in `requests` beside the control socket. A published port echoes. It says that it has nothing to do (`GET /berth/work`)
+//! unless there is a file `working`; while it is stopped it answers nobody.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
@@ -46,6 +47,8 @@ struct Fake {
     next_id: AtomicU64,
     /// Stopped for want of room on the host's disk.
     disk_full: watch::Sender<bool>,
+    /// By `stop`.
+    paused: watch::Sender<bool>,
     /// The lanes lead nowhere any more.
     link_cut: watch::Sender<bool>,
     /// Of the control socket.
@@ -87,6 +90,7 @@ async fn main() {
         incoming_openings: Mutex::new(incoming_openings),
         next_id: AtomicU64::new(1),
         disk_full: watch::Sender::new(false),
+        paused: watch::Sender::new(false),
         link_cut: watch::Sender::new(false),
         folder: chardev(&args, "qmp").parent().unwrap().to_path_buf(),
     });
@@ -197,6 +201,7 @@ async fn qmp(stream: UnixStream, fake: &Arc<Fake>, args: &[String]) {
                         r#"{"return": {}}"#
                     }
                     "query-status" if *fake.disk_full.borrow() => r#"{"return": {"running": false, "status": "io-error"}}"#,
+                    "query-status" if *fake.paused.borrow() => r#"{"return": {"running": false, "status": "paused"}}"#,
                     "query-status" => r#"{"return": {"running": true, "status": "running"}}"#,
                     _ => r#"{"return": {}}"#,
                 };
@@ -209,7 +214,16 @@ async fn qmp(stream: UnixStream, fake: &Arc<Fake>, args: &[String]) {
                         let event = r#"{"timestamp": {"seconds": 1, "microseconds": 1}, "event": "RESUME"}"#;
                         writer.write_all(format!("{event}\r\n").as_bytes()).await.unwrap();
                     }
-
+                    "stop" => {
+                        fake.paused.send_replace(true);
+                        note(fake, "stop");
+                    }
+                    "cont" if *fake.paused.borrow() => {
+                        note(fake, "cont");
+                        fake.paused.send_replace(false);
+                        let event = r#"{"timestamp": {"seconds": 1, "microseconds": 1}, "event": "RESUME"}"#;
+                        writer.write_all(format!("{event}\r\n").as_bytes()).await.unwrap();
+                    }
                     "cont" => begin(fake, args),
                     "quit" => std::process::exit(0),
                     "system_powerdown" => {
@@ -330,8 +344,10 @@ async fn conversation(fake: &Fake, session: &Session, mut stream: MuxStream) {
     wire::send(&mut stream, &HelloReply::Welcome(Box::new(welcome))).await.unwrap();
     let (mut reader, mut writer) = tokio::io::split(stream);
     let (to, mut messages) = mpsc::channel(8);
+    let mut running = fake.paused.subscribe();
     tokio::spawn(async move {
         while let Ok(Some(message)) = wire::receive::<HostMessage>(&mut reader).await {
+            let _ = running.wait_for(|paused| !paused).await;
             to.send(message).await.unwrap();
         }
     });
@@ -409,6 +425,7 @@ async fn engine(fake: &Fake, mut stream: MuxStream) {
     }
     let head = String::from_utf8(head).unwrap();
     let request = head.split(" HTTP").next().unwrap();
+    let _ = fake.paused.subscribe().wait_for(|paused| !paused).await;
     note(fake, request);
     let refusal = match fake.behaviour.as_str() {
         "stubborn" => Some(("500 Internal Server Error", "it will not go")),
@@ -441,6 +458,9 @@ async fn engine(fake: &Fake, mut stream: MuxStream) {
         ["", "die"] => {
             eprintln!("qemu-system-x86_64: the last word of this fake");
             std::process::exit(1);
+        }
+        ["", "berth", "work"] => {
+            format!(r#"{{"Working":{},"ListsHold":null}}"#, fake.folder.join("working").exists())
         }
         ["", "containers", "json?all=1"] => r#"[{"Id":"c0ffee"}]"#.to_owned(),
         _ => "OK".to_owned(),

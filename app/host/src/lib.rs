@@ -31,6 +31,7 @@ pub mod locks;
 pub mod machine;
 pub mod machines;
 pub mod paths;
+mod pause;
 pub mod ports;
 pub mod settings;
 pub mod sys;

@@ -9,6 +9,8 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use crate::work::Underway;
+
 /// A body that is there, or one that is being made.
 #[derive(Debug)]
 pub(crate) enum Body {
@@ -21,6 +23,7 @@ pub(crate) enum Body {
 pub(crate) struct Stream {
     pieces: mpsc::Receiver<io::Result<Bytes>>,
     producer: Option<AbortHandle>,
+    underway: Option<Underway>,
 }
 
 impl Body {
@@ -29,11 +32,18 @@ impl Body {
     }
 
     pub(crate) fn stream(pieces: mpsc::Receiver<io::Result<Bytes>>) -> Self {
-        Body::Stream(Stream { pieces, producer: None })
+        Body::Stream(Stream { pieces, producer: None, underway: None })
     }
 
     pub(crate) fn produced(pieces: mpsc::Receiver<io::Result<Bytes>>, producer: AbortHandle) -> Self {
-        Body::Stream(Stream { pieces, producer: Some(producer) })
+        Body::Stream(Stream { pieces, producer: Some(producer), underway: None })
+    }
+
+    /// The request is under way until the last piece is taken. What is there already only has to be sent.
+    pub(crate) fn while_under_way(&mut self, underway: Underway) {
+        if let Body::Stream(stream) = self {
+            stream.underway = Some(underway);
+        }
     }
 }
 

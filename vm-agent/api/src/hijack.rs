@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use crate::failure::Failure;
 use crate::listener::Stream;
+use crate::work::Underway;
 use bytes::Bytes;
 use containers::{Attached, Frame, Written};
 use futures_util::future::BoxFuture;
@@ -60,6 +61,19 @@ impl Hijack {
             })
         };
         Self { head: text, run: Box::new(run) }
+    }
+
+    /// The request is under way until its handler lets go of the connection.
+    pub(crate) fn while_under_way(self, underway: Underway) -> Self {
+        let Self { head, run } = self;
+        let run = |connection| -> BoxFuture<'static, ()> {
+            let running = run(connection);
+            Box::pin(async move {
+                running.await;
+                drop(underway);
+            })
+        };
+        Self { head, run: Box::new(run) }
     }
 
     /// A failure as dockerd tells it to a client that wants a stream: as text in a response that ends with the connection.

@@ -29,12 +29,14 @@ mod server;
 mod strconv;
 mod version;
 mod websocket;
+mod work;
 
 use std::future::Future;
 use std::sync::Arc;
 
 pub use facts::{Cgroups, Facts, RegistryFacts};
 pub use listener::{Listener, Peer, Stream};
+pub use work::Work;
 
 /// Every endpoint: its method, and its path below the version with `{name}` for what is named.
 pub fn routes() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -52,6 +54,7 @@ pub struct Services {
     pub volumes: volumes::Volumes,
     pub events: events::Events,
     pub facts: Arc<Facts>,
+    pub work: Work,
 }
 
 /// Answers requests on `listener` until `shutdown` resolves. Then no connection is accepted any more, idle ones are closed, and
@@ -65,6 +68,7 @@ pub async fn serve(
     services: Services,
     shutdown: impl Future<Output = ()> + Send,
 ) -> std::io::Result<()> {
-    let router = router::Router::new(routes::TABLE, services, &routes::SERVER);
+    let work = services.work.clone();
+    let router = router::Router::new(routes::TABLE, services, &routes::SERVER, work);
     server::serve(listener, router, shutdown).await
 }

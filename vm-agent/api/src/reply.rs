@@ -12,12 +12,27 @@ use tokio::sync::mpsc;
 use crate::body::Body;
 use crate::failure::Failure;
 use crate::hijack::Hijack;
+use crate::work::Underway;
 
 /// What a handler decided.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Reply(Response<Body>),
     Hijack(Hijack),
+}
+
+impl Outcome {
+    /// The request is under way to the end of what is sent.
+    pub(crate) fn while_under_way(self, underway: Option<Underway>) -> Outcome {
+        let Some(underway) = underway else { return self };
+        match self {
+            Outcome::Reply(mut response) => {
+                response.body_mut().while_under_way(underway);
+                Outcome::Reply(response)
+            }
+            Outcome::Hijack(hijack) => Outcome::Hijack(hijack.while_under_way(underway)),
+        }
+    }
 }
 
 /// What handlers return.

@@ -16,6 +16,7 @@ use crate::path;
 use crate::query::Query;
 use crate::reply::{self, Answer, Outcome};
 use crate::version::{self, Refused};
+use crate::work::{Underway, Work};
 
 /// One line of the route table. The pattern may have one `{name}`, which stands for anything, slashes included, or several
 /// `{id}`, each of which stands for one part of a path.
@@ -33,8 +34,11 @@ impl<S> std::fmt::Debug for Route<S> {
 
 pub(crate) type Handler<S> = fn(Call<S>) -> BoxFuture<'static, Answer>;
 
-/// A request that will be served: by what, with what, and whether it changes anything.
-type Prepared<S> = (Handler<S>, Call<S>, bool);
+/// Who asks these only wants to hear what happens.
+const LISTENERS: [&str; 2] = ["/events", "/berth/work"];
+
+/// A request that will be served: by what, with what, whether it changes anything, and what tells that it is under way.
+type Prepared<S> = (Handler<S>, Call<S>, bool, Option<Underway>);
 
 /// The routes, and what their handlers work with.
 #[derive(Debug)]
@@ -42,11 +46,12 @@ pub(crate) struct Router<S: 'static> {
     table: &'static [Route<S>],
     services: S,
     server: &'static HeaderValue,
+    work: Work,
 }
 
 impl<S: Clone + Send + Sync + 'static> Router<S> {
-    pub(crate) fn new(table: &'static [Route<S>], services: S, server: &'static HeaderValue) -> Self {
-        Self { table, services, server }
+    pub(crate) fn new(table: &'static [Route<S>], services: S, server: &'static HeaderValue, work: Work) -> Self {
+        Self { table, services, server, work }
     }
 
     /// Serves one request. Requests that change something are carried to their end even when the client goes away.
@@ -63,9 +68,10 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
                 Err(nowhere) => return Outcome::Reply(*nowhere),
             };
             let mut outcome = match prepared {
-                Ok((handler, call, changes)) => {
+                Ok((handler, call, changes, underway)) => {
                     let answer = if changes { to_the_end(handler(call)).await } else { handler(call).await };
-                    answer.unwrap_or_else(|failure| Outcome::Reply(error(&failure)))
+                    let outcome = answer.unwrap_or_else(|failure| Outcome::Reply(error(&failure)));
+                    outcome.while_under_way(underway)
                 }
                 Err(refused) => Outcome::Reply(refusal(&refused)),
             };
@@ -106,7 +112,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
             body,
             client,
         };
-        Ok(Ok((route.handler, call, changes)))
+        let underway = (!LISTENERS.contains(&route.pattern)).then(|| self.work.begin());
+        Ok(Ok((route.handler, call, changes, underway)))
     }
 }
 

@@ -193,6 +193,33 @@ pub(crate) fn status(view: &View) -> String {
     }
 }
 
+/// For how long [`human`] says the same from `duration` on.
+fn holds(duration: Duration) -> Duration {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    let seconds = duration.as_secs();
+    let next = match seconds {
+        0..MINUTE => seconds + 1,
+        MINUTE..HOUR => (seconds / MINUTE + 1) * MINUTE,
+        // Hours are rounded, and all that is longer is made of them: the text may change with each.
+        _ => ((seconds + HOUR / 2) / HOUR + 1) * HOUR - HOUR / 2,
+    };
+    Duration::from_secs(next).saturating_sub(duration)
+}
+
+impl crate::Containers {
+    /// For how long lists of containers stay as they are while nothing happens, since they say how long ago something did; `None`: for ever.
+    pub fn lists_hold(&self) -> Option<Duration> {
+        let since = |nanos: i64| Duration::from_nanos(u64::try_from(now() - nanos).unwrap_or(0));
+        let told = self.inner.views().into_iter().filter_map(|view| match &view.record.state {
+            State::Running(process) | State::Paused(process) => Some(process.started_at),
+            State::Restarting(exit) | State::Exited(exit) => Some(exit.finished_at),
+            State::Created(_) | State::Starting(_) | State::Removing(_) => None,
+        });
+        told.map(|nanos| holds(since(nanos))).min()
+    }
+}
+
 /// go-units' `HumanDuration`, which clients and scripts know.
 fn human(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -234,5 +261,18 @@ mod tests {
         ] {
             assert_eq!(human(Duration::from_secs(seconds)), text, "{seconds}");
         }
+    }
+
+    #[test]
+    fn a_text_holds_until_the_next_may_begin() {
+        let mut at = Duration::ZERO;
+        while at < Duration::from_secs(3 * 24 * 3600) {
+            let held = holds(at);
+            assert!(!held.is_zero());
+            assert_eq!(human(at), human(at + held - Duration::from_nanos(1)), "{at:?} {held:?}");
+            at += held / 2 + Duration::from_secs(1);
+        }
+        assert_eq!(holds(Duration::from_secs(61)), Duration::from_secs(59));
+        assert_eq!(holds(Duration::from_secs(2 * 3600)), Duration::from_secs(1800));
     }
 }

@@ -295,6 +295,16 @@ impl Containers {
         Ok(self.inner.find(id)?.id.clone())
     }
 
+    /// Whether a container runs, is about to run, or is being removed.
+    pub fn are_at_work(&self) -> bool {
+        self.inner.views().iter().any(|view| match view.record.state {
+            State::Created(_) | State::Exited(_) => false,
+            State::Starting(_) | State::Running(_) | State::Paused(_) | State::Restarting(_) | State::Removing(_) => {
+                true
+            }
+        })
+    }
+
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         for view in self.inner.views() {

@@ -259,7 +259,17 @@ async fn open(
         history: root.join("history"),
     })
     .context("the sessions of builds")?;
-    Ok(api::Services { builds, buildkit, containers, images, networks, volumes, events, facts: Arc::new(facts) })
+    Ok(api::Services {
+        builds,
+        buildkit,
+        containers,
+        images,
+        networks,
+        volumes,
+        events,
+        facts: Arc::new(facts),
+        work: api::Work::default(),
+    })
 }
 
 /// In the machine there is one engine; on a host several may run, each on a root of its own.

@@ -44,7 +44,8 @@ fn print(status: &DaemonStatus) {
         let word = t!(format!("status.{key}"));
         println!("{word}{} {value}", " ".repeat(12_usize.saturating_sub(columns(&word))));
     };
-    line("machine", t!(format!("phase.{}", machine.phase.name())).into_owned());
+    let phase = if machine.paused { "paused" } else { machine.phase.name() };
+    line("machine", t!(format!("phase.{phase}")).into_owned());
     if let Some(failure) = &machine.failure {
         line("failure", language::sentence(&failure.to_string()));
     }

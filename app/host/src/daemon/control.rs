@@ -255,8 +255,11 @@ async fn shell(mut request: Request<Incoming>, shared: &Shared) -> Result<Respon
     }
     let guest = shared.machine.guest();
     let guest = guest.ok_or(Error::WrongState { state: "not running", remedy: "run `berth up`" })?;
+    let hold = guest.hold();
     let mut stream = guest.connect_shell().await?;
     tokio::spawn(async move {
+        // What runs in it may be silent.
+        let _hold = hold;
         match hyper::upgrade::on(&mut request).await {
             Ok(upgraded) => {
                 let mut client = TokioIo::new(upgraded);

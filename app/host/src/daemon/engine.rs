@@ -4,14 +4,17 @@
 //! gRPC work. While it does not, one request head is read and answered with 503 and the way out.
 
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use control::copy::{self, End};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::protocol::ErrorBody;
-use crate::link::COPY_BUFFER;
+use crate::link::{COPY_BUFFER, Guest};
 use crate::machine::{Handle, MachineStatus, Phase};
+use crate::pause;
 use crate::sys::{self, LocalListener};
 
 /// A head that is longer or slower than this is not one of a docker client.
@@ -52,12 +55,20 @@ async fn relay_until(
     gone: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
     machine.looked().await;
+    let mut early = Vec::new();
+    if let Some(guest) = machine.engine()
+        && answered_asleep(&mut client, &guest, &mut early).await?
+    {
+        return Ok(());
+    }
     let stream = match machine.engine() {
-        Some(guest) => guest.connect_engine().await.ok(),
+        Some(guest) => guest.connect_engine().await.ok().zip(Some(guest)),
         None => None,
     };
     match stream {
-        Some(mut stream) => {
+        Some((mut stream, guest)) => {
+            stream.write_all(&early).await?;
+            let mut client = Knocking { client, guest };
             if copy::both_until(&mut client, &mut stream, COPY_BUFFER, gone).await? == End::Gone {
                 stream.give_up();
             }
@@ -65,7 +76,7 @@ async fn relay_until(
         }
         None => {
             let status = machine.status().borrow().clone();
-            tokio::time::timeout(HEAD_PATIENCE, read_head(&mut client)).await??;
+            tokio::time::timeout(HEAD_PATIENCE, read_head(&mut client, &mut early)).await??;
             client.write_all(&refusal("503 Service Unavailable", &explain(&status))).await?;
             client.shutdown().await?;
             copy::drain(&mut client).await;
@@ -75,14 +86,77 @@ async fn relay_until(
 }
 
 /// Reads up to the empty line that ends a request's head, and perhaps a part of what follows.
-pub(super) async fn read_head(client: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
-    let mut head = Vec::new();
+///
+/// May be dropped and begun anew: what was read is in `head`.
+pub(super) async fn read_head(client: &mut (impl AsyncRead + Unpin), head: &mut Vec<u8>) -> io::Result<()> {
     while !head.windows(4).any(|window| window == b"\r\n\r\n") {
-        if head.len() > HEAD_LIMIT || client.read_buf(&mut head).await? == 0 {
+        if head.len() > HEAD_LIMIT || client.read_buf(head).await? == 0 {
             return Err(io::ErrorKind::InvalidData.into());
         }
     }
-    Ok(head)
+    Ok(())
+}
+
+/// Whether the client had its answer though the machine stands still, and goes on doing so. Else what it said so far is in `early`.
+async fn answered_asleep(
+    client: &mut (impl AsyncRead + AsyncWrite + Unpin + Send),
+    guest: &Guest,
+    early: &mut Vec<u8>,
+) -> io::Result<bool> {
+    let gate = guest.gate();
+    if gate.lists().is_none() {
+        return Ok(false);
+    }
+    // A client may connect long before it asks, and need not wake anybody for that.
+    tokio::select! {
+        read = read_head(client, early) => match read {
+            // It went without a word.
+            Err(_) if early.is_empty() => return Ok(true),
+            // Whatever it is, it is for the engine.
+            _ => {}
+        },
+        () = gate.knocked() => {}
+    }
+    let (Some(lists), Some(question)) = (gate.lists(), pause::question(early)) else { return Ok(false) };
+    let Some(answer) = lists.answer(&question) else {
+        gate.note(question);
+        return Ok(false);
+    };
+    client.write_all(answer).await?;
+    client.shutdown().await?;
+    copy::drain(client).await;
+    Ok(true)
+}
+
+/// A client each of whose words is a reason for the machine to go on.
+struct Knocking<C> {
+    client: C,
+    guest: Guest,
+}
+
+impl<C: AsyncRead + Unpin> AsyncRead for Knocking<C> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.client).poll_read(cx, buf);
+        if polled.is_ready() && buf.filled().len() > before {
+            self.guest.gate().knock();
+        }
+        polled
+    }
+}
+
+impl<C: AsyncWrite + Unpin> AsyncWrite for Knocking<C> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.client).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.client).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.client).poll_shutdown(cx)
+    }
 }
 
 /// One line that says why there is no engine and what to do.

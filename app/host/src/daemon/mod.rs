@@ -33,7 +33,7 @@ use crate::sys::{self, LocalListener};
 use crate::updates::{self, Updates};
 use crate::web::Web;
 use crate::whereabouts::Whereabouts;
-use crate::{Error, Result, context, paths};
+use crate::{Error, Result, context, paths, pause};
 
 /// What the parts of the daemon share.
 #[derive(Debug, Clone)]
@@ -78,6 +78,7 @@ pub async fn run(paths: Paths) -> Result<()> {
     tracing::info!(pid = std::process::id(), "the daemon listens at {}", shared.paths.control_socket().display());
     surroundings(&shared).await;
     tokio::spawn(wake::watch(shared.clone()));
+    tokio::spawn(pause::watch(shared.machine.clone(), shared.paths.clone()));
     tokio::spawn(updates::daily(shared.updates.clone()));
     let ends = async {
         tokio::select! {

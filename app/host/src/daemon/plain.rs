@@ -21,7 +21,8 @@ use crate::machine::Handle;
 /// Serves one client to its end.
 pub(super) async fn serve(mut client: TcpStream, machine: &Handle) -> io::Result<()> {
     // Without a deadline: `docker system dial-stdio` connects before anybody asked it for anything.
-    let head = engine::read_head(&mut client).await?;
+    let mut head = Vec::new();
+    engine::read_head(&mut client, &mut head).await?;
     if let Some(reason) = refuses(&head) {
         client.write_all(&engine::refusal("403 Forbidden", &reason)).await?;
         client.shutdown().await?;

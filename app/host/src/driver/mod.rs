@@ -167,6 +167,12 @@ pub trait Instance: Send + Sync + std::fmt::Debug {
     /// watchers.
     fn resumed(&self) -> watch::Receiver<u64>;
 
+    /// Stops the guest's processors; [`Instance::resume`] lets it go on. Its clock stands still meanwhile.
+    async fn pause(&self) -> io::Result<()>;
+
+    /// Lets a guest go on that [`Instance::pause`] stopped; nothing happens to one that runs.
+    async fn resume(&self) -> io::Result<()>;
+
     /// Tells the guest that its data disk is `bytes` long now, which makes the file so long first. Never shorter.
     async fn grow_data_disk(&self, bytes: u64) -> io::Result<()>;
 

@@ -64,6 +64,14 @@ impl Instance for Stranded {
         watch::channel(0).1
     }
 
+    async fn pause(&self) -> io::Result<()> {
+        Err(io::ErrorKind::NotConnected.into())
+    }
+
+    async fn resume(&self) -> io::Result<()> {
+        Err(io::ErrorKind::NotConnected.into())
+    }
+
     async fn grow_data_disk(&self, _bytes: u64) -> io::Result<()> {
         Err(io::ErrorKind::NotConnected.into())
     }

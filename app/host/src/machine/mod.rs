@@ -44,6 +44,8 @@ pub enum Request {
     Reset { keep_volumes: bool },
     /// Not for the user: the machine's data disk was grown to what the setting says.
     DiskIsGrown,
+    /// Not for the user: the machine was made to stand still, or to go on.
+    Paused(bool),
 }
 
 /// A machine owned by a task; clones are the same machine.
@@ -135,7 +137,7 @@ impl Handle {
         self.guest.borrow().clone()
     }
 
-    /// What the guest says about itself now; `None` at once when it stands still or the link is lost, or is so before it answers.
+    /// What the guest says about itself now; `None` at once when it stands still, whyever, or the link is lost, or is so before it answers.
     pub async fn guest_status(&self) -> Option<control::message::Status> {
         let guest = self.guest()?;
         let mut machine = self.status();
@@ -143,6 +145,7 @@ impl Handle {
         tokio::select! {
             biased;
             () = trouble => None,
+            () = guest.gate().shuts() => None,
             status = guest.status() => status.ok(),
         }
     }

@@ -79,6 +79,9 @@ pub struct MachineStatus {
     pub has_disk: bool,
     /// Why a machine that is there does not serve right now; it goes away by itself or says what to do.
     pub trouble: Option<String>,
+    /// It runs and stands still, since it has nothing to do; it goes on for whoever comes.
+    #[serde(default)]
+    pub paused: bool,
     pub accelerator: Option<Accelerator>,
     pub link: Option<LinkKind>,
     /// Such as `QEMU 10.0.2`.
@@ -103,6 +106,7 @@ impl MachineStatus {
             reset: None,
             has_disk: false,
             trouble: None,
+            paused: false,
             accelerator: None,
             link: None,
             hypervisor: None,

@@ -171,6 +171,11 @@ impl Task {
                 self.disk_is_grown();
                 return Ok(());
             }
+            Request::Paused(paused) => {
+                self.status.paused = paused && matches!(self.state, State::Running { .. });
+                self.publish();
+                return Ok(());
+            }
             Request::Up => Event::Up,
             Request::Down => Event::Down,
             Request::Restart => Event::Restart,

@@ -399,6 +399,16 @@ pub(super) const KEYS: &[Key] = &[
         show: |values| values.web_port.to_string(),
     },
     Key {
+        name: "auto_pause",
+        description: "After how long without running containers and without requests the machine stands still, such as 10m; it goes on \
+                      for whoever comes. off: never.",
+        takes: Takes::AtOnce,
+        may_be_empty: false,
+        kind: Kind::Text,
+        parse: |values, text, _| text.parse().map(|after| values.auto_pause = after),
+        show: |values| values.auto_pause.to_string(),
+    },
+    Key {
         name: "locale",
         description: "Language of messages: auto (the system's), en or zh-CN.",
         takes: Takes::AtOnce,

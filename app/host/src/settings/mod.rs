@@ -4,6 +4,7 @@
 //! file or from the command line, passes the one parser of its key in [`keys`].
 
 mod address;
+mod auto_pause;
 mod folder;
 mod keys;
 mod web_port;
@@ -23,6 +24,7 @@ use crate::paths::Paths;
 use crate::sys::{self, HostFacts};
 use crate::{Error, Result};
 pub use address::Address;
+pub use auto_pause::AutoPause;
 pub use folder::Folder;
 use keys::{KEYS, Key};
 pub use web_port::WebPort;
@@ -101,6 +103,8 @@ pub struct Values {
     /// What containers may mount.
     pub shares: Vec<Folder>,
     pub web_port: WebPort,
+    /// After how long without work the machine stands still.
+    pub auto_pause: AutoPause,
     pub locale: String,
 }
 
@@ -132,6 +136,7 @@ impl Values {
             updates: true,
             shares: vec!["~".parse().expect("the home folder")],
             web_port: WebPort::Auto,
+            auto_pause: AutoPause::default(),
             locale: "auto".to_owned(),
         }
     }

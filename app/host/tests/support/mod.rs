@@ -53,6 +53,7 @@ impl Home {
             ("engine_deadline", "10s"),
             ("docker_context", "false"),
             ("web_port", "off"),
+            ("auto_pause", "off"),
         ]);
         home
     }

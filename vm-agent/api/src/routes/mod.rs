@@ -23,6 +23,7 @@ mod swarm;
 mod system;
 mod transfer;
 mod volumes;
+mod work;
 
 use engine_api::{Filters, Map};
 use hyper::Method;
@@ -132,6 +133,7 @@ pub(crate) static TABLE: &[Route<Services>] = &[
     route!(GET    "/berth/builds/{id}"              builds::inspect),
     route!(GET    "/berth/builds/{id}/logs"         builds::logs),
     route!(DELETE "/berth/builds/{id}"              builds::remove),
+    route!(GET    "/berth/work"                     work::work),
 
     route!(GET    "/plugins"                        plugins::list),
     route!(GET    "/plugins/privileges"             plugins::privileges),

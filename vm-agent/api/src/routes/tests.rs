@@ -55,8 +55,13 @@ fn every_route_can_be_reached() {
 }
 
 /// What this engine serves beside dockerd's.
-const OWN: [&str; 4] =
-    ["GET /berth/builds", "GET /berth/builds/{id}", "GET /berth/builds/{id}/logs", "DELETE /berth/builds/{id}"];
+const OWN: [&str; 5] = [
+    "GET /berth/builds",
+    "GET /berth/builds/{id}",
+    "GET /berth/builds/{id}/logs",
+    "DELETE /berth/builds/{id}",
+    "GET /berth/work",
+];
 
 /// `dockerd.txt`: what dockerd 28.5.2 serves, but for `/debug`, which it serves only when it is being debugged. `{name}` takes
 /// slashes there too, `{id}` takes none.

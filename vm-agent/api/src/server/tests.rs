@@ -18,6 +18,7 @@ use crate::failure::Failure;
 use crate::hijack::Connection;
 use crate::reply::{self, Answer};
 use crate::router::Route;
+use crate::work::Work;
 
 /// What handlers tell their test.
 #[derive(Debug, Default)]
@@ -142,6 +143,7 @@ impl Listener for Memory {
 struct Fixture {
     connect: mpsc::Sender<UnixStream>,
     probe: State,
+    work: Work,
     shutdown: Option<oneshot::Sender<()>>,
     server: tokio::task::JoinHandle<io::Result<()>>,
 }
@@ -152,11 +154,12 @@ impl Fixture {
         let (connect, accepted) = mpsc::channel(1);
         let (shutdown, end) = oneshot::channel::<()>();
         let probe = State::default();
-        let router = Router::new(TABLE, Arc::clone(&probe), &SERVER);
+        let work = Work::default();
+        let router = Router::new(TABLE, Arc::clone(&probe), &SERVER, work.clone());
         let server = tokio::spawn(serve(Memory(accepted), router, async {
             let _ = end.await;
         }));
-        Self { connect, probe, shutdown: Some(shutdown), server }
+        Self { connect, probe, work, shutdown: Some(shutdown), server }
     }
 
     async fn stream(&self) -> UnixStream {
@@ -201,6 +204,32 @@ async fn versions_and_names_reach_the_handler() {
     assert_eq!(headers["content-type"], "application/json");
     let (_, _, body) = fixture.request(Method::GET, "/things/x/json", "").await;
     assert!(String::from_utf8_lossy(&body).contains("1.51"));
+}
+
+#[tokio::test]
+async fn a_request_is_under_way_to_the_end_of_its_answer() {
+    let fixture = Fixture::start();
+    fixture.request(Method::GET, "/things/x/json", "").await;
+    assert!(!fixture.work.is_any());
+    let mut streamed = fixture.stream().await;
+    streamed.write_all(b"GET /things/stream HTTP/1.1\r\nHost: d\r\n\r\n").await.expect("written");
+    let mut said = Vec::new();
+    while !String::from_utf8_lossy(&said).contains("first") {
+        streamed.read_buf(&mut said).await.expect("read");
+    }
+    assert!(fixture.work.is_any());
+    drop(streamed);
+    fixture.probe.stream_ended.notified().await;
+    let mut echoed = fixture.stream().await;
+    echoed.write_all(b"POST /things/echo HTTP/1.1\r\nHost: d\r\n\r\nabc").await.expect("written");
+    let mut said = Vec::new();
+    echoed.read_buf(&mut said).await.expect("read");
+    assert!(fixture.work.is_any());
+    echoed.shutdown().await.expect("closed");
+    echoed.read_to_end(&mut said).await.expect("read");
+    while fixture.work.is_any() {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

@@ -85,6 +85,14 @@ impl Instance for QemuInstance {
         self.resumed.clone()
     }
 
+    async fn pause(&self) -> io::Result<()> {
+        self.qmp.pause().await
+    }
+
+    async fn resume(&self) -> io::Result<()> {
+        self.qmp.resume().await
+    }
+
     async fn grow_data_disk(&self, bytes: u64) -> io::Result<()> {
         self.qmp.grow_data_disk(bytes).await
     }
@@ -135,6 +143,12 @@ impl Watched {
         let mut told = None;
         // One that stopped before we connected sends no event for it.
         if let Ok(Some(stop)) = self.qmp.stop().await {
+            // An earlier daemon had it stand still, and is not there to let it go on.
+            if stop == Stop::Asked
+                && let Err(error) = self.qmp.resume().await
+            {
+                tracing::warn!(%error, "a machine that stood still could not be let go on");
+            }
             self.stopped(stop, &mut told).await;
         }
         let ended = ended(&self.process, child);
@@ -185,7 +199,7 @@ impl Watched {
                     tokio::spawn(go_on(self.qmp.clone(), self.trouble.clone()));
                 }
             }
-            Stop::Other => {}
+            Stop::Asked | Stop::Other => {}
         }
     }
 

@@ -33,6 +33,8 @@ pub(super) enum Stop {
     Accelerator,
     /// The host's disk is full or failing (`io-error`): QEMU holds the guest until it is told to go on.
     Disk,
+    /// Somebody wanted it so: this daemon, or one before it (`paused`).
+    Asked,
     Other,
 }
 
@@ -98,6 +100,11 @@ impl Qmp {
         self.execute(qmp::cont {}).await.map(drop)
     }
 
+    /// Stops execution.
+    pub(super) async fn pause(&self) -> io::Result<()> {
+        self.execute(qmp::stop {}).await.map(drop)
+    }
+
     /// Makes the data disk longer, for its file as for the guest.
     pub(super) async fn grow_data_disk(&self, bytes: u64) -> io::Result<()> {
         let size = i64::try_from(bytes).map_err(io::Error::other)?;
@@ -118,6 +125,7 @@ impl Qmp {
         Ok(match status.status {
             qmp::RunState::internal_error => Some(Stop::Accelerator),
             qmp::RunState::io_error => Some(Stop::Disk),
+            qmp::RunState::paused => Some(Stop::Asked),
             qmp::RunState::running | qmp::RunState::shutdown | qmp::RunState::guest_panicked => None,
             _ => (!status.running).then_some(Stop::Other),
         })

@@ -135,7 +135,9 @@ async fn serve(
     out: Out,
 ) -> String {
     let Connection { session, stream, forwards, protocol } = connection;
-    let Some(mut registries) = shared.upgrade().map(|shared| shared.registries.subscribe()) else {
+    let Some((mut registries, gate)) =
+        shared.upgrade().map(|shared| (shared.registries.subscribe(), shared.gate.clone()))
+    else {
         return "the host let go of the link".to_owned();
     };
     registries.mark_changed();
@@ -154,7 +156,8 @@ async fn serve(
                         None => continue,
                     }
                 }
-                _ = time.tick() => HostMessage::Time { host_time_ns: now_ns() },
+                // One that stands still would hear of all these moments at once.
+                _ = time.tick() => if gate.is_open() { HostMessage::Time { host_time_ns: now_ns() } } else { continue },
             };
             if let Err(error) = wire::send(&mut writer, &message).await {
                 return error.to_string();

@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use self::requests::Requests;
 use super::{BoxFuture, Link, LinkError, LinkStream};
 use crate::folders::Folders;
+use crate::pause::{Gate, Hold};
 
 pub use shell::{Shell, ShellEvent, ShellInput, ShellOutput};
 
@@ -82,6 +83,8 @@ struct Shared {
     /// Told to the guest at each change and each new link, once they are known.
     registries: watch::Sender<Option<Registries>>,
     keeper: Mutex<Option<JoinHandle<()>>>,
+    /// Passed before anything is led to the guest.
+    gate: Arc<Gate>,
 }
 
 impl Guest {
@@ -103,6 +106,7 @@ impl Guest {
             requests: Requests::default(),
             registries: watch::Sender::new(None),
             keeper: Mutex::new(None),
+            gate: Gate::new(),
         });
         let out = connection.attach(&shared.requests);
         let proxies = Arc::new(proxies);
@@ -153,6 +157,31 @@ impl Guest {
         self.open(Port::Shell).await
     }
 
+    /// What is passed before anything is led to the guest.
+    pub(crate) fn gate(&self) -> &Arc<Gate> {
+        &self.shared.gate
+    }
+
+    /// The guest does not stand still for as long as what is returned is there.
+    pub(crate) fn hold(&self) -> Hold {
+        self.shared.gate.hold()
+    }
+
+    /// As [`Guest::connect_engine`] for whoever only wants to know whether anybody else comes; does not wait.
+    pub(crate) fn connect_quietly(&self) -> Result<LinkStream, LinkError> {
+        self.shared.link.connect(Port::Engine)
+    }
+
+    /// Asks, once the guest goes on.
+    async fn ask(
+        &self,
+        patience: Duration,
+        request: impl FnOnce(u64) -> HostMessage,
+    ) -> Result<GuestMessage, LinkError> {
+        self.shared.gate.pass().await;
+        self.shared.requests.ask(patience, request).await
+    }
+
     /// Has the engine reach registries from now on as `read` says, if it can be known; a guest that is older takes it at its next start.
     /// Of several at a time each reads behind the others, so that the last word is the newest. Blocking, if `read` is.
     pub fn set_registries(&self, read: impl FnOnce() -> Option<Registries>) {
@@ -164,7 +193,7 @@ impl Guest {
         });
     }
 
-    /// How the guest is.
+    /// How the guest is; no reason for one that stands still to go on, which does not answer.
     pub async fn status(&self) -> Result<Status, LinkError> {
         match self.shared.requests.ask(ANSWER, |id| HostMessage::Status { id }).await? {
             GuestMessage::Status { status, .. } => Ok(status),
@@ -172,13 +201,16 @@ impl Guest {
         }
     }
 
-    /// Whether the relay answers at all, within `patience`.
+    /// Whether the relay answers at all, within `patience`; no reason for a guest that stands still to go on.
     pub async fn ping(&self, patience: Duration) -> Result<(), LinkError> {
         self.shared.requests.ask(patience, |id| HostMessage::Ping { id }).await.map(|_| ())
     }
 
-    /// Tells the guest the time.
+    /// Tells the guest the time; one that stands still is told when it goes on.
     pub fn tell_time(&self) -> Result<(), LinkError> {
+        if !self.shared.gate.is_open() {
+            return Ok(());
+        }
         self.shared.requests.tell(HostMessage::Time { host_time_ns: now_ns() })
     }
 
@@ -186,7 +218,13 @@ impl Guest {
     pub async fn prove_the_link(&self) {
         // Once more: a computer that has too much to do is late with the answer, too, and with the link all that is under way is lost.
         for _ in 0..2 {
-            match self.ping(SIGN_OF_LIFE).await {
+            let answer = tokio::select! {
+                biased;
+                // One that stands still gives none, and is not dead.
+                () = self.shared.gate.shuts() => return,
+                answer = self.ping(SIGN_OF_LIFE) => answer,
+            };
+            match answer {
                 Err(LinkError::NoAnswer) => {}
                 Ok(_) | Err(_) => return,
             }
@@ -221,7 +259,7 @@ impl Guest {
 
     async fn ask_of_disk(&self, request: impl FnOnce(u64) -> HostMessage) -> Result<GuestMessage, LinkError> {
         self.knows_of_its_disk()?;
-        self.shared.requests.ask(DISK_WORK, request).await
+        self.ask(DISK_WORK, request).await
     }
 
     /// Has containers stopped and the guest powered off; resolves when containers are stopped and the data disk is safe. After
@@ -230,7 +268,7 @@ impl Guest {
     pub async fn shutdown(&self, grace: Duration) -> Result<(), LinkError> {
         let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
         let request = |id| HostMessage::Shutdown { id, grace_ms };
-        self.shared.requests.ask(grace + ANSWER, request).await.map(|_| ())
+        self.ask(grace + ANSWER, request).await.map(|_| ())
     }
 
     /// Ends the link for good. The guest goes on.
@@ -241,6 +279,7 @@ impl Guest {
     /// Opens a stream, waiting a little for a link that is being restored. A session may be over before the keeper says so:
     /// then its word is waited for too.
     async fn open(&self, port: Port) -> Result<LinkStream, LinkError> {
+        self.shared.gate.pass().await;
         let mut state = self.shared.state.subscribe();
         let attempts = async {
             loop {
@@ -263,6 +302,8 @@ impl Shared {
             keeper.abort();
         }
         self.requests.detach();
+        // Whoever waits learns that there is no link.
+        self.gate.open();
         self.link.close("the host let go of the link");
         self.state.send_if_modified(|state| {
             let connected = matches!(state, GuestState::Connected(_));

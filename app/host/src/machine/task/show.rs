@@ -28,6 +28,7 @@ impl Task {
 
     pub(super) fn show_state(&mut self) {
         self.status.failure = None;
+        self.status.paused &= matches!(self.state, State::Running { .. });
         self.status.phase = match &mut self.state {
             State::Stopped => Phase::Stopped,
             State::Starting(_) | State::ChangingLink(_) => Phase::Starting,

@@ -45,6 +45,7 @@ export const daemonSettings = {
     listen: 'Addresses for other computers',
     web_port: 'Containers by name',
     shares: 'Folders that containers may use',
+    auto_pause: 'Stand still without work after',
     accelerator: 'Accelerator',
     accelerator_order: 'Accelerators to try',
     link: 'Link to the machine',
@@ -82,6 +83,8 @@ export const daemonSettings = {
       'The port of 127.0.0.1 where running containers are http://NAME.berth.localhost: auto (80 where it can be had, else 8880), a number, or off.',
     shares:
       'With all that is in them. ~ is your home folder; :ro behind one lets containers read it only. Empty: none.',
+    auto_pause:
+      'A time without running containers and without requests, such as 10m. It goes on by itself for whoever comes. off: never.',
     accelerator: 'What runs the machine’s instructions. Automatic takes what works here, found by trying.',
     accelerator_order: 'The first one first: kvm, tcg, hvf, whpx. Empty: what this computer offers.',
     link: 'How this computer and the machine are joined; vsock needs vhost-device-vsock.',

@@ -132,6 +132,8 @@ export const machine = {
         'Part of what was to go may be gone. Reset again; if it fails once more, the daemon’s log says why, and “Everything” works without the engine.',
     },
   },
+  paused: 'Paused',
+  pausedText: 'No container runs and nobody asks for anything, so its processors are stopped. It goes on by itself for whoever comes.',
   trouble: 'The machine is there, and does not serve just now',
   notes: 'Notes of the latest start',
 

@@ -46,6 +46,7 @@ export const daemonSettings: Messages['daemonSettings'] = {
     listen: '供其他计算机使用的地址',
     web_port: '按名称访问容器',
     shares: '容器可以使用的文件夹',
+    auto_pause: '无事可做多久后暂停',
     accelerator: '加速方式',
     accelerator_order: '依次尝试的加速方式',
     link: '与虚拟机的连接',
@@ -80,6 +81,7 @@ export const daemonSettings: Messages['daemonSettings'] = {
     web_port:
       '在 127.0.0.1 的哪个端口上以 http://名称.berth.localhost 访问正在运行的容器：auto（能用 80 则用 80，否则用 8880）、端口号或 off（关闭）。',
     shares: '包括其中的全部内容。~ 是您的主文件夹；末尾加 :ro 则容器只能读取。留空：都不可以。',
+    auto_pause: '没有容器运行、也没有请求的时间，例如 10m。有人使用时自动继续。off：从不暂停。',
     accelerator: '由什么执行虚拟机的指令。“自动”逐一尝试，取可用者。',
     accelerator_order: '按顺序尝试：kvm、tcg、hvf、whpx。留空：本机所提供的。',
     link: '本机与虚拟机的连接方式；vsock 需要 vhost-device-vsock。',

@@ -126,6 +126,8 @@ export const machine: Messages['machine'] = {
       none: '请再次启动。如果又停止了，控制台会说明原因。',
     },
   },
+  paused: '已暂停',
+  pausedText: '没有容器运行，也没有请求，因此虚拟机的处理器已停下。有人使用时会自动继续。',
   trouble: '虚拟机存在，但暂时无法提供服务',
   notes: '最近一次启动的说明',
 

@@ -99,6 +99,7 @@ const STOPPED: MachineStatus = {
   reset: null,
   has_disk: false,
   trouble: null,
+  paused: false,
   accelerator: null,
   link: null,
   hypervisor: null,

@@ -166,3 +166,14 @@ export function webPort(text: string): string {
   if (/^\+?\d+$/.test(text) && Number(text) >= 1 && Number(text) <= 65535) return String(Number(text));
   throw new Expected('auto, off or a number from 1 to 65535');
 }
+
+/** In whole seconds, shown in the largest unit that fits. */
+export function autoPause(text: string): string {
+  if (text === 'off') return text;
+  const [, number, unit] = /^\+?(\d+)([smh])$/.exec(text) ?? [];
+  const seconds = Number(number) * { s: 1, m: 60, h: 3600 }[unit as 's' | 'm' | 'h'];
+  if (!(seconds >= 1 && seconds <= 24 * 3600))
+    throw new Expected('off, or a time such as 90s, 10m or 1h, at least 1s and at most 24h');
+  if (seconds % 3600 === 0) return `${seconds / 3600}h`;
+  return seconds % 60 === 0 ? `${seconds / 60}m` : `${seconds}s`;
+}

@@ -2,6 +2,7 @@
 import type { Takes } from '$lib/api/generated/daemon';
 import type { Facts } from '../paths';
 import {
+  autoPause,
   duration,
   Expected,
   flag,
@@ -295,6 +296,15 @@ export const KEYS: readonly Key[] = [
     mayBeEmpty: false,
     byDefault: 'auto',
     parse: webPort,
+  },
+  {
+    name: 'auto_pause',
+    description:
+      'After how long without running containers and without requests the machine stands still, such as 10m; it goes on for whoever comes. off: never.',
+    takes: 'at_once',
+    mayBeEmpty: false,
+    byDefault: '10m',
+    parse: autoPause,
   },
   {
     name: 'locale',

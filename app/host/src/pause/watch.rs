@@ -1,0 +1,150 @@
+//! Looks whether the engine has anything to do.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
+
+use super::{Gate, Lists};
+use crate::link::{Guest, LinkError};
+use crate::machine::{self, Handle, Phase, Request};
+use crate::paths::Paths;
+use crate::settings::Settings;
+
+/// Between two looks, at most.
+const LOOK: Duration = Duration::from_secs(15);
+/// How long the engine may take to say whether it is at work.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Of its answer, bytes.
+const ANSWER_LIMIT: u64 = 64 << 10;
+
+/// What the engine says of itself (`GET /berth/work`).
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Work {
+    working: bool,
+    lists_hold: Option<u64>,
+}
+
+/// Has the machine stand still while it has nothing to do, for as long as the daemon lives.
+pub(crate) async fn watch(machine: Handle, paths: Paths) {
+    let mut engine = machine.engine_changes();
+    loop {
+        let present = engine.borrow_and_update().clone();
+        let changed = match present {
+            Some(guest) => {
+                let changed = tokio::select! {
+                    never = attend(&machine, &paths, &guest) => match never {},
+                    changed = engine.changed() => changed,
+                };
+                // It is to be stopped, or reset: whoever does that waits before the gate.
+                go_on(&machine, guest.gate()).await;
+                changed
+            }
+            None => engine.changed().await,
+        };
+        if changed.is_err() {
+            return;
+        }
+    }
+}
+
+async fn attend(machine: &Handle, paths: &Paths, guest: &Guest) -> std::convert::Infallible {
+    let gate = guest.gate();
+    let mut since = Instant::now();
+    let mut uses = gate.uses();
+    loop {
+        let limit = limit(paths).await;
+        tokio::time::sleep(limit.map_or(LOOK, |limit| LOOK.min(limit / 4))).await;
+        let Some(limit) = limit else {
+            since = Instant::now();
+            continue;
+        };
+        let now = gate.uses();
+        let quiet = now == uses && !gate.is_held() && serves(machine) && is_idle(guest).await.is_some();
+        uses = now;
+        if !quiet {
+            since = Instant::now();
+        }
+        if since.elapsed() < limit {
+            continue;
+        }
+        if stand_still(machine, guest, uses).await {
+            gate.knocked().await;
+            go_on(machine, gate).await;
+        }
+        since = Instant::now();
+        uses = gate.uses();
+    }
+}
+
+/// `None`: never.
+async fn limit(paths: &Paths) -> Option<Duration> {
+    let file = paths.settings();
+    let settings = machine::blocking(move || Ok(Settings::load_or_default(&file))).await;
+    settings.ok()?.auto_pause.after()
+}
+
+fn serves(machine: &Handle) -> bool {
+    let status = machine.status();
+    let status = status.borrow();
+    status.phase == Phase::Running && status.trouble.is_none()
+}
+
+/// What the engine says when it has nothing to do; one that is older or does not answer is let alone.
+async fn is_idle(guest: &Guest) -> Option<Work> {
+    let work = tokio::time::timeout(ANSWER, ask(guest)).await.ok()?.ok()?;
+    (!work.working).then_some(work)
+}
+
+async fn ask(guest: &Guest) -> Result<Work, LinkError> {
+    let mut stream = guest.connect_quietly()?;
+    let mut answer = Vec::new();
+    let exchange = async {
+        stream.write_all(b"GET /berth/work HTTP/1.1\r\nHost: berth\r\nConnection: close\r\n\r\n").await?;
+        (&mut stream).take(ANSWER_LIMIT).read_to_end(&mut answer).await
+    };
+    exchange.await.map_err(control::Error::Io)?;
+    let body = answer.windows(4).position(|window| window == b"\r\n\r\n").map_or(&[][..], |at| &answer[at + 4..]);
+    serde_json::from_slice(body).map_err(|_| LinkError::NoAnswer)
+}
+
+/// Whether it did. Nobody who came since `uses` was read is kept waiting.
+async fn stand_still(machine: &Handle, guest: &Guest, uses: u64) -> bool {
+    let gate = guest.gate();
+    let Some(instance) = machine.instance().borrow().clone() else { return false };
+    let Some(before) = is_idle(guest).await else { return false };
+    let hold = before.lists_hold.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let taken = tokio::time::timeout(LOOK, Lists::take(guest, &gate.asked(), hold)).await;
+    // What it ended by itself meanwhile is in half of them.
+    let (Ok(lists), Some(_)) = (taken, is_idle(guest).await) else { return false };
+    if !gate.shut(lists, uses) {
+        return false;
+    }
+    if let Err(error) = instance.pause().await {
+        tracing::warn!(%error, "the machine has nothing to do and could not be stopped");
+        gate.open();
+        return false;
+    }
+    tracing::info!("the machine stands still: it has nothing to do");
+    // Only shown.
+    let _ = machine.request(Request::Paused(true)).await;
+    true
+}
+
+/// Opens the gate, whoever shut it.
+async fn go_on(machine: &Handle, gate: &Gate) {
+    if gate.is_open() {
+        return;
+    }
+    let instance = machine.instance().borrow().clone();
+    if let Some(instance) = instance
+        && let Err(error) = instance.resume().await
+    {
+        tracing::warn!(%error, "the machine could not be let go on");
+    }
+    tracing::info!("the machine goes on");
+    gate.open();
+    let _ = machine.request(Request::Paused(false)).await;
+}
