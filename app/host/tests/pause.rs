@@ -126,6 +126,7 @@ async fn the_next_daemon_wakes_what_the_last_one_left_asleep() {
     home.set(&[("auto_pause", "off")]);
     first.kill().await.unwrap();
     let _second = daemon(&home).await;
+    client.up().await.unwrap().settled().await.unwrap();
     assert_eq!(body(&http(&home.paths.engine_socket(), "GET /info").await), "OK");
     assert!(!client.status().await.unwrap().machine.paused);
     client.down().await.unwrap().settled().await.unwrap();

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
-use super::{Gate, Lists};
+use super::Lists;
 use crate::link::{Guest, LinkError};
 use crate::machine::{self, Handle, Phase, Request};
 use crate::paths::Paths;
@@ -39,7 +39,7 @@ pub(crate) async fn watch(machine: Handle, paths: Paths) {
                     changed = engine.changed() => changed,
                 };
                 // It is to be stopped, or reset: whoever does that waits before the gate.
-                go_on(&machine, guest.gate()).await;
+                go_on(&machine, &guest).await;
                 changed
             }
             None => engine.changed().await,
@@ -72,7 +72,7 @@ async fn attend(machine: &Handle, paths: &Paths, guest: &Guest) -> std::convert:
         }
         if stand_still(machine, guest, uses).await {
             gate.knocked().await;
-            go_on(machine, gate).await;
+            go_on(machine, guest).await;
         }
         since = Instant::now();
         uses = gate.uses();
@@ -134,7 +134,8 @@ async fn stand_still(machine: &Handle, guest: &Guest, uses: u64) -> bool {
 }
 
 /// Opens the gate, whoever shut it.
-async fn go_on(machine: &Handle, gate: &Gate) {
+async fn go_on(machine: &Handle, guest: &Guest) {
+    let gate = guest.gate();
     if gate.is_open() {
         return;
     }
@@ -146,5 +147,7 @@ async fn go_on(machine: &Handle, gate: &Gate) {
     }
     tracing::info!("the machine goes on");
     gate.open();
+    // Whoever hears of its going on may come while the gate is still shut. Without a link the next hello tells the time.
+    let _ = guest.tell_time();
     let _ = machine.request(Request::Paused(false)).await;
 }
