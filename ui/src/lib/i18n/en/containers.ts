@@ -101,10 +101,7 @@ export const containers = {
   openLogs: 'Open its logs',
   openTerminal: 'Open a terminal in it',
   openInspect: 'Inspect',
-  chosen: (n: number) => `${n} chosen`,
   moreForChosen: 'More for the chosen containers',
-  chosenActions: 'Actions on the chosen containers',
-  unchoose: 'Choose none',
 
   port: {
     open: (address: string) => `Open ${address}`,

@@ -14,7 +14,6 @@ export const images = {
   unnamedHint: 'No name points to this image any more, mostly because a newer one took the name over',
   unused: 'not used',
   moreUsers: (n: number) => `and ${n} more`,
-  selected: (n: number) => (n === 1 ? '1 chosen' : `${n} chosen`),
   loading: 'Asking the engine for its images',
   notLoaded: 'The images could not be listed',
   again: 'Try again',

@@ -14,7 +14,6 @@ export const volumes = {
   measuring: 'being measured',
   unknown: 'unknown',
   unused: 'not used',
-  selected: (n: number) => (n === 1 ? '1 chosen' : `${n} chosen`),
   loading: 'Asking the engine for its volumes',
   notLoaded: 'The volumes could not be listed',
   notMeasured: 'The sizes could not be measured',

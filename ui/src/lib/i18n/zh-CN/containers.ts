@@ -100,10 +100,7 @@ export const containers: Messages['containers'] = {
   openLogs: '打开日志',
   openTerminal: '在其中打开终端',
   openInspect: '查看详情',
-  chosen: (n) => `已选 ${n} 个`,
   moreForChosen: '所选容器的更多操作',
-  chosenActions: '对所选容器的操作',
-  unchoose: '取消选择',
 
   port: {
     open: (address) => `打开 ${address}`,

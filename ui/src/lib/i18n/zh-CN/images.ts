@@ -16,7 +16,6 @@ export const images: Messages['images'] = {
   unnamedHint: '已没有名称指向此镜像，通常是因为较新的镜像占用了该名称',
   unused: '未使用',
   moreUsers: (n) => `等另外 ${n} 个`,
-  selected: (n) => `已选择 ${n} 项`,
   loading: '正在向引擎查询镜像',
   notLoaded: '无法列出镜像',
   again: '重试',

@@ -48,7 +48,6 @@ export const networks: Messages['networks'] = {
   removeLine: (name, containers) => `${name}，其中有 ${containers}`,
   runs: (name) => `${name}（正在运行）`,
   stopped: (name) => `${name}（已停止，在断开之前无法启动）`,
-  selected: (n) => `已选择 ${n} 项`,
 
   prune: '清理未使用的网络',
   pruneTitle: (n) => `删除 ${n} 个未使用的网络？`,

@@ -16,7 +16,6 @@ export const volumes: Messages['volumes'] = {
   measuring: '正在测量',
   unknown: '未知',
   unused: '未使用',
-  selected: (n) => `已选择 ${n} 项`,
   loading: '正在向引擎查询卷',
   notLoaded: '无法列出卷',
   notMeasured: '无法测量大小',
