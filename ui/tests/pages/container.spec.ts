@@ -103,6 +103,81 @@ test.describe('the terminal', () => {
     await expect(screen(page)).toContainText('still-here');
   });
 
+  test('goes on while other pages are looked at, and is there again with what it wrote', async ({ page }) => {
+    await open(page, 'sandbox', 'terminal');
+    await expect(screen(page)).toContainText('#');
+    await page.evaluate(() => {
+      const asked: string[] = [];
+      const { request } = engine as unknown as { request(of: { path: string }): Promise<unknown> };
+      Object.assign(engine, {
+        request: (of: { path: string }) => {
+          asked.push(of.path);
+          return request.call(engine, of);
+        },
+      });
+      Object.assign(globalThis, { asked });
+    });
+    await type(page, 'MARK=kept; echo be""fore');
+    await expect(screen(page)).toContainText('before');
+    await type(page, 'sleep 2; echo mean""while');
+    await page.evaluate(() => (location.hash = '#/images'));
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText('Images');
+    await expect(screen(page)).toHaveCount(0);
+    await page.evaluate(() => (location.hash = '#/containers/shop-web-1/terminal'));
+    await expect(screen(page)).toContainText('$');
+    await expect(screen(page)).not.toContainText('before');
+    // By its name or by its ID: it is the same container.
+    await page.evaluate(() => (location.hash = '#/containers'));
+    await page
+      .getByRole('row', { name: /sandbox/ })
+      .getByRole('link', { name: 'sandbox', exact: true })
+      .click();
+    await page.getByRole('link', { name: 'Terminal', exact: true }).click();
+    await expect(screen(page)).toContainText('meanwhile');
+    await expect(screen(page)).toContainText('before');
+    await expect(page.getByRole('textbox', { name: 'Terminal' })).toBeFocused();
+    await type(page, 'echo $MARK-$MARK');
+    await expect(screen(page)).toContainText('kept-kept');
+    // One shell of another container was made, and nothing else was run.
+    const made = await page.evaluate(() =>
+      (globalThis as unknown as { asked: string[] }).asked.filter((path) => /containers.*\/exec$/.test(path)),
+    );
+    expect(made).toHaveLength(1);
+  });
+
+  test('that ended while nobody looked says so, and the next visit opens another', async ({ page }) => {
+    await open(page, 'sandbox', 'terminal');
+    await expect(screen(page)).toContainText('#');
+    await type(page, 'echo la""st; sleep 1; exit 5');
+    await expect(screen(page)).toContainText('last');
+    await page.evaluate(() => (location.hash = '#/images'));
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText('Images');
+    await page.evaluate(() => (location.hash = '#/containers/sandbox/terminal'));
+    await expect(page.getByText('Ended with exit code 5')).toBeVisible();
+    await expect(screen(page)).toContainText('last');
+    await page.evaluate(() => (location.hash = '#/images'));
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText('Images');
+    await page.evaluate(() => (location.hash = '#/containers/sandbox/terminal'));
+    await expect(screen(page)).toContainText('#');
+    await expect(screen(page)).not.toContainText('last');
+    await expect(page.getByText('Ended with exit code 5')).toHaveCount(0);
+  });
+
+  test('is closed when the person says so', async ({ page }) => {
+    await open(page, 'sandbox', 'terminal');
+    await expect(screen(page)).toContainText('#');
+    await type(page, 'echo before');
+    await expect(screen(page)).toContainText('before');
+    await button(page, 'Close').click();
+    await expect(button(page, 'Close')).toHaveCount(0);
+    await expect(button(page, 'Open')).toBeFocused();
+    await expect(screen(page)).toContainText('before');
+    await button(page, 'Open').click();
+    await expect(screen(page)).not.toContainText('before');
+    await type(page, 'echo second');
+    await expect(screen(page)).toContainText('second');
+  });
+
   test('copies and pastes by keys', async ({ page, context }) => {
     await context.grantPermissions(['clipboard-read', 'clipboard-write']);
     await open(page, 'sandbox', 'terminal');
@@ -134,7 +209,7 @@ test.describe('the terminal', () => {
     await page.keyboard.press('Control+Shift+L');
     await expect(button(page, 'Open anew')).toBeFocused();
     await page.keyboard.press('Shift+Tab');
-    await expect(page.getByRole('textbox', { name: 'User' })).toBeFocused();
+    await expect(button(page, 'Close')).toBeFocused();
     await page.keyboard.press('Tab');
     await page.keyboard.press('Tab');
     await expect(terminal).toBeFocused();
