@@ -138,7 +138,6 @@ export const containers = {
     bad: 'A name begins with a letter or a digit and goes on with those, “_”, “.” or “-”; it has two characters at least.',
     taken: (name: string) => `Another container is called ${name}.`,
     action: 'Rename',
-    cancel: 'Cancel',
   },
 
   prune: {

@@ -1,6 +1,7 @@
 export const kit = {
   cancel: 'Cancel',
   close: 'Close',
+  retry: 'Try again',
   copied: 'Copied',
   copy: 'Copy',
   copyFailed: 'The text could not be copied',

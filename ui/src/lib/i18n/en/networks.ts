@@ -31,7 +31,6 @@ export const networks = {
   loading: 'Asking the engine for its networks',
   failed: 'The networks could not be listed',
   older: 'What you see was listed before.',
-  retry: 'Try again',
 
   open: 'Open',
   create: 'Create a network',

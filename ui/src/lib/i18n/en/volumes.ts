@@ -17,7 +17,6 @@ export const volumes = {
   loading: 'Asking the engine for its volumes',
   notLoaded: 'The volumes could not be listed',
   notMeasured: 'The sizes could not be measured',
-  again: 'Try again',
   empty: {
     title: 'No volumes yet',
     text: 'A volume keeps what containers write when they are removed.',
@@ -36,10 +35,7 @@ export const volumes = {
     export: 'Export to a file',
     import: 'Import from a file',
     clone: 'Clone',
-    cancel: 'Cancel',
-    close: 'Close',
     stop: 'Stop',
-    retry: 'Try again',
     measure: 'Measure again',
   },
   command: { create: 'Create a volume', prune: 'Clean up volumes' },

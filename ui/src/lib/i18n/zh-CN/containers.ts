@@ -137,7 +137,6 @@ export const containers: Messages['containers'] = {
     bad: '名称以字母或数字开头，其后可为字母、数字、“_”、“.”或“-”，至少两个字符。',
     taken: (name) => `已有另一个容器名为 ${name}。`,
     action: '重命名',
-    cancel: '取消',
   },
 
   prune: {

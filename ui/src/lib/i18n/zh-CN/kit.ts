@@ -3,6 +3,7 @@ import type { Messages } from '../index.svelte';
 export const kit: Messages['kit'] = {
   cancel: '取消',
   close: '关闭',
+  retry: '重试',
   copied: '已复制',
   copy: '复制',
   copyFailed: '无法复制文本',

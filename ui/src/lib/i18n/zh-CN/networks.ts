@@ -32,7 +32,6 @@ export const networks: Messages['networks'] = {
   loading: '正在向引擎查询网络',
   failed: '无法列出网络',
   older: '当前显示的是之前的列表。',
-  retry: '重试',
 
   open: '打开',
   create: '创建网络',

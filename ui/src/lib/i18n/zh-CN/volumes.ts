@@ -19,7 +19,6 @@ export const volumes: Messages['volumes'] = {
   loading: '正在向引擎查询卷',
   notLoaded: '无法列出卷',
   notMeasured: '无法测量大小',
-  again: '重试',
   empty: {
     title: '还没有卷',
     text: '容器被删除后，卷会保留容器写入的内容。',
@@ -38,10 +37,7 @@ export const volumes: Messages['volumes'] = {
     export: '导出到文件',
     import: '从文件导入',
     clone: '克隆',
-    cancel: '取消',
-    close: '关闭',
     stop: '停止',
-    retry: '重试',
     measure: '重新测量',
   },
   command: { create: '新建卷', prune: '清理卷' },
