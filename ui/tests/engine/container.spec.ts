@@ -22,7 +22,7 @@ test('opens a terminal in it, types, and tells how it ended', async ({ page, min
   expect(await docker('exec', mine, 'cat', '/tmp/answer')).toBe('42');
 });
 
-test('leaves no shell behind when its page is left', async ({ page, mine }) => {
+test('goes on in the background, and leaves no shell behind when it is closed', async ({ page, mine }) => {
   const id = await docker('run', '-d', '--init', '--name', mine, 'busybox', 'sleep', '1000');
   await docker('exec', '-d', mine, 'sh', '-c', 'sleep 2000; true');
   await page.goto(`/#/containers/${id}/terminal`);
@@ -32,6 +32,11 @@ test('leaves no shell behind when its page is left', async ({ page, mine }) => {
   const runs = async () => (await docker('top', mine, '-eo', 'pid,args')).replace(/^ *\d+ +/gm, '');
   await expect.poll(runs).toContain('sleep 3000');
   await page.goto('/#/images');
+  await expect(page.locator('.xterm-rows')).toHaveCount(0);
+  expect(await runs()).toContain('sleep 3000');
+  await page.goto(`/#/containers/${id}/terminal`);
+  await expect(page.locator('.xterm-rows')).toContainText('sleep 3000');
+  await page.getByRole('button', { name: 'Close', exact: true }).click();
   await expect.poll(runs).not.toContain('sleep 3000');
   // Of the shells only the other one's is left.
   expect((await runs()).split('\n').filter((line) => /^sh\b/.test(line))).toEqual(['sh -c sleep 2000; true']);

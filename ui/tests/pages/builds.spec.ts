@@ -60,17 +60,42 @@ test('builds are searched and sorted, and all are shown again', async ({ page })
 test('builds are removed together: what runs stays, and their images do, too', async ({ page }) => {
   await open(page, { at: '#/builds' });
   await page.getByRole('checkbox', { name: 'Select all' }).click();
-  await expect(page.getByText('6 builds chosen')).toBeVisible();
-  await page.locator('.chosen').getByRole('button', { name: 'Remove' }).click();
+  await expect(page.getByText('6 chosen')).toBeVisible();
+  await page
+    .getByRole('toolbar', { name: 'Actions on what is chosen' })
+    .getByRole('button', { name: 'Remove' })
+    .click();
   const question = page.getByRole('alertdialog');
   await expect(question).toContainText('Remove 5 builds from the history?');
   await expect(question.getByRole('listitem')).toHaveCount(5);
   await question.getByRole('button', { name: 'Remove' }).click();
   await expect(page.getByText('5 builds are removed')).toBeVisible();
   await expect(page.locator('main [data-at]')).toHaveCount(1);
-  await expect(page.locator('.chosen').getByRole('button', { name: 'Remove' })).toBeDisabled();
+  await expect(
+    page.getByRole('toolbar', { name: 'Actions on what is chosen' }).getByRole('button', { name: 'Remove' }),
+  ).toBeDisabled();
   await page.evaluate(() => (location.hash = '#/images'));
   await expect(page.locator('main [data-at]').filter({ hasText: 'shop/web' }).first()).toBeVisible();
+});
+
+test('a build that is chosen and out of sight is counted and removed only when it is shown again', async ({ page }) => {
+  await open(page, { at: '#/builds' });
+  await page.getByRole('checkbox', { name: 'Select all' }).click();
+  await expect(page.getByRole('status').filter({ hasText: '6 chosen' })).toBeVisible();
+  await page.getByRole('searchbox').fill('tools');
+  await expect(page.locator('main [data-at]')).toHaveCount(1);
+  await expect(page.getByRole('status').filter({ hasText: '1 chosen' })).toBeVisible();
+  await page
+    .getByRole('toolbar', { name: 'Actions on what is chosen' })
+    .getByRole('button', { name: 'Remove' })
+    .click();
+  const question = page.getByRole('alertdialog');
+  await expect(question.getByRole('listitem')).toHaveCount(1);
+  await question.getByRole('button', { name: 'Remove' }).click();
+  await expect(page.getByText('No build fits')).toBeVisible();
+  await expect(page.getByRole('toolbar', { name: 'Actions on what is chosen' })).toHaveCount(0);
+  await page.getByRole('searchbox').fill('');
+  await expect(page.getByRole('status').filter({ hasText: '5 chosen' })).toBeVisible();
 });
 
 test('a build that cannot be removed stays, and its page says why', async ({ page }) => {

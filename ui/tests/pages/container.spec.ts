@@ -16,13 +16,6 @@ declare const engine: Engine;
 const open = (page: Page, name: string, tab: string, scene = 'busy') =>
   page.goto(`/?scene=${scene}#/containers/${name}/${tab}`);
 const button = (page: Page, name: string | RegExp) => page.getByRole('button', { name, exact: true });
-const screen = (page: Page) => page.locator('.xterm-rows');
-
-async function type(page: Page, words: string): Promise<void> {
-  await page.getByRole('textbox', { name: 'Terminal' }).focus();
-  await page.keyboard.type(words);
-  await page.keyboard.press('Enter');
-}
 
 test.describe('the head', () => {
   test('tells name, state, image and ports, and stops and starts it', async ({ page }) => {
@@ -76,99 +69,6 @@ test.describe('the head', () => {
   test('tells ages by the engine’s clock', async ({ page }) => {
     await open(page, 'shop-web-1', 'details', 'skewed');
     await expect(page.getByText(/2 hours ago/).first()).toBeVisible();
-  });
-});
-
-test.describe('the terminal', () => {
-  test('is a shell, and says its exit code', async ({ page }) => {
-    await open(page, 'sandbox', 'terminal');
-    await expect(screen(page)).toContainText('#');
-    await type(page, 'echo one-$TERM');
-    await expect(screen(page)).toContainText('one-xterm');
-    await type(page, 'exit 3');
-    await expect(page.getByText('Ended with exit code 3')).toBeVisible();
-    await button(page, 'Open again').click();
-    await expect(page.getByText('Ended with exit code 3')).toBeHidden();
-    await type(page, 'echo second');
-    await expect(screen(page)).toContainText('second');
-  });
-
-  test('stays open while other tabs are looked at', async ({ page }) => {
-    await open(page, 'sandbox', 'terminal');
-    await expect(screen(page)).toContainText('#');
-    await type(page, 'echo still-here');
-    await page.getByRole('link', { name: 'Details', exact: true }).click();
-    await expect(screen(page)).toBeHidden();
-    await page.getByRole('link', { name: 'Terminal', exact: true }).click();
-    await expect(screen(page)).toContainText('still-here');
-  });
-
-  test('copies and pastes by keys', async ({ page, context }) => {
-    await context.grantPermissions(['clipboard-read', 'clipboard-write']);
-    await open(page, 'sandbox', 'terminal');
-    await expect(screen(page)).toContainText('#');
-    await page.evaluate(() => navigator.clipboard.writeText('echo pasted-text'));
-    await page.getByRole('textbox', { name: 'Terminal' }).focus();
-    await page.keyboard.press('Control+Shift+V');
-    await expect(screen(page)).toContainText('echo pasted-text');
-    await page.keyboard.press('Enter');
-    // By the mouse itself: the terminal takes it over what it draws.
-    const words = screen(page).getByText('pasted-text', { exact: true });
-    await expect(words).toBeVisible();
-    const box = (await words.boundingBox())!;
-    await page.mouse.dblclick(box.x + 10, box.y + box.height / 2);
-    await page.keyboard.press('Control+Shift+C');
-    await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toContain('pasted');
-  });
-
-  test('is left by keyboard, and gone back to', async ({ page }) => {
-    await open(page, 'sandbox', 'terminal');
-    await expect(screen(page)).toContainText('#');
-    const terminal = page.getByRole('textbox', { name: 'Terminal' });
-    await expect(terminal).toBeFocused();
-    await expect(terminal).toHaveAccessibleDescription(/leave the terminal: Ctrl\+Shift\+L/);
-    await expect(page.getByText('leave the terminal: Ctrl+Shift+L')).toBeVisible();
-    // For what runs in it.
-    await page.keyboard.press('Tab');
-    await expect(terminal).toBeFocused();
-    await page.keyboard.press('Control+Shift+L');
-    await expect(button(page, 'Open anew')).toBeFocused();
-    await page.keyboard.press('Shift+Tab');
-    await expect(page.getByRole('textbox', { name: 'User' })).toBeFocused();
-    await page.keyboard.press('Tab');
-    await page.keyboard.press('Tab');
-    await expect(terminal).toBeFocused();
-    // Nothing of it came to the shell.
-    await type(page, 'echo one$((1 + 1))');
-    await expect(screen(page)).toContainText('# echo one');
-  });
-
-  test('says in the engine’s words why there is none', async ({ page }) => {
-    await open(page, 'sandbox', 'details');
-    await expect(page.getByText('What it runs')).toBeVisible();
-    await page.evaluate(() =>
-      engine.fail({
-        path: /\/exec\/[^/]+\/start/,
-        status: 400,
-        message: 'exec: "sh": executable file not found in $PATH',
-        times: 1,
-      }),
-    );
-    await page.getByRole('link', { name: 'Terminal', exact: true }).click();
-    await expect(page.getByText('exec: "sh": executable file not found in $PATH')).toBeVisible();
-    await expect(page.getByText(/Images without a shell are common/)).toBeVisible();
-    await page.getByRole('combobox', { name: 'What to open' }).selectOption({ label: 'Command' });
-    await page.getByRole('textbox', { name: 'Command' }).fill('echo "a  b"');
-    await button(page, 'Open').click();
-    await expect(page.getByText('Ended with exit code 0')).toBeVisible();
-    await expect(screen(page)).toContainText('a  b');
-  });
-
-  test('offers to start what does not run', async ({ page }) => {
-    await open(page, 'blog-web-1', 'terminal');
-    await expect(page.getByText('A terminal needs a running container.')).toBeVisible();
-    await page.getByRole('button', { name: 'Start' }).last().click();
-    await expect(screen(page)).toBeVisible();
   });
 });
 

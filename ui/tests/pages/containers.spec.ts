@@ -94,7 +94,7 @@ test('removes what is chosen after saying what is lost', async ({ page }) => {
   await open(page);
   await row(page, 'sandbox').getByRole('checkbox').click();
   await row(page, 'shop-migrate-1').getByRole('checkbox').click();
-  const bar = page.getByRole('toolbar', { name: 'Actions on the chosen containers' });
+  const bar = page.getByRole('toolbar', { name: 'Actions on what is chosen' });
   await expect(bar).toContainText('2 chosen');
   await bar.getByRole('button', { name: 'Remove' }).click();
   await expect(dialog(page)).toContainText('sandbox runs: it is killed');

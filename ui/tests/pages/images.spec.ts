@@ -1,6 +1,6 @@
 import { expect, test, type Page } from '@playwright/test';
 
-type Request = { path: string; method: string; signal?: AbortSignal };
+type Request = { path: string; method: string; body?: string; signal?: AbortSignal };
 type Engine = {
   request(request: Request): Promise<unknown>;
   world: { registry: { speed: number; breaking: Map<string, { after: number; times: number; message: string }> } };
@@ -141,6 +141,27 @@ test('removes several, with the engine’s words on what is in use, and by force
   await button(page, 'Remove').click();
   await expect(dialog(page)).toHaveCount(0);
   await expect(row(page, 'redis:7')).toHaveCount(0);
+});
+
+test('an image that came into use while only unused ones are shown is not removed with the chosen ones', async ({
+  page,
+}) => {
+  await open(page);
+  await page.getByRole('combobox', { name: 'Show' }).selectOption('unused');
+  await row(page, 'rabbitmq:3-management').getByRole('checkbox').click();
+  await row(page, 'hello-world').getByRole('checkbox').click();
+  await expect(page.getByText('2 chosen')).toBeVisible();
+  await page.evaluate(() =>
+    engine.request({ method: 'POST', path: '/containers/create', body: JSON.stringify({ Image: 'hello-world' }) }),
+  );
+  await expect(row(page, 'hello-world')).toHaveCount(0);
+  await expect(page.getByText('1 chosen')).toBeVisible();
+  await page.getByRole('button', { name: 'Remove', exact: true }).click();
+  await expect(dialog(page)).toContainText('rabbitmq:3-management');
+  await button(page, 'Remove').click();
+  await expect(dialog(page)).toHaveCount(0);
+  await page.getByRole('combobox', { name: 'Show' }).selectOption('all');
+  await expect(row(page, 'hello-world')).toBeVisible();
 });
 
 test('shows what a clean-up takes before, and what it freed after', async ({ page }) => {

@@ -85,6 +85,34 @@ test('what runs in the machine that is shown is not ended by a turn without a qu
   expect(await ended()).toBe(true);
 });
 
+test('a terminal that goes on out of sight is not ended by a turn without a question', async ({ page }) => {
+  await page.getByRole('link', { name: /^Containers/ }).click();
+  await page.getByRole('link', { name: 'sandbox', exact: true }).click();
+  await page.getByRole('link', { name: 'Terminal', exact: true }).click();
+  await expect(page.locator('.xterm-rows')).toContainText('#');
+  await page.evaluate(() => {
+    type Request = { path: string; body?: string };
+    const { engine } = globalThis as unknown as { engine: { request(asked: Request): Promise<unknown> } };
+    const request = engine.request.bind(engine);
+    const run: string[] = [];
+    engine.request = (asked) => {
+      if (asked.path.endsWith('/exec')) run.push(asked.body ?? '');
+      return request(asked);
+    };
+    Object.assign(globalThis, { run });
+  });
+  await page.evaluate(() => (location.hash = '#/machine/all'));
+  await one(page, 'staging').getByRole('button', { name: 'Use staging' }).click();
+  const question = page.getByRole('alertdialog');
+  await expect(question).toContainText('Terminal of sandbox');
+  await question.getByRole('button', { name: 'Use' }).click();
+  await expect(one(page, 'staging')).toContainText('in this window');
+  // What ran in it is told to end, in the machine that it ran in.
+  await expect
+    .poll(() => page.evaluate(() => (globalThis as unknown as { run: string[] }).run.join()))
+    .toContain('HUP');
+});
+
 test('the window turns at once, however long it takes to look at all machines', async ({ page }) => {
   await page.evaluate(() => {
     const { desktop } = globalThis as unknown as { desktop: { machines: { list: () => Promise<never> } } };

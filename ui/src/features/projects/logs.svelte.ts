@@ -1,10 +1,11 @@
 import { SvelteMap } from 'svelte/reactivity';
-import { Bell, follow, Seen } from '$features/container/logs/follow';
+import { follow, Seen } from '$features/container/logs/follow';
 import type { Entry } from '$features/container/logs/records';
 import { pool } from '$features/containers/pool';
 import { Refused } from '$lib/api/call';
 import { words } from '$lib/kit/toasts.svelte';
 import type { Backend } from '$lib/backend/backend';
+import { Bell } from '$lib/live/bell';
 import { history } from './history';
 import { Interleaver, merged } from './merge';
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Answer, type Backend, type Request, Unreachable } from '$lib/backend/backend';
-import { Bell, follow, inSeconds, nanoseconds, Seen, type Standing } from './follow';
+import { Bell } from '$lib/live/bell';
+import { follow, inSeconds, nanoseconds, Seen, type Standing } from './follow';
 
 /** An engine that keeps lines and breaks connections off when told. */
 class Engine implements Backend {

@@ -1,9 +1,10 @@
 import * as containers from '$lib/api/containers';
 import { chunks } from '$lib/api/lines';
 import type { Backend } from '$lib/backend/backend';
+import { Bell } from '$lib/live/bell';
 import type { Live } from '$lib/live/live.svelte';
 import { LogBuffer } from './buffer';
-import { Bell, follow, type Standing } from './follow';
+import { follow, type Standing } from './follow';
 import type { Entry } from './records';
 
 /** The log of one container, followed into a buffer. */

@@ -11,6 +11,8 @@ export type Screen = {
   write(bytes: Uint8Array): Promise<void>;
   clear(): void;
   focus(): void;
+  /** Says what it is, for a screen reader. */
+  tell(words: { label: string; describedBy: string }): void;
   close(): void;
 };
 
@@ -37,8 +39,11 @@ export function open(element: HTMLElement, hands: Hands): Screen {
   const fit = new FitAddon();
   terminal.loadAddon(fit);
   terminal.open(element);
-  terminal.textarea?.setAttribute('aria-label', hands.label);
-  terminal.textarea?.setAttribute('aria-describedby', hands.describedBy);
+  const tell = ({ label, describedBy }: { label: string; describedBy: string }) => {
+    terminal.textarea?.setAttribute('aria-label', label);
+    terminal.textarea?.setAttribute('aria-describedby', describedBy);
+  };
+  tell(hands);
   const size = (): Size => ({ rows: terminal.rows, columns: terminal.cols });
   const refit = () => {
     // Without a box (another tab is shown) there is nothing to fit to.
@@ -66,6 +71,7 @@ export function open(element: HTMLElement, hands: Hands): Screen {
     write: (bytes) => new Promise((resolve) => terminal.write(bytes, resolve)),
     clear: () => terminal.reset(),
     focus: () => terminal.focus(),
+    tell,
     close: () => {
       stopTheme();
       sized.disconnect();

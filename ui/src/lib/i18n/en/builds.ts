@@ -30,8 +30,6 @@ export const builds = {
   unmade: 'Asked for, but not made',
   unmadeYet: 'Not made yet',
   removedImage: 'The engine does not have this image any more',
-  selected: (n: number) => (n === 1 ? '1 build chosen' : `${n} builds chosen`),
-  unselect: 'Choose none',
   remove: 'Remove',
   removeOf: (name: string) => `Remove ${name} from the history`,
   removeRunning: 'A build that runs cannot be removed',

@@ -56,6 +56,7 @@ export const container = {
 
   terminal: {
     label: 'Terminal',
+    of: (name: string) => `Terminal of ${name}`,
     kind: 'What to open',
     shell: 'Shell',
     command: 'Command',
@@ -65,6 +66,8 @@ export const container = {
     open: 'Open',
     restart: 'Open anew',
     again: 'Open again',
+    /** More are open than go on out of sight. */
+    madeWay: (name: string, others: number) => `The terminal of ${name} is closed: ${others} others go on`,
     loading: 'Loading the terminal…',
     keys: 'Copy: Ctrl+Shift+C, paste: Ctrl+Shift+V, leave the terminal: Ctrl+Shift+L',
     attachHint: 'Ctrl+P Ctrl+Q leaves it running; Ctrl+C and exit reach the container’s own process.',

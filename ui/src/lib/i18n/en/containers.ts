@@ -101,10 +101,7 @@ export const containers = {
   openLogs: 'Open its logs',
   openTerminal: 'Open a terminal in it',
   openInspect: 'Inspect',
-  chosen: (n: number) => `${n} chosen`,
   moreForChosen: 'More for the chosen containers',
-  chosenActions: 'Actions on the chosen containers',
-  unchoose: 'Choose none',
 
   port: {
     open: (address: string) => `Open ${address}`,
@@ -141,7 +138,6 @@ export const containers = {
     bad: 'A name begins with a letter or a digit and goes on with those, “_”, “.” or “-”; it has two characters at least.',
     taken: (name: string) => `Another container is called ${name}.`,
     action: 'Rename',
-    cancel: 'Cancel',
   },
 
   prune: {

@@ -56,7 +56,6 @@ export const first = {
   sampleFailed: (image: string) => `${image} could not be run`,
   sampleAdvice:
     'Without internet, or behind a proxy, the registry cannot be reached: proxies and mirrors are in the settings. Another image may work, too.',
-  cancel: 'Cancel',
   ran: (name: string) => `${name} runs`,
   began: (name: string) => `${name} was started; what it says is in its log`,
   ranAt: (address: string) => `Open it at ${address}`,

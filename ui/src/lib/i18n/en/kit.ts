@@ -1,6 +1,7 @@
 export const kit = {
   cancel: 'Cancel',
   close: 'Close',
+  retry: 'Try again',
   copied: 'Copied',
   copy: 'Copy',
   copyFailed: 'The text could not be copied',
@@ -17,6 +18,10 @@ export const kit = {
   dismiss: 'Dismiss',
   notifications: 'Notifications',
   loading: 'Loading',
+  /** Rows of a list, and in sight. */
+  chosen: (n: number) => `${n} chosen`,
+  chosenActions: 'Actions on what is chosen',
+  chooseNone: 'Choose none',
   selectAll: 'Select all',
   selectRow: 'Select the row',
   selectGroup: (title: string) => `Select all of ${title}`,

@@ -25,7 +25,6 @@ export const machine = {
     start: 'Start',
     stop: 'Stop',
     restart: 'Restart',
-    retry: 'Try again',
     anew: 'Stop it and start again',
     again: 'Look for it again',
     look: 'Start the daemon',

@@ -31,7 +31,6 @@ export const networks = {
   loading: 'Asking the engine for its networks',
   failed: 'The networks could not be listed',
   older: 'What you see was listed before.',
-  retry: 'Try again',
 
   open: 'Open',
   create: 'Create a network',
@@ -47,7 +46,6 @@ export const networks = {
   removeLine: (name: string, containers: string) => `${name}, with ${containers} on it`,
   runs: (name: string) => `${name}, which runs`,
   stopped: (name: string) => `${name}, which is stopped and cannot start until it is disconnected`,
-  selected: (n: number) => (n === 1 ? '1 selected' : `${n} selected`),
 
   prune: 'Remove unused',
   pruneTitle: (n: number) => (n === 1 ? 'Remove 1 unused network?' : `Remove ${n} unused networks?`),

@@ -47,7 +47,6 @@ export const projects = {
     command: 'Command',
     folderNote:
       'Compose itself finds compose.yaml in the folder of the terminal: then “docker compose up -d” is enough.',
-    close: 'Close',
   },
   empty: {
     title: 'No Compose projects yet',

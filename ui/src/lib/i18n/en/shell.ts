@@ -68,7 +68,6 @@ export const shell = {
   trying: 'Trying…',
 
   internal: 'Something in these pages failed',
-  retry: 'Try again',
   toContainers: 'Go to the containers',
   toFirst: 'Go to the steps to a first container',
   noSuchPage: 'There is no such page',

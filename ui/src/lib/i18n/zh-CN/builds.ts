@@ -29,8 +29,6 @@ export const builds: Messages['builds'] = {
   unmade: '曾要求生成，但未生成',
   unmadeYet: '尚未生成',
   removedImage: '引擎中已没有此镜像',
-  selected: (n) => `已选择 ${n} 次构建`,
-  unselect: '取消选择',
   remove: '删除',
   removeOf: (name) => `从历史中删除 ${name}`,
   removeRunning: '正在运行的构建不能删除',

@@ -54,6 +54,7 @@ export const container: Messages['container'] = {
 
   terminal: {
     label: '终端',
+    of: (name) => `${name} 的终端`,
     kind: '打开什么',
     shell: 'Shell',
     command: '命令',
@@ -63,6 +64,7 @@ export const container: Messages['container'] = {
     open: '打开',
     restart: '重新打开',
     again: '再次打开',
+    madeWay: (name, others) => `已关闭 ${name} 的终端：另有 ${others} 个终端仍在后台运行`,
     loading: '正在加载终端…',
     keys: '复制：Ctrl+Shift+C，粘贴：Ctrl+Shift+V，离开终端：Ctrl+Shift+L',
     attachHint: 'Ctrl+P Ctrl+Q 离开并让它继续运行；Ctrl+C 和 exit 会作用于容器自身的进程。',

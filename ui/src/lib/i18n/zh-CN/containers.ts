@@ -100,10 +100,7 @@ export const containers: Messages['containers'] = {
   openLogs: '打开日志',
   openTerminal: '在其中打开终端',
   openInspect: '查看详情',
-  chosen: (n) => `已选 ${n} 个`,
   moreForChosen: '所选容器的更多操作',
-  chosenActions: '对所选容器的操作',
-  unchoose: '取消选择',
 
   port: {
     open: (address) => `打开 ${address}`,
@@ -140,7 +137,6 @@ export const containers: Messages['containers'] = {
     bad: '名称以字母或数字开头，其后可为字母、数字、“_”、“.”或“-”，至少两个字符。',
     taken: (name) => `已有另一个容器名为 ${name}。`,
     action: '重命名',
-    cancel: '取消',
   },
 
   prune: {

@@ -55,7 +55,6 @@ export const first: Messages['first'] = {
   pulling: (image) => `正在拉取 ${image}`,
   sampleFailed: (image) => `无法运行 ${image}`,
   sampleAdvice: '没有互联网或处于代理之后时无法访问镜像仓库：代理和镜像站可在设置中填写。也可以换一个镜像。',
-  cancel: '取消',
   ran: (name) => `${name} 已运行`,
   began: (name) => `${name} 已启动；其输出在日志中`,
   ranAt: (address) => `在 ${address} 打开`,

@@ -3,6 +3,7 @@ import type { Messages } from '../index.svelte';
 export const kit: Messages['kit'] = {
   cancel: '取消',
   close: '关闭',
+  retry: '重试',
   copied: '已复制',
   copy: '复制',
   copyFailed: '无法复制文本',
@@ -18,6 +19,9 @@ export const kit: Messages['kit'] = {
   dismiss: '关闭通知',
   notifications: '通知',
   loading: '正在加载',
+  chosen: (n) => `已选 ${n} 项`,
+  chosenActions: '对所选各项的操作',
+  chooseNone: '取消选择',
   selectAll: '全选',
   selectRow: '选择此行',
   selectGroup: (title) => `选择“${title}”的全部内容`,

@@ -26,7 +26,6 @@ export const machine: Messages['machine'] = {
     start: '启动',
     stop: '停止',
     restart: '重新启动',
-    retry: '重试',
     anew: '结束并重新启动',
     again: '再次查找',
     look: '启动守护进程',

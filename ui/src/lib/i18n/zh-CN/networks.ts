@@ -32,7 +32,6 @@ export const networks: Messages['networks'] = {
   loading: '正在向引擎查询网络',
   failed: '无法列出网络',
   older: '当前显示的是之前的列表。',
-  retry: '重试',
 
   open: '打开',
   create: '创建网络',
@@ -48,7 +47,6 @@ export const networks: Messages['networks'] = {
   removeLine: (name, containers) => `${name}，其中有 ${containers}`,
   runs: (name) => `${name}（正在运行）`,
   stopped: (name) => `${name}（已停止，在断开之前无法启动）`,
-  selected: (n) => `已选择 ${n} 项`,
 
   prune: '清理未使用的网络',
   pruneTitle: (n) => `删除 ${n} 个未使用的网络？`,

@@ -46,7 +46,6 @@ export const projects: Messages['projects'] = {
     fileHint: '相对于终端所在文件夹的路径。',
     command: '命令',
     folderNote: 'Compose 会自动在终端所在文件夹中查找 compose.yaml：此时只需“docker compose up -d”。',
-    close: '关闭',
   },
   empty: {
     title: '还没有 Compose 项目',

@@ -65,7 +65,6 @@ export const shell: Messages['shell'] = {
   trying: '正在尝试…',
 
   internal: '页面内部出错',
-  retry: '重试',
   toContainers: '前往容器页面',
   toFirst: '前往运行第一个容器的步骤',
   noSuchPage: '没有这个页面',
