@@ -16,7 +16,7 @@
 //!  run          RUN: a container on the engine's own runtime
 //!  copy         COPY and ADD in a stage: their words and where they take from
 //!  history      how an image tells of a step                                 pure
-//!  cache        where a step was made already
+//!  cache        where a step was made already, and what it goes by elsewhere
 //!  stage        the steps of one stage, each an image that is cached under what it was made from
 //!  plan         which stages a build needs, and which of them wait for which     pure
 //!  stages       the stages of one build, side by side, and what they share
@@ -72,6 +72,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use cache::Steps;
 pub use check::Check;
 pub use context::unpack;
 pub use dockerfile::{Invalid, Reason};
@@ -80,7 +81,7 @@ pub use ignore::{InvalidPattern, patterns as ignore_patterns};
 pub use mounts::MountCache;
 use notes::Notes;
 pub use output::{Output, Room};
-pub use solve::is_own_frontend;
+pub use solve::{Built, is_own_frontend};
 pub use watch::{Agent, Later, Shown, Watch};
 
 /// The other services that builds need.

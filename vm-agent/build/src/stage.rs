@@ -2,7 +2,7 @@
 
 use crate::arguments::Arguments;
 use crate::bases::Base;
-use crate::cache::Cache;
+use crate::cache::{Cache, Line, keys};
 use crate::dockerfile::{Argument, Instruction, Invalid, Reason, Run, Step, trigger};
 use crate::error::{Error, Result, expand};
 use crate::files::Tree;
@@ -39,6 +39,8 @@ pub(crate) struct Done {
     pub(crate) arguments: Arguments,
     /// How many steps of its history are of the image that it began with.
     pub(crate) inherited: usize,
+    /// Its steps, and those of the stages beneath.
+    pub(crate) line: Line,
 }
 
 /// A stage that is being built.
@@ -60,6 +62,7 @@ pub(crate) struct Building<'a, 'b> {
     /// A CMD came in this stage: an ENTRYPOINT takes away only one of before.
     command_set: bool,
     pub(crate) cache: Cache,
+    pub(crate) line: Line,
 }
 
 /// What a step does beside describing itself.
@@ -80,7 +83,11 @@ impl<'a, 'b> Building<'a, 'b> {
         arguments: Arguments,
         base: Base<'_>,
     ) -> Result<Building<'a, 'b>> {
-        let Base { image, platform, place, .. } = base;
+        let Base { image, platform, place, beneath } = base;
+        let line = match beneath {
+            Some(beneath) => beneath.line.clone(),
+            None => Line::new(keys::of_base(image.as_ref(), platform.as_ref().unwrap_or(&Platform::host()))),
+        };
         let name = build.dockerfile.stages[number].name.as_ref();
         let fresh = build.request.no_cache || name.is_some_and(|name| build.request.no_cache_stages.contains(name));
         let mut building = Building {
@@ -96,6 +103,7 @@ impl<'a, 'b> Building<'a, 'b> {
             author: String::new(),
             command_set: false,
             cache: Cache::begin(&build.builds.services, fresh, &build.request.cache_from),
+            line,
         };
         let base = image;
         if let Some(id) = base {
@@ -131,8 +139,8 @@ impl<'a, 'b> Building<'a, 'b> {
     }
 
     pub(crate) fn end(self, inherited: usize) -> Done {
-        let Building { image, platform, arguments, .. } = self;
-        Done { image, platform, arguments, inherited }
+        let Building { image, platform, arguments, line, .. } = self;
+        Done { image, platform, arguments, inherited, line }
     }
 
     pub(crate) fn services(&self) -> &Services {
@@ -367,6 +375,7 @@ impl<'a, 'b> Building<'a, 'b> {
     }
 
     pub(crate) fn adopt(&mut self, id: ImageId) -> Result<()> {
+        self.line.push(id);
         self.image = Some(id);
         self.config = self.config_of(&id)?;
         Ok(())

@@ -1,6 +1,7 @@
 //! The stages of one build, side by side, and what they share.
 
 use crate::arguments::Arguments;
+use crate::cache::Steps;
 use crate::context::Context;
 use crate::dockerfile::{Dockerfile, Instruction, Step};
 use crate::error::expand;
@@ -12,6 +13,7 @@ use crate::{Builds, Error, Output, Request, Result};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use images::{ImageId, Keeper};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -110,6 +112,19 @@ impl<'a> Build<'a> {
     /// wait for each other.
     pub(crate) fn stage(&self, number: usize) -> Later<'_, Result<&Done>> {
         Box::pin(self.done[number].get_or_try_init(move || self.carry_out(number)))
+    }
+
+    /// The steps of what was built.
+    pub(crate) fn steps(&self) -> Steps {
+        let line = |done: &Done| done.line.steps.clone();
+        let (mut all, mut known) = (Vec::new(), HashSet::new());
+        // A stage is on top of earlier ones alone.
+        for step in self.done.iter().filter_map(OnceCell::get).flat_map(line) {
+            if known.insert(step.key) {
+                all.push(step);
+            }
+        }
+        Steps { result: self.last().map(line).unwrap_or_default(), all }
     }
 
     /// The last stage, if it is built.

@@ -1,6 +1,7 @@
 //! The builds that are under way, by the reference that their clients chose, and the last ones that ended.
 
 use crate::progress::Progress;
+use build::Steps;
 use images::{ImageId, Keeper};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,7 +42,9 @@ pub(crate) struct Solved {
     pub(crate) image: ImageId,
     /// When all of it is said to be made, if the client said so.
     pub(crate) time: Option<jiff::Timestamp>,
-    pub(crate) _kept: Arc<Keeper>,
+    pub(crate) kept: Arc<Keeper>,
+    /// How it came to be, for caches.
+    pub(crate) steps: Arc<Steps>,
 }
 
 impl Job {

@@ -1,10 +1,14 @@
-//! Where a step was made already: in the engine's own images, or in those that the request names.
+//! Where a step was made already: in the engine's own images, in those that the request names, or in caches elsewhere.
+
+pub(crate) mod keys;
 
 use crate::error::Result;
 use crate::stage::Building;
 use crate::{Services, blocking};
 use engine_api::ContainerConfig;
+use images::cache::Step;
 use images::{Draft, Image, ImageId};
+use layers::Digest;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -13,7 +17,7 @@ use std::sync::Arc;
 pub(crate) enum Cache {
     /// Nothing (any more): after a step that was made anew no other can be there.
     None,
-    /// Whatever this engine made.
+    /// Whatever this engine made, and what the client's caches have.
     Own,
     /// What these images have, or were made from here.
     Named(Vec<Arc<Image>>),
@@ -34,12 +38,51 @@ impl Cache {
     }
 }
 
+/// The steps of a build, by which others can take them from a cache.
+#[derive(Debug, Clone, Default)]
+pub struct Steps {
+    /// Those that the result is made of, the first one first.
+    pub result: Vec<Step>,
+    /// Those of all stages that were built, each behind the one that it was made on top of.
+    pub all: Vec<Step>,
+}
+
+/// The steps that a stage has come to.
+#[derive(Debug, Clone)]
+pub(crate) struct Line {
+    /// What the last one goes by, or else what the stage begins with.
+    key: Digest,
+    /// What the one goes by that is under way.
+    next: Option<Digest>,
+    pub(crate) steps: Vec<Step>,
+}
+
+impl Line {
+    /// On an image or on nothing, which goes by that key.
+    pub(crate) fn new(base: Digest) -> Line {
+        Line { key: base, next: None, steps: Vec::new() }
+    }
+
+    /// The step that is under way came to that image.
+    pub(crate) fn push(&mut self, image: ImageId) {
+        if let Some(key) = self.next.take() {
+            self.steps.push(Step { key, parent: self.key, image });
+            self.key = key;
+        }
+    }
+}
+
 impl Building<'_, '_> {
     /// Goes on with an image that was made from the same, if there is one.
     pub(crate) async fn cached(&mut self, made_from: &ContainerConfig) -> Result<bool> {
+        let key = keys::of_step(&self.line.key, made_from, &self.author);
+        self.line.next = Some(key);
         let found = match &self.cache {
             Cache::None => return Ok(false),
-            Cache::Own => self.made(made_from).await?,
+            Cache::Own => match self.made(made_from).await? {
+                Some(id) => Some(id),
+                None => self.taken(made_from, &key).await,
+            },
             Cache::Named(named) => {
                 let named = named.clone();
                 match self.made(made_from).await? {
@@ -81,6 +124,22 @@ impl Building<'_, '_> {
             Ok(children.into_iter().find(|image| is_same(image)).map(|image| image.id))
         })
         .await
+    }
+
+    /// What one of the client's caches has of that step. What cannot be had of it is told, and made anew.
+    async fn taken(&self, made_from: &ContainerConfig, key: &Digest) -> Option<ImageId> {
+        let client = self.output.watch()?;
+        for cache in client.caches().await.iter().filter(|cache| cache.has(key)) {
+            let draft = self.draft(made_from, None);
+            let (base, progress) = (self.image(), self.output.sink());
+            match self.services().images.take(base.as_ref(), draft, cache, key, &progress).await {
+                Ok(id) => return Some(id),
+                Err(error) => {
+                    self.output.warn(&format!("a step could not be taken from a cache, and is made anew: {error}"))
+                }
+            }
+        }
+        None
     }
 
     /// Whether one of the named images is it, or was made from it.
