@@ -12,7 +12,7 @@ use crate::suite::{Entry, cases, not_of_dockerd};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![not_of_dockerd; in_the_image, of_the_result, of_all_stages, in_a_directory, damaged, not_to_be_had, not_to_be_written, pushed_by_the_engine]
+    cases![not_of_dockerd; in_the_image, of_the_result, of_all_stages, of_the_same_files, needed_after_all, in_a_directory, damaged, not_to_be_had, not_to_be_written, pushed_by_the_engine]
 }
 
 /// Says something else each time that it is carried out.
@@ -102,17 +102,36 @@ pub(crate) fn in_the_image(case: &Case<'_>) -> Result {
     Ok(())
 }
 
-const STAGES: &str = "FROM busybox AS made\n@\nRUN UUID >/m\nFROM busybox\n@\nRUN UUID >/n\nCOPY --from=made /m /m\n";
+const STAGES: &str =
+    "FROM busybox AS made\n@\nCOPY f /f\nRUN UUID >/m\nFROM busybox\n@\nRUN UUID >/n\nCOPY --from=made /m /m\n";
 
+/// What led to the result is not in the cache, and not needed while it is the same.
 pub(crate) fn of_the_result(case: &Case<'_>) -> Result {
-    let build = Build::new(case, "cachemin", &STAGES.replace("UUID", CHANCE))?;
+    let dockerfile = STAGES.replace("UUID", CHANCE).replace("FROM busybox AS", "FROM busybox AS base\nFROM base AS");
+    let build = Build::new(case, "cachemin", &dockerfile)?;
     let cache = build.reference("cachemin");
     let told = build.built(&["--cache-to", &format!("type=registry,ref={cache},mode=min,image-manifest=false")])?;
     ensure!(told.contains("exporting cache to registry") && told.contains("writing cache manifest sha256:"), "{told}");
-    let (made, own) = (build.file("/m")?, build.file("/n")?);
+    let (made, own, id) = (build.file("/m")?, build.file("/n")?, build.id()?);
     build.forget()?;
-    let told = build.built(&["--cache-from", &format!("type=registry,ref={cache}")])?;
-    ensure!(is_cached(&told, "[stage-1 2/3] RUN")? && !is_cached(&told, "[made 2/2] RUN")?, "{told}");
+    let from = ["--cache-from", &format!("type=registry,ref={cache}")];
+    let told = build.built(&from)?;
+    for step in ["[made 1/2] COPY", "[made 2/2] RUN", "[stage-2 2/3] RUN", "[stage-2 3/3] COPY"] {
+        ensure!(is_cached(&told, step)?, "{step}: {told}");
+    }
+    ensure!(told.matches("pull complete").count() == 2 && build.id()? == id, "{told}");
+    // What comes of it can be handed on.
+    build.forget()?;
+    let other = build.reference("cachemin-again");
+    build.built(&[&from[..], &["--cache-to", &format!("type=registry,ref={other}")]].concat())?;
+    build.forget()?;
+    let told = build.built(&["--cache-from", &other])?;
+    ensure!(is_cached(&told, "[made 2/2] RUN")? && build.id()? == id, "{told}");
+    // It is built when it is not the same, with what is copied from it.
+    build.forget()?;
+    build.folder.write("f", "other\n")?;
+    let told = build.built(&from)?;
+    ensure!(is_cached(&told, "[stage-2 2/3] RUN")? && !is_cached(&told, "[made 2/2] RUN")?, "{told}");
     ensure!(build.file("/n")? == own && build.file("/m")? != made);
     Ok(())
 }
@@ -125,19 +144,68 @@ pub(crate) fn of_all_stages(case: &Case<'_>) -> Result {
     let (made, own, id) = (build.file("/m")?, build.file("/n")?, build.id()?);
     build.forget()?;
     let told = build.built(&["--cache-from", &cache])?;
-    for step in ["[made 2/2] RUN", "[stage-1 2/3] RUN", "[stage-1 3/3] COPY"] {
+    for step in ["[made 2/3] COPY", "[made 3/3] RUN", "[stage-1 2/3] RUN", "[stage-1 3/3] COPY"] {
         ensure!(is_cached(&told, step)?, "{step}: {told}");
     }
     ensure!(build.file("/m")? == made && build.file("/n")? == own);
     ensure!(build.id()? == id, "it is the same image as there");
-    // Only what is needed of it is fetched.
+    // Only what is needed of it was fetched: nothing of what is copied from.
+    ensure!(told.matches("pull complete").count() == 2, "{told}");
     build.forget()?;
     let told = build.built(&["--cache-from", &cache, "--target", "made"])?;
-    ensure!(is_cached(&told, "[made 2/2] RUN")? && told.matches("pull complete").count() == 1, "{told}");
+    ensure!(is_cached(&told, "[made 3/3] RUN")? && told.matches("pull complete").count() == 2, "{told}");
+    // All of it is there to be written, when that is wanted.
+    build.forget()?;
+    let other = build.reference("cachemax-again");
+    build.built(&["--cache-from", &cache, "--cache-to", &format!("type=registry,ref={other},mode=max")])?;
+    build.forget()?;
+    let told = build.built(&["--cache-from", &other, "--target", "made"])?;
+    ensure!(is_cached(&told, "[made 3/3] RUN")?, "{told}");
+    // What is otherwise beneath, is so above.
+    build.forget()?;
+    let dockerfile = std::fs::read_to_string(build.folder.path().join("Dockerfile"))?;
+    build.folder.write("Dockerfile", &dockerfile.replace("COPY f /f", "COPY f /f\nRUN true"))?;
+    let told = build.built(&["--cache-from", &cache])?;
+    ensure!(!is_cached(&told, "[made 4/4] RUN")? && !is_cached(&told, "[stage-1 3/3] COPY")?, "{told}");
     // By a client that wants nothing of caches, it is made anew.
     build.forget()?;
     build.built(&[])?;
     ensure!(build.file("/m")? != made);
+    Ok(())
+}
+
+/// What a stage came to is told by its content, too.
+pub(crate) fn of_the_same_files(case: &Case<'_>) -> Result {
+    let dockerfile = format!(
+        "FROM busybox AS made\n@\nRUN echo same >/m\nFROM busybox\n@\nCOPY --from=made /m /m\nRUN {CHANCE} >/n\n"
+    );
+    let build = Build::new(case, "cachesame", &dockerfile)?;
+    build.built(&["--cache-to", "type=local,dest=cache"])?;
+    let own = build.file("/n")?;
+    build.forget()?;
+    let written = std::fs::read_to_string(build.folder.path().join("Dockerfile"))?;
+    build.folder.write("Dockerfile", &written.replace("echo same", "echo other; echo same"))?;
+    let told = build.built(&["--cache-from", "type=local,src=cache"])?;
+    ensure!(!is_cached(&told, "[made 2/2] RUN")? && is_cached(&told, "[stage-1 2/3] COPY")?, "{told}");
+    ensure!(is_cached(&told, "[stage-1 3/3] RUN")? && build.file("/n")? == own, "{told}");
+    Ok(())
+}
+
+/// A stage that was left out is built when what is copied from it cannot be had.
+pub(crate) fn needed_after_all(case: &Case<'_>) -> Result {
+    let build = Build::new(case, "cacheneeded", &STAGES.replace("UUID", CHANCE))?;
+    build.built(&["--cache-to", "type=local,dest=cache,mode=max"])?;
+    let (made, own) = (build.file("/m")?, build.file("/n")?);
+    let directory = build.folder.path().join("cache");
+    let manifest = blob(&directory, &json(&directory.join("index.json"))?["manifests"][0])?;
+    // The last one is the result's COPY.
+    let layers = json(&manifest)?["layers"].as_array().context("no layers")?.clone();
+    std::fs::remove_file(blob(&directory, layers.last().context("no layer")?)?)?;
+    build.forget()?;
+    let told = build.built(&["--cache-from", "type=local,src=cache"])?;
+    ensure!(told.contains("1 warning found") && is_cached(&told, "[stage-1 2/3] RUN")?, "{told}");
+    ensure!(is_cached(&told, "[made 3/3] RUN")? && !is_cached(&told, "[stage-1 3/3] COPY")?, "{told}");
+    ensure!(build.file("/m")? == made && build.file("/n")? == own);
     Ok(())
 }
 

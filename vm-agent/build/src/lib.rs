@@ -18,6 +18,7 @@
 //!  history      how an image tells of a step                                 pure
 //!  cache        where a step was made already, and what it goes by elsewhere
 //!  stage        the steps of one stage, each an image that is cached under what it was made from
+//!  foresee      stages that need not be built, since caches have what is copied from them
 //!  plan         which stages a build needs, and which of them wait for which     pure
 //!  stages       the stages of one build, side by side, and what they share
 //!  turns        who does the same one after the other
@@ -47,6 +48,7 @@ mod copy;
 pub mod dockerfile;
 mod error;
 mod files;
+mod foresee;
 mod given;
 mod history;
 mod ignore;
@@ -138,6 +140,8 @@ pub struct Request {
     pub host_network: bool,
     /// When the image is said to be made (`SOURCE_DATE_EPOCH`), instead of now.
     pub time: Option<jiff::Timestamp>,
+    /// Every stage is built, even where what is copied from it is known without: all steps are wanted.
+    pub whole: bool,
     /// By registry, as clients name them.
     pub credentials: BTreeMap<String, Auth>,
     /// The engine's version, which images tell.

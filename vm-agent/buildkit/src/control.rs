@@ -78,7 +78,8 @@ impl Control {
     /// A build, which is remembered unless its client only asks something about a Dockerfile.
     async fn build(&self, request: api::SolveRequest) -> Result<Exported, Status> {
         let (session, allowed) = (request.session.clone(), request.entitlements.clone());
-        let mut active = self.kit.0.jobs.begin(&request.r#ref, &session, allowed)?;
+        let whole = request.cache.as_ref().is_some_and(|cache| cache::Wanted::is_of_all(&cache.exports));
+        let mut active = self.kit.0.jobs.begin(&request.r#ref, &session, allowed, whole)?;
         let recording = (!request.internal).then(|| {
             let sessions = self.kit.0.sessions.clone();
             let folder = move || sessions.folder(&session);

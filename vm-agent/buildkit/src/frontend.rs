@@ -43,6 +43,7 @@ pub(crate) async fn solve(
     options::check_frontend(frontend, attributes)?;
     let services = &kit.0.services;
     let mut options = options::read(attributes, &services.engine)?;
+    options.request.whole = job.whole;
     options.request.host_network = job.allowed.iter().any(|name| name == HOST_NETWORK);
     if options.request.host.network_mode == "host" && !options.request.host_network {
         return Err(Status::permission_denied(format!("{HOST_NETWORK} is not allowed")));

@@ -3,7 +3,7 @@
 //! An image's ID tells when and where it was made; these do not. A step's key is of the key of the step beneath and of what the step is made
 //! from, down to the image that the stage begins with: two engines that never met call the same step the same.
 
-use engine_api::ContainerConfig;
+use engine_api::{ContainerConfig, StrSlice};
 use images::{ImageId, Platform};
 use layers::Digest;
 
@@ -18,9 +18,23 @@ pub(crate) fn of_base(image: Option<&ImageId>, platform: &Platform) -> Digest {
     }
 }
 
-/// Of a step, as far as `made_from` and who wrote it tell.
-pub(crate) fn of_step(parent: &Digest, made_from: &ContainerConfig, author: &str) -> Digest {
-    let made_from = ContainerConfig { image: String::new(), ..made_from.clone() };
+/// What a step goes by where it is not the words that its image has.
+#[derive(Debug, Default)]
+pub(crate) struct Words {
+    /// Instead of them.
+    pub(crate) instead: Option<String>,
+    /// What it goes by, too.
+    pub(crate) too: Option<String>,
+    /// What was copied, as the image's words have it.
+    pub(crate) name: Option<String>,
+}
+
+/// Of a step, as far as `made_from` and who wrote it tell. `words` stand for the last ones of it.
+pub(crate) fn of_step(parent: &Digest, made_from: &ContainerConfig, words: Option<&str>, author: &str) -> Digest {
+    let mut made_from = ContainerConfig { image: String::new(), ..made_from.clone() };
+    if let Some(words) = words {
+        made_from.cmd = Some(StrSlice::from(vec![words.to_owned()]));
+    }
     // By way of a value, members have an order.
     let made_from = serde_json::to_value(made_from).expect("a struct of plain fields");
     Digest::of(format!("berth.{VERSION} step {parent} {author:?} {made_from}").as_bytes())
@@ -43,13 +57,14 @@ mod tests {
             user: user.to_owned(),
             ..ContainerConfig::default()
         };
-        let step = of_step(&base, &config("one", "u"), "");
+        let step = of_step(&base, &config("one", "u"), None, "");
         // Where the parent was made does not count.
-        assert_eq!(step, of_step(&base, &config("another", "u"), ""));
+        assert_eq!(step, of_step(&base, &config("another", "u"), None, ""));
         for other in [
-            of_step(&keys[1], &config("one", "u"), ""),
-            of_step(&base, &config("one", "v"), ""),
-            of_step(&base, &config("one", "u"), "me"),
+            of_step(&keys[1], &config("one", "u"), None, ""),
+            of_step(&base, &config("one", "v"), None, ""),
+            of_step(&base, &config("one", "u"), Some("w"), ""),
+            of_step(&base, &config("one", "u"), None, "me"),
         ] {
             assert_ne!(step, other);
         }

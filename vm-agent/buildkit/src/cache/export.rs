@@ -23,6 +23,11 @@ pub(crate) struct Wanted(Vec<Export>);
 pub(crate) struct Prepared(Vec<Export>);
 
 impl Wanted {
+    /// Whether the steps of all stages are wanted.
+    pub(crate) fn is_of_all(entries: &[CacheOptionsEntry]) -> bool {
+        entries.iter().any(|entry| entry.attrs.get("mode").is_some_and(|mode| mode.eq_ignore_ascii_case("max")))
+    }
+
     /// # Errors
     ///
     /// What is not carried out.
@@ -68,7 +73,7 @@ async fn put_in(kit: &Kit, job: &Job, solved: Solved, export: &Export) -> Result
             ..VertexWarning::default()
         });
     }
-    let made = images.with_steps(&solved.image, &solved.steps.result, Arc::clone(&solved.kept)).await;
+    let made = images.with_steps(&solved.image, &solved.steps.of_the_result(), Arc::clone(&solved.kept)).await;
     let told = made.as_ref().err().map(ToString::to_string);
     progress.end(step, told.as_deref());
     match made {
@@ -120,10 +125,10 @@ impl Export {
             }
             To::Local(directory, form) => (Arc::new(Store::new(&session, directory)?), *form),
         };
-        let steps = if self.all { &solved.steps.all } else { &solved.steps.result };
+        let steps = if self.all { solved.steps.all.clone() } else { solved.steps.of_the_result() };
         let progress = &job.progress;
         let told = |what: &str, is_done: bool| progress.transfer(step, what, 0, 0, is_done);
-        let written = images.write_cache(steps, form, &*target, &told).await.map_err(unknown)?;
+        let written = images.write_cache(&steps, form, &*target, &told).await.map_err(unknown)?;
         if written.is_none() {
             progress.finish(step, "skipping cache export for empty result");
         }

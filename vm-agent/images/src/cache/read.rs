@@ -1,6 +1,5 @@
 //! The list of steps that a cache is, found from its manifest.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use layers::Digest;
 
-use super::records::{self, Config, Found, Record};
+use super::records::{self, Config, Found, Record, Steps};
 use crate::image;
 use crate::manifest::{Descriptor, Document, Index, MAX_CONFIG, Manifest};
 use crate::{Error, Platform, Result};
@@ -45,8 +44,7 @@ pub trait Source: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub struct Cache {
     pub(super) source: Arc<dyn Source>,
-    steps: HashMap<Digest, Found>,
-    is_foreign: bool,
+    steps: Steps,
 }
 
 impl Cache {
@@ -69,8 +67,8 @@ impl Cache {
                 Document::Index(index) => index,
             };
             if let Some(config) = list(&index) {
-                let (steps, is_foreign) = listed(&*source, config).await?;
-                return Ok(Cache { source, steps, is_foreign });
+                let steps = listed(&*source, config).await?;
+                return Ok(Cache { source, steps });
             }
             let chosen = index.select(platform)?;
             let content = source.document(&chosen.digest).await?;
@@ -81,34 +79,47 @@ impl Cache {
     }
 
     async fn of_manifest(source: Arc<dyn Source>, manifest: &Manifest) -> Result<Cache> {
-        let (steps, is_foreign) = if manifest.config.media_type == CONFIG {
+        let steps = if manifest.config.media_type == CONFIG {
             listed(&*source, &manifest.config).await?
         } else {
             within(&*source, manifest).await?
         };
-        Ok(Cache { source, steps, is_foreign })
+        Ok(Cache { source, steps })
     }
 
-    /// Whether it has a step of that key.
+    /// Whether it has what the step of that key came to.
     pub fn has(&self, key: &Digest) -> bool {
-        self.steps.contains_key(key)
+        self.step(key).is_some()
+    }
+
+    /// Whether there is a step of that key, be what it came to in this cache or not.
+    pub fn knows(&self, key: &Digest) -> bool {
+        self.steps.all.contains_key(key)
+    }
+
+    /// The step that goes by another key, too.
+    pub fn same(&self, alias: &Digest) -> Option<Digest> {
+        self.steps.same.get(alias).copied()
+    }
+
+    /// What the step of that key copied, as its words have it.
+    pub fn name(&self, key: &Digest) -> Option<&str> {
+        self.step(key)?.told.name.as_deref()
     }
 
     pub(super) fn step(&self, key: &Digest) -> Option<&Found> {
-        self.steps.get(key)
+        self.steps.all.get(key)?.as_ref()
     }
 
     /// Whether all that it has was made by another builder, whose keys mean nothing here.
     pub fn is_foreign(&self) -> bool {
-        self.is_foreign && self.steps.is_empty()
+        self.steps.is_foreign && self.steps.all.is_empty()
     }
 }
 
 fn list(index: &Index) -> Option<&Descriptor> {
     index.manifests.iter().find(|descriptor| descriptor.media_type == CONFIG)
 }
-
-type Steps = (HashMap<Digest, Found>, bool);
 
 async fn listed(source: &dyn Source, config: &Descriptor) -> Result<Steps> {
     let content = small(source, config, LARGEST).await?;
@@ -172,6 +183,7 @@ mod tests {
     use crate::manifest::media;
     use futures_util::{FutureExt as _, StreamExt as _, stream};
     use serde_json::{Value, json};
+    use std::collections::HashMap;
 
     /// Blobs in memory.
     #[derive(Debug, Default)]

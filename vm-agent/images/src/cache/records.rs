@@ -72,24 +72,39 @@ struct Link {
     link: usize,
 }
 
-/// What makes a step's image the same everywhere.
-#[derive(Debug, Serialize, Deserialize)]
+/// What makes a step's image the same everywhere. Without a time it is only said that there is such a step.
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Own {
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     created: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     container: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     engine: String,
+    /// What was copied, as the step's words have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// It is the step of that key, by another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    same: Option<Digest>,
     /// The step's own layer, by its number; none when it changed no file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     layer: Option<usize>,
 }
 
-/// A step that was made, with what its image says of it.
+/// A step, and what it came to, unless that is not to be in the list.
 #[derive(Debug, Clone)]
-pub(super) struct Made {
+pub(super) struct Listed {
     pub(super) key: Digest,
     pub(super) parent: Digest,
+    /// What it goes by, too.
+    pub(super) alias: Option<Digest>,
+    pub(super) made: Option<Made>,
+}
+
+/// What a step came to, with what its image says of it.
+#[derive(Debug, Clone)]
+pub(super) struct Made {
     pub(super) told: Told,
     pub(super) layer: Option<LayerRecord>,
     /// Layers that its image has.
@@ -104,9 +119,22 @@ pub(super) struct Told {
     pub(super) container: Option<String>,
     /// The version of the engine that made it.
     pub(super) engine: String,
+    /// What was copied, as its words have it.
+    pub(super) name: Option<String>,
 }
 
-/// A step that a list has.
+/// The steps that a list has.
+#[derive(Debug, Default)]
+pub(super) struct Steps {
+    /// None where it is only said that there is such a step.
+    pub(super) all: HashMap<Digest, Option<Found>>,
+    /// What else they go by.
+    pub(super) same: HashMap<Digest, Digest>,
+    /// There are such as another builder made.
+    pub(super) is_foreign: bool,
+}
+
+/// What a step came to, as a list has it.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
     pub(super) told: Told,
@@ -131,15 +159,24 @@ impl Records {
         })
     }
 
-    /// `top`: the layer that is on top; `own`: the step's.
-    fn push(&mut self, step: &Made, parent: usize, top: Option<usize>, own: Option<usize>) {
-        let Told { created, container, engine } = step.told.clone();
-        let results = top.map(|layer| Outcome { layer, created_at: created.clone() });
-        let own = Own { created, container, engine, layer: own };
+    /// `top`: the layer that is on top; `layer`: the step's own.
+    fn push(&mut self, step: &Listed, parent: usize, top: Option<usize>, layer: Option<usize>) {
+        let told = step.made.as_ref().map(|made| made.told.clone());
+        let Told { created, container, engine, name } = told.unwrap_or_default();
+        // Without a time nothing is told of what is on top.
+        let results = top.filter(|_| step.made.is_some()).map(|layer| Outcome { layer, created_at: created.clone() });
         self.known.insert(step.key, (self.all.len(), top));
+        let own = Own { created, container, engine, name, same: None, layer };
+        self.put(step.key, parent, results, &own);
+        if let Some(alias) = step.alias {
+            self.put(alias, parent, None, &Own { same: Some(step.key), ..Own::default() });
+        }
+    }
+
+    fn put(&mut self, key: Digest, parent: usize, results: Option<Outcome>, own: &Own) {
         self.all.push(Record {
             results: results.into_iter().collect(),
-            digest: step.key.to_string(),
+            digest: key.to_string(),
             inputs: vec![vec![Link { link: parent }]],
             berth: Some(serde_json::to_value(own).expect("strings and numbers only")),
         });
@@ -148,16 +185,16 @@ impl Records {
 
 impl Config {
     /// The steps, each behind the one that it was made on top of, with the layers that they made.
-    pub(super) fn of(steps: &[Made]) -> Config {
+    pub(super) fn of(steps: &[Listed]) -> Config {
         let (mut records, mut layers) = (Records::default(), Vec::new());
         for step in steps {
             let (parent, beneath) = records.parent(step.parent);
             if records.known.contains_key(&step.key) {
                 continue;
             }
-            let own = step.layer.as_ref().map(|layer| {
-                layers.push(LayerEntry::new(layer, beneath, &step.told.created));
-                layers.len() - 1
+            let own = step.made.as_ref().and_then(|made| {
+                layers.push(LayerEntry::new(made.layer.as_ref()?, beneath, &made.told.created));
+                Some(layers.len() - 1)
             });
             records.push(step, parent, own.or(beneath), own);
         }
@@ -165,13 +202,14 @@ impl Config {
     }
 
     /// The same for an image that has the layers itself, in its own order.
-    pub(super) fn within(steps: &[Made]) -> Vec<Record> {
+    pub(super) fn within(steps: &[Listed]) -> Vec<Record> {
         let mut records = Records::default();
         for step in steps {
             let (parent, _) = records.parent(step.parent);
             if !records.known.contains_key(&step.key) {
-                let top = step.depth.checked_sub(1);
-                records.push(step, parent, top, top.filter(|_| step.layer.is_some()));
+                let top = step.made.as_ref().and_then(|made| made.depth.checked_sub(1));
+                let is_own = step.made.as_ref().is_some_and(|made| made.layer.is_some());
+                records.push(step, parent, top, top.filter(|_| is_own));
             }
         }
         records.all
@@ -206,25 +244,31 @@ impl LayerEntry {
     }
 }
 
-/// The steps that records are, by key, and whether there are such as another builder made.
-pub(super) fn steps(records: &[Record], layers: &[Option<LayerRecord>]) -> (HashMap<Digest, Found>, bool) {
-    let (mut found, mut is_foreign) = (HashMap::new(), false);
+/// The steps that records are.
+pub(super) fn steps(records: &[Record], layers: &[Option<LayerRecord>]) -> Steps {
+    let mut steps = Steps::default();
     for record in records {
         let Some(own) = &record.berth else {
-            is_foreign |= !record.results.is_empty();
+            steps.is_foreign |= !record.results.is_empty();
             continue;
         };
         let (Ok(key), Ok(own)) = (record.digest.parse(), Own::deserialize(own)) else { continue };
+        if let Some(same) = own.same {
+            steps.same.insert(key, same);
+            continue;
+        }
         let layer = match own.layer.map(|number| layers.get(number)) {
             None => None,
             Some(Some(Some(layer))) => Some(layer.clone()),
             // What the step made is not there.
             Some(_) => continue,
         };
-        let told = Told { created: own.created, container: own.container, engine: own.engine };
-        found.insert(key, Found { told, layer });
+        let Own { created, container, engine, name, .. } = own;
+        let is_told = !created.is_empty();
+        let found = Found { told: Told { created, container, engine, name }, layer };
+        steps.all.insert(key, is_told.then_some(found));
     }
-    (found, is_foreign)
+    steps
 }
 
 #[cfg(test)]
@@ -237,14 +281,15 @@ mod tests {
         LayerRecord { diff_id: Digest::of(name.as_bytes()), blob }
     }
 
-    fn made(key: &str, parent: &str, layer: Option<LayerRecord>, depth: usize) -> Made {
+    fn made(key: &str, parent: &str, layer: Option<LayerRecord>, depth: usize) -> Listed {
         let digest = |text: &str| Digest::of(text.as_bytes());
-        let told = Told { created: "2024-05-01T10:20:30Z".to_owned(), engine: "1".to_owned(), container: None };
-        Made { key: digest(key), parent: digest(parent), told, layer, depth }
+        let name = layer.as_ref().map(|_| "file:x".to_owned());
+        let told = Told { created: "2024-05-01T10:20:30Z".to_owned(), engine: "1".to_owned(), container: None, name };
+        Listed { key: digest(key), parent: digest(parent), alias: None, made: Some(Made { told, layer, depth }) }
     }
 
     /// Two lines of steps on one base, of which the second begins as the first does.
-    fn lines() -> Vec<Made> {
+    fn lines() -> Vec<Listed> {
         let (run, copy, other) = (layer("run"), layer("copy"), layer("other"));
         vec![
             made("run", "base", Some(run.clone()), 2),
@@ -253,6 +298,10 @@ mod tests {
             made("run", "base", Some(run), 2),
             made("other", "run", Some(other), 3),
         ]
+    }
+
+    fn pair(found: &Steps, step: &Listed) -> Option<(Digest, Digest)> {
+        found.all[&step.key].as_ref().expect("made").layer.as_ref().map(LayerRecord::pair)
     }
 
     #[test]
@@ -268,13 +317,29 @@ mod tests {
         let tops: Vec<_> = records.iter().map(|record| record["layers"][0]["layer"].as_u64()).collect();
         assert_eq!(tops, [None, Some(0), Some(0), Some(1), Some(2)]);
         let config: Config = serde_json::from_value(written).expect("the same");
-        let (found, is_foreign) = steps(&config.records, &config.layers());
-        assert_eq!((found.len(), is_foreign), (4, false));
+        let found = steps(&config.records, &config.layers());
+        assert_eq!((found.all.len(), found.is_foreign), (4, false));
         for step in lines() {
-            let found = &found[&step.key];
-            assert_eq!(found.told, step.told);
-            assert_eq!(found.layer.as_ref().map(LayerRecord::pair), step.layer.as_ref().map(LayerRecord::pair));
+            let made = step.made.as_ref().expect("made");
+            assert_eq!(found.all[&step.key].as_ref().expect("made").told, made.told);
+            assert_eq!(pair(&found, &step), made.layer.as_ref().map(LayerRecord::pair));
         }
+    }
+
+    #[test]
+    fn steps_may_go_by_two_keys_and_be_known_alone() {
+        let alias = Digest::of(b"alias");
+        let mut line = lines();
+        line.truncate(3);
+        line[0].made = None;
+        line[2].alias = Some(alias);
+        let written = serde_json::to_value(Config::of(&line)).expect("plain");
+        // What is only known has nothing that is on top.
+        assert_eq!(written["records"][1]["layers"], serde_json::Value::Null);
+        let config: Config = serde_json::from_value(written).expect("the same");
+        let found = steps(&config.records, &config.layers());
+        assert!(found.all[&line[0].key].is_none() && found.all[&line[2].key].is_some());
+        assert_eq!(found.same[&alias], line[2].key);
     }
 
     #[test]
@@ -286,10 +351,9 @@ mod tests {
         assert_eq!(own, [None, Some(1), None, Some(2)]);
         let records: Vec<Record> = serde_json::from_value(written).expect("the same");
         let layers = ["base", "run", "copy"].map(|name| Some(layer(name)));
-        let (found, _) = steps(&records, &layers);
-        assert_eq!(found[&line[2].key].layer.as_ref().map(LayerRecord::pair), Some(layer("copy").pair()));
+        assert_eq!(pair(&steps(&records, &layers), &line[2]), Some(layer("copy").pair()));
         // An image that lost its last layer has not the step that made it.
-        assert!(!steps(&records, &layers[..2]).0.contains_key(&line[2].key));
+        assert!(!steps(&records, &layers[..2]).all.contains_key(&line[2].key));
     }
 
     #[test]
@@ -299,7 +363,7 @@ mod tests {
             {"digest":"z","berth":{"created":"","layer":7}},
             {"digest":"z","berth":[1]},{}]}"#;
         let config: Config = serde_json::from_str(text).expect("lenient");
-        let (found, is_foreign) = steps(&config.records, &config.layers());
-        assert!(found.is_empty() && is_foreign);
+        let found = steps(&config.records, &config.layers());
+        assert!(found.all.is_empty() && found.is_foreign);
     }
 }

@@ -19,15 +19,23 @@ impl Images {
     /// The registry's, in `dockerd`'s words; those of [`Cache::read`].
     pub async fn cache(&self, reference: &Reference, auth: &Auth, platform: &Platform) -> Result<Cache> {
         let reference = reference.clone().or_latest();
-        let origin = self.registry().origin(&reference.domain);
-        let found = async {
-            let session = Session::open(&self.registry(), &origin, &reference.path, auth, Action::Pull, &[]).await?;
-            let root = session.manifest(&reference.tag_or_digest()).await?;
-            Ok((session, root))
-        };
-        let found: Result<_, crate::registry::Failure> = found.await;
-        let (session, root) = found.map_err(|failure| failure.into_pull_error(&reference))?;
-        Cache::read(Arc::new(InRegistry(session)), root.content, &root.media_type, platform).await
+        let mut last = None;
+        for endpoint in self.registry().endpoints(&reference.domain) {
+            let found = async {
+                let session =
+                    Session::open(&self.registry(), &endpoint, &reference.path, auth, Action::Pull, &[]).await?;
+                let root = session.manifest(&reference.tag_or_digest()).await?;
+                Ok((session, root))
+            };
+            let found: Result<_, crate::registry::Failure> = found.await;
+            match found {
+                Ok((session, root)) => {
+                    return Cache::read(Arc::new(InRegistry(session)), root.content, &root.media_type, platform).await;
+                }
+                Err(failure) => last = Some(failure.into_pull_error(&reference)),
+            }
+        }
+        Err(last.expect("the registry itself is the last endpoint"))
     }
 
     /// Where a cache is put under a reference (`:latest` without a tag).

@@ -15,7 +15,7 @@ use layers::Digest;
 use serde_json::{Value, json};
 
 use super::read::{CONFIG, INLINE, LARGEST};
-use super::records::{Config, Made, Told};
+use super::records::{Config, Listed, Made, Told};
 use crate::image::LayerRecord;
 use crate::manifest::media;
 use crate::pins::Pin;
@@ -24,12 +24,19 @@ use crate::{Draft, Error, ImageId, Images, Keeper, Result, blocking};
 /// Layers that are written at the same time.
 const AT_ONCE: usize = 3;
 
-/// A step that a build took: what it goes by, what the one beneath goes by, and its image.
+/// A step of a build.
 #[derive(Debug, Clone)]
 pub struct Step {
+    /// What it goes by.
     pub key: Digest,
+    /// What the one beneath goes by, or what the steps begin with.
     pub parent: Digest,
-    pub image: ImageId,
+    /// What it goes by, too.
+    pub alias: Option<Digest>,
+    /// What it copied, as its words have it.
+    pub name: Option<String>,
+    /// What it came to; without one it is only written that there is such a step.
+    pub image: Option<ImageId>,
 }
 
 /// How a cache is written down.
@@ -96,9 +103,9 @@ impl Images {
         told: &Tell<'_>,
     ) -> Result<Option<Written>> {
         let making = self.making();
-        let steps = self.made(steps, &making).await?;
+        let steps = self.listed(steps, &making).await?;
         let mut layers: Vec<&LayerRecord> = Vec::new();
-        for layer in steps.iter().filter_map(|step| step.layer.as_ref()) {
+        for layer in steps.iter().filter_map(layer) {
             if !layers.iter().any(|known| known.blob.digest == layer.blob.digest) {
                 layers.push(layer);
             }
@@ -145,8 +152,8 @@ impl Images {
     /// [`Error::NoSuchImage`] when an image is gone.
     pub async fn with_steps(&self, id: &ImageId, steps: &[Step], keeper: Arc<Keeper>) -> Result<Option<ImageId>> {
         let making = self.making();
-        let steps = self.made(steps, &making).await?;
-        if steps.iter().all(|step| step.layer.is_none()) {
+        let steps = self.listed(steps, &making).await?;
+        if steps.iter().all(|step| layer(step).is_none()) {
             return Ok(None);
         }
         let records = serde_json::to_vec(&Config::within(&steps)).expect("strings and numbers only");
@@ -160,12 +167,16 @@ impl Images {
     }
 
     /// What the images of steps say of them. Their layers stay as long as `pin` does.
-    async fn made(&self, steps: &[Step], pin: &Pin) -> Result<Vec<Made>> {
+    async fn listed(&self, steps: &[Step], pin: &Pin) -> Result<Vec<Listed>> {
         let _commit = self.inner.commit.lock().await;
-        let mut made = Vec::new();
+        let mut all = Vec::new();
         for step in steps {
-            let record = self.record(&step.image)?;
-            let image = self.image(&step.image)?;
+            let Step { key, parent, alias, name, image } = step.clone();
+            let Some(image) = image else {
+                all.push(Listed { key, parent, alias: None, made: None });
+                continue;
+            };
+            let (record, image) = (self.record(&image)?, self.image(&image)?);
             pin.chain(&record.chain());
             for layer in &record.layers {
                 pin.blob(layer.blob.digest);
@@ -173,24 +184,28 @@ impl Images {
             let text = |key: &str| image.raw.get(key).and_then(Value::as_str).map(str::to_owned);
             let last = image.steps().last();
             let is_empty = last.and_then(|last| last.get("empty_layer")).and_then(Value::as_bool).unwrap_or_default();
-            made.push(Made {
-                key: step.key,
-                parent: step.parent,
+            let made = Made {
                 told: Told {
                     created: text("created").unwrap_or_default(),
                     container: text("container"),
                     engine: text("docker_version").unwrap_or_default(),
+                    name,
                 },
                 layer: record.layers.last().filter(|_| !is_empty).cloned(),
                 depth: record.layers.len(),
-            });
+            };
+            all.push(Listed { key, parent, alias, made: Some(made) });
         }
-        Ok(made)
+        Ok(all)
     }
 
     fn blob(&self, digest: Digest, size: u64) -> Blob {
         Blob { digest, size, path: self.inner.content.path(&digest) }
     }
+}
+
+fn layer(step: &Listed) -> Option<&LayerRecord> {
+    step.made.as_ref()?.layer.as_ref()
 }
 
 /// Puts a blob there, and tells of it.
