@@ -15,6 +15,10 @@ pub(crate) fn cases() -> Vec<Entry> {
     cases![not_of_dockerd; in_the_image, of_the_result, of_all_stages, of_the_same_files, needed_after_all, in_a_directory, damaged, not_to_be_had, not_to_be_written, pushed_by_the_engine]
 }
 
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+const CONFIG: &str = "application/vnd.buildkit.cacheconfig.v0";
+
 /// Says something else each time that it is carried out.
 const CHANCE: &str = "cat /proc/sys/kernel/random/uuid";
 
@@ -233,7 +237,7 @@ pub(crate) fn in_a_directory(case: &Case<'_>) -> Result {
     let (first, directory) = (build.file("/n")?, build.folder.path().join("cache"));
     let index = json(&directory.join("index.json"))?;
     let manifest = json(&blob(&directory, &index["manifests"][0])?)?;
-    ensure!(manifest["config"]["mediaType"] == "application/vnd.buildkit.cacheconfig.v0", "{manifest}");
+    ensure!(manifest["config"]["mediaType"] == CONFIG, "{manifest}");
     // A step that changed no file has no layer; and what a step is called and was given is in no list.
     ensure!(manifest["layers"].as_array().map(Vec::len) == Some(1), "{manifest}");
     let list = std::fs::read_to_string(blob(&directory, &manifest["config"])?)?;
@@ -300,7 +304,24 @@ pub(crate) fn not_to_be_had(case: &Case<'_>) -> Result {
     case.ok(&["tag", "busybox", &plain])?;
     case.ok(&["push", "-q", &plain])?;
     case.ok(&["rmi", &plain])?;
+    let foreign = build.reference("cacheforeign");
+    let repository = format!("cacheforeign{}", case.number());
+    let layer = case.registry.put_blob(&repository, b"layer")?;
+    let list = serde_json::json!({
+        "layers": [{ "blob": layer, "parent": -1 }],
+        "records": [{ "digest": layer, "layers": [{ "layer": 0, "createdAt": "2024-05-01T10:20:30Z" }] }],
+    });
+    let list = list.to_string();
+    let config = case.registry.put_blob(&repository, list.as_bytes())?;
+    let manifest = serde_json::json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": { "mediaType": CONFIG, "digest": config, "size": list.len() },
+        "layers": [{ "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": layer, "size": 5 }],
+    });
+    case.registry.put_manifest(&repository, "1", MANIFEST, &manifest)?;
     for (from, words) in [
+        (foreign, "this cache was made by another builder"),
         ("localhost:1/x".to_owned(), "ERROR: failed to configure registry cache importer"),
         (build.reference("cachenothing"), "not found"),
         ("type=azblob,account_url=x,name=y".to_owned(), "ERROR: unknown cache importer: azblob"),

@@ -44,7 +44,7 @@ pub trait Watch: Debug + Send + Sync {
     /// What did not go as it should in a step, and does not end it.
     fn warn(&self, step: usize, text: &str);
 
-    /// The caches that steps may be taken from, which are looked for when the first step was not made here. One that cannot be had is
+    /// The caches that steps may be taken from, which are looked for when they are first asked for. One that cannot be had is
     /// told of, and left out.
     fn caches(&self) -> Later<'_, &[Cache]>;
 
