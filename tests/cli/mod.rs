@@ -4,6 +4,7 @@ mod bridges;
 mod build;
 mod buildkit;
 mod buildkit_agents;
+mod buildkit_cache;
 mod buildkit_checks;
 mod buildkit_history;
 mod buildkit_outputs;
@@ -48,6 +49,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         build::cases(),
         buildkit::cases(),
         buildkit_agents::cases(),
+        buildkit_cache::cases(),
         buildkit_checks::cases(),
         buildkit_history::cases(),
         buildkit_outputs::cases(),

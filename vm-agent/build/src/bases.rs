@@ -35,13 +35,7 @@ impl Build<'_> {
         if name.is_empty() {
             return Err(Error::BlankBase(stage.base.clone()));
         }
-        let platform = match &stage.platform {
-            None => self.request.platform.clone(),
-            Some(text) => {
-                let text = expand(text, [&env, &[]], self.escape)?;
-                if text.is_empty() { None } else { Some(Platform::parse(&text)?) }
-            }
-        };
+        let platform = self.platform_of(stage)?;
         let beneath = named(earlier, &name);
         let on_image = name != "scratch" && beneath.is_none();
         let mut place = Place::new(stage, number, self.several, on_image);
@@ -61,6 +55,13 @@ impl Build<'_> {
         output.cached();
         output.end(&Ok(()));
         Ok(Base { image: Some(found), platform, beneath: None, place })
+    }
+
+    /// What a stage says that it is for, or else the request.
+    pub(crate) fn platform_of(&self, stage: &Stage) -> Result<Option<Platform>> {
+        let Some(text) = &stage.platform else { return Ok(self.request.platform.clone()) };
+        let text = expand(text, [&self.arguments.for_bases(), &[]], self.escape)?;
+        Ok(if text.is_empty() { None } else { Some(Platform::parse(&text)?) })
     }
 
     /// The image that a stage begins with, as a step of its own.
@@ -115,12 +116,27 @@ impl Build<'_> {
         Ok(id)
     }
 
+    async fn auth(&self, output: &Output, reference: &Reference) -> Auth {
+        match output.watch() {
+            Some(client) => client.credentials(reference).await,
+            None => credentials(&self.request.credentials, &reference.domain),
+        }
+    }
+
+    /// The ID and the JSON of the image that a name means, which need not be here.
+    pub(crate) async fn peek(&self, name: &str, platform: Option<&Platform>) -> Result<(ImageId, serde_json::Value)> {
+        let images = &self.builds.services.images;
+        if let Some(id) = self.here(name, platform)? {
+            return Ok((id, images.image(&id)?.raw.clone()));
+        }
+        let reference = Reference::parse(name)?;
+        let auth = self.auth(self.output, &reference).await;
+        Ok(images.peek(&reference, platform, &auth).await?)
+    }
+
     async fn pull(&self, output: &Output, name: &str, platform: Option<&Platform>) -> Result<ImageId> {
         let reference = Reference::parse(name)?;
-        let auth = match output.watch() {
-            Some(client) => client.credentials(&reference).await,
-            None => credentials(&self.request.credentials, &reference.domain),
-        };
+        let auth = self.auth(output, &reference).await;
         Ok(self.builds.services.images.pull(&reference, platform, &auth, &output.sink()).await?)
     }
 
@@ -149,7 +165,7 @@ fn host_of(key: &str) -> &str {
 }
 
 /// An image's whole name, as people are told of it.
-fn full(name: &str) -> String {
+pub(crate) fn full(name: &str) -> String {
     Reference::parse(name).map_or_else(|_| name.to_owned(), |reference| reference.or_latest().to_string())
 }
 

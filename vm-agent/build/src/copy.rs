@@ -1,11 +1,12 @@
 //! COPY and ADD in a stage: their words, what they download, and from where they take the rest.
 
 use crate::blocking;
+use crate::cache::keys;
 use crate::dockerfile::Transfer;
 use crate::error::{Error, Result};
 use crate::files::Tree;
 use crate::stage::{Building, Work};
-use crate::transfer::{Content, Made, Plan, Sources};
+use crate::transfer::{Content, Made, Plan, Sources, Taken};
 use containers::changes::{Budget, Document, InvalidChange, Words, join};
 use tokio::io::AsyncWriteExt as _;
 
@@ -35,6 +36,8 @@ impl Building<'_, '_> {
                 return Err(Error::NotYet(format!(
                     "ADD {word}: this builder does not fetch repositories yet: COPY a checkout"
                 )));
+            } else if self.foresees {
+                return Err(Error::Unforeseen);
             } else {
                 made.push(self.download(&word, is_directory, &transfer, made.len()).await?);
             }
@@ -46,20 +49,6 @@ impl Building<'_, '_> {
         for document in &transfer.documents {
             made.push(self.document(document)?);
         }
-        let (tree, in_image) = match &transfer.from {
-            None => (self.build.context_tree().await?.ok_or(Error::NoContext(verb))?, false),
-            Some(from) => {
-                let from = self.expand(from)?;
-                match self.build.local_path(&from).await? {
-                    Some(path) => (Tree::open(&path).map_err(crate::error::disk(&path))?, false),
-                    None => (self.tree_of(self.from(&from).await?).await?, true),
-                }
-            }
-        };
-        let image = self.tree().await?;
-        let (of, to) = (transfer.clone(), destination);
-        let plan =
-            blocking(move || Plan::new(&of, Sources { tree, words, made, in_image, is_lenient }, &to, &image)).await?;
         let mut flags = String::new();
         for (name, value) in [("chown", &transfer.chown), ("chmod", &transfer.chmod)] {
             if let Some(value) = value {
@@ -76,8 +65,49 @@ impl Building<'_, '_> {
                 flags.push_str(&format!("--{name} "));
             }
         }
-        let text = format!("{verb} {flags}{} in {written} ", plan.name);
-        self.describe(text, Work::Copy(Box::new(plan))).await
+        let text = |name: &str| format!("{verb} {flags}{name} in {written} ");
+        let mut by = keys::Words::default();
+        let (tree, in_image) = match &transfer.from {
+            None => (self.build.context_tree().await?.ok_or(Error::NoContext(verb))?, false),
+            Some(from) => {
+                let from = self.expand(from)?;
+                match self.build.local_path(&from).await? {
+                    Some(path) => (Tree::open(&path).map_err(crate::error::disk(&path))?, false),
+                    None => {
+                        // What is copied from a stage is told by what the stage goes by, too, and known without it then.
+                        if let Some(at) = self.build.stage_of(&from, self.number)? {
+                            let of = self.stage_key(at).await?;
+                            let made = made.iter().map(Made::hash).collect::<Result<Vec<_>>>()?;
+                            let words = text(&format!("{} {words:?} {:?} {made:?}", of.hex(), transfer.exclude));
+                            if self.unseen(at, &words, &text).await? {
+                                return Ok(());
+                            }
+                            by.instead = Some(words);
+                        }
+                        if self.foresees {
+                            return Err(Error::Unforeseen);
+                        }
+                        (self.tree_of(self.from(&from).await?).await?, true)
+                    }
+                }
+            }
+        };
+        let (of, to) = (transfer.clone(), destination.clone());
+        let taken = blocking(move || Taken::new(&of, Sources { tree, words, made, in_image, is_lenient }, &to)).await?;
+        let names = text(&taken.names());
+        if by.instead.is_some() {
+            by.too = Some(names);
+        } else {
+            by.instead = Some(names);
+        }
+        if self.foresees {
+            return self.describe_by(String::new(), by, Work::Describe).await;
+        }
+        let image = self.tree().await?;
+        let of = transfer.clone();
+        let plan = blocking(move || Plan::new(&of, taken, &destination, &image)).await?;
+        by.name = Some(plan.name.clone());
+        self.describe_by(text(&plan.name), by, Work::Copy(Box::new(plan))).await
     }
 
     fn document(&self, document: &Document) -> Result<Made> {

@@ -105,6 +105,9 @@ pub enum Error {
     Layers(#[from] layers::Error),
     #[error("cannot use {path}: {source}")]
     Disk { path: String, source: io::Error },
+    /// A step is in no cache, or that cannot be told before it is made. Nobody is told.
+    #[error("a step cannot be foreseen")]
+    Unforeseen,
     #[error("the engine is stopping")]
     Stopping,
 }

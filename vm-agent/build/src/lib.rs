@@ -16,8 +16,9 @@
 //!  run          RUN: a container on the engine's own runtime
 //!  copy         COPY and ADD in a stage: their words and where they take from
 //!  history      how an image tells of a step                                 pure
-//!  cache        where a step was made already
+//!  cache        where a step was made already, and what it goes by elsewhere
 //!  stage        the steps of one stage, each an image that is cached under what it was made from
+//!  foresee      stages that need not be built, since caches have what is copied from them
 //!  plan         which stages a build needs, and which of them wait for which     pure
 //!  stages       the stages of one build, side by side, and what they share
 //!  turns        who does the same one after the other
@@ -47,6 +48,7 @@ mod copy;
 pub mod dockerfile;
 mod error;
 mod files;
+mod foresee;
 mod given;
 mod history;
 mod ignore;
@@ -72,6 +74,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use cache::Steps;
 pub use check::Check;
 pub use context::unpack;
 pub use dockerfile::{Invalid, Reason};
@@ -80,7 +83,7 @@ pub use ignore::{InvalidPattern, patterns as ignore_patterns};
 pub use mounts::MountCache;
 use notes::Notes;
 pub use output::{Output, Room};
-pub use solve::is_own_frontend;
+pub use solve::{Built, is_own_frontend};
 pub use watch::{Agent, Later, Shown, Watch};
 
 /// The other services that builds need.
@@ -137,6 +140,8 @@ pub struct Request {
     pub host_network: bool,
     /// When the image is said to be made (`SOURCE_DATE_EPOCH`), instead of now.
     pub time: Option<jiff::Timestamp>,
+    /// Every stage is built, even where what is copied from it is known without: all steps are wanted.
+    pub whole: bool,
     /// By registry, as clients name them.
     pub credentials: BTreeMap<String, Auth>,
     /// The engine's version, which images tell.

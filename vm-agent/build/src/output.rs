@@ -79,6 +79,14 @@ impl Output {
         }
     }
 
+    /// What did not go as it should, and ends nothing.
+    pub(crate) fn warn(&self, text: &str) {
+        match &self.watched {
+            Some(watched) => watched.warn(text),
+            None => tracing::warn!("{text}"),
+        }
+    }
+
     /// What a command says.
     pub(crate) fn pass(&self, bytes: &[u8], is_error: bool) {
         if let Some(watched) = &self.watched {

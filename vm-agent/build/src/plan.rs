@@ -81,6 +81,18 @@ pub(crate) fn needed(dockerfile: &Dockerfile, expand: impl Fn(&str) -> Option<St
     Some(needed)
 }
 
+/// The last stage, and those that it is on top of.
+pub(crate) fn roots(dockerfile: &Dockerfile, expand: impl Fn(&str) -> Option<String>) -> Vec<bool> {
+    let stages = &dockerfile.stages;
+    let mut roots = vec![false; stages.len()];
+    let mut next = stages.len().checked_sub(1);
+    while let Some(at) = next {
+        roots[at] = true;
+        next = expand(&stages[at].base).and_then(|base| named(&stages[..at], &base));
+    }
+    roots
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,5 +218,18 @@ mod tests {
                 prop_assert_eq!(needed[at], is_needed, "{} of {}", at, text);
             }
         }
+    }
+
+    #[test]
+    fn the_result_and_what_it_is_on_top_of_are_roots() {
+        let text = "FROM x AS one\nFROM one AS two\nFROM x AS three\nFROM $B\nCOPY --from=three a b\n";
+        let dockerfile = Dockerfile::parse(text).expect("valid");
+        let expand = |base: &str| Some(base.replace("$B", "two"));
+        assert_eq!(roots(&dockerfile, expand), [true, true, false, true]);
+        // What nobody knows is nothing to be on top of.
+        assert_eq!(
+            roots(&dockerfile, |base| Some(base.to_owned()).filter(|base| base != "$B")),
+            [false, false, false, true]
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! One build from its request to its image.
 
 use crate::arguments::Arguments;
+use crate::cache::Steps;
 use crate::context::Context;
 use crate::dockerfile::{Dockerfile, Instruction, Step};
 use crate::stages::Build;
@@ -14,6 +15,15 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use tokio::io::AsyncRead;
 use tokio_util::io::SyncIoBridge;
+
+/// What came of a build.
+#[derive(Debug)]
+pub struct Built {
+    pub image: ImageId,
+    /// Until it is dropped, no image of the build can be deleted.
+    pub kept: Arc<Keeper>,
+    pub steps: Steps,
+}
 
 impl Builds {
     /// Builds an image. Dropping the future ends it: no container, mount or file of it stays.
@@ -52,7 +62,7 @@ impl Builds {
                 blocking(move || Context::downloaded(&root, content, &name)).await?
             }
         };
-        let (id, kept) = self.carry_out(request, context, output).await?;
+        let Built { image: id, kept, .. } = self.carry_out(request, context, output).await?;
         output.say(format!("Successfully built {}\n", short(&id))).await;
         for familiar in self.tag(&id, &request.tags).await? {
             output.say(format!("Successfully tagged {familiar}\n")).await;
@@ -67,17 +77,12 @@ impl Builds {
     /// # Errors
     ///
     /// As there.
-    pub async fn build_for(
-        &self,
-        request: &Request,
-        dockerfile: String,
-        client: Arc<dyn Watch>,
-    ) -> Result<(ImageId, Arc<Keeper>)> {
+    pub async fn build_for(&self, request: &Request, dockerfile: String, client: Arc<dyn Watch>) -> Result<Built> {
         let context = Context::elsewhere(&self.contexts, dockerfile)?;
         self.carry_out(request, context, &Output::watched(client)).await
     }
 
-    async fn carry_out(&self, request: &Request, context: Context, output: &Output) -> Result<(ImageId, Arc<Keeper>)> {
+    async fn carry_out(&self, request: &Request, context: Context, output: &Output) -> Result<Built> {
         let mut dockerfile = Dockerfile::parse(&context.dockerfile).map_err(|mut invalid| {
             invalid.name_file(&context.name);
             invalid
@@ -97,11 +102,11 @@ impl Builds {
             let names = unused.join(" ");
             output.say(format!("[Warning] One or more build-args [{names}] were not consumed\n")).await;
         }
-        let keeper = Arc::clone(&build.keeper);
-        let Some(time) = request.time else { return Ok((id, keeper)) };
+        let (kept, steps) = (Arc::clone(&build.keeper), build.steps());
+        let Some(time) = request.time else { return Ok(Built { image: id, kept, steps }) };
         let inherited = build.last().map_or(0, |done| done.inherited);
-        let id = self.services.images.redate(&id, inherited, time, Arc::clone(&keeper)).await?;
-        Ok((id, keeper))
+        let image = self.services.images.redate(&id, inherited, time, Arc::clone(&kept)).await?;
+        Ok(Built { image, kept, steps })
     }
 
     /// The files of an image, to be read: a mount that nobody else sees.

@@ -2,7 +2,8 @@
 
 use crate::arguments::Arguments;
 use crate::bases::Base;
-use crate::cache::Cache;
+use crate::cache::keys::{self, Words};
+use crate::cache::{Cache, Line};
 use crate::dockerfile::{Argument, Instruction, Invalid, Reason, Run, Step, trigger};
 use crate::error::{Error, Result, expand};
 use crate::files::Tree;
@@ -21,7 +22,7 @@ use images::{Draft, ImageId, Platform};
 use layers::Digest;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedMutexGuard, SemaphorePermit};
 
 /// Where programs are looked for in an image that does not say.
 pub(crate) const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -39,6 +40,8 @@ pub(crate) struct Done {
     pub(crate) arguments: Arguments,
     /// How many steps of its history are of the image that it began with.
     pub(crate) inherited: usize,
+    /// Its steps, and those of the stages beneath.
+    pub(crate) line: Line,
 }
 
 /// A stage that is being built.
@@ -51,7 +54,7 @@ pub(crate) struct Building<'a, 'b> {
     pub(crate) arguments: Arguments,
     place: Place,
     image: Option<ImageId>,
-    platform: Option<Platform>,
+    pub(crate) platform: Option<Platform>,
     /// Nothing is taken from the cache.
     fresh: bool,
     /// The image's, as it is by now.
@@ -60,6 +63,11 @@ pub(crate) struct Building<'a, 'b> {
     /// A CMD came in this stage: an ENTRYPOINT takes away only one of before.
     command_set: bool,
     pub(crate) cache: Cache,
+    pub(crate) line: Line,
+    /// Nothing is made: it is only seen whether caches know all steps.
+    pub(crate) foresees: bool,
+    /// Its place among the steps that are carried out at once, while it has one.
+    pub(crate) room: Option<SemaphorePermit<'a>>,
 }
 
 /// What a step does beside describing itself.
@@ -80,7 +88,11 @@ impl<'a, 'b> Building<'a, 'b> {
         arguments: Arguments,
         base: Base<'_>,
     ) -> Result<Building<'a, 'b>> {
-        let Base { image, platform, place, .. } = base;
+        let Base { image, platform, place, beneath } = base;
+        let line = match beneath {
+            Some(beneath) => beneath.line.clone(),
+            None => Line::new(keys::of_base(image.as_ref(), platform.as_ref().unwrap_or(&Platform::host()))),
+        };
         let name = build.dockerfile.stages[number].name.as_ref();
         let fresh = build.request.no_cache || name.is_some_and(|name| build.request.no_cache_stages.contains(name));
         let mut building = Building {
@@ -96,22 +108,12 @@ impl<'a, 'b> Building<'a, 'b> {
             author: String::new(),
             command_set: false,
             cache: Cache::begin(&build.builds.services, fresh, &build.request.cache_from),
+            line,
+            foresees: false,
+            room: None,
         };
-        let base = image;
-        if let Some(id) = base {
-            building.config = building.config_of(&id)?;
-        }
-        let config = &mut building.config;
-        if base.is_none() && building.output.watch().is_some() {
-            "/".clone_into(&mut config.working_dir);
-        }
-        // Who typed into the container that the image was made of does not type into others.
-        (config.open_stdin, config.stdin_once) = (false, false);
-        let env = config.env.get_or_insert_default();
-        if !env.iter().any(|variable| variable.starts_with("PATH=")) {
-            env.push(PATH.to_owned());
-        }
-        let triggers = config.on_build.take().unwrap_or_default();
+        let config = image.map(|id| building.config_of(&id)).transpose()?;
+        let triggers = building.open(config);
         if !triggers.is_empty() {
             let s = if triggers.len() > 1 { "s" } else { "" };
             building.output.say(format!("# Executing {} build trigger{s}\n", triggers.len())).await;
@@ -126,13 +128,62 @@ impl<'a, 'b> Building<'a, 'b> {
         Ok(building)
     }
 
+    /// Begins with the configuration of an image, or of nothing; answers what it has for the builds on top of it.
+    pub(crate) fn open(&mut self, config: Option<ContainerConfig>) -> Vec<String> {
+        let is_scratch = config.is_none();
+        self.config = config.unwrap_or_default();
+        let config = &mut self.config;
+        if is_scratch && self.output.watch().is_some() {
+            "/".clone_into(&mut config.working_dir);
+        }
+        // Who typed into the container that the image was made of does not type into others.
+        (config.open_stdin, config.stdin_once) = (false, false);
+        let env = config.env.get_or_insert_default();
+        if !env.iter().any(|variable| variable.starts_with("PATH=")) {
+            env.push(PATH.to_owned());
+        }
+        config.on_build.take().unwrap_or_default()
+    }
+
+    /// Begins to see whether caches know all steps of a stage.
+    pub(crate) fn foreseeing(
+        build: &'a Build<'b>,
+        number: usize,
+        arguments: Arguments,
+        line: Line,
+        platform: Option<Platform>,
+    ) -> Building<'a, 'b> {
+        Building {
+            build,
+            number,
+            output: build.output.aside(),
+            arguments,
+            place: Place::default(),
+            image: None,
+            platform,
+            fresh: false,
+            config: ContainerConfig::default(),
+            author: String::new(),
+            command_set: false,
+            cache: Cache::Own,
+            line,
+            foresees: true,
+            room: None,
+        }
+    }
+
     pub(crate) fn image(&self) -> Option<ImageId> {
         self.image
     }
 
+    /// Nothing is taken from a cache.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
     pub(crate) fn end(self, inherited: usize) -> Done {
-        let Building { image, platform, arguments, .. } = self;
-        Done { image, platform, arguments, inherited }
+        let Building { image, platform, arguments, line, .. } = self;
+        Done { image, platform, arguments, inherited, line }
     }
 
     pub(crate) fn services(&self) -> &Services {
@@ -140,13 +191,7 @@ impl<'a, 'b> Building<'a, 'b> {
     }
 
     fn config_of(&self, id: &ImageId) -> Result<ContainerConfig> {
-        let image = self.services().images.image(id)?;
-        match image.raw.get("config") {
-            Some(value) if !value.is_null() => engine_api::decode(value.to_string().as_bytes()).map_err(|error| {
-                images::Error::Corrupt(format!("the image's configuration is malformed: {error}")).into()
-            }),
-            _ => Ok(ContainerConfig::default()),
-        }
+        config_in(&self.services().images.image(id)?.raw)
     }
 
     pub(crate) fn env(&self) -> &[String] {
@@ -179,12 +224,20 @@ impl<'a, 'b> Building<'a, 'b> {
             self.fetch(&step.instruction).await?;
         }
         // What it waits for is there by now: whoever has room gets on.
-        let _room = self.build.room.acquire().await.map_err(|_| Error::Stopping)?;
+        self.enter().await?;
         let name = self.place.next(&step.text);
         self.output.begin(|| Shown { name, lines: Some(step.lines.clone()) });
         let result = self.carry(step).await;
+        self.room = None;
         self.output.end(&result);
         result
+    }
+
+    /// Takes a place among the steps that are carried out at once.
+    pub(crate) async fn enter(&mut self) -> Result<()> {
+        let build = self.build;
+        self.room = Some(build.room.acquire().await.map_err(|_| Error::Stopping)?);
+        Ok(())
     }
 
     /// Has the client send what a step takes from it, and other stages make what it takes from them: those are steps of their own.
@@ -192,7 +245,12 @@ impl<'a, 'b> Building<'a, 'b> {
         let mut from: Vec<Option<String>> = Vec::new();
         match instruction {
             Instruction::Copy(copy) if copy.from.is_some() || !copy.sources.is_empty() => {
-                from.push(copy.from.as_ref().map(|from| self.expand(from)).transpose()?);
+                let from_stage = copy.from.as_ref().map(|from| self.expand(from)).transpose()?;
+                match &from_stage {
+                    // What is copied may be known without.
+                    Some(name) if self.is_foreseen(name).await => {}
+                    _ => from.push(from_stage),
+                }
             }
             Instruction::Run(run) => {
                 for text in &run.mounts {
@@ -219,7 +277,8 @@ impl<'a, 'b> Building<'a, 'b> {
         Ok(())
     }
 
-    async fn carry(&mut self, step: &Step) -> Result<()> {
+    /// Carries it out, and nobody is told.
+    pub(crate) async fn carry(&mut self, step: &Step) -> Result<()> {
         match &step.instruction {
             Instruction::Arg(arguments) => self.declare(arguments).await,
             Instruction::Maintainer(author) => {
@@ -275,16 +334,25 @@ impl<'a, 'b> Building<'a, 'b> {
 
     /// A step without a command: the image's words about it begin with `#(nop)`, which no shell carries out.
     pub(crate) async fn describe(&mut self, text: String, work: Work) -> Result<()> {
-        let mark = match &work {
-            Work::Describe => format!("#(nop)  {text}"),
-            Work::Directory(_) | Work::Copy(_) => format!("#(nop) {text}"),
-        };
+        self.describe_by(text, Words::default(), work).await
+    }
+
+    /// What such a step's image is made from.
+    pub(crate) fn described(&self, mark: String) -> ContainerConfig {
         let shell = self.config.shell.as_ref().filter(|shell| !shell.is_empty());
         let mut words = shell.map_or_else(|| SHELL.map(str::to_owned).to_vec(), |shell| shell.to_vec());
         words.push(mark);
-        let made_from = self.made_from(words);
+        self.made_from(words)
+    }
+
+    /// [`describe`](Building::describe) for a step that goes by other words elsewhere.
+    pub(crate) async fn describe_by(&mut self, text: String, words: Words, work: Work) -> Result<()> {
+        let made_from = self.described(match &work {
+            Work::Describe => format!("#(nop)  {text}"),
+            Work::Directory(_) | Work::Copy(_) => format!("#(nop) {text}"),
+        });
         let _turn = self.turn(&made_from).await;
-        if self.cached(&made_from).await? {
+        if self.cached(&made_from, words).await? {
             return Ok(());
         }
         let draft = self.draft(&made_from, None);
@@ -332,7 +400,7 @@ impl<'a, 'b> Building<'a, 'b> {
 
     /// Until nobody else makes the same step. Where nothing is taken from the cache, there is nothing to wait for.
     async fn turn(&self, made_from: &ContainerConfig) -> Option<OwnedMutexGuard<()>> {
-        if self.fresh {
+        if self.fresh || self.foresees {
             return None;
         }
         let words = serde_json::to_vec(made_from).expect("a struct of plain fields");
@@ -367,6 +435,7 @@ impl<'a, 'b> Building<'a, 'b> {
     }
 
     pub(crate) fn adopt(&mut self, id: ImageId) -> Result<()> {
+        self.line.push(Some(id));
         self.image = Some(id);
         self.config = self.config_of(&id)?;
         Ok(())
@@ -430,7 +499,7 @@ impl<'a, 'b> Building<'a, 'b> {
             made_from.volumes = None;
         }
         let _turn = self.turn(&made_from).await;
-        if self.cached(&made_from).await? {
+        if self.cached(&made_from, Words::default()).await? {
             return Ok(());
         }
         let prepared = Arc::new(self.prepare(&mounts).await?);
@@ -495,5 +564,14 @@ impl<'a, 'b> Building<'a, 'b> {
         let script = words.script.iter().map(|_| SCRIPT.to_owned());
         let foreign = script.chain(prepared.targets.iter().cloned()).collect();
         Ok(self.services().containers.commit_step(&container.id, draft, foreign).await?)
+    }
+}
+
+/// How the containers of an image run, by its JSON.
+pub(crate) fn config_in(image: &serde_json::Value) -> Result<ContainerConfig> {
+    match image.get("config") {
+        Some(value) if !value.is_null() => engine_api::decode(value.to_string().as_bytes())
+            .map_err(|error| images::Error::Corrupt(format!("the image's configuration is malformed: {error}")).into()),
+        _ => Ok(ContainerConfig::default()),
     }
 }

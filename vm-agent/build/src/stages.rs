@@ -1,17 +1,22 @@
 //! The stages of one build, side by side, and what they share.
 
 use crate::arguments::Arguments;
+use crate::cache::Steps;
 use crate::context::Context;
-use crate::dockerfile::{Dockerfile, Instruction, Step};
+use crate::dockerfile::{self, Dockerfile, Instruction};
 use crate::error::expand;
-use crate::plan::{named, needed, several};
+use crate::foresee::Foreseen;
+use crate::plan::{named, needed, roots, several};
 use crate::solve::{arguments, short};
 use crate::stage::{Building, Done};
 use crate::watch::Later;
 use crate::{Builds, Error, Output, Request, Result};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use images::cache::Step;
 use images::{ImageId, Keeper};
+use layers::Digest;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,6 +37,10 @@ pub(crate) struct Build<'a> {
     pub(crate) several: bool,
     /// Each once it is built.
     done: Vec<OnceCell<Done>>,
+    /// Each once it is known whether it can be foreseen.
+    foreseen: Vec<OnceCell<Option<Foreseen>>>,
+    /// Those that are built in any case: the result, and what it is on top of. None is known before the build runs.
+    roots: Vec<bool>,
     /// For the steps that are carried out at once.
     pub(crate) room: Semaphore,
     /// Every image that it needs.
@@ -65,6 +74,8 @@ impl<'a> Build<'a> {
                 .with_settings(&builds.services.arguments),
             several: several(dockerfile),
             done: dockerfile.stages.iter().map(|_| OnceCell::new()).collect(),
+            foreseen: dockerfile.stages.iter().map(|_| OnceCell::new()).collect(),
+            roots: Vec::new(),
             room: Semaphore::new(room()),
             keeper: Arc::new(builds.services.images.keeper()),
             step: AtomicUsize::new(0),
@@ -79,6 +90,8 @@ impl<'a> Build<'a> {
             self.announce(&step.text).await;
             self.declare(step)?;
         }
+        let env = self.arguments.for_bases();
+        self.roots = roots(dockerfile, |base| expand(base, [&env, &[]], self.escape).ok());
         self.walk().await?;
         for done in self.done.iter().filter_map(OnceCell::get) {
             self.arguments.recall(&done.arguments);
@@ -98,18 +111,78 @@ impl<'a> Build<'a> {
         let env = self.arguments.for_bases();
         let needed = needed(self.dockerfile, |base| expand(base, [&env, &[]], self.escape).ok());
         let wanted = all.filter(|number| needed.as_ref().is_none_or(|needed| needed[*number]));
-        let mut walking: FuturesUnordered<_> = wanted.map(|number| self.stage(number)).collect();
+        let mut walking: FuturesUnordered<_> = wanted.map(|number| self.begin(number)).collect();
         while let Some(done) = walking.next().await {
             // The first failure ends all others.
             done?;
         }
+        for (done, foreseen) in self.done.iter().zip(&self.foreseen) {
+            if let (None, Some(Some(foreseen))) = (done.get(), foreseen.get()) {
+                foreseen.tell(self.output);
+            }
+        }
         Ok(())
+    }
+
+    /// Builds a stage, unless it can be foreseen: then it is built when it turns out to be needed.
+    fn begin(&self, number: usize) -> Later<'_, Result<()>> {
+        Box::pin(async move {
+            match self.foresee(number).await {
+                Some(_) => Ok(()),
+                None => self.stage(number).await.map(drop),
+            }
+        })
+    }
+
+    /// Whether caches know all steps of the stage of that number, and how it would end then.
+    pub(crate) fn foresee(&self, number: usize) -> Later<'_, Option<&Foreseen>> {
+        Box::pin(async move {
+            if self.roots.get(number).copied().unwrap_or(true)
+                || self.request.whole
+                || self.done[number].get().is_some()
+            {
+                return None;
+            }
+            self.foreseen[number].get_or_init(|| self.try_to_foresee(number)).await.as_ref()
+        })
+    }
+
+    /// What a stage goes by, which is built for that if it has to be.
+    pub(crate) async fn key(&self, number: usize) -> Result<Digest> {
+        match self.foresee(number).await {
+            Some(foreseen) => Ok(foreseen.line.key()),
+            None => Ok(self.stage(number).await?.line.key()),
+        }
     }
 
     /// The stage of that number, built unless it is; whoever comes meanwhile waits. A stage asks for earlier ones alone, so that no two
     /// wait for each other.
     pub(crate) fn stage(&self, number: usize) -> Later<'_, Result<&Done>> {
         Box::pin(self.done[number].get_or_try_init(move || self.carry_out(number)))
+    }
+
+    /// The steps of what was built.
+    pub(crate) fn steps(&self) -> Steps {
+        let line = |done: &Done| done.line.steps.clone();
+        let (mut all, mut known): (Vec<Step>, HashMap<_, usize>) = (Vec::new(), HashMap::new());
+        let lines = self.done.iter().zip(&self.foreseen).map(|(done, foreseen)| match done.get() {
+            Some(done) => line(done),
+            None => {
+                foreseen.get().and_then(Option::as_ref).map(|foreseen| foreseen.line.steps.clone()).unwrap_or_default()
+            }
+        });
+        // A stage is on top of earlier ones alone.
+        for step in lines.flatten() {
+            match known.get(&step.key) {
+                // One stage may have made what another one only knows.
+                Some(at) => all[*at].image = all[*at].image.or(step.image),
+                None => {
+                    known.insert(step.key, all.len());
+                    all.push(step);
+                }
+            }
+        }
+        Steps { result: self.last().map(line).unwrap_or_default(), all }
     }
 
     /// The last stage, if it is built.
@@ -157,7 +230,7 @@ impl<'a> Build<'a> {
     }
 
     /// An ARG before the first stage.
-    pub(crate) fn declare(&mut self, step: &Step) -> Result<()> {
+    pub(crate) fn declare(&mut self, step: &dockerfile::Step) -> Result<()> {
         let Instruction::Arg(arguments) = &step.instruction else { return Ok(()) };
         for argument in arguments {
             let env = self.arguments.for_bases();

@@ -65,9 +65,19 @@ pub(crate) struct Plan {
     pub(crate) name: String,
 }
 
-impl Plan {
-    /// Works out what goes where; blocking. `destination` is absolute, with a slash at its end if it must be a directory.
-    pub(crate) fn new(transfer: &Transfer, found: Sources, destination: &str, image: &Tree) -> Result<Plan> {
+/// What a COPY or an ADD takes, wherever it goes.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    sources: Vec<Source>,
+    tree: Tree,
+    made: Vec<Made>,
+    made_hashes: Vec<Digest>,
+    keeps_owners: bool,
+}
+
+impl Taken {
+    /// Finds it; blocking. `destination` is absolute, with a slash at its end if it must be a directory.
+    pub(crate) fn new(transfer: &Transfer, found: Sources, destination: &str) -> Result<Taken> {
         let verb = if transfer.adds { "ADD" } else { "COPY" };
         let exclude = Ignore::new(transfer.exclude.iter().map(String::as_str))?;
         let keeps_owners = found.in_image && transfer.chown.is_none();
@@ -81,13 +91,34 @@ impl Plan {
         if count == 0 && !is_lenient {
             return Err(Error::NoSources(verb));
         }
-        let is_directory = destination.ends_with('/');
-        if count > 1 && !is_directory && !is_lenient {
+        if count > 1 && !destination.ends_with('/') && !is_lenient {
             return Err(Error::ManySources(verb));
         }
+        let made_hashes = made.iter().map(Made::hash).collect::<Result<_>>()?;
+        Ok(Taken { sources, tree, made, made_hashes, keeps_owners })
+    }
+
+    /// `into`: it comes into a directory, by its names.
+    fn name(&self, into: bool) -> String {
+        let sources = self.sources.iter().map(|source| (source.is_directory, source.digest(into)));
+        let names: Vec<_> = sources.chain(self.made_hashes.iter().map(|hash| (false, *hash))).collect();
+        sources::name(&names)
+    }
+
+    /// What it is wherever it goes.
+    pub(crate) fn names(&self) -> String {
+        format!("{} {}", self.name(true), self.name(false))
+    }
+}
+
+impl Plan {
+    /// Works out what goes where; blocking. `destination` as in [`Taken::new`].
+    pub(crate) fn new(transfer: &Transfer, taken: Taken, destination: &str, image: &Tree) -> Result<Plan> {
+        let count = taken.sources.len() + taken.made.len();
+        let is_directory = destination.ends_with('/');
         let owner = match &transfer.chown {
             Some(text) => Some(layer::owner(text, image)?),
-            None if keeps_owners => None,
+            None if taken.keeps_owners => None,
             None => Some((0, 0)),
         };
         let mode = transfer.chmod.as_deref().map(Mode::parse).transpose()?;
@@ -95,16 +126,13 @@ impl Plan {
         let refused =
             |error: std::io::Error| Error::Destination { path: destination.to_owned(), reason: error.to_string() };
         let there = image.follow(&relative).map_err(refused)?;
-        let wants_directory = is_directory || sources.iter().any(|source| source.is_directory);
+        let wants_directory = is_directory || taken.sources.iter().any(|source| source.is_directory);
         if wants_directory && there.stat.is_some() && !there.is_directory() {
             return Err(refused(rustix::io::Errno::NOTDIR.into()));
         }
         let into = is_directory || there.is_directory() || (count > 1 && wants_directory);
-        let mut names: Vec<(bool, Digest)> =
-            sources.iter().map(|source| (source.is_directory, source.digest(into))).collect();
-        for made in &made {
-            names.push((false, made.hash()?));
-        }
+        let name = taken.name(into);
+        let Taken { sources, tree, made, .. } = taken;
         Ok(Plan {
             into,
             destination: there.path,
@@ -116,7 +144,7 @@ impl Plan {
             unpacks: transfer.adds && transfer.unpack != Some(false),
             unpacks_downloads: transfer.unpack == Some(true),
             chowns: transfer.chown.is_some(),
-            name: sources::name(&names),
+            name,
         })
     }
 
@@ -331,7 +359,8 @@ impl Made {
         })
     }
 
-    fn hash(&self) -> Result<Digest> {
+    /// What it is, with its name.
+    pub(crate) fn hash(&self) -> Result<Digest> {
         let failed = |error: std::io::Error| Error::Disk {
             path: String::from_utf8_lossy(&self.name).into_owned(),
             source: error,

@@ -3,6 +3,7 @@
 use crate::dockerfile::{Instruction, Stage};
 use crate::{Error, Result};
 use containers::changes::Change;
+use images::cache::Cache;
 use images::{Auth, Progress, Reference};
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
@@ -39,6 +40,13 @@ pub trait Watch: Debug + Send + Sync {
     fn progress(&self, step: usize, progress: Progress);
 
     fn end(&self, step: usize, error: Option<&Error>);
+
+    /// What did not go as it should in a step, and does not end it.
+    fn warn(&self, step: usize, text: &str);
+
+    /// The caches that steps may be taken from, which are looked for when they are first asked for. One that cannot be had is
+    /// told of, and left out.
+    fn caches(&self) -> Later<'_, &[Cache]>;
 
     /// The directory of the build context, which is fetched when the first step needs it. It stays as it is until the build ends.
     fn context(&self) -> Later<'_, Result<PathBuf>>;
@@ -87,6 +95,14 @@ impl Watched {
     pub(crate) fn cached(&self) {
         if self.is_under_way.load(Ordering::Relaxed) {
             self.client.cached(self.step());
+        }
+    }
+
+    /// A step that is not shown has no place for it.
+    pub(crate) fn warn(&self, text: &str) {
+        match self.is_under_way.load(Ordering::Relaxed) {
+            true => self.client.warn(self.step(), text),
+            false => tracing::warn!("{text}"),
         }
     }
 

@@ -48,6 +48,8 @@ pub(crate) fn worker(services: &Services) -> WorkerRecord {
         id: services.worker.clone(),
         labels: HashMap::from([
             ("org.mobyproject.buildkit.worker.executor".to_owned(), "berth".to_owned()),
+            // By this buildx knows the `docker` builders that write caches and archives, and push images themselves.
+            ("org.mobyproject.buildkit.worker.snapshotter".to_owned(), "overlayfs".to_owned()),
             // buildx puts it in the place of `--add-host NAME:host-gateway` itself.
             ("org.mobyproject.buildkit.worker.moby.host-gateway-ip".to_owned(), services.host_gateway.to_string()),
         ]),

@@ -4,8 +4,7 @@ use crate::exporters::{Export, Exported};
 use crate::frontend::Outcome;
 use crate::history::record::{End, Record};
 use crate::jobs::Active;
-use crate::progress::Progress;
-use crate::{Kit, Offer, Room, Which, caps, frontend, options};
+use crate::{Kit, Offer, Room, Which, cache, caps, frontend};
 use bollard_buildkit_proto::moby::buildkit::v1 as api;
 use bollard_buildkit_proto::moby::buildkit::v1::control_server;
 use futures_util::stream::{self, Stream, StreamExt as _};
@@ -50,27 +49,14 @@ fn check(request: &api::SolveRequest) -> Result<(), Status> {
         return Err(not_yet("a source policy"));
     }
     if let Some(cache) = &request.cache
-        && (!cache.export_ref_deprecated.is_empty() || cache.exports.iter().any(|export| export.r#type != "inline"))
+        && !cache.export_ref_deprecated.is_empty()
     {
-        return Err(not_yet("--cache-to"));
+        return Err(not_yet("a cache to be written by a client of that age"));
     }
     match request.entitlements.iter().find(|name| *name != frontend::HOST_NETWORK) {
         Some(name) => Err(not_yet(format_args!("the entitlement {name} (--allow)"))),
         None => Ok(()),
     }
-}
-
-/// A cache within the image (`BUILDKIT_INLINE_CACHE=1`) is for builders elsewhere, and the image is whole without it: that ends no build.
-fn tell_of_inline_cache(progress: &Progress) {
-    let step = progress.begin("preparing build cache for export".to_owned());
-    progress.warn(api::VertexWarning {
-        vertex: progress.digest(step),
-        level: 1,
-        short: b"the inline cache is left out: this builder uses its own images as a cache, and does not export it yet"
-            .to_vec(),
-        ..api::VertexWarning::default()
-    });
-    progress.end(step, None);
 }
 
 /// What is meant by filters and an age.
@@ -92,7 +78,8 @@ impl Control {
     /// A build, which is remembered unless its client only asks something about a Dockerfile.
     async fn build(&self, request: api::SolveRequest) -> Result<Exported, Status> {
         let (session, allowed) = (request.session.clone(), request.entitlements.clone());
-        let mut active = self.kit.0.jobs.begin(&request.r#ref, &session, allowed)?;
+        let whole = request.cache.as_ref().is_some_and(|cache| cache::Wanted::is_of_all(&cache.exports));
+        let mut active = self.kit.0.jobs.begin(&request.r#ref, &session, allowed, whole)?;
         let recording = (!request.internal).then(|| {
             let sessions = self.kit.0.sessions.clone();
             let folder = move || sessions.folder(&session);
@@ -121,15 +108,9 @@ impl Control {
         let exports =
             exporters.map(|(number, exporter)| Export::new(number, exporter)).collect::<Result<Vec<_>, _>>()?;
         let job = Arc::clone(&active.job);
-        if let Some(cache) = &request.cache {
-            if !cache.exports.is_empty() {
-                tell_of_inline_cache(&job.progress);
-            }
-            let old = HashMap::new();
-            let old = cache.import_refs_deprecated.iter().map(|name| (name.as_str(), &old));
-            let imports = cache.imports.iter().map(|import| (import.r#type.as_str(), &import.attrs));
-            options::add_imports(&mut request.frontend_attrs, imports.chain(old));
-        }
+        let cache = request.cache.take().unwrap_or_default();
+        cache::with_imports(&mut request.frontend_attrs, &cache.imports, &cache.import_refs_deprecated);
+        let caches = cache::Wanted::new(cache.exports)?;
         let solved = if request.frontend.is_empty() {
             // The client drives the build itself, and answers the result.
             let ended = |_| Status::cancelled("the build ended without a result");
@@ -141,12 +122,14 @@ impl Control {
                 Outcome::Answer(_) => None,
             }
         };
+        let (caches, solved) = caches.prepare(&self.kit, &job, solved).await?;
         let mut exported = HashMap::new();
         // Without an output the result is in the cache only.
         if let Some(solved) = solved {
             for export in exports {
                 exported.extend(export.carry_out(&self.kit, &job, &solved).await?);
             }
+            exported.extend(caches.carry_out(&self.kit, &job, &solved).await?);
         }
         Ok(exported)
     }
@@ -287,17 +270,9 @@ mod tests {
         check(request).err().map(|status| status.message().to_owned()).unwrap_or_default()
     }
 
-    fn exporting(kind: &str) -> api::SolveRequest {
-        let export = api::CacheOptionsEntry { r#type: kind.to_owned(), ..api::CacheOptionsEntry::default() };
-        let cache = api::CacheOptions { exports: vec![export], ..api::CacheOptions::default() };
-        api::SolveRequest { cache: Some(cache), ..api::SolveRequest::default() }
-    }
-
     #[test]
     fn what_is_not_carried_out_is_refused() {
         assert_eq!(refused(&api::SolveRequest::default()), "");
-        assert_eq!(refused(&exporting("inline")), "");
-        assert!(refused(&exporting("registry")).starts_with("--cache-to"));
         let policy = api::SolveRequest { source_policy_session: "s".to_owned(), ..api::SolveRequest::default() };
         assert!(refused(&policy).starts_with("a source policy"));
         let allowed =

@@ -1,15 +1,16 @@
 //! What becomes of a build's result: an image of the engine's, or files and archives for the client.
 
-use crate::Kit;
 use crate::filesend;
 use crate::go_mode::{DIRECTORY, SYMLINK};
 use crate::jobs::{Job, Solved};
 use crate::progress::Progress;
 use crate::sessions::Session;
+use crate::{Kit, auth};
 use bollard_buildkit_proto::fsutil::types::Stat;
 use bollard_buildkit_proto::moby::buildkit::v1 as api;
 use bytes::Bytes;
-use images::{ArchiveForm, ImageId, Reference};
+use futures_util::future::BoxFuture;
+use images::{ArchiveForm, ImageId, Reference, Sink};
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::os::fd::AsFd as _;
@@ -34,8 +35,8 @@ pub(crate) struct Export {
 
 #[derive(Debug)]
 enum To {
-    /// An image of the engine's, under these names.
-    Image(Vec<Reference>),
+    /// An image of the engine's, under these names, which may go to their registries, too.
+    Image { tags: Vec<Reference>, push: bool },
     /// The files, into a directory of the client's.
     Folder {
         /// In a directory that is named after what they are for.
@@ -68,7 +69,7 @@ impl Export {
     pub(crate) fn new(number: usize, exporter: api::Exporter) -> Result<Export, Status> {
         let kind = exporter.r#type.as_str();
         let mut to = match kind {
-            "moby" | "image" => To::Image(Vec::new()),
+            "moby" | "image" => To::Image { tags: Vec::new(), push: false },
             "local" => To::Folder { split: false },
             "tar" => To::Tar,
             "docker" => To::Archive(ArchiveForm::Docker, Vec::new()),
@@ -78,14 +79,13 @@ impl Export {
         for (name, value) in &exporter.attrs {
             let is_true = value.is_empty() || value == "true";
             match (&mut to, name.as_str()) {
-                (To::Image(names) | To::Archive(_, names), "name") => *names = tags(value)?,
-                // The client pushes afterwards, by the engine's API, if it says `moby`.
-                (To::Image(_), "push") if kind == "moby" || value == "false" => {}
+                (To::Image { tags: names, .. } | To::Archive(_, names), "name") => *names = tags(value)?,
+                (To::Image { push, .. }, "push") => *push = boolean(name, value)?,
                 // That is where images always are here.
-                (To::Image(_), "store") if is_true => {}
+                (To::Image { .. }, "store") if is_true => {}
                 // An image has one form here, and one digest.
-                (To::Image(_), "unpack" | "prefer-image-digest") => {}
-                (To::Image(_) | To::Archive(..), "oci-mediatypes") => {}
+                (To::Image { .. }, "unpack" | "prefer-image-digest") => {}
+                (To::Image { .. } | To::Archive(..), "oci-mediatypes") => {}
                 (To::Archive(..), "tar") if is_true => {}
                 (To::Folder { .. }, "mode") if value == "copy" => {}
                 (To::Folder { split }, "platform-split") => *split = boolean(name, value)?,
@@ -102,7 +102,7 @@ impl Export {
     /// As people are told of it.
     fn name(&self) -> &'static str {
         match &self.to {
-            To::Image(_) => "exporting to image",
+            To::Image { .. } => "exporting to image",
             To::Folder { .. } => "exporting to client directory",
             To::Tar => "exporting to client tarball",
             To::Archive(ArchiveForm::Docker, _) => "exporting to docker image format",
@@ -122,7 +122,7 @@ impl Export {
         let (services, image) = (&kit.0.services, &solved.image);
         let seconds = solved.time.map(jiff::Timestamp::as_second);
         match &self.to {
-            To::Image(tags) => {
+            To::Image { tags, push } => {
                 step.done("exporting layers");
                 step.done(&format!("writing image {image}"));
                 let tagged = services.builds.tag(image, tags).await;
@@ -130,7 +130,13 @@ impl Export {
                 for name in tags {
                     step.done(&format!("naming to {name}"));
                 }
-                Ok(describe(image, tags))
+                let mut told = describe(image, tags);
+                if *push {
+                    let digest = self.push(kit, job, image, tags, step).await?;
+                    // Clients name by it what they pushed.
+                    told.insert("containerimage.digest".to_owned(), digest.to_string());
+                }
+                Ok(told)
             }
             To::Folder { split } => {
                 let session = self.session(kit, job).await?;
@@ -167,6 +173,27 @@ impl Export {
                 Ok(describe(image, tags))
             }
         }
+    }
+
+    /// Pushes every name to its registry, with the client's credentials; the digest that it has there.
+    async fn push(
+        &self,
+        kit: &Kit,
+        job: &Job,
+        image: &ImageId,
+        tags: &[Reference],
+        step: &Step<'_>,
+    ) -> Result<layers::Digest, Status> {
+        let images = &kit.0.services.images;
+        let session = self.session(kit, job).await?;
+        for name in tags {
+            let auth = auth::credentials(&session, &name.domain).await;
+            let progress = step.sink();
+            let pushing: BoxFuture<'_, _> = Box::pin(images.push(name, &auth, &progress));
+            pushing.await.map_err(|error| Status::unknown(format!("failed to push {name}: {error}")))?;
+            step.done(&format!("pushing manifest for {name}"));
+        }
+        Ok(images.image(image).map_err(unknown)?.manifest)
     }
 
     async fn session(&self, kit: &Kit, job: &Job) -> Result<Arc<Session>, Status> {
@@ -230,6 +257,18 @@ struct Step<'a> {
 impl Step<'_> {
     fn done(&self, what: &str) {
         self.progress.finish(self.number, what);
+    }
+
+    /// Hears how a push goes.
+    fn sink(&self) -> Sink {
+        let (progress, number) = (Arc::clone(self.progress), self.number);
+        Sink::new(move |told| {
+            if let images::Progress::Status { id: Some(id), status, detail } = told {
+                let detail = detail.unwrap_or_default();
+                let (current, total) = (detail.current.unwrap_or_default(), detail.total.unwrap_or_default());
+                progress.transfer(number, &format!("{} {id}", status.to_lowercase()), current, total, current == total);
+            }
+        })
     }
 
     /// Tells how many bytes went so far.
@@ -302,12 +341,15 @@ mod tests {
             Export::new(0, api::Exporter { r#type: kind.to_owned(), attrs })
         };
         let names = |export: Result<Export, Status>| match export.map(|export| export.to) {
-            Ok(To::Image(names) | To::Archive(_, names)) => Some(names.len()),
+            Ok(To::Image { tags: names, .. } | To::Archive(_, names)) => Some(names.len()),
             _ => None,
         };
         assert_eq!(names(export("moby", "name", "a,b:1")), Some(2));
         assert_eq!(names(export("oci", "name", "a")), Some(1));
-        assert!(export("moby", "push", "true").is_ok() && export("image", "push", "true").is_err());
+        let pushes = |value: &str| {
+            export("image", "push", value).map(|export| matches!(export.to, To::Image { push: true, .. }))
+        };
+        assert!(matches!((pushes("true"), pushes("false"), pushes("x")), (Ok(true), Ok(false), Err(_))));
         assert!(export("image", "store", "true").is_ok() && export("image", "store", "false").is_err());
         assert!(export("local", "dest", "x").is_err() && export("moby", "name", "A").is_err());
         assert!(export("local", "mode", "copy").is_ok() && export("local", "mode", "delete").is_err());

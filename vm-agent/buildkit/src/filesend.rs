@@ -235,19 +235,19 @@ pub(crate) async fn bytes(
 
 /// What is to be sent, for two who hold it: the call that sends it, which stays as long as its connection while the client does not
 /// read, and whoever waits for that. Without one of them nothing is sent any more, and whoever fills it is told so.
-struct Queue<T>(Arc<Mutex<Option<mpsc::Receiver<T>>>>);
+pub(crate) struct Queue<T>(Arc<Mutex<Option<mpsc::Receiver<T>>>>);
 
 impl<T> Queue<T> {
-    fn new(receiver: mpsc::Receiver<T>) -> Queue<T> {
+    pub(crate) fn new(receiver: mpsc::Receiver<T>) -> Queue<T> {
         Queue(Arc::new(Mutex::new(Some(receiver))))
     }
 
-    fn other_end(&self) -> Queue<T> {
+    pub(crate) fn other_end(&self) -> Queue<T> {
         Queue(Arc::clone(&self.0))
     }
 
     /// Nothing: all was taken. When nobody waits for it any more it does not end, or the client would think that it has everything.
-    async fn recv(&self) -> Option<T> {
+    pub(crate) async fn recv(&self) -> Option<T> {
         future::poll_fn(|context| match &mut *self.receiver() {
             Some(receiver) => receiver.poll_recv(context),
             None => Poll::Pending,

@@ -10,8 +10,9 @@ use crate::sessions::{Session, Sessions};
 use crate::subrequests::Answer;
 use crate::tree::Tree;
 use crate::{Kit, auth, secrets, ssh, upload};
-use build::{Agent, Error, Later, Shown, Watch};
-use images::{Auth, Reference};
+use build::{Agent, Built, Error, Later, Shown, Watch};
+use images::cache::Cache;
+use images::{Auth, Images, Reference};
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read as _;
 use std::ops::RangeInclusive;
@@ -20,6 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 use tonic::Status;
 
+mod caches;
 mod questions;
 
 /// What a client says to let its build into the engine's own network.
@@ -41,6 +43,7 @@ pub(crate) async fn solve(
     options::check_frontend(frontend, attributes)?;
     let services = &kit.0.services;
     let mut options = options::read(attributes, &services.engine)?;
+    options.request.whole = job.whole;
     options.request.host_network = job.allowed.iter().any(|name| name == HOST_NETWORK);
     if options.request.host.network_mode == "host" && !options.request.host_network {
         return Err(Status::permission_denied(format!("{HOST_NETWORK} is not allowed")));
@@ -48,7 +51,6 @@ pub(crate) async fn solve(
     let mut client = Client::meet(kit, job, options).await?;
     let source = client.dockerfile().await?;
     client.source = Some(source.clone());
-    client.tell_of_imports();
     let client = Arc::new(client);
     if let Some(subrequest) = client.options.subrequest {
         return client.answer(&services.builds, &source, subrequest).await.map(Outcome::Answer);
@@ -58,9 +60,10 @@ pub(crate) async fn solve(
     let built = services.builds.build_for(&client.options.request, source.text.clone(), watch).await;
     // Now it is known what the base images have.
     let checked = client.check(&services.builds, &source, &told).await;
-    let (image, kept) = built.map_err(|error| client.status(&error))?;
+    let Built { image, kept, steps } = built.map_err(|error| client.status(&error))?;
     checked?;
-    Ok(Outcome::Image(Solved { image, time: client.options.request.time, _kept: kept }))
+    let (time, steps) = (client.options.request.time, Arc::new(steps));
+    Ok(Outcome::Image(Solved { image, time, kept, steps }))
 }
 
 /// What came of a request to the frontend.
@@ -83,6 +86,9 @@ struct Client {
     contexts: Arc<Session>,
     /// Files lie beneath it.
     root: PathBuf,
+    images: Images,
+    /// Those that steps may be taken from, once they are looked for.
+    caches: OnceCell<Vec<Cache>>,
     source: Option<Source>,
     context: OnceCell<Tree>,
     /// Directories beside the context, by the client's names, and what they are over several builds.
@@ -119,6 +125,8 @@ impl Client {
             session,
             contexts,
             root: kit.0.services.directory.clone(),
+            images: kit.0.services.images.clone(),
+            caches: OnceCell::new(),
             source: None,
             context: OnceCell::new(),
             others: tokio::sync::Mutex::default(),
@@ -163,15 +171,6 @@ impl Client {
         self.progress.transfer(step, id, last, 0, true);
         self.progress.end(step, tree.as_ref().err().map(Status::message));
         tree
-    }
-
-    /// Caches that cannot be had end no build, with BuildKit neither, but are told of.
-    fn tell_of_imports(&self) {
-        for name in &self.options.imports {
-            let step = self.progress.begin(format!("importing cache manifest from {name}"));
-            let words = "this builder uses its own images as a cache, and does not import any other yet";
-            self.progress.end(step, Some(words));
-        }
     }
 
     /// Fetches an archive, which is the context.
@@ -397,6 +396,14 @@ impl Watch for Client {
             self.steps().failed = Some(step);
         }
         self.progress.end(step, error.map(failure::words).as_deref());
+    }
+
+    fn warn(&self, step: usize, text: &str) {
+        self.tell_of(step, text);
+    }
+
+    fn caches(&self) -> Later<'_, &[Cache]> {
+        Box::pin(async { self.caches.get_or_init(|| self.import()).await.as_slice() })
     }
 
     fn context(&self) -> Later<'_, build::Result<PathBuf>> {

@@ -2,7 +2,8 @@
 
 use crate::frontend::Outcome;
 use crate::jobs::Job;
-use crate::{Kit, caps, failure, frontend, options};
+use crate::{Kit, cache, caps, failure, frontend};
+use bollard_buildkit_proto::moby::buildkit::v1::CacheOptionsEntry;
 use bollard_buildkit_proto::moby::buildkit::v1::frontend as api;
 use bollard_buildkit_proto::moby::buildkit::v1::frontend::llb_bridge_server::LlbBridge;
 use bollard_buildkit_proto::moby::buildkit::v1::frontend::result;
@@ -84,8 +85,10 @@ impl LlbBridge for Gateway {
                 result: Some(api::Result::default()),
             }));
         }
-        let imports = request.cache_imports.iter().map(|import| (import.r#type.as_str(), &import.attrs));
-        options::add_imports(&mut request.frontend_opt, imports);
+        let imports = std::mem::take(&mut request.cache_imports).into_iter();
+        let imports: Vec<_> =
+            imports.map(|import| CacheOptionsEntry { r#type: import.r#type, attrs: import.attrs }).collect();
+        cache::with_imports(&mut request.frontend_opt, &imports, &[]);
         let solved = match frontend::solve(&self.kit, &job, &request.frontend, &request.frontend_opt).await? {
             Outcome::Image(solved) => solved,
             Outcome::Answer(metadata) => {

@@ -1,6 +1,7 @@
 //! The builds that are under way, by the reference that their clients chose, and the last ones that ended.
 
 use crate::progress::Progress;
+use build::Steps;
 use images::{ImageId, Keeper};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,6 +29,8 @@ pub(crate) struct Job {
     pub(crate) session: String,
     /// What the client lets its build do.
     pub(crate) allowed: Vec<String>,
+    /// All steps of it are wanted, for a cache.
+    pub(crate) whole: bool,
     pub(crate) progress: Arc<Progress>,
     /// Who awaits the end of a build that its client drives.
     returned: Mutex<Option<oneshot::Sender<Returned>>>,
@@ -41,7 +44,9 @@ pub(crate) struct Solved {
     pub(crate) image: ImageId,
     /// When all of it is said to be made, if the client said so.
     pub(crate) time: Option<jiff::Timestamp>,
-    pub(crate) _kept: Arc<Keeper>,
+    pub(crate) kept: Arc<Keeper>,
+    /// How it came to be, for caches.
+    pub(crate) steps: Arc<Steps>,
 }
 
 impl Job {
@@ -88,12 +93,19 @@ pub(crate) struct Active {
 }
 
 impl Jobs {
-    pub(crate) fn begin(&self, reference: &str, session: &str, allowed: Vec<String>) -> Result<Active, Status> {
+    pub(crate) fn begin(
+        &self,
+        reference: &str,
+        session: &str,
+        allowed: Vec<String>,
+        whole: bool,
+    ) -> Result<Active, Status> {
         let (sender, returned) = oneshot::channel();
         let job = Arc::new(Job {
             reference: reference.to_owned(),
             session: session.to_owned(),
             allowed,
+            whole,
             progress: Arc::new(Progress::new(reference)),
             returned: Mutex::new(Some(sender)),
             results: Mutex::new(Some(HashMap::new())),
@@ -169,9 +181,9 @@ mod tests {
             async move { jobs.active("a").await.map(|job| job.reference.clone()).map_err(|status| status.code()) }
         });
         tokio::task::yield_now().await;
-        let mut active = jobs.begin("a", "s", Vec::new()).expect("new");
+        let mut active = jobs.begin("a", "s", Vec::new(), false).expect("new");
         assert_eq!(early.await.expect("ran"), Ok("a".to_owned()));
-        assert!(jobs.begin("a", "s", Vec::new()).is_err(), "one at a time");
+        assert!(jobs.begin("a", "s", Vec::new(), false).is_err(), "one at a time");
         active.job.finish(Ok(None));
         active.job.finish(Err(Status::aborted("late")));
         assert!(matches!((&mut active.returned).await, Ok(Ok(None))), "the first answer is the answer");
@@ -179,7 +191,7 @@ mod tests {
         drop(active);
         assert!(first.results.lock().expect("not poisoned").is_none(), "nothing is kept any more");
         assert!(Arc::ptr_eq(&jobs.known("a").await.expect("known"), &first));
-        let again = jobs.begin("a", "s", Vec::new()).expect("the reference is free again");
+        let again = jobs.begin("a", "s", Vec::new(), false).expect("the reference is free again");
         let second = Arc::clone(&again.job);
         drop(again);
         assert!(Arc::ptr_eq(&jobs.known("a").await.expect("known"), &second), "the one that ended last");

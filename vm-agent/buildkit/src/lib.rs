@@ -7,6 +7,7 @@
 //!  progress    what a build tells of its steps, kept for whoever asks
 //!  history     what is remembered of builds, beyond the engine's own end
 //!  content     what records name, as containerd's clients read it
+//!  cache       caches elsewhere, for steps to be taken from and written to
 //!  control     the service Control: a build from request to image, workers, disk usage
 //!  gateway     the service LLBBridge: clients that drive their build themselves
 //!  frontend    a Dockerfile's build: its files, its options, its end
@@ -32,6 +33,7 @@
 //! `api` hands over the streams; nothing here listens. A client that goes takes its builds with it: a call's future is dropped.
 
 mod auth;
+mod cache;
 mod caps;
 mod content;
 mod contexts;

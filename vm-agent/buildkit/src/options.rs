@@ -1,5 +1,6 @@
 //! A frontend's attributes as a request to the builder. Pure. An attribute that is not carried out is refused, never left out.
 
+use crate::cache::{self, Import};
 use crate::subrequests::Subrequest;
 use crate::upload;
 use build::Request;
@@ -25,8 +26,8 @@ pub(crate) struct Options {
     pub(crate) contexts: BTreeMap<String, String>,
     /// The client's name of the archive that is the context, with the Dockerfile in it.
     pub(crate) archive: Option<String>,
-    /// Caches that were to be used beside the builder's own.
-    pub(crate) imports: Vec<String>,
+    /// Caches that steps may be taken from, beside the builder's own.
+    pub(crate) imports: Vec<Import>,
     /// What is asked about the Dockerfile instead of a build.
     pub(crate) subrequest: Option<Subrequest>,
     /// Which checks are wanted, instead of what the Dockerfile says.
@@ -45,22 +46,6 @@ fn invalid(name: &str, value: &str) -> Status {
 fn foreign(frontend: &str) -> Status {
     let words = "this builder reads Dockerfiles itself and runs no other frontend";
     Status::unimplemented(format!("the frontend {frontend:?}: {words}"))
-}
-
-/// Caches that a request names beside its attributes are told of with those that are named there.
-pub(crate) fn add_imports<'a>(
-    attributes: &mut HashMap<String, String>,
-    given: impl IntoIterator<Item = (&'a str, &'a HashMap<String, String>)>,
-) {
-    // Clients name them in both places.
-    if attributes.contains_key("cache-imports") {
-        return;
-    }
-    let names = given.into_iter().map(|(kind, of)| of.get("ref").cloned().unwrap_or_else(|| format!("type={kind}")));
-    let names: Vec<String> = attributes.remove("cache-from").into_iter().chain(names).collect();
-    if !names.is_empty() {
-        attributes.insert("cache-from".to_owned(), names.join(","));
-    }
 }
 
 /// A frontend is this builder's own, or Docker's by another name.
@@ -137,9 +122,9 @@ impl Options {
             "cpusetmems" => value.clone_into(&mut resources.cpuset_mems),
             // Empty is as good as not said.
             "filename" | "shm-size" => {}
-            "cache-imports" => self.imports.extend(imports(value)?),
+            "cache-imports" => self.imports.extend(cache::imports(value)?),
             "cache-from" => {
-                self.imports.extend(value.split(',').filter(|name| !name.is_empty()).map(str::to_owned));
+                self.imports.extend(value.split(',').filter(|name| !name.is_empty()).map(Import::in_registry));
             }
             "context" if upload::name(value).is_some() => self.archive = upload::name(value).map(str::to_owned),
             "context" => return Err(not_yet(format_args!("the build context {value}"))),
@@ -241,20 +226,6 @@ fn platform(value: &str) -> Result<Option<Platform>, Status> {
     Ok(Some(platform))
 }
 
-/// What `--cache-from` says, each as people know it.
-fn imports(value: &str) -> Result<Vec<String>, Status> {
-    let list: Option<Vec<serde_json::Value>> = match value {
-        "" => None,
-        text => serde_json::from_str(text).map_err(|_| invalid("cache-imports", value))?,
-    };
-    let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    let names = list.unwrap_or_default().into_iter().map(|entry| {
-        let attribute = ["ref", "src", "url", "scope"].iter().map(|name| word(&entry["Attrs"][name]));
-        attribute.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| format!("type={}", word(&entry["Type"])))
-    });
-    Ok(names.collect())
-}
-
 /// `name=address,…`
 fn hosts(value: &str) -> Result<Vec<String>, Status> {
     let fields = value.split(',').map(|field| field.trim_matches('"')).filter(|field| !field.is_empty());
@@ -318,14 +289,9 @@ mod tests {
         assert_eq!((limits[0].soft, limits[0].hard, limits[1].hard), (1, 2, 3));
         assert_eq!(options.contexts["base"], "docker-image://busybox");
         assert!(of(&[("no-cache", "")]).expect("known").request.no_cache);
-        let caches = r#"[{"Type":"registry","Attrs":{"ref":"r/x"}},{"Type":"gha"}]"#;
-        assert_eq!(of(&[("cache-imports", caches)]).expect("known").imports, ["r/x", "type=gha"]);
+        assert_eq!(of(&[("cache-from", "a,,b")]).expect("known").imports, ["a", "b"].map(Import::in_registry));
         assert_eq!(of(&[("context", "http://buildkit-session/a")]).expect("known").archive.as_deref(), Some("a"));
         assert!(of(&[("build-arg:BUILDKIT_SYNTAX", "docker/dockerfile:1")]).is_ok());
-        let mut map = HashMap::from([("cache-from".to_owned(), "a".to_owned())]);
-        let named = HashMap::from([("ref".to_owned(), "b".to_owned())]);
-        add_imports(&mut map, [("registry", &named), ("gha", &HashMap::new())]);
-        assert_eq!(read(&map, "1").expect("known").imports, ["a", "b", "type=gha"]);
         assert_eq!(of(&[("filename", "")]).expect("known").dockerfile, "Dockerfile");
     }
 

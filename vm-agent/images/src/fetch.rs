@@ -331,7 +331,7 @@ pub(crate) fn unpack(layers: &Layers, blob: impl Read + Send, diff_id: &DiffId) 
 }
 
 /// Checks that a blob inflates to a layer that is here already; blocking.
-fn verify(blob: impl Read + Send, diff_id: &DiffId) -> layers::Result<()> {
+pub(crate) fn verify(blob: impl Read + Send, diff_id: &DiffId) -> layers::Result<()> {
     let mut tar = decompress(blob).map_err(layers::Error::Read)?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 64 * 1024];

@@ -6,6 +6,7 @@
 //!
 //! It does not know HTTP requests of clients, containers (who tell by [`Holder`]s what they use) or events.
 
+pub mod cache;
 mod collect;
 mod commit;
 mod compression;

@@ -148,7 +148,7 @@ impl Images {
     }
 
     /// The JSON and the layers of an image that is made something of, kept by `making`.
-    async fn base(&self, base: Option<&ImageId>, making: &Making) -> Result<(Value, Vec<LayerRecord>)> {
+    pub(crate) async fn base(&self, base: Option<&ImageId>, making: &Making) -> Result<(Value, Vec<LayerRecord>)> {
         let Some(base) = base else { return Ok((Value::Null, Vec::new())) };
         // Nothing is collected between reading the record and pinning what it needs.
         let _commit = self.inner.commit.lock().await;
@@ -221,7 +221,7 @@ impl Images {
         Ok(LayerRecord { diff_id: applied.diff_id, blob: descriptor })
     }
 
-    async fn record_made(
+    pub(crate) async fn record_made(
         &self,
         config: Value,
         layers: Vec<LayerRecord>,
@@ -272,7 +272,7 @@ impl Images {
 }
 
 /// An entry of the history.
-fn step(created: &str, draft: &Draft) -> Map<String, Value> {
+pub(crate) fn step(created: &str, draft: &Draft) -> Map<String, Value> {
     let mut step = Map::new();
     step.insert("created".to_owned(), created.into());
     for (key, text) in [("created_by", &draft.created_by), ("author", &draft.author), ("comment", &draft.comment)] {
@@ -284,7 +284,13 @@ fn step(created: &str, draft: &Draft) -> Map<String, Value> {
 }
 
 /// The JSON of an image with one step more than `raw`.
-fn on_top(raw: &Value, created: &str, draft: &Draft, chain: &[LayerRecord], step: Value) -> Map<String, Value> {
+pub(crate) fn on_top(
+    raw: &Value,
+    created: &str,
+    draft: &Draft,
+    chain: &[LayerRecord],
+    step: Value,
+) -> Map<String, Value> {
     let mut history = match raw.get("history") {
         Some(Value::Array(steps)) => steps.clone(),
         _ => Vec::new(),

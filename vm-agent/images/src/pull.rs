@@ -57,6 +57,34 @@ impl Images {
         unreachable!("the registry itself is the last endpoint")
     }
 
+    /// The ID and the JSON of an image that a registry has, without any of its layers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Images::pull`].
+    pub async fn peek(
+        &self,
+        reference: &Reference,
+        wanted: Option<&Platform>,
+        auth: &Auth,
+    ) -> Result<(ImageId, serde_json::Value)> {
+        let reference = reference.clone().or_latest();
+        let mut last = None;
+        for endpoint in self.registry().endpoints(&reference.domain) {
+            let found = async {
+                let session =
+                    Session::open(&self.registry(), &endpoint, &reference.path, auth, Action::Pull, &[]).await;
+                let session = session.map_err(|failure| failure.into_pull_error(&reference))?;
+                find(&session, &reference, wanted).await
+            };
+            match found.await {
+                Ok(found) => return Ok((found.manifest.config.digest, Config::parse(&found.config)?.raw)),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.expect("the registry itself is the last endpoint"))
+    }
+
     /// Every tag of a repository, for `docker pull -a`.
     pub async fn remote_tags(&self, reference: &Reference, auth: &Auth) -> Result<Vec<String>> {
         let origin = self.registry().origin(&reference.domain);

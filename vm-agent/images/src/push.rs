@@ -132,7 +132,8 @@ impl Images {
         Ok(())
     }
 
-    async fn push_blob(
+    /// Uploads a blob of the content store, unless the repository has it.
+    pub(crate) async fn push_blob(
         &self,
         session: &Session,
         blob: &Descriptor,

@@ -101,6 +101,8 @@ fn request(call: &Call) -> Result<Request, Failure> {
         host_network: true,
         // As in dockerd, the classic builder knows no such argument.
         time: None,
+        // By its protocol all are built in any case.
+        whole: true,
         credentials: credentials.iter().map(|(registry, config)| (registry.clone(), translate(config))).collect(),
         engine: call.services.facts.version.clone(),
     })

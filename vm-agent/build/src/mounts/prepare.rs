@@ -68,6 +68,9 @@ impl Building<'_, '_> {
             let content = match &mount.what {
                 What::Bind { from, source } => {
                     let Some(root) = self.sent(from.as_deref()).await? else {
+                        if self.foresees {
+                            return Err(Error::Unforeseen);
+                        }
                         let from = from.as_deref().unwrap_or_default();
                         let image = self.from(from).await?;
                         words.push(format!("--mount={text}"));

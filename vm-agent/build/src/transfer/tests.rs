@@ -91,7 +91,9 @@ impl Stage {
             in_image: transfer.from.is_some(),
             is_lenient: false,
         };
-        let plan = Plan::new(transfer, found, destination, &image).map_err(|error| error.to_string())?;
+        let planned =
+            Taken::new(transfer, found, destination).and_then(|taken| Plan::new(transfer, taken, destination, &image));
+        let plan = planned.map_err(|error| error.to_string())?;
         let mut out = Vec::new();
         plan.write(&image, &mut out).map_err(|error| error.to_string())?;
         let mut lines = Vec::new();
@@ -236,7 +238,8 @@ fn names_count_where_they_are_kept() {
         let words = transfer.sources.clone();
         let found =
             Sources { tree: stage.tree("context"), words, made: Vec::new(), in_image: false, is_lenient: false };
-        Plan::new(transfer, found, destination, &stage.tree("image")).expect("a plan").name
+        let taken = Taken::new(transfer, found, destination).expect("found");
+        Plan::new(transfer, taken, destination, &stage.tree("image")).expect("a plan").name
     };
     assert_eq!(name("f", "/x"), name("again", "/x"));
     for into in ["/x/", "/there", "/link"] {

@@ -1,11 +1,17 @@
-//! Where a step was made already: in the engine's own images, or in those that the request names.
+//! Where a step was made already: in the engine's own images, in those that the request names, or in caches elsewhere.
+
+pub(crate) mod keys;
 
 use crate::error::Result;
 use crate::stage::Building;
 use crate::{Services, blocking};
 use engine_api::ContainerConfig;
+use images::cache::Step;
 use images::{Draft, Image, ImageId};
+use keys::Words;
+use layers::Digest;
 use serde_json::Value;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// What a stage may take its steps from.
@@ -13,7 +19,7 @@ use std::sync::Arc;
 pub(crate) enum Cache {
     /// Nothing (any more): after a step that was made anew no other can be there.
     None,
-    /// Whatever this engine made.
+    /// Whatever this engine made, and what the client's caches have.
     Own,
     /// What these images have, or were made from here.
     Named(Vec<Arc<Image>>),
@@ -34,12 +40,69 @@ impl Cache {
     }
 }
 
+/// The steps of a build, by which others can take them from a cache.
+#[derive(Debug, Clone, Default)]
+pub struct Steps {
+    /// Those that the result is made of, the first one first.
+    pub result: Vec<Step>,
+    /// Those of all stages that were built, each behind the one that it was made on top of.
+    pub all: Vec<Step>,
+}
+
+impl Steps {
+    /// All of them, but of those that the result is not made of only that they are there.
+    pub fn of_the_result(&self) -> Vec<Step> {
+        let is_of_it: HashSet<_> = self.result.iter().map(|step| step.key).collect();
+        let image = |step: &Step| step.image.filter(|_| is_of_it.contains(&step.key));
+        self.all.iter().map(|step| Step { image: image(step), ..step.clone() }).collect()
+    }
+}
+
+/// The steps that a stage has come to.
+#[derive(Debug, Clone)]
+pub(crate) struct Line {
+    /// What the last one goes by, or else what the stage begins with.
+    key: Digest,
+    /// The one that is under way: what it goes by, what it goes by, too, and what it copied.
+    next: Option<(Digest, Option<Digest>, Option<String>)>,
+    pub(crate) steps: Vec<Step>,
+}
+
+impl Line {
+    /// On an image or on nothing, which goes by that key.
+    pub(crate) fn new(base: Digest) -> Line {
+        Line { key: base, next: None, steps: Vec::new() }
+    }
+
+    /// What the last step goes by.
+    pub(crate) fn key(&self) -> Digest {
+        self.key
+    }
+
+    /// The step that is under way came to that image, or is only known.
+    pub(crate) fn push(&mut self, image: Option<ImageId>) {
+        if let Some((key, alias, name)) = self.next.take() {
+            self.steps.push(Step { key, parent: self.key, alias, name, image });
+            self.key = key;
+        }
+    }
+}
+
 impl Building<'_, '_> {
     /// Goes on with an image that was made from the same, if there is one.
-    pub(crate) async fn cached(&mut self, made_from: &ContainerConfig) -> Result<bool> {
+    pub(crate) async fn cached(&mut self, made_from: &ContainerConfig, words: Words) -> Result<bool> {
+        let key = self.key_of(made_from, words.instead.as_deref());
+        let alias = words.too.map(|words| self.key_of(made_from, Some(&words)));
+        self.line.next = Some((key, alias, words.name));
+        if self.foresees {
+            return self.foresee(&key).await;
+        }
         let found = match &self.cache {
             Cache::None => return Ok(false),
-            Cache::Own => self.made(made_from).await?,
+            Cache::Own => match self.made(made_from).await? {
+                Some(id) => Some(id),
+                None => self.taken(made_from).await,
+            },
             Cache::Named(named) => {
                 let named = named.clone();
                 match self.made(made_from).await? {
@@ -81,6 +144,34 @@ impl Building<'_, '_> {
             Ok(children.into_iter().find(|image| is_same(image)).map(|image| image.id))
         })
         .await
+    }
+
+    /// What a step on top of those so far goes by.
+    pub(crate) fn key_of(&self, made_from: &ContainerConfig, words: Option<&str>) -> Digest {
+        keys::of_step(&self.line.key, made_from, words, &self.author)
+    }
+
+    /// What one of the client's caches has of the step that is under way. What cannot be had of it is told, and made anew.
+    async fn taken(&mut self, made_from: &ContainerConfig) -> Option<ImageId> {
+        let client = Arc::clone(self.output.watch()?);
+        let (key, alias, name) = self.line.next.clone()?;
+        for cache in client.caches().await {
+            let same = || alias.and_then(|alias| cache.same(&alias)).filter(|key| cache.has(key));
+            let Some(key) = Some(key).filter(|key| cache.has(key)).or_else(same) else { continue };
+            let draft = self.draft(made_from, None);
+            let (base, progress) = (self.image(), self.output.sink());
+            match self.services().images.take(base.as_ref(), draft, cache, &key, &progress).await {
+                Ok(id) => {
+                    // The steps on top of it are there by what it goes by there.
+                    self.line.next = Some((key, alias, name));
+                    return Some(id);
+                }
+                Err(error) => {
+                    self.output.warn(&format!("a step could not be taken from a cache, and is made anew: {error}"))
+                }
+            }
+        }
+        None
     }
 
     /// Whether one of the named images is it, or was made from it.
