@@ -1,5 +1,6 @@
 """What a killed test leaves behind goes, and its reaper with it; nothing else does."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -19,6 +20,8 @@ client = docker.from_env(timeout=120)
 victim = subprocess.Popen([sys.executable, "-B", __file__, "be_killed"], stdout=subprocess.PIPE, text=True)
 session, container, network = victim.stdout.readline().split()
 reaper = client.containers.get(f"testcontainers-ryuk-{session}")
+# It is removed when it ends: what it says is told if this fails.
+subprocess.Popen([os.environ["DOCKER"], "logs", "-f", reaper.id])
 assert client.containers.get(container).status == "running"
 bystander = client.containers.run(image, "sleep 9999", name=prefix + "bystander", detach=True)
 wanted = {container, reaper.id}
