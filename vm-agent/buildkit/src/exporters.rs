@@ -81,8 +81,8 @@ impl Export {
             match (&mut to, name.as_str()) {
                 (To::Image { tags: names, .. } | To::Archive(_, names), "name") => *names = tags(value)?,
                 (To::Image { push, .. }, "push") => *push = boolean(name, value)?,
-                // That is where images always are here.
-                (To::Image { .. }, "store") if is_true => {}
+                // That is where images always are here; Compose asks for it by a word that BuildKit has not.
+                (To::Image { .. }, "store" | "load") if is_true => {}
                 // An image has one form here, and one digest.
                 (To::Image { .. }, "unpack" | "prefer-image-digest") => {}
                 (To::Image { .. } | To::Archive(..), "oci-mediatypes") => {}
@@ -350,7 +350,9 @@ mod tests {
             export("image", "push", value).map(|export| matches!(export.to, To::Image { push: true, .. }))
         };
         assert!(matches!((pushes("true"), pushes("false"), pushes("x")), (Ok(true), Ok(false), Err(_))));
-        assert!(export("image", "store", "true").is_ok() && export("image", "store", "false").is_err());
+        for word in ["store", "load"] {
+            assert!(export("moby", word, "true").is_ok() && export("moby", word, "false").is_err());
+        }
         assert!(export("local", "dest", "x").is_err() && export("moby", "name", "A").is_err());
         assert!(export("local", "mode", "copy").is_ok() && export("local", "mode", "delete").is_err());
         assert!(export("tar", "platform-split", "1").is_ok() && export("local", "platform-split", "x").is_err());
