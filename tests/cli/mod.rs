@@ -28,6 +28,7 @@ mod networks_macvlan;
 mod outbound;
 mod reaper;
 mod remote;
+mod resolver;
 mod restarts;
 mod run;
 mod search;
@@ -72,6 +73,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         outbound::cases(),
         remote::cases(),
         reaper::cases(),
+        resolver::cases(),
         restarts::cases(),
         run::cases(),
         search::cases(),
