@@ -10,11 +10,13 @@ mod exec;
 mod images;
 mod logs;
 mod networks;
+mod owners;
 mod refusals;
 pub(crate) mod registries;
 mod shapes;
 mod system;
 mod update;
+mod waits;
 
 use crate::suite::Entry;
 
@@ -30,11 +32,13 @@ pub(crate) fn cases() -> Vec<Entry> {
         images::cases(),
         logs::cases(),
         networks::cases(),
+        owners::cases(),
         refusals::cases(),
         registries::cases(),
         shapes::cases(),
         system::cases(),
         update::cases(),
+        waits::cases(),
     ]
     .concat()
 }
