@@ -14,6 +14,7 @@ mod owners;
 mod refusals;
 pub(crate) mod registries;
 mod shapes;
+mod streams;
 mod system;
 mod update;
 mod waits;
@@ -36,6 +37,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         refusals::cases(),
         registries::cases(),
         shapes::cases(),
+        streams::cases(),
         system::cases(),
         update::cases(),
         waits::cases(),
