@@ -10,11 +10,14 @@ mod exec;
 mod images;
 mod logs;
 mod networks;
+mod owners;
 mod refusals;
 pub(crate) mod registries;
 mod shapes;
+mod streams;
 mod system;
 mod update;
+mod waits;
 
 use crate::suite::Entry;
 
@@ -30,11 +33,14 @@ pub(crate) fn cases() -> Vec<Entry> {
         images::cases(),
         logs::cases(),
         networks::cases(),
+        owners::cases(),
         refusals::cases(),
         registries::cases(),
         shapes::cases(),
+        streams::cases(),
         system::cases(),
         update::cases(),
+        waits::cases(),
     ]
     .concat()
 }

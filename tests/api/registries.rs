@@ -4,11 +4,11 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 use tests::case::Case;
 use tests::engine::Kind;
-use tests::http::{Answer, request, request_with};
+use tests::http::{Answer, post, request, request_with};
 use tests::index::{Index, Repository};
 use tests::registry::{Access, Registry};
 
-use crate::suite::{Entry, cases, everywhere};
+use crate::suite::{Entry, cases, everywhere, on_this_machine};
 
 type Result = anyhow::Result<()>;
 
@@ -26,7 +26,11 @@ const SECRET: &str = "eyJ1c2VybmFtZSI6ImJlcnRoIiwicGFzc3dvcmQiOiJzZWNyZXQifQ==";
 const WRONG: &str = "eyJ1c2VybmFtZSI6ImJlcnRoIiwicGFzc3dvcmQiOiJ3cm9uZyJ9";
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; searches, searches_with_a_password, describes, describes_with_a_password, looks_for_plugins]
+    [
+        cases![everywhere; searches, searches_with_a_password, describes, describes_with_a_password, logs_in, looks_for_plugins],
+        cases![on_this_machine; searches_docker_hub],
+    ]
+    .concat()
 }
 
 pub(crate) fn index() -> anyhow::Result<Index> {
@@ -36,6 +40,22 @@ pub(crate) fn index() -> anyhow::Result<Index> {
         repository("me/ship", "", 3, false),
         repository("you/ship", "another ship", 0, false),
     ])
+}
+
+/// One that knows berth, whose password is secret.
+pub(super) fn private() -> anyhow::Result<Registry> {
+    // htpasswd -nbB berth secret
+    Registry::start(Access::Password("berth:$2y$05$5DwD8mnG2Bn4GOVTh5aV8.qSBVmeArIpt74ZYCS0dKOtfOGnYZMXq"))
+}
+
+/// References of an image and of a list of images.
+pub(super) fn images(registry: &Registry, repository: &str) -> anyhow::Result<[String; 2]> {
+    let config = json!({ "architecture": "amd64", "os": "linux", "rootfs": { "type": "layers" } });
+    let mut entry = put(registry, repository, "image", (DOCKER_MANIFEST, DOCKER_CONFIG), &config)?;
+    entry["platform"] = json!({ "architecture": "amd64", "os": "linux" });
+    let list = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry] });
+    registry.put_manifest(repository, "list", OCI_INDEX, &list)?;
+    Ok(["image", "list"].map(|tag| format!("{}/{repository}:{tag}", registry.address())))
 }
 
 fn ask(case: &Case<'_>, path: &str) -> anyhow::Result<Answer> {
@@ -186,9 +206,7 @@ pub(crate) fn describes(case: &Case<'_>) -> Result {
 }
 
 pub(crate) fn describes_with_a_password(case: &Case<'_>) -> Result {
-    // htpasswd -nbB berth secret
-    let registry =
-        Registry::start(Access::Password("berth:$2y$05$5DwD8mnG2Bn4GOVTh5aV8.qSBVmeArIpt74ZYCS0dKOtfOGnYZMXq"))?;
+    let registry = private()?;
     let path = format!("/v1.51/distribution/{}/absent:1/json", registry.address());
     for (headers, status, words) in [
         (&[][..], 500, "no basic auth credentials"),
@@ -199,6 +217,57 @@ pub(crate) fn describes_with_a_password(case: &Case<'_>) -> Result {
         ensure!(
             answer.status == status && answer.body.contains(words),
             "{headers:?}: {} {}",
+            answer.status,
+            answer.body
+        );
+    }
+    Ok(())
+}
+
+/// `docker login` before the client keeps anything.
+pub(crate) fn logs_in(case: &Case<'_>) -> Result {
+    let registry = private()?;
+    let (host, open) = (registry.address(), case.registry.address());
+    let port = registry.socket().port();
+    let with = |address: &str| json!({ "username": "berth", "password": "secret", "serveraddress": address });
+    for address in [host.as_str(), &format!("localhost:{port}"), &format!("http://{host}/v1/"), &open] {
+        let answer = post(case.host(), "/v1.51/auth", &with(address))?;
+        let expect = "{\"IdentityToken\":\"\",\"Status\":\"Login Succeeded\"}\n";
+        ensure!(answer.status == 200 && answer.body == expect, "{address}: {} {}", answer.status, answer.body);
+    }
+    let none = format!("Get \"http://{host}/v2/\": no basic auth credentials");
+    let refused = "Get \"http://127.0.0.1:9/v2/\": dial tcp 127.0.0.1:9: connect: connection refused";
+    for (login, status, words) in [
+        (
+            json!({ "username": "berth", "password": "wrong", "serveraddress": host }),
+            500,
+            format!("login attempt to http://{host}/v2/ failed with status: 401 Unauthorized").as_str(),
+        ),
+        (json!({ "username": "berth", "serveraddress": host }), 500, &none),
+        (json!({ "serveraddress": host }), 500, &none),
+        (json!({ "identitytoken": "x", "serveraddress": host }), 500, &none),
+        (with("127.0.0.1:9"), 500, refused),
+        (with("two words/x"), 400, "unable to parse server address: parse \"https://two words/x\": "),
+    ] {
+        let answer = post(case.host(), "/v1.51/auth", &login)?;
+        ensure!(
+            answer.status == status && answer.message().starts_with(words),
+            "{login}: {} {}",
+            answer.status,
+            answer.body
+        );
+    }
+    Ok(())
+}
+
+/// Without a host the index is Docker Hub's, which the suite's network has no way to.
+pub(crate) fn searches_docker_hub(case: &Case<'_>) -> Result {
+    for term in ["busybox", "docker.io/busybox"] {
+        let answer = ask(case, &format!("/images/search?term={term}"))?;
+        let words = "Get \"https://index.docker.io/v1/search?q=busybox&n=25\": ";
+        ensure!(
+            answer.status == 500 && answer.message().starts_with(words),
+            "{term}: {} {}",
             answer.status,
             answer.body
         );

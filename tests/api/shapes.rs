@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, ensure};
 
+use super::registries;
 use crate::suite::{Entry, cases, everywhere};
 
 use serde_json::{Map, Value, json};
@@ -41,6 +42,7 @@ pub(crate) fn are_dockerds(case: &Case<'_>) -> Result {
     let mut answers = Map::new();
     answers.extend(lasting(case)?);
     answers.extend(passing(case)?);
+    answers.extend(of_registries(case)?);
     if case.kind == Kind::Reference && std::env::var_os("BERTH_WRITE_PAGES").is_some() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/shapes.json");
         let lines: Vec<String> = answers.iter().map(|(what, shape)| format!(" {}: {shape}", json!(what))).collect();
@@ -169,6 +171,24 @@ fn passing(case: &Case<'_>) -> anyhow::Result<Map<String, Value>> {
     Ok(answers)
 }
 
+/// Of what the engine asks others.
+fn of_registries(case: &Case<'_>) -> anyhow::Result<Map<String, Value>> {
+    let mut answers = Map::new();
+    let mut note = |what: &str, answer: Value| answers.insert(what.to_owned(), shape(&answer, ""));
+    let (private, index) = (registries::private()?, registries::index()?);
+    let [image, list] = registries::images(case.registry, &format!("shapes{}", case.number()))?;
+    note("distribution", get(case, &format!("/distribution/{image}/json"))?);
+    note("distribution of a list", get(case, &format!("/distribution/{list}/json"))?);
+    note("search", get(case, &format!("/images/search?term={}/ship", index.address()))?);
+    let mut login = json!({ "username": "berth", "password": "secret", "serveraddress": private.address() });
+    note("login", post(case, "/auth", &login)?);
+    login["password"] = json!("wrong");
+    let refused = http::post(case.host(), "/v1.51/auth", &login)?;
+    ensure!(refused.status == 500, "{} {}", refused.status, refused.body);
+    note("login refused", serde_json::from_str(&refused.body)?);
+    Ok(answers)
+}
+
 fn post(case: &Case<'_>, path: &str, body: &Value) -> anyhow::Result<Value> {
     let answer = http::post(case.host(), &format!("/v1.51{path}"), body)?;
     ensure!(answer.status < 300, "{path}: {} {}", answer.status, answer.body);
@@ -199,7 +219,8 @@ fn get(case: &Case<'_>, path: &str) -> anyhow::Result<Value> {
     request_json(case, "GET", path)
 }
 
-fn shape(value: &Value, key: &str) -> Value {
+/// What the value is made of; `key` is the member that it is of.
+pub(super) fn shape(value: &Value, key: &str) -> Value {
     match value {
         Value::Null => json!("null"),
         Value::Bool(_) => json!("bool"),

@@ -15,7 +15,7 @@ use crate::suite::{Entry, cases, everywhere};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; pull_anonymous, pull_by_digest_and_list, pull_with_password, pull_with_token, push_and_pull_back, all_tags, configuration_is_honoured, save_and_load, tag_and_remove, unknown_in_registry, registry_down]
+    cases![everywhere; pull_anonymous, pull_by_digest_and_list, pull_with_password, pull_with_token, push_and_pull_back, push_mounts_what_another_repository_has, all_tags, configuration_is_honoured, save_and_load, tag_and_remove, unknown_in_registry, registry_down]
 }
 
 /// Every tag of a repository at once, there and back.
@@ -130,6 +130,46 @@ pub(crate) fn push_and_pull_back(case: &Case<'_>) -> Result {
     ensure!(out.contains("Pull complete"), "{out}");
     ensure!(case.ok(&["inspect", "--format", "{{.Id}}", &reference])? == id);
     case.ok(&["rmi", &reference])?;
+    Ok(())
+}
+
+/// Layers that the registry has are not sent again: only the configuration is, which no registry was asked to mount.
+pub(crate) fn push_mounts_what_another_repository_has(case: &Case<'_>) -> Result {
+    // One of its own, whose log has no other case's requests.
+    let registry = Registry::start(Access::Anonymous)?;
+    let [first, second] = ["first", "second"].map(|name| format!("{}/{name}{}:1", registry.address(), case.number()));
+    let seed = u64::from(case.number()) << 8;
+    let layers = [seed + 1, seed + 2].map(|seed| tests::archive::noise("file", seed, 10_000));
+    let layers: Vec<Vec<u8>> = layers.into_iter().collect::<std::io::Result<_>>()?;
+    let said = case.fed(&tests::archive::docker(&first, &layers)?, &["load"])?;
+    ensure!(said.code == 0, "{said:?}");
+    let pushed = |reference: &str| -> anyhow::Result<(String, Vec<String>)> {
+        let before = registry.asked()?.len();
+        let out = case.ok(&["push", reference])?;
+        let asked = until("the manifest in the registry's log", Duration::from_secs(120), || {
+            let asked = registry.asked().ok()?.split_off(before);
+            asked.iter().any(|line| line.starts_with("PUT ") && line.contains("/manifests/")).then_some(asked)
+        })?;
+        Ok((out, asked))
+    };
+    let count = |asked: &[String], method: &str, words: &[&str]| {
+        let of = |line: &&String| line.starts_with(method) && words.iter().all(|word| line.contains(word));
+        asked.iter().filter(of).count()
+    };
+    let (out, asked) = pushed(&first)?;
+    ensure!(out.matches(": Pushed").count() == 2, "{out}");
+    ensure!(count(&asked, "PATCH ", &[]) == 3 && count(&asked, "POST ", &["mount="]) == 0, "{asked:#?}");
+    case.ok(&["tag", &first, &second])?;
+    let (out, asked) = pushed(&second)?;
+    let from = format!("first{}", case.number());
+    ensure!(out.matches(&format!(": Mounted from {from}")).count() == 2, "{out}");
+    let mounts = count(&asked, "POST ", &["mount=sha256", &format!("from={from}"), " 201"]);
+    ensure!(mounts == 2 && count(&asked, "PATCH ", &[]) == 1, "{asked:#?}");
+    // And they are there.
+    case.ok(&["rmi", &first, &second])?;
+    let out = case.ok(&["pull", &second])?;
+    ensure!(out.matches("Pull complete").count() == 2, "{out}");
+    case.ok(&["rmi", &second])?;
     Ok(())
 }
 

@@ -29,6 +29,7 @@ mod networks_macvlan;
 mod outbound;
 mod reaper;
 mod remote;
+mod resolver;
 mod restarts;
 mod run;
 mod search;
@@ -74,6 +75,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         outbound::cases(),
         remote::cases(),
         reaper::cases(),
+        resolver::cases(),
         restarts::cases(),
         run::cases(),
         search::cases(),

@@ -114,7 +114,10 @@ pub(crate) fn none_and_host_and_container(case: &Case<'_>) -> Result {
     let out = case.ok(&["run", "--rm", "--network", "none", "busybox", "ls", "/sys/class/net"])?;
     ensure!(out == "lo", "{out}");
     let out = case.ok(&["run", "--rm", "--network", "host", "busybox", "cat", "/proc/net/dev"])?;
-    ensure!(out.contains("docker0"), "{out}");
+    // A reference's may have another name than docker0.
+    let name = "{{index .Options \"com.docker.network.bridge.name\"}}";
+    let bridge = case.ok(&["network", "inspect", "--format", name, "bridge"])?;
+    ensure!(bridge.len() > 1 && out.contains(&format!("{bridge}:")), "{bridge}: {out}");
     let name = case.container("shared");
     case.ok(&["run", "-d", "--name", &name, "busybox", "sleep", "1000"])?;
     let address = case.ok(&["inspect", "--format", "{{.NetworkSettings.Networks.bridge.IPAddress}}", &name])?;

@@ -8,7 +8,7 @@ use crate::suite::{Entry, cases, everywhere};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; outlives_container, copy_up, anonymous_goes_with_rm, in_use_is_refused, mounted_once_for_all, that_cannot_be_mounted]
+    cases![everywhere; outlives_container, copy_up, without_a_copy, anonymous_goes_with_rm, in_use_is_refused, mounted_once_for_all, that_cannot_be_mounted, parts, parts_that_are_not_there]
 }
 
 pub(crate) fn outlives_container(case: &Case<'_>) -> Result {
@@ -31,6 +31,37 @@ pub(crate) fn copy_up(case: &Case<'_>) -> Result {
     ensure!(out.contains("root:"), "{out}");
     let out = case.ok(&["run", "--rm", "-v", &format!("{volume}:/look"), "busybox", "cat", "/look/passwd"])?;
     ensure!(out.contains("root:"), "{out}");
+    Ok(())
+}
+
+/// What the engine itself puts at `/etc` is all that is there.
+pub(crate) fn without_a_copy(case: &Case<'_>) -> Result {
+    let own = "hostname\nhosts\nresolv.conf";
+    let volumes = ["named", "short"].map(|name| case.volume(name));
+    let [named, short] = &volumes;
+    for (option, mount) in [
+        ("--mount", format!("type=volume,src={named},dst=/etc,volume-nocopy")),
+        ("--mount", "type=volume,dst=/etc,volume-nocopy=true".to_owned()),
+        ("-v", format!("{short}:/etc:nocopy")),
+    ] {
+        let listed = case.ok(&["run", "--rm", option, &mount, "busybox", "ls", "-A", "/etc"])?;
+        ensure!(listed == own, "{mount}: {listed}");
+    }
+    let copied = case.volume("copied");
+    let mount = format!("type=volume,src={copied},dst=/etc,volume-nocopy=false");
+    let listed = case.ok(&["run", "--rm", "--mount", &mount, "busybox", "ls", "-A", "/etc"])?;
+    ensure!(listed.lines().any(|line| line == "passwd"), "{listed}");
+    // It holds for the mount and not for the volume: one that is empty is filled by the next.
+    let (name, empty) = (case.container("bare"), case.volume("empty"));
+    let mount = format!("type=volume,src={empty},dst=/bin,volume-nocopy");
+    case.ok(&["create", "--name", &name, "--mount", &mount, "busybox"])?;
+    let shown =
+        case.ok(&["inspect", "-f", "{{with index .HostConfig.Mounts 0}}{{json .VolumeOptions}}{{end}}", &name])?;
+    ensure!(shown == r#"{"NoCopy":true,"DriverConfig":{}}"#, "{shown}");
+    let within = ["--mount", &format!("type=volume,src={empty},dst=/look"), "busybox", "ls", "/look"];
+    ensure!(case.ok(&[&["run", "--rm"][..], &within].concat())?.is_empty());
+    case.ok(&["run", "--rm", "-v", &format!("{empty}:/bin"), "busybox", "true"])?;
+    ensure!(case.ok(&[&["run", "--rm"][..], &within].concat())?.lines().any(|line| line == "busybox"));
     Ok(())
 }
 
@@ -99,5 +130,83 @@ pub(crate) fn that_cannot_be_mounted(case: &Case<'_>) -> Result {
     // Where the image has content it is to be filled already.
     let said = case.run(&["create", "-v", &format!("{volume}:/bin"), "busybox"])?;
     ensure!(said.code == 1 && said.err.contains(&format!("failed to populate volume: {text}")), "{said:?}");
+    Ok(())
+}
+
+/// A volume with folders, files and links in it.
+fn with_parts(case: &Case<'_>) -> anyhow::Result<String> {
+    let volume = case.volume("parts");
+    let script = "mkdir -p /v/sub/deep; echo deep >/v/sub/deep/file; echo top >/v/file; ln -s sub/deep /v/within; ln -s /etc /v/root; \
+                  ln -s ../../../../../../../../../../../../etc /v/above; ln -s loop /v/loop";
+    case.ok(&["run", "--rm", "-v", &format!("{volume}:/v"), "busybox", "sh", "-ec", script])?;
+    Ok(volume)
+}
+
+/// Folders and files below a volume's own, as containers see them while they run and the engine while they do not.
+pub(crate) fn parts(case: &Case<'_>) -> Result {
+    let volume = with_parts(case)?;
+    let mount = |part: &str, more: &str| format!("type=volume,src={volume},dst=/m,volume-subpath={part}{more}");
+    for (part, listed) in [
+        ("sub", "deep"),
+        ("sub/deep", "file"),
+        ("sub//deep/", "file"),
+        ("within", "file"),
+        ("sub/..", "above\nfile\nloop\nroot\nsub\nwithin"),
+    ] {
+        let found = case.ok(&["run", "--rm", "--mount", &mount(part, ""), "busybox", "ls", "-A", "/m"])?;
+        ensure!(found == listed, "{part}: {found}");
+    }
+    ensure!(case.ok(&["run", "--rm", "--mount", &mount("file", ""), "busybox", "cat", "/m"])? == "top");
+    case.ok(&["run", "--rm", "--mount", &mount("sub", ""), "busybox", "sh", "-c", "echo new >/m/new"])?;
+    let said = case.run(&["run", "--rm", "--mount", &mount("sub", ",readonly"), "busybox", "touch", "/m/x"])?;
+    ensure!(said.code == 1 && said.err.contains("Read-only"), "{said:?}");
+    let name = case.container("part");
+    case.ok(&["create", "--name", &name, "--mount", &mount("sub", ""), "busybox"])?;
+    let copied = case.run(&["cp", &format!("{name}:/m/new"), "-"])?;
+    ensure!(copied.code == 0 && copied.out.contains("new\n"), "{copied:?}");
+    // The mount is of the volume, and has its place.
+    let place = case.ok(&["volume", "inspect", "-f", "{{.Mountpoint}}", &volume])?;
+    let shown = case.ok(&["inspect", "-f", "{{with index .Mounts 0}}{{.Name}} {{.Source}} {{.Mode}}{{end}}", &name])?;
+    ensure!(shown == format!("{volume} {place} z"), "{shown}");
+    // A part of a volume is never filled from the image.
+    let fresh = case.volume("fresh");
+    let of_fresh = format!("type=volume,src={fresh},dst=/etc,volume-subpath=sub");
+    let said = case.run(&["run", "--rm", "--mount", &of_fresh, "busybox", "true"])?;
+    ensure!(said.code != 0 && said.err.contains("cannot access path"), "{said:?}");
+    let inside = case.ok(&["run", "--rm", "-v", &format!("{fresh}:/m"), "busybox", "ls", "-A", "/m"])?;
+    ensure!(inside.is_empty(), "{inside}");
+    Ok(())
+}
+
+/// Found when it is mounted, and told with what is missing; no link leads out of a volume.
+pub(crate) fn parts_that_are_not_there(case: &Case<'_>) -> Result {
+    let volume = with_parts(case)?;
+    let place = case.ok(&["volume", "inspect", "-f", "{{.Mountpoint}}", &volume])?;
+    let missing = |path: &str, first: &str| {
+        format!("cannot access path {place}/{path}: lstat {place}/{first}: no such file or directory")
+    };
+    let outside = |part: &str| format!("path concatenation escapes the base directory, base: {place}, subpath: {part}");
+    let links =
+        |part: &str, why: &str| format!("error while resolving symlinks in combined path \"{place}/{part}\": {why}");
+    for (part, words) in [
+        ("gone", missing("gone", "gone")),
+        ("sub/gone/more", missing("sub/gone/more", "sub/gone")),
+        ("root", outside("root")),
+        ("above", outside("above")),
+        ("root/passwd", outside("root/passwd")),
+        ("file/more", links("file/more", "not a directory")),
+        ("loop", links("loop", "EvalSymlinks: too many links")),
+    ] {
+        let name = case.container("nowhere");
+        let mount = format!("type=volume,src={volume},dst=/m,volume-subpath={part}");
+        case.ok(&["create", "--name", &name, "--mount", &mount, "busybox", "ls", "/m"])?;
+        let said = case.run(&["start", "--attach", &name])?;
+        ensure!(said.code == 1 && said.err.contains(&words), "{part}: {said:?}\n  wanted: {words}");
+        let state = case.ok(&["inspect", "-f", "{{.State.Status}} {{.State.ExitCode}} {{.State.Error}}", &name])?;
+        ensure!(state == format!("created 128 {words}"), "{state}");
+        case.ok(&["rm", &name])?;
+    }
+    // A failed start leaves nothing that holds the volume.
+    case.ok(&["volume", "rm", &volume])?;
     Ok(())
 }

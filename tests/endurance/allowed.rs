@@ -46,9 +46,7 @@ const OWN: &[Own] = &[
     own("/distribution/", 500, "no manifest found for full image ID"),
     // A dockerd without plugins, which was not to be asked: by its source.
     own("/plugins/", 500, "plugins are not supported on this platform"),
-    // An archive that is none, or has no image. The status is dockerd's; its words name files of its own, these do not.
-    own("/images/load", 500, "the archive "),
-    // The same of what is put into a container.
+    // An archive that is none. The status is dockerd's, the words are not.
     own("/archive", 500, "cannot read the archive"),
     // A context that is none, or has no Dockerfile of that name, and a tag that is none.
     own("/build", 500, "cannot read the build context"),

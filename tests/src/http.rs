@@ -94,16 +94,21 @@ pub fn request_with(
     headers: &[(&str, &str)],
     body: &str,
 ) -> anyhow::Result<Answer> {
+    send(host, method, path, &[headers, &[("Content-Type", "application/json")]].concat(), body.as_bytes())
+}
+
+/// As [`request_with`], with a body of bytes, whose type is among the headers.
+///
+/// # Errors
+/// As there.
+pub fn send(host: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> anyhow::Result<Answer> {
     let socket = host.strip_prefix("unix://").context("these cases talk over a Unix socket")?;
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let request = format!(
-        "{method} {path} HTTP/1.0\r\nHost: docker\r\n{headers}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
+    let head = format!("{method} {path} HTTP/1.0\r\nHost: docker\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
     // In one piece: an engine that knows the answer from the head alone may have closed before the rest is written.
-    stream.write_all(request.as_bytes())?;
+    stream.write_all(&[head.as_bytes(), body].concat())?;
     let mut bytes = Vec::new();
     let read = stream.read_to_end(&mut bytes);
     read.with_context(|| format!("{method} {path}: after {:?}", String::from_utf8_lossy(&bytes)))?;

@@ -20,7 +20,7 @@ use crate::wait::until;
 pub struct Registry {
     process: Child,
     address: SocketAddr,
-    _home: TempDir,
+    home: TempDir,
 }
 
 /// Who may use a registry.
@@ -86,7 +86,7 @@ impl Registry {
             }
         };
         let config = format!(
-            "version: 0.1\nlog: {{level: info, accesslog: {{disabled: true}}}}\n\
+            "version: 0.1\nlog: {{level: info}}\n\
              storage: {{filesystem: {{rootdirectory: {root}/data}}, delete: {{enabled: true}}}}\n\
              http: {{addr: '{host}:0'{tls}}}\n{auth}"
         );
@@ -102,7 +102,7 @@ impl Registry {
             .stderr(log)
             .spawn()
             .context("docker-registry is missing: `cargo verify` installs it")?;
-        let mut registry = Self { process, address: (host, 0).into(), _home: home };
+        let mut registry = Self { process, address: (host, 0).into(), home };
         let said = || fs::read_to_string(&path).unwrap_or_default();
         // The kernel chose its port.
         let address = until("the registry's start", Duration::from_secs(120), || {
@@ -171,6 +171,22 @@ impl Registry {
         let answer = String::from_utf8_lossy(&answer).into_owned();
         ensure!(answer.starts_with("HTTP/1.1 2"), "{method} {target}: {answer}");
         Ok(answer)
+    }
+
+    /// Every request so far, oldest first, as `METHOD TARGET STATUS`.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn asked(&self) -> anyhow::Result<Vec<String>> {
+        let log = fs::read(self.home.path().join("log"))?;
+        let log = String::from_utf8_lossy(&log);
+        // The format that web servers share: who, when, the request's line, the status. Other lines are the registry's own.
+        let request = |line: &str| {
+            let (_, line) = line.strip_prefix("127.0.0.1 - - [")?.split_once('"')?;
+            let (request, status) = line.split_once(" HTTP/1.1\" ")?;
+            Some(format!("{request} {}", status.split(' ').next()?))
+        };
+        Ok(log.lines().filter_map(request).collect())
     }
 
     /// `localhost:PORT`: the same registry under the name that people type.

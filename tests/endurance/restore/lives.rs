@@ -151,6 +151,7 @@ fn what_lived_is_of_use(stage: &Stage<'_>, engine: &Engine) -> Result {
     terminal.press("Enter")?;
     terminal.wait_for("the shell's answer", |screen| screen.contains("alive"))?;
     ensure!(docker.ok(&["wait", "terminal"])? == "7");
+    names_are_known(docker)?;
     docker.ok(&["unpause", "paused"])?;
     let probed = || docker.ok(&["inspect", "--format", "{{json .State.Health.Log}}", "healthy"]);
     until("a probe by this engine", Duration::from_secs(60), || probed().ok().filter(|log| log.contains("ExitCode")))?;
@@ -159,5 +160,47 @@ fn what_lived_is_of_use(stage: &Stage<'_>, engine: &Engine) -> Result {
     ensure!(names.len() == stage::ALL, "{names:?}");
     docker.ok(&[&["rm", "-f"], &names[..]].concat())?;
     docker.ok(&["network", "rm", "names"])?;
+    Ok(())
+}
+
+/// A container from before is told, by name and by address, of one from before and of one that came after.
+fn names_are_known(docker: &Docker) -> Result {
+    let ask = |kind: &str, name: &str| -> anyhow::Result<Vec<String>> {
+        let said = docker.ok(&["exec", "resolver", "nslookup", &format!("-type={kind}"), name, "127.0.0.11"])?;
+        let (_, answer) = said.split_once("answer:").unwrap_or_default();
+        Ok(answer.lines().filter_map(|line| line.strip_prefix("Address: ")).map(str::to_owned).collect())
+    };
+    let address = |name: &str, field: &str| {
+        docker.ok(&["inspect", "--format", &format!("{{{{.NetworkSettings.Networks.names.{field}}}}}"), name])
+    };
+    docker.ok(&[
+        "run",
+        "-d",
+        "--name",
+        "late",
+        "--network",
+        "names",
+        "--network-alias",
+        "web",
+        "busybox",
+        "sleep",
+        "100000",
+    ])?;
+    for (kind, field) in [("a", "IPAddress"), ("aaaa", "GlobalIPv6Address")] {
+        let mut wanted = vec![address("web", field)?, address("late", field)?];
+        ensure!(ask(kind, "late.")? == wanted[1..], "{kind} of late: {:?}", ask(kind, "late.")?);
+        for (name, address) in ["web", "late"].into_iter().zip(&wanted) {
+            let said = docker.ok(&["exec", "resolver", "nslookup", address, "127.0.0.11"])?;
+            ensure!(said.contains(&format!("\tname = {name}.names")), "{address}: {said}");
+        }
+        let mut both = ask(kind, "web.")?;
+        both.sort();
+        wanted.sort();
+        ensure!(both == wanted, "{kind} of web: {both:?} instead of {wanted:?}");
+    }
+    docker.ok(&["rm", "-f", "late"])?;
+    for (kind, field) in [("a", "IPAddress"), ("aaaa", "GlobalIPv6Address")] {
+        ensure!(ask(kind, "web.")? == [address("web", field)?], "{kind}: {:?}", ask(kind, "web.")?);
+    }
     Ok(())
 }

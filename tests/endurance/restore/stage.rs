@@ -42,7 +42,7 @@ pub(crate) fn ask(docker: &Docker, method: &str, path: &str, body: &Value) -> an
 
 impl<'a> Stage<'a> {
     pub(crate) fn set(docker: &'a Docker, port: u16) -> anyhow::Result<Stage<'a>> {
-        docker.ok(&["network", "create", "names"])?;
+        docker.ok(&["network", "create", "--ipv6", "names"])?;
         let mut stage = Stage { docker, before: Vec::new() };
         let publish = format!("{port}:7");
         let shell = |script| ["busybox", "sh", "-c", script];

@@ -4,6 +4,7 @@ use std::io;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use containers::Frame;
+use engine_api::JsonMessage;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
@@ -102,6 +103,13 @@ pub(crate) fn typed(status: StatusCode, content_type: HeaderValue, body: Body) -
 pub(crate) fn line<T: Serialize>(value: &T) -> Bytes {
     let mut bytes = serde_json::to_vec(value).expect("engine-api types have string keys only");
     bytes.push(b'\n');
+    bytes.into()
+}
+
+/// A line of a stream that tells of progress. These end as dockerd ends them, with both characters.
+pub(crate) fn told(message: &JsonMessage) -> Bytes {
+    let mut bytes = serde_json::to_vec(message).expect("engine-api types have string keys only");
+    bytes.extend_from_slice(b"\r\n");
     bytes.into()
 }
 

@@ -134,6 +134,11 @@ pub enum Error {
     /// A part of a volume.
     #[error("cannot access path {path}: {reason}")]
     Subpath { path: PathBuf, reason: String },
+    /// One that a link leads out of.
+    #[error("path concatenation escapes the base directory, base: {base}, subpath: {subpath}")]
+    SubpathOutside { base: PathBuf, subpath: String },
+    #[error("error while resolving symlinks in combined path {path:?}: {reason}")]
+    SubpathLinks { path: PathBuf, reason: String },
     #[error("tried to kill container, but did not receive an exit event")]
     KillTimeout,
     #[error("Cannot update container {id}: {cause}")]
@@ -198,6 +203,9 @@ pub enum Invalid {
     Until(String),
     #[error("{0}")]
     ExecUser(String),
+    /// Of files that are to be the container's user's.
+    #[error("{0}")]
+    Owner(String),
     #[error("invalid condition: \"{0}\"")]
     WaitCondition(String),
     #[error("You must choose at least one stream")]
@@ -399,6 +407,8 @@ impl Error {
             | Error::Restart { .. }
             | Error::JoinNetwork(_)
             | Error::Subpath { .. }
+            | Error::SubpathOutside { .. }
+            | Error::SubpathLinks { .. }
             | Error::ExecNotReady
             | Error::NetworkingLink(_)
             | Error::LinkNotRunning { .. }

@@ -39,6 +39,9 @@ pub enum Error {
     /// The registry has no such image, or hides it.
     #[error("{0}")]
     NotFound(String),
+    /// A registry to log in to whose address is none.
+    #[error("unable to parse server address: parse {address:?}: {reason}")]
+    ServerAddress { address: String, reason: String },
     /// The registry refuses the credentials, or wants some.
     #[error("{0}")]
     Unauthorized(String),
@@ -132,9 +135,11 @@ impl Error {
     /// The class of the error.
     pub fn kind(&self) -> Kind {
         match self {
-            Error::InvalidReference(_) | Error::InvalidPlatform(_) | Error::TagWithDigest | Error::Ambiguous(_) => {
-                Kind::Invalid
-            }
+            Error::InvalidReference(_)
+            | Error::InvalidPlatform(_)
+            | Error::ServerAddress { .. }
+            | Error::TagWithDigest
+            | Error::Ambiguous(_) => Kind::Invalid,
             Error::Unauthorized(_) => Kind::Unauthorized,
             Error::NoSuchImage(_)
             | Error::NoSuchReference

@@ -61,6 +61,8 @@ impl Drop for Job {
 /// Where a layer is on its way. The order is that of time.
 #[derive(Debug, Clone)]
 enum Phase {
+    Asked,
+    /// For others' downloads to end.
     Waiting,
     Downloading {
         current: u64,
@@ -140,7 +142,7 @@ impl Fetches {
         if let Some(job) = running.filter(|job| !matches!(&*job.phase.borrow(), Phase::Done(Err(_)))) {
             return job;
         }
-        let (phases, phase) = watch::channel(Phase::Waiting);
+        let (phases, phase) = watch::channel(Phase::Asked);
         let abandoned = Arc::new(AtomicBool::new(false));
         let work = Work {
             tools: tools.clone(),
@@ -209,6 +211,9 @@ impl Work {
     }
 
     async fn download_and_unpack(&self) -> Result<()> {
+        if self.downloads.available_permits() == 0 {
+            self.phase(Phase::Waiting);
+        }
         let downloading = self.downloads.acquire().await.expect("never closed");
         self.phase(Phase::Downloading { current: 0 });
         let ingest = self.tools.content.ingest()?;
@@ -407,7 +412,8 @@ impl<'a> Steps<'a> {
                 self.waiting = true;
                 self.progress.about(&self.id, "Waiting");
             }
-            Phase::Waiting => {}
+            // As in dockerd nothing is told before there is something to count.
+            Phase::Asked | Phase::Waiting | Phase::Downloading { current: 0 } => {}
             Phase::Downloading { current } => self.progress.count(&self.id, "Downloading", *current, self.total),
             Phase::Retrying(seconds) => {
                 let plural = if *seconds == 1 { "" } else { "s" };

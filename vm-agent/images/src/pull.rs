@@ -117,6 +117,8 @@ impl Images {
         let id = found.manifest.config.digest;
         let making = self.making();
         let record = found.record();
+        // As in dockerd nothing is told then of its layers.
+        let is_here = self.inner.images.get(&id.hex())?.is_some();
         let recorded = {
             // Nothing is collected between pinning what is here and looking whether it is.
             let _commit = self.inner.commit.lock().await;
@@ -138,7 +140,9 @@ impl Images {
         let mut missing: Vec<&LayerRecord> = Vec::new();
         for layer in &record.layers {
             if tools.has(&layer.blob, &layer.diff_id) {
-                progress.about(&short(&layer.blob.digest), "Already exists");
+                if !is_here {
+                    progress.about(&short(&layer.blob.digest), "Already exists");
+                }
             } else if !missing.iter().any(|known| known.pair() == layer.pair()) {
                 progress.about(&short(&layer.blob.digest), "Pulling fs layer");
                 missing.push(layer);

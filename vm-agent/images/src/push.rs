@@ -201,9 +201,14 @@ impl Images {
     ///
     /// # Errors
     ///
-    /// [`Error::Unauthorized`] when it refuses, [`Error::Unavailable`] when it cannot be asked.
+    /// [`Error::Unauthorized`] when its token server refuses, [`Error::Unavailable`] when it does so itself or cannot be asked,
+    /// [`Error::ServerAddress`].
     pub async fn login(&self, registry: &str, auth: &Auth) -> Result<Option<String>> {
         let host = registry.trim_start_matches("https://").trim_start_matches("http://");
+        let address = if host.len() < registry.len() { registry.to_owned() } else { format!("https://{registry}") };
+        if let Err(error) = reqwest::Url::parse(&address) {
+            return Err(Error::ServerAddress { address, reason: error.to_string() });
+        }
         let host = match host.split('/').next().unwrap_or_default() {
             // The CLI's key for Docker Hub.
             "" | "index.docker.io" | "registry-1.docker.io" => crate::DOCKER_HUB,

@@ -257,6 +257,17 @@ pub fn here() -> BorrowedFd<'static> {
 
 /// openat2 with `RESOLVE_IN_ROOT`: `/` and `..` stay below `root`. Magic links are refused.
 pub fn open_in_root(root: BorrowedFd<'_>, path: &Path, flags: i32, mode: u32) -> io::Result<OwnedFd> {
+    const RESOLVE_IN_ROOT: u64 = 0x10;
+    open_within(root, path, flags, mode, RESOLVE_IN_ROOT)
+}
+
+/// openat2 with `RESOLVE_BENEATH`: what leads out of `root`, as every absolute link does, is `EXDEV`. Magic links are refused.
+pub fn open_beneath(root: BorrowedFd<'_>, path: &Path, flags: i32, mode: u32) -> io::Result<OwnedFd> {
+    const RESOLVE_BENEATH: u64 = 0x08;
+    open_within(root, path, flags, mode, RESOLVE_BENEATH)
+}
+
+fn open_within(root: BorrowedFd<'_>, path: &Path, flags: i32, mode: u32, resolve: u64) -> io::Result<OwnedFd> {
     #[repr(C)]
     struct OpenHow {
         flags: u64,
@@ -264,12 +275,11 @@ pub fn open_in_root(root: BorrowedFd<'_>, path: &Path, flags: i32, mode: u32) ->
         resolve: u64,
     }
     const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
-    const RESOLVE_IN_ROOT: u64 = 0x10;
     let path = cstring(path)?;
     let how = OpenHow {
         flags: (flags | libc::O_CLOEXEC) as u64,
         mode: u64::from(mode),
-        resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+        resolve: resolve | RESOLVE_NO_MAGICLINKS,
     };
     loop {
         // SAFETY: path and how live through the call; a non-negative answer is a new descriptor.

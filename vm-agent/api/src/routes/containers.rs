@@ -166,7 +166,9 @@ pub(super) fn terminal_size(call: &Call) -> Result<(u32, u32), Failure> {
 
 /// The head goes out at once, the body when the condition holds: clients wait before they start (since 1.30).
 pub(super) async fn wait(call: Call) -> Answer {
-    let condition: WaitCondition = call.query.get("condition").unwrap_or_default().parse()?;
+    // Nobody knew of conditions before.
+    let condition = call.query.get("condition").filter(|_| call.since(1, 30)).unwrap_or_default();
+    let condition: WaitCondition = condition.parse()?;
     let waiting = call.services.containers.wait(&call.name, condition)?;
     let answer = reply::json_lines(move |sender| async move {
         let waited = waiting.await;

@@ -83,13 +83,19 @@ pub(super) async fn load(call: Call) -> Answer {
     let platform = platform(&call)?;
     let client = call.client.clone();
     let (services, archive) = call.reader();
-    progress(client, if quiet { results } else { everything }, move |sink| async move {
+    let loading = progress(client, if quiet { results } else { everything }, move |sink| async move {
         for id in services.images.load(archive, platform.as_ref(), &sink).await? {
             services.events.emit(event(&services.images, "load", id.to_string(), id.to_string()));
         }
         Ok(())
+    });
+    // Errors come within the stream, whatever was said before: so it is with dockerd.
+    loading.await.or_else(|failure| {
+        reply::json_lines(|sender| async move {
+            // An error means that the client has gone.
+            let _ = sender.send(Ok(reply::told(&JsonMessage::error(failure.message, failure.code)))).await;
+        })
     })
-    .await
 }
 
 /// `os/architecture[/variant]`, or since 1.48 the same as JSON.
@@ -265,7 +271,7 @@ where
                 News::Line(progress) => line(progress),
                 News::Failed(failure) => JsonMessage::error(failure.message, failure.code),
             };
-            if sender.send(Ok(reply::line(&message))).await.is_err() {
+            if sender.send(Ok(reply::told(&message))).await.is_err() {
                 return;
             }
             next = tokio::select! {

@@ -37,7 +37,7 @@ pub(crate) use files::{EtcFiles, extra_host, lines};
 pub(crate) use launch::{Streams, await_start, bury, connect, endpoint_settings, kept, standard_streams};
 pub(crate) use mounts::mount_apart;
 pub(crate) use networking::{parse_port, port_range, wish};
-pub(crate) use root::{look_up, make_directory};
+pub(crate) use root::{look_up, look_up_owner, make_directory};
 pub(crate) use update::checked;
 
 /// The state of a container's task.

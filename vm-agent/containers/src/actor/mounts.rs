@@ -1,6 +1,7 @@
 //! The mounts of a start: where each one's content is, and volumes in use.
 
 use super::Actor;
+use crate::create::mounts::clean;
 use crate::propagation::MountTable;
 use crate::record::{Mounted, Record, Source};
 use crate::service::blocking;
@@ -149,10 +150,21 @@ pub(crate) fn mount_apart(root: &OwnedFd, place: &Path) -> Result<()> {
 
 /// A detached mount of what is at `subpath` within `root`, whose name is `directory`.
 fn detach_below(root: BorrowedFd<'_>, directory: &Path, subpath: &str) -> Result<OwnedFd> {
-    let find = |path: &Path| sys::open_in_root(root, path, libc::O_PATH | libc::O_CLOEXEC, 0);
-    let path = Path::new(subpath);
+    let find = |path: &Path| sys::open_beneath(root, path, libc::O_PATH | libc::O_CLOEXEC, 0);
+    // `..` is of the path as it is written, not of where a link leads.
+    let cleaned = clean(subpath);
+    let path = Path::new(cleaned.strip_prefix('/').filter(|path| !path.is_empty()).unwrap_or("."));
+    // As in dockerd, with Go's spelling. It first looks whether there is anything where a link leads; here nothing is told of that.
     let found = find(path).map_err(|error| {
-        // As in dockerd, with the part that is not there, and Go's spelling.
+        let links = |reason| Error::SubpathLinks { path: directory.join(path), reason };
+        match error.raw_os_error() {
+            Some(libc::EXDEV) => {
+                return Error::SubpathOutside { base: directory.to_owned(), subpath: subpath.to_owned() };
+            }
+            Some(libc::ELOOP) => return links("EvalSymlinks: too many links".to_owned()),
+            Some(libc::ENOTDIR) => return links(go_words(&error)),
+            _ => {}
+        }
         let missing = path
             .ancestors()
             .take_while(|above| !above.as_os_str().is_empty() && find(above).is_err())

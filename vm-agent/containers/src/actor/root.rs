@@ -3,7 +3,7 @@
 use crate::record::Record;
 use crate::service::{Inner, blocking};
 use crate::spec::{User, user};
-use crate::{Error, Result};
+use crate::{Error, Invalid, Result};
 use layers::UpperDir;
 use runtime::sys;
 use rustix::io::Errno;
@@ -53,6 +53,22 @@ impl Inner {
 
 /// Resolves a `user[:group]` in a root file system; blocking.
 pub(crate) fn look_up(root: BorrowedFd<'_>, specification: &str, groups: &[String]) -> Result<User> {
+    let (passwd, group) = users_and_groups(root)?;
+    user::resolve(specification, groups, &passwd, &group)
+        .map_err(|error| Error::Start { message: error.to_string(), exit_code: 128 })
+}
+
+/// The same for whose files are to be: numbers of a user and of a group.
+pub(crate) fn look_up_owner(root: BorrowedFd<'_>, specification: &str) -> Result<(u32, u32)> {
+    let (passwd, group) = users_and_groups(root)?;
+    match user::resolve(specification, &[], &passwd, &group) {
+        Ok(user) => Ok((user.uid, user.gid)),
+        Err(error) => Err(Invalid::Owner(error.of_an_owner(specification)).into()),
+    }
+}
+
+/// What passwd and group files a root file system has.
+fn users_and_groups(root: BorrowedFd<'_>) -> Result<(String, String)> {
     let read = |path: &str| -> Result<String> {
         match open_file(root, path) {
             Ok(file) => {
@@ -65,9 +81,7 @@ pub(crate) fn look_up(root: BorrowedFd<'_>, specification: &str, groups: &[Strin
             Err(error) => Err(Error::path("read", path)(error)),
         }
     };
-    let (passwd, group) = (read("/etc/passwd")?, read("/etc/group")?);
-    user::resolve(specification, groups, &passwd, &group)
-        .map_err(|error| Error::Start { message: error.to_string(), exit_code: 128 })
+    Ok((read("/etc/passwd")?, read("/etc/group")?))
 }
 
 /// Opens a regular file for reading; links are followed within the root.

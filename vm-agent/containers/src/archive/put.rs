@@ -5,7 +5,7 @@ use super::entry::put_entry;
 use super::folder::{Folder, entry_name};
 use super::place::Place;
 use super::{not_found, unreadable};
-use crate::actor::look_up;
+use crate::actor::look_up_owner;
 use crate::handle::View;
 use crate::record::Record;
 use crate::requests::ArchivePut;
@@ -47,8 +47,7 @@ pub(super) fn unpack(
     may_be_changed(record, folder.path())?;
     // As with dockerd: without a user of the container's, the archive's owners stay.
     let owner = if options.copy_uid_gid && !record.config.user.is_empty() {
-        let user = look_up(place.root(), &record.config.user, &[])?;
-        Some((user.uid, user.gid))
+        Some(look_up_owner(place.root(), &record.config.user)?)
     } else {
         None
     };

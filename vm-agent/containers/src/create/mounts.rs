@@ -407,8 +407,16 @@ fn destination_of(path: &str) -> Result<String, Invalid> {
 
 /// A subpath that stays within its volume.
 fn local_subpath(path: &str) -> Option<()> {
-    let relative = Path::new(path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    relative.then_some(())
+    let mut depth = 0_u32;
+    for part in Path::new(path).components() {
+        depth = match part {
+            Component::Normal(_) => depth + 1,
+            Component::CurDir => depth,
+            Component::ParentDir => depth.checked_sub(1)?,
+            Component::RootDir | Component::Prefix(_) => return None,
+        };
+    }
+    Some(())
 }
 
 /// Without double slashes, `.` and `..`.

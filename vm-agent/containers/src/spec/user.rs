@@ -25,6 +25,19 @@ pub(crate) enum UnknownUser {
     Range,
 }
 
+impl UnknownUser {
+    /// As dockerd says it where files are to be the user's of this specification: a number that is none is looked for as a name.
+    pub(crate) fn of_an_owner(&self, specification: &str) -> String {
+        let (user, group) = specification.split_once(':').unwrap_or((specification, ""));
+        let (kind, name, file) = match self {
+            UnknownUser::Range if number(user).is_ok() => ("group", group, "group"),
+            UnknownUser::Group(_) => ("group", group, "group"),
+            UnknownUser::User(_) | UnknownUser::Range => ("user", user, "passwd"),
+        };
+        format!("failed to look up {kind} {name:?} in container: no matching entries in {file} file")
+    }
+}
+
 struct Passwd<'a> {
     name: &'a str,
     uid: u32,

@@ -40,6 +40,8 @@ pub(crate) enum Failure {
     Status { status: StatusCode, code: String, message: String, server: String },
     /// The registry wants credentials of a kind that we do not have.
     NoCredentials(String),
+    /// A token server does not take the credentials.
+    Rejected(String),
     /// The answer is not what the protocol demands.
     Protocol(String),
 }
@@ -128,7 +130,7 @@ impl Failure {
         match self {
             Failure::BrokeOff(_) => true,
             Failure::Status { status, .. } => is_passing(*status),
-            Failure::NoAnswer(_) | Failure::NoCredentials(_) | Failure::Protocol(_) => false,
+            Failure::NoAnswer(_) | Failure::NoCredentials(_) | Failure::Rejected(_) | Failure::Protocol(_) => false,
         }
     }
 
@@ -138,6 +140,7 @@ impl Failure {
             Failure::NoAnswer(text)
             | Failure::BrokeOff(text)
             | Failure::NoCredentials(text)
+            | Failure::Rejected(text)
             | Failure::Protocol(text) => text.clone(),
             Failure::Status { status, code, message, server } => {
                 status_text(*status, code, message) + &advice(*status, code, server)
@@ -169,7 +172,7 @@ impl Failure {
             },
             // Not "unauthorized": the docker CLI would ask for a password on the terminal, in the middle of a pull. The
             // same goes for a 401 above.
-            Failure::NoCredentials(_) => Error::Unavailable(text),
+            Failure::NoCredentials(_) | Failure::Rejected(_) => Error::Unavailable(text),
             _ => self.into_error(),
         }
     }
@@ -185,6 +188,7 @@ impl Failure {
                 _ => Kind::Unavailable,
             },
             Failure::Protocol(_) => Kind::Internal,
+            Failure::Rejected(_) => Kind::Unauthorized,
             Failure::NoAnswer(_) | Failure::BrokeOff(_) | Failure::NoCredentials(_) => Kind::Unavailable,
         };
         let message = match &self {
@@ -201,8 +205,8 @@ impl Failure {
     pub(crate) fn into_error(self) -> Error {
         let text = self.text();
         match self {
-            Failure::NoAnswer(_) | Failure::BrokeOff(_) => Error::Unavailable(text),
-            Failure::NoCredentials(_) => Error::Unauthorized(text),
+            Failure::NoAnswer(_) | Failure::BrokeOff(_) | Failure::NoCredentials(_) => Error::Unavailable(text),
+            Failure::Rejected(_) => Error::Unauthorized(text),
             Failure::Protocol(_) => Error::Corrupt(text),
             Failure::Status { status: StatusCode::UNAUTHORIZED, .. } => Error::Unauthorized(text),
             Failure::Status { status: StatusCode::NOT_FOUND, .. } => Error::NotFound(text),

@@ -17,10 +17,18 @@ impl Registry {
                 let message = text
                     .strip_prefix("unauthorized: authentication required")
                     .map_or_else(|| text.clone(), |_| "unauthorized: incorrect username or password".to_owned());
-                Failure::NoCredentials(format!("Get \"{url}\": {message}"))
+                Failure::Rejected(format!("Get \"{url}\": {message}"))
             }
             other => other,
         };
+        let is_whole = match credentials {
+            Auth::Basic { username, password } => !username.is_empty() && !password.is_empty(),
+            Auth::Anonymous | Auth::IdentityToken(_) | Auth::RegistryToken(_) => false,
+        };
+        // As in dockerd nothing is sent then.
+        if matches!(challenges.as_slice(), [Challenge::Basic]) && !is_whole {
+            return Err(Failure::NoCredentials(format!("Get \"{url}\": no basic auth credentials")));
+        }
         let mut issued = None;
         let mut header = match credentials {
             Auth::Basic { username, password } => Some(auth::basic(username, password)),

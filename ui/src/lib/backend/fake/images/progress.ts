@@ -13,8 +13,15 @@ export interface Sink {
   readonly open: boolean;
 }
 
-/** If the work fails before it said anything the failure is the answer; later it is the last line of the stream. */
-export async function progress(signal: AbortSignal | undefined, work: (sink: Sink) => Promise<void>): Promise<Answer> {
+/**
+ * If the work fails before it said anything the failure is the answer, unless the stream has `begun` without a word; later it is the last
+ * line of the stream.
+ */
+export async function progress(
+  signal: AbortSignal | undefined,
+  work: (sink: Sink) => Promise<void>,
+  begun = false,
+): Promise<Answer> {
   const outlet = new Outlet(signal);
   let first = () => {};
   const spoken = new Promise<void>((resolve) => (first = resolve));
@@ -40,7 +47,7 @@ export async function progress(signal: AbortSignal | undefined, work: (sink: Sin
     },
   );
   const failure = await Promise.race([spoken, done]);
-  if (failure instanceof Failure) throw failure;
+  if (failure instanceof Failure && !begun) throw failure;
   void done.then((error) => {
     if (!(error instanceof Failure)) return;
     send({ errorDetail: { message: error.message }, error: error.message });

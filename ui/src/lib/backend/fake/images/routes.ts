@@ -34,7 +34,7 @@ export const routes: Routes = {
 
   'POST /images/load': async (world, call) => {
     const archive = await call.bytes();
-    return progress(call.signal, async (sink) => load(world, archive, sink));
+    return progress(call.signal, async (sink) => load(world, archive, sink), true);
   },
 
   'POST /images/prune': (world, call) => {
