@@ -90,6 +90,7 @@ function cases(daemon: Backend, engine: Backend): void {
       'image_version',
       'link',
       'notes',
+      'paused',
       'phase',
       'reset',
       'start_milliseconds',

@@ -168,6 +168,9 @@ contract('images', (client) => {
     const nonsense = new TextEncoder().encode('not a tar'.repeat(200));
     const { status, text } = await client.say('POST', '/images/load', nonsense);
     const [line] = text.split('\n');
-    expect([status, JSON.parse(line!)]).toEqual([200, { error: expect.any(String), errorDetail: { message: expect.any(String) } }]);
+    expect([status, JSON.parse(line!)]).toEqual([
+      200,
+      { error: expect.any(String), errorDetail: { message: expect.any(String) } },
+    ]);
   });
 });

@@ -167,6 +167,8 @@ export interface MachineStatus {
   link: LinkKind | null;
   /** What the user must know, each said once: another accelerator was taken, a port could not be opened again. */
   notes: string[];
+  /** It runs and stands still, since it has nothing to do; it goes on for whoever comes. */
+  paused: boolean;
   phase: Phase;
   /** How far the latest reset came; `None` when there was none, or the machine was started anew since. */
   reset: ResetReport | null;

@@ -132,7 +132,8 @@ export const machine = {
     },
   },
   paused: 'Paused',
-  pausedText: 'No container runs and nobody asks for anything, so its processors are stopped. It goes on by itself for whoever comes.',
+  pausedText:
+    'No container runs and nobody asks for anything, so its processors are stopped. It goes on by itself for whoever comes.',
   trouble: 'The machine is there, and does not serve just now',
   notes: 'Notes of the latest start',
 

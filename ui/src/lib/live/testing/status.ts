@@ -23,6 +23,7 @@ export function status(phase: Phase, options: Options = {}): MachineStatus {
     phase,
     steps: active !== undefined || runs ? steps : [],
     notes: [],
+    paused: false,
     failure: null,
     reset: null,
     has_disk: phase !== 'stopped',
