@@ -19,6 +19,8 @@ fn stands_still(machine: &Machine) -> Result {
 }
 
 pub(crate) fn stands_still_until_somebody_comes(machine: &Machine) -> Result {
+    // The other link's device does not stand it.
+    machine.berth(&["config", "set", "link", "serial"])?;
     machine.berth(&["config", "set", "auto_pause", "2s"])?;
     machine.berth(&["up"])?;
     let docker = Docker::new(machine.docker_host()?)?;

@@ -49,7 +49,7 @@ fn main() -> std::process::ExitCode {
         faults::engine_killed_after_run, faults::folders_outlive_engine_and_relay, disks::damaged_is_refused_and_left_alone,
         disks::broken_inside_is_refused_and_not_formatted, pulls::cut_by_a_killed_hypervisor,
         pulls::go_where_the_settings_say, outside::is_the_hosts, remote::over_tls, room::full_costs_one_pull_and_nothing_else,
-        asleep::stands_still_until_somebody_comes, by_name::they_are_reached, care::clock_is_right_after_a_sleep,
+        by_name::they_are_reached, care::clock_is_right_after_a_sleep,
         upkeep::context_clock_and_restart, upkeep::diagnose_tells_no_secret,
     ];
     // Three boots or half a minute of waiting each, or near relatives of the ones above.
@@ -62,12 +62,12 @@ fn main() -> std::process::ExitCode {
         room::engine_gives_back_what_was_removed, care::idle_machine_gives_memory_back,
         several::run_beside_each_other, outside::is_a_network_card,
     ];
-    // Without a boot, or of the vsock link only.
+    // Without a boot, or of one link only.
     let cold = cases![false;
         refusals::no_qemu, refusals::old_qemu, refusals::corrupted_image, refusals::second_daemon,
         refusals::stopped_machine_says_how, refusals::bad_settings, faults::vsock_device_killed,
         guest::is_what_the_settings_say, care::disk_grows_shrinks_and_is_told, several::are_made_used_and_removed,
-        life::another_command_decides_otherwise,
+        life::another_command_decides_otherwise, asleep::stands_still_until_somebody_comes,
     ];
     let all = std::env::var_os("BERTH_TEST_ALL").is_some();
     let mut trials = Vec::new();

@@ -69,7 +69,11 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
             };
             let mut outcome = match prepared {
                 Ok((handler, call, changes, underway)) => {
-                    let answer = if changes { to_the_end(handler(call)).await } else { handler(call).await };
+                    let (answer, underway) = if changes {
+                        to_the_end(handler(call), underway).await
+                    } else {
+                        (handler(call).await, underway)
+                    };
                     let outcome = answer.unwrap_or_else(|failure| Outcome::Reply(error(&failure)));
                     outcome.while_under_way(underway)
                 }
@@ -125,11 +129,11 @@ fn standard_headers(headers: &mut HeaderMap, server: &'static HeaderValue) {
     headers.insert(HeaderName::from_static("ostype"), HeaderValue::from_static("linux"));
 }
 
-/// Runs a handler on a task of its own, which goes on when this future is dropped.
-async fn to_the_end(handler: BoxFuture<'static, Answer>) -> Answer {
-    match tokio::spawn(handler).await {
-        Ok(answer) => answer,
-        Err(error) => Err(Failure::internal(format!("the request was not finished: {error}"))),
+/// Runs a handler on a task of its own, which goes on when this future is dropped, and is under way until its end.
+async fn to_the_end(handler: BoxFuture<'static, Answer>, underway: Option<Underway>) -> (Answer, Option<Underway>) {
+    match tokio::spawn(async move { (handler.await, underway) }).await {
+        Ok(answered) => answered,
+        Err(error) => (Err(Failure::internal(format!("the request was not finished: {error}"))), None),
     }
 }
 

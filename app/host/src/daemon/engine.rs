@@ -128,7 +128,7 @@ async fn answered_asleep(
     Ok(true)
 }
 
-/// A client each of whose words is a reason for the machine to go on.
+/// A client: each of its words, and each word that it takes, is a reason for the machine to go on.
 struct Knocking<C> {
     client: C,
     guest: Guest,
@@ -147,7 +147,12 @@ impl<C: AsyncRead + Unpin> AsyncRead for Knocking<C> {
 
 impl<C: AsyncWrite + Unpin> AsyncWrite for Knocking<C> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.client).poll_write(cx, bytes)
+        let polled = Pin::new(&mut self.client).poll_write(cx, bytes);
+        // A slow reader is still being told something.
+        if matches!(polled, Poll::Ready(Ok(1..))) {
+            self.guest.gate().knock();
+        }
+        polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
+use std::time::SystemTime;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
@@ -24,13 +25,14 @@ const MOST: usize = 32 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct Lists {
     answers: HashMap<String, Vec<u8>>,
-    /// Until when lists of containers that say how long ago something was are true; `None`: for ever.
-    hold: Option<Instant>,
+    /// Until when lists of containers that say how long ago something was are true; `None`: for ever. By both clocks: one stands still while
+    /// this computer sleeps, the other may be set.
+    hold: Option<(Instant, SystemTime)>,
 }
 
 impl Lists {
     /// Asks the guest for all of them, and for what was `asked` for before.
-    pub(super) async fn take(guest: &Guest, asked: &[String], hold: Option<Instant>) -> Lists {
+    pub(super) async fn take(guest: &Guest, asked: &[String], hold: Option<(Instant, SystemTime)>) -> Lists {
         let mut lists = Lists { answers: HashMap::new(), hold };
         let mut room = MOST;
         let known = PINGS.iter().map(|ping| (*ping).to_owned()).chain(usual());
@@ -49,7 +51,7 @@ impl Lists {
     pub(crate) fn answer(&self, question: &str) -> Option<&[u8]> {
         let answer = self.answers.get(question)?;
         let tells_ages = question.contains(OF_CONTAINERS) && !is_empty(answer);
-        let outdated = self.hold.is_some_and(|hold| hold <= Instant::now());
+        let outdated = self.hold.is_some_and(|(steady, wall)| steady <= Instant::now() || wall <= SystemTime::now());
         (!tells_ages || !outdated).then_some(answer)
     }
 }
@@ -102,7 +104,9 @@ pub(crate) fn question(request: &[u8]) -> Option<String> {
         let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
         !["content-length", "transfer-encoding", "upgrade", "expect"].contains(&name.as_str())
     });
-    (version == "HTTP/1.1" && plain && looks(question)).then(|| question.to_owned())
+    // What is older than something is other than it was a moment ago.
+    let timeless = !question.contains("until");
+    (version == "HTTP/1.1" && plain && timeless && looks(question)).then(|| question.to_owned())
 }
 
 /// Whether it only looks, at something that does not change by itself.
@@ -143,6 +147,7 @@ mod tests {
             "GET /version HTTP/1.1\nHost: d\nUpgrade: h2c\n\n",
             "GET /version HTTP/1.1\nHost: d\n\nGET /version HTTP/1.1\nHost: d\n\n",
             "GET /version HTTP/1.0\n\n",
+            "GET /images/json?filters=%7B%22until%22%3A%5B%2210m%22%5D%7D HTTP/1.1\nHost: d\n\n",
             "GET /version HTTP/1.1\nHost: d\n",
         ] {
             assert_eq!(asked(other), None, "{other}");
@@ -156,10 +161,13 @@ mod tests {
         let all =
             [("GET /containers/json", "[]"), ("GET /containers/json?all=1", "[{}]"), ("GET /images/json", "[{}]")];
         let answers = all.map(|(question, body)| (question.to_owned(), without_date(answer(body)))).into();
-        let lists = Lists { answers, hold: Some(Instant::now() + Duration::from_secs(5)) };
+        const FIVE: Duration = Duration::from_secs(5);
+        let lists = Lists { answers, hold: Some((Instant::now() + FIVE, SystemTime::now() + FIVE)) };
         let told = |question| lists.answer(question).map(|answer| String::from_utf8(answer.to_vec()).unwrap());
         assert_eq!(told("GET /containers/json?all=1").unwrap(), "HTTP/1.1 200 OK\r\nApi-Version: 1.51\r\n\r\n[{}]\n");
-        tokio::time::advance(Duration::from_secs(5)).await;
+        let slept = Lists { answers: lists.answers.clone(), hold: Some((Instant::now() + FIVE, SystemTime::now())) };
+        assert!(slept.answer("GET /containers/json?all=1").is_none());
+        tokio::time::advance(FIVE).await;
         assert_eq!(told("GET /containers/json?all=1"), None);
         assert!(told("GET /containers/json").is_some() && told("GET /images/json").is_some());
         assert_eq!(told("GET /networks"), None);

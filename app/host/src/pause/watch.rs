@@ -1,7 +1,8 @@
 //! Looks whether the engine has anything to do.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use control::LinkKind;
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
@@ -16,6 +17,9 @@ use crate::settings::Settings;
 const LOOK: Duration = Duration::from_secs(15);
 /// How long the engine may take to say whether it is at work.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How often a hypervisor that fails is asked to let the guest go on, and how long after the last time. Then whoever waits finds the link dead.
+const TRIES: u32 = 5;
+const AGAIN: Duration = Duration::from_secs(1);
 /// Of its answer, bytes.
 const ANSWER_LIMIT: u64 = 64 << 10;
 
@@ -89,7 +93,8 @@ async fn limit(paths: &Paths) -> Option<Duration> {
 fn serves(machine: &Handle) -> bool {
     let status = machine.status();
     let status = status.borrow();
-    status.phase == Phase::Running && status.trouble.is_none()
+    // vhost-device-vsock ends for good when a byte reaches it while the guest's queues are stopped.
+    status.phase == Phase::Running && status.trouble.is_none() && status.link == Some(LinkKind::Serial)
 }
 
 /// What the engine says when it has nothing to do; one that is older or does not answer is let alone.
@@ -115,7 +120,7 @@ async fn stand_still(machine: &Handle, guest: &Guest, uses: u64) -> bool {
     let gate = guest.gate();
     let Some(instance) = machine.instance().borrow().clone() else { return false };
     let Some(before) = is_idle(guest).await else { return false };
-    let hold = before.lists_hold.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let hold = before.lists_hold.map(Duration::from_secs).map(|held| (Instant::now() + held, SystemTime::now() + held));
     let taken = tokio::time::timeout(LOOK, Lists::take(guest, &gate.asked(), hold)).await;
     // What it ended by itself meanwhile is in half of them.
     let (Ok(lists), Some(_)) = (taken, is_idle(guest).await) else { return false };
@@ -139,15 +144,20 @@ async fn go_on(machine: &Handle, guest: &Guest) {
     if gate.is_open() {
         return;
     }
-    let instance = machine.instance().borrow().clone();
-    if let Some(instance) = instance
-        && let Err(error) = instance.resume().await
-    {
-        tracing::warn!(%error, "the machine could not be let go on");
+    for _ in 0..TRIES {
+        let Some(instance) = machine.instance().borrow().clone() else { break };
+        match tokio::time::timeout(ANSWER, instance.resume()).await {
+            Ok(Ok(())) => break,
+            Ok(Err(error)) => tracing::warn!(%error, "the machine could not be let go on"),
+            Err(_) => tracing::warn!("the machine could not be let go on: its hypervisor does not answer"),
+        }
+        tokio::time::sleep(AGAIN).await;
     }
     tracing::info!("the machine goes on");
     gate.open();
     // Whoever hears of its going on may come while the gate is still shut. Without a link the next hello tells the time.
     let _ = guest.tell_time();
+    let proving = guest.clone();
+    tokio::spawn(async move { proving.prove_the_link().await });
     let _ = machine.request(Request::Paused(false)).await;
 }

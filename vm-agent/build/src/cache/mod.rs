@@ -156,16 +156,19 @@ impl Building<'_, '_> {
         let client = Arc::clone(self.output.watch()?);
         let (key, alias, name) = self.line.next.clone()?;
         for cache in client.caches().await {
-            let same = || alias.and_then(|alias| cache.same(&alias)).filter(|key| cache.has(key));
-            let Some(key) = Some(key).filter(|key| cache.has(key)).or_else(same) else { continue };
+            // Where it is known what is copied from a stage, what the stage goes by tells less.
+            let key = alias.map_or(Some(key), |alias| cache.same(&alias));
+            let Some(key) = key.filter(|key| cache.has(key)) else { continue };
             let draft = self.draft(made_from, None);
             let (base, progress) = (self.image(), self.output.sink());
             match self.services().images.take(base.as_ref(), draft, cache, &key, &progress).await {
-                Ok(id) => {
+                Ok(Some(id)) => {
                     // The steps on top of it are there by what it goes by there.
                     self.line.next = Some((key, alias, name));
                     return Some(id);
                 }
+                // It is the same by its words, and was made on something else.
+                Ok(None) => {}
                 Err(error) => {
                     self.output.warn(&format!("a step could not be taken from a cache, and is made anew: {error}"))
                 }

@@ -90,6 +90,15 @@ struct Own {
     /// The step's own layer, by its number; none when it changed no file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     layer: Option<usize>,
+    /// What that layer was made on ([`beneath`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    on: Option<Digest>,
+}
+
+/// What stands for layers, the lowest first, that something was made on: what is the same step by its words may be another on others.
+pub(super) fn beneath(layers: &[LayerRecord]) -> Digest {
+    let ids: Vec<String> = layers.iter().map(|layer| layer.diff_id.to_string()).collect();
+    Digest::of(ids.join(" ").as_bytes())
 }
 
 /// A step, and what it came to, unless that is not to be in the list.
@@ -107,6 +116,8 @@ pub(super) struct Listed {
 pub(super) struct Made {
     pub(super) told: Told,
     pub(super) layer: Option<LayerRecord>,
+    /// What that was made on ([`beneath`]).
+    pub(super) on: Digest,
     /// Layers that its image has.
     pub(super) depth: usize,
 }
@@ -139,6 +150,8 @@ pub(super) struct Steps {
 pub(super) struct Found {
     pub(super) told: Told,
     pub(super) layer: Option<LayerRecord>,
+    /// What that was made on ([`beneath`]).
+    pub(super) on: Option<Digest>,
 }
 
 /// Records under way, each behind the one that it was made on top of.
@@ -166,7 +179,8 @@ impl Records {
         // Without a time nothing is told of what is on top.
         let results = top.filter(|_| step.made.is_some()).map(|layer| Outcome { layer, created_at: created.clone() });
         self.known.insert(step.key, (self.all.len(), top));
-        let own = Own { created, container, engine, name, same: None, layer };
+        let on = layer.and(step.made.as_ref()).map(|made| made.on);
+        let own = Own { created, container, engine, name, same: None, layer, on };
         self.put(step.key, parent, results, &own);
         if let Some(alias) = step.alias {
             self.put(alias, parent, None, &Own { same: Some(step.key), ..Own::default() });
@@ -263,9 +277,9 @@ pub(super) fn steps(records: &[Record], layers: &[Option<LayerRecord>]) -> Steps
             // What the step made is not there.
             Some(_) => continue,
         };
-        let Own { created, container, engine, name, .. } = own;
+        let Own { created, container, engine, name, on, .. } = own;
         let is_told = !created.is_empty();
-        let found = Found { told: Told { created, container, engine, name }, layer };
+        let found = Found { told: Told { created, container, engine, name }, layer, on };
         steps.all.insert(key, is_told.then_some(found));
     }
     steps
@@ -285,7 +299,12 @@ mod tests {
         let digest = |text: &str| Digest::of(text.as_bytes());
         let name = layer.as_ref().map(|_| "file:x".to_owned());
         let told = Told { created: "2024-05-01T10:20:30Z".to_owned(), engine: "1".to_owned(), container: None, name };
-        Listed { key: digest(key), parent: digest(parent), alias: None, made: Some(Made { told, layer, depth }) }
+        Listed {
+            key: digest(key),
+            parent: digest(parent),
+            alias: None,
+            made: Some(Made { told, layer, on: beneath(&[]), depth }),
+        }
     }
 
     /// Two lines of steps on one base, of which the second begins as the first does.

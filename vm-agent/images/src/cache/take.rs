@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Cache;
 use super::read::Pieces;
+use super::records::beneath;
 use crate::fetch::{unpack, verify};
 use crate::image::{LayerRecord, short};
 use crate::made::on_top;
@@ -14,7 +15,7 @@ use crate::progress::{Limit, Sink};
 use crate::{Draft, Error, ImageId, Images, Result, blocking};
 
 impl Images {
-    /// Makes on top of `base` what the step of that key made, as `draft` describes it. Only the step's own layer is fetched, unless it is
+    /// Makes on top of `base` what the step of that key made, as `draft` describes it; `None` where it was made on other layers than those of `base`. Only the step's own layer is fetched, unless it is
     /// here; when it was made, in which container and by which engine is as the cache says, so that the image is the same as there.
     ///
     /// # Errors
@@ -28,7 +29,7 @@ impl Images {
         cache: &Cache,
         key: &Digest,
         progress: &Sink,
-    ) -> Result<ImageId> {
+    ) -> Result<Option<ImageId>> {
         let found = cache.step(key).ok_or(Error::MissingBlob(*key))?;
         if found.told.created.parse::<jiff::Timestamp>().is_err() {
             return Err(Error::Corrupt(format!("{:?} is no time", found.told.created)));
@@ -36,6 +37,9 @@ impl Images {
         let mut making = self.making();
         let (raw, mut chain) = self.base(base, &making).await?;
         if let Some(layer) = &found.layer {
+            if found.on != Some(beneath(&chain)) {
+                return Ok(None);
+            }
             if chain.len() >= layers::MAX_LAYERS {
                 return Err(layers::Error::TooMany(chain.len() + 1).into());
             }
@@ -49,7 +53,7 @@ impl Images {
             step.insert("empty_layer".to_owned(), Value::Bool(true));
         }
         let config = on_top(&raw, &told.created, &draft, &chain, Value::Object(step));
-        self.record_made(Value::Object(config), chain, base.copied(), draft, making).await
+        self.record_made(Value::Object(config), chain, base.copied(), draft, making).await.map(Some)
     }
 
     /// Brings a layer here, with its blob, unless both are.

@@ -15,7 +15,7 @@ use layers::Digest;
 use serde_json::{Value, json};
 
 use super::read::{CONFIG, INLINE, LARGEST};
-use super::records::{Config, Listed, Made, Told};
+use super::records::{Config, Listed, Made, Told, beneath};
 use crate::image::LayerRecord;
 use crate::manifest::media;
 use crate::pins::Pin;
@@ -192,6 +192,7 @@ impl Images {
                     name,
                 },
                 layer: record.layers.last().filter(|_| !is_empty).cloned(),
+                on: record.layers.split_last().map_or_else(|| beneath(&[]), |(_, below)| beneath(below)),
                 depth: record.layers.len(),
             };
             all.push(Listed { key, parent, alias, made: Some(made) });

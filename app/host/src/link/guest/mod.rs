@@ -172,12 +172,13 @@ impl Guest {
         self.shared.link.connect(Port::Engine)
     }
 
-    /// Asks, once the guest goes on.
+    /// Asks, once the guest goes on, which it does until it has answered.
     async fn ask(
         &self,
         patience: Duration,
         request: impl FnOnce(u64) -> HostMessage,
     ) -> Result<GuestMessage, LinkError> {
+        let _hold = self.hold();
         self.shared.gate.pass().await;
         self.shared.requests.ask(patience, request).await
     }
