@@ -3,11 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use control::LinkKind;
+use hyper::Method;
 use serde::Deserialize;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
 use super::Lists;
+use crate::engine_http;
 use crate::link::{Guest, LinkError};
 use crate::machine::{self, Handle, Phase, Request};
 use crate::paths::Paths;
@@ -20,8 +21,6 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// How often a hypervisor that fails is asked to let the guest go on, and how long after the last time. Then whoever waits finds the link dead.
 const TRIES: u32 = 5;
 const AGAIN: Duration = Duration::from_secs(1);
-/// Of its answer, bytes.
-const ANSWER_LIMIT: u64 = 64 << 10;
 
 /// What the engine says of itself (`GET /berth/work`).
 #[derive(Debug, Deserialize)]
@@ -104,15 +103,11 @@ async fn is_idle(guest: &Guest) -> Option<Work> {
 }
 
 async fn ask(guest: &Guest) -> Result<Work, LinkError> {
-    let mut stream = guest.connect_quietly()?;
-    let mut answer = Vec::new();
-    let exchange = async {
-        stream.write_all(b"GET /berth/work HTTP/1.1\r\nHost: berth\r\nConnection: close\r\n\r\n").await?;
-        (&mut stream).take(ANSWER_LIMIT).read_to_end(&mut answer).await
-    };
-    exchange.await.map_err(control::Error::Io)?;
-    let body = answer.windows(4).position(|window| window == b"\r\n\r\n").map_or(&[][..], |at| &answer[at + 4..]);
-    serde_json::from_slice(body).map_err(|_| LinkError::NoAnswer)
+    let stream = guest.connect_quietly()?;
+    let answered = engine_http::ask(stream, Method::GET, "/berth/work").await;
+    let (_, body) = answered.map_err(|_| LinkError::NoAnswer)?;
+    // An engine that does not know the question answers otherwise.
+    serde_json::from_slice(&body).map_err(|_| LinkError::NoAnswer)
 }
 
 /// Whether it did. Nobody who came since `uses` was read is kept waiting.
