@@ -9,6 +9,7 @@
 //!  content     what records name, as containerd's clients read it
 //!  cache       caches elsewhere, for steps to be taken from and written to
 //!  control     the service Control: a build from request to image, workers, disk usage
+//!  posted      builds by one request, with the context in it
 //!  gateway     the service LLBBridge: clients that drive their build themselves
 //!  frontend    a Dockerfile's build: its files, its options, its end
 //!  exporters   what becomes of a result
@@ -50,6 +51,7 @@ mod history;
 mod jobs;
 mod listing;
 mod options;
+mod posted;
 mod progress;
 mod secrets;
 mod sessions;
@@ -65,6 +67,7 @@ pub use history::asked::LogOptions;
 pub use history::classic::{Classic, Words};
 pub use history::record::State as BuildState;
 pub use history::view::{Build, Step, Steps};
+pub use posted::{Body, Posted, Refused, Source};
 pub use stock::{InvalidFilter, Item, Room, Which};
 
 use bytes::Bytes;
@@ -115,6 +118,7 @@ struct State {
     jobs: jobs::Jobs,
     contexts: contexts::Contexts,
     history: history::History,
+    waiting: posted::Waiting,
 }
 
 impl Kit {
@@ -136,6 +140,7 @@ impl Kit {
             sessions: sessions::Sessions::default(),
             jobs: jobs::Jobs::default(),
             contexts: contexts::Contexts::default(),
+            waiting: posted::Waiting::default(),
         })))
     }
 
@@ -185,6 +190,11 @@ impl Kit {
     /// Why it is not forgotten.
     pub async fn forget_build(&self, reference: &str) -> Result<(), NotForgotten> {
         self.0.history.delete(reference).await
+    }
+
+    /// What `host-gateway` stands for.
+    pub fn host_gateway(&self) -> std::net::IpAddr {
+        self.0.services.host_gateway
     }
 
     /// Serves BuildKit's API over a stream, until it ends.

@@ -18,6 +18,7 @@ mod networks;
 mod observe;
 mod pattern;
 mod plugins;
+mod posted;
 mod registry;
 mod swarm;
 mod system;
