@@ -1,6 +1,6 @@
 //! What of a container can be changed while it is there.
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use tests::case::Case;
 
 use crate::suite::{Entry, cases, everywhere};
@@ -8,7 +8,7 @@ use crate::suite::{Entry, cases, everywhere};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; restart_policy_of_several, limits, limits_of_devices]
+    cases![everywhere; restart_policy_of_several, limits]
 }
 
 pub(crate) fn restart_policy_of_several(case: &Case<'_>) -> Result {
@@ -42,29 +42,5 @@ pub(crate) fn limits(case: &Case<'_>) -> Result {
     let read = "cd /sys/fs/cgroup; cat memory.max pids.max cpu.max";
     let seen = case.ok(&["exec", &name, "sh", "-c", read])?;
     ensure!(seen == "134217728\n40\n50000 100000", "{seen}");
-    Ok(())
-}
-
-/// As the kernel has them, of a disk that the engine's own files are on.
-pub(crate) fn limits_of_devices(case: &Case<'_>) -> Result {
-    if !case.has_limits("cli::update::limits_of_devices")? {
-        return Ok(());
-    }
-    let list = "for disk in /sys/block/*/device; do disk=${disk%/device}; echo /dev/${disk#/sys/block/} $(cat $disk/dev); done";
-    let disks = case.ok(&["run", "--rm", "busybox", "sh", "-c", list])?;
-    let (disk, number) = disks.lines().find_map(|line| line.split_once(' ')).context("no disk")?;
-    let limits = ["--device-read-bps", "--device-write-bps", "--device-read-iops", "--device-write-iops"];
-    let limits: Vec<String> = limits
-        .iter()
-        .zip(["4mb", "3mb", "200", "100"])
-        .flat_map(|(option, limit)| [(*option).to_owned(), format!("{disk}:{limit}")])
-        .collect();
-    let mut words = vec!["run", "--rm"];
-    words.extend(limits.iter().map(String::as_str));
-    words.extend(["busybox", "cat", "/sys/fs/cgroup/io.max"]);
-    let seen = case.ok(&words)?;
-    ensure!(seen == format!("{number} rbps=4194304 wbps=3145728 riops=200 wiops=100"), "{seen}");
-    let said = case.run(&["run", "--rm", "--device-read-bps", "/dev/none:1mb", "busybox", "true"])?;
-    ensure!(said.code == 127 && said.err.contains("stat /dev/none: no such file or directory"), "{said:?}");
     Ok(())
 }
