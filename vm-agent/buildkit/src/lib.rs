@@ -187,7 +187,7 @@ impl Kit {
         self.0.history.delete(reference).await
     }
 
-    /// Serves BuildKit's API over a stream, until it ends.
+    /// Serves BuildKit's API over a stream that begins with HTTP/2's preface, until it ends.
     pub async fn serve(self, stream: impl Stream) {
         transport::serve(self, stream).await;
     }
