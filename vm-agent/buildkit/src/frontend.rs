@@ -12,7 +12,7 @@ use crate::tree::Tree;
 use build::{Built, Error, Watch};
 use images::Images;
 use images::cache::Cache;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -49,6 +49,7 @@ pub(crate) async fn solve(
     let mut client = Client::meet(kit, job, options).await?;
     let source = client.dockerfile().await?;
     client.source = Some(source.clone());
+    client.taken = build::context_paths(&source.text, &client.options.request);
     let client = Arc::new(client);
     if let Some(subrequest) = client.options.subrequest {
         return client.answer(&services.builds, &source, subrequest).await.map(Outcome::Answer);
@@ -88,7 +89,12 @@ struct Client {
     /// Those that steps may be taken from, once they are looked for.
     caches: OnceCell<Vec<Cache>>,
     source: Option<Source>,
+    /// What the Dockerfile seems to take of the context; all of it, if that is not known.
+    taken: Option<BTreeSet<String>>,
+    /// The context, as far as the Dockerfile seems to take it.
     context: OnceCell<Tree>,
+    /// All of the context, where a step takes something else.
+    whole: OnceCell<Tree>,
     /// Directories beside the context, by the client's names, and what they are over several builds.
     others: tokio::sync::Mutex<BTreeMap<String, (Option<String>, Tree)>>,
     /// Where the sessions are that have them.
@@ -126,7 +132,9 @@ impl Client {
             images: kit.0.services.images.clone(),
             caches: OnceCell::new(),
             source: None,
+            taken: None,
             context: OnceCell::new(),
+            whole: OnceCell::new(),
             others: tokio::sync::Mutex::default(),
             sessions: sessions.clone(),
             own_id: job.session.clone(),
@@ -157,8 +165,10 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        if let (Some(tree), Some(key)) = (self.context.take(), self.context_key()) {
-            self.known.put(key, tree);
+        if let Some(key) = self.context_key() {
+            for tree in [self.context.take(), self.whole.take()].into_iter().flatten() {
+                self.known.put(key.clone(), tree);
+            }
         }
         for (key, tree) in std::mem::take(self.others.get_mut()).into_values() {
             if let Some(key) = key {

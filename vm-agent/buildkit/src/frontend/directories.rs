@@ -107,9 +107,25 @@ impl Client {
         Ok((key, tree))
     }
 
-    pub(super) async fn receive_context(&self) -> Result<Tree, Status> {
+    /// The context, with at least what is wanted of it.
+    pub(super) async fn context(&self, wanted: &[String]) -> Result<&Tree, Status> {
+        if let Some(whole) = self.whole.get() {
+            return Ok(whole);
+        }
+        let follow = match &self.taken {
+            None => Vec::new(),
+            // An archive came as it is.
+            Some(_) if self.options.archive.is_some() => Vec::new(),
+            Some(taken) if wanted.iter().all(|path| taken.contains(path)) => taken.iter().cloned().collect(),
+            Some(_) => return self.whole.get_or_try_init(|| self.receive_context(Vec::new())).await,
+        };
+        self.context.get_or_try_init(|| self.receive_context(follow)).await
+    }
+
+    /// `follow`: only that; everything where there is none.
+    async fn receive_context(&self, follow: Vec<String>) -> Result<Tree, Status> {
         let exclude = self.ignored().await?.clone();
-        let wanted = Wanted { name: self.options.context_in.clone(), exclude, ..Wanted::default() };
+        let wanted = Wanted { name: self.options.context_in.clone(), exclude, follow };
         let key = self.context_key();
         let known = key.as_ref().and_then(|key| self.known.take(key));
         let into = known.map_or_else(|| self.new_tree(), Into::Known);

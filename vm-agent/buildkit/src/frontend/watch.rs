@@ -50,9 +50,9 @@ impl Watch for Client {
         Box::pin(async { self.caches.get_or_init(|| self.import()).await.as_slice() })
     }
 
-    fn context(&self) -> Later<'_, build::Result<PathBuf>> {
-        Box::pin(async {
-            let tree = self.context.get_or_try_init(|| self.receive_context()).await;
+    fn context<'a>(&'a self, wanted: &'a [String]) -> Later<'a, build::Result<PathBuf>> {
+        Box::pin(async move {
+            let tree = Client::context(self, wanted).await;
             let failed = |status: Status| Error::Context(std::io::Error::other(status.message().to_owned()));
             tree.map(|tree| tree.path().to_owned()).map_err(failed)
         })
