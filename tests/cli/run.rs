@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use tests::case::Case;
 use tests::engine::Kind;
 use tests::wait::until;
