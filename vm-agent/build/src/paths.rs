@@ -95,9 +95,12 @@ pub(crate) fn of_transfer(transfer: &Transfer, expand: impl Fn(&str) -> String) 
     words.filter(|word| !transfer.adds || !is_remote(word)).map(|word| of_word(&word)).collect()
 }
 
-/// What one word of them takes, if it takes any.
+/// What one word of them takes.
 pub(crate) fn of_word(word: &str) -> String {
-    clean(&format!("/{word}")).unwrap_or_default()
+    let path = clean(&format!("/{word}")).unwrap_or_default();
+    // Clients take these for an exception, and for the same without blanks.
+    let is_other = path.starts_with('!') || path.trim() != path;
+    if is_other { ALL.to_owned() } else { path }
 }
 
 /// What the mounts of a RUN take of the context.
@@ -138,6 +141,8 @@ mod tests {
             ("FROM a\nRUN --mount=target=/b,source=[c] d\n", None),
             ("FROM a\nRUN --mount=type=cache,target=/b --mount=from=x,target=/c d\n", Some(vec![])),
             ("FROM a\nRUN --mount=target=/b,source=c,from=x d\nCOPY --from=y e f\n", Some(vec![])),
+            ("FROM a\nCOPY !b /c\n", None),
+            ("FROM a\nCOPY [\"b \", \"/c\"]\n", None),
             ("no Dockerfile\n", None),
         ] {
             let expect = expect.map(|paths: Vec<&str>| paths.into_iter().map(str::to_owned).collect());
