@@ -12,7 +12,7 @@ use crate::components::{Component, Origin};
 use crate::error::IoContext;
 use crate::{Result, tool};
 
-/// Where the root file system has the packages' copyright notices.
+/// The folder of the root file system with one file of copyright notices for each package.
 const COPYRIGHT: &str = "usr/share/doc/berth/copyright";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,20 @@ pub fn collect(image: &Path) -> Result<Guest> {
     let mut unpack = Command::new("fsck.erofs");
     unpack.arg(format!("--extract={}", root.display())).arg(image.join(ROOT));
     tool::text(&mut unpack)?;
-    let file = root.join(COPYRIGHT);
-    let copyright = fs::read(&file).at("read", &file)?;
-    Ok(Guest { packages: packages.collect(), copyright: String::from_utf8_lossy(&copyright).into_owned() })
+    Ok(Guest { packages: packages.collect(), copyright: copyright(&root.join(COPYRIGHT))? })
+}
+
+fn copyright(folder: &Path) -> Result<String> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).at("read", folder)? {
+        files.push(entry.at("read", folder)?.path());
+    }
+    files.sort();
+    let mut text = String::new();
+    for file in files {
+        let notices = fs::read(&file).at("read", &file)?;
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        text.push_str(&format!("{name}:\n\n{}\n\n", String::from_utf8_lossy(&notices).trim()));
+    }
+    Ok(text)
 }

@@ -30,7 +30,7 @@ rpm -K --nosignature $package
 rpm_ -i --nodeps $package
 echo "[verify] $(rpm_ -V --nodeps berth)"
 echo "[facts] $(rpm_ -q --qf '%{{NAME}} %{{VERSION}}-%{{RELEASE}} %{{ARCH}} %{{LICENSE}} %{{BUILDTIME}} %{{BUILDHOST}}' berth)"
-rpm_ -q --qf '[[file] %{{FILEMODES:octal}} %{{FILEUSERNAME}}:%{{FILEGROUPNAME}} %{{FILENAMES}}\n]' berth
+rpm_ -q --qf '[file: %{{FILEMODES:octal}} %{{FILEUSERNAME}}:%{{FILEGROUPNAME}} %{{FILENAMES}}\n]' berth
 echo "[version] $($tree/usr/bin/berth version | head -1)"
 test -s $tree/usr/share/licenses/berth/LICENSE
 test -s $tree/usr/share/zsh/site-functions/_berth
@@ -48,7 +48,7 @@ echo "[left] $(find $tree -name '*berth*')"
     assert_eq!(line("[facts]"), format!("berth {VERSION}-1 x86_64 Apache-2.0 {date} localhost"));
     assert_eq!((line("[verify]"), line("[left]")), (String::new(), String::new()), "{said}");
     assert!(line("[version]").ends_with(VERSION), "{said}");
-    let files: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("[file] ")).collect();
+    let files: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("file: ")).collect();
     assert!(files.len() > 50, "{said}");
     for file in files {
         let (mode, path) = (file.split(' ').next().unwrap(), file.split(' ').nth(2).unwrap());
