@@ -55,6 +55,8 @@ pub const TEST: &[Need] = &[
     need("dbus-daemon", "a session bus for the window and its tray"),
     need("gnome-keyring", "a keychain for credentials"),
     need("webkit2gtk-driver", "drives the window as a person would"),
+    need("rpm", "installs and reads the .rpm as its users' systems do"),
+    need("desktop-file-utils", "checks the entry of the desktop's menu"),
     need("x11-utils", "lists the windows of a display"),
     need("python3-venv", "a place for schemathesis, which makes up requests"),
 ];
