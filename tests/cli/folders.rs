@@ -172,11 +172,19 @@ pub(crate) fn containers_meet_in_one_folder(case: &Case<'_>) -> Result {
     made.sort_unstable();
     ensure!(made.into_iter().eq(0..TIMES), "each was made by one of them");
 
-    let holds = case.started("holds", &["-v", &bind], "exec 9>/d/lock; flock 9; echo ready; sleep 1000")?;
-    let lock = ["run", "--rm", "-v", &bind, "busybox", "flock", "-n", "/d/lock", "echo", "mine"];
-    ensure!(case.run(&lock)?.code == 1, "locked by another container");
+    let program = tests::fixture::program("lock")?.display().to_string();
+    let [holds, waits] = ["holds", "waits"].map(|name| case.container(name));
+    for name in [&holds, &waits] {
+        case.ok(&["create", "--name", name, "-v", &bind, "busybox", "/lock", "/d/lock"])?;
+        case.ok(&["cp", &program, &format!("{name}:/lock")])?;
+    }
+    case.ok(&["start", &holds])?;
+    case.says(&holds, "ready")?;
+    ensure!(case.ok(&["start", "-a", &waits])? == "locked", "by another container");
     case.ok(&["rm", "-f", &holds])?;
-    ensure!(case.ok(&lock)? == "mine");
+    case.ok(&["start", &waits])?;
+    case.says(&waits, "ready")?;
+    case.ok(&["rm", "-f", &waits])?;
 
     let script = "cd /d; echo 1 >Name; echo 2 >name; cat Name name; exec 3>gone 4<gone; rm gone; echo still there >&3; cat <&4; \
         echo old >f; exec 5<f; echo new >g; mv g f; cat <&5; cat f";
