@@ -24,7 +24,7 @@ pub(super) fn written(
 }
 
 /// Collects small writes.
-struct Pieces {
+pub(super) struct Pieces {
     sender: mpsc::Sender<io::Result<Bytes>>,
     buffer: Vec<u8>,
 }
