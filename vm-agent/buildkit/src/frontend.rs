@@ -9,6 +9,7 @@ use crate::progress::Progress;
 use crate::sessions::{Session, Sessions};
 use crate::subrequests::Answer;
 use crate::tree::Tree;
+use crate::upload::Bodies;
 use build::{Built, Error, Watch};
 use images::Images;
 use images::cache::Cache;
@@ -101,6 +102,8 @@ struct Client {
     sessions: Sessions,
     own_id: String,
     known: Contexts,
+    /// Archives that came with requests.
+    bodies: Bodies,
     /// The patterns of the Dockerfile's own ignore file, if it has one.
     ignored: Mutex<Option<String>>,
     exclude: OnceCell<Vec<String>>,
@@ -139,6 +142,7 @@ impl Client {
             sessions: sessions.clone(),
             own_id: job.session.clone(),
             known: kit.0.contexts.clone(),
+            bodies: kit.0.bodies.clone(),
             ignored: Mutex::default(),
             exclude: OnceCell::new(),
             steps: Mutex::default(),

@@ -67,8 +67,9 @@ pub use history::asked::LogOptions;
 pub use history::classic::{Classic, Words};
 pub use history::record::State as BuildState;
 pub use history::view::{Build, Step, Steps};
-pub use posted::{Body, Posted, Refused, Source};
+pub use posted::{Posted, Refused, Source};
 pub use stock::{InvalidFilter, Item, Room, Which};
+pub use upload::Body;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -119,6 +120,7 @@ struct State {
     contexts: contexts::Contexts,
     history: history::History,
     waiting: posted::Waiting,
+    bodies: upload::Bodies,
 }
 
 impl Kit {
@@ -141,6 +143,7 @@ impl Kit {
             jobs: jobs::Jobs::default(),
             contexts: contexts::Contexts::default(),
             waiting: posted::Waiting::default(),
+            bodies: upload::Bodies::default(),
         })))
     }
 
@@ -199,7 +202,7 @@ impl Kit {
 
     /// Serves BuildKit's API over a stream that begins with HTTP/2's preface, until it ends.
     pub async fn serve(self, stream: impl Stream) {
-        transport::serve(self, stream).await;
+        transport::serve(self, Box::new(stream)).await;
     }
 
     /// Whether a session of that ID is open.
@@ -209,6 +212,6 @@ impl Kit {
 
     /// Keeps a client's session, until its stream ends.
     pub async fn keep_session(self, offer: Offer, stream: impl Stream) {
-        self.0.sessions.keep(offer, stream).await;
+        self.0.sessions.keep(offer, Box::new(stream)).await;
     }
 }

@@ -1,35 +1,25 @@
 //! Builds that are asked for by one request, with the context in its body (`POST /build?version=2`): clients that speak no gRPC, or do so for
-//! the session alone. Within the engine such a build is one as by Control, and the body an archive that a client has.
+//! the session alone. Within the engine such a build is one as by Control, and the body an archive as a client's session has it.
 
 use crate::control::Control;
-use crate::transport::LARGEST;
-use crate::{Kit, Offer, upload};
+use crate::upload::{self, Body};
+use crate::{Kit, Offer};
 use bollard_buildkit_proto::moby::buildkit::v1 as api;
-use bollard_buildkit_proto::moby::upload::v1::BytesMessage;
-use bollard_buildkit_proto::moby::upload::v1::upload_server::{Upload, UploadServer};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use futures_util::stream::{self, BoxStream};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message as _;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::sync::mpsc;
-use tonic::codegen::Service as _;
-use tonic::{Code, Request, Response, Status, Streaming};
+use tonic::{Code, Status};
 
 mod waiting;
 
 pub(crate) use waiting::Waiting;
 
-/// Bytes of a body in one message.
+/// Bytes of the engine's own session that are under way.
 const PIECE: usize = 64 << 10;
-
-/// A context as it comes.
-pub type Body = Box<dyn AsyncRead + Send + Unpin>;
 
 /// What is asked for.
 #[derive(Debug, Default)]
@@ -122,10 +112,10 @@ impl Kit {
         let mut attributes = posted.attributes;
         if body.is_some() {
             attributes.insert("context".to_owned(), upload::address(&reference));
-            attributes.insert("local-sessionid:context".to_owned(), reference.clone());
         }
-        let own = OwnSession::open(self, &reference, body);
+        let body = body.map(|body| self.0.bodies.keep(&reference, body));
         let has_session = !posted.session.is_empty() && self.0.sessions.get(&posted.session).await.is_ok();
+        let own = (!has_session).then(|| OwnSession::open(self, &reference));
         let (is_image, exporters) = match posted.output {
             None => (false, Vec::new()),
             Some((r#type, attrs)) => {
@@ -159,7 +149,7 @@ impl Kit {
             }
         };
         let (exported, ()) = tokio::join!(biased; control.build(request), telling);
-        drop(own);
+        drop((own, body));
         let mut exported = exported?;
         Ok(is_image.then(|| exported.remove("containerimage.config.digest")).flatten())
     }
@@ -172,47 +162,21 @@ fn reference() -> String {
     format!("{now:x}{:04x}", NUMBER.fetch_add(1, Ordering::Relaxed) & 0xffff)
 }
 
-/// A session of the engine's own: what the request brought, as a client's session has it.
+/// A session of the engine's own, which offers nothing: for builds whose client has none.
 #[derive(Debug)]
-struct OwnSession(Vec<tokio::task::AbortHandle>);
+struct OwnSession([tokio::task::AbortHandle; 2]);
 
 impl OwnSession {
-    fn open(kit: &Kit, id: &str, body: Option<Body>) -> OwnSession {
-        let methods = body.is_some().then(|| upload::METHOD.to_owned()).into_iter().collect();
-        let offer = Offer { id: id.to_owned(), shared_key: String::new(), methods };
+    fn open(kit: &Kit, id: &str) -> OwnSession {
+        let offer = Offer { id: id.to_owned(), ..Offer::default() };
         let (ours, theirs) = tokio::io::duplex(PIECE);
-        let service = UploadServer::new(Lent(Mutex::new(body))).max_encoding_message_size(LARGEST);
-        let service = service_fn(move |request| service.clone().call(request));
-        let lending = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-            .serve_connection(TokioIo::new(theirs), service);
-        let kit = kit.clone();
-        let keeping = tokio::spawn(async move { kit.keep_session(offer, ours).await });
-        OwnSession(vec![keeping.abort_handle(), tokio::spawn(lending).abort_handle()])
+        let (keeping, answering) = (kit.clone().keep_session(offer, ours), kit.clone().serve(theirs));
+        OwnSession([tokio::spawn(keeping).abort_handle(), tokio::spawn(answering).abort_handle()])
     }
 }
 
 impl Drop for OwnSession {
     fn drop(&mut self) {
         self.0.iter().for_each(tokio::task::AbortHandle::abort);
-    }
-}
-
-/// A body, for whoever asks first.
-struct Lent(Mutex<Option<Body>>);
-
-#[tonic::async_trait]
-impl Upload for Lent {
-    type PullStream = BoxStream<'static, Result<BytesMessage, Status>>;
-
-    async fn pull(&self, _: Request<Streaming<BytesMessage>>) -> Result<Response<Self::PullStream>, Status> {
-        let body = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let body = body.ok_or_else(|| Status::not_found("the context was sent already"))?;
-        let pieces = stream::try_unfold(body, |mut body| async move {
-            let mut data = vec![0; PIECE];
-            let length = body.read(&mut data).await.map_err(|error| Status::aborted(error.to_string()))?;
-            data.truncate(length);
-            Ok((length > 0).then_some((BytesMessage { data }, body)))
-        });
-        Ok(Response::new(Box::pin(pieces)))
     }
 }

@@ -33,6 +33,9 @@ pub(crate) const LARGEST: usize = 16 << 20;
 const CALL_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 
+/// A connection, whatever it is: HTTP/2 is compiled once for all kinds.
+pub(crate) type Wire = Box<dyn Stream>;
+
 /// How the other end is asked whether it is still there: one that vanished without a word would keep its builds for ever.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pulse {
@@ -44,7 +47,7 @@ pub(crate) struct Pulse {
 pub(crate) const PULSE: Pulse = Pulse { every: Duration::from_secs(30), patience: Duration::from_secs(30) };
 
 /// Serves BuildKit's API to the client at the other end, until it goes. With it go the calls that are under way.
-pub(crate) async fn serve(kit: Kit, stream: impl Stream) {
+pub(crate) async fn serve(kit: Kit, stream: Wire) {
     let control = ControlServer::new(Control::new(kit.clone())).max_decoding_message_size(LARGEST);
     let content = Content::new(kit.clone());
     let gateway = LlbBridgeServer::new(Gateway::new(kit)).max_decoding_message_size(LARGEST);
@@ -107,7 +110,7 @@ pub(crate) struct Channel(SendRequest<Body>);
 impl Channel {
     /// Begins to speak over a stream; the future is the connection, which ends when it ends or is dropped.
     pub(crate) async fn open(
-        stream: impl Stream,
+        stream: Wire,
         pulse: Pulse,
     ) -> hyper::Result<(Channel, impl Future<Output = hyper::Result<()>> + Send)> {
         let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
@@ -166,7 +169,7 @@ mod tests {
     async fn a_client_that_vanished_ends_its_session() {
         let (ours, _theirs) = tokio::io::duplex(1 << 20);
         let pulse = Pulse { every: Duration::from_millis(10), patience: Duration::from_millis(10) };
-        let (_channel, connection) = Channel::open(ours, pulse).await.expect("begun");
+        let (_channel, connection) = Channel::open(Box::new(ours), pulse).await.expect("begun");
         assert!(connection.await.is_err());
     }
 
@@ -174,7 +177,7 @@ mod tests {
     async fn a_client_that_is_silent_but_there_keeps_it() {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
         let pulse = Pulse { every: Duration::from_millis(10), patience: Duration::from_secs(10) };
-        let (_channel, connection) = Channel::open(ours, pulse).await.expect("begun");
+        let (_channel, connection) = Channel::open(Box::new(ours), pulse).await.expect("begun");
         let service = service_fn(|_: Request<Incoming>| async { Ok::<_, Infallible>(Response::new(Body::empty())) });
         let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
         let there = server.serve_connection(TokioIo::new(theirs), service);

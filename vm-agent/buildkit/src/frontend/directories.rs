@@ -58,7 +58,7 @@ impl Client {
             last = bytes;
             self.progress.transfer(step, id, bytes, 0, false);
         };
-        let tree = upload::fetch(&self.contexts, name, self.root.clone(), told).await;
+        let tree = upload::fetch(&self.bodies, &self.contexts, name, self.root.clone(), told).await;
         self.progress.transfer(step, id, last, 0, true);
         self.progress.end(step, tree.as_ref().err().map(Status::message));
         tree

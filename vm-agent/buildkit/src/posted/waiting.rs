@@ -1,6 +1,6 @@
 //! Builds by the names that their clients gave them: another request cancels one, or brings its context.
 
-use super::Body;
+use crate::upload::Body;
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
