@@ -9,6 +9,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Barrier;
+use std::time::{Duration, SystemTime};
 
 use support::{Mounted, Server};
 
@@ -88,6 +89,7 @@ fn what_is_renamed_over_is_there_all_the_time() {
                 0 | 1 => {
                     let (side, own) = (if number == 0 { &m.host } else { &m.guest }, format!("f.{number}"));
                     fs::write(side.join(&own), if round % 2 == 0 { &new } else { &old }).unwrap();
+                    older_than_the_clock_tells(&side.join(&own));
                     fs::rename(side.join(&own), side.join("f")).unwrap();
                 }
                 _ => {
@@ -100,6 +102,16 @@ fn what_is_renamed_over_is_there_all_the_time() {
     let mut was = String::new();
     open.read_to_string(&mut was).unwrap();
     assert!(was == old, "what is open stays what it was");
+}
+
+/// Returns when the next file has another time of birth. One that the host makes before, with the inode of one that is gone, may be taken for
+/// that one (docs/decisions/0053-a-file-is-told-by-when-it-was-made.md).
+fn older_than_the_clock_tells(path: &Path) {
+    const TICKS: Duration = Duration::from_millis(20);
+    let made = fs::metadata(path).unwrap().modified().unwrap();
+    while SystemTime::now() < made + TICKS {
+        std::thread::yield_now();
+    }
 }
 
 /// As programs do: a file that the host has replaced since its name was looked up is looked up again.
