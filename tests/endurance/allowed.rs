@@ -65,7 +65,6 @@ const OWN: &[Own] = &[
     own("/swarm/leave", 503, "This node is not part of a swarm"),
     own("/volumes/", 503, "volume update only valid for cluster volumes, but swarm is unavailable"),
     // Not dockerd's: what docs/api-coverage.md has under "not yet".
-    own("/build", 501, "this engine speaks BuildKit's protocol at /grpc only"),
     own("/build", 501, "this engine does not fetch repositories as build contexts yet"),
     // It wants to become another protocol.
     own("/session", 500, "no upgrade proto in request"),
