@@ -7,7 +7,9 @@ mod buildkit_agents;
 mod buildkit_cache;
 mod buildkit_checks;
 mod buildkit_history;
+mod buildkit_mounts;
 mod buildkit_outputs;
+mod buildkit_policy;
 mod buildkit_stages;
 mod containers;
 mod corpus;
@@ -53,7 +55,9 @@ pub(crate) fn cases() -> Vec<Entry> {
         buildkit_cache::cases(),
         buildkit_checks::cases(),
         buildkit_history::cases(),
+        buildkit_mounts::cases(),
         buildkit_outputs::cases(),
+        buildkit_policy::cases(),
         buildkit_stages::cases(),
         containers::cases(),
         corpus::cases(),

@@ -1,6 +1,7 @@
 //! A Dockerfile's build for a client: its files from the client's session, its steps to the client's screen.
 
 use crate::contexts::Contexts;
+use crate::entitlements::{HOST_NETWORK, INSECURE};
 use crate::failure::{self, Source};
 use crate::filesync::{self, Into, Wanted};
 use crate::jobs::{Job, Solved};
@@ -24,9 +25,6 @@ use tonic::Status;
 mod caches;
 mod questions;
 
-/// What a client says to let its build into the engine's own network.
-pub(crate) const HOST_NETWORK: &str = "network.host";
-
 /// The step that fetches a context as an archive.
 const LOAD_ARCHIVE: &str = "[internal] load remote build context";
 
@@ -45,6 +43,7 @@ pub(crate) async fn solve(
     let mut options = options::read(attributes, &services.engine)?;
     options.request.whole = job.whole;
     options.request.host_network = job.allowed.iter().any(|name| name == HOST_NETWORK);
+    options.request.insecure = job.allowed.iter().any(|name| name == INSECURE);
     if options.request.host.network_mode == "host" && !options.request.host_network {
         return Err(Status::permission_denied(format!("{HOST_NETWORK} is not allowed")));
     }

@@ -20,6 +20,9 @@
 //!  listing     what is in such a tree, in the order in which clients take it
 //!  go_mode     modes as Go has them                                             pure
 //!  contexts    such directories that are kept for the next build
+//!  policy      how much of what is kept stays without a prune                   pure
+//!  collect     what does not stay, removed after a build
+//!  entitlements what a build may do that others may not                         pure
 //!  stock       what is kept for later builds, and what of it a prune means      pure
 //!  upload      an archive as a context
 //!  auth        a client's credentials for registries
@@ -35,9 +38,11 @@
 mod auth;
 mod cache;
 mod caps;
+mod collect;
 mod content;
 mod contexts;
 mod control;
+mod entitlements;
 mod exporters;
 mod failure;
 mod filesend;
@@ -50,6 +55,7 @@ mod history;
 mod jobs;
 mod listing;
 mod options;
+mod policy;
 mod progress;
 mod secrets;
 mod sessions;
@@ -65,6 +71,7 @@ pub use history::asked::LogOptions;
 pub use history::classic::{Classic, Words};
 pub use history::record::State as BuildState;
 pub use history::view::{Build, Step, Steps};
+pub use policy::Settings;
 pub use stock::{InvalidFilter, Item, Room, Which};
 
 use bytes::Bytes;
@@ -98,6 +105,8 @@ pub struct Services {
     pub worker: String,
     /// What `host-gateway` stands for.
     pub host_gateway: std::net::IpAddr,
+    /// How much builds keep, and what they may.
+    pub settings: Settings,
     /// Where files lie while a build needs them. It is this crate's own, and emptied.
     pub directory: PathBuf,
     /// Where builds are remembered, which stays.
@@ -115,6 +124,7 @@ struct State {
     jobs: jobs::Jobs,
     contexts: contexts::Contexts,
     history: history::History,
+    collecting: collect::Collecting,
 }
 
 impl Kit {
@@ -136,6 +146,7 @@ impl Kit {
             sessions: sessions::Sessions::default(),
             jobs: jobs::Jobs::default(),
             contexts: contexts::Contexts::default(),
+            collecting: collect::Collecting::default(),
         })))
     }
 
@@ -157,7 +168,7 @@ impl Kit {
     /// Those of the disk.
     pub async fn prune(&self, which: &Which) -> build::Result<Vec<Item>> {
         let builds = &self.0.services.builds;
-        let ids = which.choose(&self.stock().await?, builds.free_space().await?);
+        let ids = which.choose(&self.stock().await?, builds.space().await?.free);
         let mut gone = self.0.contexts.prune(&ids);
         gone.extend(builds.prune_mount_caches(ids).await?.into_iter().map(Item::from));
         Ok(gone)
