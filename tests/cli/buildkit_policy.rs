@@ -125,7 +125,8 @@ pub(crate) fn told(case: &Case<'_>) -> Result {
     let shown = said(limit::output(&mut folder.docker(case, &["buildx", "inspect"]))?)?.out;
     for words in [
         "GC Policy rule#0:",
-        "type==source.local,type==exec.cachemount,type==source.git.checkout",
+        "type==source.local",
+        "type==exec.cachemount",
         "48h0m0s",
         "1440h0m0s",
         "GC Policy rule#3:",
