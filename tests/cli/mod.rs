@@ -6,10 +6,12 @@ mod buildkit;
 mod buildkit_agents;
 mod buildkit_cache;
 mod buildkit_checks;
+mod buildkit_contexts;
 mod buildkit_history;
 mod buildkit_mounts;
 mod buildkit_outputs;
 mod buildkit_policy;
+mod buildkit_remote;
 mod buildkit_stages;
 mod containers;
 mod corpus;
@@ -54,10 +56,12 @@ pub(crate) fn cases() -> Vec<Entry> {
         buildkit_agents::cases(),
         buildkit_cache::cases(),
         buildkit_checks::cases(),
+        buildkit_contexts::cases(),
         buildkit_history::cases(),
         buildkit_mounts::cases(),
         buildkit_outputs::cases(),
         buildkit_policy::cases(),
+        buildkit_remote::cases(),
         buildkit_stages::cases(),
         containers::cases(),
         corpus::cases(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use tests::case::Case;
 use tests::engine::Kind;
 use tests::wait::until;
@@ -12,7 +12,7 @@ use crate::suite::{Entry, cases, everywhere};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; hello_world, passes_exit_code, unknown_command_is_127, directory_as_command_is_126, unknown_image_is_125, reads_standard_input, keeps_streams_apart, environment_user_and_directory, hostname_and_name, read_only_root, tmpfs, add_host_and_dns, hosts_have_the_names_of_ipv6, ulimit_and_sysctl, capabilities, init_reaps, no_new_privileges, masked_paths, options_without_effect, device_filter, vsock_is_refused, privileged_sees_devices, device, removes_itself, removes_itself_when_it_cannot_start, restart_policy, labels, stop_signal, entrypoint, seccomp_profile_of_a_file, cgroup_parent, memory_limit_kills, limits_are_written, limits_below_a_parent]
+    cases![everywhere; hello_world, passes_exit_code, unknown_command_is_127, directory_as_command_is_126, unknown_image_is_125, reads_standard_input, keeps_streams_apart, environment_user_and_directory, hostname_and_name, read_only_root, tmpfs, add_host_and_dns, hosts_have_the_names_of_ipv6, ulimit_and_sysctl, capabilities, init_reaps, no_new_privileges, masked_paths, options_without_effect, device_filter, vsock_is_refused, privileged_sees_devices, device, removes_itself, removes_itself_when_it_cannot_start, restart_policy, labels, stop_signal, entrypoint, seccomp_profile_of_a_file, cgroup_parent, memory_limit_kills, limits_are_written, limits_below_a_parent, limits_of_devices]
 }
 
 pub(crate) fn hello_world(case: &Case<'_>) -> Result {
@@ -563,5 +563,29 @@ pub(crate) fn seccomp_profile_of_a_file(case: &Case<'_>) -> Result {
     std::fs::write(&profile, r#"{"defaultAction": "SCMP_ACT_NONSENSE"}"#)?;
     let said = case.run(&["run", "--rm", "--security-opt", &option, "busybox", "true"])?;
     ensure!(said.code == 125, "{said:?}");
+    Ok(())
+}
+
+/// As the kernel has them, of a disk that the engine's own files are on.
+pub(crate) fn limits_of_devices(case: &Case<'_>) -> Result {
+    if !case.has_limits("cli::run::limits_of_devices")? {
+        return Ok(());
+    }
+    let list = "for disk in /sys/block/*/device; do disk=${disk%/device}; echo /dev/${disk#/sys/block/} $(cat $disk/dev); done";
+    let disks = case.ok(&["run", "--rm", "busybox", "sh", "-c", list])?;
+    let (disk, number) = disks.lines().find_map(|line| line.split_once(' ')).context("no disk")?;
+    let limits = ["--device-read-bps", "--device-write-bps", "--device-read-iops", "--device-write-iops"];
+    let limits: Vec<String> = limits
+        .iter()
+        .zip(["4mb", "3mb", "200", "100"])
+        .flat_map(|(option, limit)| [(*option).to_owned(), format!("{disk}:{limit}")])
+        .collect();
+    let mut words = vec!["run", "--rm"];
+    words.extend(limits.iter().map(String::as_str));
+    words.extend(["busybox", "cat", "/sys/fs/cgroup/io.max"]);
+    let seen = case.ok(&words)?;
+    ensure!(seen == format!("{number} rbps=4194304 wbps=3145728 riops=200 wiops=100"), "{seen}");
+    let said = case.run(&["run", "--rm", "--device-read-bps", "/dev/none:1mb", "busybox", "true"])?;
+    ensure!(said.code == 127 && said.err.contains("stat /dev/none: no such file or directory"), "{said:?}");
     Ok(())
 }

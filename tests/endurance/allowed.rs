@@ -22,6 +22,7 @@ const OWN: &[Own] = &[
     own("/disconnect", 500, "is not connected to "),
     own("/containers/", 500, "Conflict, cannot remove the default link name of the container"),
     own("/plugins/", 500, "invalid reference format"),
+    own("/plugins/", 500, "invalid repository name "),
     own("/plugins/", 500, "strconv.Atoi: parsing"),
     own("/plugins/", 500, "error resolving plugin reference"),
     own("/logs", 500, "Bad parameters: you must choose at least one stream"),

@@ -143,7 +143,6 @@ pub(crate) fn commands_that_fail(case: &Case<'_>) -> Result {
 /// Refused in words, never left out in silence.
 pub(crate) fn what_is_not_there_yet(case: &Case<'_>) -> Result {
     for (dockerfile, query, status, words) in [
-        ("FROM busybox", "version=2", 501, "this engine speaks BuildKit's protocol at /grpc only"),
         (
             "FROM busybox",
             "remote=https://localhost/x.git",

@@ -73,7 +73,7 @@ fn dated<T>(answer: T) -> Response<T> {
 
 impl Control {
     /// A build, which is remembered unless its client only asks something about a Dockerfile.
-    async fn build(&self, request: api::SolveRequest) -> Result<Exported, Status> {
+    pub(crate) async fn build(&self, request: api::SolveRequest) -> Result<Exported, Status> {
         let (session, allowed) = (request.session.clone(), request.entitlements.clone());
         let whole = request.cache.as_ref().is_some_and(|cache| cache::Wanted::is_of_all(&cache.exports));
         let mut active = self.kit.0.jobs.begin(&request.r#ref, &session, allowed, whole)?;

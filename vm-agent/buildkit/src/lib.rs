@@ -9,6 +9,7 @@
 //!  content     what records name, as containerd's clients read it
 //!  cache       caches elsewhere, for steps to be taken from and written to
 //!  control     the service Control: a build from request to image, workers, disk usage
+//!  posted      builds by one request, with the context in it
 //!  gateway     the service LLBBridge: clients that drive their build themselves
 //!  frontend    a Dockerfile's build: its files, its options, its end
 //!  exporters   what becomes of a result
@@ -56,6 +57,7 @@ mod jobs;
 mod listing;
 mod options;
 mod policy;
+mod posted;
 mod progress;
 mod secrets;
 mod sessions;
@@ -72,6 +74,7 @@ pub use history::classic::{Classic, Words};
 pub use history::record::State as BuildState;
 pub use history::view::{Build, Step, Steps};
 pub use policy::Settings;
+pub use posted::{Body, Posted, Refused, Source};
 pub use stock::{InvalidFilter, Item, Room, Which};
 
 use bytes::Bytes;
@@ -125,6 +128,7 @@ struct State {
     contexts: contexts::Contexts,
     history: history::History,
     collecting: collect::Collecting,
+    waiting: posted::Waiting,
 }
 
 impl Kit {
@@ -147,6 +151,7 @@ impl Kit {
             jobs: jobs::Jobs::default(),
             contexts: contexts::Contexts::default(),
             collecting: collect::Collecting::default(),
+            waiting: posted::Waiting::default(),
         })))
     }
 
@@ -198,7 +203,12 @@ impl Kit {
         self.0.history.delete(reference).await
     }
 
-    /// Serves BuildKit's API over a stream, until it ends.
+    /// What `host-gateway` stands for.
+    pub fn host_gateway(&self) -> std::net::IpAddr {
+        self.0.services.host_gateway
+    }
+
+    /// Serves BuildKit's API over a stream that begins with HTTP/2's preface, until it ends.
     pub async fn serve(self, stream: impl Stream) {
         transport::serve(self, stream).await;
     }

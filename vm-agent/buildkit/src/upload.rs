@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::{Request, Status};
 
-const METHOD: &str = "/moby.upload.v1.Upload/Pull";
+pub(crate) const METHOD: &str = "/moby.upload.v1.Upload/Pull";
 
 /// How clients call what they have themselves.
 const ADDRESS: &str = "http://buildkit-session/";
@@ -20,6 +20,11 @@ const ADDRESS: &str = "http://buildkit-session/";
 /// The client's name for an archive, if the address of a context is one.
 pub(crate) fn name(address: &str) -> Option<&str> {
     address.strip_prefix(ADDRESS)
+}
+
+/// An archive's address by that name.
+pub(crate) fn address(name: &str) -> String {
+    format!("{ADDRESS}{name}")
 }
 
 /// Receives an archive and unpacks it into a new directory beneath `root`. `told` hears the bytes that came so far.

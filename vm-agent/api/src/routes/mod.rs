@@ -18,6 +18,7 @@ mod networks;
 mod observe;
 mod pattern;
 mod plugins;
+mod posted;
 mod registry;
 mod swarm;
 mod system;
@@ -32,6 +33,9 @@ use hyper::header::HeaderValue;
 use crate::Services;
 use crate::failure::Failure;
 use crate::router::Route;
+
+/// What a client that speaks HTTP/2 wants.
+pub(crate) use self::buildkit::direct as grpc;
 
 /// A request to the engine.
 type Call = crate::call::Call<Services>;

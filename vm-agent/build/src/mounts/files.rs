@@ -7,6 +7,7 @@ use crate::blocking;
 use crate::error::{Error, Result, disk};
 use crate::files::Tree;
 use crate::ignore::Ignore;
+use crate::paths;
 use crate::sources::{Look, clean, name};
 use crate::stage::Building;
 use containers::{StepFiles, StepMount};
@@ -28,18 +29,21 @@ enum Files {
 
 impl Building<'_, '_> {
     /// Where the client's files are that a mount takes from the context, or from a directory by name; none for stages and images.
-    async fn sent(&self, from: Option<&str>) -> Result<Option<PathBuf>> {
+    async fn sent(&self, from: Option<&str>, source: &str) -> Result<Option<PathBuf>> {
         match from {
-            None => self.build.context_path().await?.map_or(Err(Error::NoContext("RUN")), |path| Ok(Some(path))),
+            None => {
+                let path = self.build.context_path(&[paths::of_mount(source)]).await?;
+                path.map_or(Err(Error::NoContext("RUN")), |path| Ok(Some(path)))
+            }
             Some(from) => self.build.local_path(from).await,
         }
     }
 
-    async fn files(&self, from: Option<&str>) -> Result<Files> {
+    async fn files(&self, from: Option<&str>, source: &str) -> Result<Files> {
         if from == Some(NOTHING) {
             return Ok(Files::Nothing);
         }
-        if let Some(path) = self.sent(from).await? {
+        if let Some(path) = self.sent(from, source).await? {
             return Ok(Files::Sent(path));
         }
         if self.foresees {
@@ -63,7 +67,7 @@ impl Building<'_, '_> {
 
     /// What tells apart the files that a mount takes; an image is told by its ID. Nothing has no name.
     async fn content(&self, from: Option<&str>, source: &str) -> Result<Option<String>> {
-        let root = match self.files(from).await? {
+        let root = match self.files(from, source).await? {
             Files::Sent(root) => root,
             Files::Image(image) => return Ok(Some(image.to_string())),
             Files::Nothing => return Ok(None),
@@ -91,7 +95,7 @@ impl Building<'_, '_> {
         let What::Bind { from, source } = &mount.what else { return Ok(()) };
         let beneath = self.build.directory();
         let missing = || Error::NotInContext { verb: "RUN", path: source.clone() };
-        let (lowers, subpath, chain) = match self.files(from.as_deref()).await? {
+        let (lowers, subpath, chain) = match self.files(from.as_deref(), source).await? {
             Files::Nothing if clean(source).is_none_or(|path| !path.is_empty()) => return Err(not_there(source)),
             Files::Nothing => {
                 let empty = tempfile::tempdir_in(beneath).map_err(disk(beneath))?;
@@ -168,7 +172,7 @@ impl Building<'_, '_> {
                     let used = self.build.builds.caches.take(key, sharing).await?;
                     let path = used.path.clone();
                     let (tree, source) = match &begins {
-                        Some((from, source)) => (self.tree_from(*from).await?, source.clone()),
+                        Some((from, source)) => (self.tree_from(*from, source).await?, source.clone()),
                         None => (None, String::new()),
                     };
                     let used = blocking(move || {
@@ -213,8 +217,8 @@ impl Building<'_, '_> {
         Ok((key(id, owner, told.as_deref()), begins))
     }
 
-    async fn tree_from(&self, from: Option<&str>) -> Result<Option<Tree>> {
-        match self.files(from).await? {
+    async fn tree_from(&self, from: Option<&str>, source: &str) -> Result<Option<Tree>> {
+        match self.files(from, source).await? {
             Files::Sent(root) => Tree::open(&root).map_err(disk(&root)).map(Some),
             Files::Image(image) => self.tree_of(Some(image)).await.map(Some),
             Files::Nothing => Ok(None),

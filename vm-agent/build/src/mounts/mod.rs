@@ -35,6 +35,14 @@ impl Mount {
         };
         Some(from).filter(|from| from.as_deref() != Some(NOTHING))
     }
+
+    /// The path in the context that it shows, if it does.
+    pub(crate) fn source_in_context(&self) -> Option<&str> {
+        match &self.what {
+            What::Bind { from: None, source, .. } => Some(source),
+            _ => None,
+        }
+    }
 }
 
 /// What has no files, by name.
