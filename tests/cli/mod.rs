@@ -8,7 +8,9 @@ mod buildkit_cache;
 mod buildkit_checks;
 mod buildkit_contexts;
 mod buildkit_history;
+mod buildkit_mounts;
 mod buildkit_outputs;
+mod buildkit_policy;
 mod buildkit_remote;
 mod buildkit_stages;
 mod containers;
@@ -56,7 +58,9 @@ pub(crate) fn cases() -> Vec<Entry> {
         buildkit_checks::cases(),
         buildkit_contexts::cases(),
         buildkit_history::cases(),
+        buildkit_mounts::cases(),
         buildkit_outputs::cases(),
+        buildkit_policy::cases(),
         buildkit_remote::cases(),
         buildkit_stages::cases(),
         containers::cases(),

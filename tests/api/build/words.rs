@@ -167,7 +167,7 @@ pub(crate) fn what_is_not_there_yet(case: &Case<'_>) -> Result {
             200,
             "--mount=type=ssh: clients of the classic builder have no SSH agent for it",
         ),
-        ("FROM busybox\nRUN --security=insecure true", "", 200, "the --security=insecure option of RUN: "),
+        ("FROM busybox\nRUN --security=insecure true", "", 200, "security.insecure is not allowed: "),
         (
             "FROM busybox\nADD https://localhost/x.git /",
             "",

@@ -2,11 +2,12 @@
 
 use crate::blocking;
 use crate::cache::keys;
+use crate::describe::Work;
 use crate::dockerfile::Transfer;
 use crate::error::{Error, Result};
 use crate::files::Tree;
 use crate::paths;
-use crate::stage::{Building, Work};
+use crate::stage::Building;
 use crate::transfer::{Content, Made, Plan, Sources, Taken};
 use containers::changes::{Budget, Document, InvalidChange, Words, join};
 use tokio::io::AsyncWriteExt as _;

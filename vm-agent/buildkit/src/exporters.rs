@@ -81,12 +81,13 @@ impl Export {
             let is_true = value.is_empty() || value == "true";
             match (&mut to, name.as_str()) {
                 (To::Image { tags: names, .. } | To::Archive(_, names), "name") => *names = tags(value)?,
-                (To::Image { push, .. }, "push") => *push = boolean(name, value)?,
+                (To::Image { push, .. }, "push") => *push = value.is_empty() || truth(name, value)?,
                 // That is where images always are here; Compose asks for it by a word that BuildKit has not.
                 (To::Image { .. }, "store" | "load") if is_true => {}
                 // An image has one form here, and one digest.
-                (To::Image { .. }, "unpack" | "prefer-image-digest") => {}
-                (To::Image { .. } | To::Archive(..), "oci-mediatypes") => {}
+                (To::Image { .. }, "unpack" | "prefer-image-digest") if value.is_empty() => {}
+                (To::Image { .. }, "unpack" | "prefer-image-digest")
+                | (To::Image { .. } | To::Archive(..), "oci-mediatypes") => drop(truth(name, value)?),
                 (To::Archive(..), "tar") if is_true => {}
                 (To::Folder { .. }, "mode") if value == "copy" => {}
                 (To::Folder { split }, "platform-split") => *split = boolean(name, value)?,
@@ -96,6 +97,9 @@ impl Export {
                 (To::Folder { .. } | To::Tar, "attestation-prefix") => {}
                 _ => return Err(not_yet(format_args!("the option {name}={value} of the output type={kind}"))),
             }
+        }
+        if matches!(&to, To::Image { tags, push: true } if tags.is_empty()) {
+            return Err(Status::invalid_argument("tag is needed when pushing to registry"));
         }
         Ok(Export { number, to })
     }
@@ -194,7 +198,7 @@ impl Export {
         for name in tags {
             let auth = auth::credentials(&session, &name.domain).await;
             let progress = step.sink();
-            let pushing: BoxFuture<'_, _> = Box::pin(images.push(name, &auth, &progress));
+            let pushing: BoxFuture<'_, _> = Box::pin(images.push_image(image, name, &auth, &progress));
             pushing.await.map_err(|error| Status::unknown(format!("failed to push {name}: {error}")))?;
             step.done(&format!("pushing manifest for {name}"));
         }
@@ -223,6 +227,12 @@ fn boolean(name: &str, value: &str) -> Result<bool, Status> {
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
         _ => Err(Status::invalid_argument(format!("non-bool value for {name}: {value}"))),
     }
+}
+
+/// The same for what is said of images.
+fn truth(name: &str, value: &str) -> Result<bool, Status> {
+    let words = || format!("non-bool value specified for {name}: strconv.ParseBool: parsing {value:?}: invalid syntax");
+    boolean(name, value).map_err(|_| Status::invalid_argument(words()))
 }
 
 /// What it is within a directory that everything is put into.
@@ -285,9 +295,22 @@ mod tests {
         assert_eq!(names(export("moby", "name", "a,b:1")), Some(2));
         assert_eq!(names(export("oci", "name", "a")), Some(1));
         let pushes = |value: &str| {
-            export("image", "push", value).map(|export| matches!(export.to, To::Image { push: true, .. }))
+            let attrs = HashMap::from(
+                [("push", value), ("name", "a")].map(|(name, value)| (name.to_owned(), value.to_owned())),
+            );
+            Export::new(0, api::Exporter { r#type: "image".to_owned(), attrs })
+                .map(|export| matches!(export.to, To::Image { push: true, .. }))
         };
         assert!(matches!((pushes("true"), pushes("false"), pushes("x")), (Ok(true), Ok(false), Err(_))));
+        let told = |kind: &str, name: &str| export(kind, name, "x").err().map(|status| status.message().to_owned());
+        for (kind, name) in [("image", "unpack"), ("moby", "prefer-image-digest"), ("oci", "oci-mediatypes")] {
+            let words =
+                format!("non-bool value specified for {name}: strconv.ParseBool: parsing \"x\": invalid syntax");
+            assert_eq!(told(kind, name), Some(words));
+            assert!(export(kind, name, "false").is_ok());
+        }
+        let nameless = export("image", "push", "true").map_err(|status| status.message().to_owned());
+        assert_eq!(nameless.map(|_| ()), Err("tag is needed when pushing to registry".to_owned()));
         for word in ["store", "load"] {
             assert!(export("moby", word, "true").is_ok() && export("moby", word, "false").is_err());
         }

@@ -2,6 +2,7 @@
 
 use crate::Kit;
 use crate::contexts::Contexts;
+use crate::entitlements::{HOST_NETWORK, INSECURE};
 use crate::failure::{self, Source};
 use crate::jobs::{Job, Solved};
 use crate::options::{self, Options};
@@ -26,9 +27,6 @@ mod dockerfile;
 mod questions;
 mod watch;
 
-/// What a client says to let its build into the engine's own network.
-pub(crate) const HOST_NETWORK: &str = "network.host";
-
 /// The step that fetches a context as an archive.
 const LOAD_ARCHIVE: &str = "[internal] load remote build context";
 
@@ -44,6 +42,7 @@ pub(crate) async fn solve(
     let mut options = options::read(attributes, &services.engine)?;
     options.request.whole = job.whole;
     options.request.host_network = job.allowed.iter().any(|name| name == HOST_NETWORK);
+    options.request.insecure = job.allowed.iter().any(|name| name == INSECURE);
     if options.request.host.network_mode == "host" && !options.request.host_network {
         return Err(Status::permission_denied(format!("{HOST_NETWORK} is not allowed")));
     }

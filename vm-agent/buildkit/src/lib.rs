@@ -21,6 +21,9 @@
 //!  listing     what is in such a tree, in the order in which clients take it
 //!  go_mode     modes as Go has them                                             pure
 //!  contexts    such directories that are kept for the next build
+//!  policy      how much of what is kept stays without a prune                   pure
+//!  collect     what does not stay, removed after a build
+//!  entitlements what a build may do that others may not                         pure
 //!  stock       what is kept for later builds, and what of it a prune means      pure
 //!  upload      an archive as a context
 //!  auth        a client's credentials for registries
@@ -36,9 +39,11 @@
 mod auth;
 mod cache;
 mod caps;
+mod collect;
 mod content;
 mod contexts;
 mod control;
+mod entitlements;
 mod exporters;
 mod failure;
 mod filesend;
@@ -51,6 +56,7 @@ mod history;
 mod jobs;
 mod listing;
 mod options;
+mod policy;
 mod posted;
 mod progress;
 mod secrets;
@@ -67,6 +73,7 @@ pub use history::asked::LogOptions;
 pub use history::classic::{Classic, Words};
 pub use history::record::State as BuildState;
 pub use history::view::{Build, Step, Steps};
+pub use policy::Settings;
 pub use posted::{Posted, Refused, Source};
 pub use stock::{InvalidFilter, Item, Room, Which};
 pub use upload::Body;
@@ -102,6 +109,8 @@ pub struct Services {
     pub worker: String,
     /// What `host-gateway` stands for.
     pub host_gateway: std::net::IpAddr,
+    /// How much builds keep, and what they may.
+    pub settings: Settings,
     /// Where files lie while a build needs them. It is this crate's own, and emptied.
     pub directory: PathBuf,
     /// Where builds are remembered, which stays.
@@ -119,6 +128,7 @@ struct State {
     jobs: jobs::Jobs,
     contexts: contexts::Contexts,
     history: history::History,
+    collecting: collect::Collecting,
     waiting: posted::Waiting,
     bodies: upload::Bodies,
 }
@@ -142,6 +152,7 @@ impl Kit {
             sessions: sessions::Sessions::default(),
             jobs: jobs::Jobs::default(),
             contexts: contexts::Contexts::default(),
+            collecting: collect::Collecting::default(),
             waiting: posted::Waiting::default(),
             bodies: upload::Bodies::default(),
         })))
@@ -165,7 +176,7 @@ impl Kit {
     /// Those of the disk.
     pub async fn prune(&self, which: &Which) -> build::Result<Vec<Item>> {
         let builds = &self.0.services.builds;
-        let ids = which.choose(&self.stock().await?, builds.free_space().await?);
+        let ids = which.choose(&self.stock().await?, builds.space().await?.free);
         let mut gone = self.0.contexts.prune(&ids);
         gone.extend(builds.prune_mount_caches(ids).await?.into_iter().map(Item::from));
         Ok(gone)

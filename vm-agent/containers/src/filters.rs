@@ -136,7 +136,7 @@ impl Selection {
                         Source::Bind { path, .. } => path.as_os_str() == wanted,
                         Source::Share { path } => path == wanted,
                         Source::Image { id, .. } => id == wanted,
-                        Source::Tmpfs { .. } => false,
+                        Source::Tmpfs { .. } | Source::Overlay { .. } => false,
                     };
                     source || mount.destination == wanted
                 })

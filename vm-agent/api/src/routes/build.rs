@@ -48,6 +48,7 @@ pub(super) async fn build(call: Call) -> Answer {
             sink.send(progress);
         });
         let result = services.builds.build(request, context, Output::new(sink, Arc::new(room), quiet)).await;
+        services.buildkit.collect_later();
         remembered.finish(result.as_ref()).await;
         result?;
         Ok(())
@@ -96,6 +97,8 @@ fn request(call: &Call) -> Result<Request, Failure> {
         platform,
         host: host(call)?,
         host_network: true,
+        // No client of it can ask for that.
+        insecure: false,
         // As in dockerd, the classic builder knows no such argument.
         time: None,
         // By its protocol all are built in any case.

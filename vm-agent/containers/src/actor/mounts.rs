@@ -40,9 +40,11 @@ impl Actor {
                     Source::Bind { path, .. } => {
                         table.propagation(path, &mount.propagation, || inner.settings.chose(mount, path, &given))?
                     }
-                    Source::Share { .. } | Source::Volume { .. } | Source::Tmpfs { .. } | Source::Image { .. } => {
-                        mount.propagation.clone()
-                    }
+                    Source::Share { .. }
+                    | Source::Volume { .. }
+                    | Source::Tmpfs { .. }
+                    | Source::Image { .. }
+                    | Source::Overlay { .. } => mount.propagation.clone(),
                 };
                 list.push(SpecMount {
                     destination: mount.destination.clone(),
@@ -108,21 +110,27 @@ impl crate::service::Inner {
             Source::Image { chain, subpath, .. } => {
                 let layers = &self.services.layers;
                 let root = layers.mount(&layers.overlay(chain, None)?)?;
-                if subpath.is_empty() {
-                    return Ok((SpecSource::Descriptor, Some(root)));
-                }
-                // Before Linux 6.15 only what is mounted in the caller's namespace can be cloned (open_tree(2)): it is for a moment.
-                let (subpath, place) = (subpath.clone(), self.settings.root.clone());
-                let apart = std::thread::spawn(move || {
-                    mount_apart(&root, &place)?;
-                    detach_below(root.as_fd(), Path::new("/"), &subpath)
-                });
-                let mounted = apart
-                    .join()
-                    .unwrap_or_else(|_| Err(Error::io("mount a part of an image")(io::ErrorKind::Other.into())))?;
-                Ok((SpecSource::Descriptor, Some(mounted)))
+                Ok((SpecSource::Descriptor, Some(self.part(root, subpath)?)))
+            }
+            Source::Overlay { overlay, subpath } => {
+                let root = self.services.layers.mount(overlay)?;
+                Ok((SpecSource::Descriptor, Some(self.part(root, subpath)?)))
             }
         }
+    }
+
+    /// What is at `subpath` of a detached mount, as another one.
+    fn part(&self, root: OwnedFd, subpath: &str) -> Result<OwnedFd> {
+        if subpath.is_empty() {
+            return Ok(root);
+        }
+        // Before Linux 6.15 only what is mounted in the caller's namespace can be cloned (open_tree(2)): it is for a moment.
+        let (subpath, place) = (subpath.to_owned(), self.settings.root.clone());
+        let apart = std::thread::spawn(move || {
+            mount_apart(&root, &place)?;
+            detach_below(root.as_fd(), Path::new("/"), &subpath)
+        });
+        apart.join().unwrap_or_else(|_| Err(Error::io("mount a part of an image")(io::ErrorKind::Other.into())))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{Invalid, Mode};
 use engine_api::{Map, Mount};
+use layers::OverlaySpec;
 use std::path::{Component, Path};
 
 /// A mount that is wanted; volumes are not made yet, paths not looked at.
@@ -48,6 +49,10 @@ pub(crate) enum What {
     },
     Image {
         reference: String,
+        subpath: String,
+    },
+    Overlay {
+        overlay: OverlaySpec,
         subpath: String,
     },
 }
