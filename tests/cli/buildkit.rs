@@ -59,7 +59,7 @@ pub(crate) fn a_folder(case: &Case<'_>) -> Result {
 }
 
 /// Bytes that a build says it received as its context.
-fn received(told: &str) -> anyhow::Result<f64> {
+pub(super) fn received(told: &str) -> anyhow::Result<f64> {
     let step = told.split("load build context").nth(1).context("no context was sent")?;
     let text = step.split("transferring context: ").nth(1).and_then(|text| text.split_whitespace().next());
     let text = text.with_context(|| format!("nothing was transferred: {told}"))?;

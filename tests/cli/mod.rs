@@ -6,8 +6,10 @@ mod buildkit;
 mod buildkit_agents;
 mod buildkit_cache;
 mod buildkit_checks;
+mod buildkit_contexts;
 mod buildkit_history;
 mod buildkit_outputs;
+mod buildkit_remote;
 mod buildkit_stages;
 mod containers;
 mod corpus;
@@ -56,8 +58,10 @@ pub(crate) fn cases() -> Vec<Entry> {
         buildkit_agents::cases(),
         buildkit_cache::cases(),
         buildkit_checks::cases(),
+        buildkit_contexts::cases(),
         buildkit_history::cases(),
         buildkit_outputs::cases(),
+        buildkit_remote::cases(),
         buildkit_stages::cases(),
         containers::cases(),
         corpus::cases(),

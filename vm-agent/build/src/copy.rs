@@ -5,6 +5,7 @@ use crate::cache::keys;
 use crate::dockerfile::Transfer;
 use crate::error::{Error, Result};
 use crate::files::Tree;
+use crate::paths;
 use crate::stage::{Building, Work};
 use crate::transfer::{Content, Made, Plan, Sources, Taken};
 use containers::changes::{Budget, Document, InvalidChange, Words, join};
@@ -68,7 +69,10 @@ impl Building<'_, '_> {
         let text = |name: &str| format!("{verb} {flags}{name} in {written} ");
         let mut by = keys::Words::default();
         let (tree, in_image) = match &transfer.from {
-            None => (self.build.context_tree().await?.ok_or(Error::NoContext(verb))?, false),
+            None => {
+                let wanted: Vec<String> = words.iter().map(|word| paths::of_word(word)).collect();
+                (self.build.context_tree(&wanted).await?.ok_or(Error::NoContext(verb))?, false)
+            }
             Some(from) => {
                 let from = self.expand(from)?;
                 match self.build.local_path(&from).await? {
@@ -155,7 +159,7 @@ impl Building<'_, '_> {
     }
 }
 
-fn is_remote(word: &str) -> bool {
+pub(crate) fn is_remote(word: &str) -> bool {
     ["http://", "https://", "git://", "ssh://", "git@"].iter().any(|scheme| word.starts_with(scheme))
 }
 

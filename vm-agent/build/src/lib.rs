@@ -20,6 +20,7 @@
 //!  stage        the steps of one stage, each an image that is cached under what it was made from
 //!  foresee      stages that need not be built, since caches have what is copied from them
 //!  plan         which stages a build needs, and which of them wait for which     pure
+//!  paths        what a Dockerfile takes of its context                          pure
 //!  stages       the stages of one build, side by side, and what they share
 //!  turns        who does the same one after the other
 //!  bases        the images that stages begin with, and those that files are taken from
@@ -58,6 +59,7 @@ mod mounts;
 mod notes;
 pub mod outline;
 mod output;
+mod paths;
 mod plan;
 mod run;
 mod solve;
@@ -83,6 +85,7 @@ pub use ignore::{InvalidPattern, patterns as ignore_patterns};
 pub use mounts::MountCache;
 use notes::Notes;
 pub use output::{Output, Room};
+pub use paths::context_paths;
 pub use solve::{Built, is_own_frontend};
 pub use watch::{Agent, Later, Shown, Watch};
 

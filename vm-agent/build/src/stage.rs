@@ -10,6 +10,7 @@ use crate::files::Tree;
 use crate::history;
 use crate::layer::{self, Layer};
 use crate::mounts::{self, Prepared};
+use crate::paths;
 use crate::run::{self, Container, SCRIPT, Wanted};
 use crate::solve::short;
 use crate::stages::Build;
@@ -242,36 +243,36 @@ impl<'a, 'b> Building<'a, 'b> {
 
     /// Has the client send what a step takes from it, and other stages make what it takes from them: those are steps of their own.
     async fn fetch(&self, instruction: &Instruction) -> Result<()> {
-        let mut from: Vec<Option<String>> = Vec::new();
-        match instruction {
-            Instruction::Copy(copy) if copy.from.is_some() || !copy.sources.is_empty() => {
-                let from_stage = copy.from.as_ref().map(|from| self.expand(from)).transpose()?;
-                match &from_stage {
+        let mut from: Vec<String> = Vec::new();
+        // What is wrong with them is told when the step is under way.
+        let word = |word: &str| self.expand(word).unwrap_or_default();
+        let wanted = match instruction {
+            Instruction::Copy(copy) => {
+                if let Some(name) = &copy.from {
+                    let name = self.expand(name)?;
                     // What is copied may be known without.
-                    Some(name) if self.is_foreseen(name).await => {}
-                    _ => from.push(from_stage),
+                    if !self.is_foreseen(&name).await {
+                        from.push(name);
+                    }
                 }
+                paths::of_transfer(copy, word)
             }
             Instruction::Run(run) => {
-                for text in &run.mounts {
-                    // What is wrong with it is told when the step is under way.
-                    if let Ok(mount) = mounts::parse(text, |word| self.expand(word)) {
-                        from.extend(mount.taken_from().cloned());
-                    }
-                }
+                let mounts = run.mounts.iter().filter_map(|text| mounts::parse(text, |word| self.expand(word)).ok());
+                from.extend(mounts.filter_map(|mount| mount.taken_from().cloned().flatten()));
+                paths::of_run(run, word)
             }
-            _ => {}
+            _ => Vec::new(),
+        };
+        if !wanted.is_empty() {
+            self.build.context_path(&wanted).await?;
         }
         for from in from {
-            match from {
-                None => drop(self.build.context_path().await?),
-                Some(from) if self.build.local_path(&from).await?.is_some() => {}
-                Some(from) => {
-                    // What is wrong with it, too.
-                    if let Ok(Some(at)) = self.build.stage_of(&from, self.number) {
-                        self.build.stage(at).await?;
-                    }
-                }
+            if self.build.local_path(&from).await?.is_none()
+                // What is wrong with it, too.
+                && let Ok(Some(at)) = self.build.stage_of(&from, self.number)
+            {
+                self.build.stage(at).await?;
             }
         }
         Ok(())

@@ -3,27 +3,28 @@
 use crate::filesend;
 use crate::go_mode::{DIRECTORY, SYMLINK};
 use crate::jobs::{Job, Solved};
-use crate::progress::Progress;
 use crate::sessions::Session;
 use crate::{Kit, auth};
 use bollard_buildkit_proto::fsutil::types::Stat;
 use bollard_buildkit_proto::moby::buildkit::v1 as api;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use images::{ArchiveForm, ImageId, Reference, Sink};
+use images::{ArchiveForm, ImageId, Reference};
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tonic::Status;
 
+mod pieces;
+mod step;
+
+use pieces::written;
+use step::Step;
+
 /// What clients are told of the outputs.
 pub(crate) type Exported = HashMap<String, String>;
-
-/// Bytes of an archive in one message, and how many messages wait for the client.
-const PIECE: usize = 64 << 10;
-const PIECES: usize = 8;
 
 /// One output of a build.
 #[derive(Debug)]
@@ -170,7 +171,11 @@ impl Export {
                 let session = self.session(kit, job).await?;
                 let pieces = services.images.archive(image, tags.clone(), *form).map_err(unknown)?;
                 self.send(&session, pieces, step).await?;
-                Ok(describe(image, tags))
+                let mut told = describe(image, tags);
+                // What its index names.
+                let manifest = services.images.image(image).map_err(unknown)?.manifest;
+                told.insert("containerimage.digest".to_owned(), manifest.to_string());
+                Ok(told)
             }
         }
     }
@@ -246,73 +251,6 @@ fn describe(image: &ImageId, tags: &[Reference]) -> Exported {
         answer.insert("image.name".to_owned(), names.join(","));
     }
     answer
-}
-
-/// The step that an output is, for who watches.
-struct Step<'a> {
-    progress: &'a Arc<Progress>,
-    number: usize,
-}
-
-impl Step<'_> {
-    fn done(&self, what: &str) {
-        self.progress.finish(self.number, what);
-    }
-
-    /// Hears how a push goes.
-    fn sink(&self) -> Sink {
-        let (progress, number) = (Arc::clone(self.progress), self.number);
-        Sink::new(move |told| {
-            if let images::Progress::Status { id: Some(id), status, detail } = told {
-                let detail = detail.unwrap_or_default();
-                let (current, total) = (detail.current.unwrap_or_default(), detail.total.unwrap_or_default());
-                progress.transfer(number, &format!("{} {id}", status.to_lowercase()), current, total, current == total);
-            }
-        })
-    }
-
-    /// Tells how many bytes went so far.
-    fn transfer(&self, what: String) -> impl Fn(u64) + Send + use<> {
-        let (progress, number) = (Arc::clone(self.progress), self.number);
-        move |bytes| progress.transfer(number, &what, bytes, 0, false)
-    }
-}
-
-/// What a writer writes, in pieces; an error is the last one.
-fn written(write: impl FnOnce(&mut Pieces) -> io::Result<()> + Send + 'static) -> mpsc::Receiver<io::Result<Bytes>> {
-    let (sender, receiver) = mpsc::channel(PIECES);
-    tokio::task::spawn_blocking(move || {
-        let mut out = Pieces { sender, buffer: Vec::with_capacity(PIECE) };
-        if let Err(error) = write(&mut out).and_then(|()| out.flush()) {
-            // One that went away wants no reason.
-            let _ = out.sender.blocking_send(Err(error));
-        }
-    });
-    receiver
-}
-
-/// Collects small writes.
-struct Pieces {
-    sender: mpsc::Sender<io::Result<Bytes>>,
-    buffer: Vec<u8>,
-}
-
-impl Write for Pieces {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= PIECE {
-            self.flush()?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        if self.buffer.is_empty() {
-            return Ok(());
-        }
-        let full = std::mem::replace(&mut self.buffer, Vec::with_capacity(PIECE));
-        self.sender.blocking_send(Ok(full.into())).map_err(|_| io::ErrorKind::BrokenPipe.into())
-    }
 }
 
 #[cfg(test)]

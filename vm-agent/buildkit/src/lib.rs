@@ -197,7 +197,7 @@ impl Kit {
         self.0.services.host_gateway
     }
 
-    /// Serves BuildKit's API over a stream, until it ends.
+    /// Serves BuildKit's API over a stream that begins with HTTP/2's preface, until it ends.
     pub async fn serve(self, stream: impl Stream) {
         transport::serve(self, stream).await;
     }

@@ -1,4 +1,4 @@
-//! gRPC over a byte stream that a client opened by an HTTP upgrade: either end of HTTP/2.
+//! gRPC over a byte stream, which may have been HTTP/1 until a client upgraded it: either end of HTTP/2.
 
 use crate::content::Content;
 use crate::control::Control;
@@ -11,8 +11,9 @@ use bollard_buildkit_proto::moby::buildkit::v1::frontend::llb_bridge_server::Llb
 use hyper::Uri;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -52,6 +53,9 @@ pub(crate) async fn serve(kit: Kit, stream: impl Stream) {
         let (mut control, mut gateway, mut health) = (control.clone(), gateway.clone(), health.clone());
         let content = content.clone();
         async move {
+            if !is_grpc(request.headers()) {
+                return Ok(refusal());
+            }
             let path = request.uri().path();
             let service = path.trim_start_matches('/').split('/').next().unwrap_or_default();
             match service {
@@ -76,6 +80,20 @@ pub(crate) async fn serve(kit: Kit, stream: impl Stream) {
     if let Err(error) = connection.await {
         tracing::debug!("a build client's connection ended: {error}");
     }
+}
+
+/// Whether a request is gRPC's, as its servers tell.
+fn is_grpc(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// Docker's API takes connections over, which HTTP/2 has no form for.
+fn refusal() -> Response<Body> {
+    let words = "{\"message\":\"over HTTP/2 this engine speaks BuildKit's gRPC alone: use HTTP/1.1\"}\n";
+    let mut response = Response::new(Body::new(words.to_owned()));
+    *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 fn name_of<T: NamedService>(_: &T) -> &'static str {
@@ -128,6 +146,20 @@ impl Service<Request<Body>> for Channel {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_grpc_is_answered() {
+        for (kind, expect) in [
+            (Some("application/grpc"), true),
+            (Some("application/grpc+proto"), true),
+            (Some("application/json"), false),
+            (None, false),
+        ] {
+            let kind = kind.map(|kind| (CONTENT_TYPE, HeaderValue::from_static(kind)));
+            assert_eq!(is_grpc(&kind.into_iter().collect()), expect);
+        }
+        assert_eq!(refusal().status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    }
 
     /// Its end of the stream is open, and nobody answers.
     #[tokio::test]

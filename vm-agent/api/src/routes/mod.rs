@@ -34,6 +34,9 @@ use crate::Services;
 use crate::failure::Failure;
 use crate::router::Route;
 
+/// What a client that speaks HTTP/2 wants.
+pub(crate) use self::buildkit::direct as grpc;
+
 /// A request to the engine.
 type Call = crate::call::Call<Services>;
 

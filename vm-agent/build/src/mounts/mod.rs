@@ -33,6 +33,14 @@ impl Mount {
         }
     }
 
+    /// The path in the context that it shows, if it does.
+    pub(crate) fn source_in_context(&self) -> Option<&str> {
+        match &self.what {
+            What::Bind { from: None, source } => Some(source),
+            _ => None,
+        }
+    }
+
     /// The cache that nobody else may have meanwhile.
     fn taken_alone(&self) -> Option<Digest> {
         match &self.what {

@@ -7,6 +7,7 @@ use crate::blocking;
 use crate::error::{Error, Result, disk};
 use crate::files::Tree;
 use crate::ignore::Ignore;
+use crate::paths;
 use crate::sources::{Look, clean, name};
 use crate::stage::Building;
 use containers::StepMount;
@@ -54,9 +55,12 @@ impl Building<'_, '_> {
     }
 
     /// Where the client's files are that a mount takes from the context, or from a directory by name; none for stages and images.
-    async fn sent(&self, from: Option<&str>) -> Result<Option<PathBuf>> {
+    async fn sent(&self, from: Option<&str>, source: &str) -> Result<Option<PathBuf>> {
         match from {
-            None => self.build.context_path().await?.map_or(Err(Error::NoContext("RUN")), |path| Ok(Some(path))),
+            None => {
+                let path = self.build.context_path(&[paths::of_mount(source)]).await?;
+                path.map_or(Err(Error::NoContext("RUN")), |path| Ok(Some(path)))
+            }
             Some(from) => self.build.local_path(from).await,
         }
     }
@@ -67,7 +71,7 @@ impl Building<'_, '_> {
         for (text, mount) in written.iter().zip(mounts) {
             let content = match &mount.what {
                 What::Bind { from, source } => {
-                    let Some(root) = self.sent(from.as_deref()).await? else {
+                    let Some(root) = self.sent(from.as_deref(), source).await? else {
                         if self.foresees {
                             return Err(Error::Unforeseen);
                         }
@@ -129,7 +133,7 @@ impl Building<'_, '_> {
             let own = |path: PathBuf, read_only| StepMount { path, target: target.clone(), read_only };
             match &mount.what {
                 What::Bind { from, source } => {
-                    if let Some(root) = self.sent(from.as_deref()).await? {
+                    if let Some(root) = self.sent(from.as_deref(), source).await? {
                         let missing = || Error::NotInContext { verb: "RUN", path: source.clone() };
                         let tree = Tree::open(&root).map_err(disk(&root))?;
                         let path = clean(source).ok_or_else(missing)?;
