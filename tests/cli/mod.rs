@@ -23,6 +23,8 @@ mod hairpin;
 mod host_network;
 mod images;
 mod import;
+mod isolation;
+mod limits;
 mod links;
 mod logs;
 mod machine;
@@ -31,6 +33,7 @@ mod neighbours;
 mod networks;
 mod networks_macvlan;
 mod outbound;
+mod prune;
 mod reaper;
 mod remote;
 mod resolver;
@@ -38,6 +41,7 @@ mod restarts;
 mod run;
 mod search;
 mod sharing;
+mod stats;
 mod system;
 mod terminal;
 mod update;
@@ -73,6 +77,8 @@ pub(crate) fn cases() -> Vec<Entry> {
         host_network::cases(),
         images::cases(),
         import::cases(),
+        isolation::cases(),
+        limits::cases(),
         links::cases(),
         logs::cases(),
         machine::cases(),
@@ -82,12 +88,14 @@ pub(crate) fn cases() -> Vec<Entry> {
         networks_macvlan::cases(),
         outbound::cases(),
         remote::cases(),
+        prune::cases(),
         reaper::cases(),
         resolver::cases(),
         restarts::cases(),
         run::cases(),
         search::cases(),
         sharing::cases(),
+        stats::cases(),
         system::cases(),
         terminal::cases(),
         update::cases(),

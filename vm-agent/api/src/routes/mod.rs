@@ -204,10 +204,10 @@ fn point_in_time(text: &str) -> Result<i64, Failure> {
     ::containers::until(text).map_err(|error| Failure::bad_request(error.to_string()))
 }
 
-/// The filters `label` and `label!` of a prune.
+/// The filters `label` and `label!` of a prune: what has all of the ones is taken, what has all of the others is not.
 fn labels_chosen(filters: &Filters, labels: &Map) -> bool {
-    let unwanted = |label: &str| engine_api::filters::label_matches(label, labels);
-    filters.labels_match("label", labels) && !filters.values("label!").any(unwanted)
+    let spared = filters.values("label!").next().is_some() && filters.labels_match("label!", labels);
+    filters.labels_match("label", labels) && !spared
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::record::{Mounted, Record, Source};
 use crate::service::blocking;
 use crate::spec::{SpecMount, SpecSource};
 use crate::{Error, Result};
+use engine_api::Mount;
 use runtime::sys;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -29,6 +30,7 @@ impl Actor {
         blocking(move || {
             let (mut list, mut fds, mut names) = (Vec::new(), Vec::new(), BTreeMap::new());
             let table = MountTable::read()?;
+            given.iter().try_for_each(agrees)?;
             for mount in &mounts {
                 let (what, descriptor) = inner.resolve_mount(mount, &user)?;
                 if let Some(descriptor) = descriptor {
@@ -132,6 +134,19 @@ impl crate::service::Inner {
         });
         apart.join().unwrap_or_else(|_| Err(Error::io("mount a part of an image")(io::ErrorKind::Other.into())))
     }
+}
+
+/// Whether what a bind's options say of read-only mounts beneath it is no contradiction; dockerd lets the start fail, and not the
+/// creation. Without one nothing is to be done: recursive is what read-only means here, or the start fails.
+fn agrees(mount: &Mount) -> Result<()> {
+    let Some(options) = mount.bind_options.as_ref().filter(|_| mount.kind == "bind") else { return Ok(()) };
+    let conflict = match (options.read_only_non_recursive, options.read_only_force_recursive) {
+        (true, _) if !mount.read_only => "!ReadOnly && BindOptions.ReadOnlyNonRecursive",
+        (_, true) if !mount.read_only => "!ReadOnly && BindOptions.ReadOnlyForceRecursive",
+        (true, true) => "ReadOnlyNonRecursive && BindOptions.ReadOnlyForceRecursive",
+        _ => return Ok(()),
+    };
+    Err(Error::Start { message: format!("mount options conflict: {conflict}"), exit_code: 128 })
 }
 
 /// As dockerd says it: with the first directory that could not be made, and Go's spelling of the reason.

@@ -153,11 +153,6 @@ pub(crate) fn parse_mount(mount: &Mount, sources: Sources<'_>) -> Result<Wanted,
             if !options.propagation.is_empty() && !PROPAGATIONS.contains(&options.propagation.as_str()) {
                 return Err(refuse(format!("invalid propagation mode: {}", options.propagation)));
             }
-            if options.read_only_force_recursive && (options.read_only_non_recursive || !mount.read_only) {
-                // Without a conflict nothing is to be done: recursive is what read-only means here, or the start fails.
-                let other = if mount.read_only { "ReadOnlyNonRecursive" } else { "not ReadOnly" };
-                return Err(refuse(format!("mount options conflict: {other} && ReadOnlyForceRecursive")));
-            }
             if !is_host_path(&mount.source) {
                 let error = Invalid::MountPath(mount.source.clone());
                 return Err(refuse(error.to_string()));
