@@ -35,7 +35,8 @@ pub(crate) fn copy_in_and_out(case: &Case<'_>) -> Result {
     // A link that points out of the container is followed inside it.
     case.ok(&["exec", &name, "ln", "-s", "../../../../etc/passwd", "/tmp/link"])?;
     case.ok(&["cp", "-L", &format!("{name}:/tmp/link"), &back.display().to_string()])?;
-    ensure!(fs::read_to_string(&back)? == case.ok(&["exec", &name, "cat", "/etc/passwd"])? + "\n");
+    let (copied, read) = (fs::read_to_string(&back)?, case.ok(&["exec", &name, "cat", "/etc/passwd"])? + "\n");
+    ensure!(copied == read, "copied {copied:?}, and read {read:?}");
     Ok(())
 }
 

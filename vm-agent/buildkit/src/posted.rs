@@ -129,7 +129,11 @@ impl Kit {
             frontend: "dockerfile.v0".to_owned(),
             frontend_attrs: attributes,
             session: if has_session { posted.session } else { reference.clone() },
-            entitlements: posted.host_network.then(|| crate::entitlements::HOST_NETWORK.to_owned()).into_iter().collect(),
+            entitlements: posted
+                .host_network
+                .then(|| crate::entitlements::HOST_NETWORK.to_owned())
+                .into_iter()
+                .collect(),
             cache: Some(api::CacheOptions {
                 exports: posted.inline_cache.then(inline).into_iter().collect(),
                 ..Default::default()

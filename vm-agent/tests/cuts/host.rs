@@ -1,6 +1,7 @@
 //! The host at the other end of the link: it serves one folder, and can be stopped in the middle of a request.
 
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
@@ -77,18 +78,14 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Says hello to the relay that `lanes` lead to, and serves `share` from then on.
-    pub(crate) async fn connect(
-        secret: &Secret,
-        lanes: &tokio::sync::mpsc::Sender<(Lane, LaneIo)>,
-        share: &Arc<Share>,
-        trap: &Arc<Trap>,
-    ) -> Host {
-        let (near, far): (Vec<_>, Vec<_>) = (0..2).map(|_| tokio::io::duplex(64 << 10)).unzip();
-        for (lane, io) in Lane::ALL.into_iter().zip(far) {
-            assert!(lanes.send((lane, LaneIo::new(io))).await.is_ok(), "the relay is gone");
+    /// Says hello to the relay that the socket `lanes` leads to, and serves `share` from then on.
+    pub(crate) async fn connect(secret: &Secret, lanes: &Path, share: &Arc<Share>, trap: &Arc<Trap>) -> Host {
+        let mut near = Vec::new();
+        for lane in Lane::ALL {
+            let mut io = tokio::net::UnixStream::connect(lanes).await.unwrap();
+            io.write_u8(lane.index() as u8).await.unwrap();
+            near.push(LaneIo::new(io));
         }
-        let near: Vec<LaneIo> = near.into_iter().map(LaneIo::new).collect();
         let session = mux::connect(secret, near.try_into().unwrap(), PATIENCE).await.unwrap();
         let mut control = session.open(Port::Control).unwrap();
         // Time zero: this computer's clock is not set.

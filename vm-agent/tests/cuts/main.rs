@@ -4,6 +4,7 @@
 //! The whole way but for the machine: this computer's kernel, the relay, the link's session, the host's server. Needs root.
 
 mod host;
+mod keeper;
 mod operations;
 mod way;
 
@@ -15,16 +16,6 @@ use std::time::{Duration, Instant};
 
 use host::Moment;
 use way::{End, Way, begin};
-
-/// Whether a case that ends relays is tried: once a flush was never answered, and a program that was being started from the folder held all of
-/// the computer's readers of processes up. Why is not known; until it is, only the long run tries them.
-fn is_tried(name: &str) -> bool {
-    let is_long = std::env::var_os("BERTH_TEST_ALL").is_some();
-    if !is_long {
-        println!("SKIPPED: {name}: it hung once and is tried in the long run only");
-    }
-    is_long
-}
 
 fn all(end: End, moment: Moment) {
     let mut way = Way::new(Some((end, moment)));
@@ -69,25 +60,16 @@ fn link_ends_while_it_is_answered() {
 
 #[test]
 fn relay_ends_before_it_is_done() {
-    if !is_tried("relay_ends_before_it_is_done") {
-        return;
-    }
     all(End::Relay, Moment::Asked);
 }
 
 #[test]
 fn relay_ends_when_it_is_done() {
-    if !is_tried("relay_ends_when_it_is_done") {
-        return;
-    }
     all(End::Relay, Moment::Done);
 }
 
 #[test]
 fn relay_ends_while_it_is_answered() {
-    if !is_tried("relay_ends_while_it_is_answered") {
-        return;
-    }
     all(End::Relay, Moment::HalfAnswered);
 }
 
@@ -126,9 +108,6 @@ fn who_waits_for_a_link_that_is_away_can_be_killed_or_goes_on() {
 
 #[test]
 fn open_files_go_on_over_another_relay() {
-    if !is_tried("open_files_go_on_over_another_relay") {
-        return;
-    }
     let mut way = Way::new(None);
     let (on_host, in_guest) = (way.host.clone(), way.guest.clone());
     fs::write(on_host.join("gone"), "no name").unwrap();
@@ -179,4 +158,23 @@ fn another_server_refuses_what_was_open_and_finds_the_rest() {
     way.awaited(&done);
     assert_eq!(fs::read(on_host.join("e/f")).unwrap(), b"here");
     assert_eq!(fs::read(on_host.join("e/new")).unwrap(), b"new");
+}
+
+/// A file is told of when it is still empty: what it got meanwhile is read.
+#[test]
+fn what_was_made_empty_is_read_as_it_is_by_now() {
+    use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
+    let way = Way::new(None);
+    let (on_host, in_guest) = (way.host.clone(), way.guest.clone());
+    let told = File::from(init(CreateFlags::CLOEXEC).unwrap());
+    add_watch(&told, &in_guest, WatchFlags::CREATE).unwrap();
+    let done = begin(move || {
+        for round in 0..50 {
+            let mut file = File::create(on_host.join(format!("{round}"))).unwrap();
+            assert_ne!((&told).read(&mut [0; 4096]).unwrap(), 0, "an event");
+            file.write_all(b"by now").unwrap();
+            assert_eq!(fs::read_to_string(in_guest.join(format!("{round}"))).unwrap(), "by now", "{round}");
+        }
+    });
+    way.awaited(&done);
 }

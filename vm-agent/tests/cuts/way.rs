@@ -3,20 +3,18 @@
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use control::mux::{Lane, LaneIo};
 use control::{BootInfo, EngineSettings, LinkKind, ShareRequest};
-use relay::{Options, RelayClient};
+use relay::RelayClient;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 use rustix::thread::UnshareFlags;
 use shares::{Access, Share};
 use tokio::runtime::Runtime;
-use tokio::sync::oneshot;
 
 use crate::host::{Host, Moment, Trap};
+use crate::keeper::Keeper;
 
 /// Longer than anything here takes on a busy machine; reached only by a hang.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,7 +28,7 @@ pub(crate) enum End {
 
 /// The namespaces are the calling thread's, and those of the threads and processes that it starts.
 pub(crate) struct Way {
-    dir: tempfile::TempDir,
+    _dir: tempfile::TempDir,
     pub(crate) host: PathBuf,
     pub(crate) guest: PathBuf,
     boot: BootInfo,
@@ -39,7 +37,7 @@ pub(crate) struct Way {
     reached: mpsc::Receiver<()>,
     /// Of the host, and of who talks to the relay.
     runtime: Runtime,
-    relay: Option<Relay>,
+    relay: Keeper,
     connected: Option<Host>,
     _client: RelayClient,
 }
@@ -61,7 +59,7 @@ impl Way {
         assert!(up.is_ok_and(|status| status.success()), "`ip link set lo up` failed: install iproute2");
         let native = BootInfo::native("berth", EngineSettings::default()).unwrap();
         let boot = BootInfo { link: LinkKind::Serial, ..native };
-        let relay = Relay::start(&boot, &run);
+        let relay = Keeper::start(&boot, &run);
         let (trap, reached) = Trap::new();
         if let Some((_, moment)) = first {
             trap.set(INIT, moment);
@@ -80,8 +78,9 @@ impl Way {
             client.serve_share(request, guest.clone(), device).await.unwrap();
             client
         });
-        let (relay, connected) = (Some(relay), Some(connected));
-        let mut way = Way { dir, host, guest, boot, share, trap, reached, runtime, relay, connected, _client: client };
+        let connected = Some(connected);
+        let mut way =
+            Way { _dir: dir, host, guest, boot, share, trap, reached, runtime, relay, connected, _client: client };
         if let Some((end, _)) = first {
             way.ends(end);
         }
@@ -119,22 +118,14 @@ impl Way {
     }
 
     pub(crate) fn connect(&mut self) {
-        let lanes = &self.relay.as_ref().expect("it runs").lanes;
-        let connected = Host::connect(&self.boot.secret, lanes, &self.share, &self.trap);
+        let connected = Host::connect(&self.boot.secret, &self.relay.lanes, &self.share, &self.trap);
         self.connected = Some(self.runtime.block_on(connected));
     }
 
     /// And another one begins.
     pub(crate) fn kill_relay(&mut self) {
-        drop(self.relay.take());
+        self.relay.again();
         self.connected = None;
-        // A process that it was just starting has its sockets, too, until that is another program.
-        let begun = Instant::now();
-        while let Err(error) = std::net::TcpListener::bind(("127.0.0.1", 1080)) {
-            assert!(begun.elapsed() < PATIENCE, "the relay's port is not free: {error}");
-            std::thread::yield_now();
-        }
-        self.relay = Some(Relay::start(&self.boot, &self.dir.path().join("run")));
     }
 
     /// The host's server is killed, and the next one knows nothing of what was open.
@@ -195,46 +186,4 @@ fn mount(at: &Path) -> OwnedFd {
     rustix::mount::mount("berth", at, "fuse", MountFlags::NOSUID | MountFlags::NODEV, Some(options.as_c_str()))
         .unwrap();
     device
-}
-
-/// A relay with a runtime of its own: dropped, nothing of it is left.
-struct Relay {
-    lanes: tokio::sync::mpsc::Sender<(Lane, LaneIo)>,
-    ends: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Relay {
-    fn start(boot: &BootInfo, run: &Path) -> Relay {
-        let options = Options {
-            boot: boot.clone(),
-            run_dir: run.to_owned(),
-            program: env!("CARGO_BIN_EXE_berth-agent").into(),
-            data_dir: run.to_owned(),
-            boot_steps: Vec::new(),
-            power_off: Arc::new(|| {}),
-        };
-        let (lanes, receiver) = tokio::sync::mpsc::channel(4);
-        let (ends, ended) = oneshot::channel();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                tokio::select! {
-                    Err(error) = relay::run_over(options, receiver) => panic!("{error}"),
-                    _ = ended => {}
-                }
-            });
-            runtime.shutdown_background();
-        });
-        Relay { lanes, ends: Some(ends), thread: Some(thread) }
-    }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        drop(self.ends.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
 }

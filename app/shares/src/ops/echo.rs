@@ -11,6 +11,9 @@ use std::time::Duration;
 /// The number of a handle that is none: opened and closed for the event.
 pub(super) const NOTHING: u64 = 0;
 
+/// How long attributes are good that are told of meanwhile: who makes a file most often goes on writing to it, and whoever hears of it asks anew.
+const UNDER_WAY: Duration = Duration::ZERO;
+
 /// Answers a request that carries the number of a notice. Nothing of the host is changed.
 pub(crate) fn run(share: &Share, request: &Request<'_>) -> Result<Reply, Errno> {
     let node = request.node;
@@ -28,9 +31,9 @@ pub(crate) fn run(share: &Share, request: &Request<'_>) -> Result<Reply, Errno> 
             there(share, node, name).map(Reply::Entry)
         }
         Operation::Unlink { .. } | Operation::RemoveDirectory { .. } | Operation::Rename { .. } => Ok(Reply::Done),
-        Operation::SetAttr(set) => attrs::get(share, node, set.handle.filter(|handle| *handle != NOTHING)),
+        Operation::SetAttr(set) => attributes(share, node, set.handle),
         Operation::Open { .. } => Ok(Reply::Opened { handle: NOTHING, keep_cache: true }),
-        Operation::GetAttr { handle } => attrs::get(share, node, handle.filter(|handle| *handle != NOTHING)),
+        Operation::GetAttr { handle } => attributes(share, node, *handle),
         Operation::Flush
         | Operation::Release { .. }
         | Operation::ReleaseDirectory { .. }
@@ -49,7 +52,16 @@ fn before<'a>(notice: &'a Notice, parent: u64, name: &[u8]) -> Option<&'a Before
 }
 
 fn there(share: &Share, parent: u64, name: &[u8]) -> Result<Entry, Errno> {
-    find::entry(share, parent, share.directory(parent)?.as_fd(), name)
+    let entry = find::entry(share, parent, share.directory(parent)?.as_fd(), name)?;
+    Ok(Entry { attr_valid: UNDER_WAY, ..entry })
+}
+
+fn attributes(share: &Share, node: u64, handle: Option<u64>) -> Result<Reply, Errno> {
+    let reply = attrs::get(share, node, handle.filter(|handle| *handle != NOTHING))?;
+    Ok(match reply {
+        Reply::Attr { attr, .. } => Reply::Attr { attr, valid: UNDER_WAY },
+        reply => reply,
+    })
 }
 
 /// What was by a name: only its number and its kind count, and only for as long as it takes to lose the name.
