@@ -6,6 +6,7 @@ mod buildkit;
 mod buildkit_agents;
 mod buildkit_cache;
 mod buildkit_checks;
+mod buildkit_git;
 mod buildkit_history;
 mod buildkit_outputs;
 mod buildkit_stages;
@@ -52,6 +53,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         buildkit_agents::cases(),
         buildkit_cache::cases(),
         buildkit_checks::cases(),
+        buildkit_git::cases(),
         buildkit_history::cases(),
         buildkit_outputs::cases(),
         buildkit_stages::cases(),

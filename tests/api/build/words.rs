@@ -146,15 +146,9 @@ pub(crate) fn what_is_not_there_yet(case: &Case<'_>) -> Result {
         ("FROM busybox", "version=2", 501, "this engine speaks BuildKit's protocol at /grpc only"),
         (
             "FROM busybox",
-            "remote=https://localhost/x.git",
-            501,
-            "this engine does not fetch repositories as build contexts yet",
-        ),
-        (
-            "FROM busybox",
             "remote=git@localhost:x",
             501,
-            "this engine does not fetch repositories as build contexts yet",
+            "git@localhost:x: this engine fetches repositories by https:// and http://, not by SSH",
         ),
         (
             "# syntax=some/frontend\nFROM busybox",
@@ -170,10 +164,10 @@ pub(crate) fn what_is_not_there_yet(case: &Case<'_>) -> Result {
         ),
         ("FROM busybox\nRUN --security=insecure true", "", 200, "the --security=insecure option of RUN: "),
         (
-            "FROM busybox\nADD https://localhost/x.git /",
+            "FROM busybox\nADD git://localhost/x.git /",
             "",
             200,
-            "ADD https://localhost/x.git: this builder does not fetch repositories",
+            "failed to load cache key: git://localhost/x.git: this engine fetches repositories by https:// and http://",
         ),
         (
             "FROM busybox\nADD --checksum=sha256:1 f /",

@@ -24,6 +24,7 @@
 //!  turns        who does the same one after the other
 //!  bases        the images that stages begin with, and those that files are taken from
 //!  given        the files that a client gives to its build
+//!  repository   what builds take from repositories
 //!  solve        one build from its request to its image
 //!  layer        a layer as it is written: links on the way are the image's
 //!  files        a tree that is read: no link leads out of it
@@ -59,6 +60,7 @@ mod notes;
 pub mod outline;
 mod output;
 mod plan;
+mod repository;
 mod run;
 mod solve;
 mod sources;
@@ -76,14 +78,16 @@ use std::sync::Arc;
 
 pub use cache::Steps;
 pub use check::Check;
-pub use context::unpack;
+pub use context::{place_download, unpack};
 pub use dockerfile::{Invalid, Reason};
 pub use error::{Error, Kind, Result};
+pub use git::Address;
 pub use ignore::{InvalidPattern, patterns as ignore_patterns};
 pub use mounts::MountCache;
 use notes::Notes;
 pub use output::{Output, Room};
-pub use solve::{Built, is_own_frontend};
+pub use repository::Repository;
+pub use solve::{Built, is_own_frontend, is_true};
 pub use watch::{Agent, Later, Shown, Watch};
 
 /// The other services that builds need.

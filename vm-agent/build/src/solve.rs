@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::dockerfile::{Dockerfile, Instruction, Step};
 use crate::stages::Build;
 use crate::watch::Watch;
-use crate::{Builds, Error, Output, Request, Result, blocking};
+use crate::{Address, Builds, Error, Output, Request, Result, blocking};
 use containers::changes::Change;
 use events::{Event, Kind};
 use images::{ImageId, Keeper, Platform, Reference, Sink};
@@ -54,6 +54,9 @@ impl Builds {
                 let archive = SyncIoBridge::new(context);
                 blocking(move || Context::unpack(&root, archive, &name)).await?
             }
+            Some(url) if let Some(address) = Address::parse(url).map_err(Error::Repository)? => {
+                self.checkout(request, address, output).await?
+            }
             Some(url) => {
                 let failed = |cause| Error::Remote { url: url.clone(), cause: Box::new(cause) };
                 let source = self.services.images.download(url, &Sink::silent()).await.map_err(failed)?;
@@ -69,6 +72,25 @@ impl Builds {
         }
         drop(kept);
         Ok(id)
+    }
+
+    /// The files of a repository as the context.
+    async fn checkout(&self, request: &Request, mut address: Address, output: &Output) -> Result<Context> {
+        let kept = request.arguments.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR").cloned().flatten();
+        if kept.is_some_and(|value| is_true(&value)) {
+            address.keep_git_dir = Some(true);
+        }
+        // What it is, is all that clients of this protocol are told.
+        let bare = |error| match error {
+            Error::NoRepository(cause) => Error::Repository(cause),
+            error => error,
+        };
+        let repository = self.find_repository(&address, None).await.map_err(bare)?;
+        output.status("Downloading context", &images::without_password(&address.remote));
+        let (root, name) = (self.contexts.clone(), request.dockerfile.clone());
+        let (directory, files) = blocking(move || Context::empty(&root)).await?;
+        repository.fetch(files, |_| ()).await?;
+        blocking(move || Context::read(directory, &name)).await
     }
 
     /// Builds an image for a client that follows each step and has the build's files; it is not tagged, and stays as long as its keeper.
@@ -148,6 +170,11 @@ pub fn is_own_frontend(reference: &str) -> bool {
     let name = reference.strip_prefix("docker.io/").unwrap_or(reference);
     let bare = name.split([':', '@']).next().unwrap_or_default();
     matches!(bare, "docker/dockerfile" | "docker/dockerfile-upstream")
+}
+
+/// As Go reads it.
+pub fn is_true(value: &str) -> bool {
+    matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True")
 }
 
 /// `# syntax=`: the standard frontends are served by this one, others are programs that it does not run.

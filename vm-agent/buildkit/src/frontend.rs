@@ -9,26 +9,25 @@ use crate::progress::Progress;
 use crate::sessions::{Session, Sessions};
 use crate::subrequests::Answer;
 use crate::tree::Tree;
-use crate::{Kit, auth, secrets, ssh, upload};
-use build::{Agent, Built, Error, Later, Shown, Watch};
+use crate::{Kit, auth, secrets, ssh};
+use build::{Agent, Builds, Built, Error, Later, Shown, Watch};
 use images::cache::Cache;
 use images::{Auth, Images, Reference};
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read as _;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
-use tonic::Status;
+use tonic::{Code, Status};
 
 mod caches;
+mod elsewhere;
 mod questions;
 
 /// What a client says to let its build into the engine's own network.
 pub(crate) const HOST_NETWORK: &str = "network.host";
-
-/// The step that fetches a context as an archive.
-const LOAD_ARCHIVE: &str = "[internal] load remote build context";
 
 /// Bytes of a Dockerfile.
 const LARGEST: u64 = 16 << 20;
@@ -91,6 +90,11 @@ struct Client {
     caches: OnceCell<Vec<Cache>>,
     source: Option<Source>,
     context: OnceCell<Tree>,
+    /// What the context is over several builds, if it is of a repository.
+    repository: OnceCell<String>,
+    /// The context is a Dockerfile without files.
+    is_alone: AtomicBool,
+    builds: Builds,
     /// Directories beside the context, by the client's names, and what they are over several builds.
     others: tokio::sync::Mutex<BTreeMap<String, (Option<String>, Tree)>>,
     /// Where the sessions are that have them.
@@ -129,6 +133,9 @@ impl Client {
             caches: OnceCell::new(),
             source: None,
             context: OnceCell::new(),
+            repository: OnceCell::new(),
+            is_alone: AtomicBool::new(false),
+            builds: kit.0.services.builds.clone(),
             others: tokio::sync::Mutex::default(),
             sessions: sessions.clone(),
             own_id: job.session.clone(),
@@ -173,20 +180,6 @@ impl Client {
         tree
     }
 
-    /// Fetches an archive, which is the context.
-    async fn archive(&self, name: &str) -> Result<Tree, Status> {
-        let (step, id) = (self.progress.begin(LOAD_ARCHIVE.to_owned()), "transferring context:");
-        let mut last = 0;
-        let told = |bytes| {
-            last = bytes;
-            self.progress.transfer(step, id, bytes, 0, false);
-        };
-        let tree = upload::fetch(&self.contexts, name, self.root.clone(), told).await;
-        self.progress.transfer(step, id, last, 0, true);
-        self.progress.end(step, tree.as_ref().err().map(Status::message));
-        tree
-    }
-
     /// Fetches the Dockerfile, and the ignore file that is its own.
     async fn dockerfile(&self) -> Result<Source, Status> {
         let name = &self.options.dockerfile;
@@ -199,26 +192,32 @@ impl Client {
             folder => format!("{folder}/{}", file.to_lowercase()),
         });
         follow.extend(other.clone());
-        if let Some(archive) = &self.options.archive {
-            let tree = self.context.get_or_try_init(|| self.archive(archive)).await?;
-            return self.read_dockerfile(tree, other).await;
+        if self.options.elsewhere.is_some() && !self.options.has_dockerfile {
+            let loaded = self.context.get_or_try_init(|| self.receive_context()).await;
+            let tree = loaded.map_err(|status| match status.code() {
+                Code::Unknown => Status::unknown(format!("failed to read dockerfile: {}", status.message())),
+                _ => status,
+            })?;
+            if self.is_alone.load(Ordering::Relaxed) {
+                return self.read_dockerfile(tree, elsewhere::DOWNLOAD, None).await;
+            }
+            return self.read_dockerfile(tree, name, other).await;
         }
         let wanted = Wanted { name: self.options.dockerfile_in.clone(), follow, ..Wanted::default() };
         let step = self.definition();
         let tree = self.fetch(&step, "transferring dockerfile:", &self.session, wanted, self.new_tree()).await?;
         let ignored = read(tree.path().to_owned(), own).await?;
         *self.ignored.lock().unwrap_or_else(PoisonError::into_inner) = ignored;
-        self.read_dockerfile(&tree, other).await
+        self.read_dockerfile(&tree, name, other).await
     }
 
     /// `other`: what it may be called, too.
-    async fn read_dockerfile(&self, tree: &Tree, other: Option<String>) -> Result<Source, Status> {
-        let name = &self.options.dockerfile;
+    async fn read_dockerfile(&self, tree: &Tree, name: &str, other: Option<String>) -> Result<Source, Status> {
         let read = |name: String| {
             let path = tree.path().to_owned();
             async move { read(path, name).await }
         };
-        let text = match read(name.clone()).await? {
+        let text = match read(name.to_owned()).await? {
             Some(text) => Some(text),
             None => match other {
                 Some(other) => read(other).await?,
@@ -226,13 +225,13 @@ impl Client {
             },
         };
         let missing = || Status::unknown(format!("failed to read dockerfile: open {name}: no such file or directory"));
-        Ok(Source { name: name.clone(), text: text.ok_or_else(missing)? })
+        Ok(Source { name: name.to_owned(), text: text.ok_or_else(missing)? })
     }
 
     /// The step that reads the Dockerfile.
     fn definition(&self) -> String {
-        match self.options.archive {
-            Some(_) => LOAD_ARCHIVE.to_owned(),
+        match self.options.elsewhere.as_ref().filter(|_| !self.options.has_dockerfile) {
+            Some(elsewhere) => elsewhere.step(),
             None => format!("[internal] load build definition from {}", self.options.dockerfile),
         }
     }
@@ -243,7 +242,8 @@ impl Client {
     }
 
     async fn receive_ignored(&self) -> Result<Vec<String>, Status> {
-        if self.options.archive.is_some() {
+        // As in BuildKit, what comes from elsewhere comes whole.
+        if self.options.elsewhere.is_some() {
             return Ok(Vec::new());
         }
         let own = self.ignored.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -281,6 +281,9 @@ impl Client {
     }
 
     async fn receive_context(&self) -> Result<Tree, Status> {
+        if let Some(elsewhere) = &self.options.elsewhere {
+            return self.receive_elsewhere(elsewhere).await;
+        }
         let exclude = self.ignored().await?.clone();
         let wanted = Wanted { name: self.options.context_in.clone(), exclude, ..Wanted::default() };
         let key = self.context_key();
@@ -296,8 +299,11 @@ impl Client {
 
     /// Which directory the context is, if the client says so.
     fn context_key(&self) -> Option<String> {
+        if self.options.elsewhere.is_some() {
+            return self.repository.get().cloned();
+        }
         let key = &self.contexts.shared_key;
-        (!key.is_empty() && self.options.archive.is_none()).then(|| format!("{key} {}", self.options.context_in))
+        (!key.is_empty()).then(|| format!("{key} {}", self.options.context_in))
     }
 
     fn steps(&self) -> std::sync::MutexGuard<'_, Steps> {
@@ -424,16 +430,19 @@ impl Watch for Client {
         self.options.contexts.get(bare).cloned()
     }
 
-    fn directory<'a>(&'a self, name: &'a str) -> Later<'a, build::Result<PathBuf>> {
+    fn directory<'a>(&'a self, given: &'a str) -> Later<'a, build::Result<PathBuf>> {
         Box::pin(async move {
             let mut others = self.others.lock().await;
-            if let Some((_, tree)) = others.get(name) {
+            if let Some((_, tree)) = others.get(given) {
                 return Ok(tree.path().to_owned());
             }
             let failed = |status: Status| Error::Context(std::io::Error::other(status.message().to_owned()));
-            let received = self.receive_other(name).await.map_err(failed)?;
+            let received = match given.strip_prefix("local:") {
+                Some(name) => self.receive_other(name).await.map_err(failed)?,
+                None => self.receive_address(given).await?,
+            };
             let path = received.1.path().to_owned();
-            others.insert(name.to_owned(), received);
+            others.insert(given.to_owned(), received);
             Ok(path)
         })
     }

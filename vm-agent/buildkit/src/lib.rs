@@ -21,6 +21,7 @@
 //!  go_mode     modes as Go has them                                             pure
 //!  contexts    such directories that are kept for the next build
 //!  stock       what is kept for later builds, and what of it a prune means      pure
+//!  elsewhere   contexts that are no directory of the client's                     pure
 //!  upload      an archive as a context
 //!  auth        a client's credentials for registries
 //!  secrets     a client's secrets
@@ -38,6 +39,7 @@ mod caps;
 mod content;
 mod contexts;
 mod control;
+mod elsewhere;
 mod exporters;
 mod failure;
 mod filesend;
