@@ -31,6 +31,7 @@ pub mod tree;
 pub use build::{ImageDir, Options, build};
 pub use error::{Error, Result};
 pub use manifest::Manifest;
+pub use notices::OFFER;
 pub use reproducible::check as check_reproducible;
 
 /// The date of everything in the image (2025-01-01T00:00:00Z): a build does not depend on when it runs.

@@ -8,7 +8,8 @@ use crate::error::{IoContext, Result};
 use crate::packages::Resolved;
 use crate::rootfs::Rootfs;
 
-const OFFER: &str = "\nOffer of source\n---------------\n\n\
+/// The offer of source that the GPL and the LGPL ask for, below a list of packages with the names and versions of their sources.
+pub const OFFER: &str = "\nOffer of source\n---------------\n\n\
      The complete source of every package above is kept by Debian in its public archive of all versions (\"snapshot\"), under\n\
      the name and in exactly the version that stand after \"source:\". For at least three years from the day on which you\n\
      received this image, the distributor of Berth will also send you that source on a medium, for no more than the cost of\n\

@@ -7,7 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const NAME: &str = "app.berth.desktop";
+/// Of the entry and of its icon.
+pub const NAME: &str = "app.berth.desktop";
 const ICON: &[u8] = include_bytes!("../../app/icons/128x128.png");
 
 /// Writes the entry and its icon into this user's folders, and makes it the one for `berth://`; returns the entry's file.
@@ -41,7 +42,8 @@ fn write_below(data: &Path, window: &Path) -> io::Result<PathBuf> {
     Ok(entry)
 }
 
-fn text(window: &Path) -> String {
+/// The entry that starts the program `window`: a path, or a name that is found on PATH.
+pub fn text(window: &Path) -> String {
     let window = word(window);
     format!(
         "[Desktop Entry]\n\

@@ -55,6 +55,8 @@ pub const TEST: &[Need] = &[
     need("dbus-daemon", "a session bus for the window and its tray"),
     need("gnome-keyring", "a keychain for credentials"),
     need("webkit2gtk-driver", "drives the window as a person would"),
+    need("rpm", "installs and reads the .rpm as its users' systems do"),
+    need("desktop-file-utils", "checks the entry of the desktop's menu"),
     need("x11-utils", "lists the windows of a display"),
     need("python3-venv", "a place for schemathesis, which makes up requests"),
 ];
@@ -205,6 +207,36 @@ pub fn vsock_device() -> io::Result<()> {
         return Ok(());
     }
     Err(io::Error::other(say("cargo install %{program} failed", &[("program", program)])))
+}
+
+/// The suites that a folder of the host's is measured by, crates, so cargo installs them: where each one's program is to be told of, its name, its
+/// version. Nothing of them is part of this tree.
+const FILE_SUITES: [(&str, &str, &str); 2] =
+    [("BERTH_TEST_PJDFSTEST", "pjdfstest", "0.2.2"), ("BERTH_TEST_FSX", "fsx", "0.3.2")];
+
+/// Installs those suites, below the cache; the names of the variables by which tests find them, and the programs. One that cannot be had is
+/// left out, and said.
+pub fn file_suites() -> Vec<(&'static str, std::path::PathBuf)> {
+    let there = FILE_SUITES.into_iter().filter_map(|(variable, name, version)| {
+        let installed = file_suite(name, version).inspect_err(|error| eprintln!("    no {name}: {error}"));
+        installed.ok().map(|program| (variable, program))
+    });
+    there.collect()
+}
+
+fn file_suite(name: &str, version: &str) -> io::Result<std::path::PathBuf> {
+    let home = crate::cache().join("suites").join(format!("{name}-{version}"));
+    let program = home.join("bin").join(name);
+    if is_executable(&program) {
+        return Ok(program);
+    }
+    std::fs::create_dir_all(&home)?;
+    let mut install = Command::new("cargo");
+    // Not this tree's settings, nor where it compiles.
+    install.current_dir(&home).env_remove("CARGO_TARGET_DIR");
+    install.args(["install", "--quiet", "--locked", "--version", version, name, "--root"]).arg(&home);
+    follow(install, &format!("installing {name}"))?;
+    Ok(program)
 }
 
 /// cargo's folder for installed programs.

@@ -59,7 +59,7 @@ pub(crate) fn a_folder(case: &Case<'_>) -> Result {
 }
 
 /// Bytes that a build says it received as its context.
-fn received(told: &str) -> anyhow::Result<f64> {
+pub(super) fn received(told: &str) -> anyhow::Result<f64> {
     let step = told.split("load build context").nth(1).context("no context was sent")?;
     let text = step.split("transferring context: ").nth(1).and_then(|text| text.split_whitespace().next());
     let text = text.with_context(|| format!("nothing was transferred: {told}"))?;
@@ -125,6 +125,19 @@ pub(crate) fn replaced_stages(case: &Case<'_>) -> Result {
     folder.built(case, &["-t", &image, "--build-context", &format!("part=docker-image://{given}"), "."])?;
     let seen = case.ok(&["run", "--rm", &image, "cat", "/seen", "/copied"])?;
     ensure!(seen == "given\ngiven", "{seen}");
+    // A folder of the client's is there, too, where files are only taken from it and where a stage is on top of it.
+    let other = Folder::new(&[("n", "folder\n")])?;
+    let part = format!("part={}", other.path().display());
+    let copied = "FROM busybox AS part\nRUN exit 9\nFROM busybox\nCOPY --from=part /n /copied\n";
+    folder.write("Dockerfile", &format!("{copied}RUN --mount=from=part,target=/p cat /p/n >/seen\n"))?;
+    folder.built(case, &["-t", &image, "--build-context", &part, "."])?;
+    let seen = || case.ok(&["run", "--rm", &image, "cat", "/seen", "/copied"]);
+    ensure!(seen()? == "folder\nfolder", "{}", seen()?);
+    let on_top = "FROM busybox AS part\nRUN exit 9\nFROM part AS own\nCOPY --from=busybox /bin /bin\nRUN cat /n >/seen\n\
+        FROM own\nCOPY --from=part n /copied\n";
+    folder.write("Dockerfile", on_top)?;
+    folder.built(case, &["-t", &image, "--build-context", &part, "."])?;
+    ensure!(seen()? == "folder\nfolder", "{}", seen()?);
     Ok(())
 }
 
@@ -385,7 +398,9 @@ pub(crate) fn refusals(case: &Case<'_>) -> Result {
         (&["--platform", "linux/amd64,linux/arm64"], "images for several platforms at once"),
         (&["--output", "type=local,dest=out,mode=delete"], "the option mode=delete of the output type=local"),
         (&["--build-arg", "BUILDKIT_SYNTAX=example.org/frontend"], "runs no other frontend"),
-        (&["--allow", "security.insecure"], "security.insecure"),
+        (&["--output", "type=image,push=true"], "tag is needed when pushing to registry"),
+        (&["--output", "type=image,unpack=x"], "non-bool value specified for unpack"),
+        (&["--allow", "other"], "unknown entitlement other"),
         (&["--call", "other"], "unsupported request frontend.other"),
     ] {
         let refused = folder.build(case, &[arguments, &["."]].concat())?;

@@ -1,5 +1,7 @@
 //! `docker build --cache-to` and `--cache-from`: steps that are taken from elsewhere, by an engine that has none of them.
 
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
@@ -256,9 +258,22 @@ pub(crate) fn in_a_directory(case: &Case<'_>) -> Result {
         build.built(&[&given[..], &["--cache-from", &format!("type=local,src=cache,digest={digest}")]].concat())?;
     ensure!(is_cached(&told, "[stage-0 2/3] RUN")?, "{told}");
     // There already: nothing is written again.
+    let before = written(&directory)?;
     build.built(&[&given[..], &["--cache-to", "type=local,dest=cache,mode=max"]].concat())?;
-    ensure!(json(&directory.join("index.json"))?["manifests"].as_array().is_some_and(|list| !list.is_empty()));
+    let after = written(&directory)?;
+    ensure!(!before.is_empty() && before == after, "{before:?} {after:?}");
     Ok(())
+}
+
+/// The blobs in a directory, each by its file and when that was written.
+fn written(directory: &Path) -> anyhow::Result<BTreeMap<PathBuf, (u64, std::time::SystemTime)>> {
+    let mut all = BTreeMap::new();
+    for entry in std::fs::read_dir(directory.join("blobs/sha256"))? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        all.insert(entry.path(), (metadata.ino(), metadata.modified()?));
+    }
+    Ok(all)
 }
 
 /// A layer that is not what it should be, or not there, is made anew.

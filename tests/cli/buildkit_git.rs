@@ -200,7 +200,7 @@ pub(crate) fn private(case: &Case<'_>) -> Result {
     Ok(())
 }
 
-/// `--build-context NAME=ADDRESS`, for COPY and mounts.
+/// `--build-context NAME=ADDRESS`, for COPY and mounts, and as what a stage begins with.
 pub(crate) fn by_name(case: &Case<'_>) -> Result {
     let server = GitServer::start()?;
     let image = case.image("gitnamed:1");
@@ -216,6 +216,10 @@ pub(crate) fn by_name(case: &Case<'_>) -> Result {
     let told = folder.built(case, &[&["-t", &image], &contexts[..], &["."]].concat())?;
     ensure!(told.contains("[context repo] http://") && told.contains("#main:d"), "{told}");
     ensure!(case.ok(&["run", "--rm", &image, "cat", "/g", "/page", "/f"])? == "gof a pageof a repository");
+    folder.write("Dockerfile", "FROM busybox AS tools\nFROM repo AS files\nFROM tools\nCOPY --from=files / /x/\n")?;
+    folder.built(case, &[&["-t", &image], &contexts[..], &["."]].concat())?;
+    ensure!(names(case, &image, "/x")? == "g");
+    folder.write("Dockerfile", "FROM busybox\nCOPY --from=repo g /g\n")?;
     let wrong = named("repo", server.url("x.git#nope"));
     let said = folder.build(case, &["--build-context", &wrong, "."])?;
     ensure!(said.code == 1 && said.err.contains("repository does not contain ref nope"), "{said:?}");

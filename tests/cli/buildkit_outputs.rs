@@ -6,17 +6,21 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
+use serde_json::Value;
 use tests::case::Case;
 use tests::docker::said;
 use tests::limit;
 
 use crate::buildx::Folder;
-use crate::suite::{Entry, cases, everywhere};
+use crate::suite::{Entry, cases, everywhere, not_of_dockerd};
 
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; a_directory, an_archive, several, a_platforms_directory, nowhere, given_up_meanwhile, a_chosen_time]
+    let mut all = cases![everywhere; a_directory, an_archive, several, a_platforms_directory, nowhere, given_up_meanwhile, a_chosen_time];
+    // dockerd makes archives with containerd's store alone.
+    all.extend(cases![not_of_dockerd; an_archives_digest]);
+    all
 }
 
 /// Something of each kind that a layer can have, with owners, modes, times and links.
@@ -105,6 +109,20 @@ pub(crate) fn a_platforms_directory(case: &Case<'_>) -> Result {
     ensure!(told.contains(&format!("copying files {}", name.replace('_', "/"))), "{told}");
     ensure!(std::fs::read_link(only.path().join("l"))? == Path::new(&format!("/{name}/f")));
     ensure!(only.path().join("g").metadata()?.ino() == only.path().join("h").metadata()?.ino());
+    Ok(())
+}
+
+/// What `--metadata-file` says of an archive is what its index names.
+pub(crate) fn an_archives_digest(case: &Case<'_>) -> Result {
+    let folder = Folder::new(&[("Dockerfile", KINDS)])?;
+    folder.built(case, &["-o", "type=oci,dest=out.tar", "--metadata-file", "told.json", "."])?;
+    let told: Value = serde_json::from_slice(&std::fs::read(folder.path().join("told.json"))?)?;
+    let mut unpack = Command::new("tar");
+    let index = limit::output(unpack.args(["-xOf", "out.tar", "index.json"]).current_dir(folder.path()))?;
+    let index: Value = serde_json::from_slice(&index.stdout)?;
+    let named = &index["manifests"][0]["digest"];
+    ensure!(named.is_string() && told["containerimage.digest"] == *named, "{told} {index}");
+    ensure!(told["containerimage.config.digest"].is_string(), "{told}");
     Ok(())
 }
 

@@ -18,6 +18,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         what_is_not_shared_is_refused_by_name,
         read_only_is_so_on_both_sides,
         containers_of_a_folder_have_one_mount,
+        containers_meet_in_one_folder,
         a_single_file_is_mounted,
         owners_are_as_the_container_set_them,
         copies_reach_into_a_stopped_containers_folder,
@@ -142,6 +143,55 @@ pub(crate) fn containers_of_a_folder_have_one_mount(case: &Case<'_>) -> Result {
     ensure!(said == format!("{device}\none"), "{device}: {said}");
     ensure!(case.ok(&["exec", &first, "cat", "/data/file"])? == "two");
     case.ok(&["rm", "-f", &first])?;
+    Ok(())
+}
+
+/// Two containers append to one file, make the same files first, and lock one.
+pub(crate) fn containers_meet_in_one_folder(case: &Case<'_>) -> Result {
+    const TIMES: usize = 200;
+    let dir = folder(case, "meet")?;
+    let bind = mount(&dir, "/d");
+    let script = format!(
+        "i=0; while [ $i -lt {TIMES} ]; do echo \"$0 $i end\" >>/d/log; (set -C; : >/d/new$i) 2>/dev/null && echo $i; i=$((i+1)); done"
+    );
+    let names = ["left", "right"].map(|side| case.container(side));
+    for name in &names {
+        case.ok(&["run", "-d", "--name", name, "-v", &bind, "busybox", "sh", "-c", &script, name])?;
+    }
+    ensure!(case.ok(&["wait", &names[0], &names[1]])? == "0\n0");
+    let log = fs::read_to_string(dir.join("log"))?;
+    ensure!(log.lines().count() == names.len() * TIMES, "{} lines", log.lines().count());
+    let mut made = Vec::new();
+    for name in &names {
+        let own = log.lines().filter(|line| line.starts_with(name.as_str())).map(str::to_owned);
+        ensure!(own.eq((0..TIMES).map(|number| format!("{name} {number} end"))), "the lines of {name}");
+        made.extend(
+            case.ok(&["logs", name])?.lines().map(str::parse::<usize>).collect::<std::result::Result<Vec<_>, _>>()?,
+        );
+    }
+    made.sort_unstable();
+    ensure!(made.into_iter().eq(0..TIMES), "each was made by one of them");
+
+    let program = tests::fixture::program("lock")?.display().to_string();
+    let [holds, waits] = ["holds", "waits"].map(|name| case.container(name));
+    for name in [&holds, &waits] {
+        case.ok(&["create", "--name", name, "-v", &bind, "busybox", "/lock", "/d/lock"])?;
+        case.ok(&["cp", &program, &format!("{name}:/lock")])?;
+    }
+    case.ok(&["start", &holds])?;
+    case.says(&holds, "ready")?;
+    ensure!(case.ok(&["start", "-a", &waits])? == "locked", "by another container");
+    case.ok(&["rm", "-f", &holds])?;
+    case.ok(&["start", &waits])?;
+    case.says(&waits, "ready")?;
+    case.ok(&["rm", "-f", &waits])?;
+
+    let script = "cd /d; echo 1 >Name; echo 2 >name; cat Name name; exec 3>gone 4<gone; rm gone; echo still there >&3; cat <&4; \
+        echo old >f; exec 5<f; echo new >g; mv g f; cat <&5; cat f";
+    let said = case.ok(&["run", "--rm", "-v", &bind, "busybox", "sh", "-c", script])?;
+    ensure!(said == "1\n2\nstill there\nold\nnew", "{said}");
+    ensure!(fs::read_to_string(dir.join("Name"))? == "1\n" && fs::read_to_string(dir.join("name"))? == "2\n");
+    ensure!(!dir.join("gone").exists());
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use tests::case::Case;
 use tests::docker::Docker;
+use tests::gate::Gate;
 use tests::registry::{Access, Registry};
 use tests::token::Tokens;
 use tests::wait::until;
@@ -15,7 +16,7 @@ use crate::suite::{Entry, cases, everywhere};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; pull_anonymous, pull_by_digest_and_list, pull_with_password, pull_with_token, push_and_pull_back, push_mounts_what_another_repository_has, all_tags, configuration_is_honoured, save_and_load, tag_and_remove, unknown_in_registry, registry_down]
+    cases![everywhere; pull_anonymous, pull_by_digest_and_list, pull_with_password, pull_with_token, push_and_pull_back, push_mounts_what_another_repository_has, push_sends_layers_side_by_side, all_tags, configuration_is_honoured, save_and_load, tag_and_remove, unknown_in_registry, registry_down]
 }
 
 /// Every tag of a repository at once, there and back.
@@ -129,6 +130,24 @@ pub(crate) fn push_and_pull_back(case: &Case<'_>) -> Result {
     let out = case.ok(&["pull", &reference])?;
     ensure!(out.contains("Pull complete"), "{out}");
     ensure!(case.ok(&["inspect", "--format", "{{.Id}}", &reference])? == id);
+    case.ok(&["rmi", &reference])?;
+    Ok(())
+}
+
+/// No layer waits for another one's answers.
+pub(crate) fn push_sends_layers_side_by_side(case: &Case<'_>) -> Result {
+    let gate = Gate::start_closing_at(case.registry.socket(), "/blobs/")?;
+    let reference = format!("{}/beside{}:1", gate.address(), case.number());
+    let layers: std::io::Result<Vec<_>> = [1, 2, 3]
+        .map(|layer| tests::archive::noise("file", (u64::from(case.number()) << 8) + layer, 10_000))
+        .into_iter()
+        .collect();
+    let said = case.fed(&tests::archive::docker(&reference, &layers?)?, &["load"])?;
+    ensure!(said.code == 0, "{said:?}");
+    let mut push = case.piped(&["push", "-q", &reference])?;
+    gate.wait_until_it_holds_of(3)?;
+    gate.open();
+    ensure!(push.wait()?.success());
     case.ok(&["rmi", &reference])?;
     Ok(())
 }

@@ -6,9 +6,13 @@ mod buildkit;
 mod buildkit_agents;
 mod buildkit_cache;
 mod buildkit_checks;
+mod buildkit_contexts;
 mod buildkit_git;
 mod buildkit_history;
+mod buildkit_mounts;
 mod buildkit_outputs;
+mod buildkit_policy;
+mod buildkit_remote;
 mod buildkit_stages;
 mod containers;
 mod corpus;
@@ -20,6 +24,8 @@ mod hairpin;
 mod host_network;
 mod images;
 mod import;
+mod isolation;
+mod limits;
 mod links;
 mod logs;
 mod machine;
@@ -28,6 +34,7 @@ mod neighbours;
 mod networks;
 mod networks_macvlan;
 mod outbound;
+mod prune;
 mod reaper;
 mod remote;
 mod resolver;
@@ -35,6 +42,7 @@ mod restarts;
 mod run;
 mod search;
 mod sharing;
+mod stats;
 mod system;
 mod terminal;
 mod update;
@@ -53,9 +61,13 @@ pub(crate) fn cases() -> Vec<Entry> {
         buildkit_agents::cases(),
         buildkit_cache::cases(),
         buildkit_checks::cases(),
+        buildkit_contexts::cases(),
         buildkit_git::cases(),
         buildkit_history::cases(),
+        buildkit_mounts::cases(),
         buildkit_outputs::cases(),
+        buildkit_policy::cases(),
+        buildkit_remote::cases(),
         buildkit_stages::cases(),
         containers::cases(),
         corpus::cases(),
@@ -67,6 +79,8 @@ pub(crate) fn cases() -> Vec<Entry> {
         host_network::cases(),
         images::cases(),
         import::cases(),
+        isolation::cases(),
+        limits::cases(),
         links::cases(),
         logs::cases(),
         machine::cases(),
@@ -76,12 +90,14 @@ pub(crate) fn cases() -> Vec<Entry> {
         networks_macvlan::cases(),
         outbound::cases(),
         remote::cases(),
+        prune::cases(),
         reaper::cases(),
         resolver::cases(),
         restarts::cases(),
         run::cases(),
         search::cases(),
         sharing::cases(),
+        stats::cases(),
         system::cases(),
         terminal::cases(),
         update::cases(),

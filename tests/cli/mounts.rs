@@ -4,7 +4,9 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, ensure};
+use serde_json::json;
 use tests::case::Case;
+use tests::http::post;
 
 use crate::suite::{Entry, cases, everywhere, in_machine, on_this_machine};
 
@@ -12,9 +14,9 @@ type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
     [
-        cases![everywhere; of_an_image, none_over_a_file],
+        cases![everywhere; of_an_image, of_a_part_of_an_image, none_over_a_file],
         cases![in_machine; the_kernels_modules],
-        cases![on_this_machine; pass_as_asked, a_copy_leaves_none, around_the_engine],
+        cases![on_this_machine; pass_as_asked, a_copy_leaves_none, around_the_engine, beneath_a_bind, a_source_that_is_made],
     ]
     .concat()
 }
@@ -190,5 +192,110 @@ pub(crate) fn of_an_image(case: &Case<'_>) -> Result {
     ensure!(case.ok(&["exec", &name, "ls", "/image"])?.contains("hello"));
     let shown = case.ok(&["inspect", "-f", "{{with index .Mounts 0}}{{.Type}} {{.Name}} {{.RW}}{{end}}", &name])?;
     ensure!(shown == format!("image {image} false"), "{shown}");
+    Ok(())
+}
+
+/// A folder, or a file, which nobody can change.
+pub(crate) fn of_a_part_of_an_image(case: &Case<'_>) -> Result {
+    let run = |part: &str, script: &str| {
+        let mount = format!("type=image,source=busybox,target=/part,image-subpath={part}");
+        case.run(&["run", "--rm", "--mount", &mount, "busybox", "sh", "-c", script])
+    };
+    let whole = case.ok(&["run", "--rm", "busybox", "md5sum", "/etc/passwd"])?;
+    let folder = run("etc", "cd /part && ls && md5sum passwd")?;
+    let is_there = |name: &str| folder.out.lines().any(|line| line == name);
+    let sum = whole.split_whitespace().next().context("a sum")?;
+    ensure!(is_there("group") && is_there(&format!("{sum}  passwd")), "{folder:?}, not {whole}");
+    // Those of the container itself are not among them.
+    ensure!(!is_there("resolv.conf"), "{folder:?}");
+    let file = run("etc/passwd", "cd / && cmp part etc/passwd && echo same; echo x >/part")?;
+    ensure!(file.out == "same\n" && file.code == 1 && file.err.contains("Read-only file system"), "{file:?}");
+    let missing = run("etc/nope/more", "true")?;
+    let words = missing.err.lines().find_map(|line| line.split_once("daemon: ")).context("words")?.1;
+    ensure!(missing.code == 127 && words.starts_with("cannot access path /"), "{missing:?}");
+    ensure!(
+        words.ends_with("/etc/nope: no such file or directory") && words.contains("/etc/nope/more: lstat /"),
+        "{words}"
+    );
+    for outside in ["../etc", "/etc"] {
+        let said = run(outside, "true")?;
+        let words = "invalid mount config for type \"image\": subpath must be a relative path within the volume";
+        ensure!(said.code == 125 && said.err.contains(words), "{said:?}");
+    }
+    Ok(())
+}
+
+/// What is mounted beneath the source of a bind: whether it is there, and whether it can be written to.
+pub(crate) fn beneath_a_bind(case: &Case<'_>) -> Result {
+    let script =
+        "for at in /x /x/pts; do grep \" $at \" /proc/self/mountinfo | cut -d ' ' -f 6 | cut -d , -f 1 | sort -u; done";
+    for (options, expect) in [
+        ("", "rw\nrw"),
+        ("readonly", "ro\nro"),
+        ("bind-recursive=enabled", "rw\nrw"),
+        ("readonly,bind-recursive=enabled", "ro\nro"),
+        ("bind-recursive=disabled", "rw"),
+        ("readonly,bind-recursive=disabled", "ro"),
+        ("readonly,bind-recursive=writable", "ro\nrw"),
+        ("readonly,bind-propagation=rprivate,bind-recursive=readonly", "ro\nro"),
+    ] {
+        let mount = format!("type=bind,source=/dev,target=/x,{options}");
+        let mount = mount.trim_end_matches(',');
+        let seen = case.ok(&["run", "--rm", "--mount", mount, "busybox", "sh", "-c", script])?;
+        ensure!(seen == expect, "{options}: {seen}");
+    }
+    // What the CLI would not ask for.
+    let conflict = |text: &str| format!("mount options conflict: {text}");
+    for (read_only, options, words) in [
+        (false, json!({"ReadOnlyForceRecursive": true}), conflict("!ReadOnly && BindOptions.ReadOnlyForceRecursive")),
+        (false, json!({"ReadOnlyNonRecursive": true}), conflict("!ReadOnly && BindOptions.ReadOnlyNonRecursive")),
+        (
+            true,
+            json!({"ReadOnlyNonRecursive": true, "ReadOnlyForceRecursive": true}),
+            conflict("ReadOnlyNonRecursive && BindOptions.ReadOnlyForceRecursive"),
+        ),
+        (true, json!({"ReadOnlyForceRecursive": true, "NonRecursive": true}), String::new()),
+    ] {
+        let name = case.container("conflict");
+        let mount =
+            json!({"Type": "bind", "Source": "/dev", "Target": "/x", "ReadOnly": read_only, "BindOptions": options});
+        let body = json!({"Image": "busybox", "Cmd": ["true"], "HostConfig": {"Mounts": [mount]}});
+        let made = post(case.host(), &format!("/v1.51/containers/create?name={name}"), &body)?;
+        ensure!(made.status == 201, "{options}: {}", made.message());
+        let started = post(case.host(), &format!("/v1.51/containers/{name}/start"), &serde_json::Value::Null)?;
+        let status = if words.is_empty() { 204 } else { 500 };
+        ensure!(started.status == status && started.message() == words, "{options}: {started:?}");
+        let code = case.ok(&["inspect", "-f", "{{.State.ExitCode}}", &name])?;
+        ensure!(words.is_empty() || code == "128", "{options}: {code}");
+        case.ok(&["rm", "-f", &name])?;
+    }
+    Ok(())
+}
+
+/// A bind's source that is not there is made if it is asked for, and is an error else.
+pub(crate) fn a_source_that_is_made(case: &Case<'_>) -> Result {
+    let folder = tempfile::tempdir()?;
+    let (source, name) = (folder.path().join("not/there").display().to_string(), case.container("made"));
+    let create = |kind: &str, options: serde_json::Value| {
+        let mount = json!({"Type": kind, "Source": source, "Target": "/x", "BindOptions": options});
+        let command = ["sh", "-c", "stat -c '%F %a %u %g' /x; touch /x/file"];
+        let body = json!({"Image": "busybox", "Cmd": command, "HostConfig": {"Mounts": [mount]}});
+        post(case.host(), &format!("/v1.51/containers/create?name={name}"), &body)
+    };
+    for options in [json!({}), json!({"CreateMountpoint": false})] {
+        let refused = create("bind", options)?;
+        let words = format!("invalid mount config for type \"bind\": bind source path does not exist: {source}");
+        ensure!(refused.status == 400 && refused.message() == words, "{refused:?}");
+    }
+    let refused = create("volume", json!({"CreateMountpoint": true}))?;
+    let words = "BindOptions must not be specified on mount type \"volume\"";
+    ensure!(refused.status == 400 && refused.message().ends_with(words), "{refused:?}");
+    ensure!(!folder.path().join("not").exists(), "a refusal left something");
+    let made = create("bind", json!({"CreateMountpoint": true}))?;
+    ensure!(made.status == 201, "{made:?}");
+    let said = case.ok(&["start", "-a", &name])?;
+    ensure!(said == "directory 755 0 0" && folder.path().join("not/there/file").exists(), "{said}");
+    let asked = "{{with index .HostConfig.Mounts 0}}{{.BindOptions.CreateMountpoint}}{{end}}";
+    ensure!(case.ok(&["inspect", "-f", asked, &name])? == "true");
     Ok(())
 }

@@ -4,23 +4,20 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use anyhow::ensure;
 use tests::case::Case;
-use tests::http::{fetch, page, page_within};
+use tests::http::{page, page_within};
 use tests::wait::until;
 
+use super::isolation::{PATIENCE, fetches, server, succeeds};
 use crate::suite::{Entry, cases, on_this_machine};
 
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![on_this_machine; published_ports_only, loopback_is_this_machine, routed, unprotected, trusted, internal, other_networks, quiet_neighbours]
+    cases![on_this_machine; published_ports_only, loopback_is_this_machine, routed, unprotected, trusted, internal]
 }
-
-/// What must succeed is tried for so long: a first packet may be lost, and every try gives up after seconds.
-const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A machine on a wire of its own to the engine's.
 struct Neighbour {
@@ -81,38 +78,6 @@ fn sh(script: &str) -> Result {
     let out = Command::new("sh").args(["-c", script]).output()?;
     ensure!(out.status.success(), "{script}: {}", String::from_utf8_lossy(&out.stderr));
     Ok(())
-}
-
-/// A container that serves on port 80 and 81; its own address on the network.
-fn server(case: &Case<'_>, name: &str, network: &str, options: &[&str]) -> anyhow::Result<String> {
-    let mut arguments = vec!["run", "-d", "--name", name, "--network", network];
-    arguments.extend(options);
-    let script = "mkdir /www; echo served >/www/index.html; httpd -p 81 -h /www; httpd -f -h /www";
-    arguments.extend(["busybox", "sh", "-c", script]);
-    case.ok(&arguments)?;
-    for port in [80, 81] {
-        let url = format!("http://127.0.0.1:{port}/");
-        until("the server", Duration::from_secs(120), || case.ok(&["exec", name, "wget", "-q", "-O", "-", &url]).ok())?;
-    }
-    let format = format!("{{{{(index .NetworkSettings.Networks \"{network}\").IPAddress}}}}");
-    case.ok(&["inspect", "-f", &format, name])
-}
-
-/// The outcome of one try, or of as many as it takes if it should succeed.
-fn succeeds(should: bool, mut attempt: impl FnMut() -> bool) -> bool {
-    if should { until("success", PATIENCE, || attempt().then_some(())).is_ok() } else { attempt() }
-}
-
-/// Whether a fresh container on the network gets the page, which it should or should not.
-fn fetches(case: &Case<'_>, network: &str, url: &str, should: bool) -> anyhow::Result<bool> {
-    // Not as process 1, which busybox's `timeout` could not end.
-    let fetch = [&["run", "--rm", "--init", "--network", network, "busybox"][..], &fetch(url)].concat();
-    let mut said = Ok(false);
-    succeeds(should, || {
-        said = case.run(&fetch).map(|said| said.out == "served\n");
-        !matches!(said, Ok(false))
-    });
-    said
 }
 
 pub(crate) fn published_ports_only(case: &Case<'_>) -> Result {
@@ -213,38 +178,5 @@ pub(crate) fn internal(case: &Case<'_>) -> Result {
     ensure!(!fetches(case, "bridge", &url, false)?, "reached from another network");
     let said = case.run(&["exec", &name, "ping", "-c", "1", "-W", "2", &neighbour.engine])?;
     ensure!(said.code != 0, "it gets out: {said:?}");
-    Ok(())
-}
-
-/// Containers of other networks reach what is published, at any address of the machine, and nothing else.
-pub(crate) fn other_networks(case: &Case<'_>) -> Result {
-    let (network, name, port) = (case.network("other"), case.container("server"), case.port());
-    case.ok(&["network", "create", &network])?;
-    let address = server(case, &name, "bridge", &["-p", &format!("{port}:80")])?;
-    for of in ["bridge", network.as_str()] {
-        let gateway = case.ok(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", of])?;
-        let url = format!("http://{gateway}:{port}/");
-        ensure!(fetches(case, &network, &url, true)?, "{url} is not reached");
-    }
-    for port in [80, 81] {
-        let url = format!("http://{address}:{port}/");
-        ensure!(!fetches(case, &network, &url, false)?, "{url} is reached");
-    }
-    Ok(())
-}
-
-/// Without communication a neighbour reaches what is published, and nothing at the container's own address.
-pub(crate) fn quiet_neighbours(case: &Case<'_>) -> Result {
-    let (network, name, port) = (case.network("quiet"), case.container("server"), case.port());
-    case.ok(&["network", "create", "-o", "com.docker.network.bridge.enable_icc=false", &network])?;
-    let address = server(case, &name, &network, &["-p", &format!("{port}:80")])?;
-    let gateway = case.ok(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", &network])?;
-    let published = format!("http://{gateway}:{port}/");
-    ensure!(fetches(case, &network, &published, true)?, "the published port is not reached");
-    for port in [80, 81] {
-        let url = format!("http://{address}:{port}/");
-        ensure!(!fetches(case, &network, &url, false)?, "port {port} is reached");
-    }
-    until("the page by the machine itself", PATIENCE, || page(&format!("http://{address}/")))?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::suite::{Entry, cases, everywhere};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; publish_tcp, publish_taken_port, publish_udp, names_on_user_network, none_and_host_and_container, bridge_reaches_neighbour, ports_follow_the_networks, ports_are_on_the_way_out, subnets_of_families, files_keep_what_others_wrote, subnet_and_address, without_communication, by_id_and_publish_all, host_name_is_shared, connect_is_checked_at_once, options_of_an_endpoint, configurations, prune_and_disconnect]
+    cases![everywhere; publish_tcp, publish_taken_port, publish_udp, names_on_user_network, none_and_host_and_container, bridge_reaches_neighbour, ports_follow_the_networks, ports_are_on_the_way_out, subnets_of_families, files_keep_what_others_wrote, subnet_and_address, range_and_auxiliary_addresses, without_communication, by_id_and_publish_all, host_name_is_shared, connect_is_checked_at_once, options_of_an_endpoint, configurations, prune_and_disconnect]
 }
 
 pub(crate) fn publish_tcp(case: &Case<'_>) -> Result {
@@ -300,6 +300,44 @@ pub(crate) fn subnet_and_address(case: &Case<'_>) -> Result {
     ensure!(said.code == 125 && said.err.contains("10.9.9.9"), "{said:?}");
     let said = case.run(&["run", "--rm", "--ip", "172.17.0.99", "busybox", "true"])?;
     ensure!(said.code == 125 && said.err.contains("user specified IP address is supported on"), "{said:?}");
+    Ok(())
+}
+
+/// Addresses come out of the range, without what is somebody else's, until there are none; outside of it they have to be asked for.
+pub(crate) fn range_and_auxiliary_addresses(case: &Case<'_>) -> Result {
+    let (network, net) = (case.network("range"), format!("10.235.{}", case.number() % 250));
+    let (subnet, range) = (format!("{net}.0/24"), format!("{net}.128/30"));
+    let (gateway, router) = (format!("{net}.128"), format!("router={net}.130"));
+    let pool = ["--subnet", &subnet, "--ip-range", &range, "--gateway", &gateway, "--aux-address", &router];
+    case.ok(&[&["network", "create"], &pool[..], &[&network]].concat())?;
+    let format = "{{range .IPAM.Config}}{{.Subnet}} {{.IPRange}} {{.Gateway}} {{.AuxiliaryAddresses}}{{end}}";
+    let shown = case.ok(&["network", "inspect", "--format", format, &network])?;
+    ensure!(shown == format!("{subnet} {range} {gateway} map[router:{net}.130]"), "{shown}");
+    let run = |name: &str, options: &[&str]| {
+        let words = [&["run", "-d", "--name", name, "--network", &network], options, &["busybox", "sleep", "1000"]];
+        case.run(&words.concat())
+    };
+    let mut addresses = Vec::new();
+    let names = ["first", "second"].map(|name| case.container(name));
+    for name in &names {
+        let said = run(name, &[])?;
+        ensure!(said.code == 0, "{said:?}");
+        let format = format!("{{{{(index .NetworkSettings.Networks \"{network}\").IPAddress}}}}");
+        addresses.push(case.ok(&["inspect", "--format", &format, name])?);
+    }
+    addresses.sort();
+    ensure!(addresses == [format!("{net}.129"), format!("{net}.131")], "{addresses:?}");
+    let said = run(&case.container("third"), &[])?;
+    let words = "no available IPv4 addresses on this network's address pools";
+    ensure!(said.code == 125 && said.err.contains(words), "{said:?}");
+    let said = run(&case.container("router"), &["--ip", &format!("{net}.130")])?;
+    ensure!(said.code == 125 && said.err.contains("Address already in use"), "{said:?}");
+    let said = run(&case.container("outside"), &["--ip", &format!("{net}.7")])?;
+    ensure!(said.code == 0, "{said:?}");
+    // What is given back is given again.
+    case.ok(&["rm", "-f", &names[0]])?;
+    let said = run(&case.container("fourth"), &[])?;
+    ensure!(said.code == 0, "{said:?}");
     Ok(())
 }
 

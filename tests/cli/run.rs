@@ -12,7 +12,7 @@ use crate::suite::{Entry, cases, everywhere};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; hello_world, passes_exit_code, unknown_command_is_127, directory_as_command_is_126, unknown_image_is_125, reads_standard_input, keeps_streams_apart, environment_user_and_directory, hostname_and_name, read_only_root, tmpfs, add_host_and_dns, hosts_have_the_names_of_ipv6, ulimit_and_sysctl, capabilities, init_reaps, no_new_privileges, masked_paths, options_without_effect, device_filter, vsock_is_refused, privileged_sees_devices, device, removes_itself, removes_itself_when_it_cannot_start, restart_policy, labels, stop_signal, entrypoint, seccomp_profile_of_a_file, cgroup_parent, memory_limit_kills, limits_are_written, limits_below_a_parent]
+    cases![everywhere; hello_world, passes_exit_code, unknown_command_is_127, directory_as_command_is_126, unknown_image_is_125, reads_standard_input, keeps_streams_apart, environment_user_and_directory, hostname_and_name, read_only_root, tmpfs, add_host_and_dns, hosts_have_the_names_of_ipv6, ulimit_and_sysctl, capabilities, init_reaps, no_new_privileges, masked_paths, options_without_effect, device_filter, vsock_is_refused, privileged_sees_devices, device, removes_itself, removes_itself_when_it_cannot_start, restart_policy, labels, stop_signal, stop_timeouts, oom_score, entrypoint, seccomp_profile_of_a_file, cgroup_parent]
 }
 
 pub(crate) fn hello_world(case: &Case<'_>) -> Result {
@@ -338,32 +338,6 @@ pub(crate) fn cgroup_parent(case: &Case<'_>) -> Result {
     Ok(())
 }
 
-/// The limits of a container and of its parent hold both, and one parent holds for all that is in it.
-pub(crate) fn limits_below_a_parent(case: &Case<'_>) -> Result {
-    if !case.has_limits("cli::run::limits_below_a_parent")? {
-        return Ok(());
-    }
-    let (parent, name, boss) = (format!("t{}-limits", case.number()), case.container("limits"), case.container("boss"));
-    let run = ["run", "-d", "--name", &name, "--cgroup-parent", &parent, "-m", "64m", "--pids-limit", "50"];
-    case.ok(&[&run[..], &["busybox", "sleep", "1000"]].concat())?;
-    let read = "cd /sys/fs/cgroup; cat memory.max pids.max";
-    ensure!(case.ok(&["exec", &name, "sh", "-c", read])? == "67108864\n50");
-    let run = ["run", "-d", "--name", &boss, "--privileged", "--cgroupns", "host", "busybox", "sleep", "1000"];
-    case.ok(&run)?;
-    let limit = format!("echo 3 >/sys/fs/cgroup/{parent}/pids.max");
-    case.ok(&["exec", &boss, "sh", "-c", &limit])?;
-    let many = "for i in 1 2 3 4 5; do sleep 5 & done";
-    for name in [name.clone(), case.container("second")] {
-        let run = ["run", "--rm", "--name", &name, "--cgroup-parent", &parent, "busybox", "sh", "-c", many];
-        let said = match name.ends_with("second") {
-            true => case.run(&run)?,
-            false => case.run(&["exec", &name, "sh", "-c", many])?,
-        };
-        ensure!(said.err.contains("can't fork"), "{name}: {said:?}");
-    }
-    Ok(())
-}
-
 pub(crate) fn device_filter(case: &Case<'_>) -> Result {
     // /dev/fuse, which asks for no privilege of its own.
     let open = "mknod /fuse c 10 229 && : </fuse && echo open";
@@ -479,49 +453,31 @@ pub(crate) fn stop_signal(case: &Case<'_>) -> Result {
     Ok(())
 }
 
-pub(crate) fn memory_limit_kills(case: &Case<'_>) -> Result {
-    if !case.has_limits("cli::run::memory_limit_kills")? {
-        return Ok(());
-    }
-    let name = case.container("oom");
-    let said = case.run(&[
-        "run",
-        "--name",
-        &name,
-        "--memory",
-        "16m",
-        "--memory-swap",
-        "16m",
-        "busybox",
-        "sh",
-        "-c",
-        "tail /dev/zero",
-    ])?;
-    ensure!(said.code == 137, "{said:?}");
-    let out = case.ok(&["inspect", "--format", "{{.State.OOMKilled}}", &name])?;
-    ensure!(out == "true", "OOMKilled {out}");
+/// What a container was made with, where the stop says nothing else.
+pub(crate) fn stop_timeouts(case: &Case<'_>) -> Result {
+    // Longer and shorter than the ten seconds that it would be.
+    let slow = |seconds: u32| format!("trap 'sleep {seconds}; exit 42' TERM; echo ready; while :; do sleep 0.1; done");
+    let patient = case.started("patient", &["--stop-timeout", "120"], &slow(12))?;
+    let hasty = case.started("hasty", &["--stop-timeout", "1"], &slow(9))?;
+    case.ok(&["stop", &patient, &hasty])?;
+    let ends = case.ok(&["inspect", "--format", "{{.State.ExitCode}} {{.Config.StopTimeout}}", &patient, &hasty])?;
+    ensure!(ends == "42 120\n137 1", "{ends}");
     Ok(())
 }
 
-pub(crate) fn limits_are_written(case: &Case<'_>) -> Result {
-    if !case.has_limits("cli::run::limits_are_written")? {
-        return Ok(());
+pub(crate) fn oom_score(case: &Case<'_>) -> Result {
+    let read = ["cat", "/proc/self/oom_score_adj"];
+    for (options, expect) in [(&[][..], "0"), (&["--privileged"], "0"), (&["--oom-score-adj", "200"], "200")] {
+        let name = case.container(&format!("score{}", options.len()));
+        let run = ["run", "-d", "--name", &name];
+        case.ok(&[&run[..], options, &["busybox", "sleep", "1000"]].concat())?;
+        let first = case.ok(&["exec", &name, "cat", "/proc/1/oom_score_adj"])?;
+        let other = case.ok(&[&["exec", &name], &read[..]].concat())?;
+        ensure!(first == expect && other == expect, "{options:?}: {first} {other}");
     }
-    let out = case.ok(&[
-        "run",
-        "--rm",
-        "--memory",
-        "64m",
-        "--cpus",
-        "0.5",
-        "--pids-limit",
-        "33",
-        "busybox",
-        "sh",
-        "-c",
-        "cd /sys/fs/cgroup; cat memory.max cpu.max pids.max",
-    ])?;
-    ensure!(out == "67108864\n50000 100000\n33", "{out}");
+    let said = case.run(&[&["run", "--rm", "--oom-score-adj", "1001", "busybox"], &read[..]].concat())?;
+    let words = "Invalid value 1001, range for oom score adj is [-1000, 1000]";
+    ensure!(said.code == 125 && said.err.contains(words), "{said:?}");
     Ok(())
 }
 

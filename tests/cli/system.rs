@@ -13,7 +13,7 @@ type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
     [
-        cases![everywhere; stats, prune, events_in_order, events_of_every_kind, disk_usage, fields_that_clients_read],
+        cases![everywhere; prune, events_in_order, events_of_every_kind, disk_usage, fields_that_clients_read],
         cases![on_this_machine; older_clients_bind_shallowly],
     ]
     .concat()
@@ -211,24 +211,5 @@ pub(crate) fn prune(case: &Case<'_>) -> Result {
     ensure!(case.run(&["inspect", &dead])?.code == 1 && case.run(&["network", "inspect", &unused])?.code == 1);
     case.ok(&["container", "inspect", &alive, &other])?;
     case.ok(&["network", "inspect", &kept])?;
-    Ok(())
-}
-
-pub(crate) fn stats(case: &Case<'_>) -> Result {
-    if !case.has_limits("cli::system::stats")? {
-        return Ok(());
-    }
-    let volume = format!("{}:/v", case.volume("stats"));
-    let script = "ping -c 1 $(ip route | awk '/default/ {print $3}') >/dev/null; \
-        dd if=/dev/zero of=/v/file bs=1M count=4 conv=fsync 2>/dev/null; echo ready; while :; do :; done";
-    let name = case.started("stats", &["--memory", "64m", "-v", &volume], script)?;
-    let columns = "{{.Name}}|{{.MemUsage}}|{{.PIDs}}|{{.CPUPerc}}|{{.NetIO}}|{{.BlockIO}}";
-    let out = case.ok(&["stats", "--no-stream", "--format", columns, &name])?;
-    let columns: Vec<&str> = out.split('|').collect();
-    let [shown, memory, pids, cpu, net, block] = columns[..] else { anyhow::bail!("{out}") };
-    ensure!(shown == name && memory.ends_with("/ 64MiB") && pids == "1", "{out}");
-    ensure!(cpu.trim_end_matches('%').parse::<f64>().is_ok_and(|percent| percent > 1.0), "{out}");
-    ensure!(net.split(" / ").all(|count| !count.starts_with("0B")), "{out}");
-    ensure!(block.split(" / ").nth(1).is_some_and(|written| !written.starts_with("0B")), "{out}");
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::suite::{Entry, cases, everywhere};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; restart_policy_of_several, limits]
+    cases![everywhere; restart_policy_of_several]
 }
 
 pub(crate) fn restart_policy_of_several(case: &Case<'_>) -> Result {
@@ -29,18 +29,5 @@ pub(crate) fn restart_policy_of_several(case: &Case<'_>) -> Result {
     ensure!(said.out.trim() == one && case.ok(&["inspect", "--format", format, &one])? == "always:0", "{said:?}");
     let said = case.run(&["update", &one])?;
     ensure!(said.code == 1 && said.err.contains("must provide one or more flags"), "{said:?}");
-    Ok(())
-}
-
-pub(crate) fn limits(case: &Case<'_>) -> Result {
-    if !case.has_limits("cli::update::limits")? {
-        return Ok(());
-    }
-    let name = case.container("limited");
-    case.ok(&["run", "-d", "--name", &name, "--memory", "64m", "--memory-swap", "64m", "busybox", "sleep", "1000"])?;
-    case.ok(&["update", "--memory", "128m", "--memory-swap", "128m", "--pids-limit", "40", "--cpus", "0.5", &name])?;
-    let read = "cd /sys/fs/cgroup; cat memory.max pids.max cpu.max";
-    let seen = case.ok(&["exec", &name, "sh", "-c", read])?;
-    ensure!(seen == "134217728\n40\n50000 100000", "{seen}");
     Ok(())
 }

@@ -22,6 +22,7 @@ const OWN: &[Own] = &[
     own("/disconnect", 500, "is not connected to "),
     own("/containers/", 500, "Conflict, cannot remove the default link name of the container"),
     own("/plugins/", 500, "invalid reference format"),
+    own("/plugins/", 500, "invalid repository name "),
     own("/plugins/", 500, "strconv.Atoi: parsing"),
     own("/plugins/", 500, "error resolving plugin reference"),
     own("/logs", 500, "Bad parameters: you must choose at least one stream"),
@@ -65,7 +66,6 @@ const OWN: &[Own] = &[
     own("/swarm/leave", 503, "This node is not part of a swarm"),
     own("/volumes/", 503, "volume update only valid for cluster volumes, but swarm is unavailable"),
     // Not dockerd's: what docs/api-coverage.md has under "not yet".
-    own("/build", 501, "this engine speaks BuildKit's protocol at /grpc only"),
     own("/build", 501, "this engine fetches repositories by https:// and http://"),
     // It wants to become another protocol.
     own("/session", 500, "no upgrade proto in request"),

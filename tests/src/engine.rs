@@ -79,7 +79,9 @@ impl Engine {
 
     fn start_with(kind: Kind, mirror: Option<&str>) -> anyhow::Result<Self> {
         match kind {
-            Kind::Native => Self::native(mirror),
+            Kind::Native => {
+                Self::native_with(&mirror.iter().flat_map(|mirror| ["--registry-mirror", mirror]).collect::<Vec<_>>())
+            }
             Kind::Vsock => Self::machine(kind, "vsock", mirror),
             Kind::Serial => Self::machine(kind, "serial", mirror),
             Kind::Reference => {
@@ -91,7 +93,11 @@ impl Engine {
         }
     }
 
-    fn native(mirror: Option<&str>) -> anyhow::Result<Self> {
+    /// A native engine that is started with those words beside its places.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub fn native_with(words: &[&str]) -> anyhow::Result<Self> {
         let home = tempfile::tempdir()?;
         let socket = home.path().join("engine.sock");
         let log = fs::File::create(home.path().join("log"))?;
@@ -103,7 +109,7 @@ impl Engine {
             .arg(home.path().join("run"))
             .arg("--socket")
             .arg(&socket)
-            .args(mirror.iter().flat_map(|mirror| ["--registry-mirror", mirror]))
+            .args(words)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)

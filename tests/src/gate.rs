@@ -20,8 +20,11 @@ pub struct Gate {
 struct State {
     /// Bytes that may still pass; `None` when the gate is open.
     left: Mutex<Option<usize>>,
+    /// What a client says to close it.
+    closing: Mutex<Option<&'static str>>,
     changed: Condvar,
-    held: Mutex<bool>,
+    /// Connections whose bytes are held back.
+    held: Mutex<usize>,
     holds: Condvar,
 }
 
@@ -31,12 +34,25 @@ impl Gate {
     /// # Errors
     /// When loopback has no free port.
     pub fn start(target: SocketAddr, bytes: usize) -> anyhow::Result<Self> {
+        Self::begin(target, Some(bytes), None)
+    }
+
+    /// One that closes when a client first says `words`, in one piece: all that the server answers from then on is held back.
+    ///
+    /// # Errors
+    /// As [`Gate::start`].
+    pub fn start_closing_at(target: SocketAddr, words: &'static str) -> anyhow::Result<Self> {
+        Self::begin(target, None, Some(words))
+    }
+
+    fn begin(target: SocketAddr, left: Option<usize>, closing: Option<&'static str>) -> anyhow::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();
         let state = Arc::new(State {
-            left: Mutex::new(Some(bytes)),
+            left: Mutex::new(left),
+            closing: Mutex::new(closing),
             changed: Condvar::new(),
-            held: Mutex::new(false),
+            held: Mutex::new(0),
             holds: Condvar::new(),
         });
         let shared = state.clone();
@@ -44,9 +60,9 @@ impl Gate {
             for client in listener.incoming().flatten() {
                 let Ok(server) = TcpStream::connect(target) else { continue };
                 let (Ok(to_server), Ok(from_client)) = (server.try_clone(), client.try_clone()) else { continue };
-                let state = shared.clone();
-                thread::spawn(move || copy(from_client, to_server, |_| ()));
-                thread::spawn(move || copy(server, client, |bytes| state.pass(bytes)));
+                let (asking, answering) = (shared.clone(), shared.clone());
+                thread::spawn(move || copy(from_client, to_server, |bytes| asking.heard(bytes)));
+                thread::spawn(move || copy(server, client, |bytes| answering.pass(bytes.len())));
             }
         });
         Ok(Self { port, state })
@@ -62,10 +78,24 @@ impl Gate {
     /// # Errors
     /// When nobody asks for so many in five minutes.
     pub fn wait_until_it_holds(&self) -> anyhow::Result<()> {
+        self.wait_until_it_holds_of(1)
+    }
+
+    /// Waits until bytes of so many connections are held back.
+    ///
+    /// # Errors
+    /// When there are not so many in five minutes.
+    pub fn wait_until_it_holds_of(&self, connections: usize) -> anyhow::Result<()> {
         let held = self.state.held.lock().expect("no holder panics");
         let limit = Duration::from_secs(300);
-        let (held, _) = self.state.holds.wait_timeout_while(held, limit, |held| !*held).expect("no holder panics");
-        ensure!(*held, "the pull never came to the middle within {} s", limit.as_secs());
+        let few = |held: &mut usize| *held < connections;
+        let (held, _) = self.state.holds.wait_timeout_while(held, limit, few).expect("no holder panics");
+        ensure!(
+            *held >= connections,
+            "{} of {connections} connections were held up within {} s",
+            *held,
+            limit.as_secs()
+        );
         Ok(())
     }
 
@@ -77,9 +107,18 @@ impl Gate {
 }
 
 impl State {
+    fn heard(&self, bytes: &[u8]) {
+        let mut closing = self.closing.lock().expect("no holder panics");
+        let says = |words: &mut &str| bytes.windows(words.len()).any(|some| some == words.as_bytes());
+        if closing.take_if(says).is_some() {
+            *self.left.lock().expect("no holder panics") = Some(0);
+        }
+    }
+
     /// Returns when `bytes` may pass.
     fn pass(&self, bytes: usize) {
         let mut left = self.left.lock().expect("no holder panics");
+        let mut counted = false;
         loop {
             match &mut *left {
                 None => return,
@@ -88,7 +127,8 @@ impl State {
                     return;
                 }
                 Some(_) => {
-                    *self.held.lock().expect("no holder panics") = true;
+                    *self.held.lock().expect("no holder panics") += usize::from(!counted);
+                    counted = true;
                     self.holds.notify_all();
                     left = self.changed.wait(left).expect("no holder panics");
                 }
@@ -98,10 +138,10 @@ impl State {
 }
 
 /// Copies to the end of either side; `ask` is asked before each write.
-pub(crate) fn copy(mut from: TcpStream, mut to: TcpStream, ask: impl Fn(usize)) {
+pub(crate) fn copy(mut from: TcpStream, mut to: TcpStream, ask: impl Fn(&[u8])) {
     let mut buffer = [0; 16 << 10];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
-        ask(read);
+        ask(&buffer[..read]);
         if to.write_all(&buffer[..read]).is_err() {
             break;
         }

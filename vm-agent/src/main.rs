@@ -47,7 +47,9 @@ fn main() -> ExitCode {
         _ => {
             eprintln!(
                 "usage: berth-agent native --root DIR --run DIR [--socket PATH] [--registry-mirror URL]... \
-                 [--insecure-registry HOST[:PORT]|CIDR]... [--icc=false] | version"
+                 [--insecure-registry HOST[:PORT]|CIDR]... [--icc=false] [--builder-gc=false] \
+                 [--builder-reserved-space BYTES] [--builder-max-used-space BYTES] [--builder-min-free-space BYTES] \
+                 [--builder-insecure] | version"
             );
             return ExitCode::from(2);
         }

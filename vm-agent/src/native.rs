@@ -1,5 +1,8 @@
 //! The role `native`: supervisor, engine and relay as root on a Linux host.
 //!
+//! `--builder-gc=false`, `--builder-reserved-space`, `--builder-max-used-space`, `--builder-min-free-space` (bytes, or `512m`, `2g`) and
+//! `--builder-insecure` say what `builder` of dockerd's configuration file does.
+//!
 //! `--registry-mirror URL` and `--insecure-registry HOST[:PORT]|CIDR`, each as often as needed, and `--icc=false` are dockerd's;
 //! proxies come from the environment, as dockerd's do.
 
@@ -61,19 +64,37 @@ fn engine_settings(
             Some((key, value)) => (key, Some(value.to_owned())),
             None => (word.as_str(), None),
         };
-        if key == "--icc" {
+        let truth = || {
             let value = inline.as_deref().unwrap_or("true");
-            let icc =
-                network::parse_bool(value).with_context(|| format!("{key}: {value:?} is neither true nor false"))?;
-            settings.without_icc = !icc;
-            continue;
-        }
-        if !matches!(key, "--registry-mirror" | "--insecure-registry") {
-            rest.push(word.clone());
-            continue;
-        }
+            network::parse_bool(value).with_context(|| format!("{key}: {value:?} is neither true nor false"))
+        };
+        let builder = &mut settings.builder;
+        let space = match key {
+            "--icc" => {
+                settings.without_icc = !truth()?;
+                continue;
+            }
+            "--builder-gc" => {
+                builder.without_gc = !truth()?;
+                continue;
+            }
+            "--builder-insecure" => {
+                builder.insecure = truth()?;
+                continue;
+            }
+            "--builder-reserved-space" => Some(&mut builder.reserved_space),
+            "--builder-max-used-space" => Some(&mut builder.max_used_space),
+            "--builder-min-free-space" => Some(&mut builder.min_free_space),
+            "--registry-mirror" | "--insecure-registry" => None,
+            _ => {
+                rest.push(word.clone());
+                continue;
+            }
+        };
         let value = inline.or_else(|| words.next().cloned()).with_context(|| format!("{key} needs a value"))?;
-        if key == "--registry-mirror" {
+        if let Some(space) = space {
+            *space = bytes(&value).with_context(|| format!("{key}: {value:?} is no number of bytes"))?;
+        } else if key == "--registry-mirror" {
             ensure!(is_mirror(&value), "{key}: {value:?} is no mirror, it must look like https://mirror.example");
             settings.mirrors.entry("docker.io".to_owned()).or_default().push(value);
         } else {
@@ -85,6 +106,21 @@ fn engine_settings(
         }
     }
     Ok((settings, rest))
+}
+
+/// `1024`, `512m`, `2GB`, `2GiB`: units are of 1024, as in dockerd.
+fn bytes(text: &str) -> Option<u64> {
+    let text = text.to_ascii_lowercase();
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let factor = match unit.strip_suffix("ib").or_else(|| unit.strip_suffix('b')).unwrap_or(unit) {
+        "" => 1,
+        "k" => 1 << 10,
+        "m" => 1 << 20,
+        "g" => 1 << 30,
+        "t" => 1 << 40,
+        _ => return None,
+    };
+    text[..text.len() - unit.len()].parse::<u64>().ok()?.checked_mul(factor)
 }
 
 fn absolute(path: &Path) -> anyhow::Result<std::path::PathBuf> {
@@ -112,12 +148,21 @@ mod tests {
             "/x",
             "--insecure-registry=10.0.0.0/8",
             "--icc=false",
+            "--builder-gc=false",
+            "--builder-max-used-space=2GiB",
+            "--builder-min-free-space",
+            "512m",
+            "--builder-insecure",
         ];
         let (settings, rest) = read(&words, Some("http://proxy:3128")).unwrap();
         assert_eq!(settings.mirrors["docker.io"], ["https://a.example", "http://b.example:5000"]);
         assert_eq!(settings.insecure_registries, ["10.0.0.0/8"]);
         assert_eq!(settings.proxies.https.as_deref(), Some("http://proxy:3128"));
         assert!(settings.without_icc);
+        let builder = &settings.builder;
+        assert!(builder.without_gc && builder.insecure);
+        let spaces = (builder.reserved_space, builder.max_used_space, builder.min_free_space);
+        assert_eq!(spaces, (0, 2 << 30, 512 << 20));
         assert_eq!(rest, ["--root=/r", "--run", "/x"]);
     }
 
@@ -127,6 +172,7 @@ mod tests {
             (&["--registry-mirror", "ftp://a"][..], None, "\"ftp://a\" is no mirror"),
             (&["--insecure-registry=10.0.0.0/33"], None, "\"10.0.0.0/33\" is no registry"),
             (&["--icc=maybe"], None, "--icc: \"maybe\" is neither true nor false"),
+            (&["--builder-max-used-space=much"], None, "--builder-max-used-space: \"much\" is no number of bytes"),
             (&["--insecure-registry"], None, "--insecure-registry needs a value"),
             (&[], Some("https://u:hunter2@p"), "wants TLS on the way to the proxy"),
         ] {

@@ -25,6 +25,7 @@ pub mod driver;
 mod engine_http;
 mod error;
 pub mod folders;
+pub mod heard;
 pub mod image;
 pub mod link;
 pub mod locks;

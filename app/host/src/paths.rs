@@ -368,6 +368,8 @@ impl Paths {
         if let Some(dir) = env::var_os("BERTH_IMAGE_DIR").filter(|dir| !dir.is_empty()) {
             return vec![PathBuf::from(dir)];
         }
+        // Before all that lies about in the user's folders: a program that was installed came with an image of its own version.
+        dirs.extend(env::current_exe().ok().and_then(|program| installed_image(&program)));
         dirs.push(self.of_default.data.join("image"));
         dirs.push(self.cache.join("image").join("current"));
         // What `cargo image` builds lies in the user's cache even when `BERTH_HOME` moves everything else.
@@ -379,6 +381,13 @@ impl Paths {
         }
         dirs
     }
+}
+
+/// Where packages put the image for the program at `program`: `PREFIX/lib/berth/image` for `PREFIX/bin/berth`, be it below `/usr` or
+/// wherever somebody unpacked it. `None` where there is none.
+fn installed_image(program: &Path) -> Option<PathBuf> {
+    let image = program.parent()?.parent()?.join("lib").join("berth").join("image");
+    image.is_dir().then_some(image)
 }
 
 /// Folder and file of a docker context of this name, below the client's configuration folder
@@ -454,6 +463,17 @@ mod tests {
         assert_ne!(one.runtime_dir(), other.runtime_dir());
         assert_eq!(one, Paths::below(&long).unwrap());
         assert!(one.data_disk().starts_with(&long));
+    }
+
+    #[test]
+    fn an_installed_program_has_its_image_beside_it() {
+        let prefix = tempfile::tempdir().unwrap();
+        let program = prefix.path().join("bin/berth");
+        assert_eq!(installed_image(&program), None);
+        let image = prefix.path().join("lib/berth/image");
+        std::fs::create_dir_all(&image).unwrap();
+        assert_eq!(installed_image(&program), Some(image));
+        assert_eq!(installed_image(Path::new("berth")), None);
     }
 
     #[test]

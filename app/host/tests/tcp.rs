@@ -52,19 +52,23 @@ impl Papers {
     }
 
     fn connector(&self) -> TlsConnector {
+        TlsConnector::from(Arc::new(self.config()))
+    }
+
+    fn config(&self) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(&self.ca).unwrap()).unwrap();
         let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_protocol_versions(&[self.version])
             .unwrap()
             .with_root_certificates(roots);
-        TlsConnector::from(Arc::new(match &self.own {
+        match &self.own {
             None => config.with_no_client_auth(),
             Some((certificate, key)) => {
                 let chain = vec![CertificateDer::from_pem_file(certificate).unwrap()];
                 config.with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(key).unwrap()).unwrap()
             }
-        }))
+        }
     }
 
     /// The whole answer to one request; the client says at once that it has nothing more to say.
@@ -123,6 +127,29 @@ fn forged(certificates: &Certificates, into: &Path, change: impl FnOnce(&mut Cer
     std::fs::write(into.join("key.pem"), key.serialize_pem()).unwrap();
     std::fs::write(into.join("ca.pem"), read("ca.pem")).unwrap();
     Papers::of(into)
+}
+
+/// gRPC's clients offer HTTP/2 alone; who could speak both keeps connections that can be taken over.
+#[tokio::test]
+async fn clients_agree_on_an_http() {
+    let (home, address) = (Home::new("FAKE_KVM=boot"), address());
+    let ours = Papers::of(&certificates(&home, &address).folder());
+    home.set(&[("listen", &format!("tcp://{address}"))]);
+    let _daemon = daemon(&home).await;
+    for (offered, expect) in [
+        (&["h2"][..], Some(&b"h2"[..])),
+        (&["h2", "http/1.1"][..], Some(&b"http/1.1"[..])),
+        (&["http/1.1"][..], Some(&b"http/1.1"[..])),
+        (&[][..], None),
+    ] {
+        let mut config = ours.config();
+        config.alpn_protocols = offered.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let stream = TcpStream::connect((&*address, 2376)).await.unwrap();
+        let name = ServerName::try_from(address.clone()).unwrap();
+        let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
+        let stream = tokio::time::timeout(PATIENCE, connecting).await.expect("a handshake in time").unwrap();
+        assert_eq!(stream.get_ref().1.alpn_protocol(), expect, "{offered:?}");
+    }
 }
 
 #[tokio::test]

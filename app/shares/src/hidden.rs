@@ -6,7 +6,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::nodes::Identity;
 use crate::share::Share;
 use crate::wire::{Operation, Request};
 use crate::{Errno, sys};
@@ -49,9 +48,9 @@ impl Hidden {
         self.paths.is_empty() && self.folders.is_empty()
     }
 
-    /// Whatever its name.
-    pub(crate) fn how_is(&self, (device, inode, _): Identity) -> How {
-        match (device, inode) {
+    /// Whatever its name: a folder by device and inode.
+    pub(crate) fn how_is(&self, folder: (u64, u64)) -> How {
+        match folder {
             folder if self.folders.contains(&folder) => How::Hidden,
             folder if self.above.contains(&folder) => How::Kept,
             _ => How::Shown,
@@ -81,7 +80,8 @@ pub(crate) fn check(share: &Share, request: &Request<'_>) -> Result<(), Errno> {
     let node = request.node;
     let moved = |folder, name: &[u8]| {
         let itself = share.directory(folder).and_then(|folder| sys::open_name(folder.as_fd(), name));
-        let itself = itself.and_then(|found| sys::attr(found.as_fd())).map_or(How::Shown, |(of, _)| share.how_is(of));
+        let itself =
+            itself.and_then(|found| sys::attr(found.as_fd())).map_or(How::Shown, |(of, _)| share.how_is((of.0, of.1)));
         match (share.how(folder, name), itself) {
             (How::Hidden, _) | (_, How::Hidden) => Err(Errno::ACCESS),
             (How::Kept, _) | (_, How::Kept) => Err(Errno::BUSY),

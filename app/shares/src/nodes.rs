@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use crate::Errno;
 use crate::wire::ROOT;
 
-/// Device, inode and kind: a number that was freed and given to a file of another kind is another node's.
-pub(crate) type Identity = (u64, u64, u32);
+/// Device, inode, kind, and when it was made, in nanoseconds: a number that was freed and given to another file is another node's. Where
+/// the file system does not say when, that is 0.
+pub(crate) type Identity = (u64, u64, u32, u64);
 
 #[derive(Debug)]
 struct Node {
@@ -108,6 +109,11 @@ impl Nodes {
             self.name(node, parent, name);
         }
         node
+    }
+
+    /// What has this identity was just made, and is no file that was known.
+    pub(crate) fn made(&mut self, identity: Identity) {
+        self.by_identity.remove(&identity);
     }
 
     /// The kernel forgets so many look-ups of a node.

@@ -1,4 +1,4 @@
-//! Changes are made once, however often they are asked for.
+//! Changes are made once, and files opened once, however often that is asked for.
 //!
 //! When the link is lost nobody knows whether the host had done what was asked last: it is asked again, with the same number. A
 //! number is never used again for another request of the same mount.

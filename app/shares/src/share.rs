@@ -76,7 +76,7 @@ impl Share {
             _ => return Err(failed(std::io::ErrorKind::InvalidInput.into())),
         };
         let hidden = Hidden::new(path, hidden);
-        if hidden.how_is(identity) == How::Hidden {
+        if hidden.how_is((identity.0, identity.1)) == How::Hidden {
             return Err(failed(std::io::ErrorKind::PermissionDenied.into()));
         }
         let first = first_number();
@@ -112,8 +112,8 @@ impl Share {
         path.map_or(How::Hidden, |path| self.hidden.how(&path, name))
     }
 
-    pub(crate) fn how_is(&self, identity: Identity) -> How {
-        self.hidden.how_is(identity)
+    pub(crate) fn how_is(&self, folder: (u64, u64)) -> How {
+        self.hidden.how_is(folder)
     }
 
     pub(crate) fn hides_nothing(&self) -> bool {
@@ -140,8 +140,8 @@ impl Share {
             return Ok(Some(Reply::encode(&Err(Errno::PERM), unique)));
         }
         let run = || Reply::encode(&self.run(&request), unique);
-        let answer = match changes {
-            true if self.access == Access::ReadOnly => Reply::encode(&Err(Errno::ROFS), unique),
+        let answer = match ops::leaves_something(&request.operation) {
+            true if changes && self.access == Access::ReadOnly => Reply::encode(&Err(Errno::ROFS), unique),
             true => self.once.answer(unique, run),
             false => run(),
         };

@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Timespec, Timestamps, Uid};
-use rustix::fs::{UTIME_NOW, UTIME_OMIT};
+use rustix::fs::{StatxFlags, StatxTimestamp, UTIME_NOW, UTIME_OMIT};
 
 pub(crate) use self::attributes::{attribute, attributes, is_attribute, remove_attribute, set_attribute};
 pub(crate) use self::content::{allocate, copy, read, seek, sync, write};
@@ -98,23 +98,34 @@ pub(crate) fn open_name(directory: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedF
 }
 
 pub(crate) fn attr(file: BorrowedFd<'_>) -> Result<(Identity, Attr)> {
-    let stat = fs::fstat(file)?;
-    #[allow(clippy::unnecessary_cast, reason = "their widths differ between processors")]
+    let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+    let stat = fs::statx(file, "", AtFlags::EMPTY_PATH, wanted)?;
+    let time = |of: StatxTimestamp| (of.tv_sec, of.tv_nsec);
     let attr = Attr {
-        inode: stat.st_ino as u64,
-        size: stat.st_size as u64,
-        blocks: stat.st_blocks as u64,
-        accessed: (stat.st_atime as i64, stat.st_atime_nsec as u32),
-        modified: (stat.st_mtime as i64, stat.st_mtime_nsec as u32),
-        changed: (stat.st_ctime as i64, stat.st_ctime_nsec as u32),
-        mode: stat.st_mode,
-        links: stat.st_nlink as u32,
-        uid: stat.st_uid,
-        gid: stat.st_gid,
-        device: pack(fs::major(stat.st_rdev), fs::minor(stat.st_rdev)),
-        block_size: stat.st_blksize as u32,
+        inode: stat.stx_ino,
+        size: stat.stx_size,
+        blocks: stat.stx_blocks,
+        accessed: time(stat.stx_atime),
+        modified: time(stat.stx_mtime),
+        changed: time(stat.stx_ctime),
+        mode: stat.stx_mode.into(),
+        links: stat.stx_nlink,
+        uid: stat.stx_uid,
+        gid: stat.stx_gid,
+        device: pack(stat.stx_rdev_major, stat.stx_rdev_minor),
+        block_size: stat.stx_blksize,
     };
-    Ok(((stat.st_dev, attr.inode, stat.st_mode & KIND), attr))
+    let made = match stat.stx_mask & StatxFlags::BTIME.bits() {
+        0 => 0,
+        _ => stat
+            .stx_btime
+            .tv_sec
+            .cast_unsigned()
+            .wrapping_mul(1_000_000_000)
+            .wrapping_add(stat.stx_btime.tv_nsec.into()),
+    };
+    let device = fs::makedev(stat.stx_dev_major, stat.stx_dev_minor);
+    Ok(((device, attr.inode, attr.mode & KIND, made), attr))
 }
 
 /// The file type's bits of a mode.

@@ -203,6 +203,20 @@ fn holes_are_kept_and_large_files_take_no_room() {
     assert_eq!(&end, b"end");
 }
 
+/// As `cp` does it: the bytes need not come here.
+#[test]
+fn the_host_copies_from_file_to_file() {
+    let m = Mounted::new();
+    fs::write(m.guest.join("from"), "0123456789").unwrap();
+    let from = fs::File::open(m.guest.join("from")).unwrap();
+    let to = fs::OpenOptions::new().read(true).write(true).create_new(true).open(m.guest.join("to")).unwrap();
+    assert_eq!(rustix::fs::copy_file_range(&from, Some(&mut 2), &to, None, 100).unwrap(), 8);
+    assert_eq!(rustix::fs::copy_file_range(&to, Some(&mut 0), &to, Some(&mut 8), 3).unwrap(), 3, "within one");
+    for side in [&m.host, &m.guest] {
+        assert_eq!(fs::read(side.join("to")).unwrap(), b"23456789234");
+    }
+}
+
 #[test]
 fn users_attributes_and_no_others() {
     let m = Mounted::new();

@@ -4,6 +4,7 @@ use std::io;
 
 use bytes::Bytes;
 use futures_util::stream::unfold;
+use host::heard::Heard;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -60,7 +61,8 @@ pub(super) async fn send(daemon: &Daemon, head: Head, body: Body) -> Result<Resp
         To::Daemon if starts(&head, || daemon.paths().has_a_machine()) => daemon.control_of_a_started().await?,
         To::Daemon => daemon.control().await?,
     };
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(Heard::new(stream))).await.map_err(broken)?;
     tokio::spawn(connection.with_upgrades());
     sender.send_request(http(head, body)?).await.map_err(broken)
 }

@@ -267,6 +267,27 @@ fn a_refusal_is_heard_before_the_body_s_end() {
 }
 
 #[test]
+fn a_refusal_is_heard_though_the_body_is_not_taken() {
+    run(async {
+        let carrier = Carrier::new();
+        let number = in_pieces(&carrier.daemon, &carrier.streams, head("PUT")).unwrap();
+        let (engine, _) = carrier.asked().await;
+        let engine = engine.into_std().unwrap();
+        engine.shutdown(std::net::Shutdown::Read).unwrap();
+        // More than may wait: the program has met that nobody takes it.
+        for _ in 0..2 * super::PIECES {
+            let _ = carrier.streams.write(number, Bytes::from_static(b"half")).await;
+        }
+        let mut engine = UnixStream::from_std(engine).unwrap();
+        engine.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno").await.unwrap();
+        assert_eq!(carrier.streams.answer(number).await.unwrap().status, 404);
+        assert_eq!(carrier.streams.read(number).await.unwrap(), b"no");
+        carrier.streams.close(number);
+        assert_eq!(carrier.streams.count(), 0);
+    });
+}
+
+#[test]
 fn what_a_page_of_another_machine_asks_is_not_done() {
     run(async {
         let carrier = Carrier::new();

@@ -51,6 +51,7 @@ fn verify(tally: &mut Tally, failures: &mut Failures, all: bool) -> io::Result<(
         there.extend(specification.ok().map(|file| ("BERTH_TEST_SPEC", file)));
         let schemathesis = needs::schemathesis().inspect_err(|error| eprintln!("    no schemathesis: {error}"));
         there.extend(schemathesis.ok().map(|program| ("BERTH_TEST_SCHEMATHESIS", program)));
+        there.extend(needs::file_suites());
         Ok(there)
     })?;
     let pages = step("install what the pages need", FrontEnd::prepare)?;

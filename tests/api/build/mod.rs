@@ -1,9 +1,10 @@
-//! `POST /build`: Dockerfiles, step by step, as the classic builder says it.
+//! `POST /build`: Dockerfiles, step by step, as the classic builder says it; and by BuildKit.
 
 mod caches;
 mod files;
 mod images;
 mod life;
+mod posted;
 mod words;
 
 use anyhow::{Context, ensure};
@@ -14,7 +15,7 @@ use tests::http::request;
 use crate::suite::Entry;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    [caches::cases(), files::cases(), images::cases(), life::cases(), words::cases()].concat()
+    [caches::cases(), files::cases(), images::cases(), life::cases(), posted::cases(), words::cases()].concat()
 }
 
 /// A context: names and texts; a name with a slash at its end is a directory, `a -> b` a link.

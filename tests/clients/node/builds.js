@@ -38,6 +38,13 @@ main(async () => {
   const again = said(await finished(await docker.buildImage(files, options)));
   assert.equal(again.split(" ---> Using cache").length - 1, 4);
 
+  // By BuildKit, whose steps come as its own messages.
+  fs.writeFileSync("context/Dockerfile", `FROM ${image}\nRUN --mount=target=/in cat /in/sub/file >/read\n`);
+  const traced = await finished(await docker.buildImage(files, { t: name, version: "2" }));
+  assert.ok(traced.some((step) => step.id === "moby.buildkit.trace"));
+  assert.equal((await docker.getImage(name).inspect()).Id, traced.at(-1).aux.ID);
+  assert.equal(await output(name, ["cat", "/read"]), "content");
+
   fs.writeFileSync("context/Dockerfile", `FROM ${image}\nRUN exit 3\n`);
   await refused(docker.buildImage({ context: `${process.cwd()}/context`, src: ["other"] }), 500, "Cannot locate specified Dockerfile: Dockerfile");
   const failing = await docker.buildImage({ context: `${process.cwd()}/context`, src: ["Dockerfile"] }, { forcerm: true });

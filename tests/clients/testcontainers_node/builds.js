@@ -15,6 +15,12 @@ main(async () => {
   const said = await container.exec(["sh", "-c", "cat /who /app/file; ls /app/*.out 2>&1 | wc -l"]);
   assert.equal(said.output, "me\ncontent1\n");
   await container.stop();
+  // By BuildKit.
+  fs.writeFileSync("context/Other", `FROM ${image}\nRUN --mount=target=/in cat /in/file >/read\n`);
+  const kit = await GenericContainer.fromDockerfile(`${process.cwd()}/context`, "Other").withBuildkit().build();
+  const reading = await kit.withCommand(["sleep", "9999"]).start();
+  assert.equal((await reading.exec(["cat", "/read"])).output, "content");
+  await reading.stop();
   fs.writeFileSync("context/Other", `FROM ${image}\nRUN exit 3\n`);
   await assert.rejects(GenericContainer.fromDockerfile(`${process.cwd()}/context`, "Other").build());
 });

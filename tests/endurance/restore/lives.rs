@@ -12,13 +12,15 @@ use tests::terminal::Terminal;
 use tests::wait::until;
 
 use super::bytes::{Talk, repeats};
+use super::folder::Folder;
 use super::stage::{self, Stage};
 use crate::{Result, is_long};
 
 pub(crate) fn everything_lives_on(engine: &Engine) -> Result {
     let docker = &engine.docker;
     let port = tests::ports::next();
-    let stage = Stage::set(docker, port)?;
+    let folder = Folder::make(engine)?;
+    let stage = Stage::set(docker, port, &folder)?;
     let mut talk = Vec::new();
     // An answer proves that the server listens.
     until("the echo", Duration::from_secs(60), || {
@@ -49,6 +51,7 @@ pub(crate) fn everything_lives_on(engine: &Engine) -> Result {
         ensure!(docker.ok(&["wait", &name])? == "44", "the exit code of a container that ended meanwhile");
         docker.ok(&["rm", &name])?;
         stage.lives().with_context(|| format!("after cut {cut}"))?;
+        folder.is_written_to().with_context(|| format!("after cut {cut}"))?;
         let clients = clients.into_iter().map(|client| (client.what, client.process));
         for (what, client) in clients.chain([("wait".to_owned(), waiting)]) {
             broken(client).with_context(|| format!("docker {what}"))?;
@@ -58,6 +61,8 @@ pub(crate) fn everything_lives_on(engine: &Engine) -> Result {
     for talk in talk {
         ensure!(talk.end()? > 0, "a connection carried nothing");
     }
+    let failed = docker.ok(&["logs", "folder"])?;
+    ensure!(failed.is_empty(), "not done in the folder: {failed}");
     let looked = docker.ok(&["logs", "resolver"])?;
     ensure!(looked.is_empty(), "a name was not found: {looked}");
     for name in ["writer-1", "writer-2", "writer-3", "pieces-1", "pieces-2"] {

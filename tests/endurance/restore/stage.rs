@@ -9,6 +9,8 @@ use tests::docker::Docker;
 use tests::http::request;
 use tests::wait::until;
 
+use super::folder::{self, Folder};
+
 /// Numbered lines in bursts; at its end it says how many, on the other stream. A line is counted by the command that writes it: the
 /// shell hears of its end between two.
 const WRITER: &str = "trap 'echo $i >&2; exit 33' TERM; i=0; \
@@ -22,7 +24,7 @@ const MORTAL: &str = "trap 'exit 44' TERM; echo ready; while :; do usleep 20000;
 /// How many run all the time.
 const RUNNING: usize = 20;
 /// How many of them do nothing.
-const IDLE: usize = 8;
+const IDLE: usize = 7;
 /// All of the stage: with `paused`, `always` and `thrice`.
 pub(crate) const ALL: usize = RUNNING + 3;
 
@@ -41,7 +43,7 @@ pub(crate) fn ask(docker: &Docker, method: &str, path: &str, body: &Value) -> an
 }
 
 impl<'a> Stage<'a> {
-    pub(crate) fn set(docker: &'a Docker, port: u16) -> anyhow::Result<Stage<'a>> {
+    pub(crate) fn set(docker: &'a Docker, port: u16, folder: &Folder) -> anyhow::Result<Stage<'a>> {
         docker.ok(&["network", "create", "--ipv6", "names"])?;
         let mut stage = Stage { docker, before: Vec::new() };
         let publish = format!("{port}:7");
@@ -56,6 +58,7 @@ impl<'a> Stage<'a> {
         stage.run("cat", &["-i"], &["busybox", "cat"])?;
         stage.run("terminal", &["-it"], &["busybox", "sh"])?;
         stage.run("worker", &[], &["busybox", "sleep", "100000"])?;
+        stage.run("folder", &["-v", &folder.mount()], &shell(folder::SCRIPT))?;
         stage.run("web", &["--network", "names"], &["busybox", "sleep", "100000"])?;
         let look = "while :; do nslookup -type=a web 127.0.0.11 >/answer 2>&1 || cat /answer; usleep 10000; done";
         stage.run("resolver", &["--network", "names"], &shell(look))?;

@@ -71,10 +71,7 @@ contract('the engine as a whole', (client) => {
     expect([status, words]).toEqual([400, '`since` time (2) cannot be after `until` time (1)']);
   });
 
-  test('speaks with BuildKit on connections of its own only', async () => {
-    const [status, words] = await client.refused('POST', '/build?version=2');
-    expect(status).toBe(501);
-    expect(words).toMatch(/^this engine speaks BuildKit's protocol at \/grpc only/);
+  test('gives the session of a build a connection of its own only', async () => {
     expect(await client.refused('POST', '/session')).toEqual([500, 'no upgrade proto in request']);
     expect((await client.ok('POST', '/build/prune')).body).toEqual({ CachesDeleted: null, SpaceReclaimed: 0 });
   });

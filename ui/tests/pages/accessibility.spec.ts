@@ -68,6 +68,8 @@ for (const theme of THEMES)
     await page.keyboard.type('shop');
     await look('palette');
     await page.keyboard.press('Escape');
+    // Before, the next key is the palette's.
+    await expect(page.getByRole('combobox')).toBeHidden();
     await page.keyboard.press('?');
     await expect(page.getByRole('dialog')).toBeVisible();
     await look('keys');

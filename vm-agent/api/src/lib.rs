@@ -5,6 +5,7 @@
 //!
 //! ```text
 //!  server    connections; hands a hijacked one over to its handler
+//!  preface   which HTTP a client begins with
 //!  router    version prefix, route table, error body
 //!  call      one request: path name, query, JSON or streamed body
 //!  reply     answers: JSON, streams of JSON, tar streams, hijacked connections
@@ -21,6 +22,7 @@ mod failure;
 mod hijack;
 mod listener;
 mod path;
+mod preface;
 mod query;
 mod reply;
 mod router;
@@ -69,6 +71,6 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> std::io::Result<()> {
     let work = services.work.clone();
-    let router = router::Router::new(routes::TABLE, services, &routes::SERVER, work);
+    let router = router::Router::new(routes::TABLE, routes::grpc, services, &routes::SERVER, work);
     server::serve(listener, router, shutdown).await
 }

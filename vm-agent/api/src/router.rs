@@ -12,11 +12,18 @@ use crate::body::Body;
 use crate::call::Call;
 use crate::client::Client;
 use crate::failure::Failure;
+use crate::listener::Stream;
 use crate::path;
 use crate::query::Query;
 use crate::reply::{self, Answer, Outcome};
 use crate::version::{self, Refused};
 use crate::work::{Underway, Work};
+
+/// A connection as a whole, with what its client said on it so far.
+pub(crate) type Wire = Box<dyn ::buildkit::Stream>;
+
+/// Serves a client that does not begin with a request of HTTP/1.
+pub(crate) type Foreign<S> = fn(S, Wire) -> BoxFuture<'static, ()>;
 
 /// One line of the route table. The pattern may have one `{name}`, which stands for anything, slashes included, or several
 /// `{id}`, each of which stands for one part of a path.
@@ -44,14 +51,28 @@ type Prepared<S> = (Handler<S>, Call<S>, bool, Option<Underway>);
 #[derive(Debug)]
 pub(crate) struct Router<S: 'static> {
     table: &'static [Route<S>],
+    foreign: Foreign<S>,
     services: S,
     server: &'static HeaderValue,
     work: Work,
 }
 
 impl<S: Clone + Send + Sync + 'static> Router<S> {
-    pub(crate) fn new(table: &'static [Route<S>], services: S, server: &'static HeaderValue, work: Work) -> Self {
-        Self { table, services, server, work }
+    pub(crate) fn new(
+        table: &'static [Route<S>],
+        foreign: Foreign<S>,
+        services: S,
+        server: &'static HeaderValue,
+        work: Work,
+    ) -> Self {
+        Self { table, foreign, services, server, work }
+    }
+
+    /// Serves a client that speaks HTTP/2. It is under way as long as it is there, as a connection that was taken over is.
+    pub(crate) async fn hand_over(&self, stream: impl Stream) {
+        let underway = self.work.begin();
+        (self.foreign)(self.services.clone(), Box::new(stream)).await;
+        drop(underway);
     }
 
     /// Serves one request. Requests that change something are carried to their end even when the client goes away.

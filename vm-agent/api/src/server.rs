@@ -3,6 +3,8 @@
 //! hyper reads requests and writes responses. A handler that wants the connection itself answers [`Outcome::Hijack`]: hyper,
 //! which has written nothing for that request, is taken off the stream, and the handler gets it with the bytes that were
 //! read too far. So 101 and the older plain 200 are the same mechanism.
+//!
+//! A client that begins with HTTP/2 speaks gRPC: its connection is handed over as a whole.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -22,6 +24,7 @@ use crate::body::Body;
 use crate::client;
 use crate::hijack::Hijack;
 use crate::listener::{Listener, Stream};
+use crate::preface;
 use crate::reply::{Endless, Outcome};
 use crate::router::Router;
 
@@ -76,6 +79,16 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let (hijack, mut hijacked) = mpsc::channel::<Hijack>(1);
+    let begun = tokio::select! {
+        begun = preface::begin(stream) => begun,
+        // One that asked for nothing so far waits for nothing.
+        _ = end.wait_for(|ends| *ends) => return,
+    };
+    let stream = match begun {
+        Ok((stream, true)) => return router.hand_over(stream).await,
+        Ok((stream, false)) => stream,
+        Err(error) => return tracing::debug!("connection ended: {error}"),
+    };
     let peer = stream.peer();
     let mut silent = peer.silent();
     let (client, presence) = client::pair();

@@ -10,6 +10,7 @@ use crate::{Error, Output, Result};
 use images::{Auth, DOCKER_HUB, ImageId, Platform, Reference};
 use layers::Digest;
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 /// What clients call Docker Hub where they keep their credentials: the host of `https://index.docker.io/v1/`.
 const HUB: &str = "index.docker.io";
@@ -106,9 +107,14 @@ impl Build<'_> {
                 // Stages that begin with the same one have it come once.
                 let what = format!("{name} {}", platform.map(Platform::to_string).unwrap_or_default());
                 let _turn = self.builds.making.turn(Digest::of(what.as_bytes())).await;
-                match self.here(name, platform)? {
+                let pulled = self.pulled.lock().unwrap_or_else(PoisonError::into_inner).get(&what).copied();
+                match self.here(name, platform)?.or(pulled) {
                     Some(id) => id,
-                    None => self.pull(output, name, platform).await?,
+                    None => {
+                        let id = self.pull(output, name, platform).await?;
+                        self.pulled.lock().unwrap_or_else(PoisonError::into_inner).insert(what, id);
+                        id
+                    }
                 }
             }
         };

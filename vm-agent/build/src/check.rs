@@ -38,7 +38,7 @@ impl Builds {
     pub async fn check(&self, request: &Request, check: &Check, client: Arc<dyn Watch>) -> Result<Checked> {
         let mut dockerfile = Dockerfile::parse(&check.text)?;
         check_syntax(&dockerfile)?;
-        replace(&mut dockerfile, |name| client.named(name).is_some());
+        replace(&mut dockerfile, |name| client.named(name))?;
         let output = Output::watched(client);
         let context = Context::elsewhere(&self.contexts, check.text.clone())?;
         let mut build = Build::new(self, request, &output, context, &dockerfile);

@@ -2,10 +2,12 @@
 
 use crate::blocking;
 use crate::cache::keys;
+use crate::describe::Work;
 use crate::dockerfile::Transfer;
 use crate::error::{Error, Result};
 use crate::files::Tree;
-use crate::stage::{Building, Work};
+use crate::paths;
+use crate::stage::Building;
 use crate::transfer::{Checkout, Content, Made, Plan, Sources, Taken};
 use crate::{Address, Repository};
 use containers::changes::{Budget, Document, InvalidChange, Words, join};
@@ -70,7 +72,10 @@ impl Building<'_, '_> {
         let text = |name: &str| format!("{verb} {flags}{name} in {written} ");
         let mut by = keys::Words::default();
         let (tree, in_image) = match &transfer.from {
-            None => (self.build.context_tree().await?.ok_or(Error::NoContext(verb))?, false),
+            None => {
+                let wanted: Vec<String> = words.iter().map(|word| paths::of_word(word)).collect();
+                (self.build.context_tree(&wanted).await?.ok_or(Error::NoContext(verb))?, false)
+            }
             Some(from) => {
                 let from = self.expand(from)?;
                 match self.build.local_path(&from).await? {
@@ -184,6 +189,12 @@ impl Building<'_, '_> {
         // The time of the download would make each of them another file.
         Ok(Made { name: name.as_bytes().to_vec(), content: Content::File(file), mode: 0o600, modified: 0 })
     }
+}
+
+/// Whether a source of ADD is elsewhere than in the context. What is no valid address of a repository ends the build in any case.
+pub(crate) fn is_remote(word: &str) -> bool {
+    is_download(word)
+        || Address::parse(word).map_or(true, |address| address.is_some_and(|address| !address.could_be_path))
 }
 
 fn is_download(word: &str) -> bool {

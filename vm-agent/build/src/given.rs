@@ -15,19 +15,23 @@ impl Build<'_> {
         }
     }
 
-    /// The files of the build context.
-    pub(crate) async fn context_path(&self) -> Result<Option<PathBuf>> {
+    /// The files of the build context, with at least those that are wanted ([`Watch::context`](crate::Watch::context)).
+    pub(crate) async fn context_path(&self, wanted: &[String]) -> Result<Option<PathBuf>> {
         match self.output.watch() {
             None => Ok(self.context.files()),
-            Some(client) => client.context().await.map(Some),
+            Some(client) => client.context(wanted).await.map(Some),
         }
     }
 
-    pub(crate) async fn context_tree(&self) -> Result<Option<Tree>> {
+    pub(crate) async fn context_tree(&self, wanted: &[String]) -> Result<Option<Tree>> {
         match self.output.watch() {
             None => self.context.tree(),
             Some(client) => {
-                let path = client.context().await?;
+                let path = match wanted {
+                    // Nothing is looked for there.
+                    [] => self.directory().to_owned(),
+                    wanted => client.context(wanted).await?,
+                };
                 Tree::open(&path).map(Some).map_err(crate::error::disk(&path))
             }
         }
@@ -35,7 +39,7 @@ impl Build<'_> {
 }
 
 /// Whether it stands for files: a directory of the client's, or what is at an address.
-fn is_directory(given: &str) -> bool {
+pub(crate) fn is_directory(given: &str) -> bool {
     let starts = ["local:", "http:", "https:", "git:", "ssh:", "git@"];
     starts.iter().any(|start| given.starts_with(start))
 }

@@ -12,14 +12,19 @@
 //!  transfer     COPY and ADD: a plan of what goes where, then a layer from it
 //!  mounts       `RUN --mount`: what it says, and what that needs
 //!  outline      what a Dockerfile takes: its targets, arguments and secrets         pure
+//!  marks        which images are steps, and when they were used
+//!  stock        what builds keep
 //!  notes        which containers would be left behind
 //!  run          RUN: a container on the engine's own runtime
 //!  copy         COPY and ADD in a stage: their words and where they take from
+//!  command      RUN in a stage: what it depends on, and its command
+//!  describe     steps without a command, and what they are made from
 //!  history      how an image tells of a step                                 pure
 //!  cache        where a step was made already, and what it goes by elsewhere
 //!  stage        the steps of one stage, each an image that is cached under what it was made from
 //!  foresee      stages that need not be built, since caches have what is copied from them
 //!  plan         which stages a build needs, and which of them wait for which     pure
+//!  paths        what a Dockerfile takes of its context                          pure
 //!  stages       the stages of one build, side by side, and what they share
 //!  turns        who does the same one after the other
 //!  bases        the images that stages begin with, and those that files are taken from
@@ -34,7 +39,8 @@
 //! ```
 //!
 //! Every step is an image whose parent is the step before, and records what it was made from (`container_config` of its JSON, with the
-//! digest of what was copied): that is the cache of steps. Directories of `RUN --mount=type=cache` are all that is kept beside them. A build
+//! digest of what was copied): that is the cache of steps. Directories of `RUN --mount=type=cache`, and when a step was used, are all that is
+//! kept beside them. A build
 //! that ends in the middle leaves the images of its finished steps, no container, no mount and no file.
 //!
 //! This crate knows no HTTP, and no protocol of clients: `api` and `buildkit` do.
@@ -44,8 +50,10 @@ mod bases;
 mod cache;
 mod check;
 pub mod checks;
+mod command;
 mod context;
 mod copy;
+mod describe;
 pub mod dockerfile;
 mod error;
 mod files;
@@ -54,11 +62,13 @@ mod given;
 mod history;
 mod ignore;
 mod layer;
+mod marks;
 mod mode;
 mod mounts;
 mod notes;
 pub mod outline;
 mod output;
+mod paths;
 mod plan;
 mod repository;
 mod run;
@@ -66,13 +76,14 @@ mod solve;
 mod sources;
 mod stage;
 mod stages;
+mod stock;
 mod transfer;
 mod turns;
 mod watch;
 
 use engine_api::HostConfig;
 use images::{Auth, Platform, Reference};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -86,8 +97,10 @@ pub use ignore::{InvalidPattern, patterns as ignore_patterns};
 pub use mounts::MountCache;
 use notes::Notes;
 pub use output::{Output, Room};
+pub use paths::context_paths;
 pub use repository::Repository;
 pub use solve::{Built, is_own_frontend, is_true};
+pub use stock::{Space, StepImage};
 pub use watch::{Agent, Later, Shown, Watch};
 
 /// The other services that builds need.
@@ -108,6 +121,7 @@ pub struct Builds {
     /// Contexts lie here while they are needed.
     contexts: Arc<PathBuf>,
     notes: Notes,
+    marks: marks::Marks,
     caches: mounts::Caches,
     secrets: mounts::Secrets,
     /// Steps that are made: who wants the same one waits, and has it from the cache.
@@ -142,6 +156,8 @@ pub struct Request {
     pub host: HostConfig,
     /// `RUN --network=host` may be.
     pub host_network: bool,
+    /// `RUN --security=insecure` may be.
+    pub insecure: bool,
     /// When the image is said to be made (`SOURCE_DATE_EPOCH`), instead of now.
     pub time: Option<jiff::Timestamp>,
     /// Every stage is built, even where what is copied from it is known without: all steps are wanted.
@@ -170,41 +186,18 @@ impl Builds {
             let (containers, notes) = (services.containers.clone(), notes.clone());
             tokio::spawn(async move { run::abandon(&containers, &notes, &id).await });
         }
+        let marks = marks::Marks::open(&directory.join("marks"))?;
         let caches = mounts::Caches::open(directory.join("caches"))?;
         let secrets = mounts::Secrets::open(Path::new("/dev/shm"), directory)?;
-        Ok(Builds { services, contexts: Arc::new(contexts), notes, caches, secrets, making: turns::Turns::default() })
-    }
-}
-
-impl Builds {
-    /// The directories of cache mounts (`RUN --mount=type=cache`).
-    ///
-    /// # Errors
-    ///
-    /// Those of the disk.
-    pub async fn mount_caches(&self) -> Result<Vec<MountCache>> {
-        let caches = self.caches.clone();
-        blocking(move || caches.list().map_err(error::disk("the caches of builds"))).await
-    }
-
-    /// Bytes that are free for us on the disk that builds keep things on.
-    ///
-    /// # Errors
-    ///
-    /// Those of the disk.
-    pub async fn free_space(&self) -> Result<u64> {
-        let caches = self.caches.clone();
-        blocking(move || caches.free_space().map_err(error::disk("the caches of builds"))).await
-    }
-
-    /// Removes those of these IDs that no step has; what they were.
-    ///
-    /// # Errors
-    ///
-    /// Those of the disk.
-    pub async fn prune_mount_caches(&self, ids: HashSet<String>) -> Result<Vec<MountCache>> {
-        let caches = self.caches.clone();
-        blocking(move || caches.prune(&ids).map_err(error::disk("the caches of builds"))).await
+        Ok(Builds {
+            services,
+            contexts: Arc::new(contexts),
+            notes,
+            marks,
+            caches,
+            secrets,
+            making: turns::Turns::default(),
+        })
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn several(dockerfile: &Dockerfile) -> bool {
 }
 
 /// What a stage has for those on top of it to carry out. What cannot be read is told there.
-fn triggers(stage: &Stage) -> Vec<Step> {
+pub(crate) fn triggers(stage: &Stage) -> Vec<Step> {
     let texts = stage.steps.iter().filter_map(|step| match &step.instruction {
         Instruction::Change(Change::Onbuild(text)) => Some(text),
         _ => None,

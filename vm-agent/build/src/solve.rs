@@ -3,7 +3,8 @@
 use crate::arguments::Arguments;
 use crate::cache::Steps;
 use crate::context::Context;
-use crate::dockerfile::{Dockerfile, Instruction, Step};
+use crate::dockerfile::{Dockerfile, Instruction, Step, trigger};
+use crate::given::is_directory;
 use crate::stages::Build;
 use crate::watch::Watch;
 use crate::{Address, Builds, Error, Output, Request, Result, blocking};
@@ -114,7 +115,7 @@ impl Builds {
             dockerfile = dockerfile.up_to(&request.target)?;
         }
         if let Some(client) = output.watch() {
-            replace(&mut dockerfile, |name| client.named(name).is_some());
+            replace(&mut dockerfile, |name| client.named(name))?;
         }
         label(&mut dockerfile, request);
         let mut build = Build::new(self, request, output, context, &dockerfile);
@@ -128,6 +129,7 @@ impl Builds {
         let Some(time) = request.time else { return Ok(Built { image: id, kept, steps }) };
         let inherited = build.last().map_or(0, |done| done.inherited);
         let image = self.services.images.redate(&id, inherited, time, Arc::clone(&kept)).await?;
+        self.marks.used(&image);
         Ok(Built { image, kept, steps })
     }
 
@@ -141,12 +143,13 @@ impl Builds {
         blocking(move || Ok(layers.mount(&layers.overlay(&images.image(&id)?.chain, None)?)?)).await
     }
 
-    /// Tags an image that was built; answers the names as people know them.
+    /// Tags an image that was built, which is somebody's from then on, though without a name; answers the names as people know them.
     ///
     /// # Errors
     ///
     /// Those of the image store.
     pub async fn tag(&self, id: &ImageId, tags: &[Reference]) -> Result<Vec<String>> {
+        self.marks.result(id);
         let mut names = Vec::new();
         // Each once, in order.
         let mut tagged = HashSet::new();
@@ -188,15 +191,35 @@ pub(crate) fn check_syntax(dockerfile: &Dockerfile) -> Result<()> {
     Err(Error::NotYet(format!("# syntax={frontend}: this builder reads Dockerfiles itself and runs no other frontend")))
 }
 
-/// `--build-context NAME=…` with the name of a stage: what the client has is there instead of what the stage does.
-pub(crate) fn replace(dockerfile: &mut Dockerfile, is_given: impl Fn(&str) -> bool) {
-    for stage in &mut dockerfile.stages {
-        if let Some(name) = stage.name.clone().filter(|name| is_given(name)) {
-            (stage.base, stage.platform) = (name, None);
+/// `--build-context NAME=…` with the name of a stage, or of what one begins with: what the client has is there instead. A folder is a
+/// stage that begins with nothing and copies it; where files are only taken from it, nothing is made.
+pub(crate) fn replace(dockerfile: &mut Dockerfile, given: impl Fn(&str) -> Option<String>) -> Result<()> {
+    let is_folder = |name: &str| given(name).is_some_and(|given| is_directory(&given));
+    let last = dockerfile.stages.len().saturating_sub(1);
+    let mut earlier: HashSet<String> = HashSet::new();
+    for (number, stage) in dockerfile.stages.iter_mut().enumerate() {
+        let name = stage.name.clone();
+        if let Some(name) = name.clone().filter(|name| given(name).is_some()) {
+            (stage.base, stage.platform) = (name.clone(), None);
             stage.steps.clear();
+            if is_folder(&name) && number != last {
+                SCRATCH.clone_into(&mut stage.base);
+            }
         }
+        let base = stage.base.clone();
+        // A name of a stage that nobody replaces is that stage.
+        if is_folder(&base) && !earlier.contains(&base.to_lowercase()) {
+            let step = trigger(&format!("COPY --from={base} . /"))?;
+            stage.steps.insert(0, Step { lines: stage.lines.clone(), ..step });
+            SCRATCH.clone_into(&mut stage.base);
+        }
+        earlier.extend(name.filter(|name| !is_folder(name)).map(|name| name.to_lowercase()));
     }
+    Ok(())
 }
+
+/// What a stage begins with that begins with nothing.
+const SCRATCH: &str = "scratch";
 
 /// `--label`: as if they stood at the end of the last stage, each by itself.
 fn label(dockerfile: &mut Dockerfile, request: &Request) {
@@ -220,4 +243,37 @@ pub(crate) fn arguments(request: &Request, given: BTreeMap<String, Option<String
 
 pub(crate) fn short(id: &ImageId) -> String {
     id.hex()[..12].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_client_has_takes_the_place_of_stages_and_bases() {
+        let given = |name: &str| match name {
+            "image" => Some("docker-image://busybox".to_owned()),
+            "folder" => Some("local:folder".to_owned()),
+            _ => None,
+        };
+        let of = |text: &str| {
+            let mut dockerfile = Dockerfile::parse(text).expect("valid");
+            replace(&mut dockerfile, given).expect("replaced");
+            let stages = dockerfile.stages.iter().map(|stage| {
+                let steps: Vec<&str> = stage.steps.iter().map(|step| step.text.as_str()).collect();
+                format!("{}: {}", stage.base, steps.join("; "))
+            });
+            stages.collect::<Vec<_>>()
+        };
+        let copy = "scratch: COPY --from=folder . /";
+        assert_eq!(of("FROM a AS image\nRUN b\nFROM image\nRUN c"), ["image: ", "image: RUN c"]);
+        assert_eq!(
+            of("FROM a AS folder\nRUN b\nFROM c\nCOPY --from=folder d e"),
+            ["scratch: ", "c: COPY --from=folder d e"]
+        );
+        assert_eq!(of("FROM a AS folder\nRUN b\nFROM folder\nRUN c"), ["scratch: ", &format!("{copy}; RUN c")]);
+        assert_eq!(of("FROM a\nFROM b AS folder\nRUN c"), ["a: ", copy]);
+        assert_eq!(of("FROM folder\nRUN c"), [format!("{copy}; RUN c")]);
+        assert_eq!(of("FROM a AS other\nFROM other"), ["a: ", "other: "]);
+    }
 }

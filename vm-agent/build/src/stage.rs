@@ -2,33 +2,25 @@
 
 use crate::arguments::Arguments;
 use crate::bases::Base;
-use crate::cache::keys::{self, Words};
+use crate::cache::keys;
 use crate::cache::{Cache, Line};
-use crate::dockerfile::{Argument, Instruction, Invalid, Reason, Run, Step, trigger};
+use crate::describe::Work;
+use crate::dockerfile::{Instruction, Step, trigger};
 use crate::error::{Error, Result, expand};
 use crate::files::Tree;
-use crate::history;
-use crate::layer::{self, Layer};
-use crate::mounts::{self, Prepared};
-use crate::run::{self, Container, SCRIPT, Wanted};
+use crate::mounts;
+use crate::paths;
 use crate::solve::short;
 use crate::stages::Build;
-use crate::transfer::Plan;
 use crate::watch::{Place, Shown, is_shown};
 use crate::{Output, Services, blocking};
-use containers::changes::{self, Budget, Change, SHELL};
 use engine_api::{ContainerConfig, StrSlice};
-use images::{Draft, ImageId, Platform};
-use layers::Digest;
-use std::path::PathBuf;
+use images::{ImageId, Platform};
 use std::sync::Arc;
-use tokio::sync::{OwnedMutexGuard, SemaphorePermit};
+use tokio::sync::SemaphorePermit;
 
 /// Where programs are looked for in an image that does not say.
 pub(crate) const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// What steps are told to run on, as in BuildKit.
-const HOST: &str = "buildkitsandbox";
 
 /// A stage that was built.
 #[derive(Debug)]
@@ -61,22 +53,13 @@ pub(crate) struct Building<'a, 'b> {
     pub(crate) config: ContainerConfig,
     pub(crate) author: String,
     /// A CMD came in this stage: an ENTRYPOINT takes away only one of before.
-    command_set: bool,
+    pub(crate) command_set: bool,
     pub(crate) cache: Cache,
     pub(crate) line: Line,
     /// Nothing is made: it is only seen whether caches know all steps.
     pub(crate) foresees: bool,
     /// Its place among the steps that are carried out at once, while it has one.
     pub(crate) room: Option<SemaphorePermit<'a>>,
-}
-
-/// What a step does beside describing itself.
-pub(crate) enum Work {
-    /// Nothing.
-    Describe,
-    /// The working directory is made if need be.
-    Directory(PathBuf),
-    Copy(Box<Plan>),
 }
 
 impl<'a, 'b> Building<'a, 'b> {
@@ -242,36 +225,36 @@ impl<'a, 'b> Building<'a, 'b> {
 
     /// Has the client send what a step takes from it, and other stages make what it takes from them: those are steps of their own.
     async fn fetch(&self, instruction: &Instruction) -> Result<()> {
-        let mut from: Vec<Option<String>> = Vec::new();
-        match instruction {
-            Instruction::Copy(copy) if copy.from.is_some() || !copy.sources.is_empty() => {
-                let from_stage = copy.from.as_ref().map(|from| self.expand(from)).transpose()?;
-                match &from_stage {
+        let mut from: Vec<String> = Vec::new();
+        // What is wrong with them is told when the step is under way.
+        let word = |word: &str| self.expand(word).unwrap_or_default();
+        let wanted = match instruction {
+            Instruction::Copy(copy) => {
+                if let Some(name) = &copy.from {
+                    let name = self.expand(name)?;
                     // What is copied may be known without.
-                    Some(name) if self.is_foreseen(name).await => {}
-                    _ => from.push(from_stage),
+                    if !self.is_foreseen(&name).await {
+                        from.push(name);
+                    }
                 }
+                paths::of_transfer(copy, word)
             }
             Instruction::Run(run) => {
-                for text in &run.mounts {
-                    // What is wrong with it is told when the step is under way.
-                    if let Ok(mount) = mounts::parse(text, |word| self.expand(word)) {
-                        from.extend(mount.taken_from().cloned());
-                    }
-                }
+                let mounts = run.mounts.iter().filter_map(|text| mounts::parse(text, |word| self.expand(word)).ok());
+                from.extend(mounts.filter_map(|mount| mount.taken_from().cloned().flatten()));
+                paths::of_run(run, word)
             }
-            _ => {}
+            _ => Vec::new(),
+        };
+        if !wanted.is_empty() {
+            self.build.context_path(&wanted).await?;
         }
         for from in from {
-            match from {
-                None => drop(self.build.context_path().await?),
-                Some(from) if self.build.local_path(&from).await?.is_some() => {}
-                Some(from) => {
-                    // What is wrong with it, too.
-                    if let Ok(Some(at)) = self.build.stage_of(&from, self.number) {
-                        self.build.stage(at).await?;
-                    }
-                }
+            if self.build.local_path(&from).await?.is_none()
+                // What is wrong with it, too.
+                && let Ok(Some(at)) = self.build.stage_of(&from, self.number)
+            {
+                self.build.stage(at).await?;
             }
         }
         Ok(())
@@ -295,146 +278,9 @@ impl<'a, 'b> Building<'a, 'b> {
         }
     }
 
-    async fn declare(&mut self, arguments: &[Argument]) -> Result<()> {
-        let mut text = String::from("ARG");
-        for Argument { name, value } in arguments {
-            let value = value.as_ref().map(|value| self.expand(value)).transpose()?;
-            text.push(' ');
-            text.push_str(name);
-            if let Some(value) = &value {
-                text.push('=');
-                text.push_str(value);
-            }
-            self.arguments.declare(name, value);
-        }
-        self.describe(text, Work::Describe).await
-    }
-
-    async fn change(&mut self, change: &Change, text: &str) -> Result<()> {
-        let [env, outer] = self.variables();
-        let budget = Budget::default();
-        let change = changes::substitute(change.clone(), [&env, &outer], self.build.escape, &budget)?;
-        let was_escaped = self.config.args_escaped;
-        changes::apply(&mut self.config, change.clone(), &mut self.command_set, &budget)?;
-        if self.output.watch().is_some() {
-            // Nothing reads it, but it is a part of what BuildKit makes.
-            self.config.args_escaped = was_escaped || matches!(change, Change::Cmd(_));
-        }
-        let directory = &self.config.working_dir;
-        let work = match &change {
-            Change::Workdir(_) => Work::Directory(PathBuf::from(directory.trim_start_matches('/'))),
-            Change::Env(pairs) => {
-                self.arguments.set(pairs.iter().map(|(name, _)| name.as_str()));
-                Work::Describe
-            }
-            _ => Work::Describe,
-        };
-        self.describe(history::words(&change, &self.config, text), work).await
-    }
-
-    /// A step without a command: the image's words about it begin with `#(nop)`, which no shell carries out.
-    pub(crate) async fn describe(&mut self, text: String, work: Work) -> Result<()> {
-        self.describe_by(text, Words::default(), work).await
-    }
-
-    /// What such a step's image is made from.
-    pub(crate) fn described(&self, mark: String) -> ContainerConfig {
-        let shell = self.config.shell.as_ref().filter(|shell| !shell.is_empty());
-        let mut words = shell.map_or_else(|| SHELL.map(str::to_owned).to_vec(), |shell| shell.to_vec());
-        words.push(mark);
-        self.made_from(words)
-    }
-
-    /// [`describe`](Building::describe) for a step that goes by other words elsewhere.
-    pub(crate) async fn describe_by(&mut self, text: String, words: Words, work: Work) -> Result<()> {
-        let made_from = self.described(match &work {
-            Work::Describe => format!("#(nop)  {text}"),
-            Work::Directory(_) | Work::Copy(_) => format!("#(nop) {text}"),
-        });
-        let _turn = self.turn(&made_from).await;
-        if self.cached(&made_from, words).await? {
-            return Ok(());
-        }
-        let draft = self.draft(&made_from, None);
-        let id = match work {
-            Work::Describe => self.services().images.amend(self.image.as_ref(), draft).await?,
-            Work::Directory(path) => {
-                let image = self.tree().await?;
-                let missing = {
-                    let (image, path) = (Arc::clone(&image), path.clone());
-                    blocking(move || {
-                        let refused = |error: std::io::Error| Error::Destination {
-                            path: format!("/{}", path.display()),
-                            reason: error.to_string(),
-                        };
-                        let found = image.follow(&path).map_err(refused)?;
-                        match found.stat {
-                            Some(_) if !found.is_directory() => Err(refused(rustix::io::Errno::NOTDIR.into())),
-                            there => Ok(there.is_none()),
-                        }
-                    })
-                    .await?
-                };
-                if missing {
-                    // Whoever works there from then on.
-                    let user = Some(self.config.user.as_str()).filter(|user| !user.is_empty());
-                    let owner = user.map(|user| layer::worker(user, &image));
-                    let made = owner.map_or(layer::ROOT, |(uid, gid)| layer::Made { uid, gid, ..layer::ROOT });
-                    let write = move |out: &mut dyn std::io::Write| {
-                        let mut layer = Layer::new(&image, out);
-                        layer.directory(&path, made).and_then(|_| layer.finish()).map_err(layers::Error::Read)
-                    };
-                    self.services().images.derive(self.image.as_ref(), draft, write).await?
-                } else {
-                    self.services().images.amend(self.image.as_ref(), draft).await?
-                }
-            }
-            Work::Copy(plan) => {
-                let image = self.tree().await?;
-                let write = move |out: &mut dyn std::io::Write| plan.write(&image, out).map_err(layers::Error::Read);
-                self.services().images.derive(self.image.as_ref(), draft, write).await?
-            }
-        };
-        self.adopt(id)
-    }
-
-    /// Until nobody else makes the same step. Where nothing is taken from the cache, there is nothing to wait for.
-    async fn turn(&self, made_from: &ContainerConfig) -> Option<OwnedMutexGuard<()>> {
-        if self.fresh || self.foresees {
-            return None;
-        }
-        let words = serde_json::to_vec(made_from).expect("a struct of plain fields");
-        Some(self.build.builds.making.turn(Digest::of(&words)).await)
-    }
-
-    /// What it is made for, when it is made of nothing.
-    pub(crate) fn platform(&self) -> Platform {
-        self.platform.clone().unwrap_or_else(Platform::host)
-    }
-
-    /// What the step's image is made from, as far as its parent does not say it.
-    fn made_from(&self, words: Vec<String>) -> ContainerConfig {
-        let image = self.image.map(|id| id.to_string()).unwrap_or_default();
-        ContainerConfig { cmd: Some(StrSlice::from(words)), image, ..self.config.clone() }
-    }
-
-    pub(crate) fn draft(&self, made_from: &ContainerConfig, container: Option<String>) -> Draft {
-        let json = |config: &ContainerConfig| serde_json::to_value(config).expect("a struct of plain fields");
-        Draft {
-            author: self.author.clone(),
-            comment: String::new(),
-            created_by: made_from.cmd.as_ref().map(|words| words.join(" ")).unwrap_or_default(),
-            engine: self.build.request.engine.clone(),
-            config: json(&self.config),
-            container,
-            container_config: json(made_from),
-            platform: self.platform.clone(),
-            keeper: Some(Arc::clone(&self.build.keeper)),
-            reference: None,
-        }
-    }
-
+    /// Goes on with what a step came to.
     pub(crate) fn adopt(&mut self, id: ImageId) -> Result<()> {
+        self.build.builds.marks.used(&id);
         self.line.push(Some(id));
         self.image = Some(id);
         self.config = self.config_of(&id)?;
@@ -454,116 +300,6 @@ impl<'a, 'b> Building<'a, 'b> {
             Ok(Tree::new(layers.mount(&layers.overlay(&chain, None)?)?))
         })
         .await
-    }
-
-    async fn run(&mut self, run: &Run) -> Result<()> {
-        let not_yet =
-            |option: &str| Error::NotYet(format!("the --{option} option of RUN: this builder does not have it yet"));
-        let mounts = run.mounts.iter().map(|text| mounts::parse(text, |word| self.expand(word)));
-        let mounts = mounts.collect::<Result<Vec<_>>>()?;
-        if !run.devices.is_empty() {
-            return Err(not_yet("device"));
-        }
-        match run.security.as_deref() {
-            None | Some("" | "sandbox") => {}
-            Some(other) => return Err(not_yet(&format!("security={other}"))),
-        }
-        let mut host = self.build.request.host.clone();
-        match run.network.as_deref() {
-            None | Some("" | "default") => {}
-            Some("host") if !self.build.request.host_network => return Err(Error::NotAllowed("network.host")),
-            Some(mode @ ("none" | "host")) => mode.clone_into(&mut host.network_mode),
-            // The Dockerfile was read with no other.
-            Some(other) => return Err(Invalid::from(Reason::Network(other.to_owned())).into()),
-        }
-        let words = run::words(run, &self.config);
-        let from_mounts = self.mounts_made_from(&run.mounts, &mounts).await?;
-        let arguments = self.arguments.for_cache(self.env());
-        let is_watched = self.output.watch().is_some();
-        let mut told = Vec::new();
-        if !arguments.is_empty() {
-            told.push(format!("|{}", arguments.len()));
-            told.extend(arguments);
-        }
-        told.extend(from_mounts);
-        // Docker's classic builder takes these for nothing that counts.
-        if is_watched {
-            told.extend(run::surroundings(&host));
-        }
-        // A script is what counts, not where it is put.
-        told.extend(words.script.as_ref().map_or_else(|| words.command.clone(), |script| vec![script.clone()]));
-        let mut made_from = self.made_from(told);
-        made_from.network_disabled = host.network_mode == "none";
-        if is_watched {
-            // What the command writes there is the image's, as in BuildKit, and so it is not the same step.
-            made_from.volumes = None;
-        }
-        let _turn = self.turn(&made_from).await;
-        if self.cached(&made_from, Words::default()).await? {
-            return Ok(());
-        }
-        let prepared = Arc::new(self.prepare(&mounts).await?);
-        host.mounts.get_or_insert_default().extend(prepared.given.iter().cloned());
-        let mut env = self.variables().concat();
-        let mut config = self.config.clone();
-        // The same for every build, by whichever protocol: what a command makes of it is in the image, and other builds find that.
-        HOST.clone_into(&mut config.hostname);
-        env.insert(0, "HOSTNAME".to_owned());
-        let containers = &self.services().containers;
-        let own = containers::Step {
-            mounts: prepared.own.clone(),
-            variables: prepared.variables.clone(),
-            without_volumes: is_watched,
-        };
-        let wanted = Wanted { command: words.command.clone(), env, host, own, holds: Arc::clone(&prepared) };
-        let told = |error: Error| match error {
-            // By the classic builder's protocol the step is told of beside it.
-            Error::Containers(cause) if is_watched => Error::Process { command: words.command.join(" "), cause },
-            error => error,
-        };
-        let notes = &self.build.builds.notes;
-        let container = Container::create(containers, self.image, &config, wanted, notes).await.map_err(told)?;
-        let output = &self.output;
-        // An image that is mounted is nothing that the user did.
-        for warning in container.warnings.iter().filter(|_| prepared.given.is_empty()) {
-            output.say(format!(" ---> [Warning] {warning}\n")).await;
-        }
-        output.say(format!(" ---> Running in {}\n", container.short())).await;
-        let ended = self.carry_out(&container, &words, &prepared, &made_from).await;
-        let (removes, forces) = (self.build.request.remove, self.build.request.force_remove);
-        let short_id = container.short().to_owned();
-        if forces || removes && ended.is_ok() {
-            // The step has gone as it has, whatever becomes of its container.
-            output
-                .say(match container.remove().await {
-                    Ok(()) => format!(" ---> Removed intermediate container {short_id}\n"),
-                    Err(error) => format!("Error removing intermediate container {short_id}: {error}\n"),
-                })
-                .await;
-        } else {
-            container.keep();
-        }
-        self.adopt(ended.map_err(told)?)
-    }
-
-    async fn carry_out(
-        &self,
-        container: &Container,
-        words: &run::Words,
-        prepared: &Prepared,
-        made_from: &ContainerConfig,
-    ) -> Result<ImageId> {
-        if let Some(script) = &words.script {
-            container.put_script(script).await?;
-        }
-        match container.run(&self.output).await? {
-            0 => {}
-            code => return Err(Error::Command { command: words.command.join(" "), code }),
-        }
-        let draft = self.draft(made_from, Some(container.id.clone()));
-        let script = words.script.iter().map(|_| SCRIPT.to_owned());
-        let foreign = script.chain(prepared.targets.iter().cloned()).collect();
-        Ok(self.services().containers.commit_step(&container.id, draft, foreign).await?)
     }
 }
 

@@ -16,10 +16,10 @@ use futures_util::stream::FuturesUnordered;
 use images::cache::Step;
 use images::{ImageId, Keeper};
 use layers::Digest;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use tokio::sync::{OnceCell, Semaphore};
 
 /// What all stages of a build share.
@@ -43,6 +43,10 @@ pub(crate) struct Build<'a> {
     roots: Vec<bool>,
     /// For the steps that are carried out at once.
     pub(crate) room: Semaphore,
+    /// What registries were asked for by this build, and what they had: with `--pull` the same for all stages.
+    pub(crate) pulled: Mutex<HashMap<String, ImageId>>,
+    /// Steps that a cache has, but that cannot be had: the number of the cache, and what they go by.
+    pub(crate) lost: Mutex<HashSet<(usize, Digest)>>,
     /// Every image that it needs.
     pub(crate) keeper: Arc<Keeper>,
     /// Steps that began, and how many there are.
@@ -77,6 +81,8 @@ impl<'a> Build<'a> {
             foreseen: dockerfile.stages.iter().map(|_| OnceCell::new()).collect(),
             roots: Vec::new(),
             room: Semaphore::new(room()),
+            pulled: Mutex::default(),
+            lost: Mutex::default(),
             keeper: Arc::new(builds.services.images.keeper()),
             step: AtomicUsize::new(0),
             steps: dockerfile.length(),

@@ -48,8 +48,9 @@ pub trait Watch: Debug + Send + Sync {
     /// told of, and left out.
     fn caches(&self) -> Later<'_, &[Cache]>;
 
-    /// The directory of the build context, which is fetched when the first step needs it. It stays as it is until the build ends.
-    fn context(&self) -> Later<'_, Result<PathBuf>>;
+    /// The directory of the build context, which is fetched when the first step needs it. It stays as it is until the build ends, and has
+    /// at least what is `wanted` of it: paths from its root, which may have wildcards; an empty one is all.
+    fn context<'a>(&'a self, wanted: &'a [String]) -> Later<'a, Result<PathBuf>>;
 
     /// What stands for an image that a Dockerfile names, if the client says so (`--build-context`).
     fn named(&self, name: &str) -> Option<String>;

@@ -4,7 +4,7 @@ use crate::exporters::{Export, Exported};
 use crate::frontend::Outcome;
 use crate::history::record::{End, Record};
 use crate::jobs::Active;
-use crate::{Kit, Offer, Room, Which, cache, caps, frontend};
+use crate::{Kit, Offer, Room, Which, cache, caps, entitlements, frontend};
 use bollard_buildkit_proto::moby::buildkit::v1 as api;
 use bollard_buildkit_proto::moby::buildkit::v1::control_server;
 use futures_util::stream::{self, Stream, StreamExt as _};
@@ -53,10 +53,7 @@ fn check(request: &api::SolveRequest) -> Result<(), Status> {
     {
         return Err(not_yet("a cache to be written by a client of that age"));
     }
-    match request.entitlements.iter().find(|name| *name != frontend::HOST_NETWORK) {
-        Some(name) => Err(not_yet(format_args!("the entitlement {name} (--allow)"))),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// What is meant by filters and an age.
@@ -76,7 +73,7 @@ fn dated<T>(answer: T) -> Response<T> {
 
 impl Control {
     /// A build, which is remembered unless its client only asks something about a Dockerfile.
-    async fn build(&self, request: api::SolveRequest) -> Result<Exported, Status> {
+    pub(crate) async fn build(&self, request: api::SolveRequest) -> Result<Exported, Status> {
         let (session, allowed) = (request.session.clone(), request.entitlements.clone());
         let whole = request.cache.as_ref().is_some_and(|cache| cache::Wanted::is_of_all(&cache.exports));
         let mut active = self.kit.0.jobs.begin(&request.r#ref, &session, allowed, whole)?;
@@ -86,6 +83,7 @@ impl Control {
             self.kit.0.history.begin(Record::begin(&request), &active.job.progress, folder)
         });
         let exported = self.carry_out(request, &mut active).await;
+        self.kit.collect_later();
         if let Some(recording) = recording {
             active.job.progress.close();
             let end = match &exported {
@@ -100,6 +98,7 @@ impl Control {
     async fn carry_out(&self, mut request: api::SolveRequest, active: &mut Active) -> Result<Exported, Status> {
         // Whoever asks for its progress is not left waiting, even if it is refused.
         check(&request)?;
+        entitlements::check(&request.entitlements, self.kit.0.services.settings.insecure)?;
         if request.exporters.is_empty() && !request.exporter_deprecated.is_empty() {
             let attrs = std::mem::take(&mut request.exporter_attrs_deprecated);
             request.exporters.push(api::Exporter { r#type: std::mem::take(&mut request.exporter_deprecated), attrs });
@@ -227,7 +226,8 @@ impl control_server::Control for Control {
         &self,
         _: Request<api::ListWorkersRequest>,
     ) -> Result<Response<api::ListWorkersResponse>, Status> {
-        let record = vec![caps::worker(&self.kit.0.services)];
+        let worker = self.kit.worker().await.map_err(|error| Status::unknown(error.to_string()))?;
+        let record = vec![worker];
         Ok(Response::new(api::ListWorkersResponse { record }))
     }
 
@@ -275,9 +275,5 @@ mod tests {
         assert_eq!(refused(&api::SolveRequest::default()), "");
         let policy = api::SolveRequest { source_policy_session: "s".to_owned(), ..api::SolveRequest::default() };
         assert!(refused(&policy).starts_with("a source policy"));
-        let allowed =
-            |name: &str| api::SolveRequest { entitlements: vec![name.to_owned()], ..api::SolveRequest::default() };
-        assert_eq!(refused(&allowed("network.host")), "");
-        assert!(refused(&allowed("security.insecure")).contains("security.insecure"));
     }
 }

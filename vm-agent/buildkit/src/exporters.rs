@@ -3,27 +3,28 @@
 use crate::filesend;
 use crate::go_mode::{DIRECTORY, SYMLINK};
 use crate::jobs::{Job, Solved};
-use crate::progress::Progress;
 use crate::sessions::Session;
 use crate::{Kit, auth};
 use bollard_buildkit_proto::fsutil::types::Stat;
 use bollard_buildkit_proto::moby::buildkit::v1 as api;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use images::{ArchiveForm, ImageId, Reference, Sink};
+use images::{ArchiveForm, ImageId, Reference};
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tonic::Status;
 
+mod pieces;
+mod step;
+
+use pieces::written;
+use step::Step;
+
 /// What clients are told of the outputs.
 pub(crate) type Exported = HashMap<String, String>;
-
-/// Bytes of an archive in one message, and how many messages wait for the client.
-const PIECE: usize = 64 << 10;
-const PIECES: usize = 8;
 
 /// One output of a build.
 #[derive(Debug)]
@@ -80,12 +81,13 @@ impl Export {
             let is_true = value.is_empty() || value == "true";
             match (&mut to, name.as_str()) {
                 (To::Image { tags: names, .. } | To::Archive(_, names), "name") => *names = tags(value)?,
-                (To::Image { push, .. }, "push") => *push = boolean(name, value)?,
+                (To::Image { push, .. }, "push") => *push = value.is_empty() || truth(name, value)?,
                 // That is where images always are here; Compose asks for it by a word that BuildKit has not.
                 (To::Image { .. }, "store" | "load") if is_true => {}
                 // An image has one form here, and one digest.
-                (To::Image { .. }, "unpack" | "prefer-image-digest") => {}
-                (To::Image { .. } | To::Archive(..), "oci-mediatypes") => {}
+                (To::Image { .. }, "unpack" | "prefer-image-digest") if value.is_empty() => {}
+                (To::Image { .. }, "unpack" | "prefer-image-digest")
+                | (To::Image { .. } | To::Archive(..), "oci-mediatypes") => drop(truth(name, value)?),
                 (To::Archive(..), "tar") if is_true => {}
                 (To::Folder { .. }, "mode") if value == "copy" => {}
                 (To::Folder { split }, "platform-split") => *split = boolean(name, value)?,
@@ -95,6 +97,9 @@ impl Export {
                 (To::Folder { .. } | To::Tar, "attestation-prefix") => {}
                 _ => return Err(not_yet(format_args!("the option {name}={value} of the output type={kind}"))),
             }
+        }
+        if matches!(&to, To::Image { tags, push: true } if tags.is_empty()) {
+            return Err(Status::invalid_argument("tag is needed when pushing to registry"));
         }
         Ok(Export { number, to })
     }
@@ -170,7 +175,11 @@ impl Export {
                 let session = self.session(kit, job).await?;
                 let pieces = services.images.archive(image, tags.clone(), *form).map_err(unknown)?;
                 self.send(&session, pieces, step).await?;
-                Ok(describe(image, tags))
+                let mut told = describe(image, tags);
+                // What its index names.
+                let manifest = services.images.image(image).map_err(unknown)?.manifest;
+                told.insert("containerimage.digest".to_owned(), manifest.to_string());
+                Ok(told)
             }
         }
     }
@@ -189,7 +198,7 @@ impl Export {
         for name in tags {
             let auth = auth::credentials(&session, &name.domain).await;
             let progress = step.sink();
-            let pushing: BoxFuture<'_, _> = Box::pin(images.push(name, &auth, &progress));
+            let pushing: BoxFuture<'_, _> = Box::pin(images.push_image(image, name, &auth, &progress));
             pushing.await.map_err(|error| Status::unknown(format!("failed to push {name}: {error}")))?;
             step.done(&format!("pushing manifest for {name}"));
         }
@@ -220,6 +229,12 @@ fn boolean(name: &str, value: &str) -> Result<bool, Status> {
     }
 }
 
+/// The same for what is said of images.
+fn truth(name: &str, value: &str) -> Result<bool, Status> {
+    let words = || format!("non-bool value specified for {name}: strconv.ParseBool: parsing {value:?}: invalid syntax");
+    boolean(name, value).map_err(|_| Status::invalid_argument(words()))
+}
+
 /// What it is within a directory that everything is put into.
 fn lower(mut stat: Stat, directory: &str) -> Stat {
     stat.path = format!("{directory}/{}", stat.path);
@@ -246,73 +261,6 @@ fn describe(image: &ImageId, tags: &[Reference]) -> Exported {
         answer.insert("image.name".to_owned(), names.join(","));
     }
     answer
-}
-
-/// The step that an output is, for who watches.
-struct Step<'a> {
-    progress: &'a Arc<Progress>,
-    number: usize,
-}
-
-impl Step<'_> {
-    fn done(&self, what: &str) {
-        self.progress.finish(self.number, what);
-    }
-
-    /// Hears how a push goes.
-    fn sink(&self) -> Sink {
-        let (progress, number) = (Arc::clone(self.progress), self.number);
-        Sink::new(move |told| {
-            if let images::Progress::Status { id: Some(id), status, detail } = told {
-                let detail = detail.unwrap_or_default();
-                let (current, total) = (detail.current.unwrap_or_default(), detail.total.unwrap_or_default());
-                progress.transfer(number, &format!("{} {id}", status.to_lowercase()), current, total, current == total);
-            }
-        })
-    }
-
-    /// Tells how many bytes went so far.
-    fn transfer(&self, what: String) -> impl Fn(u64) + Send + use<> {
-        let (progress, number) = (Arc::clone(self.progress), self.number);
-        move |bytes| progress.transfer(number, &what, bytes, 0, false)
-    }
-}
-
-/// What a writer writes, in pieces; an error is the last one.
-fn written(write: impl FnOnce(&mut Pieces) -> io::Result<()> + Send + 'static) -> mpsc::Receiver<io::Result<Bytes>> {
-    let (sender, receiver) = mpsc::channel(PIECES);
-    tokio::task::spawn_blocking(move || {
-        let mut out = Pieces { sender, buffer: Vec::with_capacity(PIECE) };
-        if let Err(error) = write(&mut out).and_then(|()| out.flush()) {
-            // One that went away wants no reason.
-            let _ = out.sender.blocking_send(Err(error));
-        }
-    });
-    receiver
-}
-
-/// Collects small writes.
-struct Pieces {
-    sender: mpsc::Sender<io::Result<Bytes>>,
-    buffer: Vec<u8>,
-}
-
-impl Write for Pieces {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= PIECE {
-            self.flush()?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        if self.buffer.is_empty() {
-            return Ok(());
-        }
-        let full = std::mem::replace(&mut self.buffer, Vec::with_capacity(PIECE));
-        self.sender.blocking_send(Ok(full.into())).map_err(|_| io::ErrorKind::BrokenPipe.into())
-    }
 }
 
 #[cfg(test)]
@@ -347,9 +295,22 @@ mod tests {
         assert_eq!(names(export("moby", "name", "a,b:1")), Some(2));
         assert_eq!(names(export("oci", "name", "a")), Some(1));
         let pushes = |value: &str| {
-            export("image", "push", value).map(|export| matches!(export.to, To::Image { push: true, .. }))
+            let attrs = HashMap::from(
+                [("push", value), ("name", "a")].map(|(name, value)| (name.to_owned(), value.to_owned())),
+            );
+            Export::new(0, api::Exporter { r#type: "image".to_owned(), attrs })
+                .map(|export| matches!(export.to, To::Image { push: true, .. }))
         };
         assert!(matches!((pushes("true"), pushes("false"), pushes("x")), (Ok(true), Ok(false), Err(_))));
+        let told = |kind: &str, name: &str| export(kind, name, "x").err().map(|status| status.message().to_owned());
+        for (kind, name) in [("image", "unpack"), ("moby", "prefer-image-digest"), ("oci", "oci-mediatypes")] {
+            let words =
+                format!("non-bool value specified for {name}: strconv.ParseBool: parsing \"x\": invalid syntax");
+            assert_eq!(told(kind, name), Some(words));
+            assert!(export(kind, name, "false").is_ok());
+        }
+        let nameless = export("image", "push", "true").map_err(|status| status.message().to_owned());
+        assert_eq!(nameless.map(|_| ()), Err("tag is needed when pushing to registry".to_owned()));
         for word in ["store", "load"] {
             assert!(export("moby", word, "true").is_ok() && export("moby", word, "false").is_err());
         }

@@ -9,6 +9,7 @@
 //!  content     what records name, as containerd's clients read it
 //!  cache       caches elsewhere, for steps to be taken from and written to
 //!  control     the service Control: a build from request to image, workers, disk usage
+//!  posted      builds by one request, with the context in it
 //!  gateway     the service LLBBridge: clients that drive their build themselves
 //!  frontend    a Dockerfile's build: its files, its options, its end
 //!  exporters   what becomes of a result
@@ -20,6 +21,9 @@
 //!  listing     what is in such a tree, in the order in which clients take it
 //!  go_mode     modes as Go has them                                             pure
 //!  contexts    such directories that are kept for the next build
+//!  policy      how much of what is kept stays without a prune                   pure
+//!  collect     what does not stay, removed after a build
+//!  entitlements what a build may do that others may not                         pure
 //!  stock       what is kept for later builds, and what of it a prune means      pure
 //!  elsewhere   contexts that are no directory of the client's                     pure
 //!  upload      an archive as a context
@@ -36,10 +40,12 @@
 mod auth;
 mod cache;
 mod caps;
+mod collect;
 mod content;
 mod contexts;
 mod control;
 mod elsewhere;
+mod entitlements;
 mod exporters;
 mod failure;
 mod filesend;
@@ -52,6 +58,8 @@ mod history;
 mod jobs;
 mod listing;
 mod options;
+mod policy;
+mod posted;
 mod progress;
 mod secrets;
 mod sessions;
@@ -67,7 +75,10 @@ pub use history::asked::LogOptions;
 pub use history::classic::{Classic, Words};
 pub use history::record::State as BuildState;
 pub use history::view::{Build, Step, Steps};
+pub use policy::Settings;
+pub use posted::{Posted, Refused, Source};
 pub use stock::{InvalidFilter, Item, Room, Which};
+pub use upload::Body;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -100,6 +111,8 @@ pub struct Services {
     pub worker: String,
     /// What `host-gateway` stands for.
     pub host_gateway: std::net::IpAddr,
+    /// How much builds keep, and what they may.
+    pub settings: Settings,
     /// Where files lie while a build needs them. It is this crate's own, and emptied.
     pub directory: PathBuf,
     /// Where builds are remembered, which stays.
@@ -117,6 +130,9 @@ struct State {
     jobs: jobs::Jobs,
     contexts: contexts::Contexts,
     history: history::History,
+    collecting: collect::Collecting,
+    waiting: posted::Waiting,
+    bodies: upload::Bodies,
 }
 
 impl Kit {
@@ -138,6 +154,9 @@ impl Kit {
             sessions: sessions::Sessions::default(),
             jobs: jobs::Jobs::default(),
             contexts: contexts::Contexts::default(),
+            collecting: collect::Collecting::default(),
+            waiting: posted::Waiting::default(),
+            bodies: upload::Bodies::default(),
         })))
     }
 
@@ -159,7 +178,7 @@ impl Kit {
     /// Those of the disk.
     pub async fn prune(&self, which: &Which) -> build::Result<Vec<Item>> {
         let builds = &self.0.services.builds;
-        let ids = which.choose(&self.stock().await?, builds.free_space().await?);
+        let ids = which.choose(&self.stock().await?, builds.space().await?.free);
         let mut gone = self.0.contexts.prune(&ids);
         gone.extend(builds.prune_mount_caches(ids).await?.into_iter().map(Item::from));
         Ok(gone)
@@ -189,9 +208,14 @@ impl Kit {
         self.0.history.delete(reference).await
     }
 
-    /// Serves BuildKit's API over a stream, until it ends.
+    /// What `host-gateway` stands for.
+    pub fn host_gateway(&self) -> std::net::IpAddr {
+        self.0.services.host_gateway
+    }
+
+    /// Serves BuildKit's API over a stream that begins with HTTP/2's preface, until it ends.
     pub async fn serve(self, stream: impl Stream) {
-        transport::serve(self, stream).await;
+        transport::serve(self, Box::new(stream)).await;
     }
 
     /// Whether a session of that ID is open.
@@ -201,6 +225,6 @@ impl Kit {
 
     /// Keeps a client's session, until its stream ends.
     pub async fn keep_session(self, offer: Offer, stream: impl Stream) {
-        self.0.sessions.keep(offer, stream).await;
+        self.0.sessions.keep(offer, Box::new(stream)).await;
     }
 }

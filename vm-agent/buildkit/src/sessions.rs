@@ -1,7 +1,7 @@
 //! Sessions: what clients offer to the builds that name them, each over a connection of its own on which this end asks.
 
-use crate::transport::{Channel, PULSE};
-use crate::{Offer, Stream};
+use crate::Offer;
+use crate::transport::{Channel, PULSE, Wire};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub(crate) struct Sessions(watch::Sender<HashMap<String, Arc<Session>>>);
 
 impl Sessions {
     /// Keeps a session for as long as its connection lasts.
-    pub(crate) async fn keep(&self, offer: Offer, stream: impl Stream) {
+    pub(crate) async fn keep(&self, offer: Offer, stream: Wire) {
         let (channel, connection) = match Channel::open(stream, PULSE).await {
             Ok(opened) => opened,
             Err(error) => {

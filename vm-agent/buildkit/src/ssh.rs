@@ -93,7 +93,7 @@ mod tests {
         let offer = Offer { id: "s".to_owned(), ..Offer::default() };
         let keeping = {
             let sessions = sessions.clone();
-            tokio::spawn(async move { sessions.keep(offer, ours).await })
+            tokio::spawn(async move { sessions.keep(offer, Box::new(ours)).await })
         };
         let session = sessions.get("s").await.expect("there");
         let error = agent(&session, "x").await.expect_err("none");

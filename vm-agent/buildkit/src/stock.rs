@@ -26,6 +26,13 @@ impl From<build::MountCache> for Item {
     }
 }
 
+impl From<build::StepImage> for Item {
+    fn from(step: build::StepImage) -> Item {
+        let build::StepImage { id, size, used, in_use } = step;
+        Item { id: id.to_string(), kind: "regular", description: "step of a build", size, used, in_use }
+    }
+}
+
 impl From<Item> for UsageRecord {
     fn from(item: Item) -> UsageRecord {
         let used = Some(timestamp(item.used));

@@ -1,4 +1,4 @@
-//! gRPC over a byte stream that a client opened by an HTTP upgrade: either end of HTTP/2.
+//! gRPC over a byte stream, which may have been HTTP/1 until a client upgraded it: either end of HTTP/2.
 
 use crate::content::Content;
 use crate::control::Control;
@@ -11,8 +11,9 @@ use bollard_buildkit_proto::moby::buildkit::v1::frontend::llb_bridge_server::Llb
 use hyper::Uri;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -32,6 +33,9 @@ pub(crate) const LARGEST: usize = 16 << 20;
 const CALL_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 
+/// A connection, whatever it is: HTTP/2 is compiled once for all kinds.
+pub(crate) type Wire = Box<dyn Stream>;
+
 /// How the other end is asked whether it is still there: one that vanished without a word would keep its builds for ever.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pulse {
@@ -43,7 +47,7 @@ pub(crate) struct Pulse {
 pub(crate) const PULSE: Pulse = Pulse { every: Duration::from_secs(30), patience: Duration::from_secs(30) };
 
 /// Serves BuildKit's API to the client at the other end, until it goes. With it go the calls that are under way.
-pub(crate) async fn serve(kit: Kit, stream: impl Stream) {
+pub(crate) async fn serve(kit: Kit, stream: Wire) {
     let control = ControlServer::new(Control::new(kit.clone())).max_decoding_message_size(LARGEST);
     let content = Content::new(kit.clone());
     let gateway = LlbBridgeServer::new(Gateway::new(kit)).max_decoding_message_size(LARGEST);
@@ -52,6 +56,9 @@ pub(crate) async fn serve(kit: Kit, stream: impl Stream) {
         let (mut control, mut gateway, mut health) = (control.clone(), gateway.clone(), health.clone());
         let content = content.clone();
         async move {
+            if !is_grpc(request.headers()) {
+                return Ok(refusal());
+            }
             let path = request.uri().path();
             let service = path.trim_start_matches('/').split('/').next().unwrap_or_default();
             match service {
@@ -78,6 +85,20 @@ pub(crate) async fn serve(kit: Kit, stream: impl Stream) {
     }
 }
 
+/// Whether a request is gRPC's, as its servers tell.
+fn is_grpc(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// Docker's API takes connections over, which HTTP/2 has no form for.
+fn refusal() -> Response<Body> {
+    let words = "{\"message\":\"over HTTP/2 this engine speaks BuildKit's gRPC alone: use HTTP/1.1\"}\n";
+    let mut response = Response::new(Body::new(words.to_owned()));
+    *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
 fn name_of<T: NamedService>(_: &T) -> &'static str {
     T::NAME
 }
@@ -89,7 +110,7 @@ pub(crate) struct Channel(SendRequest<Body>);
 impl Channel {
     /// Begins to speak over a stream; the future is the connection, which ends when it ends or is dropped.
     pub(crate) async fn open(
-        stream: impl Stream,
+        stream: Wire,
         pulse: Pulse,
     ) -> hyper::Result<(Channel, impl Future<Output = hyper::Result<()>> + Send)> {
         let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
@@ -129,12 +150,26 @@ impl Service<Request<Body>> for Channel {
 mod tests {
     use super::*;
 
+    #[test]
+    fn only_grpc_is_answered() {
+        for (kind, expect) in [
+            (Some("application/grpc"), true),
+            (Some("application/grpc+proto"), true),
+            (Some("application/json"), false),
+            (None, false),
+        ] {
+            let kind = kind.map(|kind| (CONTENT_TYPE, HeaderValue::from_static(kind)));
+            assert_eq!(is_grpc(&kind.into_iter().collect()), expect);
+        }
+        assert_eq!(refusal().status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    }
+
     /// Its end of the stream is open, and nobody answers.
     #[tokio::test]
     async fn a_client_that_vanished_ends_its_session() {
         let (ours, _theirs) = tokio::io::duplex(1 << 20);
         let pulse = Pulse { every: Duration::from_millis(10), patience: Duration::from_millis(10) };
-        let (_channel, connection) = Channel::open(ours, pulse).await.expect("begun");
+        let (_channel, connection) = Channel::open(Box::new(ours), pulse).await.expect("begun");
         assert!(connection.await.is_err());
     }
 
@@ -142,7 +177,7 @@ mod tests {
     async fn a_client_that_is_silent_but_there_keeps_it() {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
         let pulse = Pulse { every: Duration::from_millis(10), patience: Duration::from_secs(10) };
-        let (_channel, connection) = Channel::open(ours, pulse).await.expect("begun");
+        let (_channel, connection) = Channel::open(Box::new(ours), pulse).await.expect("begun");
         let service = service_fn(|_: Request<Incoming>| async { Ok::<_, Infallible>(Response::new(Body::empty())) });
         let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
         let there = server.serve_connection(TokioIo::new(theirs), service);

@@ -1,16 +1,23 @@
-//! An archive that a client has as its build context, received and unpacked.
+//! An archive that a client has as its build context, or sent with its request, received and unpacked.
 
 use crate::sessions::Session;
 use crate::transport::origin;
 use crate::tree::Tree;
 use bollard_buildkit_proto::moby::upload::v1::BytesMessage;
 use bollard_buildkit_proto::moby::upload::v1::upload_client::UploadClient;
-use futures_util::stream;
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
+use std::collections::HashMap;
 use std::io::{self, Read};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::sync::mpsc;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::{Request, Status};
+
+/// Bytes of a request's body that are read at once.
+const PIECE: usize = 64 << 10;
 
 const METHOD: &str = "/moby.upload.v1.Upload/Pull";
 
@@ -22,22 +29,65 @@ pub(crate) fn name(address: &str) -> Option<&str> {
     address.strip_prefix(ADDRESS)
 }
 
-/// Receives an archive and unpacks it into a new directory beneath `root`. `told` hears the bytes that came so far.
+/// An archive's address by that name.
+pub(crate) fn address(name: &str) -> String {
+    format!("{ADDRESS}{name}")
+}
+
+/// A context as it comes.
+pub type Body = Box<dyn AsyncRead + Send + Unpin>;
+
+/// Archives that came with requests, by the names under which builds ask for them.
+#[derive(Clone, Default)]
+pub(crate) struct Bodies(Arc<Mutex<HashMap<String, Body>>>);
+
+impl std::fmt::Debug for Bodies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.all().keys()).finish()
+    }
+}
+
+impl Bodies {
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Body>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps one until it is taken, or the answer is dropped.
+    pub(crate) fn keep(&self, name: &str, body: Body) -> KeptBody {
+        self.all().insert(name.to_owned(), body);
+        KeptBody { bodies: self.clone(), name: name.to_owned() }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct KeptBody {
+    bodies: Bodies,
+    name: String,
+}
+
+impl Drop for KeptBody {
+    fn drop(&mut self) {
+        self.bodies.all().remove(&self.name);
+    }
+}
+
+/// What comes of an archive.
+type Incoming = BoxStream<'static, io::Result<Vec<u8>>>;
+
+/// Receives an archive, from a request or from the client's session, and unpacks it into a new directory beneath `root`. `told` hears the bytes
+/// that came so far.
 pub(crate) async fn fetch(
+    bodies: &Bodies,
     session: &Session,
     name: &str,
     root: PathBuf,
     mut told: impl FnMut(u64) + Send,
 ) -> Result<Tree, Status> {
-    if !session.has(METHOD) {
-        return Err(Status::failed_precondition("the client does not send archives"));
-    }
-    let mut request = Request::new(stream::empty::<BytesMessage>());
-    let path = AsciiMetadataValue::try_from(format!("/{name}"));
-    request.metadata_mut().insert("urlpath", path.map_err(|_| Status::invalid_argument("no name of an archive"))?);
-    request.metadata_mut().insert("urlhost", AsciiMetadataValue::from_static("buildkit-session"));
-    let mut client = UploadClient::with_origin(session.channel.clone(), origin());
-    let mut incoming = client.pull(request).await?.into_inner();
+    let body = bodies.all().remove(name);
+    let mut incoming = match body {
+        Some(body) => read(body),
+        None => pull(session, name).await?,
+    };
     // It has room for a few: the disk sets the pace.
     let (sender, pieces) = mpsc::channel(16);
     let unpacking = tokio::task::spawn_blocking(move || {
@@ -46,12 +96,7 @@ pub(crate) async fn fetch(
         Ok::<_, io::Error>(tree)
     });
     let mut bytes = 0;
-    loop {
-        let piece = match incoming.message().await {
-            Ok(None) => break,
-            Ok(Some(message)) => Ok(message.data),
-            Err(status) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, status.message().to_owned())),
-        };
+    while let Some(piece) = incoming.next().await {
         bytes += piece.as_ref().map_or(0, |piece| piece.len() as u64);
         told(bytes);
         let is_last = piece.is_err();
@@ -64,6 +109,29 @@ pub(crate) async fn fetch(
     drop(sender);
     let unpacked = unpacking.await.map_err(|_| Status::aborted("the engine is stopping"))?;
     unpacked.map_err(|error| Status::unknown(format!("cannot read the build context: {error}")))
+}
+
+fn read(body: Body) -> Incoming {
+    Box::pin(stream::try_unfold(body, |mut body| async move {
+        let mut piece = vec![0; PIECE];
+        let length = body.read(&mut piece).await?;
+        piece.truncate(length);
+        Ok((length > 0).then_some((piece, body)))
+    }))
+}
+
+async fn pull(session: &Session, name: &str) -> Result<Incoming, Status> {
+    if !session.has(METHOD) {
+        return Err(Status::failed_precondition("the client does not send archives"));
+    }
+    let mut request = Request::new(stream::empty::<BytesMessage>());
+    let path = AsciiMetadataValue::try_from(format!("/{name}"));
+    request.metadata_mut().insert("urlpath", path.map_err(|_| Status::invalid_argument("no name of an archive"))?);
+    request.metadata_mut().insert("urlhost", AsciiMetadataValue::from_static("buildkit-session"));
+    let mut client = UploadClient::with_origin(session.channel.clone(), origin());
+    let incoming = client.pull(request).await?.into_inner();
+    let failed = |status: Status| io::Error::new(io::ErrorKind::UnexpectedEof, status.message().to_owned());
+    Ok(Box::pin(incoming.map(move |message| message.map(|message| message.data).map_err(failed))))
 }
 
 /// What comes, as one who reads it and may block sees it.

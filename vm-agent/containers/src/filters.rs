@@ -136,7 +136,7 @@ impl Selection {
                         Source::Bind { path, .. } => path.as_os_str() == wanted,
                         Source::Share { path } => path == wanted,
                         Source::Image { id, .. } => id == wanted,
-                        Source::Tmpfs { .. } => false,
+                        Source::Tmpfs { .. } | Source::Overlay { .. } => false,
                     };
                     source || mount.destination == wanted
                 })
@@ -212,10 +212,12 @@ pub(crate) fn prunable(filters: &Filters) -> Result<impl Fn(&View) -> bool + use
         [text] => Some(parse_until(text)?),
         _ => return Err(Invalid::SeveralUntil.into()),
     };
+    let sparing = filters.values("label!").next().is_some();
     Ok(move |view: &View| {
         let record = &view.record;
-        let unwanted = filters.values("label!").any(|label| engine_api::filters::label_matches(label, record.labels()));
-        filters.labels_match("label", record.labels()) && !unwanted && until.is_none_or(|until| record.created <= until)
+        // What has all of these, as with dockerd.
+        let spared = sparing && filters.labels_match("label!", record.labels());
+        filters.labels_match("label", record.labels()) && !spared && until.is_none_or(|until| record.created <= until)
     })
 }
 

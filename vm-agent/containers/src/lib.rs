@@ -46,7 +46,7 @@ mod top;
 pub use attached::{Attached, Logs, Written};
 pub use changes::{InvalidChange, change};
 pub use create::resources::InvalidResources;
-pub use create::{Step, StepMount};
+pub use create::{Step, StepFiles, StepMount};
 pub use error::{Error, Invalid, Kind, Result};
 pub use list::Listing;
 pub use logs::{

@@ -360,7 +360,11 @@ impl Inner {
             let (container_id, running) = (&view.record.id, view.run.is_some());
             let mounted = view.record.mounts.iter().filter_map(|mount| match &mount.source {
                 Source::Image { id, chain, .. } => Some((id, chain, true)),
-                Source::Bind { .. } | Source::Share { .. } | Source::Volume { .. } | Source::Tmpfs { .. } => None,
+                Source::Bind { .. }
+                | Source::Share { .. }
+                | Source::Volume { .. }
+                | Source::Tmpfs { .. }
+                | Source::Overlay { .. } => None,
             });
             for (image, chain, mounted) in mounted.chain([(&view.record.image, &view.record.chain, false)]) {
                 let Ok(image) = image.parse() else { continue };

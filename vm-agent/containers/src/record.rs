@@ -5,7 +5,7 @@ use crate::links::Link;
 use crate::restart::Backoff;
 use crate::state::{State, UnixNanos};
 use engine_api::{ContainerConfig, EndpointSettings, HostConfig, Map, MountPoint};
-use layers::DiffId;
+use layers::{DiffId, OverlaySpec};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -75,6 +75,11 @@ pub(crate) enum Source {
         chain: Vec<DiffId>,
         subpath: String,
     },
+    /// A part of directories that are a build's own, seen together.
+    Overlay {
+        overlay: OverlaySpec,
+        subpath: String,
+    },
 }
 
 /// A mount of a container besides those that every container has.
@@ -105,7 +110,11 @@ impl Record {
     pub(crate) fn volumes(&self) -> impl Iterator<Item = (&str, bool)> {
         self.mounts.iter().filter_map(|mount| match &mount.source {
             Source::Volume { name, .. } => Some((name.as_str(), mount.anonymous)),
-            Source::Bind { .. } | Source::Share { .. } | Source::Tmpfs { .. } | Source::Image { .. } => None,
+            Source::Bind { .. }
+            | Source::Share { .. }
+            | Source::Tmpfs { .. }
+            | Source::Image { .. }
+            | Source::Overlay { .. } => None,
         })
     }
 
@@ -113,7 +122,11 @@ impl Record {
     pub(crate) fn shares(&self) -> impl Iterator<Item = (&str, bool)> {
         self.mounts.iter().filter_map(|mount| match &mount.source {
             Source::Share { path } => Some((path.as_str(), !mount.rw)),
-            Source::Bind { .. } | Source::Volume { .. } | Source::Tmpfs { .. } | Source::Image { .. } => None,
+            Source::Bind { .. }
+            | Source::Volume { .. }
+            | Source::Tmpfs { .. }
+            | Source::Image { .. }
+            | Source::Overlay { .. } => None,
         })
     }
 
@@ -157,6 +170,8 @@ impl Mounted {
                 point.name = reference.clone();
                 point.source = id.clone();
             }
+            // The directories of a build are nobody's business.
+            Source::Overlay { .. } => return None,
         }
         Some(point)
     }

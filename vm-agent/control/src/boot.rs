@@ -150,8 +150,26 @@ pub struct EngineSettings {
     pub renew_images: bool,
     /// Containers of the default bridge may not talk to each other, but for links (dockerd's `--icc=false`).
     pub without_icc: bool,
+    /// How much builds keep, and what they may.
+    pub builder: BuilderSettings,
     /// Paths of the engine's socket on the host: clients that run there bind them into containers that shall reach the engine.
     pub sockets: Vec<String>,
+}
+
+/// What `builder` of dockerd's configuration says. Spaces are in bytes; 0: not said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BuilderSettings {
+    /// What builds keep stays until somebody prunes it (`gc.enabled=false`).
+    pub without_gc: bool,
+    /// So much stays, whatever the others say (`gc.defaultReservedSpace`, formerly `defaultKeepStorage`).
+    pub reserved_space: u64,
+    /// So much stays at most (`gc.defaultMaxUsedSpace`).
+    pub max_used_space: u64,
+    /// So much of the disk is to be free (`gc.defaultMinFreeSpace`).
+    pub min_free_space: u64,
+    /// Builds may ask for `--allow security.insecure` (`entitlements.security-insecure`).
+    pub insecure: bool,
 }
 
 /// Of the engine's settings those that change while the machine runs.

@@ -24,7 +24,7 @@ pub mod share;
 pub mod shell;
 pub mod wire;
 
-pub use boot::{BootInfo, EngineSettings, LinkKind, LongWork, NetworkKind, Registries};
+pub use boot::{BootInfo, BuilderSettings, EngineSettings, LinkKind, LongWork, NetworkKind, Registries};
 pub use error::{Error, Result};
 pub use forward::{DialError, DialKind, DialReply, DialRequest, Forward, ForwardFailure, Protocol, Target};
 pub use hello::{Hello, HelloReply, Refusal, Versions, Welcome};

@@ -17,6 +17,8 @@ pub enum Progress {
     Stream(String),
     /// `{"aux":{"ID":"sha256:…"}}` after each stage of a build.
     Built(Digest),
+    /// `{"id":"moby.buildkit.trace","aux":"…"}`: what builds by BuildKit tell.
+    Aux { id: &'static str, value: serde_json::Value },
 }
 
 /// `progressDetail` in bytes: `{}` when both are `None`.

@@ -40,6 +40,26 @@ impl Images {
             let familiar = reference.familiar();
             return Err(if local.is_empty() { Error::NothingToPush(familiar) } else { Error::NoSuchTag(familiar) });
         }
+        self.push_all(reference, &wanted, auth, progress).await
+    }
+
+    /// Pushes an image under a name, whatever has that name here meanwhile. Dropping the future cancels.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchImage`], and the registry's refusals in `dockerd`'s words.
+    pub async fn push_image(&self, id: &ImageId, reference: &Reference, auth: &Auth, progress: &Sink) -> Result<()> {
+        let wanted = (reference.clone().or_latest(), *id);
+        self.push_all(reference, &[&wanted], auth, progress).await
+    }
+
+    async fn push_all(
+        &self,
+        reference: &Reference,
+        wanted: &[&(Reference, ImageId)],
+        auth: &Auth,
+        progress: &Sink,
+    ) -> Result<()> {
         let from = self.mountable(reference)?;
         let origin = self.registry().origin(&reference.domain);
         let session = Session::open(&self.registry(), &origin, &reference.path, auth, Action::Push, &from)

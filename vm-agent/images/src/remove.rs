@@ -71,14 +71,19 @@ impl Images {
     /// Removes the ancestors, nearest first, up to one that somebody names or uses.
     async fn remove_parents(&self, mut parent: Option<ImageId>, removed: &mut Vec<Removed>) -> Result<()> {
         while let Some(id) = parent {
-            let need = self.need_of(&id)?;
-            if !self.references_of(&id)?.is_empty() || need.has_children || !need.holders.is_empty() {
+            if self.is_needed(&id)? {
                 break;
             }
             parent = self.record(&id)?.parent;
             self.delete(&id, &[], removed).await?;
         }
         Ok(())
+    }
+
+    /// Whether anything stands against removing an image.
+    pub(crate) fn is_needed(&self, id: &ImageId) -> Result<bool> {
+        let need = self.need_of(id)?;
+        Ok(!self.references_of(id)?.is_empty() || need.has_children || !need.holders.is_empty())
     }
 
     fn need_of(&self, id: &ImageId) -> Result<Need> {
@@ -184,7 +189,12 @@ impl Images {
     }
 
     /// Removes an image's record and references; its layers and blobs go with the next collection.
-    async fn delete(&self, id: &ImageId, references: &[Reference], removed: &mut Vec<Removed>) -> Result<()> {
+    pub(crate) async fn delete(
+        &self,
+        id: &ImageId,
+        references: &[Reference],
+        removed: &mut Vec<Removed>,
+    ) -> Result<()> {
         let record = self.record(id)?;
         let mut batch = Batch::new();
         for reference in references {

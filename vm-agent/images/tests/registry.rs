@@ -109,6 +109,19 @@ async fn a_second_push_skips_or_mounts_what_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_image_goes_under_a_name_that_another_one_has_meanwhile() {
+    let registry = Registry::start(&Access::Open);
+    let bench = Bench::new();
+    let name = format!("{}/some/app:v1", registry.address);
+    let meant = bench.load(docker_archive("local:1", &layers(10_000))).await.unwrap()[0];
+    let other = bench.load(docker_archive("local:2", &layers(20_000))).await.unwrap()[0];
+    assert_ne!(meant, other);
+    bench.images.tag("local:2", &reference(&name)).await.unwrap();
+    bench.images.push_image(&meant, &reference(&name), &Auth::Anonymous, &Sink::silent()).await.unwrap();
+    assert_eq!(pull(&bench.images, &name, &Auth::Anonymous).await.unwrap(), meant);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_password_registry_wants_the_password() {
     let registry = Registry::start(&Access::Password);
     let bench = Bench::new();

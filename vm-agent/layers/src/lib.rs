@@ -97,14 +97,14 @@ pub struct Applied {
 }
 
 /// The writable directories of a container; both on the same file system as the layers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpperDir {
     pub upper: PathBuf,
     pub work: PathBuf,
 }
 
 /// The directories of an overlay: pure data, mounted by [`Layers::mount`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OverlaySpec {
     /// Read-only directories, topmost first.
     pub lowers: Vec<PathBuf>,

@@ -111,7 +111,7 @@ impl Networks {
         if !held.elements().is_empty() {
             done.push(Done::Filtered(Box::new(held.clone())));
             let (inner, held) = (Arc::clone(inner), held.clone());
-            run(move || inner.kernel.publish(&held, true)).await?;
+            run(move || inner.kernel.publish(&[], &[held])).await?;
         }
         if plan.names {
             self.name(&held, sandbox, done).await?;
@@ -299,7 +299,7 @@ impl Networks {
                 }
                 Done::Filtered(held) => {
                     let inner = Arc::clone(&self.inner);
-                    run(move || inner.kernel.publish(&held, false)).await
+                    run(move || inner.kernel.publish(&[*held], &[])).await
                 }
                 Done::Named { network, endpoint } => {
                     self.inner.names.update(vec![NameChange::Remove { network, endpoint }]).await.map_err(Error::from)

@@ -54,17 +54,12 @@ impl Kernel {
         filter.change(remove, add).map_err(kernel("change the packet filter"))
     }
 
-    /// Puts an endpoint's published ports into the packet filter, or takes them out.
-    pub(crate) fn publish(&self, held: &Held, published: bool) -> Result<()> {
-        let elements = held.elements();
-        match published {
-            true => {
-                self.hairpin(held)?;
-                self.filter(&[], &elements)?;
-            }
-            false => self.filter(&elements, &[])?,
-        }
-        let udp = held.forwards.iter().filter(|f| f.protocol == Protocol::Udp);
+    /// Takes published ports out of the packet filter and puts others in, at one instant.
+    pub(crate) fn publish(&self, shut: &[Held], opened: &[Held]) -> Result<()> {
+        opened.iter().try_for_each(|held| self.hairpin(held))?;
+        let elements = |all: &[Held]| all.iter().flat_map(Held::elements).collect::<Vec<_>>();
+        self.filter(&elements(shut), &elements(opened))?;
+        let udp = shut.iter().chain(opened).flat_map(|held| &held.forwards).filter(|f| f.protocol == Protocol::Udp);
         let ports: BTreeSet<u16> = udp.map(|f| f.host_port).collect();
         if ports.is_empty() {
             return Ok(());

@@ -26,29 +26,70 @@ impl Networks {
             for (network, families) in on {
                 wanted.push((this.inner.state().find(&network)?.network.id.clone(), families));
             }
-            let held: Vec<Held> = this.inner.state().of_container(&container).into_iter().cloned().collect();
-            for held in &held {
-                let stays = wanted.iter().any(|(id, families)| held.publishes_on(id, *families));
-                if held.has_ports() && !stays {
-                    this.withdraw(held).await?;
-                }
-            }
+            let mut held: Vec<Held> = this.inner.state().of_container(&container).into_iter().cloned().collect();
+            held.retain(Held::has_ports);
+            let mut left = held.clone();
+            left.retain(|held| !wanted.iter().any(|(id, families)| held.publishes_on(id, *families)));
             wanted.retain(|(id, families)| !held.iter().any(|held| held.publishes_on(id, *families)));
-            for (network, families) in wanted {
-                this.publish_on(&container, network, families, &ports).await?;
+            let left: Vec<Held> = left.into_iter().map(Held::ports_alone).collect();
+            let mut done = Vec::new();
+            let Err(cause) = this.change_over(&container, &left, wanted, &ports, &mut done).await else {
+                return Ok(());
+            };
+            let mut undo = this.undo(done).await;
+            // What is open no more is not let through either.
+            undo.extend(this.filter(left, Vec::new()).await.err().map(|error| error.to_string()));
+            match undo.is_empty() {
+                true => Err(cause),
+                false => Err(Error::Undo { cause: Box::new(cause), undo }),
             }
-            Ok(())
         })
         .await
     }
 
-    async fn publish_on(
+    /// Closes the ports of those that are `left` and opens them where they are wanted. In the packet filter that is one change,
+    /// so that no packet finds a port shut there that only moves.
+    async fn change_over(
+        &self,
+        container: &str,
+        left: &[Held],
+        wanted: Vec<(String, Families)>,
+        ports: &[PortRequest],
+        done: &mut Vec<Done>,
+    ) -> Result<()> {
+        for held in left {
+            self.withdraw(held).await?;
+        }
+        let mut endpoints = Vec::new();
+        for (network, families) in wanted {
+            endpoints.push(self.open_on(container, network, families, ports, done).await?);
+        }
+        let mut opened = Vec::new();
+        for endpoint in &endpoints {
+            let held = self.held(endpoint)?.ports_alone();
+            if !held.elements().is_empty() {
+                done.push(Done::Filtered(Box::new(held.clone())));
+            }
+            opened.push(held);
+        }
+        self.filter(left.to_vec(), opened).await?;
+        for endpoint in &endpoints {
+            // As at attach: after a power cut nothing runs.
+            let held = self.held(endpoint)?;
+            self.inner.endpoints.put(&endpoint.id, &held, Durability::Eventual).await?;
+        }
+        Ok(())
+    }
+
+    /// Opens the ports for an endpoint, but for the packet filter.
+    async fn open_on(
         &self,
         container: &str,
         network: String,
         families: Families,
         ports: &[PortRequest],
-    ) -> Result<()> {
+        done: &mut Vec<Done>,
+    ) -> Result<Endpoint> {
         let plan = {
             let mut state = self.inner.state();
             let name = state.networks.get(&network).map(|entry| entry.network.name.clone());
@@ -62,34 +103,17 @@ impl Networks {
             let ports = state.groups(&endpoint, ports, families);
             Plan { endpoint, wire: None, ports, names: false }
         };
-        let mut done = Vec::new();
-        let published = match self.open_ports(&plan, &mut done).await {
-            Ok(()) => self.filter(&plan.endpoint, &mut done).await,
-            Err(cause) => Err(cause),
-        };
-        match published {
-            Ok(()) => Ok(()),
-            Err(cause) => {
-                let undo = self.undo(done).await;
-                match undo.is_empty() {
-                    true => Err(cause),
-                    false => Err(Error::Undo { cause: Box::new(cause), undo }),
-                }
-            }
-        }
+        self.open_ports(&plan, done).await?;
+        Ok(plan.endpoint)
     }
 
-    /// Closes the ports that an endpoint has published; it stays on its network, with what its links open. What cannot be
-    /// closed is logged.
+    /// Closes the ports that an endpoint has published, but for the packet filter; it stays on its network, with what its links
+    /// open. What cannot be closed is logged.
     async fn withdraw(&self, held: &Held) -> Result<()> {
         let endpoint = &held.endpoint;
         let mut done: Vec<Done> = held.forwards.iter().cloned().map(Done::Opened).collect();
         let routed = |opened: &(_, _)| Done::Routed { endpoint: endpoint.id.clone(), opened: *opened };
         done.extend(held.opened.iter().map(routed));
-        let ports = Held { linked: Vec::new(), ..held.clone() };
-        if !ports.elements().is_empty() {
-            done.push(Done::Filtered(Box::new(ports)));
-        }
         for failure in self.undo(done).await {
             tracing::warn!(container = endpoint.container_id, failure, "closing published ports");
         }
@@ -98,21 +122,18 @@ impl Networks {
         Ok(())
     }
 
-    async fn filter(&self, endpoint: &Endpoint, done: &mut Vec<Done>) -> Result<()> {
-        let held = self.held(endpoint)?;
-        let ports = Held { linked: Vec::new(), ..held.clone() };
-        if !ports.elements().is_empty() {
-            done.push(Done::Filtered(Box::new(ports.clone())));
-            let inner = Arc::clone(&self.inner);
-            run(move || inner.kernel.publish(&ports, true)).await?;
-        }
-        // As at attach: after a power cut nothing runs.
-        self.inner.endpoints.put(&endpoint.id, &held, Durability::Eventual).await?;
-        Ok(())
+    async fn filter(&self, shut: Vec<Held>, opened: Vec<Held>) -> Result<()> {
+        let inner = Arc::clone(&self.inner);
+        run(move || inner.kernel.publish(&shut, &opened)).await
     }
 }
 
 impl Held {
+    /// With what is published alone, and not what its links open.
+    fn ports_alone(self) -> Held {
+        Held { linked: Vec::new(), ..self }
+    }
+
     fn has_ports(&self) -> bool {
         !self.forwards.is_empty() || !self.opened.is_empty()
     }

@@ -6,7 +6,8 @@ use std::os::fd::AsFd;
 
 use network::{Families, Protocol, Sandbox};
 use support::{
-    Engine, ask_tcp, id, isolated, network, outside, publish, request, run, run_within, serve_tcp, unreachable,
+    Engine, ask_tcp, generation, id, isolated, network, outside, publish, request, run, run_within, serve_tcp,
+    unreachable,
 };
 
 const IPV4: Families = Families { ipv4: true, ipv6: false };
@@ -36,6 +37,39 @@ fn links_stay_when_the_ports_move() {
         assert!(ask_tcp(&web, "172.17.0.2:80").is_some());
         engine.networks.detach_all(&id("web")).await;
         assert!(!run("nft list set inet berth links4").contains("elements"));
+    });
+}
+
+/// No packet meets half of a change: neither of two ports and a link that come and go, nor of ports that move.
+#[test]
+fn a_change_is_one_transaction() {
+    isolated("a_change_is_one_transaction", || async {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Engine::quiet(dir.path()).await;
+        engine.networks.create(network("app", &["10.60.0.0/24"], &[])).await.unwrap();
+        let ports = || vec![publish(Protocol::Tcp, 8080, 80), publish(Protocol::Udp, 8081, 81)];
+        let on = |network: &str| vec![(network.to_owned(), Families::BOTH)];
+        let before = generation();
+        let (web, at) = engine.container("web", "bridge", ports()).await;
+        assert_eq!(generation(), before + 1, "two ports");
+        let (db, _) = engine.container("db", "bridge", vec![]).await;
+        let linked = vec![(id("db"), Protocol::Tcp, 80), (id("db"), Protocol::Tcp, 81)];
+        engine.networks.link(&id("web"), linked).await.unwrap();
+        assert_eq!(generation(), before + 2, "two links");
+        engine.networks.attach(request("web", "app", &web, vec![])).await.unwrap();
+        assert_eq!(generation(), before + 2, "nothing is published");
+        engine.networks.publish(&id("web"), on("app"), ports()).await.unwrap();
+        assert_eq!(generation(), before + 3, "the ports move");
+        let published = || run("nft list map inet berth published4-any");
+        let (ip, _) = at.ipv4.unwrap();
+        assert!(!published().contains(&ip.to_string()) && published().matches("10.60.0.2").count() == 2);
+        engine.networks.publish(&id("web"), on("bridge"), ports()).await.unwrap();
+        assert_eq!(generation(), before + 4, "and back again");
+        engine.networks.publish(&id("web"), on("bridge"), ports()).await.unwrap();
+        assert_eq!(generation(), before + 4, "they are there");
+        engine.networks.detach_all(&id("web")).await;
+        assert!(!run("nft list table inet berth").contains(&ip.to_string()), "nothing is left");
+        drop(db);
     });
 }
 

@@ -6,15 +6,13 @@ use std::time::Duration;
 
 use control::mux::MuxStream;
 use control::{Target, datagram, wire};
-use tokio::net::{TcpStream, UdpSocket, UnixStream};
+use tokio::net::{UdpSocket, UnixStream};
 use tracing::debug;
 
-use crate::copy;
+use crate::{copy, reach};
 
 /// How long the host may take to say where to.
 const HEADER: Duration = Duration::from_secs(10);
-/// How long a connection inside the guest may take.
-const CONNECT: Duration = Duration::from_secs(20);
 const DATAGRAM_MAX: usize = 65535;
 
 /// Serves one stream to its end. A target that cannot be reached refuses it.
@@ -28,19 +26,16 @@ pub(crate) async fn serve(mut stream: MuxStream) {
 
 async fn connect(mut stream: MuxStream, target: &Target) -> io::Result<()> {
     match target {
-        Target::Tcp { address } => {
-            let connecting = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await;
-            match connecting.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-                Ok(tcp) => {
-                    tcp.set_nodelay(true)?;
-                    copy::with_tcp(&mut stream, tcp).await
-                }
-                Err(error) => {
-                    stream.refuse();
-                    Err(error)
-                }
+        Target::Tcp { address } => match reach::container(*address).await {
+            Ok(tcp) => {
+                tcp.set_nodelay(true)?;
+                copy::with_tcp(&mut stream, tcp).await
             }
-        }
+            Err(error) => {
+                stream.refuse();
+                Err(error)
+            }
+        },
         Target::Unix { path } => match UnixStream::connect(path).await {
             Ok(mut unix) => copy::both(&mut stream, &mut unix).await,
             Err(error) => {

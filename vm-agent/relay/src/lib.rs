@@ -24,6 +24,7 @@ mod options;
 mod outside;
 mod power;
 mod protocol;
+mod reach;
 mod server;
 mod share;
 mod shell;

@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::debug;
 
-use crate::{copy, forward};
+use crate::{copy, forward, reach};
 
 /// A UDP peer that says nothing for so long is forgotten (Linux's own conntrack takes 120 s for a stream).
 const UDP_IDLE: Duration = Duration::from_secs(120);
@@ -123,7 +123,7 @@ async fn tcp(listener: TcpListener, target: SocketAddr) {
 }
 
 async fn tcp_client(mut client: TcpStream, target: SocketAddr) -> io::Result<()> {
-    let server = match TcpStream::connect(target).await {
+    let server = match reach::container(target).await {
         Ok(server) => server,
         Err(error) => {
             // The client sees a reset, as it would without a relay between.

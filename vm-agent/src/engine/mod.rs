@@ -255,10 +255,12 @@ async fn open(
         engine: facts.version.clone(),
         worker: facts.id.clone(),
         host_gateway: networks.host_gateway(),
+        settings: builder(&settings.builder),
         directory: root.join("sessions"),
         history: root.join("history"),
     })
     .context("the sessions of builds")?;
+    buildkit.collect_later();
     Ok(api::Services {
         builds,
         buildkit,
@@ -270,6 +272,12 @@ async fn open(
         facts: Arc::new(facts),
         work: api::Work::default(),
     })
+}
+
+fn builder(settings: &control::BuilderSettings) -> buildkit::Settings {
+    let control::BuilderSettings { without_gc, reserved_space, max_used_space, min_free_space, insecure } = *settings;
+    let room = buildkit::Room { reserved: reserved_space, max_used: max_used_space, min_free: min_free_space };
+    buildkit::Settings { without_gc, room, insecure }
 }
 
 /// In the machine there is one engine; on a host several may run, each on a root of its own.

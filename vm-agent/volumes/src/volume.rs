@@ -70,7 +70,7 @@ pub struct Prune {
     pub all: bool,
     /// All of these must be there.
     pub labels: Vec<String>,
-    /// None of these may be there.
+    /// What has all of these, if they are any, stays.
     pub without_labels: Vec<String>,
 }
 
@@ -83,7 +83,7 @@ impl Prune {
         volume.options.is_empty()
             && (self.all || volume.is_anonymous())
             && self.labels.iter().all(has)
-            && !self.without_labels.iter().any(has)
+            && (self.without_labels.is_empty() || !self.without_labels.iter().all(has))
     }
 }
 
@@ -140,6 +140,12 @@ mod tests {
         assert!(!Prune { all: true, ..Prune::default() }.chooses(&tmpfs));
         assert!(Prune { all: true, ..Prune::default() }.chooses(&named));
         assert!(!Prune { all: true, labels: vec!["keep".to_owned()], ..Prune::default() }.chooses(&named));
-        assert!(!Prune { without_labels: vec![ANONYMOUS_LABEL.to_owned()], ..Prune::default() }.chooses(&anonymous));
+        let without = |labels: &[&str]| {
+            let without_labels = labels.iter().map(|label| (*label).to_owned()).collect();
+            Prune { without_labels, ..Prune::default() }
+        };
+        assert!(!without(&[ANONYMOUS_LABEL]).chooses(&anonymous));
+        // It has not all of them.
+        assert!(without(&[ANONYMOUS_LABEL, "keep"]).chooses(&anonymous));
     }
 }

@@ -6,6 +6,8 @@
 //! none of them, but for the `Origin` that WebSocket clients must send and make of the address that they ask. Since every request of a
 //! browser is told by its agent alone, only the first one of a connection is looked at.
 //!
+//! HTTP/2 without TLS, by which gRPC's clients begin, no browser speaks.
+//!
 //! This keeps pages out, no programs: not a browser that was told to call itself something else, and nothing that fetches for others.
 
 use std::io::{self, Cursor};
@@ -113,5 +115,6 @@ mod tests {
             assert!(refused(page), "{page}");
         }
         assert!(!refused("Host: localhost\r\n\r\nOrigin: in the body"));
+        assert_eq!(refuses(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), None);
     }
 }

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use control::{BootInfo, EngineSettings, LinkKind, NetworkKind, ProxySettings, Registries, Secret};
+use control::{BootInfo, BuilderSettings, EngineSettings, LinkKind, NetworkKind, ProxySettings, Registries, Secret};
 
 use crate::settings::Values;
 use crate::sys;
@@ -76,6 +76,7 @@ fn engine_settings(settings: &Values, environment: impl Fn(&str) -> Option<Strin
         ca_pem: Some(sys::trusted_roots()).filter(|pem| !pem.is_empty()),
         renew_images: false,
         without_icc: false,
+        builder: BuilderSettings::default(),
         sockets: Vec::new(),
     }
 }

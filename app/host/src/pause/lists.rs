@@ -128,6 +128,8 @@ mod tests {
 
     #[test]
     fn what_only_looks_is_recognised() {
+        assert_eq!(question(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), None);
+        assert_eq!(question(b"PRI * HTTP/2.0\r\n\r\n"), None);
         let asked = |text: &str| question(text.replace('\n', "\r\n").as_bytes());
         let get = |target: &str| asked(&format!("GET {target} HTTP/1.1\nHost: d\nUser-Agent: x\n\n"));
         for target in

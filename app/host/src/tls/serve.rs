@@ -88,6 +88,8 @@ fn load([ca, certificate, key]: &[PathBuf; 3]) -> Result<ServerConfig> {
     // A session that is resumed would outlive its client's certificate.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
+    // In this order: who can speak both wants connections that can be taken over, and who speaks gRPC says HTTP/2 alone.
+    config.alpn_protocols = vec![b"http/1.1".to_vec(), b"h2".to_vec()];
     Ok(config)
 }
 

@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use super::container::{self, Container, PORT_LABEL};
 use super::host::{Asked, DOMAIN, asked};
 use super::{list, stranger};
+use crate::heard::Heard;
 use crate::link::{COPY_BUFFER, Guest};
 use crate::machine::Handle;
 
@@ -95,8 +96,9 @@ async fn pass(
         (StatusCode::BAD_GATEWAY, text)
     };
     let stream = guest.connect_forward(&target).await.map_err(|error| silent(error.to_string()))?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| silent(error.to_string()))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(Heard::new(stream)))
+        .await
+        .map_err(|error| silent(error.to_string()))?;
     tokio::spawn(connection.with_upgrades());
     let client = request.extensions_mut().remove::<hyper::upgrade::OnUpgrade>();
     for_the_next(request.headers_mut(), peer);

@@ -54,6 +54,8 @@ pub(super) fn seek(share: &Share, handle: u64, offset: u64, whence: u32) -> Resu
 }
 
 pub(super) fn copy(share: &Share, from: (u64, u64), to: (u64, u64), length: u64) -> Result<Reply, Errno> {
-    let (source, target) = (share.handles().get(from.0)?, share.handles().get(to.0)?);
+    // Each by itself: in one statement the first would still hold the lock that the second waits for.
+    let source = share.handles().get(from.0)?;
+    let target = share.handles().get(to.0)?;
     sys::copy(source.fd.as_fd(), from.1, target.fd.as_fd(), to.1, length).map(Reply::Written)
 }

@@ -66,8 +66,7 @@ fn list(share: &Share, handle: &Handle, anew: bool) -> Result<Arc<Vec<Listed>>, 
             if !share.hides_nothing() {
                 let ((device, ..), _) = sys::attr(handle.fd.as_fd())?;
                 let is_hidden = |of: &Listed| {
-                    share.how(handle.node, &of.name) == How::Hidden
-                        || share.how_is((device, of.inode, of.kind)) == How::Hidden
+                    share.how(handle.node, &of.name) == How::Hidden || share.how_is((device, of.inode)) == How::Hidden
                 };
                 listed.retain(|listed| !is_hidden(listed));
             }

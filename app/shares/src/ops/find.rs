@@ -35,7 +35,7 @@ pub(super) fn entry(share: &Share, parent: u64, directory: BorrowedFd<'_>, name:
         }
     })?;
     let (identity, mut attr) = share.attr(found.as_fd())?;
-    if share.how_is(identity) == How::Hidden {
+    if share.how_is((identity.0, identity.1)) == How::Hidden {
         return Err(Errno::NOENT);
     }
     let node = share.nodes().found(parent, name, identity);

@@ -68,6 +68,8 @@ fn opened(share: &Share, entry: Entry, fd: OwnedFd, flags: u32) -> Result<Reply,
 fn made(share: &Share, directory: &OwnedFd, at: Where<'_>, mode: Option<u32>, by: By) -> Result<Entry, Errno> {
     let (_, parent) = share.attr(directory.as_fd())?;
     let new = sys::open_name(directory.as_fd(), at.1)?;
+    let (identity, _) = sys::attr(new.as_fd())?;
+    share.nodes().made(identity);
     attrs::owned(share, new.as_fd(), &parent, by)?;
     if let Some(mode) = mode {
         set_mode(new.as_fd(), mode)?;

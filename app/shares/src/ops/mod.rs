@@ -72,6 +72,11 @@ pub(crate) fn run(share: &Share, request: &Request<'_>) -> Result<Reply, Errno> 
     }
 }
 
+/// Whether a request leaves something behind, here or on the host, each time that it is done.
+pub(crate) fn leaves_something(operation: &Operation<'_>) -> bool {
+    changes(operation) || matches!(operation, Operation::Open { .. } | Operation::OpenDirectory)
+}
+
 /// Whether a request would change anything on the host.
 pub(crate) fn changes(operation: &Operation<'_>) -> bool {
     match operation {

@@ -17,10 +17,17 @@ pub(crate) struct Events {
 
 impl Events {
     pub(crate) fn of(path: &Path) -> Events {
+        Events::of_all([path])
+    }
+
+    /// Of several folders in one queue, of which a user may have few.
+    pub(crate) fn of_all(paths: impl IntoIterator<Item = impl AsRef<Path>>) -> Events {
         let queue = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).unwrap();
         let of = WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVE | WatchFlags::MODIFY;
         let of = of | WatchFlags::CLOSE_WRITE | WatchFlags::ATTRIB | WatchFlags::DELETE_SELF;
-        inotify::add_watch(&queue, path, of).unwrap();
+        for path in paths {
+            inotify::add_watch(&queue, path.as_ref(), of).unwrap();
+        }
         Events { queue, unread: RefCell::default() }
     }
 

@@ -8,16 +8,42 @@ pub(crate) mod events;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 
 use control::notice;
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, Gid, Mode, OFlags, Uid};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 use rustix::thread::UnshareFlags;
 use shares::{Access, Listening, Share, wire};
+
+/// Whose the server is.
+#[allow(dead_code, reason = "not all tests have a user's server")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Server {
+    /// May give files away.
+    Root,
+    /// As on a user's computer: the host's files are all this one's.
+    User,
+}
+
+/// The user and the group of [`Server::User`]: nobody else's.
+const USER: u32 = 54_321;
+
+impl Server {
+    /// The calling thread is this one's from now on, and for good.
+    fn becomes(self) {
+        if self == Server::User {
+            let (uid, gid) = (Uid::from_raw(USER), Gid::from_raw(USER));
+            rustix::thread::set_thread_groups(&[]).unwrap();
+            rustix::thread::set_thread_res_gid(gid, gid, gid).unwrap();
+            rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
+        }
+    }
+}
 
 /// A folder of the host, and the place where it is mounted for this thread and the processes that it starts.
 #[derive(Debug)]
@@ -37,16 +63,23 @@ impl Mounted {
 
     /// `what` fills the folder `host` and names what of it nobody shall see.
     pub(crate) fn without(what: impl FnOnce(&Path) -> Vec<PathBuf>) -> Mounted {
-        Mounted::with(Access::ReadWrite, |dir| ("host".into(), what(dir)))
+        Mounted::with(Server::Root, Access::ReadWrite, |dir| ("host".into(), what(dir)))
+    }
+
+    /// Answered by somebody else.
+    pub(crate) fn by(server: Server) -> Mounted {
+        Mounted::with(server, Access::ReadWrite, |_| ("host".into(), Vec::new()))
     }
 
     /// `what` fills the folder `host` in a directory of the test's and names what is shared of it.
     pub(crate) fn of(access: Access, what: impl FnOnce(&Path) -> PathBuf) -> Mounted {
-        Mounted::with(access, |dir| (what(dir), Vec::new()))
+        Mounted::with(Server::Root, access, |dir| (what(dir), Vec::new()))
     }
 
-    fn with(access: Access, what: impl FnOnce(&Path) -> (PathBuf, Vec<PathBuf>)) -> Mounted {
+    fn with(server: Server, access: Access, what: impl FnOnce(&Path) -> (PathBuf, Vec<PathBuf>)) -> Mounted {
         let dir = tempfile::tempdir().unwrap();
+        // Others than root come as far as the mount.
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         let host = dir.path().join("host");
         std::fs::create_dir(&host).unwrap();
         let (shared, hidden) = what(dir.path());
@@ -59,8 +92,15 @@ impl Mounted {
             true => std::fs::create_dir(&guest).unwrap(),
             false => std::fs::write(&guest, "").unwrap(),
         }
-        let share = Arc::new(Share::open_without(&shared, access, &hidden).unwrap());
-        let relay = mount(&share, &guest);
+        if server == Server::User {
+            std::os::unix::fs::chown(&host, Some(USER), Some(USER)).unwrap();
+        }
+        let open = || {
+            server.becomes();
+            Arc::new(Share::open_without(&shared, access, &hidden).unwrap())
+        };
+        let share = std::thread::scope(|scope| scope.spawn(open).join()).unwrap();
+        let relay = mount(server, &share, &guest);
         Mounted { dir, host, guest, relay }
     }
 }
@@ -156,7 +196,7 @@ fn answer(error: i32, unique: u64) -> Vec<u8> {
 }
 
 /// Mounts for this thread; other threads answer, among which the mount is not.
-fn mount(share: &Arc<Share>, at: &Path) -> Arc<Relay> {
+fn mount(server: Server, share: &Arc<Share>, at: &Path) -> Arc<Relay> {
     let device = rustix::fs::openat(CWD, "/dev/fuse", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).unwrap();
     let (lost, has_lost) = mpsc::channel();
     let relay = Arc::new(Relay {
@@ -171,6 +211,7 @@ fn mount(share: &Arc<Share>, at: &Path) -> Arc<Relay> {
     for _ in 0..THREADS {
         let (relay, mounted) = (Arc::clone(&relay), Arc::clone(&mounted));
         std::thread::spawn(move || {
+            server.becomes();
             mounted.wait();
             relay.answers();
         });

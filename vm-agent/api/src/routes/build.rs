@@ -1,4 +1,4 @@
-//! Making images here: the endpoint of the classic builder. Who asks for BuildKit by it is told, and neither hangs nor guesses.
+//! Making images here: the endpoint of the classic builder, and of BuildKit for who asks for it there.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,12 +20,14 @@ use crate::failure::Failure;
 use crate::reply::{self, Answer};
 use crate::strconv;
 
-const NO_BUILDKIT: &str =
-    "this engine speaks BuildKit's protocol at /grpc only, where docker build's buildx plugin looks for it";
-
 /// Works as long as the client is there.
 pub(super) async fn build(call: Call) -> Answer {
-    let request = request(&call)?;
+    let mut request = request(&call)?;
+    match call.query.filled("version") {
+        None | Some("1") => request.remote = call.query.filled("remote").map(remote).transpose()?,
+        Some("2") => return super::posted::build(call, request).await,
+        Some(other) => return Err(Failure::bad_request(format!("invalid version {other:?}"))),
+    }
     let quiet = call.query.flag("q");
     let client = call.client.clone();
     let (services, context) = call.reader();
@@ -43,6 +45,7 @@ pub(super) async fn build(call: Call) -> Answer {
             sink.send(progress);
         });
         let result = services.builds.build(request, context, Output::new(sink, Arc::new(room), quiet)).await;
+        services.buildkit.collect_later();
         remembered.finish(result.as_ref()).await;
         result?;
         Ok(())
@@ -52,12 +55,6 @@ pub(super) async fn build(call: Call) -> Answer {
 
 fn request(call: &Call) -> Result<Request, Failure> {
     let query = &call.query;
-    match query.filled("version") {
-        None | Some("1") => {}
-        Some("2") => return Err(Failure::not_implemented(NO_BUILDKIT)),
-        Some(other) => return Err(Failure::bad_request(format!("invalid version {other:?}"))),
-    }
-    let remote = query.filled("remote").map(remote).transpose()?;
     if query.flag("squash") {
         return Err(Failure::bad_request("squash is only supported with experimental mode"));
     }
@@ -82,7 +79,7 @@ fn request(call: &Call) -> Result<Request, Failure> {
     let credentials: BTreeMap<String, AuthConfig> = from_base64(&call.headers, "x-registry-config").unwrap_or_default();
     let force_remove = query.flag("forcerm");
     Ok(Request {
-        remote,
+        remote: None,
         dockerfile: text("dockerfile"),
         target: text("target"),
         arguments: json(call, "buildargs", "build args")?.unwrap_or_default(),
@@ -97,6 +94,8 @@ fn request(call: &Call) -> Result<Request, Failure> {
         platform,
         host: host(call)?,
         host_network: true,
+        // No client of it can ask for that.
+        insecure: false,
         // As in dockerd, the classic builder knows no such argument.
         time: None,
         // By its protocol all are built in any case.
@@ -243,8 +242,7 @@ pub(super) async fn usage(services: &Services, since_1_42: bool) -> Result<Vec<V
 }
 
 pub(super) async fn cancel(call: Call) -> Answer {
-    if call.query.filled("id").is_none() {
-        return Err(Failure::bad_request("build ID not provided"));
-    }
-    reply::no_content()
+    let id = call.query.filled("id").ok_or_else(|| Failure::bad_request("build ID not provided"))?;
+    call.services.buildkit.cancel(id);
+    reply::empty(hyper::StatusCode::OK)
 }

@@ -1,10 +1,14 @@
-//! BuildKit's protocol: connections that clients turn into gRPC. What is said on them is `buildkit`'s.
+//! BuildKit's protocol: connections that clients turn into gRPC, or that are gRPC from their first word. What is said on them is
+//! `buildkit`'s.
 
 use super::Call;
+use crate::Services;
 use crate::failure::Failure;
 use crate::hijack::{Connection, Hijack};
 use crate::reply::{Answer, Outcome};
+use crate::router::Wire;
 use ::buildkit::Offer;
+use futures_util::future::BoxFuture;
 use hyper::header::UPGRADE;
 
 /// The client asks.
@@ -12,6 +16,11 @@ pub(super) async fn grpc(call: Call) -> Answer {
     check_upgrade(&call)?;
     let kit = call.services.buildkit;
     Ok(hijack(move |connection| Box::pin(kit.serve(tokio::io::join(connection.reader, connection.writer)))))
+}
+
+/// The client asks, and its connection was gRPC from the beginning.
+pub(crate) fn direct(services: Services, stream: Wire) -> BoxFuture<'static, ()> {
+    Box::pin(services.buildkit.serve(stream))
 }
 
 /// The client offers: files, credentials, secrets.
@@ -44,7 +53,7 @@ fn check_upgrade(call: &Call) -> Result<(), Failure> {
     }
 }
 
-fn hijack(run: impl FnOnce(Connection) -> futures_util::future::BoxFuture<'static, ()> + Send + 'static) -> Outcome {
+fn hijack(run: impl FnOnce(Connection) -> BoxFuture<'static, ()> + Send + 'static) -> Outcome {
     let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n".to_owned();
     Outcome::Hijack(Hijack { head, run: Box::new(run) })
 }

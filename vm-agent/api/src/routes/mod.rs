@@ -18,6 +18,7 @@ mod networks;
 mod observe;
 mod pattern;
 mod plugins;
+mod posted;
 mod registry;
 mod swarm;
 mod system;
@@ -32,6 +33,9 @@ use hyper::header::HeaderValue;
 use crate::Services;
 use crate::failure::Failure;
 use crate::router::Route;
+
+/// What a client that speaks HTTP/2 wants.
+pub(crate) use self::buildkit::direct as grpc;
 
 /// A request to the engine.
 type Call = crate::call::Call<Services>;
@@ -200,10 +204,10 @@ fn point_in_time(text: &str) -> Result<i64, Failure> {
     ::containers::until(text).map_err(|error| Failure::bad_request(error.to_string()))
 }
 
-/// The filters `label` and `label!` of a prune.
+/// The filters `label` and `label!` of a prune: what has all of the ones is taken, what has all of the others is not.
 fn labels_chosen(filters: &Filters, labels: &Map) -> bool {
-    let unwanted = |label: &str| engine_api::filters::label_matches(label, labels);
-    filters.labels_match("label", labels) && !filters.values("label!").any(unwanted)
+    let spared = filters.values("label!").next().is_some() && filters.labels_match("label!", labels);
+    filters.labels_match("label", labels) && !spared
 }
 
 #[cfg(test)]

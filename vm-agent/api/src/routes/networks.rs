@@ -164,7 +164,7 @@ pub(super) async fn prune(call: Call) -> Answer {
         .services
         .networks
         .prune(move |network: &Network| {
-            super::labels_chosen(&filters, &network.labels) && until.is_none_or(|until| nanos(network.created) < until)
+            super::labels_chosen(&filters, &network.labels) && until.is_none_or(|until| nanos(network.created) <= until)
         })
         .await?;
     reply::json(&NetworkPruneReport { networks_deleted: (!pruned.is_empty()).then_some(pruned) })

@@ -298,6 +298,9 @@ fn line(progress: Progress) -> JsonMessage {
         },
         Progress::Stream(text) => JsonMessage { stream: Some(text), ..JsonMessage::default() },
         Progress::Built(id) => JsonMessage { aux: Some(json!({ "ID": id.to_string() })), ..JsonMessage::default() },
+        Progress::Aux { id, value } => {
+            JsonMessage { id: Some(id.to_owned()), aux: Some(value), ..JsonMessage::default() }
+        }
     }
 }
 

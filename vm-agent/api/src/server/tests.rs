@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1 as client;
 use hyper::header::HeaderValue;
@@ -17,7 +18,7 @@ use crate::call::Call;
 use crate::failure::Failure;
 use crate::hijack::Connection;
 use crate::reply::{self, Answer};
-use crate::router::Route;
+use crate::router::{Route, Wire};
 use crate::work::Work;
 
 /// What handlers tell their test.
@@ -71,6 +72,15 @@ async fn echo(call: Call<State>) -> Answer {
             })
         }),
     }))
+}
+
+/// Another protocol: all of what its client says is told back.
+fn foreign(_: State, mut stream: Wire) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        let mut said = Vec::new();
+        stream.read_to_end(&mut said).await.expect("read");
+        stream.write_all(&said).await.expect("written");
+    })
 }
 
 /// A change that takes its time.
@@ -155,7 +165,7 @@ impl Fixture {
         let (shutdown, end) = oneshot::channel::<()>();
         let probe = State::default();
         let work = Work::default();
-        let router = Router::new(TABLE, Arc::clone(&probe), &SERVER, work.clone());
+        let router = Router::new(TABLE, foreign, Arc::clone(&probe), &SERVER, work.clone());
         let server = tokio::spawn(serve(Memory(accepted), router, async {
             let _ = end.await;
         }));
@@ -376,6 +386,38 @@ async fn an_endless_stream_ends_with_its_clients_input() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.expect("read to the end");
     fixture.probe.stream_ended.notified().await;
+}
+
+#[tokio::test]
+async fn http2_is_handed_over_whole() {
+    let fixture = Fixture::start();
+    let said = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nand more";
+    let mut stream = fixture.stream().await;
+    stream.write_all(&said[..5]).await.expect("written");
+    stream.peer().drained().await;
+    assert!(!fixture.work.is_any(), "nobody knows yet what it is");
+    stream.write_all(&said[5..]).await.expect("written");
+    while !fixture.work.is_any() {
+        tokio::task::yield_now().await;
+    }
+    stream.shutdown().await.expect("half-closed");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.expect("read to the end");
+    assert_eq!(answer, said);
+    while fixture.work.is_any() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_shutdown_ends_who_said_nothing() {
+    let mut fixture = Fixture::start();
+    let mut silent = fixture.stream().await;
+    // It is accepted before this one is answered.
+    fixture.request(Method::GET, "/things/x/json", "").await;
+    fixture.shutdown.take().expect("once").send(()).expect("the server listens");
+    assert_eq!(silent.read(&mut [0]).await.expect("read"), 0);
+    fixture.server.await.expect("joined").expect("ended well");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use keys::Words;
 use layers::Digest;
 use serde_json::Value;
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 /// What a stage may take its steps from.
 #[derive(Debug)]
@@ -155,10 +155,13 @@ impl Building<'_, '_> {
     async fn taken(&mut self, made_from: &ContainerConfig) -> Option<ImageId> {
         let client = Arc::clone(self.output.watch()?);
         let (key, alias, name) = self.line.next.clone()?;
-        for cache in client.caches().await {
+        for (number, cache) in client.caches().await.iter().enumerate() {
             // Where it is known what is copied from a stage, what the stage goes by tells less.
             let key = alias.map_or(Some(key), |alias| cache.same(&alias));
             let Some(key) = key.filter(|key| cache.has(key)) else { continue };
+            if self.lost().contains(&(number, key)) {
+                continue;
+            }
             let draft = self.draft(made_from, None);
             let (base, progress) = (self.image(), self.output.sink());
             match self.services().images.take(base.as_ref(), draft, cache, &key, &progress).await {
@@ -170,11 +173,17 @@ impl Building<'_, '_> {
                 // It is the same by its words, and was made on something else.
                 Ok(None) => {}
                 Err(error) => {
-                    self.output.warn(&format!("a step could not be taken from a cache, and is made anew: {error}"))
+                    // It may be asked for again, as by a COPY of a stage that is built for it.
+                    self.lost().insert((number, key));
+                    self.output.warn(&format!("a step could not be taken from a cache, and is made anew: {error}"));
                 }
             }
         }
         None
+    }
+
+    fn lost(&self) -> MutexGuard<'_, HashSet<(usize, Digest)>> {
+        self.build.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether one of the named images is it, or was made from it.

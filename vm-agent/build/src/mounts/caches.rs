@@ -1,62 +1,87 @@
-//! The directories of cache mounts, which outlive builds.
+//! The directories of cache mounts, which outlive builds. One cache has as many as steps want at a time that do not share.
 
 use super::Owner;
-use super::prepare::own;
+use crate::blocking;
 use crate::error::{Result, disk};
-use crate::turns::Turns;
+use crate::stock::Space;
 use layers::Digest;
 use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
 /// Where those lie that have no name yet, or none any more. No cache is called so: they are digests.
 const NAMELESS: &str = ".nameless";
 
-/// What nothing is said of.
-const OWNER: Owner = Owner { mode: 0o755, uid: 0, gid: 0 };
-
-/// What tells caches apart: as in BuildKit, those of one name that are made for somebody are another one for each.
-pub(super) fn key(id: &str, owner: Option<Owner>) -> Digest {
-    match owner {
-        None => Digest::of(id.as_bytes()),
-        Some(Owner { mode, uid, gid }) => Digest::of(format!("{id}\0{uid}:{gid}:{mode:o}").as_bytes()),
+/// What tells caches apart: as in BuildKit, those of one name that are made for somebody are another one for each, and so are those that
+/// begin with something.
+pub(super) fn key(id: &str, owner: Option<Owner>, first: Option<&str>) -> Digest {
+    let mut text = id.to_owned();
+    if let Some(Owner { mode, uid, gid }) = owner {
+        text.push_str(&format!("\0{uid}:{gid}:{mode:o}"));
     }
+    if let Some(first) = first {
+        text.push_str(&format!("\0\0{first}"));
+    }
+    Digest::of(text.as_bytes())
+}
+
+/// How a step has a cache beside others that want the same one at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    /// With all that share it, too.
+    Shared,
+    /// One of its own.
+    Private,
+    /// One of its own, waiting until one is free if there is any.
+    Locked,
 }
 
 /// All of them, over all builds. Clones share one state.
 #[derive(Debug, Clone)]
 pub(crate) struct Caches {
     directory: Arc<PathBuf>,
-    /// Who wants one alone waits for the others who do.
-    pub(super) turns: Turns,
-    /// How many steps have them.
-    used: Arc<Mutex<HashMap<PathBuf, usize>>>,
+    used: Arc<Mutex<HashMap<PathBuf, Users>>>,
+    /// A step has one no more.
+    released: Arc<Notify>,
+}
+
+/// The steps that have a directory.
+#[derive(Debug)]
+struct Users {
+    count: usize,
+    is_shared: bool,
 }
 
 /// A step has a cache; dropped, it has it no more.
 #[derive(Debug)]
 pub(super) struct Used {
     caches: Caches,
+    pub(super) key: Digest,
     pub(super) path: PathBuf,
 }
 
 impl Drop for Used {
     fn drop(&mut self) {
-        let mut used = self.caches.used();
-        if let Some(count) = used.get_mut(&self.path) {
-            *count -= 1;
-            if *count == 0 {
-                used.remove(&self.path);
-            }
-        }
         // When it was used last, for whoever asks.
         let now = std::time::SystemTime::now();
         if let Err(error) = std::fs::File::open(&self.path).and_then(|directory| directory.set_modified(now)) {
             tracing::debug!(path = %self.path.display(), %error, "a cache does not tell when it was used");
         }
+        {
+            let mut used = self.caches.used();
+            if let Some(users) = used.get_mut(&self.path) {
+                users.count -= 1;
+                if users.count == 0 {
+                    used.remove(&self.path);
+                }
+            }
+        }
+        self.caches.released.notify_waiters();
     }
 }
 
@@ -79,42 +104,77 @@ impl Caches {
             Ok(()) | Err(_) => {}
         }
         std::fs::create_dir_all(&nameless)?;
-        Ok(Caches { directory: Arc::new(directory), turns: Turns::default(), used: Arc::default() })
+        Ok(Caches { directory: Arc::new(directory), used: Arc::default(), released: Arc::default() })
     }
 
-    fn used(&self) -> MutexGuard<'_, HashMap<PathBuf, usize>> {
+    fn used(&self) -> MutexGuard<'_, HashMap<PathBuf, Users>> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The directory of that name, made unless it is there; blocking.
-    pub(super) fn make(&self, id: &str, owner: Option<Owner>) -> Result<Used> {
-        let path = self.directory.join(key(id, owner).hex());
-        // Nobody removes it from here on.
-        *self.used().entry(path.clone()).or_default() += 1;
-        let used = Used { caches: self.clone(), path: path.clone() };
-        if path.is_dir() {
-            return Ok(used);
+    /// One of a cache's directories, for a step. It is there only when it was [made](Used::make). Nobody removes it from here on.
+    pub(super) async fn take(&self, key: Digest, sharing: Sharing) -> Result<Used> {
+        loop {
+            let released = self.released.notified();
+            tokio::pin!(released);
+            // Whoever lets go from here on is heard.
+            released.as_mut().enable();
+            let caches = self.clone();
+            let taken = blocking(move || caches.try_take(key, sharing).map_err(disk(&*caches.directory))).await?;
+            if let Some(used) = taken {
+                return Ok(used);
+            }
+            released.await;
         }
-        // With its owner before it has its name.
-        let fresh = tempfile::tempdir_in(self.directory.join(NAMELESS)).map_err(disk(&path))?;
-        own(fresh.path(), owner.unwrap_or(OWNER))?;
-        match rustix::fs::renameat_with(CWD, fresh.path(), CWD, &path, RenameFlags::NOREPLACE) {
-            // It is not there any more under the name that would be removed.
-            Ok(()) => drop(fresh.keep()),
-            // Another build was faster.
-            Err(Errno::EXIST) => {}
-            Err(error) => return Err(disk(&path)(error.into())),
+    }
+
+    /// None: the step has to wait; blocking.
+    fn try_take(&self, key: Digest, sharing: Sharing) -> std::io::Result<Option<Used>> {
+        let mut used = self.used();
+        let mut there = self.directories(&key)?;
+        // Some that are used are not made yet.
+        there.extend((0..).map(|number| self.path(&key, number)).take_while(|path| used.contains_key(path)));
+        let shared = |path: &&PathBuf| used.get(*path).is_some_and(|users| users.is_shared);
+        let joined = there.iter().find(shared).filter(|_| sharing == Sharing::Shared);
+        let free = there.iter().find(|path| !used.contains_key(*path));
+        let path = match joined.or(free) {
+            Some(path) => path.clone(),
+            None if sharing == Sharing::Locked && !there.is_empty() => return Ok(None),
+            None => {
+                let mut fresh = (0..).map(|number| self.path(&key, number)).filter(|path| !used.contains_key(path));
+                fresh.next().unwrap_or_else(|| self.path(&key, 0))
+            }
+        };
+        let users = used.entry(path.clone()).or_insert(Users { count: 0, is_shared: sharing == Sharing::Shared });
+        users.count += 1;
+        Ok(Some(Used { caches: self.clone(), key, path }))
+    }
+
+    fn path(&self, key: &Digest, number: usize) -> PathBuf {
+        let name = key.hex();
+        self.directory.join(if number == 0 { name } else { format!("{name}.{number}") })
+    }
+
+    /// Those of a cache that are there.
+    fn directories(&self, key: &Digest) -> std::io::Result<BTreeSet<PathBuf>> {
+        let (name, mut found) = (key.hex(), BTreeSet::new());
+        for entry in std::fs::read_dir(&*self.directory)? {
+            let path = entry?.path();
+            let own = path.file_name().and_then(OsStr::to_str).and_then(|other| other.strip_prefix(name.as_str()));
+            if own.is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) {
+                found.insert(path);
+            }
         }
-        Ok(used)
+        Ok(found)
+    }
+
+    /// The disk that they are on; blocking.
+    pub(crate) fn space(&self) -> std::io::Result<Space> {
+        let disk = rustix::fs::statvfs(&*self.directory)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+        Ok(Space { total: bytes(disk.f_blocks), free: bytes(disk.f_bavail) })
     }
 
     /// All there are; blocking.
-    /// Bytes that are free for us on their disk.
-    pub(crate) fn free_space(&self) -> std::io::Result<u64> {
-        let disk = rustix::fs::statvfs(&*self.directory)?;
-        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
-    }
-
     pub(crate) fn list(&self) -> std::io::Result<Vec<MountCache>> {
         let mut list = Vec::new();
         for entry in std::fs::read_dir(&*self.directory)? {
@@ -167,6 +227,26 @@ impl Caches {
     }
 }
 
+impl Used {
+    /// Makes the directory unless it is there; blocking. `fill` gives it its owner and its first contents before anybody sees it.
+    pub(super) fn make(&self, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        let path = &self.path;
+        if path.is_dir() {
+            return Ok(());
+        }
+        let fresh = tempfile::tempdir_in(self.caches.directory.join(NAMELESS)).map_err(disk(path))?;
+        fill(fresh.path())?;
+        match rustix::fs::renameat_with(CWD, fresh.path(), CWD, path, RenameFlags::NOREPLACE) {
+            // It is not there any more under the name that would be removed.
+            Ok(()) => drop(fresh.keep()),
+            // Another step that shares it was faster.
+            Err(Errno::EXIST) => {}
+            Err(error) => return Err(disk(path)(error.into())),
+        }
+        Ok(())
+    }
+}
+
 /// Bytes of all files in a directory, as far as they are there: steps write while this reads, and prunes remove.
 fn size(path: &Path) -> std::io::Result<u64> {
     let mut sum = 0;
@@ -188,7 +268,20 @@ fn size(path: &Path) -> std::io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt as _;
     use std::os::unix::fs::PermissionsExt as _;
+
+    impl Caches {
+        fn make(&self, id: &str, owner: Option<Owner>) -> Result<Used> {
+            let used = self
+                .try_take(key(id, owner, None), Sharing::Shared)
+                .expect("read")
+                .expect("shared ones wait for nobody");
+            let Owner { mode, uid, gid } = owner.unwrap_or(Owner { mode: 0o755, uid: 0, gid: 0 });
+            used.make(|path| crate::mounts::prepare::own(path, Owner { mode, uid, gid }))?;
+            Ok(used)
+        }
+    }
 
     const OWNER: Option<Owner> = Some(Owner { mode: 0o700, uid: 0, gid: 0 });
 
@@ -215,6 +308,51 @@ mod tests {
         assert_eq!(caches.prune(&HashSet::new()).expect("pruned").len(), 0, "only those that are meant");
         assert_eq!(caches.prune(&ids(&caches)).expect("pruned").len(), 1);
         assert!(caches.list().expect("listed").is_empty());
+    }
+
+    #[test]
+    fn steps_that_do_not_share_have_directories_of_their_own() {
+        let root = tempfile::tempdir().expect("a directory");
+        let caches = Caches::open(root.path().join("caches")).expect("opened");
+        let id = key("a", None, None);
+        let take = |sharing| {
+            let used = caches.try_take(id, sharing).expect("read")?;
+            used.make(|_| Ok(())).expect("made");
+            Some(used)
+        };
+        let name = |used: &Option<Used>| {
+            let path = used.as_ref().map(|used| used.path.file_name().expect("a name").to_string_lossy().into_owned());
+            path.map(|name| name.split_once('.').map(|(_, number)| number.to_owned()).unwrap_or_default())
+        };
+        let one = Some(String::new());
+        let numbered = |number: &str| Some(number.to_owned());
+        let shared = take(Sharing::Shared);
+        assert_eq!((name(&shared), name(&take(Sharing::Shared))), (one.clone(), one.clone()));
+        let private = take(Sharing::Private);
+        assert_eq!((name(&private), name(&take(Sharing::Private))), (numbered("1"), numbered("2")));
+        // The third one is free.
+        let locked = take(Sharing::Locked);
+        assert_eq!((name(&locked), name(&take(Sharing::Locked))), (numbered("2"), None));
+        assert_eq!(name(&take(Sharing::Shared)), one, "whoever shares joins others who do");
+        drop(shared);
+        assert_eq!(name(&take(Sharing::Locked)), one, "nobody shares it any more");
+        drop((private, locked));
+        assert_eq!(caches.list().expect("listed").len(), 3);
+        assert_eq!(caches.prune(&ids(&caches)).expect("pruned").len(), 3);
+    }
+
+    #[test]
+    fn who_wants_one_alone_waits_until_it_is_free() {
+        let root = tempfile::tempdir().expect("a directory");
+        let caches = Caches::open(root.path().join("caches")).expect("opened");
+        tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(async {
+            let id = key("a", None, None);
+            let first = caches.take(id, Sharing::Locked).await.expect("taken");
+            let mut second = Box::pin(caches.take(id, Sharing::Locked));
+            assert!(second.as_mut().now_or_never().is_none());
+            let (second, ()) = futures_util::future::join(second, async move { drop(first) }).await;
+            assert_eq!(second.expect("taken").path, caches.path(&id, 0));
+        });
     }
 
     #[test]
@@ -252,7 +390,7 @@ mod tests {
     fn prunes_and_steps_do_not_hurt_each_other() {
         let root = tempfile::tempdir().expect("a directory");
         let caches = Caches::open(root.path().join("caches")).expect("opened");
-        let id = |number: usize| key(&number.to_string(), OWNER).hex();
+        let id = |number: usize| key(&number.to_string(), OWNER, None).hex();
         let all: HashSet<String> = (0..8).map(id).collect();
         let made = std::thread::scope(|scope| {
             let pruning: Vec<_> = (0..2)

@@ -2,22 +2,16 @@
 
 use super::agents::Socket;
 use super::caches::Used;
-use super::{Mount, Owner, What, not_yet};
-use crate::blocking;
+use super::words::not_yet;
+use super::{Mount, Owner, What};
 use crate::error::{Error, Result, disk};
-use crate::files::Tree;
-use crate::ignore::Ignore;
-use crate::sources::{Look, clean, name};
 use crate::stage::Building;
-use containers::StepMount;
 use containers::changes::join;
-use engine_api::mount::{ImageOptions, TmpfsOptions};
-use layers::Digest;
-use std::collections::BTreeSet;
+use containers::{StepFiles, StepMount};
+use engine_api::mount::TmpfsOptions;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
-use tokio::sync::OwnedMutexGuard;
 
 pub(super) fn own(path: &Path, owner: Owner) -> Result<()> {
     chown(path, Some(owner.uid), Some(owner.gid)).map_err(disk(path))?;
@@ -37,13 +31,14 @@ pub(crate) struct Prepared {
     /// Where they are mounted: nothing there is the image's.
     pub(crate) targets: Vec<String>,
     secrets: Option<TempDir>,
-    caches: Vec<Used>,
-    turns: Vec<OwnedMutexGuard<()>>,
+    pub(super) caches: Vec<Used>,
+    /// What is written there is thrown away.
+    pub(super) directories: Vec<TempDir>,
     sockets: Vec<Socket>,
 }
 
 impl Building<'_, '_> {
-    fn target(&self, mount: &Mount) -> String {
+    pub(super) fn target(&self, mount: &Mount) -> String {
         let target = join(&self.config.working_dir, &mount.target);
         if target.len() > 1 { target.trim_end_matches('/').to_owned() } else { target }
     }
@@ -53,64 +48,10 @@ impl Building<'_, '_> {
         variables.iter().any(|variable| variable.split('=').next() == Some(wanted))
     }
 
-    /// Where the client's files are that a mount takes from the context, or from a directory by name; none for stages and images.
-    async fn sent(&self, from: Option<&str>) -> Result<Option<PathBuf>> {
-        match from {
-            None => self.build.context_path().await?.map_or(Err(Error::NoContext("RUN")), |path| Ok(Some(path))),
-            Some(from) => self.build.local_path(from).await,
-        }
-    }
-
-    /// What mounts are worth for the cache: their words, and what is in those whose files are the build's.
-    pub(crate) async fn mounts_made_from(&self, written: &[String], mounts: &[Mount]) -> Result<Vec<String>> {
-        let mut words = Vec::new();
-        for (text, mount) in written.iter().zip(mounts) {
-            let content = match &mount.what {
-                What::Bind { from, source } => {
-                    let Some(root) = self.sent(from.as_deref()).await? else {
-                        if self.foresees {
-                            return Err(Error::Unforeseen);
-                        }
-                        let from = from.as_deref().unwrap_or_default();
-                        let image = self.from(from).await?;
-                        words.push(format!("--mount={text}"));
-                        words.extend(image.map(|image| image.to_string()));
-                        continue;
-                    };
-                    let tree = Tree::open(&root).map_err(disk(&root))?;
-                    let source = source.clone();
-                    blocking(move || {
-                        let exclude = Ignore::default();
-                        let look = Look {
-                            tree: &tree,
-                            verb: "RUN",
-                            in_image: false,
-                            keeps_owners: false,
-                            parents: false,
-                            exclude: &exclude,
-                        };
-                        // As it is mounted.
-                        let found = look.literally(&source)?;
-                        Ok(name(&[(found.is_directory, found.hash)]))
-                    })
-                    .await?
-                }
-                What::Cache { .. } | What::Tmpfs { .. } | What::Secret { .. } | What::Agent { .. } => String::new(),
-            };
-            words.push(format!("--mount={text}"));
-            words.extend(Some(content).filter(|content| !content.is_empty()));
-        }
-        Ok(words)
-    }
-
     /// Makes what the mounts need.
     pub(crate) async fn prepare(&self, mounts: &[Mount]) -> Result<Prepared> {
         let mut prepared = Prepared::default();
-        // Every build in the same order, or two could wait for each other.
-        let alone: BTreeSet<Digest> = mounts.iter().filter_map(Mount::taken_alone).collect();
-        for key in alone {
-            prepared.turns.push(self.build.builds.caches.turns.turn(key).await);
-        }
+        self.mount_caches(&mut prepared, mounts).await?;
         let mut agents = 0;
         for mount in mounts {
             let mut target = self.target(mount);
@@ -126,39 +67,14 @@ impl Building<'_, '_> {
                 agents += 1;
             }
             let target = target;
-            let own = |path: PathBuf, read_only| StepMount { path, target: target.clone(), read_only };
+            let own = |path: PathBuf, read_only| {
+                let files = StepFiles::Path(path);
+                StepMount { files, target: target.clone(), read_only }
+            };
             match &mount.what {
-                What::Bind { from, source } => {
-                    if let Some(root) = self.sent(from.as_deref()).await? {
-                        let missing = || Error::NotInContext { verb: "RUN", path: source.clone() };
-                        let tree = Tree::open(&root).map_err(disk(&root))?;
-                        let path = clean(source).ok_or_else(missing)?;
-                        let found = tree.follow(Path::new(&path)).map_err(|_| missing())?;
-                        found.stat.as_ref().ok_or_else(missing)?;
-                        prepared.own.push(own(root.join(found.path), true));
-                        prepared.targets.push(target);
-                        continue;
-                    }
-                    let from = from.as_deref().unwrap_or_default();
-                    let image = self.from(from).await?;
-                    let image = image.ok_or_else(|| not_yet("a bind mount of what has no files"))?;
-                    let outside = || Error::Outside { verb: "RUN", path: source.clone() };
-                    let subpath = clean(source.trim_start_matches('/')).ok_or_else(outside)?;
-                    prepared.given.push(engine_api::Mount {
-                        kind: "image".to_owned(),
-                        source: image.to_string(),
-                        target: target.clone(),
-                        read_only: true,
-                        image_options: Some(ImageOptions { subpath }),
-                        ..engine_api::Mount::default()
-                    });
-                }
-                What::Cache { id, owner, .. } => {
-                    let (caches, id, owner) = (self.build.builds.caches.clone(), id.clone(), *owner);
-                    let used = blocking(move || caches.make(&id, owner)).await?;
-                    prepared.own.push(own(used.path.clone(), mount.read_only));
-                    prepared.caches.push(used);
-                }
+                What::Bind { .. } => self.mount_files(&mut prepared, mount, target.clone()).await?,
+                // They are there.
+                What::Cache { .. } => {}
                 What::Tmpfs { size } => prepared.given.push(engine_api::Mount {
                     kind: "tmpfs".to_owned(),
                     target: target.clone(),

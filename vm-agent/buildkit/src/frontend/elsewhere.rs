@@ -32,7 +32,9 @@ impl Client {
             }
         };
         let received = match elsewhere {
-            Elsewhere::Archive(name) => upload::fetch(&self.contexts, name, self.root.clone(), told).await,
+            Elsewhere::Archive(name) => {
+                upload::fetch(&self.bodies, &self.contexts, name, self.root.clone(), told).await
+            }
             Elsewhere::Repository(address) => match self.receive_repository(step, address, told).await {
                 Ok((key, tree)) => {
                     self.repository.set(key).map(|()| tree).map_err(|_| Status::internal("fetched twice"))

@@ -1,5 +1,7 @@
 //! Names and passwords in what is remembered of a build. Pure.
 
+use serde_json::{Map, Value};
+
 /// What BuildKit puts in the place of either.
 const MASK: &str = "xxxxx";
 
@@ -42,8 +44,29 @@ pub(super) fn attribute(name: &str, value: &str) -> String {
     match name.strip_prefix("build-arg:") {
         Some(argument) if argument.to_ascii_lowercase().ends_with("_proxy") => proxy(value),
         None if matches!(name, "context" | "vcs:source") || name.starts_with("context:") => addresses(value),
+        None if name == "cache-imports" => caches(value),
+        None if name == "cache-from" => addresses(value),
         Some(_) | None => value.to_owned(),
     }
+}
+
+/// What says where a cache is, of all that clients say of caches; the rest may be a key to it.
+const WHERE: [&str; 6] = ["ref", "src", "digest", "tag", "scope", "mode"];
+
+/// A list of caches, as clients write it. Nothing is left of one that cannot be read.
+fn caches(text: &str) -> String {
+    let Ok(mut list) = serde_json::from_str::<Vec<Map<String, Value>>>(text) else {
+        return if text.is_empty() { String::new() } else { MASK.to_owned() };
+    };
+    for cache in &mut list {
+        for (name, value) in cache.get_mut("Attrs").and_then(Value::as_object_mut).into_iter().flatten() {
+            *value = match value.as_str() {
+                Some(value) if WHERE.contains(&name.as_str()) => addresses(value).into(),
+                _ => MASK.into(),
+            };
+        }
+    }
+    serde_json::to_string(&list).unwrap_or_else(|_| MASK.to_owned())
 }
 
 #[cfg(test)]
@@ -81,6 +104,13 @@ mod tests {
             ("build-arg:no_proxy", "localhost,.example.org", "localhost,.example.org"),
             ("build-arg:A", address, address),
             ("filename", "a@b", "a@b"),
+            (
+                "cache-imports",
+                r#"[{"Type":"s3","Attrs":{"ref":"r/x","secret_access_key":"hidden"}}]"#,
+                r#"[{"Attrs":{"ref":"r/x","secret_access_key":"xxxxx"},"Type":"s3"}]"#,
+            ),
+            ("cache-imports", "hidden", "xxxxx"),
+            ("cache-imports", "", ""),
         ] {
             assert_eq!(attribute(name, value), expect, "{name}");
         }

@@ -7,6 +7,7 @@ use crate::record::{Mounted, Record, Source};
 use crate::service::blocking;
 use crate::spec::{SpecMount, SpecSource};
 use crate::{Error, Result};
+use engine_api::Mount;
 use runtime::sys;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -29,6 +30,7 @@ impl Actor {
         blocking(move || {
             let (mut list, mut fds, mut names) = (Vec::new(), Vec::new(), BTreeMap::new());
             let table = MountTable::read()?;
+            given.iter().try_for_each(agrees)?;
             for mount in &mounts {
                 let (what, descriptor) = inner.resolve_mount(mount, &user)?;
                 if let Some(descriptor) = descriptor {
@@ -40,9 +42,11 @@ impl Actor {
                     Source::Bind { path, .. } => {
                         table.propagation(path, &mount.propagation, || inner.settings.chose(mount, path, &given))?
                     }
-                    Source::Share { .. } | Source::Volume { .. } | Source::Tmpfs { .. } | Source::Image { .. } => {
-                        mount.propagation.clone()
-                    }
+                    Source::Share { .. }
+                    | Source::Volume { .. }
+                    | Source::Tmpfs { .. }
+                    | Source::Image { .. }
+                    | Source::Overlay { .. } => mount.propagation.clone(),
                 };
                 list.push(SpecMount {
                     destination: mount.destination.clone(),
@@ -108,22 +112,41 @@ impl crate::service::Inner {
             Source::Image { chain, subpath, .. } => {
                 let layers = &self.services.layers;
                 let root = layers.mount(&layers.overlay(chain, None)?)?;
-                if subpath.is_empty() {
-                    return Ok((SpecSource::Descriptor, Some(root)));
-                }
-                // Before Linux 6.15 only what is mounted in the caller's namespace can be cloned (open_tree(2)): it is for a moment.
-                let (subpath, place) = (subpath.clone(), self.settings.root.clone());
-                let apart = std::thread::spawn(move || {
-                    mount_apart(&root, &place)?;
-                    detach_below(root.as_fd(), Path::new("/"), &subpath)
-                });
-                let mounted = apart
-                    .join()
-                    .unwrap_or_else(|_| Err(Error::io("mount a part of an image")(io::ErrorKind::Other.into())))?;
-                Ok((SpecSource::Descriptor, Some(mounted)))
+                Ok((SpecSource::Descriptor, Some(self.part(root, subpath)?)))
+            }
+            Source::Overlay { overlay, subpath } => {
+                let root = self.services.layers.mount(overlay)?;
+                Ok((SpecSource::Descriptor, Some(self.part(root, subpath)?)))
             }
         }
     }
+
+    /// What is at `subpath` of a detached mount, as another one.
+    fn part(&self, root: OwnedFd, subpath: &str) -> Result<OwnedFd> {
+        if subpath.is_empty() {
+            return Ok(root);
+        }
+        // Before Linux 6.15 only what is mounted in the caller's namespace can be cloned (open_tree(2)): it is for a moment.
+        let (subpath, place) = (subpath.to_owned(), self.settings.root.clone());
+        let apart = std::thread::spawn(move || {
+            mount_apart(&root, &place)?;
+            detach_below(root.as_fd(), Path::new("/"), &subpath)
+        });
+        apart.join().unwrap_or_else(|_| Err(Error::io("mount a part of an image")(io::ErrorKind::Other.into())))
+    }
+}
+
+/// Whether what a bind's options say of read-only mounts beneath it is no contradiction; dockerd lets the start fail, and not the
+/// creation. Without one nothing is to be done: recursive is what read-only means here, or the start fails.
+fn agrees(mount: &Mount) -> Result<()> {
+    let Some(options) = mount.bind_options.as_ref().filter(|_| mount.kind == "bind") else { return Ok(()) };
+    let conflict = match (options.read_only_non_recursive, options.read_only_force_recursive) {
+        (true, _) if !mount.read_only => "!ReadOnly && BindOptions.ReadOnlyNonRecursive",
+        (_, true) if !mount.read_only => "!ReadOnly && BindOptions.ReadOnlyForceRecursive",
+        (true, true) => "ReadOnlyNonRecursive && BindOptions.ReadOnlyForceRecursive",
+        _ => return Ok(()),
+    };
+    Err(Error::Start { message: format!("mount options conflict: {conflict}"), exit_code: 128 })
 }
 
 /// As dockerd says it: with the first directory that could not be made, and Go's spelling of the reason.

@@ -7,7 +7,7 @@ pub(crate) mod resources;
 mod step;
 mod validate;
 
-pub use step::{Step, StepMount};
+pub use step::{Step, StepFiles, StepMount};
 
 use crate::actor::{Actor, Beginning, endpoint_settings, wish};
 use crate::logs::now;
@@ -362,6 +362,10 @@ impl Inner {
                 mounted.propagation = "rprivate".to_owned();
                 Source::Image { reference, id: image.id.to_string(), chain: image.chain.clone(), subpath }
             }
+            What::Overlay { overlay, subpath } => {
+                mounted.propagation = "rprivate".to_owned();
+                Source::Overlay { overlay, subpath }
+            }
             What::Volume { name, driver, options, labels, subpath, copy } => {
                 mounted.anonymous = name.is_empty();
                 let create = volumes::Create { name, driver, options, labels, holder: Some(record.id.clone()) };
@@ -466,7 +470,7 @@ fn inherited(mounted: &Mounted, read_only: bool) -> Option<Wanted> {
             copy: false,
         },
         Source::Image { id, subpath, .. } => What::Image { reference: id.clone(), subpath: subpath.clone() },
-        Source::Tmpfs { .. } => return None,
+        Source::Tmpfs { .. } | Source::Overlay { .. } => return None,
     };
     Some(Wanted {
         what,

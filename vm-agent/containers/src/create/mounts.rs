@@ -2,6 +2,7 @@
 
 use crate::{Invalid, Mode};
 use engine_api::{Map, Mount};
+use layers::OverlaySpec;
 use std::path::{Component, Path};
 
 /// A mount that is wanted; volumes are not made yet, paths not looked at.
@@ -48,6 +49,10 @@ pub(crate) enum What {
     },
     Image {
         reference: String,
+        subpath: String,
+    },
+    Overlay {
+        overlay: OverlaySpec,
         subpath: String,
     },
 }
@@ -147,11 +152,6 @@ pub(crate) fn parse_mount(mount: &Mount, sources: Sources<'_>) -> Result<Wanted,
             let options = mount.bind_options.clone().unwrap_or_default();
             if !options.propagation.is_empty() && !PROPAGATIONS.contains(&options.propagation.as_str()) {
                 return Err(refuse(format!("invalid propagation mode: {}", options.propagation)));
-            }
-            if options.read_only_force_recursive && (options.read_only_non_recursive || !mount.read_only) {
-                // Without a conflict nothing is to be done: recursive is what read-only means here, or the start fails.
-                let other = if mount.read_only { "ReadOnlyNonRecursive" } else { "not ReadOnly" };
-                return Err(refuse(format!("mount options conflict: {other} && ReadOnlyForceRecursive")));
             }
             if !is_host_path(&mount.source) {
                 let error = Invalid::MountPath(mount.source.clone());

@@ -1,6 +1,7 @@
 //! What the container of a build's step has that no client's request can ask for.
 
 use super::mounts::{Wanted, What};
+use std::path::PathBuf;
 
 /// Beside the request.
 #[derive(Debug, Clone, Default)]
@@ -15,17 +16,32 @@ pub struct Step {
 /// Something of the engine's own that a build's step sees: wherever the engine runs, it is of no host's.
 #[derive(Debug, Clone)]
 pub struct StepMount {
-    pub path: std::path::PathBuf,
+    pub files: StepFiles,
     /// Absolute and clean.
     pub target: String,
     pub read_only: bool,
 }
 
+/// What a step's mount shows.
+#[derive(Debug, Clone)]
+pub enum StepFiles {
+    /// What is there, and what is written goes there.
+    Path(PathBuf),
+    /// A part of what directories show, where what is written goes elsewhere.
+    Above(layers::OverlaySpec, String),
+}
+
 impl From<StepMount> for Wanted {
     fn from(mount: StepMount) -> Wanted {
-        let path = mount.path.to_string_lossy().into_owned();
+        let what = match mount.files {
+            StepFiles::Path(path) => {
+                let path = path.to_string_lossy().into_owned();
+                What::Bind { path, must_exist: true, recursive: false }
+            }
+            StepFiles::Above(overlay, subpath) => What::Overlay { overlay, subpath },
+        };
         Wanted {
-            what: What::Bind { path, must_exist: true, recursive: false },
+            what,
             destination: mount.target,
             mode: String::new(),
             rw: !mount.read_only,

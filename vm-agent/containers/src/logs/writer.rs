@@ -68,18 +68,28 @@ impl LogFile {
         Arc::clone(&self.names)
     }
 
-    /// Appends whole records.
+    /// Appends whole records; a file that has come to its size with one of them gets no more.
     pub(crate) fn append(&mut self, records: &[u8]) -> io::Result<()> {
-        let size = self.progress.borrow().size;
-        if self.max_size.is_some_and(|max| size >= max) {
-            self.rotate()?;
+        let mut rest = records;
+        while !rest.is_empty() {
+            let size = self.progress.borrow().size;
+            let some = match self.max_size {
+                None => rest.len(),
+                Some(max) if size < max => whole(rest, max - size),
+                Some(max) => {
+                    self.rotate()?;
+                    whole(rest, max)
+                }
+            };
+            let (records, later) = rest.split_at(some);
+            let file = match &mut self.file {
+                Some(file) => file,
+                closed => closed.insert(append_to(&self.path)?),
+            };
+            file.write_all(records)?;
+            self.progress.send_modify(|progress| progress.size += records.len() as u64);
+            rest = later;
         }
-        let file = match &mut self.file {
-            Some(file) => file,
-            closed => closed.insert(append_to(&self.path)?),
-        };
-        file.write_all(records)?;
-        self.progress.send_modify(|progress| progress.size += records.len() as u64);
         Ok(())
     }
 
@@ -135,6 +145,13 @@ impl Drop for LogFile {
             let _ = packing.join();
         }
     }
+}
+
+/// The length of the first records that take `wanted` bytes at least, or of all.
+fn whole(records: &[u8], wanted: u64) -> usize {
+    let from = usize::try_from(wanted).unwrap_or(usize::MAX).saturating_sub(1).min(records.len());
+    let end = records[from..].iter().position(|byte| *byte == b'\n');
+    end.map_or(records.len(), |at| from + at + 1)
 }
 
 fn append_to(path: &Path) -> io::Result<File> {
@@ -247,6 +264,20 @@ mod tests {
         assert_eq!(read(1).as_deref(), Some("three\n"));
         assert_eq!(read(2).as_deref(), Some("two\n"));
         assert_eq!(read(3), None);
+    }
+
+    /// Much may come at once.
+    #[test]
+    fn records_that_come_together_are_kept_apart() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("log.json");
+        let mut log = LogFile::open(&path, &options(&[("max-size", "6"), ("max-file", "3")])).expect("open");
+        log.append(b"1\n22\n3\n44\n5\n666666666\n7\n8\n9\n").expect("append");
+        let read = |number| std::fs::read_to_string(rotated(&path, number)).ok();
+        assert_eq!(
+            [read(0), read(1), read(2), read(3)].map(Option::unwrap_or_default),
+            ["7\n8\n9\n", "44\n5\n666666666\n", "1\n22\n3\n", ""].map(str::to_owned)
+        );
     }
 
     #[test]

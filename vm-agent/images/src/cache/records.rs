@@ -9,7 +9,16 @@ use layers::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::image::LayerRecord;
-use crate::manifest::Descriptor;
+use crate::manifest::{Descriptor, media};
+
+/// How layers are packed that can be unpacked here.
+const LAYERS: [&str; 5] = [
+    media::OCI_LAYER,
+    media::OCI_LAYER_GZIP,
+    "application/vnd.oci.image.layer.v1.tar+zstd",
+    media::DOCKER_LAYER,
+    "application/vnd.docker.image.rootfs.diff.tar.gzip",
+];
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Config {
@@ -252,13 +261,30 @@ impl LayerEntry {
 
     fn read(&self) -> Option<LayerRecord> {
         let annotations = self.annotations.as_ref()?;
+        if !LAYERS.contains(&annotations.media_type.as_str()) {
+            return None;
+        }
         let size = u64::try_from(annotations.size).ok()?;
         let blob = Descriptor::new(&annotations.media_type, self.blob.parse().ok()?, size);
         Some(LayerRecord { diff_id: annotations.diff_id.parse().ok()?, blob })
     }
 }
 
-/// The steps that records are.
+/// Whether it may be an engine's version, which goes into images.
+fn is_version(text: &str) -> bool {
+    text.len() <= LONGEST && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Whether it may be what was copied (`file:` and a digest's digits), which goes into a step's words.
+fn is_name(text: &str) -> bool {
+    let parts = text.split_once(':');
+    parts.is_some_and(|(kind, hash)| matches!(kind, "file" | "dir" | "multi") && Digest::from_hex(hash).is_some())
+}
+
+/// Bytes of an engine's version.
+const LONGEST: usize = 128;
+
+/// The steps that records are. One that says what cannot be is passed over.
 pub(super) fn steps(records: &[Record], layers: &[Option<LayerRecord>]) -> Steps {
     let mut steps = Steps::default();
     for record in records {
@@ -278,6 +304,12 @@ pub(super) fn steps(records: &[Record], layers: &[Option<LayerRecord>]) -> Steps
             Some(_) => continue,
         };
         let Own { created, container, engine, name, on, .. } = own;
+        let is_sound = container.as_deref().is_none_or(|id| Digest::from_hex(id).is_some())
+            && is_version(&engine)
+            && name.as_deref().is_none_or(is_name);
+        if !is_sound {
+            continue;
+        }
         let is_told = !created.is_empty();
         let found = Found { told: Told { created, container, engine, name }, layer, on };
         steps.all.insert(key, is_told.then_some(found));
@@ -297,7 +329,7 @@ mod tests {
 
     fn made(key: &str, parent: &str, layer: Option<LayerRecord>, depth: usize) -> Listed {
         let digest = |text: &str| Digest::of(text.as_bytes());
-        let name = layer.as_ref().map(|_| "file:x".to_owned());
+        let name = layer.as_ref().map(|_| format!("file:{}", digest("x").hex()));
         let told = Told { created: "2024-05-01T10:20:30Z".to_owned(), engine: "1".to_owned(), container: None, name };
         Listed {
             key: digest(key),
@@ -373,6 +405,31 @@ mod tests {
         assert_eq!(pair(&steps(&records, &layers), &line[2]), Some(layer("copy").pair()));
         // An image that lost its last layer has not the step that made it.
         assert!(!steps(&records, &layers[..2]).all.contains_key(&line[2].key));
+    }
+
+    #[test]
+    fn what_cannot_be_is_passed_over() {
+        let line = &lines()[2..3];
+        let whole = serde_json::to_value(Config::of(line)).expect("plain");
+        let read = |written: serde_json::Value| {
+            let config: Config = serde_json::from_value(written).expect("the same");
+            steps(&config.records, &config.layers()).all.len()
+        };
+        assert_eq!(read(whole.clone()), 1);
+        for (member, value) in [
+            ("container", "x".repeat(64)),
+            ("engine", "1\n2".to_owned()),
+            ("engine", "1".repeat(LONGEST + 1)),
+            ("name", "file:x in /etc".to_owned()),
+            ("name", format!("other:{}", Digest::of(b"x").hex())),
+        ] {
+            let mut written = whole.clone();
+            written["records"][1]["berth"][member] = value.into();
+            assert_eq!(read(written), 0, "{member}");
+        }
+        let mut written = whole;
+        written["layers"][0]["annotations"]["mediaType"] = "text/plain".into();
+        assert_eq!(read(written), 0);
     }
 
     #[test]

@@ -127,6 +127,7 @@ pub fn statuses(all: &Mutex<Vec<Progress>>) -> Vec<String> {
             Progress::Pushed { tag, .. } => format!("aux {tag}"),
             Progress::Stream(text) => text.trim_end().to_owned(),
             Progress::Built(id) => format!("built {id}"),
+            Progress::Aux { id, value } => format!("{id} {value}"),
         };
         if !lines.contains(&line) {
             lines.push(line);

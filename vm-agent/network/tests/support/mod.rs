@@ -59,6 +59,24 @@ pub(crate) fn within<T: Send + 'static>(netns: impl AsFd, work: impl FnOnce() ->
     .unwrap()
 }
 
+/// How many times the packet filter of this namespace was changed: its generation, which each transaction counts on.
+pub(crate) fn generation() -> u32 {
+    use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, netlink, recv, send, socket};
+    // linux/netfilter/nf_tables.h: NFT_MSG_GETGEN of the subsystem 10, answered by an attribute NFTA_GEN_ID.
+    const GET_GENERATION: u16 = 10 << 8 | 16;
+    let socket = socket(AddressFamily::NETLINK, SocketType::RAW, Some(netlink::NETFILTER)).unwrap();
+    let mut request = Vec::new();
+    request.extend(20_u32.to_ne_bytes());
+    request.extend(GET_GENERATION.to_ne_bytes());
+    request.extend(1_u16.to_ne_bytes());
+    request.extend([0; 12]);
+    send(&socket, &request, SendFlags::empty()).unwrap();
+    let mut answer = [0; 4096];
+    let (_, length) = recv(&socket, &mut answer, RecvFlags::empty()).unwrap();
+    assert!(length >= 28 && answer[22..24] == 1_u16.to_ne_bytes(), "{:?}", &answer[..length]);
+    u32::from_be_bytes(answer[24..28].try_into().unwrap())
+}
+
 /// Runs a command line in the namespace.
 pub(crate) fn run_within(netns: BorrowedFd<'_>, line: &str) -> String {
     let line = line.to_owned();

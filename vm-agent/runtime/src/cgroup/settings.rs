@@ -92,9 +92,12 @@ fn cpu(resources: &LinuxResources, s: &mut Settings, has_cpu: bool, has_cpuset: 
     }
 }
 
-/// v1 shares (2..=262144) to v2 weight (1..=10000), linearly, as runc 1.3 does.
+/// v1 shares (2..=262144) to v2 weight (1..=10000) as runc does since 1.3.2: the curve that leads from the least to the most by way of
+/// what is usual, 1024 and 100. Its logarithm is a quadratic function of the shares' logarithm.
 pub(super) fn weight_of_shares(shares: u64) -> u64 {
-    1 + (shares.clamp(2, 262_144) - 2) * 9_999 / 262_142
+    let log = (shares.clamp(2, 262_144) as f64).log2();
+    let exponent = (log * log + 125.0 * log) / 612.0 - 7.0 / 34.0;
+    10_f64.powf(exponent).ceil() as u64
 }
 
 fn memory(resources: &LinuxResources, s: &mut Settings, has: bool) -> Result<()> {
@@ -210,7 +213,7 @@ mod tests {
 
     #[test]
     fn writes() {
-        check(r#"{"cpu":{"shares":1024}}"#, &[("cpu.weight", "39")]);
+        check(r#"{"cpu":{"shares":1024}}"#, &[("cpu.weight", "100")]);
         check(r#"{"cpu":{"quota":150000,"period":100000}}"#, &[("cpu.max", "150000 100000")]);
         check(r#"{"cpu":{"quota":-1}}"#, &[("cpu.max", "max 100000")]);
         check(r#"{"cpu":{"cpus":"0-1","mems":""}}"#, &[("cpuset.cpus", "0-1")]);
@@ -253,7 +256,9 @@ mod tests {
 
     #[test]
     fn ends_of_the_share_range() {
-        assert_eq!(weight_of_shares(2), 1);
+        for (shares, weight) in [(2, 1), (3, 2), (512, 59), (1023, 100), (1024, 100), (2048, 174), (262_143, 10_000)] {
+            assert_eq!(weight_of_shares(shares), weight, "{shares}");
+        }
         assert_eq!(weight_of_shares(262_144), 10_000);
         assert_eq!(weight_of_shares(0), 1);
         assert_eq!(weight_of_shares(u64::MAX), 10_000);

@@ -32,6 +32,12 @@ test('a pull tells of each layer until it is complete', async () => {
   expect(lines.at(-1)).toEqual({ status: 'Status: Downloaded newer image for redis:latest' });
 });
 
+test('of an image that is here a pull tells no layer', async () => {
+  const lines = await pulled('busybox', 'busy');
+  expect(lines.filter((line) => line.status === 'Already exists')).toEqual([]);
+  expect(lines.at(-1)).toEqual({ status: 'Status: Image is up to date for busybox:latest' });
+});
+
 test('a pull that breaks off says so in its last line, and goes well the next time', async () => {
   const clock = new ManualClock();
   const engine = scene('failing', { clock });

@@ -27,8 +27,10 @@ async function pullOne(world: World, reference: Reference, platform: Platform | 
   const here = new Set([...world.images.all.values()].flatMap((other) => layers(other).map((layer) => layer.diffId)));
   const missing: Layer[] = [];
   for (const layer of layers(image)) {
-    if (here.has(layer.diffId)) sink.step(short(layer.blob), 'Already exists');
-    else {
+    if (here.has(layer.diffId)) {
+      // Of an image that is here nothing is told.
+      if (!world.images.all.has(image.id)) sink.step(short(layer.blob), 'Already exists');
+    } else {
       sink.step(short(layer.blob), 'Pulling fs layer');
       missing.push(layer);
     }

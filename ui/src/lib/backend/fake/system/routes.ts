@@ -18,8 +18,7 @@ const DOCKER_VERSION = '28.5.2';
 const API_VERSION = '1.51';
 const MIN_API_VERSION = '1.24';
 const OWN_VERSION = '0.1.0';
-const NO_BUILDKIT =
-  "this engine speaks BuildKit's protocol at /grpc only, where docker build's buildx plugin looks for it";
+const NO_BUILDS = 'the simulated engine builds nothing';
 const JSON_OF_BUILDS = { buildargs: 'build args', labels: 'labels', cachefrom: 'cache-from' };
 /** How much of the cache a prune leaves, by all of its names. */
 const ROOM = ['keep-storage', 'reserved-space', 'max-used-space'];
@@ -41,7 +40,7 @@ const unbuilt: Handler = (_, call) => {
     const text = call.filled(name);
     if (text !== undefined) readable(text, what);
   }
-  throw new Failure(501, NO_BUILDKIT);
+  throw new Failure(501, NO_BUILDS);
 };
 
 /** What nothing of the pages asks for: a connection that becomes gRPC. */

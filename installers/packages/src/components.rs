@@ -1,0 +1,120 @@
+//! What of others is in the artefacts.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::{Result, crates, guest, pages};
+
+/// Where a component is from, which also says where its source is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// An unmodified Debian package, of which files are in the guest image.
+    Debian { source: String, source_version: String },
+    /// A crate that is compiled into a program or into the guest's agent.
+    Crate,
+    /// Rust's standard library.
+    Rust,
+    /// A package of npm's that is bundled into the window's pages.
+    Npm,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Component {
+    pub origin: Origin,
+    pub name: String,
+    pub version: String,
+    /// SPDX expression.
+    pub licence: String,
+    /// An address of its makers', or nothing.
+    pub repository: String,
+    pub authors: Vec<String>,
+    /// Of the archive that it was taken from.
+    pub sha256: Option<String>,
+    /// What it needs itself, by [`Component::reference`].
+    pub needs: BTreeSet<String>,
+    /// The licence texts and notices that it carries.
+    pub texts: Vec<String>,
+}
+
+impl Component {
+    /// Its package URL (<https://github.com/package-url/purl-spec>), which names it among all.
+    pub fn reference(&self) -> String {
+        let version = self.version.replace('%', "%25").replace(':', "%3A").replace('+', "%2B");
+        let name = self.name.replace('@', "%40").replace('+', "%2B");
+        match self.origin {
+            Origin::Debian { .. } => format!("pkg:deb/debian/{name}@{version}?arch=amd64"),
+            Origin::Crate => format!("pkg:cargo/{name}@{version}"),
+            Origin::Rust => format!("pkg:generic/{name}@{version}"),
+            Origin::Npm => format!("pkg:npm/{name}@{version}"),
+        }
+    }
+}
+
+/// All of them, and the copyright notices of the guest's packages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Components {
+    /// Sorted.
+    pub all: Vec<Component>,
+    /// What Berth's own crates and pages name as their dependencies, by [`Component::reference`].
+    pub direct: BTreeSet<String>,
+    /// The file `copyright` of each of the guest's Debian packages, as the image has it.
+    pub guest_copyright: String,
+}
+
+impl Components {
+    /// Of the tree `workspace`, whose crates and pages were built, and of the image in `image`.
+    ///
+    /// # Errors
+    /// When one of the lists cannot be read.
+    pub fn collect(workspace: &Path, image: &Path) -> Result<Components> {
+        let guest = guest::collect(image)?;
+        let mut all = guest.packages;
+        let mut direct: BTreeSet<String> = all.iter().map(Component::reference).collect();
+        for (components, named) in [crates::collect(workspace)?, pages::collect(&workspace.join("ui"))?] {
+            all.extend(components);
+            direct.extend(named);
+        }
+        all.sort();
+        Ok(Components { all, direct, guest_copyright: guest.copyright })
+    }
+}
+
+/// The licence texts and notices in the folder of a crate or a package of npm's, sorted by their files' names.
+pub(crate) fn texts(folder: &Path) -> Vec<String> {
+    let Ok(files) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut paths: Vec<PathBuf> = files.flatten().map(|file| file.path()).filter(|path| is_licence(path)).collect();
+    paths.sort();
+    let text =
+        |path: &PathBuf| std::fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).replace("\r\n", "\n"));
+    paths.iter().filter_map(text).collect()
+}
+
+fn is_licence(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_uppercase();
+    let starts = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICENSE"];
+    path.is_file() && starts.iter().any(|start| name.starts_with(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_package_urls() {
+        let mut component = Component {
+            origin: Origin::Npm,
+            name: "@xterm/xterm".to_owned(),
+            version: "6.0.0".to_owned(),
+            licence: "MIT".to_owned(),
+            repository: String::new(),
+            authors: Vec::new(),
+            sha256: None,
+            needs: BTreeSet::new(),
+            texts: Vec::new(),
+        };
+        assert_eq!(component.reference(), "pkg:npm/%40xterm/xterm@6.0.0");
+        component.origin = Origin::Debian { source: "busybox".to_owned(), source_version: String::new() };
+        (component.name, component.version) = ("busybox-static".to_owned(), "1:1.35.0-4+b1".to_owned());
+        assert_eq!(component.reference(), "pkg:deb/debian/busybox-static@1%3A1.35.0-4%2Bb1?arch=amd64");
+    }
+}
