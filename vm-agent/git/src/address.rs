@@ -173,7 +173,7 @@ fn full(prefix: &str, name: &str) -> String {
 }
 
 /// `user@host:path`
-fn is_secure_shell(remote: &str) -> bool {
+pub(crate) fn is_secure_shell(remote: &str) -> bool {
     let Some((user, rest)) = remote.split_once('@') else { return false };
     let Some((host, _)) = rest.split_once(':') else { return false };
     let is_name = |text: &str, also: &[char]| {

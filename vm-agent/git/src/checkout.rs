@@ -23,6 +23,9 @@ const MOST_ENTRIES: u64 = 1_000_000;
 /// Bytes of all its files.
 const MOST_BYTES: u64 = 16 << 30;
 
+/// Bytes of the paths of all of them together, which are had in memory.
+const MOST_NAMES: usize = 256 << 20;
+
 /// Bytes of where a link leads.
 const LONGEST_LINK: usize = 4095;
 
@@ -30,19 +33,24 @@ const LONGEST_LINK: usize = 4095;
 #[derive(Debug)]
 pub(crate) struct Budget {
     entries: u64,
+    names: usize,
     bytes: u64,
 }
 
 impl Default for Budget {
     fn default() -> Budget {
-        Budget { entries: MOST_ENTRIES, bytes: MOST_BYTES }
+        Budget { entries: MOST_ENTRIES, names: MOST_NAMES, bytes: MOST_BYTES }
     }
 }
 
 impl Budget {
-    pub(crate) fn take(&mut self, bytes: usize) -> Result<()> {
+    /// For what is at a path of so many bytes.
+    pub(crate) fn take(&mut self, path: usize, bytes: usize) -> Result<()> {
         let entries = self.entries.checked_sub(1);
         self.entries = entries.ok_or_else(|| Error::TooLarge(format!("it has more than {MOST_ENTRIES} files")))?;
+        let names = self.names.checked_sub(path);
+        self.names =
+            names.ok_or_else(|| Error::TooLarge(format!("its files' paths have more than {MOST_NAMES} bytes")))?;
         let left = self.bytes.checked_sub(bytes as u64);
         self.bytes = left.ok_or_else(|| Error::TooLarge(format!("its files have more than {MOST_BYTES} bytes")))?;
         Ok(())
@@ -95,7 +103,7 @@ impl Checkout<'_> {
                 if matches!(kind, EntryKind::Blob | EntryKind::BlobExecutable | EntryKind::Link) {
                     self.pack.read(entry.oid, ObjectKind::Blob, &mut content)?;
                 }
-                budget.take(content.len())?;
+                budget.take(path.as_os_str().len(), content.len())?;
                 let written = match kind {
                     EntryKind::Blob => self.file(&directory, name, 0o644, &content),
                     EntryKind::BlobExecutable => self.file(&directory, name, 0o755, &content),

@@ -42,8 +42,13 @@ pub enum Error {
     Stopped,
 }
 
+/// A text of somebody else's as it may stand on a terminal.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() && letter != '\n' { '?' } else { letter }).collect()
+}
+
 /// For what is written.
 pub(crate) fn disk(path: impl AsRef<std::path::Path>) -> impl FnOnce(io::Error) -> Error {
-    let path = path.as_ref().display().to_string();
+    let path = plain(&path.as_ref().display().to_string());
     move |source| Error::Disk { path, source }
 }

@@ -3,7 +3,7 @@
 use crate::address::Address;
 use crate::checkout::{self, Budget, Checkout, Entry};
 use crate::choose::{self, Chosen};
-use crate::error::{Error, Result, disk};
+use crate::error::{Error, Result, disk, plain};
 use crate::keep::{self, Kept};
 use crate::modules::{self, Module};
 use crate::pack::{Commit, Pack};
@@ -12,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gix_hash::ObjectId;
 use gix_object::tree::EntryKind;
+use percent_encoding::percent_decode_str;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -68,7 +69,10 @@ impl<'a> Access<'a> {
         let (own, url) = (without_credentials(self.remote), without_credentials(url));
         let scope = ["https://github.com/", "https://www.github.com/"].into_iter().find(|scope| own.starts_with(scope));
         let scope = scope.unwrap_or(&own).trim_end_matches('/');
-        let is_within = url.strip_prefix(scope).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        // What leads up again is elsewhere.
+        let goes_up = |rest: &str| rest.split('/').any(|part| percent_decode_str(part).eq(*b".."));
+        let is_within = |rest: &str| rest.is_empty() || rest.starts_with('/') && !goes_up(rest);
+        let is_within = url.strip_prefix(scope).is_some_and(is_within);
         is_within.then(|| credentials.header.clone())
     }
 
@@ -218,7 +222,11 @@ impl Walk<'_, '_> {
         let mut count = 0;
         for link in links {
             let path = Path::new(at.folder).join(&link.path).display().to_string();
-            let failed = |reason: String| Error::Submodule { remote: at.remote.to_owned(), path: path.clone(), reason };
+            let failed = |reason: String| Error::Submodule {
+                remote: at.remote.to_owned(),
+                path: plain(&path),
+                reason: plain(&reason),
+            };
             let module = all.iter().find(|module| module.path == path && !module.url.is_empty());
             let module =
                 module.ok_or_else(|| failed(format!("no url found for submodule path '{path}' in .gitmodules")))?;
@@ -260,6 +268,9 @@ fn listed(at: &Place<'_>) -> Result<Vec<Module>> {
         Some((EntryKind::Blob | EntryKind::BlobExecutable, id)) => {
             let mut text = Vec::new();
             at.pack.read(&id, gix_object::Kind::Blob, &mut text)?;
+            if text.len() > modules::LONGEST {
+                return Err(Error::TooLarge(format!("{} has more than {} bytes", modules::FILE, modules::LONGEST)));
+            }
             modules::read(&String::from_utf8_lossy(&text))
         }
         _ => Ok(Vec::new()),

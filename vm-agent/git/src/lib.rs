@@ -5,6 +5,7 @@
 //!  packets      the frames that the protocol is made of
 //!  remote       one server: what refs it has, and a commit of it as a pack
 //!  choose       which of the refs is meant                                            pure
+//!  bounds       what a pack may be, as it comes
 //!  pack         objects that came, each verified by its name
 //!  checkout     a commit's files as files
 //!  modules      what a commit says of its submodules                                  pure
@@ -17,6 +18,7 @@
 //! Sources: git's `gitprotocol-v2`, `gitprotocol-pack`, `gitprotocol-http`, `gitformat-index` and `gitmodules` pages.
 
 mod address;
+mod bounds;
 mod checkout;
 mod choose;
 mod error;

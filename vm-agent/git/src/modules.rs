@@ -1,9 +1,13 @@
 //! What a commit says of its submodules (`.gitmodules`). Pure.
 
 use crate::error::{Error, Result};
+use std::collections::BTreeMap;
 
 /// The name of the file.
 pub(crate) const FILE: &str = ".gitmodules";
+
+/// Bytes of it; the largest known ones have some tens of thousands.
+pub(crate) const LONGEST: usize = 1 << 20;
 
 /// One submodule.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -16,7 +20,7 @@ pub(crate) struct Module {
 
 /// Reads the file as git does its configuration: sections, and keys with values.
 pub(crate) fn read(text: &str) -> Result<Vec<Module>> {
-    let mut modules: Vec<(String, Module)> = Vec::new();
+    let mut modules: BTreeMap<String, Module> = BTreeMap::new();
     let mut section = None;
     // A line that ends with `\` goes on.
     let joined = text.replace("\\\r\n", "").replace("\\\n", "");
@@ -36,11 +40,7 @@ pub(crate) fn read(text: &str) -> Result<Vec<Module>> {
         let Some(name) = &section else { continue };
         let (key, value) = line.split_once('=').unwrap_or((line, "true"));
         let value = value_of(value).ok_or_else(bad)?;
-        let at = modules.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
-            modules.push((name.clone(), Module::default()));
-            modules.len() - 1
-        });
-        let module = &mut modules[at].1;
+        let module = modules.entry(name.clone()).or_default();
         match key.trim().to_ascii_lowercase().as_str() {
             "path" => module.path = value.trim_end_matches('/').to_owned(),
             "url" => module.url = value,
@@ -48,7 +48,7 @@ pub(crate) fn read(text: &str) -> Result<Vec<Module>> {
             _ => {}
         }
     }
-    Ok(modules.into_iter().map(|(_, module)| module).collect())
+    Ok(modules.into_values().collect())
 }
 
 /// A value without quotes, escapes and what is a comment.

@@ -1,5 +1,6 @@
 //! Objects that came. Each is found by its name, which was computed of its content when the pack came.
 
+use crate::bounds::{Bounded, Limits};
 use crate::error::{Error, Result, disk};
 use gix_hash::{Kind, ObjectId, oid};
 use gix_object::{CommitRefIter, TagRefIter};
@@ -10,8 +11,8 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Bytes of one object, and of whatever else is had in memory at once.
-const LARGEST_OBJECT: usize = 512 << 20;
+/// Bytes of whatever is allocated at once: of one object, as [`Limits`] has it.
+const LARGEST: usize = 512 << 20;
 
 /// Bytes of a pack.
 const LARGEST_PACK: u64 = 8 << 30;
@@ -49,10 +50,10 @@ impl Pack {
         stop: &AtomicBool,
         told: &mut dyn FnMut(u64),
     ) -> Result<Pack> {
-        let options = Options { thread_limit: Some(1), alloc_limit_bytes: Some(LARGEST_OBJECT), ..Options::default() };
-        let mut counted = Counted { from, count: 0, told };
+        let options = Options { thread_limit: Some(1), alloc_limit_bytes: Some(LARGEST), ..Options::default() };
+        let mut bounded = Bounded::new(Counted { from, count: 0, told }, Limits::default());
         let received = Bundle::write_to_directory(
-            &mut BufReader::with_capacity(64 << 10, &mut counted),
+            &mut BufReader::with_capacity(64 << 10, &mut bounded),
             Some(directory),
             &mut gix_utils::progress::Discard,
             stop,
@@ -60,11 +61,14 @@ impl Pack {
             Kind::Sha1,
             options,
         );
-        if counted.count > LARGEST_PACK {
-            return Err(Error::TooLarge(format!("its pack has more than {LARGEST_PACK} bytes")));
-        }
         if stop.load(Ordering::Relaxed) {
             return Err(Error::Stopped);
+        }
+        if let Some(error) = bounded.wrong {
+            return Err(error);
+        }
+        if bounded.from.count > LARGEST_PACK {
+            return Err(Error::TooLarge(format!("its pack has more than {LARGEST_PACK} bytes")));
         }
         let received = received.map_err(|error| Error::Damaged(chain(&error)))?;
         if let Some(keep) = &received.keep_path {
@@ -72,7 +76,7 @@ impl Pack {
         }
         let bundle = received.to_bundle().ok_or_else(|| Error::Damaged("the pack is empty".to_owned()))?;
         let Bundle { pack, index } = bundle.map_err(|error| Error::Damaged(chain(&error)))?;
-        Ok(Pack(Bundle { pack: pack.with_alloc_limit_bytes(Some(LARGEST_OBJECT)), index }))
+        Ok(Pack(Bundle { pack: pack.with_alloc_limit_bytes(Some(LARGEST)), index }))
     }
 
     /// An object of that kind; `content` becomes what is in it.

@@ -1,7 +1,10 @@
 //! The frames that git's protocol is made of: four hexadecimal digits of length, then so many bytes, the digits counted.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 use std::io::{self, Read};
+
+/// Bytes that each line of a list counts beside its own: it takes them in memory.
+const LINE: usize = 64;
 
 /// The longest frame.
 const LONGEST: usize = 65_520;
@@ -48,7 +51,7 @@ impl<R: Read> Packets<R> {
                 let mut bytes = vec![0; length - 4];
                 self.0.read_exact(&mut bytes).map_err(|error| broken_off(&error))?;
                 match bytes.strip_prefix(b"ERR ") {
-                    Some(reason) => Err(Error::Damaged(format!("remote error: {}", text(reason)))),
+                    Some(reason) => Err(Error::Damaged(format!("remote error: {}", plain(&text(reason))))),
                     None => Ok(Packet::Data(bytes)),
                 }
             }
@@ -60,7 +63,7 @@ impl<R: Read> Packets<R> {
     pub(crate) fn lines(&mut self, limit: usize) -> Result<Vec<String>> {
         let (mut lines, mut size) = (Vec::new(), 0);
         while let Packet::Data(bytes) = self.next()? {
-            size += bytes.len();
+            size += bytes.len() + LINE;
             if size > limit {
                 return Err(Error::TooLarge(format!("the server's list has more than {limit} bytes")));
             }
@@ -106,7 +109,7 @@ impl<R: Read> Read for Bands<R> {
                     Some(1) => (self.piece, self.at) = (bytes, 1),
                     // Words for people.
                     Some(2) | None => {}
-                    Some(3) => return Err(io::Error::other(format!("remote error: {}", text(&bytes[1..])))),
+                    Some(3) => return Err(io::Error::other(format!("remote error: {}", plain(&text(&bytes[1..]))))),
                     Some(_) => return Err(io::Error::other("the server's answer is not of git's protocol")),
                 },
             }
@@ -131,7 +134,7 @@ mod tests {
         flush(&mut out);
         assert_eq!(out, b"0012command=fetch\n00010009done\n0000");
         let mut packets = Packets(&out[..]);
-        assert_eq!(packets.lines(100).expect("one"), ["command=fetch"]);
+        assert_eq!(packets.lines(1000).expect("one"), ["command=fetch"]);
         assert_eq!(packets.next().expect("one"), Packet::Data(b"done\n".to_vec()));
         assert_eq!(packets.next().expect("its end"), Packet::Flush);
         assert!(packets.next().expect_err("no more").to_string().ends_with("broke off"));
@@ -141,7 +144,10 @@ mod tests {
         assert!(wrong(b"fff1").ends_with("is not of git's protocol"));
         assert!(wrong(b"0009ab").ends_with("broke off"));
         assert!(wrong(b"000bERR no\n").ends_with("remote error: no"));
+        assert!(wrong(b"000fERR \x1b[2Jhi\n").ends_with("remote error: ?[2Jhi"));
         assert!(Packets(&b"0009done\n0009done\n0000"[..]).lines(9).is_err());
+        // Lines of nothing are lines, too.
+        assert!(Packets(io::Cursor::new("0004".repeat(1000) + "0000")).lines(1000).is_err());
     }
 
     #[test]

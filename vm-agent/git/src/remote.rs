@@ -1,6 +1,7 @@
 //! One server: what refs a repository has, and one commit of it as a pack. Version 2 of the protocol, and the one before for those that
 //! do not know it.
 
+use crate::address::is_secure_shell;
 use crate::error::{Error, Result};
 use crate::fetch::Access;
 use crate::packets::{Bands, Packets, delimiter, flush, line};
@@ -55,8 +56,11 @@ pub(crate) struct Ref {
 
 const INFO: &str = "/info/refs?service=git-upload-pack";
 
-/// Bytes of a list of refs; some ten thousands of lines more than the largest repositories have.
+/// Bytes of a list of refs: half a million of them.
 const LONGEST_LIST: usize = 64 << 20;
+
+/// Frames before a pack; each commit whose parents are left out has one.
+const MOST_BEFORE_PACK: usize = 10_000;
 
 const AGENT: &str = concat!("agent=berth/", env!("CARGO_PKG_VERSION"));
 
@@ -235,7 +239,7 @@ impl<'a> Remote<'a> {
     ) -> Result<(Vec<ObjectId>, Box<dyn Read + Send>)> {
         use crate::packets::{Packet, text};
         let mut shallow = Vec::new();
-        loop {
+        for _ in 0..MOST_BEFORE_PACK {
             match packets.next()? {
                 Packet::Flush if two => return Err(Error::Damaged("the server sends no pack".to_owned())),
                 Packet::Flush | Packet::Delimiter => {}
@@ -250,6 +254,7 @@ impl<'a> Remote<'a> {
                 }
             }
         }
+        Err(Error::Damaged("the server sends no pack".to_owned()))
     }
 }
 
@@ -282,7 +287,8 @@ fn advertised(lines: &[String], can: &[String]) -> Vec<Ref> {
         let line = line.split('\0').next().unwrap_or_default();
         let Some((id, name)) = line.split_once(' ') else { continue };
         if let Some(tag) = name.strip_suffix("^{}") {
-            if let Some(known) = refs.iter_mut().find(|known| known.name == tag) {
+            // It comes behind its tag.
+            if let Some(known) = refs.last_mut().filter(|known| known.name == tag) {
                 known.peeled = Some(id.to_owned());
             }
             continue;
@@ -297,6 +303,10 @@ fn advertised(lines: &[String], can: &[String]) -> Vec<Ref> {
 
 /// Refuses the ways that are not gone here.
 fn check_way(url: &str) -> Result<()> {
+    // Whoever connects may see another host in them than who says what credentials are for.
+    if url.chars().any(|letter| letter == '\\' || letter.is_control()) {
+        return Err(Error::Address("the address of a repository has no backslash and no control character".to_owned()));
+    }
     let scheme = url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
     let shown = without_credentials(url);
     match scheme.as_deref() {
@@ -304,16 +314,25 @@ fn check_way(url: &str) -> Result<()> {
         Some("git") => Err(Error::NotSpoken(format!(
             "{shown}: this engine fetches repositories by https:// and http://, not by git://: write an address of these, or send a checkout as the context"
         ))),
+        Some(other) if other != "ssh" => Err(Error::NotSpoken(format!(
+            "{shown}: this engine fetches repositories by https:// and http://, not by {other}://"
+        ))),
+        None if !is_secure_shell(url) => {
+            Err(Error::NotSpoken(format!("{shown}: this engine fetches repositories by https:// and http:// only")))
+        }
         _ => Err(Error::NotSpoken(format!(
             "{shown}: this engine fetches repositories by https:// and http://, not by SSH: write the https:// address, with --secret id=GIT_AUTH_TOKEN if it is private, or send a checkout as the context"
         ))),
     }
 }
 
-/// An address without name and password.
+/// An address without name and password. Where what seems a port is none, a password has a slash in it.
 pub(crate) fn without_credentials(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let end = rest.find('/').unwrap_or(rest.len());
+    let port = rest[..end].rsplit_once(':').map_or("", |(_, port)| port);
+    let is_host = rest[..end].contains('@') || port.ends_with(']') || port.bytes().all(|byte| byte.is_ascii_digit());
+    let end = if is_host { end } else { rest.len() };
     match rest[..end].rfind('@') {
         Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
         None => url.to_owned(),
@@ -369,6 +388,9 @@ mod tests {
     #[test]
     fn credentials_stay_with_their_host() {
         assert_eq!(without_credentials("https://u:p@w@h/x@y"), "https://h/x@y");
+        assert_eq!(without_credentials("https://u:p/w@h/x"), "https://h/x");
+        assert_eq!(without_credentials("https://[::1]:80/x@y"), "https://[::1]:80/x@y");
+        assert_eq!(without_credentials("https://[::1]/x@y"), "https://[::1]/x@y");
         assert_eq!(with_credentials_of("https://u:p@h/x@y", "https://h/z"), "https://u:p@h/z");
         assert_eq!(with_credentials_of("https://h/x@y", "https://h/z"), "https://h/z");
         for (from, to, may) in [
@@ -389,6 +411,15 @@ mod tests {
         for url in ["git://u:p@h/x", "ssh://git@h/x", "git@h:x"] {
             let words = check_way(url).expect_err(url).to_string();
             assert!(words.contains("write") && !words.contains("u:p"), "{words}");
+        }
+        for (url, words) in [
+            ("file:///etc", "not by file://"),
+            ("ext::sh -c true", "by https:// and http:// only"),
+            ("/srv/x.git", "by https:// and http:// only"),
+            ("https://evil\\@h/x.git", "no backslash"),
+            ("https://h\t/x.git", "no control character"),
+        ] {
+            assert!(check_way(url).expect_err(url).to_string().contains(words), "{url}");
         }
     }
 }

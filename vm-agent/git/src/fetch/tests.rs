@@ -308,6 +308,8 @@ fn credentials_are_for_their_repository() {
         ("http://h/x.git", "http://h/x.git/y.git", true),
         ("http://h/x.git", "http://h/x.gity", false),
         ("http://h/x.git", "http://h/y.git", false),
+        ("http://h/x.git", "http://h/x.git/../y.git", false),
+        ("http://h/x.git", "http://h/x.git/%2E./y.git", false),
         ("https://github.com/x/y.git", "https://github.com/z/a.git", true),
         ("https://github.com/x/y.git", "https://github.com.evil/z/a.git", false),
     ] {
@@ -464,7 +466,7 @@ fn packs_are_verified() {
     // Of many objects, of which there are none.
     let mut many = pack.clone();
     many[8..12].copy_from_slice(&u32::MAX.to_be_bytes());
-    assert!(long_of(&many, commit).is_err());
+    assert!(matches!(long_of(&many, commit), Err(Error::TooLarge(_))), "it is told before anything is kept");
     let stop = AtomicBool::new(true);
     let home = tempfile::tempdir().expect("a directory");
     let stopped = Pack::receive(&pack[..], home.path(), &stop, &mut |_| {});
@@ -475,8 +477,10 @@ fn packs_are_verified() {
 #[test]
 fn a_budget_bounds_what_is_written() {
     let mut budget = Budget::default();
-    budget.take(1 << 30).expect("room");
-    assert!((0..16).try_for_each(|_| budget.take(1 << 30)).is_err());
+    budget.take(1, 1 << 30).expect("room");
+    assert!((0..16).try_for_each(|_| budget.take(1, 1 << 30)).is_err());
+    let mut budget = Budget::default();
+    assert!((0..70_000).try_for_each(|_| budget.take(4000, 0)).is_err());
 }
 
 /// One that is not what it was comes to nothing, or to the same.
