@@ -77,7 +77,14 @@ impl Repository {
             }
         };
         let remote = address.remote.clone();
-        let fetch = move |access: &Access<'_>| access.fetch(&address, &chosen, &to, &mut tell).map(drop);
+        let fetch = move |access: &Access<'_>| {
+            let fetched = access.fetch(&address, &chosen, &to, &mut tell).map(drop);
+            if access.stop.load(Ordering::Relaxed) {
+                // Who gave it up removed what was there by then, and this may have written more meanwhile.
+                let _ = std::fs::remove_dir_all(&to);
+            }
+            fetched
+        };
         reach(images, remote, credentials, fetch).await.map_err(Error::Repository)
     }
 }
