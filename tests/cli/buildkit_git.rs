@@ -1,5 +1,10 @@
 //! `docker build` of repositories: as contexts, in ADD, and by name.
 
+use std::io::{ErrorKind, Read as _};
+use std::net::TcpListener;
+use std::process::Stdio;
+use std::time::Duration;
+
 use anyhow::ensure;
 use tests::case::Case;
 use tests::git_server::GitServer;
@@ -10,7 +15,7 @@ use crate::suite::{Entry, cases, everywhere};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; a_context, refused, fetched_when_it_moved, added, private, by_name, from_the_web]
+    cases![everywhere; a_context, refused, fetched_when_it_moved, added, private, by_name, from_the_web, given_up]
 }
 
 const DOCKERFILE: &str = "FROM busybox\nCOPY . /app\n";
@@ -241,4 +246,25 @@ pub(crate) fn from_the_web(case: &Case<'_>) -> Result {
     let said = packed.build(case, &[&server.url("none")])?;
     ensure!(said.code == 1 && said.err.contains("with status 404 Not Found"), "{said:?}");
     Ok(())
+}
+
+/// Who goes away in the middle is not waited for: the server is let go.
+pub(crate) fn given_up(case: &Case<'_>) -> Result {
+    let listener = TcpListener::bind(("127.0.0.1", 0))?;
+    let folder = Folder::new(&[("f", "")])?;
+    let mut command = folder.command(case, &[&format!("http://{}/x.git", listener.local_addr()?)]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    // It never answers.
+    let (mut stream, _) = listener.accept()?;
+    let asked = tests::http::head(&mut stream)?;
+    ensure!(asked.starts_with("GET /x.git/info/refs?service=git-upload-pack "), "{asked}");
+    let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT)?;
+    ensure!(!child.wait()?.success());
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    match stream.read(&mut [0]) {
+        Ok(0) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(()),
+        other => anyhow::bail!("the connection stays: {other:?}"),
+    }
 }
