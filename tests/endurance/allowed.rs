@@ -55,6 +55,7 @@ const OWN: &[Own] = &[
     // A context's address that is none, or that nobody answers at; a size that is no number.
     own("/build", 500, "remoteURL ("),
     own("/build", 500, "error downloading remote context"),
+    own("/build", 500, "failed to fetch remote"),
     own("/build", 500, "strconv.ParseInt: parsing"),
     // A zero byte in its path.
     own("/archive", 500, "invalid argument"),
@@ -65,7 +66,7 @@ const OWN: &[Own] = &[
     own("/swarm/leave", 503, "This node is not part of a swarm"),
     own("/volumes/", 503, "volume update only valid for cluster volumes, but swarm is unavailable"),
     // Not dockerd's: what docs/api-coverage.md has under "not yet".
-    own("/build", 501, "this engine does not fetch repositories as build contexts yet"),
+    own("/build", 501, "this engine fetches repositories by https:// and http://"),
     // It wants to become another protocol.
     own("/session", 500, "no upgrade proto in request"),
     own("/grpc", 500, "no upgrade proto in request"),

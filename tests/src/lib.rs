@@ -23,6 +23,7 @@ pub mod engine;
 pub mod events;
 pub mod fixture;
 pub mod gate;
+pub mod git_server;
 pub mod http;
 pub mod image;
 pub mod index;

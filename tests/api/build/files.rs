@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 
 use anyhow::ensure;
 use tests::case::Case;
+use tests::git_server::GitServer;
 use tests::http::request;
 
 use super::{build, built, context, inspect, sh};
@@ -14,7 +15,7 @@ use crate::suite::{Entry, cases, everywhere, not_of_dockerd};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    let mut all = cases![everywhere; from_an_address, stages, in_place];
+    let mut all = cases![everywhere; from_an_address, from_a_repository, stages, in_place];
     all.extend(cases![not_of_dockerd; here_documents_and_modes]);
     all
 }
@@ -132,6 +133,32 @@ fn serve(
         Ok(asked)
     });
     Ok((address, server))
+}
+
+/// A repository as the context, and in ADD.
+pub(crate) fn from_a_repository(case: &Case<'_>) -> Result {
+    let image = case.image("cloned:1");
+    let server = GitServer::start()?;
+    server.commit("x.git", &[("sub/Own", "FROM busybox\nCOPY . /app\n"), ("sub/f", "old")])?;
+    server.git("x.git", &["tag", "v1"])?;
+    server.commit("x.git", &[("sub/f", "new")])?;
+    let fetch = |query: &str| request(case.host(), "POST", &format!("/v1.51/build?t={image}&{query}"), "");
+    for (what, expect) in [("%23:sub", "new"), ("%23v1:sub", "old"), ("?ref=v1%26subdir=sub", "old")] {
+        let answer = fetch(&format!("dockerfile=Own&remote={}", server.url(&format!("x.git{what}"))))?;
+        ensure!(answer.status == 200 && answer.body.contains("Successfully tagged"), "{what}: {answer:?}");
+        ensure!(sh(case, &image, "cat /app/f; ls -A /app")? == format!("{expect}Own\nf"), "{what}");
+    }
+    let answer = fetch(&format!("remote={}%23nope", server.url("x.git")))?;
+    let words = r#"repository does not contain ref nope, output: """#;
+    ensure!(answer.status == 500 && answer.message() == words, "{answer:?}");
+    let dockerfile = format!("FROM busybox\nADD {}#v1:sub /added\n", server.url("x.git"));
+    server.fetches();
+    for count in [1, 0] {
+        let said = build(case, &dockerfile, &[], &format!("t={image}"))?;
+        ensure!(said.error().is_empty() && server.fetches() == count, "{said:?}");
+    }
+    ensure!(sh(case, &image, "cat /added/f")? == "old");
+    Ok(())
 }
 
 /// A context that is an archive, one that is a Dockerfile alone, and a file.

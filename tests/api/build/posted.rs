@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tests::case::Case;
+use tests::git_server::GitServer;
 use tests::http::{head, request};
 
 use super::{Said, build, built, context, inspect, sh};
@@ -16,7 +17,8 @@ use crate::suite::{Entry, cases, everywhere, not_of_dockerd};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    let mut all = cases![everywhere; builds_by_buildkit, fails_in_buildkits_words, is_cancelled_by_its_name, takes_a_context_of_its_own_request];
+    let mut all = cases![everywhere; builds_by_buildkit, fails_in_buildkits_words, is_cancelled_by_its_name, takes_a_context_of_its_own_request,
+        takes_a_repository];
     // dockerd has no exporter of no name, and answers 200 and nothing else.
     all.extend(cases![not_of_dockerd; is_for_one_output, says_what_it_cannot_find]);
     all
@@ -177,6 +179,32 @@ pub(crate) fn takes_a_context_of_its_own_request(case: &Case<'_>) -> Result {
     let id = rest.last().and_then(|last| last["aux"]["ID"].as_str()).with_context(|| format!("no image: {rest:?}"))?;
     ensure!(sh(case, id, "cat /lent")? == "lent");
     case.ok(&["rmi", id])?;
+    Ok(())
+}
+
+pub(crate) fn takes_a_repository(case: &Case<'_>) -> Result {
+    let image = case.image("postedgit:1");
+    let server = GitServer::start()?;
+    server.commit("x.git", &[("sub/Own", "FROM busybox\nCOPY f /f\n"), ("sub/f", "old")])?;
+    server.git("x.git", &["tag", "v1"])?;
+    server.commit("x.git", &[("sub/f", "new")])?;
+    let fetch = |what: &str| {
+        let remote = server.url(&format!("x.git{what}"));
+        build(case, "FROM nothing\n", &[], &encoded(&format!("version=2&t={image}&dockerfile=Own&remote={remote}")))
+    };
+    for (what, expect) in [("#:sub", "new"), ("#v1:sub", "old")] {
+        let said = fetch(what)?;
+        ensure!(
+            said.error().is_empty() && inspect(case, &image)?["Id"] == last(&said)["aux"]["ID"],
+            "{what}: {said:?}"
+        );
+        ensure!(traced(&said.lines)?.contains("[internal] load git source http://"), "{said:?}");
+        ensure!(sh(case, &image, "cat /f")? == expect, "{what}");
+    }
+    let said = fetch("#nope")?;
+    let words =
+        "failed to read dockerfile: failed to load cache key: repository does not contain ref nope, output: \"\"";
+    ensure!(said.error() == words, "{said:?}");
     Ok(())
 }
 

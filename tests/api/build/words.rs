@@ -145,15 +145,9 @@ pub(crate) fn what_is_not_there_yet(case: &Case<'_>) -> Result {
     for (dockerfile, query, status, words) in [
         (
             "FROM busybox",
-            "remote=https://localhost/x.git",
-            501,
-            "this engine does not fetch repositories as build contexts yet",
-        ),
-        (
-            "FROM busybox",
             "remote=git@localhost:x",
             501,
-            "this engine does not fetch repositories as build contexts yet",
+            "git@localhost:x: this engine fetches repositories by https:// and http://, not by SSH",
         ),
         (
             "# syntax=some/frontend\nFROM busybox",
@@ -169,10 +163,10 @@ pub(crate) fn what_is_not_there_yet(case: &Case<'_>) -> Result {
         ),
         ("FROM busybox\nRUN --security=insecure true", "", 200, "security.insecure is not allowed: "),
         (
-            "FROM busybox\nADD https://localhost/x.git /",
+            "FROM busybox\nADD git://localhost/x.git /",
             "",
             200,
-            "ADD https://localhost/x.git: this builder does not fetch repositories",
+            "failed to load cache key: git://localhost/x.git: this engine fetches repositories by https:// and http://",
         ),
         (
             "FROM busybox\nADD --checksum=sha256:1 f /",

@@ -6,7 +6,7 @@ use crate::ignore::Ignore;
 use crate::sources::{CAPABILITY, clean};
 use rustix::fs::FileType;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// Bytes of a Dockerfile.
@@ -40,10 +40,22 @@ impl Drop for Context {
 impl Context {
     /// Unpacks an archive, compressed or not, beneath `root`, and reads its Dockerfile; blocking.
     pub(crate) fn unpack(root: &Path, archive: impl Read + Send, name: &str) -> Result<Context> {
+        let (directory, files) = Context::empty(root)?;
+        unpack(archive, &files).map_err(Error::Context)?;
+        Context::read(directory, name)
+    }
+
+    /// A directory for a context, and the one for the files in it; blocking.
+    pub(crate) fn empty(root: &Path) -> Result<(TempDir, PathBuf)> {
         let directory = tempfile::tempdir_in(root).map_err(disk(root))?;
         let files = directory.path().join(FILES);
         std::fs::create_dir(&files).map_err(disk(&files))?;
-        unpack(archive, &files).map_err(Error::Context)?;
+        Ok((directory, files))
+    }
+
+    /// Reads the Dockerfile of a context whose files are there; blocking.
+    pub(crate) fn read(directory: TempDir, name: &str) -> Result<Context> {
+        let files = directory.path().join(FILES);
         let tree = Tree::open(&files).map_err(disk(&files))?;
         let (name, dockerfile) = read_dockerfile(&tree, name)?;
         leave_out(&tree, &files, &name)?;
@@ -77,7 +89,7 @@ impl Context {
     }
 
     /// Where they are; `None`: there is a Dockerfile only.
-    pub(crate) fn files(&self) -> Option<std::path::PathBuf> {
+    pub(crate) fn files(&self) -> Option<PathBuf> {
         Some(self.directory().join(FILES)).filter(|files| files.is_dir())
     }
 
@@ -145,6 +157,25 @@ fn capability<R: Read>(entry: &mut tar::Entry<'_, R>) -> std::io::Result<Option<
     let wanted = format!("SCHILY.xattr.{CAPABILITY}");
     let found = extensions.flatten().find(|extension| extension.key() == Ok(&wanted));
     Ok(found.map(|extension| extension.value_bytes().to_vec()))
+}
+
+/// Puts what was downloaded into an empty directory; blocking. It becomes a file of that name, or, if that is wanted, what is in it where it
+/// is an archive, which is answered.
+///
+/// # Errors
+///
+/// Those of what comes and of the disk.
+pub fn place_download(mut content: impl Read + Send, files: &Path, name: &str, unpacks: bool) -> std::io::Result<bool> {
+    let mut start = Vec::new();
+    content.by_ref().take(PREAMBLE).read_to_end(&mut start)?;
+    let is_archive = unpacks && !start.is_empty() && !is_text(&start);
+    let mut content = std::io::Cursor::new(start).chain(content);
+    if is_archive {
+        unpack(content, files)?;
+    } else {
+        std::io::copy(&mut content, &mut std::fs::File::create_new(files.join(name))?)?;
+    }
+    Ok(is_archive)
 }
 
 /// Whether something begins as a text does; an archive has zeros early, and what is compressed is no text.

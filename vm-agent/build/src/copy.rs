@@ -8,8 +8,10 @@ use crate::error::{Error, Result};
 use crate::files::Tree;
 use crate::paths;
 use crate::stage::Building;
-use crate::transfer::{Content, Made, Plan, Sources, Taken};
+use crate::transfer::{Checkout, Content, Made, Plan, Sources, Taken};
+use crate::{Address, Repository};
 use containers::changes::{Budget, Document, InvalidChange, Words, join};
+use images::{Detail, Progress};
 use tokio::io::AsyncWriteExt as _;
 
 impl Building<'_, '_> {
@@ -28,18 +30,18 @@ impl Building<'_, '_> {
         if is_directory && !destination.ends_with('/') {
             destination.push('/');
         }
-        let (mut words, mut made) = (Vec::new(), Vec::new());
+        let (mut words, mut made, mut repositories) = (Vec::new(), Vec::new(), Vec::new());
         for word in &transfer.sources {
             let word = self.expand(word)?;
-            if !transfer.adds || !is_remote(&word) {
+            let address = if transfer.adds { repository(&word, &transfer)? } else { None };
+            if address.is_none() && !(transfer.adds && is_download(&word)) {
                 // What would lead out of the root stays at it.
                 words.push(if is_lenient && !transfer.parents { format!("/{word}") } else { word });
-            } else if is_repository(&word) {
-                return Err(Error::NotYet(format!(
-                    "ADD {word}: this builder does not fetch repositories yet: COPY a checkout"
-                )));
             } else if self.foresees {
                 return Err(Error::Unforeseen);
+            } else if let Some(address) = address {
+                let client = self.output.watch();
+                repositories.push(self.build.builds.find_repository(&address, client.map(|client| &**client)).await?);
             } else {
                 made.push(self.download(&word, is_directory, &transfer, made.len()).await?);
             }
@@ -98,7 +100,10 @@ impl Building<'_, '_> {
             }
         };
         let (of, to) = (transfer.clone(), destination.clone());
-        let taken = blocking(move || Taken::new(&of, Sources { tree, words, made, in_image, is_lenient }, &to)).await?;
+        let of_commit = |repository: &Repository| Checkout::new(&repository.commit_key(), &transfer.exclude);
+        let checkouts = repositories.iter().map(of_commit).collect();
+        let found = Sources { tree, words, made, checkouts, in_image, is_lenient };
+        let taken = blocking(move || Taken::new(&of, found, &to)).await?;
         let names = text(&taken.names());
         if by.instead.is_some() {
             by.too = Some(names);
@@ -110,9 +115,35 @@ impl Building<'_, '_> {
         }
         let image = self.tree().await?;
         let of = transfer.clone();
-        let plan = blocking(move || Plan::new(&of, taken, &destination, &image)).await?;
+        let mut plan = blocking(move || Plan::new(&of, taken, &destination, &image)).await?;
         by.name = Some(plan.name.clone());
+        if !repositories.is_empty() {
+            // What it is, is known without its files.
+            let made_from = self.described(format!("#(nop) {}", text(&plan.name)));
+            if self.cached(&made_from, by.clone()).await? {
+                return Ok(());
+            }
+            plan = self.check_out(&repositories, plan).await?;
+        }
         self.describe_by(text(&plan.name), by, Work::Copy(Box::new(plan))).await
+    }
+
+    /// Fetches the files of commits into directories of the build's own.
+    async fn check_out(&self, repositories: &[Repository], mut plan: Plan) -> Result<Plan> {
+        for (number, repository) in repositories.iter().enumerate() {
+            let files = tempfile::Builder::new().prefix("repository-").tempdir_in(self.build.directory());
+            // It goes with the build's own directory.
+            let files = files.map_err(crate::error::disk(self.build.directory()))?.keep();
+            let sink = self.output.sink();
+            let told = move |bytes| {
+                let detail = Some(Detail { current: Some(bytes), total: None });
+                let (id, status) = (Some("repository".to_owned()), "transferring".to_owned());
+                sink.send(Progress::Status { id, status, detail });
+            };
+            repository.fetch(files.clone(), told).await?;
+            plan = blocking(move || plan.look(number, &files).map(|()| plan)).await?;
+        }
+        Ok(plan)
     }
 
     fn document(&self, document: &Document) -> Result<Made> {
@@ -160,13 +191,36 @@ impl Building<'_, '_> {
     }
 }
 
+/// Whether a source of ADD is elsewhere than in the context. What is no valid address of a repository ends the build in any case.
 pub(crate) fn is_remote(word: &str) -> bool {
-    ["http://", "https://", "git://", "ssh://", "git@"].iter().any(|scheme| word.starts_with(scheme))
+    is_download(word)
+        || Address::parse(word).map_or(true, |address| address.is_some_and(|address| !address.could_be_path))
 }
 
-fn is_repository(word: &str) -> bool {
-    let path = word.split(['?', '#']).next().unwrap_or_default();
-    !word.starts_with("http") || path.ends_with(".git")
+fn is_download(word: &str) -> bool {
+    ["http://", "https://"].iter().any(|scheme| word.starts_with(scheme))
+}
+
+/// The repository that a word of ADD means, with what its options say of it.
+fn repository(word: &str, transfer: &Transfer) -> Result<Option<Address>> {
+    let refused = |reason: String| Error::Repository(git::Error::Address(reason));
+    let address = Address::parse(word).map_err(Error::Repository)?;
+    // What could be a path is one here.
+    let Some(mut address) = address.filter(|address| !address.could_be_path) else { return Ok(None) };
+    match (transfer.keep_git_dir, address.keep_git_dir) {
+        (Some(one), Some(other)) if one != other => {
+            return Err(refused("inconsistent keep-git-dir configuration".to_owned()));
+        }
+        (said, None) => address.keep_git_dir = said,
+        (_, Some(_)) => {}
+    }
+    if let Some(checksum) = &transfer.checksum {
+        if !address.checksum.is_empty() && address.checksum != *checksum {
+            return Err(refused(format!("checksum mismatch {checksum:?} != {:?}", address.checksum)));
+        }
+        checksum.clone_into(&mut address.checksum);
+    }
+    Ok(Some(address))
 }
 
 #[cfg(test)]
@@ -175,13 +229,29 @@ mod tests {
 
     #[test]
     fn sources_elsewhere_are_told_apart() {
-        for (word, remote, repository) in [
+        let transfer = |checksum: Option<&str>, keep_git_dir| Transfer {
+            checksum: checksum.map(str::to_owned),
+            keep_git_dir,
+            ..Transfer::default()
+        };
+        let of = |word: &str| repository(word, &transfer(None, None)).expect("valid").is_some();
+        for (word, download, repository) in [
             ("https://x/y.tar", true, false),
             ("https://x/y.git#main:dir", true, true),
-            ("git@x:y", true, true),
+            ("git@x:y", false, true),
+            ("github.com/x/y", false, false),
             ("http", false, false),
         ] {
-            assert_eq!((is_remote(word), remote && is_repository(word)), (remote, repository), "{word}");
+            assert_eq!((is_download(word), of(word)), (download, repository), "{word}");
+        }
+        let said = repository("https://x/y.git", &transfer(Some("abc"), Some(true))).expect("valid").expect("one");
+        assert_eq!((said.checksum.as_str(), said.keep_git_dir), ("abc", Some(true)));
+        for (word, expect) in [
+            ("https://x/y.git?keep-git-dir=0", "inconsistent keep-git-dir configuration"),
+            ("https://x/y.git?checksum=d", "checksum mismatch \"abc\" != \"d\""),
+        ] {
+            let refused = repository(word, &transfer(Some("abc"), Some(true))).expect_err(word);
+            assert_eq!(refused.to_string(), expect);
         }
     }
 }

@@ -46,6 +46,11 @@ pub enum Error {
     NoContext(&'static str),
     #[error("error downloading remote context {url}: {cause}")]
     Remote { url: String, cause: Box<images::Error> },
+    /// What an address means cannot be told.
+    #[error("failed to load cache key: {0}")]
+    NoRepository(#[source] git::Error),
+    #[error("{0}")]
+    Repository(#[source] git::Error),
     #[error("{verb} failed: forbidden path outside the build context: {path} ()")]
     Outside { verb: &'static str, path: String },
     #[error("{verb} failed: {reason}")]
@@ -131,7 +136,9 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Error::Invalid(_) | Error::EmptyDockerfile(_) | Error::Checks(_) => Kind::Invalid,
-            Error::NotYet(_) => Kind::NotImplemented,
+            Error::NotYet(_)
+            | Error::NoRepository(git::Error::NotSpoken(_))
+            | Error::Repository(git::Error::NotSpoken(_)) => Kind::NotImplemented,
             Error::Step { error, .. } => error.kind(),
             // dockerd tells all others as its own.
             _ => Kind::System,

@@ -9,8 +9,8 @@ impl Build<'_> {
     /// The directory of the client's that a name stands for, if it does.
     pub(crate) async fn local_path(&self, name: &str) -> Result<Option<PathBuf>> {
         let Some(client) = self.output.watch() else { return Ok(None) };
-        match client.named(name).as_deref().and_then(|given| given.strip_prefix("local:")) {
-            Some(directory) => client.directory(directory).await.map(Some),
+        match client.named(name).filter(|given| is_directory(given)) {
+            Some(given) => client.directory(&given).await.map(Some),
             None => Ok(None),
         }
     }
@@ -36,4 +36,10 @@ impl Build<'_> {
             }
         }
     }
+}
+
+/// Whether it stands for files: a directory of the client's, or what is at an address.
+pub(crate) fn is_directory(given: &str) -> bool {
+    let starts = ["local:", "http:", "https:", "git:", "ssh:", "git@"];
+    starts.iter().any(|start| given.starts_with(start))
 }

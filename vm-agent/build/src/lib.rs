@@ -29,6 +29,7 @@
 //!  turns        who does the same one after the other
 //!  bases        the images that stages begin with, and those that files are taken from
 //!  given        the files that a client gives to its build
+//!  repository   what builds take from repositories
 //!  solve        one build from its request to its image
 //!  layer        a layer as it is written: links on the way are the image's
 //!  files        a tree that is read: no link leads out of it
@@ -69,6 +70,7 @@ pub mod outline;
 mod output;
 mod paths;
 mod plan;
+mod repository;
 mod run;
 mod solve;
 mod sources;
@@ -87,15 +89,17 @@ use std::sync::Arc;
 
 pub use cache::Steps;
 pub use check::Check;
-pub use context::unpack;
+pub use context::{place_download, unpack};
 pub use dockerfile::{Invalid, Reason};
 pub use error::{Error, Kind, Result};
+pub use git::Address;
 pub use ignore::{InvalidPattern, patterns as ignore_patterns};
 pub use mounts::MountCache;
 use notes::Notes;
 pub use output::{Output, Room};
 pub use paths::context_paths;
-pub use solve::{Built, is_own_frontend};
+pub use repository::Repository;
+pub use solve::{Built, is_own_frontend, is_true};
 pub use stock::{Space, StepImage};
 pub use watch::{Agent, Later, Shown, Watch};
 

@@ -4,9 +4,10 @@ use crate::arguments::Arguments;
 use crate::cache::Steps;
 use crate::context::Context;
 use crate::dockerfile::{Dockerfile, Instruction, Step, trigger};
+use crate::given::is_directory;
 use crate::stages::Build;
 use crate::watch::Watch;
-use crate::{Builds, Error, Output, Request, Result, blocking};
+use crate::{Address, Builds, Error, Output, Request, Result, blocking};
 use containers::changes::Change;
 use events::{Event, Kind};
 use images::{ImageId, Keeper, Platform, Reference, Sink};
@@ -54,6 +55,9 @@ impl Builds {
                 let archive = SyncIoBridge::new(context);
                 blocking(move || Context::unpack(&root, archive, &name)).await?
             }
+            Some(url) if let Some(address) = Address::parse(url).map_err(Error::Repository)? => {
+                self.checkout(request, address, output).await?
+            }
             Some(url) => {
                 let failed = |cause| Error::Remote { url: url.clone(), cause: Box::new(cause) };
                 let source = self.services.images.download(url, &Sink::silent()).await.map_err(failed)?;
@@ -69,6 +73,25 @@ impl Builds {
         }
         drop(kept);
         Ok(id)
+    }
+
+    /// The files of a repository as the context.
+    async fn checkout(&self, request: &Request, mut address: Address, output: &Output) -> Result<Context> {
+        let kept = request.arguments.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR").cloned().flatten();
+        if kept.is_some_and(|value| is_true(&value)) {
+            address.keep_git_dir = Some(true);
+        }
+        // What it is, is all that clients of this protocol are told.
+        let bare = |error| match error {
+            Error::NoRepository(cause) => Error::Repository(cause),
+            error => error,
+        };
+        let repository = self.find_repository(&address, None).await.map_err(bare)?;
+        output.status("Downloading context", &images::without_password(&address.remote));
+        let (root, name) = (self.contexts.clone(), request.dockerfile.clone());
+        let (directory, files) = blocking(move || Context::empty(&root)).await?;
+        repository.fetch(files, |_| ()).await?;
+        blocking(move || Context::read(directory, &name)).await
     }
 
     /// Builds an image for a client that follows each step and has the build's files; it is not tagged, and stays as long as its keeper.
@@ -152,6 +175,11 @@ pub fn is_own_frontend(reference: &str) -> bool {
     matches!(bare, "docker/dockerfile" | "docker/dockerfile-upstream")
 }
 
+/// As Go reads it.
+pub fn is_true(value: &str) -> bool {
+    matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True")
+}
+
 /// `# syntax=`: the standard frontends are served by this one, others are programs that it does not run.
 pub(crate) fn check_syntax(dockerfile: &Dockerfile) -> Result<()> {
     let Some((_, frontend, _)) = dockerfile.directives.iter().find(|(name, ..)| name == "syntax") else {
@@ -166,7 +194,7 @@ pub(crate) fn check_syntax(dockerfile: &Dockerfile) -> Result<()> {
 /// `--build-context NAME=…` with the name of a stage, or of what one begins with: what the client has is there instead. A folder is a
 /// stage that begins with nothing and copies it; where files are only taken from it, nothing is made.
 pub(crate) fn replace(dockerfile: &mut Dockerfile, given: impl Fn(&str) -> Option<String>) -> Result<()> {
-    let is_folder = |name: &str| given(name).is_some_and(|given| given.starts_with("local:"));
+    let is_folder = |name: &str| given(name).is_some_and(|given| is_directory(&given));
     let last = dockerfile.stages.len().saturating_sub(1);
     let mut earlier: HashSet<String> = HashSet::new();
     for (number, stage) in dockerfile.stages.iter_mut().enumerate() {

@@ -32,12 +32,27 @@ pub(crate) enum Content {
     File(PathBuf),
 }
 
+/// The files of a commit, which are there once the step turns out to be made.
+#[derive(Debug)]
+pub(crate) struct Checkout {
+    /// What they are, without looking at them.
+    pub(crate) hash: Digest,
+    found: Option<(Source, Tree)>,
+}
+
+impl Checkout {
+    pub(crate) fn new(key: &str, exclude: &[String]) -> Checkout {
+        Checkout { hash: Digest::of(format!("{key} {exclude:?}").as_bytes()), found: None }
+    }
+}
+
 /// Everything that a COPY or an ADD takes, words substituted.
 #[derive(Debug)]
 pub(crate) struct Sources {
     pub(crate) tree: Tree,
     pub(crate) words: Vec<String>,
     pub(crate) made: Vec<Made>,
+    pub(crate) checkouts: Vec<Checkout>,
     pub(crate) in_image: bool,
     /// Nothing at all, and several files for one place, are no mistakes, as in BuildKit.
     pub(crate) is_lenient: bool,
@@ -49,6 +64,8 @@ pub(crate) struct Plan {
     sources: Vec<Source>,
     tree: Tree,
     made: Vec<Made>,
+    checkouts: Vec<Checkout>,
+    exclude: Vec<String>,
     /// Relative to the image's root, without links.
     destination: PathBuf,
     /// Files come into it; otherwise a file becomes it.
@@ -72,6 +89,7 @@ pub(crate) struct Taken {
     tree: Tree,
     made: Vec<Made>,
     made_hashes: Vec<Digest>,
+    checkouts: Vec<Checkout>,
     keeps_owners: bool,
 }
 
@@ -81,13 +99,13 @@ impl Taken {
         let verb = if transfer.adds { "ADD" } else { "COPY" };
         let exclude = Ignore::new(transfer.exclude.iter().map(String::as_str))?;
         let keeps_owners = found.in_image && transfer.chown.is_none();
-        let Sources { tree, words, made, in_image, is_lenient } = found;
+        let Sources { tree, words, made, checkouts, in_image, is_lenient } = found;
         let look = Look { tree: &tree, verb, in_image, keeps_owners, parents: transfer.parents, exclude: &exclude };
         let mut sources = Vec::new();
         for word in &words {
             sources.extend(look.at(word)?);
         }
-        let count = sources.len() + made.len();
+        let count = sources.len() + made.len() + checkouts.len();
         if count == 0 && !is_lenient {
             return Err(Error::NoSources(verb));
         }
@@ -95,13 +113,15 @@ impl Taken {
             return Err(Error::ManySources(verb));
         }
         let made_hashes = made.iter().map(Made::hash).collect::<Result<_>>()?;
-        Ok(Taken { sources, tree, made, made_hashes, keeps_owners })
+        Ok(Taken { sources, tree, made, made_hashes, checkouts, keeps_owners })
     }
 
     /// `into`: it comes into a directory, by its names.
     fn name(&self, into: bool) -> String {
         let sources = self.sources.iter().map(|source| (source.is_directory, source.digest(into)));
-        let names: Vec<_> = sources.chain(self.made_hashes.iter().map(|hash| (false, *hash))).collect();
+        let checkouts = self.checkouts.iter().map(|checkout| (true, checkout.hash));
+        let names: Vec<_> =
+            sources.chain(checkouts).chain(self.made_hashes.iter().map(|hash| (false, *hash))).collect();
         sources::name(&names)
     }
 
@@ -114,7 +134,7 @@ impl Taken {
 impl Plan {
     /// Works out what goes where; blocking. `destination` as in [`Taken::new`].
     pub(crate) fn new(transfer: &Transfer, taken: Taken, destination: &str, image: &Tree) -> Result<Plan> {
-        let count = taken.sources.len() + taken.made.len();
+        let count = taken.sources.len() + taken.made.len() + taken.checkouts.len();
         let is_directory = destination.ends_with('/');
         let owner = match &transfer.chown {
             Some(text) => Some(layer::owner(text, image)?),
@@ -126,19 +146,22 @@ impl Plan {
         let refused =
             |error: std::io::Error| Error::Destination { path: destination.to_owned(), reason: error.to_string() };
         let there = image.follow(&relative).map_err(refused)?;
-        let wants_directory = is_directory || taken.sources.iter().any(|source| source.is_directory);
+        let has_directories = !taken.checkouts.is_empty() || taken.sources.iter().any(|source| source.is_directory);
+        let wants_directory = is_directory || has_directories;
         if wants_directory && there.stat.is_some() && !there.is_directory() {
             return Err(refused(rustix::io::Errno::NOTDIR.into()));
         }
         let into = is_directory || there.is_directory() || (count > 1 && wants_directory);
         let name = taken.name(into);
-        let Taken { sources, tree, made, .. } = taken;
+        let Taken { sources, tree, made, checkouts, .. } = taken;
         Ok(Plan {
             into,
             destination: there.path,
             sources,
             tree,
             made,
+            checkouts,
+            exclude: transfer.exclude.clone(),
             owner,
             mode,
             unpacks: transfer.adds && transfer.unpack != Some(false),
@@ -146,6 +169,17 @@ impl Plan {
             chowns: transfer.chown.is_some(),
             name,
         })
+    }
+
+    /// Looks at the files of a commit, which are in a directory by now; blocking.
+    pub(crate) fn look(&mut self, number: usize, files: &Path) -> Result<()> {
+        let tree = Tree::open(files).map_err(crate::error::disk(files))?;
+        let exclude = Ignore::new(self.exclude.iter().map(String::as_str))?;
+        let look =
+            Look { tree: &tree, verb: "ADD", in_image: false, keeps_owners: false, parents: false, exclude: &exclude };
+        let source = look.literally("")?;
+        self.checkouts[number].found = Some((source, tree));
+        Ok(())
     }
 
     /// Writes the layer on top of the image; blocking.
@@ -157,7 +191,7 @@ impl Plan {
             if source.is_directory {
                 let root = layer.directory(&self.destination, self.directories(source.modified))?;
                 for entry in &source.entries {
-                    self.put(&mut layer, &root.join(&entry.below), entry, &mut links)?;
+                    self.put(&mut layer, &self.tree, &root.join(&entry.below), entry, &mut links)?;
                 }
                 continue;
             }
@@ -168,7 +202,13 @@ impl Plan {
                 continue;
             }
             let target = self.target(&source.name);
-            self.put(&mut layer, &target, file, &mut links)?;
+            self.put(&mut layer, &self.tree, &target, file, &mut links)?;
+        }
+        for (source, tree) in self.checkouts.iter().filter_map(|checkout| checkout.found.as_ref()) {
+            let root = layer.directory(&self.destination, self.directories(source.modified))?;
+            for entry in &source.entries {
+                self.put(&mut layer, tree, &root.join(&entry.below), entry, &mut links)?;
+            }
         }
         for made in &self.made {
             if let Content::File(path) = &made.content
@@ -223,6 +263,7 @@ impl Plan {
     fn put(
         &self,
         layer: &mut Layer<'_>,
+        tree: &Tree,
         path: &Path,
         entry: &sources::Entry,
         links: &mut HashMap<(u64, u64), PathBuf>,
@@ -254,10 +295,9 @@ impl Plan {
                     let size = u64::try_from(stat.st_size).unwrap_or_default();
                     header.set_entry_type(EntryType::Regular);
                     header.set_size(size);
-                    attributes.extend(
-                        self.tree.attribute(&entry.path, CAPABILITY).map(|value| (CAPABILITY.to_owned(), value)),
-                    );
-                    content = Box::new(Exactly { file: self.tree.file(&entry.path)?, left: size });
+                    attributes
+                        .extend(tree.attribute(&entry.path, CAPABILITY).map(|value| (CAPABILITY.to_owned(), value)));
+                    content = Box::new(Exactly { file: tree.file(&entry.path)?, left: size });
                     if stat.st_nlink > 1 {
                         let place = layer.place(path, self.directories(None))?;
                         links.insert((stat.st_dev, stat.st_ino), place);

@@ -55,8 +55,8 @@ pub trait Watch: Debug + Send + Sync {
     /// What stands for an image that a Dockerfile names, if the client says so (`--build-context`).
     fn named(&self, name: &str) -> Option<String>;
 
-    /// The directory that the client has under that name, where [`named`](Watch::named) says `local:NAME`. It stays as the context does.
-    fn directory<'a>(&'a self, name: &'a str) -> Later<'a, Result<PathBuf>>;
+    /// The directory that [`named`](Watch::named) says: `local:NAME` for one that the client has, or an address. It stays as the context does.
+    fn directory<'a>(&'a self, given: &'a str) -> Later<'a, Result<PathBuf>>;
 
     /// A secret that the client has under that name.
     fn secret<'a>(&'a self, id: &'a str) -> Later<'a, Result<Option<Vec<u8>>>>;

@@ -65,7 +65,19 @@ impl Contexts {
     }
 }
 
+/// What the key of a repository's files begins with.
+const REPOSITORY: &str = "git ";
+
+/// What the files of a repository are called over several builds.
+pub(crate) fn repository_key(key: &str) -> String {
+    format!("{REPOSITORY}{key}")
+}
+
 impl Kept {
+    fn is_repository(&self) -> bool {
+        self.key.starts_with(REPOSITORY)
+    }
+
     fn id(&self) -> String {
         self.tree.path().file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
@@ -73,8 +85,8 @@ impl Kept {
     fn item(&self) -> Item {
         Item {
             id: self.id(),
-            kind: "source.local",
-            description: "local source for context",
+            kind: if self.is_repository() { "source.git.checkout" } else { "source.local" },
+            description: if self.is_repository() { "git snapshot" } else { "local source for context" },
             size: u64::try_from(self.tree.size()).unwrap_or_default(),
             used: self.used,
             in_use: false,

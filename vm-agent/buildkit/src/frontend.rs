@@ -11,12 +11,13 @@ use crate::sessions::{Session, Sessions};
 use crate::subrequests::Answer;
 use crate::tree::Tree;
 use crate::upload::Bodies;
-use build::{Built, Error, Watch};
+use build::{Builds, Built, Error, Watch};
 use images::Images;
 use images::cache::Cache;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 use tonic::Status;
@@ -24,11 +25,9 @@ use tonic::Status;
 mod caches;
 mod directories;
 mod dockerfile;
+mod elsewhere;
 mod questions;
 mod watch;
-
-/// The step that fetches a context as an archive.
-const LOAD_ARCHIVE: &str = "[internal] load remote build context";
 
 /// The frontend solves a Dockerfile. Dropping the future ends the build.
 pub(crate) async fn solve(
@@ -95,6 +94,11 @@ struct Client {
     context: OnceCell<Tree>,
     /// All of the context, where a step takes something else.
     whole: OnceCell<Tree>,
+    /// What the context is over several builds, if it is of a repository.
+    repository: OnceCell<String>,
+    /// The context is a Dockerfile without files.
+    is_alone: AtomicBool,
+    builds: Builds,
     /// Directories beside the context, by the client's names, and what they are over several builds.
     others: tokio::sync::Mutex<BTreeMap<String, (Option<String>, Tree)>>,
     /// Where the sessions are that have them.
@@ -137,6 +141,9 @@ impl Client {
             taken: None,
             context: OnceCell::new(),
             whole: OnceCell::new(),
+            repository: OnceCell::new(),
+            is_alone: AtomicBool::new(false),
+            builds: kit.0.services.builds.clone(),
             others: tokio::sync::Mutex::default(),
             sessions: sessions.clone(),
             own_id: job.session.clone(),

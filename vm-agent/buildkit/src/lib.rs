@@ -25,6 +25,7 @@
 //!  collect     what does not stay, removed after a build
 //!  entitlements what a build may do that others may not                         pure
 //!  stock       what is kept for later builds, and what of it a prune means      pure
+//!  elsewhere   contexts that are no directory of the client's                     pure
 //!  upload      an archive as a context
 //!  auth        a client's credentials for registries
 //!  secrets     a client's secrets
@@ -43,6 +44,7 @@ mod collect;
 mod content;
 mod contexts;
 mod control;
+mod elsewhere;
 mod entitlements;
 mod exporters;
 mod failure;

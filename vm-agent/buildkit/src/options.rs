@@ -1,8 +1,8 @@
 //! A frontend's attributes as a request to the builder. Pure. An attribute that is not carried out is refused, never left out.
 
 use crate::cache::{self, Import};
+use crate::elsewhere::Elsewhere;
 use crate::subrequests::Subrequest;
-use crate::upload;
 use build::Request;
 use engine_api::HostConfig;
 use engine_api::host_config::Ulimit;
@@ -24,8 +24,10 @@ pub(crate) struct Options {
     pub(crate) sessions: BTreeMap<String, String>,
     /// What `--build-context` says, by name.
     pub(crate) contexts: BTreeMap<String, String>,
-    /// The client's name of the archive that is the context, with the Dockerfile in it.
-    pub(crate) archive: Option<String>,
+    /// Where the context is that the client has no directory of, with the Dockerfile in it.
+    pub(crate) elsewhere: Option<Elsewhere>,
+    /// The Dockerfile is in a directory of the client's all the same.
+    pub(crate) has_dockerfile: bool,
     /// Caches that steps may be taken from, beside the builder's own.
     pub(crate) imports: Vec<Import>,
     /// What is asked about the Dockerfile instead of a build.
@@ -79,6 +81,13 @@ pub(crate) fn read(attributes: &HashMap<String, String>, engine: &str) -> Result
             None => options.put(name, value)?,
         }
     }
+    if let Some(Elsewhere::Repository(address)) = &mut options.elsewhere {
+        let said = |name: &str| options.request.arguments.get(name).cloned().flatten();
+        if said("BUILDKIT_CONTEXT_KEEP_GIT_DIR").is_some_and(|value| build::is_true(&value)) {
+            address.keep_git_dir = Some(true);
+        }
+        address.commit_time |= said("SOURCE_DATE_EPOCH").is_some_and(|value| !value.is_empty());
+    }
     Ok(options)
 }
 
@@ -89,7 +98,10 @@ impl Options {
         let number = || value.parse::<i64>().map_err(|_| invalid(name, value));
         match name {
             "filename" if !value.is_empty() => value.clone_into(&mut self.dockerfile),
-            "dockerfilekey" => value.clone_into(&mut self.dockerfile_in),
+            "dockerfilekey" => {
+                self.has_dockerfile = true;
+                value.clone_into(&mut self.dockerfile_in);
+            }
             "contextkey" => value.clone_into(&mut self.context_in),
             "target" => value.clone_into(&mut request.target),
             "no-cache" if value.is_empty() => request.no_cache = true,
@@ -126,8 +138,10 @@ impl Options {
             "cache-from" => {
                 self.imports.extend(value.split(',').filter(|name| !name.is_empty()).map(Import::in_registry));
             }
-            "context" if upload::name(value).is_some() => self.archive = upload::name(value).map(str::to_owned),
-            "context" => return Err(not_yet(format_args!("the build context {value}"))),
+            "context" => {
+                let elsewhere = Elsewhere::parse(value)?;
+                self.elsewhere = Some(elsewhere.ok_or_else(|| not_yet(format_args!("the build context {value}")))?);
+            }
             // They say what the frontend is, which was checked before.
             "source" | "cmdline" => {}
             "frontend.caps" => check_caps(value)?,
@@ -178,13 +192,12 @@ impl Options {
 
 /// Build arguments that are addressed to the builder.
 fn check_argument(name: &str, value: &str) -> Result<(), Status> {
-    let is_true = matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True");
     match name {
         "BUILDKIT_SANDBOX_HOSTNAME" | "BUILDKIT_CACHE_MOUNT_NS" => {
             Err(not_yet(format_args!("the build argument {name}")))
         }
         "BUILDKIT_SYNTAX" if !build::is_own_frontend(value) => Err(foreign(value)),
-        "BUILDKIT_MULTI_PLATFORM" if is_true => Err(not_yet("images for several platforms at once")),
+        "BUILDKIT_MULTI_PLATFORM" if build::is_true(value) => Err(not_yet("images for several platforms at once")),
         _ => Ok(()),
     }
 }
@@ -192,8 +205,8 @@ fn check_argument(name: &str, value: &str) -> Result<(), Status> {
 /// What a client needs of a frontend; one that may be left to another frontend has no weight.
 fn check_caps(value: &str) -> Result<(), Status> {
     for cap in value.split(',').filter(|cap| !cap.is_empty()) {
-        let known = ["moby.buildkit.frontend.contexts", "moby.buildkit.frontend.subrequests"];
-        if !cap.ends_with("+forward") && !known.contains(&cap) {
+        let known = ["contexts", "subrequests", "gitquerystring"].map(|name| format!("moby.buildkit.frontend.{name}"));
+        if !cap.ends_with("+forward") && !known.iter().any(|known| known == cap) {
             return Err(Status::unimplemented(format!("unsupported frontend capability {cap}")));
         }
     }
@@ -290,7 +303,10 @@ mod tests {
         assert_eq!(options.contexts["base"], "docker-image://busybox");
         assert!(of(&[("no-cache", "")]).expect("known").request.no_cache);
         assert_eq!(of(&[("cache-from", "a,,b")]).expect("known").imports, ["a", "b"].map(Import::in_registry));
-        assert_eq!(of(&[("context", "http://buildkit-session/a")]).expect("known").archive.as_deref(), Some("a"));
+        assert_eq!(
+            of(&[("context", "http://buildkit-session/a")]).expect("known").elsewhere,
+            Some(Elsewhere::Archive("a".to_owned()))
+        );
         assert!(of(&[("build-arg:BUILDKIT_SYNTAX", "docker/dockerfile:1")]).is_ok());
         assert_eq!(of(&[("filename", "")]).expect("known").dockerfile, "Dockerfile");
     }
@@ -310,6 +326,21 @@ mod tests {
     }
 
     #[test]
+    fn a_repository_is_as_arguments_say() {
+        let of = |attributes: &[(&str, &str)]| of(attributes).expect("known").elsewhere;
+        let url = "https://example.org/x.git#v1:d";
+        for (kept, time, expect) in [("1", "5", (Some(true), true)), ("x", "", (None, false))] {
+            let kept = ("build-arg:BUILDKIT_CONTEXT_KEEP_GIT_DIR", kept);
+            let Some(Elsewhere::Repository(address)) =
+                of(&[("context", url), kept, ("build-arg:SOURCE_DATE_EPOCH", time)])
+            else {
+                panic!("{url} is a repository")
+            };
+            assert_eq!((address.keep_git_dir, address.commit_time), expect);
+        }
+    }
+
+    #[test]
     fn what_is_not_carried_out_is_refused() {
         for attribute in [
             ("attest:provenance", "mode=max"),
@@ -317,7 +348,8 @@ mod tests {
             ("platform", "linux/amd64,linux/arm64"),
             ("platform", "windows/amd64"),
             ("cache-imports", "x"),
-            ("context", "https://example.org/x.git"),
+            ("context", "ftp://example.org/x"),
+            ("context", "https://example.org/x.git?nope"),
             ("requestid", "frontend.other"),
             ("hostname", "x"),
             ("frontend.caps", "moby.new"),

@@ -22,6 +22,8 @@ pub(crate) struct Tree {
     /// `None` when it is given on, or dropped.
     directory: Option<TempDir>,
     entries: BTreeMap<String, Stat>,
+    /// Bytes of files that came from elsewhere, and are in no list.
+    foreign: u64,
 }
 
 impl Drop for Tree {
@@ -36,7 +38,23 @@ impl Drop for Tree {
 impl Tree {
     /// An empty one beneath `root`; blocking.
     pub(crate) fn new(root: &Path) -> io::Result<Tree> {
-        Ok(Tree { directory: Some(tempfile::tempdir_in(root)?), entries: BTreeMap::new() })
+        Ok(Tree { directory: Some(tempfile::tempdir_in(root)?), entries: BTreeMap::new(), foreign: 0 })
+    }
+
+    /// Counts what somebody else put into it; blocking.
+    pub(crate) fn weigh(&mut self) -> io::Result<()> {
+        let (mut waiting, mut bytes) = (vec![self.path().to_owned()], 0);
+        while let Some(directory) = waiting.pop() {
+            for entry in std::fs::read_dir(directory)? {
+                let (path, stat) = entry.and_then(|entry| Ok((entry.path(), entry.metadata()?)))?;
+                match stat.is_dir() {
+                    true => waiting.push(path),
+                    false => bytes += stat.len(),
+                }
+            }
+        }
+        self.foreign = bytes;
+        Ok(())
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -45,7 +63,8 @@ impl Tree {
 
     /// Bytes of the files in it, links counted each.
     pub(crate) fn size(&self) -> i64 {
-        self.entries.values().map(|stat| stat.size.max(0)).sum()
+        let told: i64 = self.entries.values().map(|stat| stat.size.max(0)).sum();
+        told.saturating_add_unsigned(self.foreign)
     }
 
     /// Begins to make it what the client has now; blocking, as is all of what follows.
@@ -225,7 +244,7 @@ impl Renewal {
         }
         let mut entries = self.before;
         entries.append(&mut self.entries);
-        Tree { directory: Some(self.directory), entries }
+        Tree { directory: Some(self.directory), entries, foreign: 0 }
     }
 
     /// Removes what the client has no more.
@@ -238,7 +257,7 @@ impl Renewal {
             let (parent, name) = split(path);
             rustix::fs::utimensat(self.parent(parent)?, name, &times(stat), AtFlags::SYMLINK_NOFOLLOW)?;
         }
-        Ok(Tree { directory: Some(self.directory), entries: self.entries })
+        Ok(Tree { directory: Some(self.directory), entries: self.entries, foreign: 0 })
     }
 
     /// Removes something that was there before, with all that was in it.

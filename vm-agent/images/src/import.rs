@@ -12,7 +12,7 @@ use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use crate::compression::decompress;
 use crate::progress::{Detail, Limit, Progress, Sink};
-use crate::registry::without_password;
+use crate::registry::{Asked, without_password};
 use crate::{Draft, ImageId, Images, Platform, Result};
 
 /// Where an archive comes from, and how many bytes it has where that is known.
@@ -41,6 +41,21 @@ impl Source {
     }
 }
 
+/// What a server answered.
+pub struct Answered {
+    pub status: u16,
+    /// Where it came from, after redirections.
+    pub url: String,
+    pub content_type: String,
+    pub body: Box<dyn AsyncRead + Send + Unpin>,
+}
+
+impl std::fmt::Debug for Answered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answered").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
 impl Images {
     /// Begins to download `url` on the way that registries are reached; without a scheme it is `http`. Progress, to come while
     /// the source is imported, begins with the name of the URL.
@@ -55,6 +70,22 @@ impl Images {
         let size = response.content_length().unwrap_or_default();
         let body = StreamReader::new(Box::pin(response.bytes_stream().map_err(io::Error::other)));
         Ok(Source { archive: Box::new(body), size, progress: Some(progress.clone()) })
+    }
+
+    /// Asks any server, on the way that registries are reached. Redirections are followed; what says who asks is not taken along to another host.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Error::Source`] when it is no URL, or when nobody answers. A status is no error.
+    pub async fn ask(&self, asked: Asked<'_>) -> Result<Answered> {
+        let response = self.registry().ask(asked).await?;
+        let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok());
+        Ok(Answered {
+            status: response.status().as_u16(),
+            url: response.url().to_string(),
+            content_type: content_type.unwrap_or_default().to_owned(),
+            body: Box::new(StreamReader::new(Box::pin(response.bytes_stream().map_err(io::Error::other)))),
+        })
     }
 
     /// Makes an image of one layer from an archive: plain, gzip or zstd. Who drops the future ends the reading of the archive.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ::buildkit::{Room, Which};
-use build::{Output, Request};
+use build::{Address, Output, Request};
 use engine_api::registry::AuthConfig;
 use engine_api::{HostConfig, Timestamp, decode_text};
 use events::{Event, Kind};
@@ -19,9 +19,6 @@ use crate::Services;
 use crate::failure::Failure;
 use crate::reply::{self, Answer};
 use crate::strconv;
-
-const NO_REPOSITORY: &str =
-    "this engine does not fetch repositories as build contexts yet: send the files of a checkout along";
 
 /// Works as long as the client is there.
 pub(super) async fn build(call: Call) -> Answer {
@@ -110,12 +107,10 @@ fn request(call: &Call) -> Result<Request, Failure> {
 
 /// Where a context is downloaded from.
 fn remote(text: &str) -> Result<String, Failure> {
-    let is_url = text.starts_with("http://") || text.starts_with("https://");
-    let bare = text.split_once('#').map_or(text, |(bare, _)| bare);
-    if ["git://", "github.com/", "git@"].iter().any(|start| text.starts_with(start)) || is_url && bare.ends_with(".git")
-    {
-        return Err(Failure::not_implemented(NO_REPOSITORY));
+    if Address::parse(text).map_err(|error| Failure::bad_request(error.to_string()))?.is_some() {
+        return Ok(text.to_owned());
     }
+    let is_url = text.starts_with("http://") || text.starts_with("https://");
     if text == "client-session" {
         let words =
             "experimental session with v1 builder is no longer supported, use builder version v2 (BuildKit) instead";

@@ -19,7 +19,7 @@ pub(crate) fn of_base(image: Option<&ImageId>, platform: &Platform) -> Digest {
 }
 
 /// What a step goes by where it is not the words that its image has.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Words {
     /// Instead of them.
     pub(crate) instead: Option<String>,

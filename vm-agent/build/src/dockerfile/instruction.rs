@@ -47,7 +47,7 @@ pub struct Argument {
 }
 
 /// COPY or ADD.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Transfer {
     /// ADD: URLs are downloaded, and archives unpacked.
     pub adds: bool,
@@ -63,7 +63,8 @@ pub struct Transfer {
     pub parents: bool,
     pub exclude: Vec<String>,
     pub checksum: Option<String>,
-    pub keep_git_dir: bool,
+    /// Of what is fetched from repositories, where it is said.
+    pub keep_git_dir: Option<bool>,
     pub unpack: Option<bool>,
 }
 
@@ -245,7 +246,7 @@ fn transfer(line: &Line, name: &'static str) -> Result<Transfer, Reason> {
         parents: boolean("parents", parents)?.unwrap_or_default(),
         exclude,
         checksum: filled(checksum),
-        keep_git_dir: boolean("keep-git-dir", keep_git_dir)?.unwrap_or_default(),
+        keep_git_dir: boolean("keep-git-dir", keep_git_dir)?,
         unpack: boolean("unpack", unpack)?,
     })
 }

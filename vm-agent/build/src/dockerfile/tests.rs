@@ -53,7 +53,7 @@ fn transfers_have_flags() {
     assert_eq!(found.exclude, ["*.o", "b"]);
     let found = copy("ADD --checksum=sha256:1 --keep-git-dir=true --unpack=false [\"a b\", \"c\"]");
     assert_eq!((found.sources, found.checksum.as_deref()), (vec!["a b".to_owned()], Some("sha256:1")));
-    assert!(found.adds && found.keep_git_dir && found.unpack == Some(false));
+    assert!(found.adds && found.keep_git_dir == Some(true) && found.unpack == Some(false));
     let found = copy("COPY <<A <<'B' c /d\n1\nA\n2\nB");
     assert_eq!(found.sources, ["c"]);
     assert_eq!(found.documents.iter().map(|document| document.expands).collect::<Vec<_>>(), [true, false]);

@@ -90,6 +90,7 @@ impl Stage {
             made: made.chain(downloaded).collect(),
             in_image: transfer.from.is_some(),
             is_lenient: false,
+            checkouts: Vec::new(),
         };
         let planned =
             Taken::new(transfer, found, destination).and_then(|taken| Plan::new(transfer, taken, destination, &image));
@@ -236,8 +237,14 @@ fn names_count_where_they_are_kept() {
         let parsed = Dockerfile::parse(&format!("FROM x\nCOPY {text} x")).expect("valid");
         let Instruction::Copy(transfer) = &parsed.stages[0].steps[0].instruction else { panic!("no COPY") };
         let words = transfer.sources.clone();
-        let found =
-            Sources { tree: stage.tree("context"), words, made: Vec::new(), in_image: false, is_lenient: false };
+        let found = Sources {
+            tree: stage.tree("context"),
+            words,
+            made: Vec::new(),
+            checkouts: Vec::new(),
+            in_image: false,
+            is_lenient: false,
+        };
         let taken = Taken::new(transfer, found, destination).expect("found");
         Plan::new(transfer, taken, destination, &stage.tree("image")).expect("a plan").name
     };

@@ -1,11 +1,10 @@
 //! The client's directories: what of them a build receives, and what they leave out.
 
+use super::Client;
 use super::dockerfile::read;
-use super::{Client, LOAD_ARCHIVE};
 use crate::filesync::{self, Into, Wanted};
 use crate::sessions::Session;
 use crate::tree::Tree;
-use crate::upload;
 use std::sync::PoisonError;
 use tonic::Status;
 
@@ -50,27 +49,14 @@ impl Client {
         tree
     }
 
-    /// Fetches an archive, which is the context.
-    pub(super) async fn archive(&self, name: &str) -> Result<Tree, Status> {
-        let (step, id) = (self.progress.begin(LOAD_ARCHIVE.to_owned()), "transferring context:");
-        let mut last = 0;
-        let told = |bytes| {
-            last = bytes;
-            self.progress.transfer(step, id, bytes, 0, false);
-        };
-        let tree = upload::fetch(&self.bodies, &self.contexts, name, self.root.clone(), told).await;
-        self.progress.transfer(step, id, last, 0, true);
-        self.progress.end(step, tree.as_ref().err().map(Status::message));
-        tree
-    }
-
     /// What the context leaves out.
     pub(super) async fn ignored(&self) -> Result<&Vec<String>, Status> {
         self.exclude.get_or_try_init(|| self.receive_ignored()).await
     }
 
     async fn receive_ignored(&self) -> Result<Vec<String>, Status> {
-        if self.options.archive.is_some() {
+        // As in BuildKit, what comes from elsewhere comes whole.
+        if self.options.elsewhere.is_some() {
             return Ok(Vec::new());
         }
         let own = self.ignored.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -112,10 +98,11 @@ impl Client {
         if let Some(whole) = self.whole.get() {
             return Ok(whole);
         }
+        if let Some(elsewhere) = &self.options.elsewhere {
+            return self.context.get_or_try_init(|| self.receive_elsewhere(elsewhere)).await;
+        }
         let follow = match &self.taken {
             None => Vec::new(),
-            // An archive came as it is.
-            Some(_) if self.options.archive.is_some() => Vec::new(),
             Some(taken) if wanted.iter().all(|path| taken.contains(path)) => taken.iter().cloned().collect(),
             Some(_) => return self.whole.get_or_try_init(|| self.receive_context(Vec::new())).await,
         };
@@ -139,8 +126,11 @@ impl Client {
 
     /// Which directory the context is, if the client says so.
     pub(super) fn context_key(&self) -> Option<String> {
+        if self.options.elsewhere.is_some() {
+            return self.repository.get().cloned();
+        }
         let key = &self.contexts.shared_key;
-        (!key.is_empty() && self.options.archive.is_none()).then(|| format!("{key} {}", self.options.context_in))
+        (!key.is_empty()).then(|| format!("{key} {}", self.options.context_in))
     }
 }
 

@@ -1,13 +1,14 @@
 //! The Dockerfile itself, and the ignore file that is its own.
 
-use super::{Client, LOAD_ARCHIVE};
+use super::{Client, elsewhere};
 use crate::failure::Source;
 use crate::filesync::Wanted;
 use crate::tree::Tree;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
-use tonic::Status;
+use std::sync::atomic::Ordering;
+use tonic::{Code, Status};
 
 /// Bytes of a Dockerfile.
 const LARGEST: u64 = 16 << 20;
@@ -25,26 +26,31 @@ impl Client {
             folder => format!("{folder}/{}", file.to_lowercase()),
         });
         follow.extend(other.clone());
-        if let Some(archive) = &self.options.archive {
-            let tree = self.context.get_or_try_init(|| self.archive(archive)).await?;
-            return self.read_dockerfile(tree, other).await;
+        if self.options.elsewhere.is_some() && !self.options.has_dockerfile {
+            let tree = self.context(&[]).await.map_err(|status| match status.code() {
+                Code::Unknown => Status::unknown(format!("failed to read dockerfile: {}", status.message())),
+                _ => status,
+            })?;
+            if self.is_alone.load(Ordering::Relaxed) {
+                return self.read_dockerfile(tree, elsewhere::DOWNLOAD, None).await;
+            }
+            return self.read_dockerfile(tree, name, other).await;
         }
         let wanted = Wanted { name: self.options.dockerfile_in.clone(), follow, ..Wanted::default() };
         let step = self.definition();
         let tree = self.fetch(&step, "transferring dockerfile:", &self.session, wanted, self.new_tree()).await?;
         let ignored = read(tree.path().to_owned(), own).await?;
         *self.ignored.lock().unwrap_or_else(PoisonError::into_inner) = ignored;
-        self.read_dockerfile(&tree, other).await
+        self.read_dockerfile(&tree, name, other).await
     }
 
     /// `other`: what it may be called, too.
-    async fn read_dockerfile(&self, tree: &Tree, other: Option<String>) -> Result<Source, Status> {
-        let name = &self.options.dockerfile;
+    async fn read_dockerfile(&self, tree: &Tree, name: &str, other: Option<String>) -> Result<Source, Status> {
         let read = |name: String| {
             let path = tree.path().to_owned();
             async move { read(path, name).await }
         };
-        let text = match read(name.clone()).await? {
+        let text = match read(name.to_owned()).await? {
             Some(text) => Some(text),
             None => match other {
                 Some(other) => read(other).await?,
@@ -52,13 +58,13 @@ impl Client {
             },
         };
         let missing = || Status::unknown(format!("failed to read dockerfile: open {name}: no such file or directory"));
-        Ok(Source { name: name.clone(), text: text.ok_or_else(missing)? })
+        Ok(Source { name: name.to_owned(), text: text.ok_or_else(missing)? })
     }
 
     /// The step that reads the Dockerfile.
     pub(super) fn definition(&self) -> String {
-        match self.options.archive {
-            Some(_) => LOAD_ARCHIVE.to_owned(),
+        match self.options.elsewhere.as_ref().filter(|_| !self.options.has_dockerfile) {
+            Some(elsewhere) => elsewhere.step(),
             None => format!("[internal] load build definition from {}", self.options.dockerfile),
         }
     }

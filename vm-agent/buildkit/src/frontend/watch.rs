@@ -68,16 +68,19 @@ impl Watch for Client {
         self.options.contexts.get(bare).cloned()
     }
 
-    fn directory<'a>(&'a self, name: &'a str) -> Later<'a, build::Result<PathBuf>> {
+    fn directory<'a>(&'a self, given: &'a str) -> Later<'a, build::Result<PathBuf>> {
         Box::pin(async move {
             let mut others = self.others.lock().await;
-            if let Some((_, tree)) = others.get(name) {
+            if let Some((_, tree)) = others.get(given) {
                 return Ok(tree.path().to_owned());
             }
             let failed = |status: Status| Error::Context(std::io::Error::other(status.message().to_owned()));
-            let received = self.receive_other(name).await.map_err(failed)?;
+            let received = match given.strip_prefix("local:") {
+                Some(name) => self.receive_other(name).await.map_err(failed)?,
+                None => self.receive_address(given).await?,
+            };
             let path = received.1.path().to_owned();
-            others.insert(name.to_owned(), received);
+            others.insert(given.to_owned(), received);
             Ok(path)
         })
     }

@@ -9,27 +9,51 @@ use crate::{Error, Kind, Result};
 /// The longest body of a refusal that is read.
 const MAX_BODY: usize = 64 * 1024;
 
+/// What is asked of any server.
+#[derive(Debug, Clone)]
+pub struct Asked<'a> {
+    pub url: &'a str,
+    pub headers: &'a [(&'static str, &'a str)],
+    /// With one it is a POST.
+    pub body: Option<Vec<u8>>,
+}
+
 impl Registry {
-    /// The answer to a GET, when it is a success.
-    pub(crate) async fn download(&self, url: &str) -> Result<Response> {
+    /// The answer to a request, whatever it says.
+    pub(crate) async fn ask(&self, asked: Asked<'_>) -> Result<Response> {
+        let Asked { url, headers, body } = asked;
         let shown = without_password(url);
+        let verb = if body.is_some() { "Post" } else { "Get" };
         let failed =
-            |reason: &str| Error::Source { kind: Kind::Unavailable, message: format!("Get \"{shown}\": {reason}") };
+            |reason: &str| Error::Source { kind: Kind::Unavailable, message: format!("{verb} \"{shown}\": {reason}") };
         let parsed = match Url::parse(url) {
             Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => parsed,
             Ok(parsed) => return Err(failed(&format!("unsupported protocol scheme \"{}\"", parsed.scheme()))),
             Err(e) if e.to_string() == "empty host" => {
-                let message = format!("Get \"{}\": http: no Host in request URL", shown.trim_end_matches('/'));
+                let message = format!("{verb} \"{}\": http: no Host in request URL", shown.trim_end_matches('/'));
                 return Err(Error::Source { kind: Kind::Unavailable, message });
             }
             Err(e) => return Err(Error::Source { kind: Kind::Invalid, message: format!("parse \"{shown}\": {e}") }),
         };
-        let answer = self.inner.strict.ordinary.get(parsed).send().await;
-        let mut response = answer.map_err(|e| match connection_refused(&e) {
+        let client = &self.inner.strict.ordinary;
+        let mut request = match body {
+            Some(body) => client.post(parsed).body(body),
+            None => client.get(parsed),
+        };
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.map_err(|e| match connection_refused(&e) {
             Some(host) => failed(&format!("dial tcp {host}: connect: connection refused")),
             None if e.is_timeout() => failed("timed out: the server does not answer"),
             None => failed(&reason(&e)),
-        })?;
+        })
+    }
+
+    /// The answer to a GET, when it is a success.
+    pub(crate) async fn download(&self, url: &str) -> Result<Response> {
+        let shown = without_password(url);
+        let mut response = self.ask(Asked { url, headers: &[], body: None }).await?;
         let status = response.status();
         if status.as_u16() < 400 {
             return Ok(response);
