@@ -137,8 +137,8 @@ fn key(workspace: &Path, crate_home: &Path, program: &Path, packages: &Resolved)
         key.add("package", format!("{} {} {}", package.name, package.version, package.sha256));
     }
     key.add("rustc", agent::rustc_version()?).add("mkfs.erofs", erofs::version()?).add("kmod", depmod::version()?);
-    // hello-world is linked by these, and modules are unpacked by that.
-    for (tool, package) in [("cc", "gcc"), ("ld", "binutils"), ("xz", "xz-utils")] {
+    // hello-world is linked by these, and modules are unpacked and made smaller by those.
+    for (tool, package) in [("cc", "gcc"), ("ld", "binutils"), ("xz", "xz-utils"), ("objcopy", "binutils")] {
         key.add(tool, tool::text(Command::new(tool).arg("--version"), package)?);
     }
     // The agent's bytes do not tell which licences come with them, least of all when it was compiled elsewhere.

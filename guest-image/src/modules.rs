@@ -131,7 +131,7 @@ fn index(directory: &Path, files: &mut BTreeMap<String, PathBuf>) -> Result<()> 
     Ok(())
 }
 
-/// The module's bytes, decompressed now rather than at every boot, and without its signature.
+/// The module's bytes, decompressed now rather than at every boot, without its signature and what else is for others than the kernel.
 fn read(path: &Path) -> Result<Vec<u8>> {
     let mut content = if path.extension().is_some_and(|extension| extension == "xz") {
         tool::output(Command::new("xz").args(["--decompress", "--stdout", "--"]).arg(path), "xz-utils")?
@@ -140,7 +140,24 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     };
     let length = unsigned_length(&content);
     content.truncate(length);
-    Ok(content)
+    slim(&content)
+}
+
+/// The module without what the kernel never looks at: names of what is local to it, types for programs of BPF. That is an eighth of it.
+fn slim(content: &[u8]) -> Result<Vec<u8>> {
+    let folder =
+        tempfile::Builder::new().prefix("berth-module-").tempdir().at("create a folder in", std::env::temp_dir())?;
+    let [whole, slim] = ["whole.ko", "slim.ko"].map(|name| folder.path().join(name));
+    fs::write(&whole, content).at("write", &whole)?;
+    let mut command = Command::new("objcopy");
+    command.args([
+        "--strip-unneeded",
+        "--remove-section=.BTF",
+        "--remove-section=.BTF.base",
+        "--remove-section=.comment",
+    ]);
+    tool::output(command.arg(&whole).arg(&slim), "binutils")?;
+    fs::read(&slim).at("read", &slim)
 }
 
 /// Length of a module without the signature that may follow it (linux/kernel/module/signing.c): the ELF file, the PKCS#7

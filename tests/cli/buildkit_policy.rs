@@ -112,6 +112,16 @@ pub(crate) fn kept(case: &Case<'_>) -> Result {
         folder.built(case, &["--allow", "security.insecure", "."])?;
         let said = folder.build(case, &["--no-cache", "."])?;
         ensure!(said.code == 1 && said.err.contains("security.insecure is not allowed"), "{said:?}");
+        // What it writes into the context nobody else reads.
+        let bind = "--mount=type=bind,target=/c";
+        let writes = format!(
+            "FROM busybox\nRUN --security=insecure {bind} mount -o remount,rw,bind /c && echo changed > /c/f && cat /c/f\n"
+        );
+        folder.write("f", "as it was\n")?;
+        folder.write("Dockerfile", &writes)?;
+        folder.built(case, &["--allow", "security.insecure", "."])?;
+        folder.write("Dockerfile", &format!("FROM busybox\nRUN {bind} grep -x 'as it was' /c/f\n"))?;
+        folder.built(case, &["."])?;
         folder.write("Dockerfile", &text.replace("--security=insecure", "--security=sandbox"))?;
         let said = folder.build(case, &["."])?;
         ensure!(said.code == 1 && said.err.contains("did not complete successfully"), "{said:?}");

@@ -59,7 +59,7 @@ fn counts(case: &Case<'_>, test: &str) -> anyhow::Result<bool> {
 }
 
 pub(crate) fn columns(case: &Case<'_>) -> Result {
-    if !case.has_limits("cli::limits::columns")? {
+    if !case.has_limits("cli::stats::columns")? {
         return Ok(());
     }
     let volume = format!("{}:/v", case.volume("written"));

@@ -65,7 +65,7 @@ const OWN: &[Own] = &[
     own("/", 503, "This node is not a swarm manager"),
     own("/swarm/leave", 503, "This node is not part of a swarm"),
     own("/volumes/", 503, "volume update only valid for cluster volumes, but swarm is unavailable"),
-    // Not dockerd's: what docs/api-coverage.md has under "not yet".
+    // Not dockerd's: what docs/api-coverage.md says is missing of it.
     own("/build", 501, "this engine fetches repositories by https:// and http://"),
     // It wants to become another protocol.
     own("/session", 500, "no upgrade proto in request"),

@@ -38,6 +38,21 @@ fn modinfo(module: &[u8], key: &str) -> Vec<String> {
 }
 
 #[test]
+fn modules_have_what_the_kernel_needs_and_no_more() {
+    let archive = fs::read(image().initramfs()).unwrap();
+    let (members, _) = read_cpio(&archive);
+    let early = members.iter().filter(|member| member.path.ends_with(".ko")).map(|member| member.content.clone());
+    let late = lines(&fs::read_to_string(root().join("usr/lib/berth/modules/late.list")).unwrap());
+    let late = late.iter().map(|path| fs::read(root().join("usr").join(&path[1..])).unwrap());
+    for module in early.chain(late) {
+        let file = object::File::parse(&*module).unwrap();
+        assert!(file.section_by_name(".gnu.linkonce.this_module").is_some(), "what it begins with");
+        assert!(file.section_by_name(".BTF").is_none() && file.section_by_name(".comment").is_none());
+        assert!(!module.ends_with(b"~Module signature appended~\n"));
+    }
+}
+
+#[test]
 fn dependencies_stand_above_and_nothing_twice() {
     let archive = fs::read(image().initramfs()).unwrap();
     let (members, _) = read_cpio(&archive);

@@ -66,7 +66,7 @@ impl Building<'_, '_> {
         if self.cached(&made_from, Words::default()).await? {
             return Ok(());
         }
-        let prepared = Arc::new(self.prepare(&mounts).await?);
+        let prepared = Arc::new(self.prepare(&mounts, is_insecure).await?);
         host.mounts.get_or_insert_default().extend(prepared.given.iter().cloned());
         let mut env = self.variables().concat();
         let mut config = self.config.clone();

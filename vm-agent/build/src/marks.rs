@@ -70,6 +70,12 @@ impl Marks {
         Ok(all)
     }
 
+    /// What is known of one now; blocking.
+    pub(crate) fn get(&self, id: &ImageId) -> Option<Mark> {
+        let found = std::fs::metadata(self.directory.join(id.hex())).ok()?;
+        Some(Mark { used: found.modified().ok()?, is_result: found.len() > 0 })
+    }
+
     /// Forgets an image that is not there any more.
     pub(crate) fn forget(&self, id: &ImageId) {
         match std::fs::remove_file(self.directory.join(id.hex())) {
@@ -97,8 +103,10 @@ mod tests {
         let list = Marks::open(&path).expect("opened").list().expect("listed");
         assert_eq!((list.len(), list[&step].is_result, list[&result].is_result), (2, false, true));
         assert!(list[&step].used <= list[&result].used);
+        assert_eq!(marks.get(&result), Some(list[&result]));
         marks.forget(&step);
         marks.forget(&step);
+        assert_eq!(marks.get(&step), None);
         assert_eq!(marks.list().expect("listed").into_keys().collect::<Vec<_>>(), [result]);
     }
 }

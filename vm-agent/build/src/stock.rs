@@ -71,11 +71,11 @@ impl Builds {
         blocking(move || {
             let mut marked = marks.list().map_err(disk(CACHES))?;
             marked.retain(|id, _| {
-                let is_there = images.image(id).is_ok();
-                if !is_there {
+                let found = images.image(id);
+                if matches!(found, Err(images::Error::NoSuchImage(_))) {
                     marks.forget(id);
                 }
-                is_there
+                found.is_ok()
             });
             let steps = marked.iter().filter(|(_, mark)| !mark.is_result).map(|(id, _)| *id).collect();
             let used = marked.iter().map(|(id, mark)| (*id, mark.used)).collect();
@@ -84,13 +84,20 @@ impl Builds {
         .await
     }
 
-    /// Removes those of these steps that nobody needs meanwhile; those that went.
+    /// Removes those of these steps that nobody needs, found or was told of meanwhile; those that went.
     ///
     /// # Errors
     ///
     /// Those of the image store.
-    pub async fn discard_steps(&self, ids: &[ImageId]) -> Result<Vec<ImageId>> {
-        let gone = self.services.images.discard(ids).await?;
+    pub async fn discard_steps(&self, steps: &[StepImage]) -> Result<Vec<ImageId>> {
+        let seen: HashMap<ImageId, SystemTime> = steps.iter().map(|step| (step.id, step.used)).collect();
+        let ids: Vec<ImageId> = steps.iter().map(|step| step.id).collect();
+        let marks = self.marks.clone();
+        let is_as_it_was = move |id: &ImageId| {
+            let mark = marks.get(id).zip(seen.get(id));
+            mark.is_some_and(|(mark, seen)| !mark.is_result && mark.used <= *seen)
+        };
+        let gone = self.services.images.discard(&ids, is_as_it_was).await?;
         for id in &gone {
             self.marks.forget(id);
         }

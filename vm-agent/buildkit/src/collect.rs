@@ -61,7 +61,7 @@ impl Kit {
         let (mut steps, mut items) = (HashMap::new(), Vec::new());
         for step in builds.loose_steps().await? {
             let item = Item::from(step.clone());
-            steps.insert(item.id.clone(), (items.len(), step.id, item.clone()));
+            steps.insert(item.id.clone(), (items.len(), step, item.clone()));
             items.push(item);
         }
         all.extend(items);
@@ -76,10 +76,10 @@ impl Kit {
         // In their order: what was made from others first.
         let mut doomed: Vec<_> = ids.iter().filter_map(|id| steps.get(id)).collect();
         doomed.sort_by_key(|(at, ..)| *at);
-        let images: Vec<_> = doomed.iter().map(|(_, image, _)| *image).collect();
+        let doomed: Vec<_> = doomed.into_iter().map(|(_, step, _)| step.clone()).collect();
         let mut gone = self.0.contexts.prune(&ids);
         gone.extend(builds.prune_mount_caches(ids.clone()).await?.into_iter().map(Item::from));
-        let discarded = builds.discard_steps(&images).await?;
+        let discarded = builds.discard_steps(&doomed).await?;
         gone.extend(discarded.iter().filter_map(|id| Some(steps.get(&id.to_string())?.2.clone())));
         Ok(gone)
     }

@@ -46,17 +46,18 @@ impl Images {
         Ok(loose(&all, is_loose, elsewhere, size))
     }
 
-    /// Removes those of these images that are without a name and that nobody needs or keeps, one after the other; those that went.
+    /// Removes those of these images that are without a name, that nobody needs or keeps and that are to go still, one after the other;
+    /// those that went. That is asked when nobody can begin to keep it any more.
     ///
     /// # Errors
     ///
     /// Those of the metadata store and of the disk.
-    pub async fn discard(&self, ids: &[ImageId]) -> Result<Vec<ImageId>> {
+    pub async fn discard(&self, ids: &[ImageId], is_to_go: impl Fn(&ImageId) -> bool) -> Result<Vec<ImageId>> {
         let mut gone = Vec::new();
         for id in ids {
             let _commit = self.inner.commit.lock().await;
             let is_there = self.inner.images.get(&id.hex())?.is_some();
-            if self.holders().is_none() || !is_there || self.is_needed(id)? {
+            if self.holders().is_none() || !is_there || self.is_needed(id)? || !is_to_go(id) {
                 continue;
             }
             let mut removed: Vec<Removed> = Vec::new();

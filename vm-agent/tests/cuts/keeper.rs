@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use control::BootInfo;
 use control::mux::{Lane, LaneIo};
@@ -17,6 +18,8 @@ use relay::Options;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
+
+use crate::way::PATIENCE;
 
 /// Where its sockets are, for the process.
 const RUN: &str = "BERTH_TEST_RELAY";
@@ -39,6 +42,7 @@ impl Keeper {
     pub(crate) fn start(boot: &BootInfo, run: &Path) -> Keeper {
         std::fs::write(run.join("boot.json"), boot.to_json()).unwrap();
         let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_read_timeout(Some(PATIENCE)).unwrap();
         let child = Command::new(std::env::current_exe().unwrap())
             .args([TEST, "--exact", "--ignored", "--nocapture"])
             .env(RUN, run)
@@ -117,7 +121,9 @@ struct Relay {
 impl Relay {
     async fn start(boot: &BootInfo, run: &Path) -> Relay {
         // A process that the last one was just starting has its sockets, too, until that is another program.
-        while std::net::TcpListener::bind(("127.0.0.1", 1080)).is_err() {
+        let begun = Instant::now();
+        while let Err(error) = std::net::TcpListener::bind(("127.0.0.1", 1080)) {
+            assert!(begun.elapsed() < PATIENCE, "the relay's port is not free: {error}");
             tokio::task::yield_now().await;
         }
         let options = Options {

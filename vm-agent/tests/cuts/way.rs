@@ -17,7 +17,7 @@ use crate::host::{Host, Moment, Trap};
 use crate::keeper::Keeper;
 
 /// Longer than anything here takes on a busy machine; reached only by a hang.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What ends in the middle of a request, and comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -90,8 +90,15 @@ impl Building<'_, '_> {
         named.await.map(Some)
     }
 
-    /// Files of a stage, of an image or of the client. What a command writes is seen by it, and thrown away with the step.
-    pub(super) async fn mount_files(&self, prepared: &mut Prepared, mount: &Mount, target: String) -> Result<()> {
+    /// Files of a stage, of an image or of the client. What a command writes is seen by it, and thrown away with the step; one that
+    /// `may_do_all` can write to whatever it reads, and others read it after it.
+    pub(super) async fn mount_files(
+        &self,
+        prepared: &mut Prepared,
+        mount: &Mount,
+        target: String,
+        may_do_all: bool,
+    ) -> Result<()> {
         let What::Bind { from, source } = &mount.what else { return Ok(()) };
         let beneath = self.build.directory();
         let missing = || Error::NotInContext { verb: "RUN", path: source.clone() };
@@ -110,7 +117,7 @@ impl Building<'_, '_> {
                 let path = clean(source).ok_or_else(missing)?;
                 let found = tree.follow(Path::new(&path)).map_err(|_| missing())?;
                 found.stat.as_ref().ok_or_else(missing)?;
-                if mount.read_only {
+                if mount.read_only && !may_do_all {
                     let files = StepFiles::Path(root.join(found.path));
                     prepared.own.push(StepMount { files, target, read_only: true });
                     return Ok(());
@@ -147,7 +154,7 @@ impl Building<'_, '_> {
             }
         }
         let files = StepFiles::Above(OverlaySpec { lowers, upper: Some(upper) }, subpath);
-        prepared.own.push(StepMount { files, target, read_only: false });
+        prepared.own.push(StepMount { files, target, read_only: mount.read_only });
         prepared.directories.push(above);
         Ok(())
     }

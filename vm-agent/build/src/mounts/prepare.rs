@@ -49,7 +49,7 @@ impl Building<'_, '_> {
     }
 
     /// Makes what the mounts need.
-    pub(crate) async fn prepare(&self, mounts: &[Mount]) -> Result<Prepared> {
+    pub(crate) async fn prepare(&self, mounts: &[Mount], may_do_all: bool) -> Result<Prepared> {
         let mut prepared = Prepared::default();
         self.mount_caches(&mut prepared, mounts).await?;
         let mut agents = 0;
@@ -72,7 +72,7 @@ impl Building<'_, '_> {
                 StepMount { files, target: target.clone(), read_only }
             };
             match &mount.what {
-                What::Bind { .. } => self.mount_files(&mut prepared, mount, target.clone()).await?,
+                What::Bind { .. } => self.mount_files(&mut prepared, mount, target.clone(), may_do_all).await?,
                 // They are there.
                 What::Cache { .. } => {}
                 What::Tmpfs { size } => prepared.given.push(engine_api::Mount {
