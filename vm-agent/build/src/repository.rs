@@ -53,7 +53,7 @@ impl Builds {
 impl Repository {
     /// What its files go by, with where they are from: it changes when the ref moved.
     pub fn key(&self) -> String {
-        format!("{} {}", images::without_password(&self.address.remote), self.chosen.key(&self.address))
+        format!("{} {}", images::redact::address(&self.address.remote), self.chosen.key(&self.address))
     }
 
     /// The same wherever it is from.
