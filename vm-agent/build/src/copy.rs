@@ -140,7 +140,7 @@ impl Building<'_, '_> {
                 let (id, status) = (Some("repository".to_owned()), "transferring".to_owned());
                 sink.send(Progress::Status { id, status, detail });
             };
-            repository.fetch(files.clone(), told).await?;
+            repository.fetch(files.clone(), self.build.context.hold(), told).await?;
             plan = blocking(move || plan.look(number, &files).map(|()| plan)).await?;
         }
         Ok(plan)

@@ -90,7 +90,7 @@ impl Builds {
         output.status("Downloading context", &redact::address(&address.remote));
         let (root, name) = (self.contexts.clone(), request.dockerfile.clone());
         let (directory, files) = blocking(move || Context::empty(&root)).await?;
-        repository.fetch(files, |_| ()).await?;
+        repository.fetch(files, Arc::clone(&directory), |_| ()).await?;
         blocking(move || Context::read(directory, &name)).await
     }
 

@@ -93,7 +93,7 @@ impl Client {
             return Ok((key, tree));
         }
         let tree = self.new_directory().await?;
-        repository.fetch(tree.path().to_owned(), told).await?;
+        repository.fetch(tree.path().to_owned(), tree.hold(), told).await?;
         let weighed = blocking(move || {
             let mut tree = tree;
             tree.weigh().map(|()| tree)
