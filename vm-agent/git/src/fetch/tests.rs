@@ -102,7 +102,8 @@ impl Http for Server {
         }
         // Name and password are the client's to send.
         let host = url.strip_prefix("http://").and_then(|rest| rest.split_once('/'));
-        let (_, path) = host.filter(|(host, _)| host.ends_with('h')).ok_or("no such host")?;
+        let (_, path) =
+            host.filter(|(host, _)| host.ends_with('h')).ok_or_else(|| format!("Get {url:?}: no such host"))?;
         let path = path.to_owned();
         let path = path.as_str();
         let answer = |status, content_type: &str, body: Vec<u8>| Answer {
@@ -329,6 +330,8 @@ fn nothing_shows_a_password() {
     let request = Request { url: &address.remote, authorization: Some("hidden"), body: None };
     let shown = format!("{address:?} {access:?} {request:?}");
     assert!(shown.contains("http://other/x.git") && !shown.contains("hidden"), "{shown}");
+    let told = fetch(&server, "http://u:hidden@other/x.git").err().expect("nobody is there");
+    assert!(told.ends_with("Get \"http://other/x.git/info/refs?service=git-upload-pack\": no such host"), "{told}");
 }
 
 #[test]
