@@ -7,6 +7,7 @@ use crate::sources::{CAPABILITY, clean};
 use rustix::fs::FileType;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// Bytes of a Dockerfile.
@@ -18,11 +19,11 @@ const FILES: &str = "files";
 /// Where nobody says another name.
 const DOCKERFILE: &str = "Dockerfile";
 
-/// A context on disk, removed when it is dropped.
+/// A context on disk, removed when it and whoever else holds it are dropped.
 #[derive(Debug)]
 pub(crate) struct Context {
     /// `None` when it is being dropped.
-    directory: Option<TempDir>,
+    directory: Option<Arc<TempDir>>,
     /// The Dockerfile's path in it.
     pub(crate) name: String,
     pub(crate) dockerfile: String,
@@ -46,15 +47,15 @@ impl Context {
     }
 
     /// A directory for a context, and the one for the files in it; blocking.
-    pub(crate) fn empty(root: &Path) -> Result<(TempDir, PathBuf)> {
-        let directory = tempfile::tempdir_in(root).map_err(disk(root))?;
+    pub(crate) fn empty(root: &Path) -> Result<(Arc<TempDir>, PathBuf)> {
+        let directory = Arc::new(tempfile::tempdir_in(root).map_err(disk(root))?);
         let files = directory.path().join(FILES);
         std::fs::create_dir(&files).map_err(disk(&files))?;
         Ok((directory, files))
     }
 
     /// Reads the Dockerfile of a context whose files are there; blocking.
-    pub(crate) fn read(directory: TempDir, name: &str) -> Result<Context> {
+    pub(crate) fn read(directory: Arc<TempDir>, name: &str) -> Result<Context> {
         let files = directory.path().join(FILES);
         let tree = Tree::open(&files).map_err(disk(&files))?;
         let (name, dockerfile) = read_dockerfile(&tree, name)?;
@@ -65,7 +66,7 @@ impl Context {
     /// One without files, for a build whose client gives them.
     pub(crate) fn elsewhere(root: &Path, dockerfile: String) -> Result<Context> {
         let directory = tempfile::tempdir_in(root).map_err(disk(root))?;
-        Ok(Context { directory: Some(directory), name: DOCKERFILE.to_owned(), dockerfile })
+        Ok(Context { directory: Some(Arc::new(directory)), name: DOCKERFILE.to_owned(), dockerfile })
     }
 
     /// The same for what was downloaded: an archive, or a Dockerfile alone, which what it begins with tells apart.
@@ -85,7 +86,7 @@ impl Context {
         }
         let directory = tempfile::tempdir_in(root).map_err(disk(root))?;
         let dockerfile = String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Context { directory: Some(directory), name: DOCKERFILE.to_owned(), dockerfile })
+        Ok(Context { directory: Some(Arc::new(directory)), name: DOCKERFILE.to_owned(), dockerfile })
     }
 
     /// Where they are; `None`: there is a Dockerfile only.
@@ -105,7 +106,16 @@ impl Context {
 
     /// Of the build's own files, the context among them.
     pub(crate) fn directory(&self) -> &Path {
-        self.directory.as_ref().expect("taken when it is dropped only").path()
+        self.held().path()
+    }
+
+    /// The same for who may write there longer than the build lasts: the last one who has it removes it.
+    pub(crate) fn hold(&self) -> Arc<TempDir> {
+        Arc::clone(self.held())
+    }
+
+    fn held(&self) -> &Arc<TempDir> {
+        self.directory.as_ref().expect("taken when it is dropped only")
     }
 }
 
@@ -267,6 +277,23 @@ mod tests {
             assert_eq!(std::fs::read_dir(&root).expect("read").count(), 0, "something is left");
         }
         left
+    }
+
+    #[test]
+    fn the_last_holder_removes_it() {
+        let root = tempfile::tempdir().expect("a directory");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let context = Context::elsewhere(root.path(), String::new()).expect("made");
+        let (held, path) = (context.hold(), context.directory().to_owned());
+        {
+            let _entered = runtime.enter();
+            drop(context);
+        }
+        // It waits for what blocks.
+        drop(runtime);
+        std::fs::write(path.join("late"), "").expect("it is there for who writes there still");
+        drop(held);
+        assert!(!path.exists());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::stage::Building;
 use crate::transfer::{Checkout, Content, Made, Plan, Sources, Taken};
 use crate::{Address, Repository};
 use containers::changes::{Budget, Document, InvalidChange, Words, join};
-use images::{Detail, Progress};
+use images::{Detail, Progress, redact};
 use tokio::io::AsyncWriteExt as _;
 
 impl Building<'_, '_> {
@@ -140,7 +140,7 @@ impl Building<'_, '_> {
                 let (id, status) = (Some("repository".to_owned()), "transferring".to_owned());
                 sink.send(Progress::Status { id, status, detail });
             };
-            repository.fetch(files.clone(), told).await?;
+            repository.fetch(files.clone(), self.build.context.hold(), told).await?;
             plan = blocking(move || plan.look(number, &files).map(|()| plan)).await?;
         }
         Ok(plan)
@@ -165,7 +165,7 @@ impl Building<'_, '_> {
         let path = url.split(['?', '#']).next().unwrap_or_default();
         let name = path.splitn(4, '/').nth(3).and_then(|path| path.rsplit('/').next()).unwrap_or_default();
         if name.is_empty() && into_directory {
-            return Err(failed(format!("cannot determine filename from url: {url}")));
+            return Err(failed(format!("cannot determine filename from url: {}", redact::web_address(url))));
         }
         let images = &self.services().images;
         let source = images.download(url, &self.output.sink()).await.map_err(|error| failed(error.to_string()))?;

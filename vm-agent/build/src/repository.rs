@@ -53,7 +53,7 @@ impl Builds {
 impl Repository {
     /// What its files go by, with where they are from: it changes when the ref moved.
     pub fn key(&self) -> String {
-        format!("{} {}", images::without_password(&self.address.remote), self.chosen.key(&self.address))
+        format!("{} {}", images::redact::address(&self.address.remote), self.chosen.key(&self.address))
     }
 
     /// The same wherever it is from.
@@ -62,12 +62,17 @@ impl Repository {
     }
 
     /// Fetches it into an empty directory, beside which it needs room for a while. `told` hears the bytes that came so far. Dropping the
-    /// future ends it.
+    /// future ends it, though not at once: what is written to has to be there until `held` is dropped, on a thread that may block.
     ///
     /// # Errors
     ///
     /// The server's, those of what it sends, and those of the disk.
-    pub async fn fetch(&self, to: PathBuf, mut told: impl FnMut(u64) + Send + 'static) -> Result<()> {
+    pub async fn fetch<H: Send + 'static>(
+        &self,
+        to: PathBuf,
+        held: H,
+        mut told: impl FnMut(u64) + Send + 'static,
+    ) -> Result<()> {
         let Repository { address, chosen, credentials, images } = self.clone();
         let mut last = 0;
         let mut tell = move |bytes| {
@@ -78,11 +83,8 @@ impl Repository {
         };
         let remote = address.remote.clone();
         let fetch = move |access: &Access<'_>| {
-            let fetched = access.fetch(&address, &chosen, &to, &mut tell).map(drop);
-            if access.stop.load(Ordering::Relaxed) {
-                // Who gave it up removed what was there by then, and this may have written more meanwhile.
-                let _ = std::fs::remove_dir_all(&to);
-            }
+            let fetched = access.fetch(&address, &chosen, &to, &mut tell);
+            drop(held);
             fetched
         };
         reach(images, remote, credentials, fetch).await.map_err(Error::Repository)

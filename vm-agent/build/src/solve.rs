@@ -10,7 +10,7 @@ use crate::watch::Watch;
 use crate::{Address, Builds, Error, Output, Request, Result, blocking};
 use containers::changes::Change;
 use events::{Event, Kind};
-use images::{ImageId, Keeper, Platform, Reference, Sink};
+use images::{ImageId, Keeper, Platform, Reference, Sink, redact};
 use std::collections::{BTreeMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -59,9 +59,9 @@ impl Builds {
                 self.checkout(request, address, output).await?
             }
             Some(url) => {
-                let failed = |cause| Error::Remote { url: url.clone(), cause: Box::new(cause) };
+                let failed = |cause| Error::Remote { url: redact::web_address(url), cause: Box::new(cause) };
                 let source = self.services.images.download(url, &Sink::silent()).await.map_err(failed)?;
-                output.status("Downloading context", url);
+                output.status("Downloading context", &redact::web_address(url));
                 let content = SyncIoBridge::new(source.into_reader());
                 blocking(move || Context::downloaded(&root, content, &name)).await?
             }
@@ -87,10 +87,10 @@ impl Builds {
             error => error,
         };
         let repository = self.find_repository(&address, None).await.map_err(bare)?;
-        output.status("Downloading context", &images::without_password(&address.remote));
+        output.status("Downloading context", &redact::address(&address.remote));
         let (root, name) = (self.contexts.clone(), request.dockerfile.clone());
         let (directory, files) = blocking(move || Context::empty(&root)).await?;
-        repository.fetch(files, |_| ()).await?;
+        repository.fetch(files, Arc::clone(&directory), |_| ()).await?;
         blocking(move || Context::read(directory, &name)).await
     }
 

@@ -2,20 +2,27 @@
 
 use crate::upload;
 use build::Address;
-use images::without_password;
+use images::redact;
 use tonic::Status;
 
 /// The step that fetches a context as an archive.
 const LOAD_ARCHIVE: &str = "[internal] load remote build context";
 
 /// A context that is no directory of the client's.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Elsewhere {
     /// An archive, by the client's name of it.
     Archive(String),
     Repository(Address),
     /// What is at an address of the web: an archive, or a Dockerfile.
     Download(String),
+}
+
+/// Says no password.
+impl std::fmt::Debug for Elsewhere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Elsewhere").field(&self.step()).finish()
+    }
 }
 
 impl Elsewhere {
@@ -41,7 +48,7 @@ impl Elsewhere {
 /// An address with its ref and folder, and without a password.
 pub(crate) fn shown(address: &Address) -> String {
     let Address { remote, reference, folder, .. } = address;
-    let mut shown = without_password(remote);
+    let mut shown = redact::address(remote);
     if !reference.is_empty() || !folder.is_empty() {
         shown.push_str(&format!("#{reference}"));
     }
@@ -61,7 +68,8 @@ mod tests {
         for (text, step) in [
             ("http://buildkit-session/x", "load remote build context"),
             ("https://example.org/x.tar", "load remote build context"),
-            ("https://u:p@example.org/x.git?ref=v1#:d", "load git source https://u:***@example.org/x.git#v1:d"),
+            ("https://u:p@example.org/x.git?ref=v1#:d", "load git source https://xxxxx:xxxxx@example.org/x.git#v1:d"),
+            ("https://ghp_X@github.com/o/p.git", "load git source https://xxxxx@github.com/o/p.git"),
             ("github.com/x/y", "load git source https://github.com/x/y"),
         ] {
             assert_eq!(of(text).expect("known").step(), format!("[internal] {step}"));

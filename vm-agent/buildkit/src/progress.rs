@@ -1,10 +1,10 @@
 //! What a build tells of its steps. It is kept, so that whoever asks gets it from the beginning.
 
 use crate::history::record::CANCELED;
-use crate::history::redact;
 use bollard_buildkit_proto::google::protobuf::Timestamp;
 use bollard_buildkit_proto::moby::buildkit::v1::{StatusResponse, Vertex, VertexLog, VertexStatus, VertexWarning};
 use futures_util::stream::{self, Stream};
+use images::redact;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -89,8 +89,9 @@ impl Progress {
         self.length.send_modify(|(length, _)| *length = told.events.len());
     }
 
-    /// A step begins; the number stands for it from now on.
+    /// A step begins; the number stands for it from now on. Its name may be words of a Dockerfile: addresses in it lose their users.
     pub(crate) fn begin(&self, name: String) -> usize {
+        let name = redact::addresses(&name);
         let mut told = self.told();
         let step = told.vertices.len();
         let digest = Sha256::digest(format!("{} {step} {name}", self.seed));
@@ -141,6 +142,7 @@ impl Progress {
 
     /// The digest of the first step of that name.
     pub(crate) fn named(&self, name: &str) -> Option<String> {
+        let name = redact::addresses(name);
         self.told().vertices.iter().find(|vertex| vertex.name == name).map(|vertex| vertex.digest.clone())
     }
 
@@ -348,6 +350,21 @@ mod tests {
         let told = progress.told();
         let [only] = &told.events[before..] else { panic!("one word of it alone: {:?}", &told.events[before..]) };
         assert_eq!(only.logs[0].msg, b"\n[output clipped, log limit 32MiB of the build reached]\n");
+    }
+
+    #[tokio::test]
+    async fn steps_say_no_password() {
+        let progress = Arc::new(Progress::new("x"));
+        let name = "[1/2] ADD https://u:p/w@h/x.git /src";
+        let first = progress.begin(name.to_owned());
+        assert_eq!(progress.named(name), Some(progress.digest(first)));
+        progress.begin_within("ADD https://ghp_X@github.com/o/p.git /".to_owned(), Some(first));
+        progress.close();
+        let told: Vec<StatusResponse> = Arc::clone(&progress).follow().collect().await;
+        let names = told.iter().flat_map(|told| &told.vertexes).map(|vertex| vertex.name.as_str());
+        let (one, two) = ("[1/2] ADD https://xxxxx:xxxxx@h/x.git /src", "ADD https://xxxxx@github.com/o/p.git /");
+        assert_eq!(names.collect::<Vec<_>>(), [one, one, two, two]);
+        assert_eq!(progress.so_far().vertexes[0].name, one);
     }
 
     #[test]

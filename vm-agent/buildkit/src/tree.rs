@@ -11,16 +11,17 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// The only extended attribute that builds carry on.
 const CAPABILITY: &str = "security.capability";
 
-/// A directory with what is known to be in it; removed when it is dropped.
+/// A directory with what is known to be in it; removed when it and whoever else holds it are dropped.
 #[derive(Debug)]
 pub(crate) struct Tree {
     /// `None` when it is given on, or dropped.
-    directory: Option<TempDir>,
+    directory: Option<Arc<TempDir>>,
     entries: BTreeMap<String, Stat>,
     /// Bytes of files that came from elsewhere, and are in no list.
     foreign: u64,
@@ -38,7 +39,7 @@ impl Drop for Tree {
 impl Tree {
     /// An empty one beneath `root`; blocking.
     pub(crate) fn new(root: &Path) -> io::Result<Tree> {
-        Ok(Tree { directory: Some(tempfile::tempdir_in(root)?), entries: BTreeMap::new(), foreign: 0 })
+        Ok(Tree { directory: Some(Arc::new(tempfile::tempdir_in(root)?)), entries: BTreeMap::new(), foreign: 0 })
     }
 
     /// Counts what somebody else put into it; blocking.
@@ -58,7 +59,16 @@ impl Tree {
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.directory.as_ref().expect("taken at its end only").path()
+        self.held().path()
+    }
+
+    /// For who may write there longer than this lasts: the last one who has it removes it.
+    pub(crate) fn hold(&self) -> Arc<TempDir> {
+        Arc::clone(self.held())
+    }
+
+    fn held(&self) -> &Arc<TempDir> {
+        self.directory.as_ref().expect("taken at its end only")
     }
 
     /// Bytes of the files in it, links counted each.
@@ -80,7 +90,7 @@ impl Tree {
 /// A directory that is being made anew. What was there already and has not changed stays.
 #[derive(Debug)]
 pub(crate) struct Renewal {
-    directory: TempDir,
+    directory: Arc<TempDir>,
     root: OwnedFd,
     before: BTreeMap<String, Stat>,
     entries: BTreeMap<String, Stat>,

@@ -1,12 +1,13 @@
 //! What a build says of a repository, as BuildKit reads it. Pure.
 
 use crate::error::{Error, Result};
+use crate::remote::without_credentials;
 use form_urlencoded::parse;
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
 
 /// A repository, a ref and a folder in it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Address {
     /// Without query and fragment, with a scheme unless it is `user@host:path`.
     pub remote: String,
@@ -24,6 +25,16 @@ pub struct Address {
     pub by_commit: bool,
     /// `github.com/x/y`, which could be a path as well.
     pub could_be_path: bool,
+}
+
+/// Says no password.
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Address { reference, folder, checksum, .. } = self;
+        let mut shown = f.debug_struct("Address");
+        shown.field("remote", &without_credentials(&self.remote)).field("reference", reference);
+        shown.field("folder", folder).field("checksum", checksum).finish_non_exhaustive()
+    }
 }
 
 /// The schemes by which repositories are had.

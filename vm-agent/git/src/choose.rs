@@ -2,7 +2,7 @@
 
 use crate::address::{Address, is_commit};
 use crate::error::{Error, Result};
-use crate::remote::Ref;
+use crate::remote::{Ref, object};
 
 /// What an address means at the moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,12 +18,18 @@ pub struct Chosen {
 impl Chosen {
     /// What a checkout of it is called over several builds: changes when the ref moved.
     pub fn key(&self, address: &Address) -> String {
-        address.key(self.wanted(address), &self.name)
+        let key = address.key(self.wanted(address), &self.name);
+        // That a tag leads to the commit is the server's word, until it is fetched.
+        match self.wanted(address).starts_with(&address.checksum) {
+            true => key,
+            false => format!("{key}?checksum={}", address.checksum),
+        }
     }
 
-    /// What is fetched: the tag itself only where it is kept.
+    /// What is fetched: the tag itself only where it is kept, or where the checksum is its: what it is of has to be seen then.
     pub(crate) fn wanted(&self, address: &Address) -> &str {
-        self.commit.as_ref().filter(|_| !address.keeps_git_dir()).unwrap_or(&self.id)
+        let is_enough = |commit: &&String| !address.keeps_git_dir() && commit.starts_with(&address.checksum);
+        self.commit.as_ref().filter(is_enough).unwrap_or(&self.id)
     }
 }
 
@@ -88,6 +94,12 @@ pub(crate) fn choose(address: &Address, shown: &str, refs: &[Ref]) -> Result<Cho
         },
     };
     let all = [Some(&chosen.id), chosen.commit.as_ref()];
+    for id in all.into_iter().flatten() {
+        object(id).map_err(|error| match error {
+            Error::Damaged(reason) => Error::Remote { remote: shown.to_owned(), reason },
+            error => error,
+        })?;
+    }
     if !all.into_iter().flatten().any(|id| id.starts_with(checksum.as_str())) {
         let got: Vec<&str> = all.into_iter().flatten().map(String::as_str).collect();
         return Err(Error::Mismatch { wanted: checksum.clone(), got: got.join(" or ") });
@@ -105,11 +117,16 @@ fn full(name: &str) -> [String; 3] {
 mod tests {
     use super::*;
 
+    /// The name of an object that begins so.
+    fn id(start: &str) -> String {
+        start.repeat(20)
+    }
+
     fn refs() -> Vec<Ref> {
-        let one = |name: &str, id: &str, peeled: Option<&str>, target: Option<&str>| Ref {
+        let one = |name: &str, start: &str, peeled: Option<&str>, target: Option<&str>| Ref {
             name: name.to_owned(),
-            id: id.to_owned(),
-            peeled: peeled.map(str::to_owned),
+            id: id(start),
+            peeled: peeled.map(id),
             target: target.map(str::to_owned),
         };
         vec![
@@ -128,7 +145,7 @@ mod tests {
 
     #[test]
     fn branches_come_before_tags() {
-        let keeps = Address { keep_git_dir: Some(true), ..address("#v1") };
+        let keeps = |text: &str| Address { keep_git_dir: Some(true), ..address(text) };
         for (address, name, key) in [
             (address(""), "refs/heads/main", "a1"),
             (address("#main"), "refs/heads/main", "a1"),
@@ -138,17 +155,27 @@ mod tests {
             (address("?tag=both"), "refs/tags/both", "b2"),
             (address("#v1:d"), "refs/tags/v1", "c2:d"),
             (address("?tag=v1"), "refs/tags/v1", "c2"),
-            (keeps, "refs/tags/v1", "c1.git#refs/tags/v1"),
+            (keeps("#v1"), "refs/tags/v1", "c1.git#refs/tags/v1"),
+            (keeps("?checksum=c1#v1"), "refs/tags/v1", "c1.git#refs/tags/v1"),
+            // That it leads there is not seen yet.
+            (keeps("?checksum=c2#v1"), "refs/tags/v1", "c1.git#refs/tags/v1?checksum=c2"),
             (address("#pull/1/head"), "refs/pull/1/head", "d1"),
             (address("?checksum=c2#v1"), "refs/tags/v1", "c2"),
-            (address("?checksum=c1#v1"), "refs/tags/v1", "c2"),
+            (address("?checksum=c1#v1"), "refs/tags/v1", "c1"),
         ] {
             let chosen = choose(&address, "x", &refs()).expect("there");
-            assert_eq!((chosen.name.as_str(), chosen.key(&address).as_str()), (name, key), "{address:?}");
+            let key = format!("{}{}", id(&key[..2]), &key[2..]);
+            assert_eq!((chosen.name.as_str(), chosen.key(&address)), (name, key), "{address:?}");
         }
         let fails = |text: &str, refs: &[Ref]| choose(&address(text), "x", refs).expect_err(text).to_string();
         assert_eq!(fails("#nope", &refs()), r#"repository does not contain ref nope, output: """#);
-        assert_eq!(fails("?checksum=ff#v1", &refs()), "expected checksum to match ff, got c1 or c2");
+        assert_eq!(
+            fails("?checksum=ff#v1", &refs()),
+            format!("expected checksum to match ff, got {} or {}", id("c1"), id("c2"))
+        );
+        let mut odd = refs();
+        odd[4].peeled = Some("\u{1b}[2J".to_owned());
+        assert_eq!(fails("?checksum=ff#v1", &odd), r#"failed to fetch remote x: "\u{1b}[2J" is no name of an object"#);
         assert_eq!(fails("", &refs()[1..]), "could not find default branch for repository: x");
         assert_eq!(prefixes("v1"), ["refs/v1", "refs/heads/v1", "refs/tags/v1"]);
     }

@@ -13,8 +13,9 @@ use base64::engine::general_purpose::STANDARD;
 use gix_hash::ObjectId;
 use gix_object::tree::EntryKind;
 use percent_encoding::percent_decode_str;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Submodules within submodules.
 const DEEPEST: usize = 16;
@@ -43,7 +44,6 @@ impl std::fmt::Debug for Credentials {
 }
 
 /// How a repository is reached.
-#[derive(Debug)]
 pub struct Access<'a> {
     pub http: &'a dyn Http,
     pub credentials: Option<Credentials>,
@@ -53,13 +53,10 @@ pub struct Access<'a> {
     pub stop: &'a AtomicBool,
 }
 
-/// What was fetched.
-#[derive(Debug)]
-pub struct Fetched {
-    /// The name of the commit.
-    pub commit: String,
-    /// Files, links and submodules.
-    pub entries: usize,
+impl std::fmt::Debug for Access<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Access").field("remote", &without_credentials(self.remote)).finish_non_exhaustive()
+    }
 }
 
 impl<'a> Access<'a> {
@@ -94,13 +91,7 @@ impl<'a> Access<'a> {
     /// # Errors
     ///
     /// The server's, those of what it sends, and those of the disk.
-    pub fn fetch(
-        &'a self,
-        address: &Address,
-        chosen: &Chosen,
-        to: &Path,
-        told: &mut dyn FnMut(u64),
-    ) -> Result<Fetched> {
+    pub fn fetch(&'a self, address: &Address, chosen: &Chosen, to: &Path, told: &mut dyn FnMut(u64)) -> Result<()> {
         let keeps = address.keeps_git_dir();
         let scratch = Scratch::new(to)?;
         let git = to.join(".git");
@@ -111,29 +102,28 @@ impl<'a> Access<'a> {
         let mut base = 0;
         let pack = receive(&remote, stream, &packs, self.stop, &mut base, told)?;
         let commit = pack.commit(id)?;
-        check(address, chosen, &commit)?;
+        check(address, &id, &commit)?;
         let tree = checkout::folder(&pack, commit.tree, &address.folder)?;
         let time = address.commit_time.then_some(commit.time);
         let mut budget = Budget::default();
         let entries = Checkout { pack: &pack, to, time, stop: self.stop }.write(tree, &mut budget)?;
-        let mut count = entries.len();
         if address.submodules != Some(false) {
             let mut walk = Walk { access: self, scratch: &scratch, left: MOST_MODULES, budget, base, told };
             let (remote, url, folder) = (&remote.shown, &address.remote, &address.folder);
             let at = Place { remote, url, pack: &pack, root: commit.tree, folder, to, time };
-            count += walk.modules(&at, &entries, 0)?;
+            walk.modules(&at, &entries, 0)?;
         }
         if keeps {
             let kept = Kept { remote: &remote.shown, commit: commit.id, id, name: &chosen.name, shallow: &shallow };
             keep::write(&git, &kept, &entries)?;
         }
-        Ok(Fetched { commit: commit.id.to_string(), entries: count })
+        Ok(())
     }
 }
 
-/// A commit that was asked for by its name may be another one than the checksum says.
-fn check(address: &Address, chosen: &Chosen, commit: &Commit) -> Result<()> {
-    let mut all = vec![chosen.id.clone(), commit.id.to_string()];
+/// The checksum is of what came, a tag or its commit, whatever the server said of them.
+fn check(address: &Address, id: &ObjectId, commit: &Commit) -> Result<()> {
+    let mut all = vec![id.to_string(), commit.id.to_string()];
     all.dedup();
     match all.iter().any(|id| id.starts_with(&address.checksum)) {
         true => Ok(()),
@@ -212,41 +202,46 @@ struct Walk<'a, 'b> {
 }
 
 impl Walk<'_, '_> {
-    /// Fetches those of a commit, and theirs; how many files came of them.
-    fn modules(&mut self, at: &Place<'_>, entries: &[Entry], depth: usize) -> Result<usize> {
+    /// Fetches those of a commit, and theirs.
+    fn modules(&mut self, at: &Place<'_>, entries: &[Entry], depth: usize) -> Result<()> {
         let mut links = entries.iter().filter(|entry| entry.mode == EntryKind::Commit as u32).peekable();
         if links.peek().is_none() {
-            return Ok(0);
+            return Ok(());
         }
         let all = listed(at)?;
-        let mut count = 0;
+        // Of those with the same path the first one is meant.
+        let known = all.iter().rev().filter(|module| !module.url.is_empty());
+        let known: HashMap<&str, &Module> = known.map(|module| (module.path.as_str(), module)).collect();
         for link in links {
+            if self.access.stop.load(Ordering::Relaxed) {
+                return Err(Error::Stopped);
+            }
             let path = Path::new(at.folder).join(&link.path).display().to_string();
             let failed = |reason: String| Error::Submodule {
                 remote: at.remote.to_owned(),
                 path: plain(&path),
                 reason: plain(&reason),
             };
-            let module = all.iter().find(|module| module.path == path && !module.url.is_empty());
+            self.left =
+                self.left.checked_sub(1).ok_or_else(|| failed(format!("more than {MOST_MODULES} submodules")))?;
+            let module = known.get(path.as_str());
             let module =
                 module.ok_or_else(|| failed(format!("no url found for submodule path '{path}' in .gitmodules")))?;
             if module.is_left_out {
                 continue;
             }
-            self.left =
-                self.left.checked_sub(1).ok_or_else(|| failed(format!("more than {MOST_MODULES} submodules")))?;
             if depth == DEEPEST {
                 return Err(failed(format!("submodules are within each other more than {DEEPEST} times")));
             }
-            count += self.module(at, link, module, depth).map_err(|error| match error {
+            self.module(at, link, module, depth).map_err(|error| match error {
                 Error::Stopped | Error::Submodule { .. } => error,
                 error => failed(error.to_string()),
             })?;
         }
-        Ok(count)
+        Ok(())
     }
 
-    fn module(&mut self, at: &Place<'_>, link: &Entry, module: &Module, depth: usize) -> Result<usize> {
+    fn module(&mut self, at: &Place<'_>, link: &Entry, module: &Module, depth: usize) -> Result<()> {
         let url = modules::address(at.url, &module.url);
         let remote = Remote::meet(self.access, &url)?;
         let (_, stream) = remote.commit(&link.id)?;
@@ -258,7 +253,7 @@ impl Walk<'_, '_> {
         let entries = checkout.write(commit.tree, &mut self.budget)?;
         let (remote, root, time) = (&remote.shown, commit.tree, at.time);
         let inner = Place { remote, url: &url, pack: &pack, root, folder: "", to: &to, time };
-        Ok(entries.len() + self.modules(&inner, &entries, depth + 1)?)
+        self.modules(&inner, &entries, depth + 1)
     }
 }
 

@@ -32,5 +32,5 @@ mod remote;
 pub use address::{Address, is_commit};
 pub use choose::Chosen;
 pub use error::{Error, Result};
-pub use fetch::{Access, Credentials, Fetched};
+pub use fetch::{Access, Credentials};
 pub use remote::{Answer, Http, Request};

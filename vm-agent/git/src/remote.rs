@@ -8,15 +8,22 @@ use crate::packets::{Bands, Packets, delimiter, flush, line};
 use gix_hash::ObjectId;
 use std::fmt::Debug;
 use std::io::Read;
+use url::{Origin, Url};
 
 /// What is asked for over HTTP.
-#[derive(Debug)]
 pub struct Request<'a> {
     pub url: &'a str,
     /// The header of that name.
     pub authorization: Option<&'a str>,
     /// What is sent, which makes it a POST of `application/x-git-upload-pack-request`.
     pub body: Option<Vec<u8>>,
+}
+
+/// Says no password.
+impl Debug for Request<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Request").field("url", &without_credentials(self.url)).finish_non_exhaustive()
+    }
 }
 
 /// What comes back.
@@ -30,7 +37,10 @@ pub struct Answer {
 
 impl Debug for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Answer").field("status", &self.status).field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("Answer")
+            .field("status", &self.status)
+            .field("url", &without_credentials(&self.url))
+            .finish_non_exhaustive()
     }
 }
 
@@ -39,7 +49,7 @@ impl Debug for Answer {
 pub trait Http: Debug + Send + Sync {
     /// # Errors
     ///
-    /// The reason in words when nobody answers; a status is no error.
+    /// The reason in words, without a password, when nobody answers; a status is no error.
     fn send(&self, request: Request<'_>) -> Result<Answer, String>;
 }
 
@@ -65,7 +75,6 @@ const MOST_BEFORE_PACK: usize = 10_000;
 const AGENT: &str = concat!("agent=berth/", env!("CARGO_PKG_VERSION"));
 
 /// A repository whose server answered.
-#[derive(Debug)]
 pub(crate) struct Remote<'a> {
     access: &'a Access<'a>,
     /// As it is called, without a password.
@@ -73,6 +82,13 @@ pub(crate) struct Remote<'a> {
     base: String,
     authorization: Option<String>,
     speech: Speech,
+}
+
+/// Says no password.
+impl Debug for Remote<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Remote").field("shown", &self.shown).field("speech", &self.speech).finish_non_exhaustive()
+    }
 }
 
 /// How its server speaks.
@@ -98,22 +114,20 @@ impl<'a> Remote<'a> {
         let mut remote = Remote { access, shown, base: asked.to_owned(), authorization, speech: Speech::Two };
         let mut answer = remote.ask(&format!("{asked}{INFO}"), None)?;
         let there = answer.url.strip_suffix(INFO).ok_or_else(|| remote.failed("it redirects to something else"))?;
-        if without_credentials(there) != without_credentials(asked) {
+        if is_same_server(asked, there) {
+            remote.base = with_credentials_of(asked, there);
+        } else {
             // What the credentials are for is not there.
-            if may_have_credentials(asked, there) {
-                remote.base = with_credentials_of(asked, there);
-            } else {
-                remote.authorization = None;
-                there.clone_into(&mut remote.base);
-            }
+            remote.authorization = None;
+            there.clone_into(&mut remote.base);
         }
         if !answer.content_type.starts_with("application/x-git-upload-pack-advertisement") {
             return Err(remote.failed("the server does not speak git's smart protocol there"));
         }
         let mut packets = Packets(&mut answer.body);
-        let mut lines = packets.lines(LONGEST_LIST)?;
+        let mut lines = packets.lines(LONGEST_LIST).map_err(|error| remote.with_name(error))?;
         if lines.first().is_some_and(|line| line.starts_with("# service=")) {
-            lines = packets.lines(LONGEST_LIST)?;
+            lines = packets.lines(LONGEST_LIST).map_err(|error| remote.with_name(error))?;
         }
         let can: Vec<String> = match lines.first().map(String::as_str) {
             Some("version 2") => lines[1..].to_vec(),
@@ -142,7 +156,10 @@ impl<'a> Remote<'a> {
 
     fn ask(&self, url: &str, body: Option<Vec<u8>>) -> Result<Answer> {
         let request = Request { url, authorization: self.authorization.as_deref(), body };
-        let answer = self.access.http.send(request).map_err(|reason| self.failed(&reason))?;
+        let answer = self.access.http.send(request).map_err(|reason| {
+            // Clients like to say what they were asked for.
+            self.failed(&reason.replace(url, &without_credentials(url)))
+        })?;
         let origin = || {
             let end = self.shown.find("://").map_or(0, |at| at + 3);
             let length = self.shown[end..].find('/').unwrap_or(self.shown.len() - end);
@@ -348,19 +365,10 @@ fn with_credentials_of(other: &str, url: &str) -> String {
     }
 }
 
-/// Whether a redirection leads to the same host, and to no less safe a way.
-fn may_have_credentials(from: &str, to: &str) -> bool {
-    let parts = |url: &str| {
-        let url = without_credentials(url).to_ascii_lowercase();
-        let (scheme, rest) = url.split_once("://")?;
-        let authority = rest.split('/').next()?;
-        let name = authority.split(':').next()?.to_owned();
-        Some((scheme == "https", name, authority.to_owned()))
-    };
-    let (Some((from_safe, from_name, from_at)), Some((to_safe, to_name, to_at))) = (parts(from), parts(to)) else {
-        return false;
-    };
-    from_safe == to_safe && from_at == to_at || !from_safe && to_safe && from_name == to_name
+/// Whether what answered is where it was asked for: the same scheme, host and port, however they are written.
+fn is_same_server(asked: &str, there: &str) -> bool {
+    let origin = |url: &str| Url::parse(url).ok().map(|url| url.origin()).filter(Origin::is_tuple);
+    origin(asked).is_some_and(|asked| origin(there) == Some(asked))
 }
 
 #[cfg(test)]
@@ -395,13 +403,18 @@ mod tests {
         assert_eq!(with_credentials_of("https://h/x@y", "https://h/z"), "https://h/z");
         for (from, to, may) in [
             ("https://h/x.git", "https://h/y", true),
-            ("http://h/x.git", "https://h/x.git", true),
+            ("https://u:p@h:443/x.git", "https://h/x.git", true),
+            ("http://u:p@H:80/x.git", "http://h/x.git", true),
+            ("http://[::1]:80/x.git", "http://[::1]/x.git", true),
+            ("http://[::1]/x.git", "https://[::2]/x.git", false),
+            ("http://[::1]/x.git", "http://[::2]/x.git", false),
+            ("http://h/x.git", "https://h/x.git", false),
             ("https://h/x.git", "http://h/x.git", false),
             ("https://h/x.git", "https://h:444/x.git", false),
             ("https://h/x.git", "https://hh/x.git", false),
             ("https://h/x.git", "https://h@evil/x.git", false),
         ] {
-            assert_eq!(may_have_credentials(from, to), may, "{from} {to}");
+            assert_eq!(is_same_server(from, to), may, "{from} {to}");
         }
     }
 

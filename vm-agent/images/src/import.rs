@@ -12,7 +12,8 @@ use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use crate::compression::decompress;
 use crate::progress::{Detail, Limit, Progress, Sink};
-use crate::registry::{Asked, without_password};
+use crate::redact;
+use crate::registry::Asked;
 use crate::{Draft, ImageId, Images, Platform, Result};
 
 /// Where an archive comes from, and how many bytes it has where that is known.
@@ -66,7 +67,7 @@ impl Images {
     pub async fn download(&self, url: &str, progress: &Sink) -> Result<Source> {
         let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let response = self.registry().download(&url).await?;
-        progress.line(format!("Downloading from {}", without_password(&url)));
+        progress.line(format!("Downloading from {}", redact::address(&url)));
         let size = response.content_length().unwrap_or_default();
         let body = StreamReader::new(Box::pin(response.bytes_stream().map_err(io::Error::other)));
         Ok(Source { archive: Box::new(body), size, progress: Some(progress.clone()) })

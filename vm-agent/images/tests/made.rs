@@ -179,17 +179,17 @@ async fn passwords_of_urls_are_not_told() {
     let (sink, told) = recorder();
     let url = |path: &str| format!("http://user:secret@{}/{path}", server.address);
     bench.images.download(&url("tree"), &sink).await.unwrap();
-    assert_eq!(statuses(&told), [format!("Downloading from http://user:***@{}/tree", server.address)]);
+    assert_eq!(statuses(&told), [format!("Downloading from http://xxxxx:xxxxx@{}/tree", server.address)]);
     // It is used all the same.
     assert_eq!(server.seen.lock().unwrap()[0].headers["authorization"], "Basic dXNlcjpzZWNyZXQ=");
     let missing = bench.images.download(&url("missing"), &sink).await.unwrap_err().to_string();
-    assert!(missing.contains("user:***@") && missing.contains("404"), "{missing}");
+    assert!(missing.contains("//xxxxx:xxxxx@") && missing.contains("404"), "{missing}");
     // Nobody listens on port 1.
     for url in
         ["http://user:secret@127.0.0.1:1/", "user:secret@127.0.0.1:1/", "ftp://user:secret@host/", "http://u:secret@:/"]
     {
         let error = bench.images.download(url, &sink).await.unwrap_err().to_string();
-        assert!(!error.contains("secret") && error.contains(":***@"), "{error}");
+        assert!(!error.contains("secret") && error.contains("xxxxx:xxxxx@"), "{error}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use containers::change;
 use engine_api::ContainerConfig;
-use images::{Draft, Platform, Progress, Source, without_password};
+use images::{Draft, Platform, Progress, Source, redact};
 
 use super::Call;
 use super::commit::repository_and_tag;
@@ -18,7 +18,7 @@ pub(super) async fn import(call: Call, platform: Option<Platform>) -> Answer {
     let comment = call
         .query
         .filled("message")
-        .map_or_else(|| format!("Imported from {}", without_password(&from)), str::to_owned);
+        .map_or_else(|| format!("Imported from {}", redact::web_address(&from)), str::to_owned);
     let changes: Vec<String> = call.query.all("changes").map(str::to_owned).collect();
     let client = call.client.clone();
     let (services, body) = call.reader();

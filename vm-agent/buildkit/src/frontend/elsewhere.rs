@@ -7,7 +7,7 @@ use crate::failure;
 use crate::tree::Tree;
 use crate::upload;
 use build::{Address, Error, Kind};
-use images::{Sink, without_password};
+use images::{Sink, redact};
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -63,7 +63,7 @@ impl Client {
         let elsewhere = elsewhere.ok_or_else(refused)?;
         let of = match &elsewhere {
             Elsewhere::Repository(address) => shown(address),
-            Elsewhere::Archive(_) | Elsewhere::Download(_) => without_password(given),
+            Elsewhere::Archive(_) | Elsewhere::Download(_) => redact::address(given),
         };
         let step = self.progress.begin(format!("[context {name}] {of}"));
         let progress = Arc::clone(&self.progress);
@@ -93,7 +93,7 @@ impl Client {
             return Ok((key, tree));
         }
         let tree = self.new_directory().await?;
-        repository.fetch(tree.path().to_owned(), told).await?;
+        repository.fetch(tree.path().to_owned(), tree.hold(), told).await?;
         let weighed = blocking(move || {
             let mut tree = tree;
             tree.weigh().map(|()| tree)
@@ -108,7 +108,7 @@ impl Client {
         unpacks: bool,
         told: impl FnMut(u64) + Send + 'static,
     ) -> build::Result<(Tree, bool)> {
-        let failed = |cause| Error::Remote { url: without_password(url), cause: Box::new(cause) };
+        let failed = |cause| Error::Remote { url: redact::address(url), cause: Box::new(cause) };
         let source = self.images.download(url, &Sink::silent()).await.map_err(failed)?;
         let tree = self.new_directory().await?;
         let content = Counted { content: SyncIoBridge::new(source.into_reader()), count: 0, told };

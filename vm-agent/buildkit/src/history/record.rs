@@ -91,14 +91,14 @@ impl Record {
             End::Failed(status) => {
                 let error = rpc::Status {
                     code: status.code() as i32,
-                    message: redact::addresses(status.message()),
+                    message: images::redact::addresses(status.message()),
                     ..rpc::Status::default()
                 };
                 let whole = match status.details() {
                     [] => error.encode_to_vec(),
                     details => match rpc::Status::decode(details) {
                         Ok(whole) => {
-                            let message = redact::addresses(&whole.message);
+                            let message = images::redact::addresses(&whole.message);
                             rpc::Status { message, ..whole }.encode_to_vec()
                         }
                         Err(_) => details.to_vec(),

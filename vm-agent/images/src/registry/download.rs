@@ -4,13 +4,13 @@ use reqwest::{Response, Url};
 
 use super::Registry;
 use super::failure::{connection_refused, reason};
-use crate::{Error, Kind, Result};
+use crate::{Error, Kind, Result, redact};
 
 /// The longest body of a refusal that is read.
 const MAX_BODY: usize = 64 * 1024;
 
 /// What is asked of any server.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Asked<'a> {
     pub url: &'a str,
     pub headers: &'a [(&'static str, &'a str)],
@@ -18,11 +18,18 @@ pub struct Asked<'a> {
     pub body: Option<Vec<u8>>,
 }
 
+/// Says no password.
+impl std::fmt::Debug for Asked<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Asked").field("url", &redact::web_address(self.url)).finish_non_exhaustive()
+    }
+}
+
 impl Registry {
     /// The answer to a request, whatever it says.
     pub(crate) async fn ask(&self, asked: Asked<'_>) -> Result<Response> {
         let Asked { url, headers, body } = asked;
-        let shown = without_password(url);
+        let shown = redact::web_address(url);
         let verb = if body.is_some() { "Post" } else { "Get" };
         let failed =
             |reason: &str| Error::Source { kind: Kind::Unavailable, message: format!("{verb} \"{shown}\": {reason}") };
@@ -46,13 +53,14 @@ impl Registry {
         request.send().await.map_err(|e| match connection_refused(&e) {
             Some(host) => failed(&format!("dial tcp {host}: connect: connection refused")),
             None if e.is_timeout() => failed("timed out: the server does not answer"),
-            None => failed(&reason(&e)),
+            // A redirection may have a password in its address.
+            None => failed(&redact::addresses(&reason(&e))),
         })
     }
 
     /// The answer to a GET, when it is a success.
     pub(crate) async fn download(&self, url: &str) -> Result<Response> {
-        let shown = without_password(url);
+        let shown = redact::web_address(url);
         let mut response = self.ask(Asked { url, headers: &[], body: None }).await?;
         let status = response.status();
         if status.as_u16() < 400 {
@@ -74,47 +82,5 @@ impl Registry {
             _ => Kind::Unavailable,
         };
         Err(Error::Source { kind, message: format!("failed to GET {shown} with status {status}: {}", body.trim()) })
-    }
-}
-
-/// The URL as it may be shown and kept: with `***` for a password, as Go's HTTP client writes it. Without a scheme it is `http`.
-pub fn without_password(url: &str) -> String {
-    const HTTP: &str = "http://";
-    let Some(scheme) = url.find("://") else {
-        return without_password(&format!("{HTTP}{url}")).split_off(HTTP.len());
-    };
-    let start = url.len() - url[scheme + 1..].trim_start_matches(['/', '\\']).len();
-    // Where the host ends cannot be told in what is no URL: a password may have a slash in it.
-    let end = match Url::parse(url) {
-        Ok(_) => url[start..].find(['/', '\\', '?', '#']).map_or(url.len(), |length| start + length),
-        Err(_) => url.len(),
-    };
-    let authority = &url[start..end];
-    match authority.rfind('@').map(|at| (authority[..at].find(':'), at)) {
-        Some((Some(colon), at)) => format!("{}:***{}", &url[..start + colon], &url[start + at..]),
-        _ => url.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwords_are_not_shown() {
-        for (url, shown) in [
-            ("http://host/a:b@c", "http://host/a:b@c"),
-            ("http://user@host:80/?a=b:c@d", "http://user@host:80/?a=b:c@d"),
-            ("http://user:secret@host:80/a@b", "http://user:***@host:80/a@b"),
-            ("http://:secret@host", "http://:***@host"),
-            ("https://user:sec@ret@host/", "https://user:***@host/"),
-            ("http:///user:secret@host/", "http:///user:***@host/"),
-            ("http://user:sec/ret@host/", "http://user:***@host/"),
-            ("user:secret@host/a", "user:***@host/a"),
-            ("host/a", "host/a"),
-            ("", ""),
-        ] {
-            assert_eq!(without_password(url), shown);
-        }
     }
 }

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use auth::Auth;
-pub use download::{Asked, without_password};
+pub use download::Asked;
 pub(crate) use endpoint::Endpoint;
 pub(crate) use failure::Failure;
 pub(crate) use manifest::RemoteManifest;
