@@ -41,6 +41,7 @@ pub const WINDOW: &[Need] = &[
 pub const TEST: &[Need] = &[
     need("busybox-static", "the root file system of test containers"),
     need("docker-registry", "a real OCI registry on loopback"),
+    need("git", "serves repositories that are built from"),
     need("iproute2", "reads back what the network crate made"),
     need("nftables", "reads back the rules of the network crate"),
     need("tmux", "drives interactive programs through a real terminal"),

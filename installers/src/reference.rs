@@ -22,6 +22,7 @@ const PACKAGES: &[&str] = &[
     "iproute2",
     "kmod",
     "procps",
+    "git",
     "ca-certificates",
 ];
 

@@ -15,8 +15,8 @@ use crate::suite::{Entry, cases, everywhere, not_of_dockerd};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    let mut all = cases![everywhere; from_an_address, from_a_repository, stages, in_place];
-    all.extend(cases![not_of_dockerd; here_documents_and_modes]);
+    let mut all = cases![everywhere; from_an_address, stages, in_place];
+    all.extend(cases![not_of_dockerd; here_documents_and_modes, from_a_repository]);
     all
 }
 
