@@ -21,8 +21,9 @@ pub(crate) fn text(rootfs: &Rootfs, packages: &Resolved) -> String {
         "Third-party software in the guest of Berth\n\
          ==========================================\n\n\
          The guest consists of Berth's own agent (Apache-2.0; the crates compiled into it and\n\
-         their licences are in /usr/share/doc/berth/crates.txt) and of unmodified files from these packages of\n\
-         Debian 12. Their copyright notices are in /usr/share/doc/berth/copyright.\n\n",
+         their licences are in /usr/share/doc/berth/crates.txt) and of files from these packages of\n\
+         Debian 12, unmodified but for the kernel's modules, which are without their signatures, the names of what\n\
+         is local to them and types for BPF. Their copyright notices are in /usr/share/doc/berth/copyright.\n\n",
     );
     let mut line = |name: &str, licence: &str| {
         let package = packages.all().find(|package| package.name == name);

@@ -196,6 +196,12 @@ fn parse_stanza(stanza: &str) -> Result<Package> {
             None => (text, version.clone()),
         },
     };
+    // The source of a signed kernel has the signatures; what they sign was built from another one.
+    let signed = field("Built-Using").filter(|_| source.starts_with("linux-signed"));
+    let (source, source_version) = match signed.as_deref().and_then(|built_using| built_using.split_once(" (= ")) {
+        Some((kernel, rest)) => (kernel.to_owned(), rest.split(')').next().unwrap_or_default().to_owned()),
+        None => (source, source_version),
+    };
     let size = need("Size")?.parse().map_err(|_| Error::PackageField { package: name.clone(), field: "Size" })?;
     let (sha256, depends) = (need("SHA256")?, field("Depends").unwrap_or_default());
     Ok(Package { name, version, source, source_version, sha256, size, depends })
@@ -204,7 +210,7 @@ fn parse_stanza(stanza: &str) -> Result<Package> {
 /// A digest of everything that apt's answer depends on, without reading the lists themselves.
 fn lists_stamp(kernel: &str, names: &[String]) -> Result<String> {
     let mut key = Key::default();
-    key.add("format", "1").add("kernel", kernel);
+    key.add("format", "2").add("kernel", kernel);
     for name in names {
         key.add("name", name);
     }
@@ -242,6 +248,16 @@ mod tests {
             parse_stanza("Package: a\nSource: s (7)\nVersion: 7+b2\nSHA256: 00\nSize: 1\nDepends: l (= 1), m").unwrap();
         assert_eq!((other.source.as_str(), other.source_version.as_str()), ("s", "7"));
         assert_eq!(other.depends, "l (= 1), m");
+    }
+
+    #[test]
+    fn a_signed_kernel_is_built_from_another_source() {
+        let text = "Package: a\nSource: linux-signed-6.12-amd64 (6.12.1+1)\nVersion: 6.12.1-1\nSHA256: 00\nSize: 1\n\
+                    Built-Using: linux-6.12 (= 6.12.1-1~deb12u1)\n";
+        let kernel = parse_stanza(text).unwrap();
+        assert_eq!((kernel.source.as_str(), kernel.source_version.as_str()), ("linux-6.12", "6.12.1-1~deb12u1"));
+        let other = parse_stanza(&text.replace("linux-signed-6.12-amd64", "s")).unwrap();
+        assert_eq!((other.source.as_str(), other.source_version.as_str()), ("s", "6.12.1+1"));
     }
 
     #[test]
