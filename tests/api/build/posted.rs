@@ -116,6 +116,8 @@ pub(crate) fn says_what_it_cannot_find(case: &Case<'_>) -> Result {
         let said = build(case, "FROM busybox\n", &[], &format!("version=2&{query}"))?;
         ensure!(said.status == 500 && said.error() == words, "{query}: {said:?}");
     }
+    let said = build(case, "FROM busybox\n", &[], "version=2&remote=ftp%3A%2F%2Fexample.org%2Fx")?;
+    ensure!(said.status == 400 && said.error().contains("is no address of a repository"), "{said:?}");
     Ok(())
 }
 

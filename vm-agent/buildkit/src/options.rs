@@ -140,7 +140,12 @@ impl Options {
             }
             "context" => {
                 let elsewhere = Elsewhere::parse(value)?;
-                self.elsewhere = Some(elsewhere.ok_or_else(|| not_yet(format_args!("the build context {value}")))?);
+                let unknown = || {
+                    let words =
+                        format!("the build context {value} is no address of a repository, an archive or a Dockerfile");
+                    Status::invalid_argument(words)
+                };
+                self.elsewhere = Some(elsewhere.ok_or_else(unknown)?);
             }
             // They say what the frontend is, which was checked before.
             "source" | "cmdline" => {}
@@ -307,6 +312,8 @@ mod tests {
             of(&[("context", "http://buildkit-session/a")]).expect("known").elsewhere,
             Some(Elsewhere::Archive("a".to_owned()))
         );
+        let unknown = of(&[("context", "ftp://example.org/x")]).err();
+        assert!(unknown.is_some_and(|words| words.contains("is no address of a repository")));
         assert!(of(&[("build-arg:BUILDKIT_SYNTAX", "docker/dockerfile:1")]).is_ok());
         assert_eq!(of(&[("filename", "")]).expect("known").dockerfile, "Dockerfile");
     }
