@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use images::{Auth, Reference, RegistryConfig, Sink};
+use images::{Auth, Progress, Reference, RegistryConfig, Sink};
 use support::server::{Content, Server};
 use support::{Bench, noise, tar};
 use tokio::sync::watch;
@@ -83,6 +83,39 @@ async fn no_layer_is_whole_before_all_are_being_unpacked() {
         () = pull(&bench, &server) => {}
         () = both_begun => {}
     }
+    assert_eq!(bench.layer_names().len(), 2);
+}
+
+/// What clients draw: a layer whose turn has not come says so, and one that comes tells of its bytes. Both are awaited by the
+/// server before it goes on, since what goes quickly is told of never.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_layer_tells_of_its_turn_and_of_its_bytes() {
+    let (content, layers) = content();
+    let (open, opened) = watch::channel(false);
+    let server = Server::start(move |request| {
+        let answer = content.answer(request);
+        let held = layers.iter().any(|layer| request.path.ends_with(layer));
+        let half = answer.body.len() / 2;
+        if held { answer.held(half, opened.clone()) } else { answer }
+    })
+    .await;
+    let bench = Bench::with(RegistryConfig { concurrent_downloads: 1, ..RegistryConfig::default() });
+    let told = Mutex::new(BTreeSet::new());
+    let sink = Sink::new(move |progress| {
+        let Progress::Status { id: Some(id), status, detail } = progress else { return };
+        let counts = detail.is_some_and(|detail| detail.current.is_some());
+        if status == "Waiting" || (status == "Downloading" && counts) {
+            let mut told = told.lock().unwrap();
+            told.insert((status, id));
+            // Of two layers one comes and one waits.
+            if told.len() == 2 {
+                open.send_replace(true);
+            }
+        }
+    });
+    let reference = Reference::parse(&format!("{}/some/app", server.address)).unwrap();
+    let pulling = bench.images.pull(&reference, None, &Auth::Anonymous, &sink);
+    tokio::time::timeout(PATIENCE, pulling).await.expect("one layer comes and one waits, and both say so").unwrap();
     assert_eq!(bench.layer_names().len(), 2);
 }
 
