@@ -17,10 +17,10 @@ use crate::suite::{Entry, cases, everywhere, not_of_dockerd};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    let mut all = cases![everywhere; builds_by_buildkit, fails_in_buildkits_words, is_cancelled_by_its_name, takes_a_context_of_its_own_request,
-        takes_a_repository];
-    // dockerd has no exporter of no name, and answers 200 and nothing else.
-    all.extend(cases![not_of_dockerd; is_for_one_output, says_what_it_cannot_find]);
+    let mut all = cases![everywhere; builds_by_buildkit, fails_in_buildkits_words, is_cancelled_by_its_name, takes_a_context_of_its_own_request];
+    // dockerd has no exporter of no name, and answers 200 and nothing else; of a repository it builds the image and says nothing, not
+    // even what failed.
+    all.extend(cases![not_of_dockerd; is_for_one_output, says_what_it_cannot_find, takes_a_repository]);
     all
 }
 
