@@ -15,7 +15,7 @@
 //!
 //! Invariants: only `paths` names files; only `driver` and `sys` know the platform; the host keeps no container state.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod client;
 pub mod context;

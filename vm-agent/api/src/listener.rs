@@ -121,7 +121,7 @@ impl Watched {
 }
 
 /// How long a client that reads at all may take for it.
-const READ: Duration = Duration::from_millis(50);
+const READ: Duration = Duration::from_secs(1);
 
 const SOON: Duration = Duration::from_micros(100);
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use control::copy::{self, End};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use super::head_alone::HeadAlone;
 use super::protocol::ErrorBody;
 use crate::link::{COPY_BUFFER, Guest};
 use crate::machine::{Handle, MachineStatus, Phase};
@@ -29,6 +30,8 @@ pub(super) async fn serve(mut listener: LocalListener, machine: Handle) {
                 tokio::spawn(async move {
                     // The client sees the end of its connection; there is nobody else to tell.
                     let gone = sys::hangup(&client);
+                    let drained = sys::drained(&client);
+                    let client = HeadAlone::new(client, drained);
                     if let Err(error) = relay_until(client, &machine, gone).await {
                         tracing::debug!(%error, "a connection to the engine ended early");
                     }

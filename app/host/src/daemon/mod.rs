@@ -6,6 +6,7 @@ mod change;
 mod control;
 mod disk;
 mod engine;
+mod head_alone;
 mod lock;
 mod logs;
 mod looks;

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
@@ -296,6 +297,11 @@ impl ProcessIdentity {
 /// this end is open for writing.
 pub fn hangup(stream: &LocalStream) -> impl Future<Output = ()> + Send + use<> {
     platform::hangup(stream)
+}
+
+/// What resolves when the other end has read all that was written so far, or does not seem to: after a second.
+pub fn drained(stream: &LocalStream) -> impl Fn() -> BoxFuture<'static, ()> + Send + Unpin + use<> {
+    platform::drained(stream)
 }
 
 /// Connects to a [`LocalListener`] of this path.

@@ -1,5 +1,6 @@
 //! Linux and macOS.
 
+mod drained;
 mod files;
 mod memory;
 
@@ -16,6 +17,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::ProcessIdentity;
+pub(super) use drained::drained;
 pub(super) use files::{
     allocated, copy_sparse, create_private_dir, create_private_file, free_space, inode, is_private, link_to,
     lock_holder, make_executable, may_be_executed, open_folder, sync_parent, write_private,

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient, NamedPipeServer, ServerOptions};
@@ -68,6 +69,11 @@ pub(super) fn process_memory(_pid: u32, _part: u64) -> Option<u64> {
 /// A pipe of bytes has no end of one direction: who has ended is gone.
 pub(super) fn hangup(_stream: &LocalStream) -> impl Future<Output = ()> + Send + use<> {
     std::future::ready(())
+}
+
+/// Nothing tells how much of a pipe's bytes was read (`FlushFileBuffers` waits for it, and for ever): nothing is waited for.
+pub(super) fn drained(_stream: &LocalStream) -> impl Fn() -> BoxFuture<'static, ()> + Send + Unpin + use<> {
+    || Box::pin(std::future::ready(()))
 }
 
 pub(super) async fn connect(path: &Path) -> io::Result<LocalStream> {
