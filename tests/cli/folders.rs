@@ -20,6 +20,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         containers_of_a_folder_have_one_mount,
         containers_meet_in_one_folder,
         a_single_file_is_mounted,
+        volumes_stand_for_folders,
         owners_are_as_the_container_set_them,
         copies_reach_into_a_stopped_containers_folder,
         the_kernels_own_folders_are_the_machines,
@@ -204,6 +205,49 @@ pub(crate) fn a_single_file_is_mounted(case: &Case<'_>) -> Result {
     let said = case.ok(&["run", "--rm", "-v", &bind, "busybox", "sh", "-c", script])?;
     ensure!(said == "one\ntwo", "{said}");
     ensure!(fs::read_to_string(dir.join("config"))? == "two\n");
+    Ok(())
+}
+
+/// As Compose's `driver_opts` make them: `type: none`, `o: bind`, `device: ./data`.
+pub(crate) fn volumes_stand_for_folders(case: &Case<'_>) -> Result {
+    let dir = folder(case, "stood for")?;
+    fs::write(dir.join("of the host"), "hello")?;
+    let create = |name: &str, o: &str, device: &Path| {
+        let (o, device) = (format!("o={o}"), format!("device={}", device.display()));
+        case.ok(&["volume", "create", "-o", "type=none", "-o", &o, "-o", &device, name])
+    };
+    let (volume, user) = (case.volume("bound"), case.container("user"));
+    create(&volume, "bind", &dir)?;
+    let mount = format!("{volume}:/data");
+    case.ok(&["run", "-d", "--name", &user, "-v", &mount, "busybox", "sleep", "1000"])?;
+    let script = "cat '/data/of the host'; echo of the guest >/data/new";
+    ensure!(case.ok(&["run", "--rm", "-v", &mount, "busybox", "sh", "-c", script])? == "hello");
+    ensure!(fs::read_to_string(dir.join("new"))? == "of the guest\n");
+    ensure!(case.ok(&["exec", &user, "cat", "/data/new"])? == "of the guest", "the other one left it mounted");
+    case.ok(&["restart", "-t", "0", &user])?;
+    fs::write(dir.join("new"), "of the host again")?;
+    ensure!(case.ok(&["exec", &user, "cat", "/data/new"])? == "of the host again");
+    case.ok(&["rm", "-f", &user])?;
+    case.ok(&["volume", "rm", &volume])?;
+    ensure!(dir.join("new").is_file(), "with the volume goes nothing of the folder");
+
+    let read_only = case.volume("readonly");
+    create(&read_only, "bind,ro", &dir)?;
+    let said = case.run(&["run", "--rm", "-v", &format!("{read_only}:/data"), "busybox", "touch", "/data/more"])?;
+    ensure!(said.code == 1 && said.err.contains("Read-only file system"), "{said:?}");
+
+    let missing = dir.join("missing");
+    let outside = tempfile::tempdir()?;
+    for (name, device, reason) in
+        [("missing", missing.as_path(), "no such file or directory"), ("outside", outside.path(), "is not shared")]
+    {
+        let volume = case.volume(name);
+        create(&volume, "bind", device)?;
+        let said = case.run(&["run", "--rm", "-v", &format!("{volume}:/data"), "busybox", "true"])?;
+        let words = format!("failed to mount local volume: mount {}:", device.display());
+        ensure!(said.code == 125 && said.err.contains(&words) && said.err.contains(reason), "{said:?}");
+    }
+    ensure!(!missing.exists());
     Ok(())
 }
 

@@ -152,7 +152,6 @@ fn volume_status(error: &volumes::Error) -> StatusCode {
         | Error::InvalidOption { .. }
         | Error::MissingOption { .. }
         | Error::CifsPort { .. }
-        | Error::HostBind { .. }
         | Error::NoQuota { .. } => StatusCode::BAD_REQUEST,
         Error::InUse { .. } | Error::PruneRunning => StatusCode::CONFLICT,
         Error::Mount { .. } | Error::Fill(_) | Error::Io { .. } | Error::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -459,8 +459,7 @@ fn volume_kind(error: &volumes::Error) -> Kind {
         | volumes::Error::NameInvalid(_)
         | volumes::Error::InvalidOption { .. }
         | volumes::Error::MissingOption { .. }
-        | volumes::Error::CifsPort { .. }
-        | volumes::Error::HostBind { .. } => Kind::Invalid,
+        | volumes::Error::CifsPort { .. } => Kind::Invalid,
         volumes::Error::UnknownDriver { .. } => Kind::NotFound,
         volumes::Error::InUse { .. } | volumes::Error::PruneRunning => Kind::Conflict,
         volumes::Error::NoQuota { .. }

@@ -45,6 +45,7 @@ mod top;
 
 pub use attached::{Attached, Logs, Written};
 pub use changes::{InvalidChange, change};
+pub use create::mounts::Place;
 pub use create::resources::InvalidResources;
 pub use create::{Step, StepFiles, StepMount};
 pub use error::{Error, Invalid, Kind, Result};

@@ -118,7 +118,6 @@ impl Containers {
                 inner.services.folders.adopt(path, read_only, &record.id).await;
             }
         }
-        inner.services.folders.unmount_unused().await;
         let (owner, live) = (Arc::clone(&inner), adopted);
         blocking(move || {
             for (_, record) in &live {
@@ -129,6 +128,8 @@ impl Containers {
             Ok(owner.services.volumes.unmount_unused()?)
         })
         .await?;
+        // Those of volumes are known now, too.
+        inner.services.folders.unmount_unused().await;
         inner.clear_up().await;
         let weak = Arc::downgrade(&inner);
         inner

@@ -1,5 +1,6 @@
 //! The role `engine`: all services, composed, behind the Docker API.
 
+mod binds;
 mod embedded;
 mod forwarder;
 mod host_network;
@@ -30,7 +31,7 @@ use runtime::cgroup::Hierarchy;
 use store::{Durability, Store};
 use supervisor::{Notices, Supervisor};
 use tokio::{net::UnixListener, sync::watch};
-use volumes::{Binds, Volumes};
+use volumes::{Binds, Here, Volumes};
 
 use crate::{
     handover::{Handover, step},
@@ -186,7 +187,10 @@ async fn open(
     let layers = Layers::open(&root.join("layers"), store).context("the layers")?;
     let registry = registry::config(&handover.boot, settings)?;
     let images = Images::open(root, store, &layers, registry).context("the images")?;
-    let binds = if places.native { Binds::Allowed } else { Binds::Refused };
+    let host = shared::RelayHost::new(relay.clone(), supervisor.clone()).await.context("the mounted folders")?;
+    let folders = Folders::new(places.run.join("folders"), Arc::new(host));
+    let binds: Arc<dyn Binds> =
+        if places.native { Arc::new(Here) } else { Arc::new(binds::SharedBinds(folders.clone())) };
     let volumes = Volumes::open(&root.join("volumes"), store, binds).await.context("the volumes")?;
     steps.push(step("metadata"));
     let forwarder = Arc::new(forwarder::RelayForwarder::new(relay.clone()));
@@ -206,12 +210,11 @@ async fn open(
         .await
         .context("the networks")?;
     steps.push(step("networks"));
-    let host = shared::RelayHost::new(relay.clone(), supervisor.clone()).await.context("the mounted folders")?;
     let containers = Containers::open(
         containers::Services {
             store: store.clone(),
             events: events.clone(),
-            folders: Folders::new(places.run.join("folders"), Arc::new(host)),
+            folders,
             layers: layers.clone(),
             images: images.clone(),
             volumes: volumes.clone(),

@@ -21,11 +21,6 @@ pub enum Error {
     MissingOption { volume: String, option: &'static str },
     #[error("create {volume}: quota size requested but no quota support")]
     NoQuota { volume: String },
-    #[error(
-        "create {volume}: bind mounts of host folders need a share: {path} is a path of your own machine, which the \
-         containers' machine cannot see; use a volume without options (docker volume create {volume}) or docker cp"
-    )]
-    HostBind { volume: String, path: String },
     #[error("error while mounting volume '{}': {reason}", path.display())]
     Mount { path: PathBuf, reason: String },
     #[error("failed to populate volume: {0}")]

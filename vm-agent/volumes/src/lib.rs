@@ -17,6 +17,7 @@
 //! A container holds the volumes it mounts from create to remove. Holders live in memory: whoever restores the
 //! containers at start holds again. A held volume is neither removed nor pruned.
 
+mod binds;
 mod call;
 mod copy;
 mod error;
@@ -35,6 +36,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use store::{Durability, Store, Table};
 
+pub use binds::{Binds, Here};
 pub use error::Error;
 pub use volume::{Create, Created, Prune, Pruned, Source, Volume};
 
@@ -43,14 +45,6 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The label of volumes that were created without a name.
 pub const ANONYMOUS_LABEL: &str = "com.docker.volume.anonymous";
-
-/// Whether volumes may stand for other directories of this machine (`o=bind`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Binds {
-    Allowed,
-    /// This machine is not the user's own: a path would silently mean another folder than the user's.
-    Refused,
-}
 
 /// How many creates and removes may be under way.
 const LOCKS: usize = 64;
@@ -67,7 +61,7 @@ pub struct Volumes {
 #[derive(Debug)]
 struct Inner {
     root: PathBuf,
-    binds: Binds,
+    binds: Arc<dyn Binds>,
     table: Table<Volume>,
     holders: Mutex<BTreeMap<String, BTreeSet<String>>>,
     /// Who uses the volumes that are mounted; see `mounting`.
@@ -84,7 +78,7 @@ impl Volumes {
     /// # Errors
     ///
     /// [`Error::Io`] for the directory, [`Error::Store`] for the records.
-    pub async fn open(root: &Path, store: &Store, binds: Binds) -> Result<Volumes> {
+    pub async fn open(root: &Path, store: &Store, binds: Arc<dyn Binds>) -> Result<Volumes> {
         let table = store.table("volumes");
         recover::recover(root, &table).await?;
         Ok(Volumes {
@@ -122,7 +116,6 @@ impl Volumes {
             labels.insert(ANONYMOUS_LABEL.to_owned(), String::new());
         }
         let volume = Volume { name, labels, options: create.options, created: now() };
-        self.check_bind(&volume)?;
         let data = self.mountpoint(&volume.name);
         make_directory(&data)?;
         if let Err(error) = self.inner.table.put(&volume.name, &volume, Durability::Durable).await {
@@ -146,17 +139,6 @@ impl Volumes {
         Ok(self.inner.table.all()?.into_iter().map(|(_, volume)| volume).collect())
     }
 
-    fn check_bind(&self, volume: &Volume) -> Result<()> {
-        match volume.source() {
-            Source::Filesystem { kind, device, options }
-                if self.inner.binds == Binds::Refused && volume::is_bind(&kind, &options) =>
-            {
-                Err(Error::HostBind { volume: volume.name.clone(), path: device })
-            }
-            Source::Filesystem { .. } | Source::Directory => Ok(()),
-        }
-    }
-
     /// Copies the content of the directory `from`, and its owner and mode, into a volume that has no content. Others that
     /// fill the same volume wait, and find it filled.
     ///
@@ -177,7 +159,6 @@ impl Volumes {
         if volume.source() == Source::Directory {
             return fill::fill(&self.directory(name), from).map_err(io);
         }
-        self.check_bind(&volume)?;
         // Whoever has it mounted could lay links where the copy is about to write, and has seen it empty.
         if self.users().get(name).is_some_and(|users| !users.is_empty()) {
             return Ok(());

@@ -17,11 +17,10 @@ impl Volumes {
     ///
     /// # Errors
     ///
-    /// [`Error::Mount`], [`Error::HostBind`], [`Error::NotFound`]; the volume is not in use then.
+    /// [`Error::Mount`], [`Error::NotFound`]; the volume is not in use then.
     pub fn mount(&self, name: &str, user: &str) -> Result<std::path::PathBuf> {
         let _changing = self.lock_of(name).blocking_lock();
         let volume = self.inspect(name)?;
-        self.check_bind(&volume)?;
         self.mount_locked(&volume, user)
     }
 
@@ -34,9 +33,12 @@ impl Volumes {
     /// Remembers a use that an earlier engine began; blocking.
     pub fn adopt_mount(&self, name: &str, user: &str) {
         let _changing = self.lock_of(name).blocking_lock();
-        if matches!(self.inspect(name).map(|volume| volume.source()), Ok(Source::Filesystem { .. })) {
-            self.users().entry(name.to_owned()).or_default().insert(user.to_owned());
+        let Ok(volume) = self.inspect(name) else { return };
+        let Source::Filesystem { device, options, .. } = volume.source() else { return };
+        if let Some(bind) = Bind::of(&device, &options) {
+            self.inner.binds.adopt(bind.folder, bind.read_only, name);
         }
+        self.users().entry(name.to_owned()).or_default().insert(user.to_owned());
     }
 
     /// Unmounts what an earlier engine had mounted and nobody uses any more: the users ended while there was no engine.
@@ -55,12 +57,19 @@ impl Volumes {
         let Source::Filesystem { kind, device, options } = volume.source() else { return Ok(path) };
         let failed = |reason: String| Error::Mount { path: path.clone(), reason };
         if !is_mounted(&path).map_err(|error| failed(error.to_string()))? {
-            let call = Call::new(&kind, &device, &options, look_up)
+            let mut call = Call::new(&kind, &device, &options, look_up)
                 .map_err(|reason| failed(format!("error resolving passed in network volume address: {reason}")))?;
-            perform(&call, &path).map_err(|error| {
-                let tried = call.describe(&path.to_string_lossy());
-                failed(format!("failed to mount local volume: {tried}: {}", lower(&error.into())))
-            })?;
+            let tried = call.describe(&path.to_string_lossy());
+            let failed = |reason: String| failed(format!("failed to mount local volume: {tried}: {reason}"));
+            let bind = Bind::of(&device, &options);
+            if let Some(bind) = &bind {
+                let place = self.inner.binds.open(bind.folder, bind.read_only, &volume.name).map_err(failed)?;
+                call.device = place.to_string_lossy().into_owned();
+            }
+            if let Err(error) = perform(&call, &path) {
+                self.close(bind.as_ref(), &volume.name);
+                return Err(failed(lower(&error.into())));
+            }
         }
         self.users().entry(volume.name.clone()).or_default().insert(user.to_owned());
         Ok(path)
@@ -84,7 +93,32 @@ impl Volumes {
     /// Unmounts in any case. A volume that stays mounted must not be removed: that would empty what is mounted. Blocking.
     pub(crate) fn unmount_now(&self, name: &str) -> Result<()> {
         let path = self.mountpoint(name);
-        unmount_all(&path).map_err(|source| Error::Io { action: "unmount", path, source })
+        unmount_all(&path).map_err(|source| Error::Io { action: "unmount", path, source })?;
+        if let Ok(Source::Filesystem { device, options, .. }) = self.inspect(name).map(|volume| volume.source()) {
+            self.close(Bind::of(&device, &options).as_ref(), name);
+        }
+        Ok(())
+    }
+
+    fn close(&self, bind: Option<&Bind<'_>>, volume: &str) {
+        if let Some(bind) = bind {
+            self.inner.binds.close(bind.folder, bind.read_only, volume);
+        }
+    }
+}
+
+/// What a volume's options bind.
+struct Bind<'a> {
+    folder: &'a str,
+    read_only: bool,
+}
+
+impl<'a> Bind<'a> {
+    /// Whatever the type of file system is said to be: the kernel does not look at it then (mount(2)).
+    fn of(device: &'a str, options: &str) -> Option<Bind<'a>> {
+        let call = Call::new("none", device, options, look_up).ok()?;
+        let bind = Bind { folder: device, read_only: call.flags.contains(MountFlags::RDONLY) };
+        call.flags.contains(BIND).then_some(bind)
     }
 }
 

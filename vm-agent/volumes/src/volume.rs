@@ -95,11 +95,6 @@ pub struct Pruned {
     pub reclaimed: u64,
 }
 
-/// Whether the arguments of mount(8) make a bind mount.
-pub(crate) fn is_bind(kind: &str, options: &str) -> bool {
-    kind == "none" || options.split(',').any(|option| matches!(option, "bind" | "rbind"))
-}
-
 /// dockerd's rule, `[a-zA-Z0-9][a-zA-Z0-9_.-]+`; it also keeps names from leaving the root directory.
 pub(crate) fn check_name(name: &str) -> Result<()> {
     if name.len() < 2 {

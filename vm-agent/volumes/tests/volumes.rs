@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use store::Store;
-use volumes::{Binds, Create, Error, Prune, Volumes};
+use volumes::{Create, Error, Here, Prune, Volumes};
 
 async fn open(root: &Path) -> Volumes {
     let store = Store::open(&root.join("store.redb")).expect("the store opens");
-    Volumes::open(&root.join("volumes"), &store, Binds::Allowed).await.expect("the volumes open")
+    Volumes::open(&root.join("volumes"), &store, Arc::new(Here)).await.expect("the volumes open")
 }
 
 fn named(name: &str) -> Create {
@@ -124,33 +125,4 @@ async fn parallel_creates_make_one_volume() {
         new += usize::from(task.await.expect("joined"));
     }
     assert_eq!(new, 1);
-}
-
-/// Where paths are not the user's own, a bind would silently be of another folder.
-#[tokio::test]
-async fn binds_are_refused_where_paths_are_not_the_users() {
-    let dir = tempfile::tempdir().unwrap();
-    let bind = |kind: &str, o: &str| {
-        let pairs = [("type", kind), ("o", o), ("device", "/home/me")];
-        let options = BTreeMap::from(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())));
-        Create { options, ..named("shared") }
-    };
-    let native = open(dir.path()).await;
-    native.create(bind("none", "bind")).await.unwrap();
-    drop(native);
-    let store = store::Store::open(&dir.path().join("store.redb")).unwrap();
-    let machine = Volumes::open(&dir.path().join("volumes"), &store, Binds::Refused).await.unwrap();
-    let asked = machine.clone();
-    let mounting = tokio::task::spawn_blocking(move || asked.mount("shared", "c1"));
-    let error = mounting.await.unwrap().unwrap_err().to_string();
-    assert!(
-        error.contains("bind mounts of host folders need a share: /home/me is a path of your own machine"),
-        "{error}"
-    );
-    machine.remove("shared", false).await.unwrap();
-    for (kind, o) in [("none", "bind"), ("none", "rw"), ("ext4", "ro,rbind")] {
-        assert!(matches!(machine.create(bind(kind, o)).await, Err(Error::HostBind { .. })), "{kind} {o}");
-    }
-    assert!(machine.list().unwrap().is_empty());
-    machine.create(bind("tmpfs", "size=1m")).await.unwrap();
 }

@@ -385,15 +385,31 @@ fn bind_source(source: &str, must_exist: bool, recursive: bool, sources: Sources
     if ENGINE_SOCKETS.contains(&path.as_str()) || sources.engine_sockets.iter().any(|socket| clean(socket) == path) {
         return What::EngineSocket;
     }
-    match sources.mode {
+    match (sources.mode, Place::in_machine(source)) {
+        (Mode::Vm, Place::Host(path)) => What::Share { path, must_exist },
+        (Mode::Vm, Place::Machine(path)) => What::Bind { path, must_exist, recursive },
+        (Mode::Native, _) => What::Bind { path, must_exist, recursive },
+    }
+}
+
+/// Whose folder is meant by the source of a bind, where the engine runs in the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// The kernel's own.
+    Machine(String),
+    /// The user's computer's, by which it has to be shared.
+    Host(String),
+}
+
+impl Place {
+    pub fn in_machine(source: &str) -> Place {
+        let path = clean(source);
         // The modules are not made read-only here, since they lie in the machine's root, a file system that nothing can write.
-        Mode::Vm if KERNELS.iter().any(|kernels| Path::new(&path).starts_with(kernels)) => {
-            What::Bind { path, must_exist, recursive }
+        if KERNELS.iter().any(|kernels| Path::new(&path).starts_with(kernels)) {
+            return Place::Machine(path);
         }
         // What it is called in the end, the host knows: a path of Windows is not to be made clean here.
-        Mode::Vm if !source.starts_with('/') => What::Share { path: source.to_owned(), must_exist },
-        Mode::Vm => What::Share { path, must_exist },
-        Mode::Native => What::Bind { path, must_exist, recursive },
+        Place::Host(if source.starts_with('/') { path } else { source.to_owned() })
     }
 }
 

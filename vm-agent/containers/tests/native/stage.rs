@@ -75,7 +75,7 @@ impl Stage {
         let images =
             images::Images::open(&directory, &store, &layers, images::RegistryConfig::default()).expect("images");
         let volumes =
-            volumes::Volumes::open(&directory.join("volumes"), &store, volumes::Binds::Allowed).await.expect("volumes");
+            volumes::Volumes::open(&directory.join("volumes"), &store, Arc::new(volumes::Here)).await.expect("volumes");
         let settings = network::Settings { publish_ipv6: false, ..network::Settings::default() };
         let outside = Arc::new(Outside::default());
         let networks = Networks::open(store.clone(), events.clone(), outside.clone(), outside.clone(), settings)
