@@ -83,10 +83,28 @@ impl Client {
                 asked => {
                     asked?;
                     self.until_gone().await?;
+                    self.start_daemon(program).await?;
+                    return self.until_taken_over().await;
                 }
             },
         }
         self.start_daemon(program).await
+    }
+
+    /// The machine is a new daemon's as it was the old one's: what is asked next is not refused because it seems to start.
+    async fn until_taken_over(&self) -> Result<()> {
+        let response = accepted(self.attempt(&Outgoing::new(Method::GET, "/watch", None::<()>)?).await?).await?;
+        let mut statuses = StatusStream { body: response.into_body(), buffer: BytesMut::new(), settled: false };
+        let settled = async {
+            while let Ok(Some(status)) = statuses.next().await {
+                if status.phase.is_settled() {
+                    return;
+                }
+            }
+        };
+        // One that takes longer has something to say itself.
+        let _ = tokio::time::timeout(PATIENCE, settled).await;
+        Ok(())
     }
 
     async fn start_daemon(&self, program: PathBuf) -> Result<()> {
