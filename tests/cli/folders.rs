@@ -361,8 +361,7 @@ pub(crate) fn a_map_larger_than_its_containers_memory_is_written(case: &Case<'_>
     Ok(())
 }
 
-/// The kernel's flags of a process that it lets write (`PF_MEMALLOC_NOIO` and `PF_LOCAL_THROTTLE`), and its place among those to be ended; a
-/// shell that the relay starts has neither.
+/// The kernel's flags of a process that it lets write (`PF_MEMALLOC_NOIO` and `PF_LOCAL_THROTTLE`), and its place among those to be ended.
 pub(crate) fn the_relay_finds_memory_without_writing(case: &Case<'_>) -> Result {
     const FLUSHER: u64 = 0x0018_0000;
     let script = "for p in /proc/[0-9]*; do [ \"$(cat $p/comm 2>/dev/null)\" = berth-relay ] && cut -d' ' -f9 $p/stat && cat $p/oom_score_adj; done; true";

@@ -135,7 +135,9 @@ pub(crate) fn outbound_datagrams_and_echo(case: &Case<'_>) -> Result {
 
 pub(crate) fn outbound_by_ipv6(case: &Case<'_>) -> Result {
     const HERE: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 3);
-    let added = Command::new("ip").args(["-6", "address", "replace", &format!("{HERE}/128"), "dev", "lo"]).status()?;
+    // At once, without looking for others that have it.
+    let address = format!("{HERE}/128");
+    let added = Command::new("ip").args(["-6", "address", "replace", &address, "dev", "lo", "nodad"]).status()?;
     ensure!(added.success(), "ip address replace {HERE}");
     let listener = TcpListener::bind((HERE, 0))?;
     let port = listener.local_addr()?.port();

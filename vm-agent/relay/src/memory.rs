@@ -1,29 +1,24 @@
 //! Memory for those who carry what is written.
 //!
 //! Where none is left the kernel finds some by writing, and what it writes to a mounted folder is carried by this very process: it must not
-//! wait for that writing, and not be ended to make room.
+//! wait for that writing. That it is not ended to make room either `init` has seen to, for all of the agent's processes.
 
 use std::io;
 
 use nix::libc;
 
 const OOM_SCORE: &str = "/proc/self/oom_score_adj";
-/// The last one to be ended; only -1000 would mean never.
-const LAST: &str = "-999";
 /// `PR_SET_IO_FLUSHER` of `include/uapi/linux/prctl.h`.
 const IO_FLUSHER: libc::c_int = 57;
 
-/// From now on, for the calling thread, all that it starts, and this process.
+/// From now on, for the calling thread and all that it starts.
 pub(crate) fn carries_writes() {
     if let Err(error) = flushes(true) {
         tracing::debug!(%error, "the kernel does not treat this process as one that writes for it");
     }
-    if let Err(error) = std::fs::write(OOM_SCORE, LAST) {
-        tracing::debug!(%error, "this process may be ended for want of memory");
-    }
 }
 
-/// In a child that carries nothing. Async-signal-safe.
+/// In a child that carries nothing: it waits for memory, and is ended for want of it, as any other. Async-signal-safe.
 pub(crate) fn carries_nothing() -> io::Result<()> {
     flushes(false)?;
     let file = nix::fcntl::open(OOM_SCORE, nix::fcntl::OFlag::O_WRONLY, nix::sys::stat::Mode::empty())?;
