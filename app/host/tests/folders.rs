@@ -1,4 +1,4 @@
-//! A package puts another program in the place of the daemon's.
+//! A daemon of a program of the home's own, and a guest that has files open: another program comes in its place, and what serves files.
 
 #![cfg(target_os = "linux")]
 
@@ -76,6 +76,30 @@ impl Installed {
     }
 }
 
+/// Whether threads of a process that have this name, or have not, gave up rights for good (proc(5), `NoNewPrivs`), each.
+fn gave_up_rights(pid: u32, is_named: impl Fn(&str) -> bool) -> Vec<bool> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten().map(|thread| thread.path());
+    let of = |thread: PathBuf| {
+        let name = std::fs::read_to_string(thread.join("comm")).ok()?;
+        let status = std::fs::read_to_string(thread.join("status")).ok()?;
+        is_named(name.trim()).then(|| status.lines().any(|line| line == "NoNewPrivs:\t1"))
+    };
+    threads.filter_map(of).collect()
+}
+
+#[tokio::test]
+async fn threads_that_serve_folders_have_no_other_rights() {
+    let installed = Installed::new().await;
+    let pid = installed.client().await.version().await.unwrap().pid;
+    installed.open().await;
+    let (theirs, others) = (gave_up_rights(pid, |name| name == SERVES), gave_up_rights(pid, |name| name != SERVES));
+    assert!(!theirs.is_empty() && theirs.iter().all(|gave_up| *gave_up), "{theirs:?}");
+    assert!(others.iter().all(|gave_up| !gave_up), "{others:?}");
+    installed.ask("POST /close").await;
+    installed.end().await;
+}
+
+const SERVES: &str = "share-answers";
 const WAITS: &str = "containers have 1 files or folders open in shared folders";
 
 #[tokio::test]
