@@ -29,6 +29,8 @@ pub(crate) fn cases() -> Vec<Entry> {
         inotify_tells_of_what_the_host_removes,
         inotify_tells_of_what_the_host_moves,
         what_the_guest_keeps_in_mind_is_what_the_host_has,
+        a_map_larger_than_its_containers_memory_is_written,
+        the_relay_finds_memory_without_writing,
     ]
 }
 
@@ -377,5 +379,39 @@ pub(crate) fn what_the_guest_keeps_in_mind_is_what_the_host_has(case: &Case<'_>)
         fs::remove_file(dir.join(&made))?;
         case.says(&name, &format!("delete /d/{made}"))?;
     }
+    Ok(())
+}
+
+/// The kernel can only make room by writing what was mapped, which the relay carries.
+pub(crate) fn a_map_larger_than_its_containers_memory_is_written(case: &Case<'_>) -> Result {
+    const MIB: usize = 200;
+    const PAGE: usize = 4096;
+    let dir = folder(case, "dirty")?;
+    let name = case.container("dirty");
+    let size = MIB.to_string();
+    let options = ["create", "--name", &name, "--memory", "64m", "-v", &mount(&dir, "/d")];
+    case.ok(&[&options[..], &["busybox", "/dirty", "/d/map", &size]].concat())?;
+    case.ok(&["cp", &tests::fixture::program("dirty")?.display().to_string(), &format!("{name}:/dirty")])?;
+    ensure!(case.ok(&["start", "-a", &name])? == "done");
+    ensure!(case.ok(&["inspect", "--format", "{{.State.OOMKilled}} {{.State.ExitCode}}", &name])? == "false 0");
+    let written = fs::read(dir.join("map"))?;
+    ensure!(written.len() == MIB << 20, "{}", written.len());
+    for (number, page) in written.chunks(PAGE).enumerate() {
+        ensure!(page[..8] == (number as u64).to_le_bytes() && page[8..].iter().all(|byte| *byte == 0), "page {number}");
+    }
+    fs::remove_file(dir.join("map"))?;
+    // And nobody else was held up for good.
+    ensure!(case.ok(&["run", "--rm", "-v", &mount(&dir, "/d"), "busybox", "ls", "/d"])? == "");
+    Ok(())
+}
+
+/// The kernel's flags of a process that it lets write (`PF_MEMALLOC_NOIO` and `PF_LOCAL_THROTTLE`), and its place among those to be ended.
+pub(crate) fn the_relay_finds_memory_without_writing(case: &Case<'_>) -> Result {
+    const FLUSHER: u64 = 0x0018_0000;
+    let script = "for p in /proc/[0-9]*; do [ \"$(cat $p/comm 2>/dev/null)\" = berth-relay ] && cut -d' ' -f9 $p/stat && cat $p/oom_score_adj; done; true";
+    let said = case.ok(&["run", "--rm", "--pid", "host", "busybox", "sh", "-c", script])?;
+    let lines: Vec<&str> = said.lines().collect();
+    let flags: u64 = lines.first().context("the relay is found")?.parse()?;
+    ensure!(flags & FLUSHER == FLUSHER && lines[1..] == ["-999"], "{said}");
     Ok(())
 }

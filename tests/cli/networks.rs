@@ -1,19 +1,23 @@
 //! Networks, names and published ports.
 
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::io::Read;
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use anyhow::ensure;
 use tests::case::Case;
 use tests::http::{fetch, page};
+use tests::outside;
 use tests::wait::until;
 
-use crate::suite::{Entry, cases, everywhere};
+use crate::suite::{Entry, cases, everywhere, not_of_dockerd};
 
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; publish_tcp, publish_taken_port, publish_udp, names_on_user_network, none_and_host_and_container, bridge_reaches_neighbour, ports_follow_the_networks, ports_are_on_the_way_out, subnets_of_families, files_keep_what_others_wrote, subnet_and_address, range_and_auxiliary_addresses, without_communication, by_id_and_publish_all, host_name_is_shared, connect_is_checked_at_once, options_of_an_endpoint, configurations, prune_and_disconnect]
+    let mut cases = cases![everywhere; publish_tcp, publish_taken_port, publish_udp, names_on_user_network, none_and_host_and_container, bridge_reaches_neighbour, ports_follow_the_networks, ports_are_on_the_way_out, subnets_of_families, files_keep_what_others_wrote, subnet_and_address, range_and_auxiliary_addresses, without_communication, by_id_and_publish_all, host_name_is_shared, connect_is_checked_at_once, options_of_an_endpoint, configurations, prune_and_disconnect];
+    cases.extend(cases![not_of_dockerd; clients_of_published_ports]);
+    cases
 }
 
 pub(crate) fn publish_tcp(case: &Case<'_>) -> Result {
@@ -70,6 +74,37 @@ pub(crate) fn publish_udp(case: &Case<'_>) -> Result {
         socket.recv(&mut answer).ok()
     })?;
     ensure!(&answer[..length] == b"datagram");
+    Ok(())
+}
+
+/// What a container sees of who comes to its published ports: natively the client, over the link the bridge's own address
+/// (docs/decisions/0055).
+pub(crate) fn clients_of_published_ports(case: &Case<'_>) -> Result {
+    outside::address()?;
+    let (name, port) = (case.container("peer"), case.port());
+    let (tcp, udp) = (format!("{port}:7000"), format!("{port}:7000/udp"));
+    case.ok(&["create", "-p", &tcp, "-p", &udp, "--name", &name, "busybox", "/peer", "7000"])?;
+    case.ok(&["cp", &tests::fixture::program("peer")?.display().to_string(), &format!("{name}:/peer")])?;
+    case.ok(&["start", &name])?;
+    case.says(&name, "ready")?;
+    let gateway = case.ok(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge"])?;
+    let here = outside::ADDRESS;
+    let wanted = if case.kind.is_machine() { gateway } else { here.to_string() };
+    let by_tcp = until("the server", Duration::from_secs(120), || {
+        let mut said = String::new();
+        TcpStream::connect((here, port)).ok()?.read_to_string(&mut said).ok()?;
+        Some(said).filter(|said| !said.is_empty())
+    })?;
+    ensure!(by_tcp == wanted, "by TCP {by_tcp}, not {wanted}");
+    let socket = UdpSocket::bind((here, 0))?;
+    socket.set_read_timeout(Some(Duration::from_millis(500)))?;
+    let mut answer = [0; 64];
+    let length = until("the datagram's answer", Duration::from_secs(120), || {
+        socket.send_to(b"who", (here, port)).ok()?;
+        socket.recv(&mut answer).ok()
+    })?;
+    let by_udp = String::from_utf8_lossy(&answer[..length]);
+    ensure!(by_udp == wanted, "by UDP {by_udp}, not {wanted}");
     Ok(())
 }
 

@@ -1,7 +1,8 @@
 //! The way out of the machine over the link: what servers of this computer, and of its network, see and answer.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+use std::process::Command;
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
     cases![in_machine; outbound_by_name_and_address, outbound_failures_are_told, outbound_half_close_and_bulk,
-        outbound_many_at_once, outbound_datagrams_and_echo, outbound_to_this_computer]
+        outbound_many_at_once, outbound_datagrams_and_echo, outbound_by_ipv6, outbound_to_this_computer]
 }
 
 /// What a command in a container says on a network.
@@ -129,6 +130,39 @@ pub(crate) fn outbound_datagrams_and_echo(case: &Case<'_>) -> Result {
     std::fs::write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647")?;
     let said = inside(case, "bridge", &format!("ping -c 2 -w 60 {ADDRESS}"))?;
     ensure!(said.contains(" 0% packet loss"), "{said}");
+    Ok(())
+}
+
+pub(crate) fn outbound_by_ipv6(case: &Case<'_>) -> Result {
+    const HERE: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 3);
+    // At once, without looking for others that have it.
+    let address = format!("{HERE}/128");
+    let added = Command::new("ip").args(["-6", "address", "replace", &address, "dev", "lo", "nodad"]).status()?;
+    ensure!(added.success(), "ip address replace {HERE}");
+    let listener = TcpListener::bind((HERE, 0))?;
+    let port = listener.local_addr()?.port();
+    thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let seen = client.local_addr().map(|address| address.ip().to_string()).unwrap_or_default();
+            // One that is gone does not want it.
+            let _ = client.write_all(seen.as_bytes());
+        }
+    });
+    let free = TcpListener::bind((HERE, 0))?.local_addr()?.port();
+    let own = case.network("six");
+    case.ok(&["network", "create", "--ipv6", &own])?;
+    for network in [own.as_str(), "host"] {
+        let said = inside(case, network, &format!("nc -w 60 {HERE} {port} </dev/null"))?;
+        ensure!(said == HERE.to_string(), "{network}: {said}");
+        let command =
+            ["run", "--rm", "--network", network, "busybox", "nc", "-w", "60", &HERE.to_string(), &free.to_string()];
+        let said = case.run(&command)?;
+        ensure!(said.code != 0 && said.err.contains("refused"), "{network}: {said:?}");
+        // There is no route but to this computer's own addresses.
+        let command = ["run", "--rm", "--network", network, "busybox", "nc", "-w", "60", "2001:db8:1::9", "80"];
+        let said = case.run(&command)?;
+        ensure!(said.code != 0 && said.err.contains("unreachable"), "{network}: {said:?}");
+    }
     Ok(())
 }
 

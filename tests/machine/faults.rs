@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +19,9 @@ pub(crate) fn hypervisor_killed(machine: &Machine) -> Result {
     machine.berth(&["up"])?;
     let docker = Docker::new(machine.docker_host()?)?;
     docker.ok(&["run", "--name", "before", "busybox", "sh", "-c", "echo kept >/file"])?;
+    let port = tests::ports::next();
+    docker.ok(&["run", "-d", "-p", &format!("{port}:80"), "busybox", "sleep", "1000"])?;
+    ensure!(TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_err(), "port {port} is published");
     let status: serde_json::Value = serde_json::from_str(&machine.berth(&["status", "--json"])?)?;
     let pid = status["machine"]["hypervisor_pid"].as_i64().context("the status names the hypervisor's process")?;
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(pid)?), nix::sys::signal::Signal::SIGKILL)?;
@@ -27,6 +31,8 @@ pub(crate) fn hypervisor_killed(machine: &Machine) -> Result {
         status["machine"]["failure"]["cause"].as_str().map(str::to_owned)
     })?;
     ensure!(!cause.is_empty());
+    // Nobody is behind it any more.
+    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))?;
     machine.berth(&["up"])?;
     // Creation is durable before its answer; a start and an exit reach the disk within half a second, so that the container may be
     // found as it was before its start, or as one that ran when the machine died (255, as in dockerd), or as it ended.

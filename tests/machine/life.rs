@@ -1,5 +1,6 @@
 //! What must outlive what.
 
+use std::fs;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -113,6 +114,76 @@ pub(crate) fn daemon_dies_and_containers_live(machine: &Machine) -> Result {
     let url = format!("http://127.0.0.1:{port}/");
     let page = until("the published port", Duration::from_secs(120), || tests::http::page(&url))?;
     ensure!(page == "alive\n", "{page}");
+    Ok(())
+}
+
+/// A folder of this computer is in use when the daemon is killed, and when it is asked to end: who goes by path goes on, who had a file open
+/// is told, inotify tells of the mount's own folder as before and of others to who asks again, and only what was under way may be done twice.
+pub(crate) fn daemon_dies_and_folders_go_on(machine: &Machine) -> Result {
+    const ENDS: [&str; 2] = ["killed", "asked"];
+    let folder = machine.home().join("shared");
+    fs::create_dir_all(folder.join("deep"))?;
+    machine.berth(&["config", "set", "shares", &folder.display().to_string()])?;
+    machine.berth(&["up"])?;
+    let docker = Docker::new(machine.docker_host()?)?;
+    let bind = format!("{}:/d", folder.display());
+    let by_path = "n=0; while :; do n=$((n+1)); until echo $n >>/d/log; do echo again $n; done 2>/dev/null; done";
+    docker.ok(&["run", "-d", "--name", "path", "-v", &bind, "busybox", "sh", "-c", by_path])?;
+    let lines = || fs::read_to_string(folder.join("log")).map(|log| log.lines().count()).unwrap_or_default();
+    let says = |name: &str, line: &str| {
+        until(line, Duration::from_secs(120), || {
+            docker.ok(&["logs", name]).ok().filter(|said| said.lines().any(|said| said == line))
+        })
+    };
+    let program = tests::fixture::program("watch")?.display().to_string();
+    let watch = |name: &str, of: &str| -> Result {
+        docker.ok(&["create", "--name", name, "-v", &bind, "busybox", "/watch", of])?;
+        docker.ok(&["cp", &program, &format!("{name}:/watch")])?;
+        docker.ok(&["start", name])?;
+        says(name, "ready").map(drop)
+    };
+    watch("watch", "/d")?;
+    for end_of in ENDS {
+        // It has a file open, and waits before it uses it again.
+        let open = format!(
+            "exec 3>>/d/{end_of}; echo before >&3; until [ -e /d/go-{end_of} ]; do sleep 1; done; \
+             echo after >&3 || echo told; exec 3>>/d/{end_of}; echo again >&3; echo over"
+        );
+        docker.ok(&["run", "-d", "--name", end_of, "-v", &bind, "busybox", "sh", "-c", &open])?;
+        until("the open file", Duration::from_secs(120), || {
+            fs::read_to_string(folder.join(end_of)).ok().filter(|said| said == "before\n")
+        })?;
+        let now = status(machine)?;
+        ensure!(now["daemon"]["open_files"].as_u64().is_some_and(|open| open > 0), "{now}");
+        if end_of == "killed" {
+            end(&now["daemon"]["pid"])?;
+        } else {
+            machine.berth(&["machine", "quit"])?;
+        }
+        let before = lines();
+        // The next verb, whichever it is, starts a new daemon.
+        machine.berth(&["ps"])?;
+        until("lines after the daemon was gone", Duration::from_secs(180), || (lines() > before + 5).then_some(()))?;
+        fs::write(folder.join(format!("go-{end_of}")), "")?;
+        says(end_of, "over")?;
+        let said = docker.ok(&["logs", end_of])?;
+        ensure!(said.lines().any(|line| line == "told"), "{end_of}: {said}");
+        ensure!(fs::read_to_string(folder.join(end_of))? == "before\nagain\n", "{end_of}");
+        says("watch", &format!("create /d/go-{end_of}"))?;
+        let again = format!("watch-{end_of}");
+        watch(&again, "/d/deep")?;
+        fs::write(folder.join("deep").join(end_of), "")?;
+        says(&again, &format!("create /d/deep/{end_of}"))?;
+    }
+    ensure!(docker.ok(&["inspect", "--format", "{{.State.Running}}", "path"])? == "true");
+    docker.ok(&["rm", "-f", "path"])?;
+    let log = fs::read_to_string(folder.join("log"))?;
+    let mut numbers: Vec<usize> = log.lines().map(str::parse).collect::<std::result::Result<_, _>>()?;
+    let all = numbers.len();
+    ensure!(numbers.is_sorted(), "out of order");
+    numbers.dedup();
+    ensure!(numbers.iter().copied().eq(1..=numbers.len()), "one is missing");
+    ensure!(all - numbers.len() <= ENDS.len(), "{} were done twice", all - numbers.len());
     Ok(())
 }
 

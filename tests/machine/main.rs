@@ -44,7 +44,7 @@ fn main() -> std::process::ExitCode {
         return std::process::ExitCode::FAILURE;
     }
     let booting = cases![true;
-        life::down_and_up_keeps_everything, life::daemon_dies_and_containers_live, life::own_verbs_and_json,
+        life::down_and_up_keeps_everything, life::daemon_dies_and_containers_live, life::daemon_dies_and_folders_go_on, life::own_verbs_and_json,
         faults::hypervisor_killed, faults::first_accelerator_dies,
         faults::engine_killed_after_run, faults::folders_outlive_engine_and_relay, disks::damaged_is_refused_and_left_alone,
         disks::broken_inside_is_refused_and_not_formatted, pulls::cut_by_a_killed_hypervisor,

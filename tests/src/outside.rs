@@ -29,9 +29,18 @@ pub fn name_server() -> anyhow::Result<()> {
     started.clone().map_err(anyhow::Error::msg)
 }
 
-fn start_name_server() -> anyhow::Result<()> {
+/// Gives the suite's network that address alone.
+///
+/// # Errors
+/// As [`name_server`].
+pub fn address() -> anyhow::Result<()> {
     let added = Command::new("ip").args(["address", "replace", &format!("{ADDRESS}/32"), "dev", "lo"]).status()?;
     ensure!(added.success(), "ip address replace {ADDRESS}");
+    Ok(())
+}
+
+fn start_name_server() -> anyhow::Result<()> {
+    address()?;
     let socket = UdpSocket::bind((ADDRESS, 53))?;
     let file = tempfile::Builder::new().prefix("resolv").tempfile()?.into_temp_path();
     std::fs::write(&file, format!("nameserver {ADDRESS}\n"))?;

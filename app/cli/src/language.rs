@@ -139,6 +139,7 @@ mod tests {
             Error::Link(host::link::LinkError::NoAnswer),
             Error::File { action: "write", path: "/f".into(), source: std::io::ErrorKind::StorageFull.into() },
             Error::SecondDaemon { pid: "7".into(), place: "/d".into() },
+            Error::FilesOpen { open: 2 },
             Error::Locked { path: "/f".into(), pid: Some(7), seconds: 11 },
             Error::Locked { path: "/f".into(), pid: None, seconds: 11 },
             Error::LateCertificates { folder: "/tls".into(), seconds: 3 },

@@ -13,9 +13,12 @@
 //! The engine takes `GET /_ping`, `POST /too-much` (refused before the body is read), `POST /publish/<tcp|udp>/<port>` (asks the host for that port and answers with its answer),
 //! `POST /die` (QEMU ends with a last word) and `POST /fill-disk` (stands still for want of room on the host, once, or for as long
 //! as there is a file `no-room` beside the control socket) and `POST /cut-link` (nobody answers at the lanes until there is a file
-//! `link-is-back` beside the control socket, and the guest goes on). It has one container, until that is removed, and notes all requests
+//! `link-is-back` beside the control socket, and the guest goes on), `POST /open/PATH` (opens a file of a shared folder), `GET /read` (what is in it) and `POST /close`. It has one container, until that is removed, and notes all requests
 //! and the power button in `requests` beside the control socket. A published port echoes. It says that it has nothing to do (`GET /berth/work`)
 //! unless there is a file `working`; while it is stopped it answers nobody.
+
+#[path = "fake_qemu/files.rs"]
+mod files;
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
@@ -51,6 +54,9 @@ struct Fake {
     paused: watch::Sender<bool>,
     /// The lanes lead nowhere any more.
     link_cut: watch::Sender<bool>,
+    /// With the host, the newest one.
+    session: watch::Sender<Option<Session>>,
+    file: Mutex<Option<files::OpenFile>>,
     /// Of the control socket.
     folder: PathBuf,
 }
@@ -92,6 +98,8 @@ async fn main() {
         disk_full: watch::Sender::new(false),
         paused: watch::Sender::new(false),
         link_cut: watch::Sender::new(false),
+        session: watch::Sender::new(None),
+        file: Mutex::default(),
         folder: chardev(&args, "qmp").parent().unwrap().to_path_buf(),
     });
     let mut console = std::fs::File::options().append(true).create(true).open(chardev(&args, "console")).unwrap();
@@ -276,6 +284,7 @@ async fn guest(fake: Arc<Fake>, args: Vec<String>) {
         });
     }
     while let Some(session) = sessions.recv().await {
+        fake.session.send_replace(Some(session.clone()));
         let fake = fake.clone();
         tokio::spawn(async move {
             while let Some(Incoming { port, stream }) = session.accept().await {
@@ -453,6 +462,16 @@ async fn engine(fake: &Fake, mut stream: MuxStream) {
         }
         ["", "fill-disk"] => {
             fake.disk_full.send_replace(true);
+            "OK".to_owned()
+        }
+        ["", "open", ..] => {
+            let session = fake.session.borrow().clone().unwrap();
+            *fake.file.lock().await = Some(files::OpenFile::open(&session, path.strip_prefix("/open").unwrap()).await);
+            "OK".to_owned()
+        }
+        ["", "read"] => fake.file.lock().await.as_mut().unwrap().read().await,
+        ["", "close"] => {
+            fake.file.lock().await.take().unwrap().close().await;
             "OK".to_owned()
         }
         ["", "die"] => {

@@ -35,7 +35,7 @@ async fn run(words: &[&str]) -> Result<()> {
         }
         ["up"] => show(Client::connect_or_start(paths).await?.up().await?).await,
         ["down"] => show(Client::connect(paths).await?.down().await?).await,
-        ["restart"] => show(Client::connect(paths).await?.restart().await?).await,
+        ["restart"] => show(Client::connect_or_start(paths).await?.restart().await?).await,
         ["quit"] => Client::connect(paths).await?.quit().await,
         ["status"] => {
             let status = Client::connect(paths).await?.status().await?;

@@ -1,6 +1,6 @@
 //! How the command line and the window talk to the daemon; starts it when it is not running.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::Stdio;
 use std::task::{Context, Poll};
@@ -20,7 +20,7 @@ use crate::daemon::{
     self,
     protocol::{
         DaemonStatus, DaemonVersion, DiskReport, ErrorBody, GrowRequest, Grown, LogSource, Program, ResetRequest,
-        SHELL_PROTOCOL, SettingChange,
+        SHELL_PROTOCOL, SettingChange, UNLESS_OPEN,
     },
 };
 use crate::machine::{MachineStatus, Trimmed, console};
@@ -64,7 +64,7 @@ impl Client {
     /// As [`Client::connect_or_start`], with the program that has the verb `daemon`.
     ///
     /// A daemon whose program was replaced since it started, or is of another version, makes way for a new one, which adopts
-    /// the machine.
+    /// the machine; but not while containers have files of shared folders open, which would be taken away from them.
     pub async fn connect_or_start_as(paths: Paths, program: PathBuf) -> Result<Client> {
         let client = Client { paths, program: Some(program.clone()) };
         client.ready(program).await?;
@@ -76,17 +76,35 @@ impl Client {
         match self.steady_version().await {
             Err(Error::NoDaemon) => {}
             Err(error) => return Err(error),
-            Ok(daemon) => {
-                let ours = Program::at(program.clone());
-                let replaced = daemon.program.path == ours.path && daemon.program != ours;
-                if daemon.version == env!("CARGO_PKG_VERSION") && !replaced {
-                    return Ok(());
+            Ok(daemon) if is_of(&daemon, &program) => return Ok(()),
+            Ok(_) => match self.ask_to_quit(&format!("/quit?{UNLESS_OPEN}")).await {
+                // It serves what is open, and us.
+                Err(Error::Daemon { .. }) => return Ok(()),
+                asked => {
+                    asked?;
+                    self.until_gone().await?;
+                    self.start_daemon(program).await?;
+                    return self.until_taken_over().await;
                 }
-                self.quit().await?;
-                self.until_gone().await?;
-            }
+            },
         }
         self.start_daemon(program).await
+    }
+
+    /// The machine is a new daemon's as it was the old one's: what is asked next is not refused because it seems to start.
+    async fn until_taken_over(&self) -> Result<()> {
+        let response = accepted(self.attempt(&Outgoing::new(Method::GET, "/watch", None::<()>)?).await?).await?;
+        let mut statuses = StatusStream { body: response.into_body(), buffer: BytesMut::new(), settled: false };
+        let settled = async {
+            while let Ok(Some(status)) = statuses.next().await {
+                if status.phase.is_settled() {
+                    return;
+                }
+            }
+        };
+        // One that takes longer has something to say itself.
+        let _ = tokio::time::timeout(PATIENCE, settled).await;
+        Ok(())
     }
 
     async fn start_daemon(&self, program: PathBuf) -> Result<()> {
@@ -205,8 +223,26 @@ impl Client {
         self.progress("/down", None::<()>).await
     }
 
+    /// Stops the machine and starts it. Where the daemon is of another program than ours, ours takes over between the two: nothing is open
+    /// then.
     pub async fn restart(&self) -> Result<StatusStream> {
+        if let (Some(program), Ok(daemon)) = (&self.program, self.version().await)
+            && !is_of(&daemon, program)
+        {
+            self.down().await?.settled().await?;
+            self.until_nothing_is_open().await;
+            self.ready(program.clone()).await?;
+            return self.up().await;
+        }
         self.progress("/restart", None::<()>).await
+    }
+
+    /// What a machine had open is closed just behind its end.
+    async fn until_nothing_is_open(&self) {
+        let deadline = tokio::time::Instant::now() + ENDING;
+        while self.version().await.is_ok_and(|daemon| daemon.open_files > 0) && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Back to an empty machine, stopped, or to one with only its volumes, running.
@@ -266,7 +302,11 @@ impl Client {
 
     /// Ends the daemon; the machine goes on.
     pub async fn quit(&self) -> Result<()> {
-        let asked = match self.attempt(&Outgoing::new(Method::POST, "/quit", None::<()>)?).await {
+        self.ask_to_quit("/quit").await
+    }
+
+    async fn ask_to_quit(&self, path: &str) -> Result<()> {
+        let asked = match self.attempt(&Outgoing::new(Method::POST, path, None::<()>)?).await {
             Ok(response) => accepted(response).await.map(drop),
             Err(error) => Err(error),
         };
@@ -470,6 +510,13 @@ impl AsyncWrite for ShellStream {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(cx)
     }
+}
+
+/// Whether the daemon is of this version, and of this program as it is now.
+fn is_of(daemon: &DaemonVersion, program: &Path) -> bool {
+    let ours = Program::at(program.to_owned());
+    let was_replaced = daemon.program.path == ours.path && daemon.program != ours;
+    daemon.version == env!("CARGO_PKG_VERSION") && !was_replaced
 }
 
 fn is_absent(error: &std::io::Error) -> bool {

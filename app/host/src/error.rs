@@ -153,6 +153,8 @@ pub enum Error {
         "another berth daemon (process {pid}) is running already, in {place}: end it with `berth machine quit`, or use it"
     )]
     SecondDaemon { pid: String, place: PathBuf },
+    #[error("containers have {open} files or folders open in shared folders, which the daemon serves")]
+    FilesOpen { open: usize },
     #[error(
         "the berth daemon (process {pid}) runs, but its sockets in {runtime} are gone, perhaps with the login session that it was started in: run `kill {pid}` and try again; the machine goes on meanwhile"
     )]

@@ -21,6 +21,11 @@ pub(crate) struct Handle {
 /// What all shares of this process hold open. It needs descriptors for other things as well.
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 
+/// How many files and folders of this computer containers have open, in all shares of this process: who ends it takes them away.
+pub fn open_files() -> usize {
+    OPEN.load(Ordering::Relaxed)
+}
+
 /// Half of what this process may open, once it has asked for as much as it can have.
 fn limit() -> usize {
     static LIMIT: OnceLock<usize> = OnceLock::new();

@@ -12,8 +12,8 @@ use crate::{Changes, Error, Result, Share};
 /// How many requests of a stream are worked on at once; a slow disk must not hold up all others.
 const AT_ONCE: usize = 32;
 
-/// And of all streams of all shares: half of the threads that the runtime has for what blocks. A disk that does not answer holds up
-/// shares, but nothing else.
+/// And of all streams of all shares: so many threads of theirs wait for disks at most. One that does not answer holds up shares, but
+/// nothing else.
 static EVERYWHERE: Semaphore = Semaphore::const_new(256);
 
 /// Answers what comes on `stream` until it ends. Answers come in the order in which they are ready.
@@ -56,13 +56,16 @@ pub async fn serve(
             let place = Arc::clone(&places).acquire_owned().await.expect("it is never closed");
             let thread = EVERYWHERE.acquire().await.expect("it is never closed");
             let (share, answers) = (Arc::clone(&share), answers.clone());
-            tokio::task::spawn_blocking(move || {
+            let workers = Arc::clone(share.workers());
+            let of = Arc::clone(&share);
+            let answer = move || {
                 let answer = share.answer(&message);
                 drop(thread);
                 // The stream may be over.
                 let _ = answers.blocking_send(answer);
                 drop(place);
-            });
+            };
+            workers.run(&of, Box::new(answer)).map_err(Error::Stream)?;
         }
         drop(answers);
         Ok(())

@@ -12,8 +12,10 @@ use crate::handles::{Handle, Handles};
 use crate::hidden::{Hidden, How};
 use crate::nodes::{Identity, Nodes};
 use crate::once::Once;
+use crate::wall::{self, Part};
 use crate::watch::{Listening, Notice, Watcher};
 use crate::wire::{Attr, Operation, Reply, Request};
+use crate::workers::Workers;
 use crate::{Access, Errno, Error, Result, hidden, ops, owner, sys};
 
 /// Answers the requests of one mount. Answering blocks for as long as the file system does; any number of threads may do so.
@@ -31,6 +33,7 @@ pub struct Share {
     nodes: Mutex<Nodes>,
     handles: Mutex<Handles>,
     once: Once,
+    workers: Arc<Workers>,
     /// There since somebody wanted to be told of changes.
     watcher: OnceLock<Option<Arc<Watcher>>>,
 }
@@ -90,6 +93,7 @@ impl Share {
             nodes: Mutex::new(Nodes::new(identity, first)),
             handles: Mutex::new(Handles::new(first)),
             once: Once::default(),
+            workers: Arc::default(),
             watcher: OnceLock::new(),
         })
     }
@@ -123,6 +127,18 @@ impl Share {
     /// The file type's four bits of the root's mode: a mount must know them.
     pub fn kind(&self) -> u32 {
         self.root.2
+    }
+
+    /// The calling thread, and those that it starts, reach nothing else of this computer's files any more: what lies in the share they can open, make and
+    /// remove as far as containers may. Whether that is so: older kernels cannot do it.
+    pub fn confine(&self) -> bool {
+        let part = if self.file.is_some() { Part::File } else { Part::Folder };
+        wall::enter(self.top(), part, self.access)
+    }
+
+    /// The threads that are to answer.
+    pub(crate) fn workers(&self) -> &Arc<Workers> {
+        &self.workers
     }
 
     /// The answer to one message; `None` where none is waited for.
@@ -263,6 +279,7 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
+        self.workers.end();
         if let Some(watcher) = self.watcher() {
             watcher.end();
         }

@@ -18,6 +18,7 @@ mod error;
 mod fdpass;
 mod forward;
 mod host;
+mod memory;
 mod names;
 mod native;
 mod options;
@@ -52,6 +53,7 @@ pub async fn run(options: Options) -> Result<Infallible> {
     if relay.options.boot.link == LinkKind::None {
         return Ok(server::serve(&relay, server).await);
     }
+    memory::carries_writes();
     let asked = async { Ok::<_, Error>(server::serve(&relay, server).await) };
     let (links, ways_out) =
         (transport::serve(&relay), async { tokio::try_join!(socks::serve(&relay), outside::serve(&relay)) });

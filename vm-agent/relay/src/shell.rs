@@ -15,6 +15,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::process::{Child, Command};
 use tracing::debug;
 
+use crate::memory;
+
 /// How long the host may take to say what to run.
 const START: Duration = Duration::from_secs(10);
 /// Where programs of the guest are.
@@ -75,9 +77,11 @@ fn spawn(start: &Start) -> io::Result<(Child, AsyncFd<OwnedFd>)> {
         .stdout(Stdio::from(slave.try_clone()?))
         .stderr(Stdio::from(slave))
         .kill_on_drop(true);
-    // SAFETY: setsid and ioctl are async-signal-safe, and nothing else is called between fork and exec.
+    // SAFETY: setsid, ioctl, prctl, open and write are async-signal-safe, and nothing else is called between fork and exec.
     unsafe {
         command.pre_exec(|| {
+            // Refused where it was refused to this process, too.
+            let _ = memory::carries_nothing();
             nix::unistd::setsid()?;
             // Standard input is the terminal: make it the controlling one of the new session.
             if nix::libc::ioctl(0, nix::libc::TIOCSCTTY, 0) == -1 {

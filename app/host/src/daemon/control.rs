@@ -1,6 +1,7 @@
 //! The control socket: one route table, one place where errors become statuses.
 
 use std::convert::Infallible;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,6 +20,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::protocol::{
     DaemonStatus, DaemonVersion, ErrorBody, GrowRequest, LogSource, ResetRequest, SHELL_PROTOCOL, SettingChange,
+    UNLESS_OPEN,
 };
 use super::{Shared, logs};
 use crate::link::COPY_BUFFER;
@@ -84,11 +86,7 @@ async fn answer(request: Request<Incoming>, shared: Shared) -> Response<Body> {
         (Method::POST, "/updates") => shared.updates.look().await.and_then(|report| json(&report)),
         (Method::GET, "/logs") => send_logs(request.uri().query().unwrap_or_default(), &shared).await,
         (Method::POST, "/shell") => shell(request, &shared).await,
-        (Method::POST, "/quit") => {
-            // A full channel means that it was asked before.
-            let _ = shared.quit.try_send(());
-            json(&())
-        }
+        (Method::POST, "/quit") => quit(request.uri().query() == Some(UNLESS_OPEN), &shared),
         _ => return error(StatusCode::NOT_FOUND, format!("the daemon has no {path}: is berth of another version?")),
     };
     result.unwrap_or_else(|failure| error(status_of(&failure), failure.chain()))
@@ -102,6 +100,7 @@ fn status_of(error: &Error) -> StatusCode {
         | Error::DiskShrink { .. }
         | Error::SecondDaemon { .. }
         | Error::Locked { .. }
+        | Error::FilesOpen { .. }
         | Error::NoUpdates { .. } => StatusCode::CONFLICT,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -112,7 +111,32 @@ fn version(shared: &Shared) -> DaemonVersion {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         program: shared.program.clone(),
+        open_files: shares::open_files(),
     }
+}
+
+/// A program that is to take our place waits until nothing is open: what containers have open only this process can serve.
+fn quit(unless_open: bool, shared: &Shared) -> Result<Response<Body>> {
+    let open = shares::open_files();
+    if unless_open && open > 0 {
+        shared.newer_waits.store(true, Ordering::Relaxed);
+        return Err(Error::FilesOpen { open });
+    }
+    // A full channel means that it was asked before.
+    let _ = shared.quit.try_send(());
+    json(&())
+}
+
+/// What is said while a newer program cannot take our place.
+fn waiting_program(shared: &Shared) -> Option<String> {
+    let open = shares::open_files();
+    let waits = shared.newer_waits.load(Ordering::Relaxed) || shared.program.was_replaced();
+    (open > 0 && waits).then(|| {
+        format!(
+            "a new version of Berth is installed, and the daemon of the old one goes on: containers have {open} files or folders open \
+             in shared folders. The new one is taken at the first command of berth that finds none open, or by `berth machine restart`"
+        )
+    })
 }
 
 async fn status(shared: &Shared) -> DaemonStatus {
@@ -148,6 +172,7 @@ async fn with_notes(shared: &Shared, mut machine: MachineStatus) -> MachineStatu
     machine.notes.extend(shared.well_known.note());
     machine.notes.extend(shared.tcp.notes().await);
     machine.notes.extend(shared.web.failure());
+    machine.notes.extend(waiting_program(shared));
     machine
 }
 

@@ -17,6 +17,8 @@ mod wake;
 mod well_known;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use self::change::change_setting;
@@ -49,6 +51,8 @@ pub(crate) struct Shared {
     tcp: Tcp,
     web: Web,
     updates: Updates,
+    /// Another program was to take our place, and could not.
+    newer_waits: Arc<AtomicBool>,
     quit: tokio::sync::mpsc::Sender<()>,
 }
 
@@ -73,6 +77,7 @@ pub async fn run(paths: Paths) -> Result<()> {
         started_at: since.as_secs(),
         well_known: WellKnown::new(&paths),
         updates: Updates::of_this_build(&paths),
+        newer_waits: Arc::default(),
         paths,
         quit,
     };

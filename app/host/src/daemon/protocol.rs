@@ -17,6 +17,7 @@
 //! | `GET /logs?source=console&follow=true` | text |
 //! | `POST /shell` with `Upgrade: berth-shell` | 101, then the frames of `control::shell` |
 //! | `POST /quit` | empty; the daemon ends, the machine goes on |
+//! | `POST /quit?unless=open` | the same, but 409 while containers have files of shared folders open |
 //!
 //! An error is a status of 400 or more with an [`ErrorBody`].
 
@@ -31,6 +32,9 @@ use crate::updates::UpdateReport;
 /// The protocol of the `Upgrade` header on `/shell`.
 pub const SHELL_PROTOCOL: &str = "berth-shell";
 
+/// The query of a `/quit` for the sake of another program. Daemons that do not know it end as for any other.
+pub const UNLESS_OPEN: &str = "unless=open";
+
 /// Read by clients of all versions: fields are only ever added, with a default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -40,6 +44,9 @@ pub struct DaemonVersion {
     /// The program and what its file looked like when the daemon started: tells a client that it was replaced since.
     #[serde(default)]
     pub program: Program,
+    /// Files and folders of this computer's that containers have open: they are taken away if this daemon ends.
+    #[serde(default)]
+    pub open_files: usize,
 }
 
 /// A program's file, as it was at some moment.
@@ -57,6 +64,12 @@ impl Program {
         let fingerprint =
             std::fs::metadata(&path).map(|metadata| crate::sys::fingerprint(&metadata)).unwrap_or_default();
         Program { path, fingerprint }
+    }
+
+    /// Whether another one is in its place now.
+    pub fn was_replaced(&self) -> bool {
+        let now = Program::at(self.path.clone());
+        now.fingerprint != <_>::default() && now != *self
     }
 }
 

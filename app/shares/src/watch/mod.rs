@@ -12,7 +12,7 @@ mod valid;
 
 use std::collections::VecDeque;
 use std::os::fd::BorrowedFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use control::notice::Invalid;
@@ -81,6 +81,8 @@ impl Watcher {
     /// # Errors
     /// The user has as many queues, or threads, as he may.
     pub(crate) fn start(share: Weak<Share>, number: u64) -> std::io::Result<Arc<Watcher>> {
+        // By a thread that may read it: those that answer may not.
+        LazyLock::force(&budget::ALL);
         let watcher = Arc::new(Watcher {
             queue: Queue::new()?,
             table: Mutex::default(),

@@ -147,6 +147,8 @@ impl Relay {
     }
 
     fn answers(&self) {
+        // As the daemon's threads: all that is tried here is tried behind the wall.
+        self.share.confine();
         let mut device = File::from(self.device.try_clone().unwrap());
         let mut message = vec![0; wire::REQUEST_MAX];
         // ENODEV: it was unmounted.

@@ -38,6 +38,8 @@ export interface DaemonStatus {
 
 /** Read by clients of all versions: fields are only ever added, with a default. */
 export interface DaemonVersion {
+  /** Files and folders of this computer's that containers have open: they are taken away if this daemon ends. */
+  open_files: number;
   pid: number;
   /** The program and what its file looked like when the daemon started: tells a client that it was replaced since. */
   program: Program;

@@ -142,7 +142,7 @@ export class FakeDaemon implements Backend {
 
   #version(): DaemonVersion {
     const fingerprint: [number, number, number] = [18_874_368, 1_768_478_400_000_000_000, 1_312_771];
-    return { version: VERSION, pid: this.#pid, program: { path: paths.program, fingerprint } };
+    return { version: VERSION, pid: this.#pid, program: { path: paths.program, fingerprint }, open_files: 0 };
   }
 
   #status(): DaemonStatus {
