@@ -181,13 +181,16 @@ impl Builds {
             Ok(()) | Err(_) => {}
         }
         std::fs::create_dir_all(&contexts)?;
+        let caches = mounts::Caches::open(directory.join("caches"))?;
         let notes = Notes::open(&directory.join("steps"))?;
         for id in notes.list()? {
-            let (containers, notes) = (services.containers.clone(), notes.clone());
-            tokio::spawn(async move { run::abandon(&containers, &notes, &id).await });
+            let (containers, notes, held) = (services.containers.clone(), notes.clone(), caches.hold());
+            tokio::spawn(async move {
+                run::abandon(&containers, &notes, &id).await;
+                drop(held);
+            });
         }
         let marks = marks::Marks::open(&directory.join("marks"))?;
-        let caches = mounts::Caches::open(directory.join("caches"))?;
         let secrets = mounts::Secrets::open(Path::new("/dev/shm"), directory)?;
         Ok(Builds {
             services,
