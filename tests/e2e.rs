@@ -5,7 +5,6 @@
 //! `… -- cli::run` those of one noun. With `BERTH_TEST_HOST=unix://…` they run against that engine instead, to prove the cases.
 
 mod api;
-mod buildx;
 mod cli;
 mod suite;
 
@@ -45,7 +44,7 @@ fn main() -> std::process::ExitCode {
     let reference = std::env::var_os("BERTH_TEST_HOST").is_some();
     if !arguments.list {
         // Behind the next step there is no network. Who needs it says why it is not there.
-        let _ = buildx::plugin();
+        let _ = tests::buildx::plugin();
     }
     // A reference engine lives where its caller put it, and so do the ports that it publishes.
     if !arguments.list

@@ -3,12 +3,12 @@
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
+use tests::buildx::Folder;
 use tests::case::Case;
 use tests::docker::{Said, said};
 use tests::engine::Kind;
 use tests::{http, limit};
 
-use crate::buildx::Folder;
 use crate::suite::{Entry, cases, everywhere, not_of_dockerd};
 
 type Result = anyhow::Result<()>;

@@ -1,11 +1,11 @@
 //! `docker build --ssh`: steps that ask their client's SSH agent.
 
 use anyhow::ensure;
+use tests::buildx::Folder;
 use tests::case::Case;
 use tests::fixture;
 use tests::ssh_agent::SshAgent;
 
-use crate::buildx::Folder;
 use crate::suite::{Entry, cases, everywhere};
 
 type Result = anyhow::Result<()>;

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
+use tests::buildx::Folder;
 use tests::case::Case;
 
-use crate::buildx::Folder;
 use crate::suite::{Entry, cases, not_of_dockerd};
 
 type Result = anyhow::Result<()>;

@@ -1,11 +1,11 @@
 //! What `docker build` tells of a Dockerfile: warnings, beside a build or without one, and what can be asked about it.
 
 use anyhow::{Context, ensure};
+use tests::buildx::Folder;
 use tests::case::Case;
 use tests::docker::said;
 use tests::limit;
 
-use crate::buildx::Folder;
 use crate::suite::{Entry, cases, everywhere};
 
 type Result = anyhow::Result<()>;

@@ -1,10 +1,10 @@
 //! What `docker build` sends of its context: what the Dockerfile takes of it.
 
 use anyhow::ensure;
+use tests::buildx::Folder;
 use tests::case::Case;
 
 use super::buildkit::received;
-use crate::buildx::Folder;
 use crate::suite::{Entry, cases, everywhere};
 
 type Result = anyhow::Result<()>;

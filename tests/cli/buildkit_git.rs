@@ -6,10 +6,10 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::ensure;
+use tests::buildx::Folder;
 use tests::case::Case;
 use tests::git_server::GitServer;
 
-use crate::buildx::Folder;
 use crate::suite::{Entry, cases, everywhere, not_of_dockerd};
 
 type Result = anyhow::Result<()>;

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
+use tests::buildx::Folder;
 use tests::case::Case;
 use tests::docker::{Said, said};
 use tests::engine::{Engine, Kind};
 use tests::wait::until;
 use tests::{http, limit};
 
-use crate::buildx::Folder;
 use crate::suite::{Entry, cases, everywhere, not_of_dockerd};
 
 type Result = anyhow::Result<()>;

@@ -1,9 +1,9 @@
 //! `RUN --mount` of files that are written to, and of caches: what they begin with, and who has one at a time.
 
 use anyhow::{Context, ensure};
+use tests::buildx::Folder;
 use tests::case::Case;
 
-use crate::buildx::Folder;
 use crate::suite::{Entry, cases, everywhere, not_of_dockerd};
 
 type Result = anyhow::Result<()>;

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use tests::buildx::Folder;
 use tests::case::Case;
 use tests::docker::said;
 use tests::engine::{Engine, Kind};
 use tests::limit;
 use tests::wait::until;
 
-use crate::buildx::Folder;
 use crate::suite::{Entry, cases, not_of_dockerd};
 
 type Result = anyhow::Result<()>;

@@ -1,11 +1,11 @@
 //! BuildKit's own clients on the engine's socket: gRPC from the first word, without asking for it by HTTP/1.
 
 use anyhow::{Context, ensure};
+use tests::buildx::Folder;
 use tests::case::Case;
 use tests::docker::{Said, said};
 use tests::limit;
 
-use crate::buildx::Folder;
 use crate::suite::{Entry, cases, not_of_dockerd};
 
 type Result = anyhow::Result<()>;

@@ -9,6 +9,7 @@ mod buildkit_checks;
 mod buildkit_contexts;
 mod buildkit_git;
 mod buildkit_history;
+mod buildkit_killed;
 mod buildkit_mounts;
 mod buildkit_outputs;
 mod buildkit_policy;
@@ -64,6 +65,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         buildkit_contexts::cases(),
         buildkit_git::cases(),
         buildkit_history::cases(),
+        buildkit_killed::cases(),
         buildkit_mounts::cases(),
         buildkit_outputs::cases(),
         buildkit_policy::cases(),

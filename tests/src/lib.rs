@@ -2,7 +2,7 @@
 //!
 //! - [`engine`] starts what is under test: the engine natively, the machine over each link, or a reference engine given by the caller;
 //! - [`roles`] finds and kills the processes that the engine consists of;
-//! - [`docker`] runs the unmodified docker CLI against it;
+//! - [`docker`] runs the unmodified docker CLI against it, [`buildx`] with its plugin for builds;
 //! - [`berth`] runs the `berth` command against an engine without a machine;
 //! - [`case`] is what one test case gets: an engine, names of its own, and clean-up;
 //! - [`fixture`] compiles small programs, [`mod@image`] and [`archive`] make small images, [`reaper`] that of Testcontainers;
@@ -17,6 +17,7 @@
 
 pub mod archive;
 pub mod berth;
+pub mod buildx;
 pub mod case;
 pub mod docker;
 pub mod engine;

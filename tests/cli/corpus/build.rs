@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
+use tests::buildx::plugin;
 use tests::case::Case;
 use tests::docker::{Docker, Said, said};
 use tests::engine::Kind;
@@ -14,7 +15,6 @@ use tests::limit;
 
 use super::pages::Pages;
 use super::plan::Plan;
-use crate::buildx::plugin;
 
 /// What is beside a context and not of it.
 const OURS: [&str; 3] = ["expected.txt", "plan.json", "prepare.sh"];

@@ -5,7 +5,6 @@ use crate::cache::keys;
 use crate::describe::Work;
 use crate::dockerfile::Transfer;
 use crate::error::{Error, Result};
-use crate::files::Tree;
 use crate::paths;
 use crate::stage::Building;
 use crate::transfer::{Checkout, Content, Made, Plan, Sources, Taken};
@@ -79,7 +78,7 @@ impl Building<'_, '_> {
             Some(from) => {
                 let from = self.expand(from)?;
                 match self.build.local_path(&from).await? {
-                    Some(path) => (Tree::open(&path).map_err(crate::error::disk(&path))?, false),
+                    Some(path) => (self.build.sent_tree(&path)?, false),
                     None => {
                         // What is copied from a stage is told by what the stage goes by, too, and known without it then.
                         if let Some(at) = self.build.stage_of(&from, self.number)? {
@@ -102,7 +101,8 @@ impl Building<'_, '_> {
         let (of, to) = (transfer.clone(), destination.clone());
         let of_commit = |repository: &Repository| Checkout::new(&repository.commit_key(), &transfer.exclude);
         let checkouts = repositories.iter().map(of_commit).collect();
-        let found = Sources { tree, words, made, checkouts, in_image, is_lenient };
+        let digests = self.build.builds.digests.clone();
+        let found = Sources { tree, words, made, checkouts, in_image, is_lenient, digests };
         let taken = blocking(move || Taken::new(&of, found, &to)).await?;
         let names = text(&taken.names());
         if by.instead.is_some() {
@@ -179,7 +179,7 @@ impl Building<'_, '_> {
             let of = file.clone();
             let actual = blocking(move || {
                 let mut file = std::fs::File::open(&of).map_err(crate::error::disk(&of))?;
-                crate::sources::content(&mut file).map_err(crate::error::disk(&of))
+                crate::digests::of_content(&mut file).map_err(crate::error::disk(&of))
             })
             .await?;
             if actual != right {

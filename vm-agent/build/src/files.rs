@@ -1,5 +1,6 @@
 //! Looking into a tree of files that somebody else made: a context or an image. No link in it leads out of it.
 
+use crate::digests::Lasts;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use std::collections::VecDeque;
@@ -17,7 +18,12 @@ pub(crate) const LINKS: usize = 40;
 #[derive(Debug)]
 pub(crate) struct Tree {
     root: OwnedFd,
+    lasts: Lasts,
 }
+
+/// A directory in a tree, opened: what is in it is looked at without a way from the root for each.
+#[derive(Debug)]
+pub(crate) struct Directory(OwnedFd);
 
 /// What is at the end of a path.
 #[derive(Debug)]
@@ -30,7 +36,16 @@ pub(crate) struct Found {
 
 impl Tree {
     pub(crate) fn new(root: OwnedFd) -> Tree {
-        Tree { root }
+        Tree { root, lasts: Lasts::default() }
+    }
+
+    /// With files that stay so long.
+    pub(crate) fn lasting(self, lasts: Lasts) -> Tree {
+        Tree { lasts, ..self }
+    }
+
+    pub(crate) fn lasts(&self) -> Lasts {
+        self.lasts
     }
 
     pub(crate) fn open(root: &Path) -> io::Result<Tree> {
@@ -70,19 +85,18 @@ impl Tree {
         Ok(self.open_at(path, OFlags::RDONLY | OFlags::NONBLOCK)?.into())
     }
 
+    /// The same for what is no link.
+    pub(crate) fn plain_file(&self, path: &Path) -> io::Result<File> {
+        Ok(self.open_at(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW)?.into())
+    }
+
+    pub(crate) fn directory(&self, path: &Path) -> io::Result<Directory> {
+        Ok(Directory(self.open_at(path, OFlags::RDONLY | OFlags::DIRECTORY)?))
+    }
+
     /// The names in a directory, sorted.
     pub(crate) fn names(&self, path: &Path) -> io::Result<Vec<Vec<u8>>> {
-        let fd = self.open_at(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
-        let mut names = Vec::new();
-        for entry in Dir::read_from(&fd)? {
-            let entry = entry?;
-            let name = entry.file_name().to_bytes();
-            if name != b"." && name != b".." {
-                names.push(name.to_vec());
-            }
-        }
-        names.sort();
-        Ok(names)
+        self.directory(path)?.names()
     }
 
     /// An extended attribute of what is no link.
@@ -138,6 +152,37 @@ impl Tree {
             at = next;
         }
         Ok(Found { path: at, stat })
+    }
+}
+
+impl Directory {
+    /// The names in it, sorted.
+    pub(crate) fn names(&self) -> io::Result<Vec<Vec<u8>>> {
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&self.0)? {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                names.push(name.to_vec());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Of what has that name, be it a link; `None` when there is nothing (any more).
+    pub(crate) fn lstat(&self, name: &[u8]) -> io::Result<Option<Stat>> {
+        match rustix::fs::statat(&self.0, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Where a link leads.
+    pub(crate) fn link(&self, name: &[u8]) -> io::Result<PathBuf> {
+        let target = rustix::fs::readlinkat(&self.0, OsStr::from_bytes(name), Vec::new())?;
+        Ok(PathBuf::from(OsStr::from_bytes(target.to_bytes())))
     }
 }
 

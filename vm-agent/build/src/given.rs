@@ -1,9 +1,10 @@
 //! The files that a client gives to its build: the context, and directories by name.
 
 use crate::Result;
+use crate::digests::Lasts;
 use crate::files::Tree;
 use crate::stages::Build;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 impl Build<'_> {
     /// The directory of the client's that a name stands for, if it does.
@@ -32,9 +33,17 @@ impl Build<'_> {
                     [] => self.directory().to_owned(),
                     wanted => client.context(wanted).await?,
                 };
-                Tree::open(&path).map(Some).map_err(crate::error::disk(&path))
+                self.sent_tree(&path).map(Some)
             }
         }
+    }
+
+    /// A directory that the client gave.
+    pub(crate) fn sent_tree(&self, path: &Path) -> Result<Tree> {
+        let tree = Tree::open(path).map_err(crate::error::disk(path))?;
+        // Those that come by BuildKit's protocol are there again in the next build.
+        let lasts = if self.output.watch().is_some() { Lasts::Directory } else { Lasts::Build };
+        Ok(tree.lasting(lasts))
     }
 }
 

@@ -9,6 +9,8 @@
 //!  mode         `--chmod`                                                        pure
 //!  context      what a client sends: unpacked, and its Dockerfile
 //!  sources      what COPY and ADD take: found, listed, told apart by content     reads only
+//!  digests      what files have, remembered until they change
+//!  recent       a map that forgets                                               pure
 //!  transfer     COPY and ADD: a plan of what goes where, then a layer from it
 //!  mounts       `RUN --mount`: what it says, and what that needs
 //!  outline      what a Dockerfile takes: its targets, arguments and secrets         pure
@@ -54,6 +56,7 @@ mod command;
 mod context;
 mod copy;
 mod describe;
+mod digests;
 pub mod dockerfile;
 mod error;
 mod files;
@@ -70,6 +73,7 @@ pub mod outline;
 mod output;
 mod paths;
 mod plan;
+mod recent;
 mod repository;
 mod run;
 mod solve;
@@ -126,6 +130,7 @@ pub struct Builds {
     secrets: mounts::Secrets,
     /// Steps that are made: who wants the same one waits, and has it from the cache.
     making: turns::Turns,
+    digests: digests::Digests,
 }
 
 /// What a client asks for.
@@ -181,13 +186,16 @@ impl Builds {
             Ok(()) | Err(_) => {}
         }
         std::fs::create_dir_all(&contexts)?;
+        let caches = mounts::Caches::open(directory.join("caches"))?;
         let notes = Notes::open(&directory.join("steps"))?;
         for id in notes.list()? {
-            let (containers, notes) = (services.containers.clone(), notes.clone());
-            tokio::spawn(async move { run::abandon(&containers, &notes, &id).await });
+            let (containers, notes, held) = (services.containers.clone(), notes.clone(), caches.hold());
+            tokio::spawn(async move {
+                run::abandon(&containers, &notes, &id).await;
+                drop(held);
+            });
         }
         let marks = marks::Marks::open(&directory.join("marks"))?;
-        let caches = mounts::Caches::open(directory.join("caches"))?;
         let secrets = mounts::Secrets::open(Path::new("/dev/shm"), directory)?;
         Ok(Builds {
             services,
@@ -197,6 +205,7 @@ impl Builds {
             caches,
             secrets,
             making: turns::Turns::default(),
+            digests: digests::Digests::default(),
         })
     }
 }

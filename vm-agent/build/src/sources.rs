@@ -1,5 +1,6 @@
 //! What COPY and ADD take: found in a tree, listed, and told apart by content.
 
+use crate::digests::{Digests, Lasts, now};
 use crate::error::{Error, Result};
 use crate::files::{Tree, kind};
 use crate::ignore::{Ignore, is_meant};
@@ -8,7 +9,6 @@ use rustix::fs::{FileType, Stat};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -65,6 +65,7 @@ pub(crate) struct Look<'a> {
     pub(crate) parents: bool,
     /// Below each source.
     pub(crate) exclude: &'a Ignore,
+    pub(crate) digests: &'a Digests,
 }
 
 impl Look<'_> {
@@ -91,6 +92,15 @@ impl Look<'_> {
     pub(crate) fn literally(&self, word: &str) -> Result<Source> {
         let path = clean(word).ok_or_else(|| Error::Outside { verb: self.verb, path: word.to_owned() })?;
         self.source(Path::new(&path), word)
+    }
+
+    /// The whole tree, of which is known what it has.
+    pub(crate) fn whole(&self, hash: Digest) -> Result<Source> {
+        let (path, stat) = self.follow(Path::new(""), "")?;
+        let mut entries = Vec::new();
+        self.list(&path, Path::new(""), &mut entries)?;
+        let modified = u64::try_from(stat.st_mtime).ok();
+        Ok(Source { name: Vec::new(), is_directory: true, entries, hash, modified })
     }
 
     fn matching(&self, pattern: &str, at: PathBuf, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
@@ -123,6 +133,7 @@ impl Look<'_> {
     }
 
     fn source(&self, path: &Path, word: &str) -> Result<Source> {
+        let since = now();
         let (real, stat) = self.follow(path, word)?;
         let name = path.file_name().unwrap_or_default().as_bytes().to_vec();
         let is_directory = kind(&stat) == FileType::Directory;
@@ -132,7 +143,7 @@ impl Look<'_> {
         } else {
             entries.push(Entry { path: real, below: PathBuf::new(), stat, target: None });
         }
-        let hash = self.hash(&entries)?;
+        let hash = self.hash(&entries, since)?;
         let modified = if is_directory { u64::try_from(stat.st_mtime).ok() } else { None };
         Ok(Source { name, is_directory, entries, hash, modified })
     }
@@ -158,6 +169,7 @@ impl Look<'_> {
 
     /// What a pattern means below a directory, with all directories on the way to it; nothing for a wildcard that means nothing.
     fn with_parents(&self, above: &Path, pattern: &str, word: &str) -> Result<Option<Source>> {
+        let since = now();
         let (root, stat) = self.follow(above, word)?;
         if kind(&stat) != FileType::Directory {
             return Err(self.missing(above));
@@ -176,7 +188,7 @@ impl Look<'_> {
         if entries.is_empty() {
             return if has_wildcard(pattern) { Ok(None) } else { Err(self.missing(Path::new(pattern))) };
         }
-        let hash = self.hash(&entries)?;
+        let hash = self.hash(&entries, since)?;
         Ok(Some(Source { name: Vec::new(), is_directory: true, entries, hash, modified: None }))
     }
 
@@ -187,12 +199,13 @@ impl Look<'_> {
         while let Some(directory) = waiting.pop() {
             let at = root.join(&directory);
             let mut inner = Vec::new();
-            for name in self.tree.names(&at).map_err(self.failed(&at))? {
+            let opened = self.tree.directory(&at).map_err(self.failed(&at))?;
+            for name in opened.names().map_err(self.failed(&at))? {
                 let (path, below) = (at.join(OsStr::from_bytes(&name)), directory.join(OsStr::from_bytes(&name)));
                 if !below.starts_with(within) && !within.starts_with(&below) {
                     continue;
                 }
-                let Some(stat) = self.tree.lstat(&path).map_err(self.failed(&path))? else { continue };
+                let Some(stat) = opened.lstat(&name).map_err(self.failed(&path))? else { continue };
                 let is_directory = kind(&stat) == FileType::Directory;
                 if !self.exclude.is_empty() && self.exclude.matches(&below.to_string_lossy()) {
                     // Something in it may be excepted.
@@ -202,7 +215,7 @@ impl Look<'_> {
                     continue;
                 }
                 let target = match kind(&stat) {
-                    FileType::Symlink => Some(self.tree.link(&path).map_err(self.failed(&path))?),
+                    FileType::Symlink => Some(opened.link(&name).map_err(self.failed(&path))?),
                     // Nobody listens at one that was copied.
                     FileType::Socket => continue,
                     _ => None,
@@ -217,15 +230,37 @@ impl Look<'_> {
         Ok(())
     }
 
-    /// Of everything but times, and of owners only where they go along.
-    fn hash(&self, entries: &[Entry]) -> Result<Digest> {
+    /// Of everything but times, and of owners only where they go along. They were looked at since `since`.
+    fn hash(&self, entries: &[Entry], since: i128) -> Result<Digest> {
+        match self.tree.lasts() {
+            // What is in an image never changes: what is taken of it tells what that has.
+            Lasts::Image(chain) => {
+                self.digests.of_copy(self.copy_of(&chain, entries), || self.hash_all(entries, since))
+            }
+            Lasts::Build | Lasts::Directory => self.hash_all(entries, since),
+        }
+    }
+
+    /// What tells the copy from an image apart from others.
+    fn copy_of(&self, chain: &Digest, entries: &[Entry]) -> Digest {
+        let mut hasher = Sha256::new();
+        part(&mut hasher, chain.hex().as_bytes());
+        part(&mut hasher, &[u8::from(self.keeps_owners)]);
+        for entry in entries {
+            part(&mut hasher, entry.path.as_os_str().as_bytes());
+            part(&mut hasher, entry.below.as_os_str().as_bytes());
+        }
+        Digest::from(hasher)
+    }
+
+    fn hash_all(&self, entries: &[Entry], since: i128) -> Result<Digest> {
+        let files = entries.iter().filter(|entry| kind(&entry.stat) == FileType::RegularFile);
+        let files: Vec<_> = files.map(|entry| (entry.path.as_path(), &entry.stat)).collect();
+        let contents = self.digests.of_files(self.tree, &files, since);
+        let mut contents = contents.map_err(|(at, error)| self.failed(files[at].0)(error))?.into_iter();
         let mut hasher = Sha256::new();
         for entry in entries {
-            let failed = self.failed(&entry.path);
-            let mut part = |bytes: &[u8]| {
-                hasher.update((bytes.len() as u64).to_be_bytes());
-                hasher.update(bytes);
-            };
+            let mut part = |bytes: &[u8]| part(&mut hasher, bytes);
             part(entry.below.as_os_str().as_bytes());
             part(&entry.stat.st_mode.to_be_bytes());
             if self.keeps_owners {
@@ -234,9 +269,10 @@ impl Look<'_> {
             }
             match kind(&entry.stat) {
                 FileType::RegularFile => {
-                    part(&self.tree.attribute(&entry.path, CAPABILITY).unwrap_or_default());
-                    let mut file = self.tree.file(&entry.path).map_err(failed)?;
-                    part(content(&mut file).map_err(self.failed(&entry.path))?.hex().as_bytes());
+                    if let Some(content) = contents.next() {
+                        part(&content.capability);
+                        part(content.digest.hex().as_bytes());
+                    }
                 }
                 FileType::Symlink => {
                     part(entry.target.as_ref().map_or(&[][..], |target| target.as_os_str().as_bytes()));
@@ -263,16 +299,10 @@ fn fixed(pattern: &str) -> PathBuf {
     pattern.split('/').take_while(|part| !part.contains(['*', '?', '[', '\\'])).collect()
 }
 
-/// The digest of what a file has.
-pub(crate) fn content(file: &mut impl Read) -> std::io::Result<Digest> {
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 128 * 1024];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(Digest::from(hasher)),
-            count => hasher.update(&buffer[..count]),
-        }
-    }
+/// Its length tells it from what comes next.
+fn part(hasher: &mut Sha256, bytes: &[u8]) {
+    hasher.update((bytes.len() as u64).to_be_bytes());
+    hasher.update(bytes);
 }
 
 /// What all sources together are called in the history: it tells whether a cached step has the same ones.
@@ -302,81 +332,4 @@ pub(crate) fn clean(word: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::symlink;
-
-    #[test]
-    fn words_find_sources() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let root = directory.path();
-        std::fs::create_dir_all(root.join("d/e")).expect("made");
-        for (name, text) in [("a.txt", "a"), ("b.txt", "b"), ("d/c.txt", "c"), ("d/e/f", "f")] {
-            std::fs::write(root.join(name), text).expect("written");
-        }
-        std::fs::create_dir_all(root.join("p/[id]")).expect("made");
-        std::fs::write(root.join("p/[id]/g"), "g").expect("written");
-        symlink("a.txt", root.join("link")).expect("linked");
-        symlink("/etc/hostname", root.join("out")).expect("linked");
-        let tree = Tree::open(root).expect("opened");
-        let (none, some) = (Ignore::default(), Ignore::new(["e", "*.txt"]).expect("patterns"));
-        let look =
-            Look { tree: &tree, verb: "COPY", in_image: false, keeps_owners: false, parents: false, exclude: &none };
-        let found = |word: &str| -> Result<Vec<(String, Vec<String>)>, String> {
-            let found = look.at(word).map_err(|error| error.to_string())?;
-            let below =
-                |source: &Source| source.entries.iter().map(|entry| entry.below.display().to_string()).collect();
-            Ok(found.iter().map(|source| (String::from_utf8_lossy(&source.name).into_owned(), below(source))).collect())
-        };
-        let file = |name: &str| (name.to_owned(), vec![String::new()]);
-        assert_eq!(found("a.txt"), Ok(vec![file("a.txt")]));
-        assert_eq!(found("/d/../a.txt"), Ok(vec![file("a.txt")]));
-        assert_eq!(found("link"), Ok(vec![file("link")]));
-        assert_eq!(found("*.txt"), Ok(vec![file("a.txt"), file("b.txt")]));
-        assert_eq!(found("d/*.t?t"), Ok(vec![file("c.txt")]));
-        assert_eq!(found("*/e"), Ok(vec![("e".to_owned(), vec!["f".to_owned()])]));
-        assert_eq!(found("d"), Ok(vec![("d".to_owned(), ["c.txt", "e", "e/f"].map(str::to_owned).to_vec())]));
-        assert_eq!(found("none*"), Ok(vec![]));
-        let words = "COPY failed: file not found in build context or excluded by .dockerignore: stat";
-        for word in ["nope", "out", "a.txt/x"] {
-            assert_eq!(found(word), Err(format!("{words} {word}: file does not exist")));
-        }
-        assert_eq!(found("../x"), Err("COPY failed: forbidden path outside the build context: ../x ()".to_owned()));
-        // The content counts, and the mode; the time does not.
-        let hash = || look.at("d").expect("found")[0].hash;
-        let before = hash();
-        std::fs::write(root.join("d/e/f"), "f").expect("written");
-        assert_eq!(hash(), before);
-        std::fs::write(root.join("d/e/f"), "g").expect("written");
-        assert_ne!(hash(), before);
-        // Without patterns names mean what they are.
-        assert_eq!(found("p/[id]"), Ok(vec![]));
-        let hash = || look.literally("./p/[id]").expect("found").hash;
-        let before = hash();
-        std::fs::write(root.join("p/[id]/g"), "h").expect("written");
-        assert_ne!(hash(), before);
-        assert!(look.literally("p/*").is_err() && look.literally("../x").is_err());
-        // The directories on the way come along.
-        let parents = Look { parents: true, ..look };
-        let below = |word: &str| -> Result<Vec<String>, String> {
-            let found = parents.at(word).map_err(|error| error.to_string())?;
-            Ok(found.iter().flat_map(|source| &source.entries).map(|entry| entry.below.display().to_string()).collect())
-        };
-        assert_eq!(below("d/e/f"), Ok(["d", "d/e", "d/e/f"].map(str::to_owned).to_vec()));
-        assert_eq!(below("**/*.txt"), Ok(["a.txt", "b.txt", "d", "d/c.txt"].map(str::to_owned).to_vec()));
-        assert_eq!(below("./d/./e"), Ok(["e", "e/f"].map(str::to_owned).to_vec()));
-        assert_eq!(below("d/."), Ok(["d", "d/c.txt", "d/e", "d/e/f"].map(str::to_owned).to_vec()));
-        assert_eq!(below("none*"), Ok(Vec::new()));
-        assert_eq!(below("d/nope"), Err(format!("{words} d/nope: file does not exist")));
-        assert_eq!(
-            below("d/./../x"),
-            Err("COPY failed: forbidden path outside the build context: d/./../x ()".to_owned())
-        );
-        let left = Look { exclude: &some, ..look }.at("d").expect("found");
-        assert!(left[0].entries.is_empty(), "{left:?}");
-        let excepted = Ignore::new(["e", "!e/f"]).expect("patterns");
-        let left = Look { exclude: &excepted, ..look }.at("d").expect("found");
-        let left: Vec<&Path> = left[0].entries.iter().map(|entry| entry.below.as_path()).collect();
-        assert_eq!(left, [Path::new("c.txt"), Path::new("e/f")]);
-    }
-}
+mod tests;

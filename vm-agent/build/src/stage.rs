@@ -5,6 +5,7 @@ use crate::bases::Base;
 use crate::cache::keys;
 use crate::cache::{Cache, Line};
 use crate::describe::Work;
+use crate::digests::Lasts;
 use crate::dockerfile::{Instruction, Step, trigger};
 use crate::error::{Error, Result, expand};
 use crate::files::Tree;
@@ -16,6 +17,7 @@ use crate::watch::{Place, Shown, is_shown};
 use crate::{Output, Services, blocking};
 use engine_api::{ContainerConfig, StrSlice};
 use images::{ImageId, Platform};
+use layers::Digest;
 use std::sync::Arc;
 use tokio::sync::SemaphorePermit;
 
@@ -297,7 +299,8 @@ impl<'a, 'b> Building<'a, 'b> {
         blocking(move || {
             let chain =
                 image.map(|id| images.image(&id).map(|image| image.chain.clone())).transpose()?.unwrap_or_default();
-            Ok(Tree::new(layers.mount(&layers.overlay(&chain, None)?)?))
+            let lasts = Digest::chain(&chain).map_or(Lasts::Build, Lasts::Image);
+            Ok(Tree::new(layers.mount(&layers.overlay(&chain, None)?)?).lasting(lasts))
         })
         .await
     }

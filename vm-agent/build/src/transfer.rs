@@ -1,5 +1,6 @@
 //! COPY and ADD: first what goes where is worked out, then a layer is written from that.
 
+use crate::digests::{self, Digests};
 use crate::dockerfile::Transfer;
 use crate::error::{Error, Result};
 use crate::files::{Tree, kind};
@@ -56,6 +57,7 @@ pub(crate) struct Sources {
     pub(crate) in_image: bool,
     /// Nothing at all, and several files for one place, are no mistakes, as in BuildKit.
     pub(crate) is_lenient: bool,
+    pub(crate) digests: Digests,
 }
 
 /// What is to be written.
@@ -99,8 +101,9 @@ impl Taken {
         let verb = if transfer.adds { "ADD" } else { "COPY" };
         let exclude = Ignore::new(transfer.exclude.iter().map(String::as_str))?;
         let keeps_owners = found.in_image && transfer.chown.is_none();
-        let Sources { tree, words, made, checkouts, in_image, is_lenient } = found;
-        let look = Look { tree: &tree, verb, in_image, keeps_owners, parents: transfer.parents, exclude: &exclude };
+        let Sources { tree, words, made, checkouts, in_image, is_lenient, digests } = found;
+        let parents = transfer.parents;
+        let look = Look { tree: &tree, verb, in_image, keeps_owners, parents, exclude: &exclude, digests: &digests };
         let mut sources = Vec::new();
         for word in &words {
             sources.extend(look.at(word)?);
@@ -175,9 +178,16 @@ impl Plan {
     pub(crate) fn look(&mut self, number: usize, files: &Path) -> Result<()> {
         let tree = Tree::open(files).map_err(crate::error::disk(files))?;
         let exclude = Ignore::new(self.exclude.iter().map(String::as_str))?;
-        let look =
-            Look { tree: &tree, verb: "ADD", in_image: false, keeps_owners: false, parents: false, exclude: &exclude };
-        let source = look.literally("")?;
+        let look = Look {
+            tree: &tree,
+            verb: "ADD",
+            in_image: false,
+            keeps_owners: false,
+            parents: false,
+            exclude: &exclude,
+            digests: &Digests::default(),
+        };
+        let source = look.whole(self.checkouts[number].hash)?;
         self.checkouts[number].found = Some((source, tree));
         Ok(())
     }
@@ -406,7 +416,7 @@ impl Made {
             source: error,
         };
         let (_, mut content) = self.open().map_err(failed)?;
-        let content = sources::content(&mut content).map_err(failed)?.hex();
+        let content = digests::of_content(&mut content).map_err(failed)?.hex();
         Ok(Digest::of(format!("{} {:o} {content}", String::from_utf8_lossy(&self.name), self.mode).as_bytes()))
     }
 }

@@ -3,6 +3,7 @@
 //!     cargo bench-engine --subject unix:///tmp/ours.sock --reference unix:///run/docker.sock [--registry 127.0.0.1:5000]
 //!                        [--rounds 30] [--only api,run,ps,pull] [--json FILE]
 //!     cargo bench-engine … --only scale,networks [--containers 1000]    a thousand containers at once; takes minutes
+//!     cargo bench-engine … --only build    `docker build`; needs 6 GB of disk, and busybox in both engines
 //!     cargo bench-engine --subject native --reference …    builds and starts the engine of this tree here, without a machine
 //!     cargo bench-engine --boot            the machine's start against the bare kernel's own boot
 //!
@@ -16,6 +17,7 @@
 mod api;
 mod boot;
 mod build;
+mod builds;
 mod cases;
 mod fat_image;
 mod floor;
@@ -123,6 +125,9 @@ fn bench() -> anyhow::Result<()> {
         }
         if options.wants("networks") {
             rows.extend(scale::several_networks(&subject, 2 * options.containers)?);
+        }
+        if options.wants("build") {
+            rows.extend(builds::builds(&both, options.rounds)?);
         }
         if options.wants("pull")
             && let Some(registry) = &options.registry

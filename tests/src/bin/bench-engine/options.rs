@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use anyhow::{Context, bail, ensure};
 
 /// What `--only` can name.
-const CASES: [&str; 6] = ["api", "run", "ps", "pull", "scale", "networks"];
+const CASES: [&str; 7] = ["api", "run", "ps", "pull", "scale", "networks", "build"];
 
 /// Minutes long: measured only when named.
-const LONG: [&str; 2] = ["scale", "networks"];
+const LONG: [&str; 3] = ["scale", "networks", "build"];
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -107,7 +107,8 @@ mod tests {
     #[test]
     fn everything_is_wanted_unless_said_otherwise() {
         let options = parse("").unwrap();
-        assert!(options.wants("api") && options.wants("ps") && !options.wants("pull") && !options.wants("scale"));
+        assert!(options.wants("api") && options.wants("ps") && !options.wants("pull"));
+        assert!(!options.wants("scale") && !options.wants("build"));
         let options = parse("--only api,pull --registry 127.0.0.1:5000").unwrap();
         assert!(options.wants("pull") && !options.wants("ps"));
         assert!(parse("--only scale").unwrap().wants("scale"));

@@ -12,7 +12,7 @@ use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// Where those lie that have no name yet, or none any more. No cache is called so: they are digests.
 const NAMELESS: &str = ".nameless";
@@ -48,7 +48,13 @@ pub(crate) struct Caches {
     used: Arc<Mutex<HashMap<PathBuf, Users>>>,
     /// A step has one no more.
     released: Arc<Notify>,
+    /// Its receivers are with steps of an engine before, which may write to any of them.
+    before: Arc<watch::Sender<()>>,
 }
+
+/// Somebody may write to any cache: until it is dropped no step gets one.
+#[derive(Debug, Clone)]
+pub(crate) struct Held(#[expect(dead_code, reason = "it is there")] watch::Receiver<()>);
 
 /// The steps that have a directory.
 #[derive(Debug)]
@@ -104,7 +110,13 @@ impl Caches {
             Ok(()) | Err(_) => {}
         }
         std::fs::create_dir_all(&nameless)?;
-        Ok(Caches { directory: Arc::new(directory), used: Arc::default(), released: Arc::default() })
+        let before = Arc::new(watch::Sender::new(()));
+        Ok(Caches { directory: Arc::new(directory), used: Arc::default(), released: Arc::default(), before })
+    }
+
+    /// For a step of an engine before, until it is gone.
+    pub(crate) fn hold(&self) -> Held {
+        Held(self.before.subscribe())
     }
 
     fn used(&self) -> MutexGuard<'_, HashMap<PathBuf, Users>> {
@@ -113,6 +125,7 @@ impl Caches {
 
     /// One of a cache's directories, for a step. It is there only when it was [made](Used::make). Nobody removes it from here on.
     pub(super) async fn take(&self, key: Digest, sharing: Sharing) -> Result<Used> {
+        self.before.closed().await;
         loop {
             let released = self.released.notified();
             tokio::pin!(released);
@@ -352,6 +365,21 @@ mod tests {
             assert!(second.as_mut().now_or_never().is_none());
             let (second, ()) = futures_util::future::join(second, async move { drop(first) }).await;
             assert_eq!(second.expect("taken").path, caches.path(&id, 0));
+        });
+    }
+
+    #[test]
+    fn who_wants_one_waits_for_what_an_engine_before_left() {
+        let root = tempfile::tempdir().expect("a directory");
+        let caches = Caches::open(root.path().join("caches")).expect("opened");
+        let held = [caches.hold(), caches.hold()];
+        tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(async {
+            let mut taken = Box::pin(caches.take(key("a", None, None), Sharing::Locked));
+            let [one, other] = held;
+            drop(one);
+            assert!(taken.as_mut().now_or_never().is_none());
+            drop(other);
+            taken.await.expect("taken");
         });
     }
 

@@ -72,7 +72,8 @@ impl Building<'_, '_> {
             Files::Image(image) => return Ok(Some(image.to_string())),
             Files::Nothing => return Ok(None),
         };
-        let (tree, source) = (Tree::open(&root).map_err(disk(&root))?, source.to_owned());
+        let (tree, source) = (self.build.sent_tree(&root)?, source.to_owned());
+        let digests = self.build.builds.digests.clone();
         let named = blocking(move || {
             let exclude = Ignore::default();
             let look = Look {
@@ -82,6 +83,7 @@ impl Building<'_, '_> {
                 keeps_owners: false,
                 parents: false,
                 exclude: &exclude,
+                digests: &digests,
             };
             // As it is mounted.
             let found = look.literally(&source)?;

@@ -90,6 +90,7 @@ impl Stage {
             made: made.chain(downloaded).collect(),
             in_image: transfer.from.is_some(),
             is_lenient: false,
+            digests: Digests::default(),
             checkouts: Vec::new(),
         };
         let planned =
@@ -244,6 +245,7 @@ fn names_count_where_they_are_kept() {
             checkouts: Vec::new(),
             in_image: false,
             is_lenient: false,
+            digests: Digests::default(),
         };
         let taken = Taken::new(transfer, found, destination).expect("found");
         Plan::new(transfer, taken, destination, &stage.tree("image")).expect("a plan").name

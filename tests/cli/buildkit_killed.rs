@@ -1,0 +1,227 @@
+//! Builds that are cut off in the middle of a step: what is left of them, and what the next one finds.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tests::buildx::Folder;
+use tests::case::Case;
+use tests::engine::{Engine, Kind};
+use tests::events::Listener;
+use tests::wait::until;
+use tests::{http, limit};
+
+use crate::suite::{Entry, cases};
+
+type Result = anyhow::Result<()>;
+
+pub(crate) fn cases() -> Vec<Entry> {
+    cases![|kind| kind == Kind::Native; with_its_client, with_its_engine]
+}
+
+/// A killed client, alone and with its plugin, takes all of its build along.
+pub(crate) fn with_its_client(case: &Case<'_>) -> Result {
+    in_own_sandbox(case, |engine, case| {
+        let cut_off = CutOff::new(case)?;
+        let before = mounts(engine)?;
+        let alone_and_both: [fn(Pid, Signal) -> nix::Result<()>; 2] = [kill, killpg];
+        for kills in alone_and_both {
+            let events = Listener::filtered(case, &["event=destroy"])?;
+            let Begun { mut child, rest, container } = cut_off.begin(case)?;
+            ensure!(!cut_off.processes(engine)?.is_empty(), "no process has the mark");
+            kills(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL)?;
+            ensure!(!child.wait()?.success());
+            // The plugin says nothing more, either.
+            rest.join().expect("reading does not panic");
+            destroyed(&events, &container)?;
+            cut_off.leaves_nothing(engine, case, &before)?;
+        }
+        cut_off.goes_on(case, &["x", "x", "mended"])?;
+        cut_off.leaves_nothing(engine, case, &before)
+    })
+}
+
+/// An engine that dies leaves a step's container, which the next one removes.
+pub(crate) fn with_its_engine(case: &Case<'_>) -> Result {
+    in_own_sandbox(case, |engine, case| {
+        let cut_off = CutOff::new(case)?;
+        let before = mounts(engine)?;
+        let Begun { mut child, rest, container } = cut_off.begin(case)?;
+        engine.kill_engine("")?;
+        ensure!(!child.wait()?.success());
+        rest.join().expect("reading does not panic");
+        // Told to whoever comes later, too.
+        destroyed(&Listener::filtered(case, &["event=destroy"])?, &container)?;
+        cut_off.leaves_nothing(engine, case, &before)?;
+        cut_off.goes_on(case, &["x", "mended"])?;
+        cut_off.leaves_nothing(engine, case, &before)
+    })
+}
+
+/// An engine of the case's own: nobody else mounts, runs or builds anything there.
+fn in_own_sandbox(case: &Case<'_>, of: fn(&Engine, &Case<'_>) -> Result) -> Result {
+    let registry = case.registry;
+    let alone = || {
+        tests::sandbox::enter()?;
+        let engine = Engine::start(Kind::Native)?;
+        of(&engine, &Case::new(&engine.docker, Kind::Native, registry)).with_context(|| engine.log())
+    };
+    std::thread::scope(|scope| scope.spawn(alone).join().expect("no panic"))
+}
+
+/// What the engine sees mounted: from where, to where, by which file system.
+fn mounts(engine: &Engine) -> anyhow::Result<Vec<String>> {
+    let table = std::fs::read_to_string(format!("/proc/{}/mountinfo", engine.roles()?.engine))?;
+    let line = |line: &str| {
+        let (place, kind) = line.split_once(" - ").context("no line of mountinfo")?;
+        let place: Vec<&str> = place.split(' ').skip(3).take(2).collect();
+        Ok(format!("{} {}", place.join(" "), kind.split(' ').next().unwrap_or_default()))
+    };
+    let mut all = table.lines().map(line).collect::<anyhow::Result<Vec<_>>>()?;
+    all.sort();
+    Ok(all)
+}
+
+fn destroyed(events: &Listener<'_>, container: &str) -> Result {
+    let is_it = |event: &Value| event["Actor"]["ID"] == *container;
+    events.until("the end of the step's container", |heard| heard.iter().any(is_it).then_some(()))
+}
+
+fn names(folder: &Path) -> anyhow::Result<BTreeSet<String>> {
+    std::fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+}
+
+/// A build whose last step waits for ever, with everything that can be mounted into it.
+struct CutOff {
+    folder: Folder,
+    mark: String,
+    secret: String,
+    image: String,
+}
+
+/// It has come to that step.
+struct Begun {
+    child: Child,
+    /// Reads what else the client says, or it would wait for somebody who does.
+    rest: std::thread::JoinHandle<()>,
+    container: String,
+}
+
+impl CutOff {
+    fn new(case: &Case<'_>) -> anyhow::Result<CutOff> {
+        let mark = format!("killed-{}-{}", std::process::id(), case.number());
+        let secret = format!("hidden-{mark}");
+        let folder = Folder::new(&[("d/f", "context\n"), ("secret", &secret)])?;
+        let cut_off = CutOff { folder, mark, secret, image: case.image("bkkilled:1") };
+        // What does not end with its shell is killed, too.
+        cut_off.write("echo x >>/cache/log && { setsid sleep 1000 & echo $MARK begun; exec sleep 1000; }")?;
+        Ok(cut_off)
+    }
+
+    fn write(&self, last: &str) -> Result {
+        let CutOff { mark, .. } = self;
+        let mounts = [
+            &format!("type=cache,id={mark},sharing=locked,target=/cache"),
+            "type=secret,id=s,target=/secret",
+            "type=bind,source=d,target=/bound",
+            "type=bind,source=d,target=/written,rw",
+            "type=bind,from=tool,source=/t,target=/tool",
+            "type=bind,from=tool,target=/tools,rw",
+            "type=tmpfs,target=/memory",
+        ];
+        let mounts: String = mounts.iter().map(|mount| format!("--mount={mount} ")).collect();
+        let all =
+            "test -s /secret && cat /bound/f /tool && cp /tool /written/made && rm /tools/t && cp /bound/f /memory/f";
+        let text = format!(
+            "FROM busybox AS tool\nRUN echo tool >/t\nFROM busybox\nENV MARK={mark}\nWORKDIR /w\nRUN echo $MARK >/before\n\
+             COPY d /d\nRUN {mounts}{all} && {last}\n"
+        );
+        self.folder.write("Dockerfile", &text)
+    }
+
+    fn arguments(&self) -> [&str; 5] {
+        ["-t", &self.image, "--secret", "id=s,src=secret", "."]
+    }
+
+    /// Builds until the last step says that it waits.
+    fn begin(&self, case: &Case<'_>) -> anyhow::Result<Begun> {
+        let mut command = self.folder.command(case, &self.arguments());
+        let mut child = limit::grouped(command.stdout(Stdio::null()).stderr(Stdio::piped())).spawn()?;
+        let lines = BufReader::new(child.stderr.take().context("stderr was piped")?).lines();
+        let mut lines = lines.map_while(std::result::Result::ok);
+        let words = format!(" {} begun", self.mark);
+        let mut told = String::new();
+        let is_begun = lines.by_ref().any(|line| {
+            told.push_str(&format!("{line}\n"));
+            line.ends_with(&words)
+        });
+        ensure!(is_begun, "the step did not begin: {told}");
+        let rest = std::thread::spawn(move || lines.for_each(drop));
+        let container = case.ok(&["ps", "--no-trunc", "--format", "{{.ID}}"])?;
+        ensure!(container.lines().count() == 1, "not one container, but {container:?}");
+        Ok(Begun { child, rest, container })
+    }
+
+    /// All that were started by its steps, wherever they have got to.
+    fn processes(&self, engine: &Engine) -> anyhow::Result<Vec<String>> {
+        let mark = format!("MARK={}", self.mark);
+        let script = format!("grep -lszx {mark} /proc/[0-9]*/environ; true");
+        Ok(engine.script(&script)?.lines().map(str::to_owned).collect())
+    }
+
+    /// Nothing is left but the steps before, and what is kept for the next build.
+    fn leaves_nothing(&self, engine: &Engine, case: &Case<'_>, before: &[String]) -> Result {
+        let containers = case.ok(&["ps", "-a", "--no-trunc", "--format", "{{.ID}} {{.Command}}"])?;
+        ensure!(containers.is_empty(), "{containers}");
+        let processes = self.processes(engine)?;
+        ensure!(processes.is_empty(), "{processes:?}");
+        let root = engine.home().context("a native engine has a home")?.join("root");
+        // What the step had goes behind its container.
+        for folder in ["builds/contexts", "builds/steps"] {
+            let folder = root.join(folder);
+            let mut left = BTreeSet::new();
+            let emptied = until("an empty folder", Duration::from_secs(60), || {
+                left = names(&folder).ok()?;
+                left.is_empty().then_some(())
+            });
+            emptied.with_context(|| format!("{}: {left:?}", folder.display()))?;
+        }
+        let now = mounts(engine)?;
+        ensure!(now == before, "mounted before: {before:#?}\nnow: {now:#?}");
+        let script = format!("grep -rls {} {} /dev/shm; true", self.secret, root.display());
+        let found = engine.script(&script)?;
+        ensure!(found.is_empty(), "the secret is in {found}");
+        // The directory of the cache, and what clients sent: what is shown, and nothing besides.
+        let caches = names(&root.join("builds/caches"))?;
+        ensure!(caches.iter().filter(|name| !name.starts_with('.')).count() == 1, "{caches:?}");
+        let sent = names(&root.join("sessions"))?;
+        let answer = http::request(case.docker.host(), "GET", "/v1.48/system/df?type=build-cache", "")?;
+        let shown: Value = serde_json::from_str(&answer.body)?;
+        let shown: BTreeSet<&str> =
+            shown["BuildCache"].as_array().into_iter().flatten().filter_map(|item| item["ID"].as_str()).collect();
+        let left: Vec<_> = sent.iter().filter(|name| !shown.contains(name.as_str())).collect();
+        ensure!(left.is_empty(), "{left:?} of {sent:?} are not shown: {shown:?}");
+        Ok(())
+    }
+
+    /// The same build goes on behind the steps that were made, and has the locked cache as those left it that were killed.
+    fn goes_on(&self, case: &Case<'_>, log: &[&str]) -> Result {
+        self.write("echo mended >>/cache/log && cp /cache/log /log")?;
+        let told = self.folder.built(case, &self.arguments())?;
+        for step in ["[tool 2/2] RUN", "[stage-1 2/5] WORKDIR", "[stage-1 3/5] RUN", "[stage-1 4/5] COPY"] {
+            let next = told.split(step).nth(1).and_then(|rest| rest.lines().nth(1));
+            ensure!(next.is_some_and(|line| line.ends_with("CACHED")), "{step}: {told}");
+        }
+        // Of what was mounted nothing is there.
+        let look = "cat /log /before; ls -d /cache /secret /bound /written /tool /tools /memory 2>/dev/null; true";
+        let seen = case.ok(&["run", "--rm", &self.image, "sh", "-c", look])?;
+        ensure!(seen == format!("{}\n{}", log.join("\n"), self.mark), "{seen}");
+        Ok(())
+    }
+}
