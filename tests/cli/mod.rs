@@ -7,6 +7,7 @@ mod buildkit_agents;
 mod buildkit_cache;
 mod buildkit_checks;
 mod buildkit_contexts;
+mod buildkit_forms;
 mod buildkit_git;
 mod buildkit_history;
 mod buildkit_mounts;
@@ -62,6 +63,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         buildkit_cache::cases(),
         buildkit_checks::cases(),
         buildkit_contexts::cases(),
+        buildkit_forms::cases(),
         buildkit_git::cases(),
         buildkit_history::cases(),
         buildkit_mounts::cases(),
