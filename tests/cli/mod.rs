@@ -10,6 +10,7 @@ mod buildkit_contexts;
 mod buildkit_forms;
 mod buildkit_git;
 mod buildkit_history;
+mod buildkit_links;
 mod buildkit_mounts;
 mod buildkit_outputs;
 mod buildkit_policy;
@@ -66,6 +67,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         buildkit_forms::cases(),
         buildkit_git::cases(),
         buildkit_history::cases(),
+        buildkit_links::cases(),
         buildkit_mounts::cases(),
         buildkit_outputs::cases(),
         buildkit_policy::cases(),
