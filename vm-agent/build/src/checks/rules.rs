@@ -83,6 +83,11 @@ pub(super) static INVALID_DEFAULT_ARG: Rule = rule(
     "invalid-default-arg-in-from",
     "Default value for global ARG results in an empty or invalid base image name",
 );
+pub(super) static INVALID_PLATFORM: Rule = rule(
+    "InvalidBaseImagePlatform",
+    "invalid-base-image-platform",
+    "Base image platform does not match expected target platform",
+);
 pub(super) static CONSTANT_PLATFORM: Rule = rule(
     "FromPlatformFlagConstDisallowed",
     "from-platform-flag-const-disallowed",
