@@ -49,6 +49,11 @@ impl Folder {
         self.0.path().join("files")
     }
 
+    /// The CLI's configuration.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.0.path().join("config")
+    }
+
     pub(crate) fn write(&self, name: &str, text: &str) -> Result {
         let path = self.path().join(name);
         std::fs::create_dir_all(path.parent().context("a file is in a folder")?)?;
@@ -61,7 +66,7 @@ impl Folder {
 
     pub(crate) fn docker(&self, case: &Case<'_>, arguments: &[&str]) -> Command {
         let mut command = case.command(arguments);
-        command.env("DOCKER_CONFIG", self.0.path().join("config")).env("BUILDKIT_PROGRESS", "plain");
+        command.env("DOCKER_CONFIG", self.config()).env("BUILDKIT_PROGRESS", "plain");
         command.env_remove("DOCKER_BUILDKIT").current_dir(self.path());
         command
     }

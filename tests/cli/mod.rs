@@ -14,8 +14,10 @@ mod buildkit_links;
 mod buildkit_mounts;
 mod buildkit_outputs;
 mod buildkit_policy;
+mod buildkit_registries;
 mod buildkit_remote;
 mod buildkit_stages;
+mod buildkit_terminal;
 mod containers;
 mod corpus;
 mod events;
@@ -71,8 +73,10 @@ pub(crate) fn cases() -> Vec<Entry> {
         buildkit_mounts::cases(),
         buildkit_outputs::cases(),
         buildkit_policy::cases(),
+        buildkit_registries::cases(),
         buildkit_remote::cases(),
         buildkit_stages::cases(),
+        buildkit_terminal::cases(),
         containers::cases(),
         corpus::cases(),
         events::cases(),
