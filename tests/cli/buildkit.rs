@@ -395,6 +395,11 @@ pub(crate) fn refusals(case: &Case<'_>) -> Result {
     let folder = Folder::new(&[("Dockerfile", "FROM busybox\n")])?;
     for (arguments, words) in [
         (&["--provenance=true"][..], "Attestations are not supported by the current BuildKit daemon"),
+        (&["--sbom=true"], "Attestations are not supported by the current BuildKit daemon"),
+        (
+            &["-o", "type=image", "--annotation", "index:a=b"],
+            "index annotations not supported for single platform export",
+        ),
         (&["--platform", "linux/amd64,linux/arm64"], "images for several platforms at once"),
         (&["--output", "type=local,dest=out,mode=delete"], "the option mode=delete of the output type=local"),
         (&["--build-arg", "BUILDKIT_SYNTAX=example.org/frontend"], "runs no other frontend"),
@@ -406,6 +411,10 @@ pub(crate) fn refusals(case: &Case<'_>) -> Result {
         let refused = folder.build(case, &[arguments, &["."]].concat())?;
         ensure!(refused.code == 1 && refused.err.contains(words), "{arguments:?}: {refused:?}");
     }
+    folder.write("Foreign", "# syntax=example.org/frontend:1\nFROM busybox\n")?;
+    let refused = folder.build(case, &["-f", "Foreign", "."])?;
+    let words = "# syntax=example.org/frontend:1: this builder reads Dockerfiles itself and runs no other frontend";
+    ensure!(refused.code == 1 && refused.err.contains(words), "{refused:?}");
     let inner = Folder::new(&[("Dockerfile", "FROM busybox\nRUN --network=host true\n")])?;
     let refused = inner.build(case, &["."])?;
     ensure!(refused.code == 1 && refused.err.contains("network.host is not allowed"), "{refused:?}");

@@ -11,7 +11,7 @@ use crate::suite::{Entry, cases, everywhere};
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; warnings, errors, beside_a_build, chosen, outlines]
+    cases![everywhere; warnings, errors, beside_a_build, another_platform, chosen, outlines]
 }
 
 /// Nothing in it is a mistake.
@@ -127,6 +127,34 @@ pub(crate) fn beside_a_build(case: &Case<'_>) -> Result {
     ensure!(told.contains("2 warnings found (use docker --debug to expand):"), "{told}");
     ensure!(told.contains("- FromAsCasing: 'as' and 'FROM' keywords' casing do not match (line 1)"), "{told}");
     ensure!(told.contains("(ENV \"KEY\") (line 2)") && !told.contains("JSONArgs"), "{told}");
+    Ok(())
+}
+
+/// A registry may have an image for another platform alone.
+pub(crate) fn another_platform(case: &Case<'_>) -> Result {
+    let name = format!("{}/foreign{}:1", case.registry.address(), case.number());
+    let folder = Folder::new(&[("Dockerfile", "FROM scratch\nCOPY f /f\n"), ("f", "")])?;
+    folder.built(case, &["-t", &name, "--platform", "linux/s390x", "--push", "."])?;
+    case.ok(&["rmi", "-f", &name])?;
+    let host = match std::env::consts::ARCH {
+        "aarch64" => "linux/arm64",
+        _ => "linux/amd64",
+    };
+    folder.write("Dockerfile", &format!("ARG NAME={name}\nFROM $NAME\nCOPY f /g\n"))?;
+    let words =
+        format!("Base image {name} was pulled with platform \"linux/s390x\", expected \"{host}\" for current build");
+    let told = folder.built(case, &["."])?;
+    ensure!(told.contains(&format!("- InvalidBaseImagePlatform: {words} (line 2)")), "{told}");
+    let told = checked(case, &folder, &[])?;
+    ensure!(
+        rules(&told)? == [(2, "InvalidBaseImagePlatform")] && told["warnings"][0]["detail"] == words.as_str(),
+        "{told}"
+    );
+    // It has no page.
+    ensure!(told["warnings"][0]["url"].is_null(), "{told}");
+    let told = folder.build(case, &["--check", "."])?;
+    ensure!(told.out.contains(&format!("WARNING: InvalidBaseImagePlatform\n{words}\n")), "{told:?}");
+    case.ok(&["rmi", "-f", &name])?;
     Ok(())
 }
 

@@ -7,14 +7,18 @@ mod buildkit_agents;
 mod buildkit_cache;
 mod buildkit_checks;
 mod buildkit_contexts;
+mod buildkit_forms;
 mod buildkit_git;
 mod buildkit_history;
 mod buildkit_killed;
+mod buildkit_links;
 mod buildkit_mounts;
 mod buildkit_outputs;
 mod buildkit_policy;
+mod buildkit_registries;
 mod buildkit_remote;
 mod buildkit_stages;
+mod buildkit_terminal;
 mod containers;
 mod corpus;
 mod events;
@@ -63,14 +67,18 @@ pub(crate) fn cases() -> Vec<Entry> {
         buildkit_cache::cases(),
         buildkit_checks::cases(),
         buildkit_contexts::cases(),
+        buildkit_forms::cases(),
         buildkit_git::cases(),
         buildkit_history::cases(),
         buildkit_killed::cases(),
+        buildkit_links::cases(),
         buildkit_mounts::cases(),
         buildkit_outputs::cases(),
         buildkit_policy::cases(),
+        buildkit_registries::cases(),
         buildkit_remote::cases(),
         buildkit_stages::cases(),
+        buildkit_terminal::cases(),
         containers::cases(),
         corpus::cases(),
         events::cases(),

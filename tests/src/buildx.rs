@@ -56,6 +56,11 @@ impl Folder {
         self.0.path().join("files")
     }
 
+    /// The CLI's configuration.
+    pub fn config(&self) -> PathBuf {
+        self.0.path().join("config")
+    }
+
     /// # Errors
     /// Those of the disk.
     pub fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
@@ -72,7 +77,7 @@ impl Folder {
     /// Any command of docker's in it, with the plugin.
     pub fn docker(&self, docker: &Docker, arguments: &[&str]) -> Command {
         let mut command = docker.command(arguments);
-        command.env("DOCKER_CONFIG", self.0.path().join("config")).env("BUILDKIT_PROGRESS", "plain");
+        command.env("DOCKER_CONFIG", self.config()).env("BUILDKIT_PROGRESS", "plain");
         command.env_remove("DOCKER_BUILDKIT").current_dir(self.path());
         command
     }

@@ -114,6 +114,9 @@ impl Plan {
         let strange = got.iter().filter(|line| !expect.contains(line)).map(|line| format!("+ {line}\n"));
         let told: String = missing.chain(strange).collect();
         ensure!(told.is_empty(), "it is not what BuildKit makes:\n{told}");
+        // Of these a later one counts more than an earlier one.
+        let (there, here) = (in_order(&expect), in_order(&got));
+        ensure!(there == here, "it is not in the order in which BuildKit makes it:\n{there:#?}\n{here:#?}");
         // The same lines, but for their number.
         expect.sort_unstable();
         let mut got = got.clone();
@@ -142,6 +145,12 @@ impl Difference {
         expect.extend(self.here.iter().map(String::as_str));
         Ok(())
     }
+}
+
+/// The lines of what is a list in an image's configuration.
+fn in_order<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+    let is_of_list = |line: &&str| ["Env ", "OnBuild "].iter().any(|key| line.starts_with(key));
+    lines.iter().copied().filter(is_of_list).collect()
 }
 
 fn lines(value: &Value) -> anyhow::Result<Vec<String>> {

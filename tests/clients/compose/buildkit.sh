@@ -34,6 +34,15 @@ services:
         FROM $IMAGE
         RUN echo in line > /said
         CMD cat /said
+  three:
+    image: ${PREFIX}three:1
+    build:
+      dockerfile_inline: |
+        FROM two
+        RUN echo on top >> /said
+        COPY --from=first /who /who
+        CMD cat /said /who
+      additional_contexts: {two: "service:two", first: "service:one"}
 secrets:
   word: {file: ./word}
 EOF
@@ -41,6 +50,7 @@ compose build
 same label "$(docker inspect --format '{{.Config.Labels.a}}' "${PREFIX}one:1")" b
 same "what it has" "$(compose run --rm -T one)" "$(printf 'secret\nme\nmore\none')"
 same "in line" "$(compose run --rm -T two)" "in line"
+same "on another service's image" "$(docker run --rm "${PREFIX}three:1")" "$(printf 'in line\non top\nme')"
 echo two > app/file
 compose up -d --build one
 compose wait one > /dev/null || true

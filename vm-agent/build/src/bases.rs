@@ -172,6 +172,9 @@ fn host_of(key: &str) -> &str {
 
 /// An image's whole name, as people are told of it.
 pub(crate) fn full(name: &str) -> String {
+    if Digest::from_hex(name).is_some() {
+        return format!("sha256:{name}");
+    }
     Reference::parse(name).map_or_else(|_| name.to_owned(), |reference| reference.or_latest().to_string())
 }
 

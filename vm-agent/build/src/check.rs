@@ -1,6 +1,6 @@
 //! A Dockerfile's checks, with what is known of the images that its stages begin with.
 
-use crate::checks::{self, Asked, Base, Checked};
+use crate::checks::{self, Asked, Base, BasePlatform, Checked};
 use crate::context::Context;
 use crate::dockerfile::{Dockerfile, Stage};
 use crate::error::expand;
@@ -57,7 +57,7 @@ impl Builds {
                 let is_earlier = earlier.iter().any(|earlier| earlier.name.as_deref() == Some(&name.to_lowercase()));
                 match name.as_str() {
                     "" => Err(Error::BlankBase(stage.base.clone())),
-                    "scratch" => Ok(Some(Base { env: vec![PATH.to_owned()], has_shell: false })),
+                    "scratch" => Ok(Some(Base { env: vec![PATH.to_owned()], ..Base::default() })),
                     _ if is_earlier || !wanted[number] => Ok(None),
                     name => {
                         let platform = platform(stage, request, &env, dockerfile.escape)?;
@@ -101,16 +101,22 @@ impl Builds {
         stage: &Stage,
         fetches: bool,
     ) -> Result<Option<Base>> {
-        if fetches {
+        let id = if fetches {
             let name = build.meant(name)?;
-            let id = build.resolve(build.output, &name, platform, stage).await?;
-            return self.describe(&id).map(Some);
+            build.resolve(build.output, &name, platform, stage).await?
+        } else {
+            let found = build.meant(name).ok().map(|name| self.services.images.resolve_for(&name, platform));
+            let Some(Ok(id)) = found else { return Ok(None) };
+            id
+        };
+        let mut base = self.describe(&id)?;
+        // What the client gives instead is for whatever it is for.
+        if build.meant(name).is_ok_and(|meant| meant == name) {
+            let (found, wanted) = (self.services.images.image(&id)?.platform(), platform.cloned());
+            let wanted = wanted.unwrap_or_else(Platform::host);
+            base.platform = Some(BasePlatform { name: name.to_owned(), found, wanted });
         }
-        let Ok(name) = build.meant(name) else { return Ok(None) };
-        match self.services.images.resolve_for(&name, platform) {
-            Ok(id) => self.describe(&id).map(Some),
-            Err(_) => Ok(None),
-        }
+        Ok(Some(base))
     }
 
     fn describe(&self, id: &ImageId) -> Result<Base> {
@@ -120,7 +126,7 @@ impl Builds {
         if !env.iter().any(|variable| variable.starts_with("PATH=")) {
             env.push(PATH.to_owned());
         }
-        Ok(Base { env, has_shell: !list("Shell").is_empty() })
+        Ok(Base { env, has_shell: !list("Shell").is_empty(), platform: None })
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Built {
     /// Until it is dropped, no image of the build can be deleted.
     pub kept: Arc<Keeper>,
     pub steps: Steps,
+    /// How many of its layers, the lowest, are those of the image that its last stage began with.
+    pub inherited: usize,
 }
 
 impl Builds {
@@ -126,11 +128,12 @@ impl Builds {
             output.say(format!("[Warning] One or more build-args [{names}] were not consumed\n")).await;
         }
         let (kept, steps) = (Arc::clone(&build.keeper), build.steps());
-        let Some(time) = request.time else { return Ok(Built { image: id, kept, steps }) };
-        let inherited = build.last().map_or(0, |done| done.inherited);
-        let image = self.services.images.redate(&id, inherited, time, Arc::clone(&kept)).await?;
+        let inherited = build.last().map(|done| done.inherited).unwrap_or_default();
+        let built = Built { image: id, kept, steps, inherited: inherited.layers };
+        let Some(time) = request.time else { return Ok(built) };
+        let image = self.services.images.redate(&id, inherited.steps, time, Arc::clone(&built.kept)).await?;
         self.marks.used(&image);
-        Ok(Built { image, kept, steps })
+        Ok(Built { image, ..built })
     }
 
     /// The files of an image, to be read: a mount that nobody else sees.

@@ -32,10 +32,17 @@ pub(crate) struct Done {
     pub(crate) platform: Option<Platform>,
     /// What it declared, for the stages on top of it.
     pub(crate) arguments: Arguments,
-    /// How many steps of its history are of the image that it began with.
-    pub(crate) inherited: usize,
+    pub(crate) inherited: Inherited,
     /// Its steps, and those of the stages beneath.
     pub(crate) line: Line,
+}
+
+/// How much of a stage is of the image that it began with.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Inherited {
+    /// Of its history.
+    pub(crate) steps: usize,
+    pub(crate) layers: usize,
 }
 
 /// A stage that is being built.
@@ -166,7 +173,7 @@ impl<'a, 'b> Building<'a, 'b> {
         self.fresh
     }
 
-    pub(crate) fn end(self, inherited: usize) -> Done {
+    pub(crate) fn end(self, inherited: Inherited) -> Done {
         let Building { image, platform, arguments, line, .. } = self;
         Done { image, platform, arguments, inherited, line }
     }

@@ -8,7 +8,7 @@ use crate::error::expand;
 use crate::foresee::Foreseen;
 use crate::plan::{named, needed, roots, several};
 use crate::solve::{arguments, short};
-use crate::stage::{Building, Done};
+use crate::stage::{Building, Done, Inherited};
 use crate::watch::Later;
 use crate::{Builds, Error, Output, Request, Result};
 use futures_util::StreamExt as _;
@@ -212,8 +212,11 @@ impl<'a> Build<'a> {
         let mut arguments = self.arguments.clone();
         let inherited = match (base.beneath, base.image) {
             (Some(beneath), _) => beneath.inherited,
-            (None, Some(image)) => self.builds.services.images.image(&image)?.steps().len(),
-            (None, None) => 0,
+            (None, Some(image)) => {
+                let image = self.builds.services.images.image(&image)?;
+                Inherited { steps: image.steps().len(), layers: image.chain.len() }
+            }
+            (None, None) => Inherited::default(),
         };
         arguments.begin_stage(base.beneath.map(|beneath| beneath.arguments.declared()));
         // The classic builder knows what all stages before said, and BuildKit what those beneath did.

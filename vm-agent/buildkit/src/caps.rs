@@ -8,7 +8,7 @@ use images::Platform;
 use std::collections::HashMap;
 
 /// Of the gateway.
-const GATEWAY: [&str; 8] = [
+const GATEWAY: [&str; 10] = [
     "solve.base",
     "return",
     "returnmap",
@@ -17,6 +17,8 @@ const GATEWAY: [&str; 8] = [
     "gateway.solve.evaluate",
     "gateway.evaluate",
     "frontend.caps",
+    "frontend.inputs",
+    "reference.output",
 ];
 
 /// Of the graph that a client may have solved: nothing, since Dockerfiles are read here, but what frontends and clients look for

@@ -4,7 +4,7 @@ use crate::exporters::{Export, Exported};
 use crate::frontend::Outcome;
 use crate::history::record::{End, Record};
 use crate::jobs::Active;
-use crate::{Kit, Offer, Room, Which, cache, caps, entitlements, frontend};
+use crate::{Kit, Offer, Room, Which, cache, caps, entitlements, frontend, inputs};
 use bollard_buildkit_proto::moby::buildkit::v1 as api;
 use bollard_buildkit_proto::moby::buildkit::v1::control_server;
 use futures_util::stream::{self, Stream, StreamExt as _};
@@ -40,9 +40,6 @@ fn not_yet(what: impl std::fmt::Display) -> Status {
 fn check(request: &api::SolveRequest) -> Result<(), Status> {
     if request.definition.as_ref().is_some_and(|definition| !definition.def.is_empty()) {
         return Err(not_yet("building a graph (LLB) instead of a Dockerfile"));
-    }
-    if !request.frontend_inputs.is_empty() {
-        return Err(not_yet("the results of other builds as build contexts (target:)"));
     }
     let has_rules = request.source_policy.as_ref().is_some_and(|policy| !policy.rules.is_empty());
     if has_rules || !request.source_policy_session.is_empty() {
@@ -115,7 +112,8 @@ impl Control {
             let ended = |_| Status::cancelled("the build ended without a result");
             (&mut active.returned).await.map_err(ended)??
         } else {
-            match frontend::solve(&self.kit, &job, &request.frontend, &request.frontend_attrs).await? {
+            let attributes = inputs::resolve(&request.frontend_attrs, &request.frontend_inputs)?;
+            match frontend::solve(&self.kit, &job, &request.frontend, &attributes).await? {
                 Outcome::Image(solved) => Some(solved),
                 // It is for who drives a build itself.
                 Outcome::Answer(_) => None,

@@ -6,10 +6,9 @@ use crate::jobs::{Job, Solved};
 use crate::sessions::Session;
 use crate::{Kit, auth};
 use bollard_buildkit_proto::fsutil::types::Stat;
-use bollard_buildkit_proto::moby::buildkit::v1 as api;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use images::{ArchiveForm, ImageId, Reference};
+use images::{ArchiveForm, ImageId, Reference, Wrapped};
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::AsFd as _;
@@ -17,9 +16,12 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tonic::Status;
 
+mod asked;
+mod form;
 mod pieces;
 mod step;
 
+use form::Form;
 use pieces::written;
 use step::Step;
 
@@ -32,12 +34,19 @@ pub(crate) struct Export {
     /// Its number among the outputs, by which the client knows where it goes.
     number: usize,
     to: To,
+    /// Of an image.
+    form: Form,
 }
 
 #[derive(Debug)]
 enum To {
     /// An image of the engine's, under these names, which may go to their registries, too.
-    Image { tags: Vec<Reference>, push: bool },
+    Image {
+        tags: Vec<Reference>,
+        push: bool,
+        /// They get what is pushed without a tag.
+        by_digest: bool,
+    },
     /// The files, into a directory of the client's.
     Folder {
         /// In a directory that is named after what they are for.
@@ -49,61 +58,7 @@ enum To {
     Archive(ArchiveForm, Vec<Reference>),
 }
 
-fn not_yet(what: impl std::fmt::Display) -> Status {
-    Status::unimplemented(format!("{what}: this builder does not have it yet"))
-}
-
-fn tags(value: &str) -> Result<Vec<Reference>, Status> {
-    let mut tags = Vec::new();
-    for name in value.split(',').filter(|name| !name.is_empty()) {
-        let reference = Reference::parse(name)
-            .map_err(|error| Status::invalid_argument(format!("failed to parse {name:?}: {error}")))?;
-        if reference.digest.is_some() {
-            return Err(Status::invalid_argument(format!("{name}: a tag cannot contain a digest")));
-        }
-        tags.push(reference.or_latest());
-    }
-    Ok(tags)
-}
-
 impl Export {
-    pub(crate) fn new(number: usize, exporter: api::Exporter) -> Result<Export, Status> {
-        let kind = exporter.r#type.as_str();
-        let mut to = match kind {
-            "moby" | "image" => To::Image { tags: Vec::new(), push: false },
-            "local" => To::Folder { split: false },
-            "tar" => To::Tar,
-            "docker" => To::Archive(ArchiveForm::Docker, Vec::new()),
-            "oci" => To::Archive(ArchiveForm::Oci, Vec::new()),
-            other => return Err(Status::not_found(format!("exporter {other:?} could not be found"))),
-        };
-        for (name, value) in &exporter.attrs {
-            let is_true = value.is_empty() || value == "true";
-            match (&mut to, name.as_str()) {
-                (To::Image { tags: names, .. } | To::Archive(_, names), "name") => *names = tags(value)?,
-                (To::Image { push, .. }, "push") => *push = value.is_empty() || truth(name, value)?,
-                // That is where images always are here; Compose asks for it by a word that BuildKit has not.
-                (To::Image { .. }, "store" | "load") if is_true => {}
-                // An image has one form here, and one digest.
-                (To::Image { .. }, "unpack" | "prefer-image-digest") if value.is_empty() => {}
-                (To::Image { .. }, "unpack" | "prefer-image-digest")
-                | (To::Image { .. } | To::Archive(..), "oci-mediatypes") => drop(truth(name, value)?),
-                (To::Archive(..), "tar") if is_true => {}
-                (To::Folder { .. }, "mode") if value == "copy" => {}
-                (To::Folder { split }, "platform-split") => *split = boolean(name, value)?,
-                // An archive is split only where there are several platforms.
-                (To::Tar, "platform-split") => drop(boolean(name, value)?),
-                // There are none.
-                (To::Folder { .. } | To::Tar, "attestation-prefix") => {}
-                _ => return Err(not_yet(format_args!("the option {name}={value} of the output type={kind}"))),
-            }
-        }
-        if matches!(&to, To::Image { tags, push: true } if tags.is_empty()) {
-            return Err(Status::invalid_argument("tag is needed when pushing to registry"));
-        }
-        Ok(Export { number, to })
-    }
-
     /// As people are told of it.
     fn name(&self) -> &'static str {
         match &self.to {
@@ -124,20 +79,26 @@ impl Export {
     }
 
     async fn export(&self, kit: &Kit, job: &Job, solved: &Solved, step: &Step<'_>) -> Result<Exported, Status> {
-        let (services, image) = (&kit.0.services, &solved.image);
+        let services = &kit.0.services;
+        let image = &self.clamped(kit, solved, step).await?;
         let seconds = solved.time.map(jiff::Timestamp::as_second);
         match &self.to {
-            To::Image { tags, push } => {
+            To::Image { tags, push, by_digest } => {
                 step.done("exporting layers");
                 step.done(&format!("writing image {image}"));
-                let tagged = services.builds.tag(image, tags).await;
+                let names = if *push && *by_digest { &[][..] } else { &tags[..] };
+                let tagged = services.builds.tag(image, names).await;
                 tagged.map_err(|error| Status::unknown(format!("failed to tag the image: {error}")))?;
-                for name in tags {
+                for name in names {
                     step.done(&format!("naming to {name}"));
                 }
                 let mut told = describe(image, tags);
                 if *push {
-                    let digest = self.push(kit, job, image, tags, step).await?;
+                    let wrapped = self.wrapped(kit, image, solved.inherited).await?;
+                    let digest = wrapped.manifest();
+                    let named = |name: &Reference| if *by_digest { name.with_digest(digest) } else { name.clone() };
+                    let names: Vec<Reference> = tags.iter().map(named).collect();
+                    self.push(kit, job, &wrapped, &names, step).await?;
                     // Clients name by it what they pushed.
                     told.insert("containerimage.digest".to_owned(), digest.to_string());
                 }
@@ -173,36 +134,58 @@ impl Export {
             }
             To::Archive(form, tags) => {
                 let session = self.session(kit, job).await?;
-                let pieces = services.images.archive(image, tags.clone(), *form).map_err(unknown)?;
+                let wrapped = self.wrapped(kit, image, solved.inherited).await?;
+                let pieces = services.images.archive(&wrapped, tags.clone(), *form);
                 self.send(&session, pieces, step).await?;
                 let mut told = describe(image, tags);
                 // What its index names.
-                let manifest = services.images.image(image).map_err(unknown)?.manifest;
-                told.insert("containerimage.digest".to_owned(), manifest.to_string());
+                told.insert("containerimage.digest".to_owned(), wrapped.manifest().to_string());
                 Ok(told)
             }
         }
     }
 
-    /// Pushes every name to its registry, with the client's credentials; the digest that it has there.
+    /// The image, or the same without what is younger than the time that was chosen.
+    async fn clamped(&self, kit: &Kit, solved: &Solved, step: &Step<'_>) -> Result<ImageId, Status> {
+        if !self.form.clamps {
+            return Ok(solved.image);
+        }
+        let Some(time) = solved.time else {
+            step.warn(
+                "rewrite-timestamp: no time is chosen (--build-arg SOURCE_DATE_EPOCH=SECONDS): files keep theirs",
+            );
+            return Ok(solved.image);
+        };
+        let images = &kit.0.services.images;
+        images.clamp(&solved.image, solved.inherited, time, Arc::clone(&solved.kept)).await.map_err(unknown)
+    }
+
+    /// The image as it leaves.
+    async fn wrapped(&self, kit: &Kit, image: &ImageId, inherited: usize) -> Result<Wrapped, Status> {
+        let images = &kit.0.services.images;
+        let platform = images.image(image).map_err(unknown)?.platform();
+        images.wrap(image, &self.form.wrapping(&platform, inherited)).await.map_err(unknown)
+    }
+
+    /// Pushes every name to its registry, with the client's credentials.
     async fn push(
         &self,
         kit: &Kit,
         job: &Job,
-        image: &ImageId,
+        image: &Wrapped,
         tags: &[Reference],
         step: &Step<'_>,
-    ) -> Result<layers::Digest, Status> {
+    ) -> Result<(), Status> {
         let images = &kit.0.services.images;
         let session = self.session(kit, job).await?;
         for name in tags {
             let auth = auth::credentials(&session, &name.domain).await;
             let progress = step.sink();
-            let pushing: BoxFuture<'_, _> = Box::pin(images.push_image(image, name, &auth, &progress));
+            let pushing: BoxFuture<'_, _> = Box::pin(images.push_wrapped(image, name, &auth, &progress));
             pushing.await.map_err(|error| Status::unknown(format!("failed to push {name}: {error}")))?;
             step.done(&format!("pushing manifest for {name}"));
         }
-        Ok(images.image(image).map_err(unknown)?.manifest)
+        Ok(())
     }
 
     async fn session(&self, kit: &Kit, job: &Job) -> Result<Arc<Session>, Status> {
@@ -219,20 +202,6 @@ impl Export {
         step.done("sending tarball");
         Ok(())
     }
-}
-
-fn boolean(name: &str, value: &str) -> Result<bool, Status> {
-    match value {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err(Status::invalid_argument(format!("non-bool value for {name}: {value}"))),
-    }
-}
-
-/// The same for what is said of images.
-fn truth(name: &str, value: &str) -> Result<bool, Status> {
-    let words = || format!("non-bool value specified for {name}: strconv.ParseBool: parsing {value:?}: invalid syntax");
-    boolean(name, value).map_err(|_| Status::invalid_argument(words()))
 }
 
 /// What it is within a directory that everything is put into.
@@ -280,45 +249,5 @@ mod tests {
         {
             assert_eq!(link(mode, linkname), expect);
         }
-    }
-
-    #[test]
-    fn outputs_have_options() {
-        let export = |kind: &str, name: &str, value: &str| {
-            let attrs = HashMap::from([(name.to_owned(), value.to_owned())]);
-            Export::new(0, api::Exporter { r#type: kind.to_owned(), attrs })
-        };
-        let names = |export: Result<Export, Status>| match export.map(|export| export.to) {
-            Ok(To::Image { tags: names, .. } | To::Archive(_, names)) => Some(names.len()),
-            _ => None,
-        };
-        assert_eq!(names(export("moby", "name", "a,b:1")), Some(2));
-        assert_eq!(names(export("oci", "name", "a")), Some(1));
-        let pushes = |value: &str| {
-            let attrs = HashMap::from(
-                [("push", value), ("name", "a")].map(|(name, value)| (name.to_owned(), value.to_owned())),
-            );
-            Export::new(0, api::Exporter { r#type: "image".to_owned(), attrs })
-                .map(|export| matches!(export.to, To::Image { push: true, .. }))
-        };
-        assert!(matches!((pushes("true"), pushes("false"), pushes("x")), (Ok(true), Ok(false), Err(_))));
-        let told = |kind: &str, name: &str| export(kind, name, "x").err().map(|status| status.message().to_owned());
-        for (kind, name) in [("image", "unpack"), ("moby", "prefer-image-digest"), ("oci", "oci-mediatypes")] {
-            let words =
-                format!("non-bool value specified for {name}: strconv.ParseBool: parsing \"x\": invalid syntax");
-            assert_eq!(told(kind, name), Some(words));
-            assert!(export(kind, name, "false").is_ok());
-        }
-        let nameless = export("image", "push", "true").map_err(|status| status.message().to_owned());
-        assert_eq!(nameless.map(|_| ()), Err("tag is needed when pushing to registry".to_owned()));
-        for word in ["store", "load"] {
-            assert!(export("moby", word, "true").is_ok() && export("moby", word, "false").is_err());
-        }
-        assert!(export("local", "dest", "x").is_err() && export("moby", "name", "A").is_err());
-        assert!(export("local", "mode", "copy").is_ok() && export("local", "mode", "delete").is_err());
-        assert!(export("tar", "platform-split", "1").is_ok() && export("local", "platform-split", "x").is_err());
-        assert!(export("docker", "tar", "true").is_ok() && export("oci", "tar", "false").is_err());
-        let unknown = export("flying", "to", "x").map_err(|status| status.message().to_owned());
-        assert_eq!(unknown.map(|_| ()), Err("exporter \"flying\" could not be found".to_owned()));
     }
 }

@@ -58,10 +58,10 @@ pub(crate) async fn solve(
     let built = services.builds.build_for(&client.options.request, source.text.clone(), watch).await;
     // Now it is known what the base images have.
     let checked = client.check(&services.builds, &source, &told).await;
-    let Built { image, kept, steps } = built.map_err(|error| client.status(&error))?;
+    let Built { image, kept, steps, inherited } = built.map_err(|error| client.status(&error))?;
     checked?;
     let (time, steps) = (client.options.request.time, Arc::new(steps));
-    Ok(Outcome::Image(Solved { image, time, kept, steps }))
+    Ok(Outcome::Image(Solved { image, time, kept, steps, inherited }))
 }
 
 /// What came of a request to the frontend.

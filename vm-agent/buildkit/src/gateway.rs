@@ -2,7 +2,7 @@
 
 use crate::frontend::Outcome;
 use crate::jobs::Job;
-use crate::{Kit, cache, caps, failure, frontend};
+use crate::{Kit, cache, caps, failure, frontend, inputs};
 use bollard_buildkit_proto::moby::buildkit::v1::CacheOptionsEntry;
 use bollard_buildkit_proto::moby::buildkit::v1::frontend as api;
 use bollard_buildkit_proto::moby::buildkit::v1::frontend::llb_bridge_server::LlbBridge;
@@ -73,9 +73,6 @@ impl LlbBridge for Gateway {
         if request.source_policies.iter().any(|policy| !policy.rules.is_empty()) {
             return not_yet("a source policy");
         }
-        if !request.frontend_inputs.is_empty() {
-            return not_yet("the results of other builds as build contexts (target:)");
-        }
         if request.frontend.is_empty() {
             if request.definition.is_some_and(|definition| !definition.def.is_empty()) {
                 return not_yet("building a graph (LLB) instead of a Dockerfile");
@@ -89,7 +86,8 @@ impl LlbBridge for Gateway {
         let imports: Vec<_> =
             imports.map(|import| CacheOptionsEntry { r#type: import.r#type, attrs: import.attrs }).collect();
         cache::with_imports(&mut request.frontend_opt, &imports, &[]);
-        let solved = match frontend::solve(&self.kit, &job, &request.frontend, &request.frontend_opt).await? {
+        let attributes = inputs::resolve(&request.frontend_opt, &request.frontend_inputs)?;
+        let solved = match frontend::solve(&self.kit, &job, &request.frontend, &attributes).await? {
             Outcome::Image(solved) => solved,
             Outcome::Answer(metadata) => {
                 let result = api::Result { metadata, ..api::Result::default() };
@@ -98,10 +96,12 @@ impl LlbBridge for Gateway {
         };
         let config = self.kit.0.services.images.image(&solved.image).map(|image| image.raw.to_string());
         let config = config.map_err(|error| Status::unknown(error.to_string()))?;
+        // By it a client makes this what another build begins with.
+        let def = Some(inputs::graph(&solved.image));
         let id = job.keep(solved);
         let result = api::Result {
             metadata: HashMap::from([("containerimage.config".to_owned(), config.into_bytes())]),
-            result: Some(result::Result::Ref(api::Ref { id, def: None })),
+            result: Some(result::Result::Ref(api::Ref { id, def })),
             ..api::Result::default()
         };
         Ok(Response::new(api::SolveResponse { r#ref: String::new(), result: Some(result) }))

@@ -47,6 +47,8 @@ pub(crate) struct Solved {
     pub(crate) kept: Arc<Keeper>,
     /// How it came to be, for caches.
     pub(crate) steps: Arc<Steps>,
+    /// How many of its layers, the lowest, are of its base image.
+    pub(crate) inherited: usize,
 }
 
 impl Job {

@@ -13,6 +13,7 @@
 //!  gateway     the service LLBBridge: clients that drive their build themselves
 //!  frontend    a Dockerfile's build: its files, its options, its end
 //!  exporters   what becomes of a result
+//!  inputs      what one build came to, for another                              pure
 //!  options     a frontend's attributes as a request to the builder              pure
 //!  subrequests what clients ask about a Dockerfile                                 pure
 //!  filesync    a client's directory, received
@@ -55,6 +56,7 @@ mod gateway;
 mod go_mode;
 mod health;
 mod history;
+mod inputs;
 mod jobs;
 mod listing;
 mod options;

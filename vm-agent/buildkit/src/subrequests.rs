@@ -161,13 +161,22 @@ pub(crate) fn outline(source: &Source, outline: &Outline) -> Answer {
 /// Why a Dockerfile could not be checked to its end, and where.
 pub(crate) type Failed = (String, Option<RangeInclusive<usize>>);
 
+fn found(warning: &Warning) -> Value {
+    let mut found = json!({
+        "ruleName": warning.rule.name, "description": warning.rule.description,
+        "detail": warning.detail, "location": location(&warning.lines),
+    });
+    let url = warning.rule.url();
+    if !url.is_empty() {
+        found["url"] = url.into();
+    }
+    found
+}
+
 pub(crate) fn lint(source: &Source, checked: &Checked, failed: Option<Failed>) -> Answer {
     let mut warnings: Vec<&Warning> = checked.warnings.iter().collect();
     let value = json!({
-        "warnings": warnings.iter().map(|warning| json!({
-            "ruleName": warning.rule.name, "description": warning.rule.description, "url": warning.rule.url(),
-            "detail": warning.detail, "location": location(&warning.lines),
-        })).collect::<Vec<_>>(),
+        "warnings": warnings.iter().map(|warning| found(warning)).collect::<Vec<_>>(),
         "sources": [{
             "filename": source.name, "data": STANDARD.encode(&source.text), "language": "Dockerfile",
         }],
@@ -182,7 +191,12 @@ pub(crate) fn lint(source: &Source, checked: &Checked, failed: Option<Failed>) -
     let mut text = String::new();
     for warning in warnings {
         // Writing to a text cannot fail.
-        let _ = write!(text, "\nWARNING: {} - {}\n{}\n", warning.rule.name, warning.rule.url(), warning.detail);
+        let _ = write!(text, "\nWARNING: {}", warning.rule.name);
+        let url = warning.rule.url();
+        if !url.is_empty() {
+            let _ = write!(text, " - {url}");
+        }
+        let _ = write!(text, "\n{}\n", warning.detail);
         text += &excerpt(source, &warning.lines);
     }
     let mut answer = answer(&value, text);

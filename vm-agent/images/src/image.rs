@@ -183,6 +183,17 @@ pub(crate) fn layer_media_type(compression: crate::compression::Compression) -> 
     }
 }
 
+/// The same kind of layer in OCI's words or in Docker's.
+pub(crate) fn in_family(media_type: &str, oci: bool) -> String {
+    let packed = ["gzip", "zstd"].into_iter().find(|packed| media_type.ends_with(packed));
+    match (oci, packed) {
+        (true, Some(packed)) => format!("{}+{packed}", media::OCI_LAYER),
+        (true, None) => media::OCI_LAYER.to_owned(),
+        (false, Some(packed)) => format!("{}.{packed}", media::DOCKER_LAYER),
+        (false, None) => media::DOCKER_LAYER.to_owned(),
+    }
+}
+
 /// The first twelve digits, as `docker` shows IDs.
 pub(crate) fn short(digest: &Digest) -> String {
     digest.hex()[..12].to_owned()

@@ -7,6 +7,7 @@
 //! It does not know HTTP requests of clients, containers (who tell by [`Holder`]s what they use) or events.
 
 pub mod cache;
+mod clamp;
 mod collect;
 mod commit;
 mod compression;
@@ -37,6 +38,7 @@ mod remove;
 mod resolve;
 mod save;
 mod tag;
+mod wrap;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -62,6 +64,7 @@ pub use registry::{Asked, Auth, Patience, ProxyChoice, RegistryConfig, SearchRes
 pub use remote::{Described, DescribedPlatform, RemotePlugin};
 pub use remove::{Pruned, Removal, Removed};
 pub use save::ArchiveForm;
+pub use wrap::{Codec, Recompress, Wrapped, Wrapping};
 
 use content::Content;
 use fetch::Fetches;

@@ -185,7 +185,7 @@ impl Images {
     }
 
     /// Runs `changes` beside the unpacking of what it writes.
-    fn write_layer(
+    pub(crate) fn write_layer(
         &self,
         changes: impl FnOnce(&mut dyn Write) -> layers::Result<()> + Send,
         pin: &Pin,

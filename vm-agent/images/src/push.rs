@@ -11,7 +11,7 @@ use crate::image::{ImageRecord, LayerRecord, ReferenceRecord, short};
 use crate::manifest::{Descriptor, Document};
 use crate::progress::{Limit, Progress, Sink};
 use crate::registry::{Action, Auth, Meter, Session, Uploaded};
-use crate::{Error, ImageId, Images, Reference, Result};
+use crate::{Error, ImageId, Images, Reference, Result, Wrapped};
 
 const UPLOADS: usize = 5;
 /// Pieces of a blob on their way to the connection.
@@ -47,10 +47,17 @@ impl Images {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchImage`], and the registry's refusals in `dockerd`'s words.
-    pub async fn push_image(&self, id: &ImageId, reference: &Reference, auth: &Auth, progress: &Sink) -> Result<()> {
-        let wanted = (reference.clone().or_latest(), *id);
-        self.push_all(reference, &[&wanted], auth, progress).await
+    /// The registry's refusals in `dockerd`'s words.
+    pub async fn push_wrapped(
+        &self,
+        wrapped: &Wrapped,
+        reference: &Reference,
+        auth: &Auth,
+        progress: &Sink,
+    ) -> Result<()> {
+        let (session, from) = self.push_session(reference, auth).await?;
+        let tagged = reference.clone().or_latest();
+        self.push_record(&session, &tagged, &wrapped.id, &wrapped.record, &from, progress).await
     }
 
     async fn push_all(
@@ -60,35 +67,35 @@ impl Images {
         auth: &Auth,
         progress: &Sink,
     ) -> Result<()> {
+        let (session, from) = self.push_session(reference, auth).await?;
+        for (tagged, id) in wanted {
+            let hold = self.inner.pins.pin();
+            let record = self.pinned(id, &hold).await?;
+            self.push_record(&session, tagged, id, &record, &from, progress).await?;
+        }
+        Ok(())
+    }
+
+    /// With the repositories whose blobs may be mounted.
+    async fn push_session(&self, reference: &Reference, auth: &Auth) -> Result<(Session, Vec<String>)> {
         let from = self.mountable(reference)?;
         let origin = self.registry().origin(&reference.domain);
         let session = Session::open(&self.registry(), &origin, &reference.path, auth, Action::Push, &from)
             .await
             .map_err(|failure| failure.into_error())?;
-        for (tagged, id) in wanted {
-            self.push_one(&session, tagged, id, &from, progress).await?;
-        }
-        Ok(())
+        Ok((session, from))
     }
 
-    async fn push_one(
+    /// Pushes what a record names, which has to stay meanwhile.
+    async fn push_record(
         &self,
         session: &Session,
         reference: &Reference,
         id: &ImageId,
+        record: &ImageRecord,
         from: &[String],
         progress: &Sink,
     ) -> Result<()> {
-        let hold = self.inner.pins.pin();
-        let record = {
-            // Nothing is collected between reading the record and pinning what it names.
-            let _commit = self.inner.commit.lock().await;
-            let record = self.record(id)?;
-            for blob in record.blobs(id) {
-                hold.blob(blob);
-            }
-            record
-        };
         let content = self.inner.content.read(&record.manifest)?;
         let Document::Manifest(manifest) = Document::parse(&content, &record.manifest_media_type)? else {
             return Err(Error::Corrupt(format!("the manifest of {} is an index", reference.familiar())));
@@ -117,7 +124,7 @@ impl Images {
             .put_manifest(&tag, &record.manifest_media_type, &content)
             .await
             .map_err(|failure| failure.into_error())?;
-        self.remember_digest(reference, id, &record).await?;
+        self.remember_digest(reference, id, record).await?;
         let size = content.len() as u64;
         progress.line(format!("{tag}: digest: {} size: {size}", record.manifest));
         progress.send(Progress::Pushed { tag, digest: record.manifest, size });

@@ -15,7 +15,7 @@ use crate::image::ImageRecord;
 use crate::manifest::{Descriptor, Index, PlatformJson, media};
 use crate::pins::Pin;
 use crate::resolve::is_for;
-use crate::{Error, ImageId, Images, Platform, Reference, Result, image};
+use crate::{Error, ImageId, Images, Platform, Reference, Result, Wrapped, image};
 
 const PIECE: usize = 128 * 1024;
 /// Pieces between the writing thread and the client.
@@ -48,6 +48,8 @@ struct Chosen {
     id: ImageId,
     record: ImageRecord,
     tags: Vec<Reference>,
+    /// What the index says of it beside its names.
+    annotations: BTreeMap<String, String>,
 }
 
 impl Images {
@@ -71,17 +73,15 @@ impl Images {
     }
 
     /// The archive of one image under the names that are given, whatever it is called here.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoSuchImage`]
     pub fn archive(
         &self,
-        id: &ImageId,
+        wrapped: &Wrapped,
         tags: Vec<Reference>,
         form: ArchiveForm,
-    ) -> Result<mpsc::Receiver<io::Result<Bytes>>> {
-        Ok(self.pack(vec![Chosen { id: *id, record: self.record(id)?, tags }], form))
+    ) -> mpsc::Receiver<io::Result<Bytes>> {
+        let Wrapped { id, record, index_annotations, .. } = wrapped;
+        let chosen = Chosen { id: *id, record: record.clone(), tags, annotations: index_annotations.clone() };
+        self.pack(vec![chosen], form)
     }
 
     fn pack(&self, chosen: Vec<Chosen>, form: ArchiveForm) -> mpsc::Receiver<io::Result<Bytes>> {
@@ -132,7 +132,8 @@ impl Images {
                 let at = match chosen.iter().position(|chosen| chosen.id == id) {
                     Some(at) => at,
                     None => {
-                        chosen.push(Chosen { id, record: self.record(&id)?, tags: Vec::new() });
+                        let (record, tags, annotations) = (self.record(&id)?, Vec::new(), BTreeMap::new());
+                        chosen.push(Chosen { id, record, tags, annotations });
                         chosen.len() - 1
                     }
                 };
@@ -190,18 +191,19 @@ impl Images {
             let found = image::platform(raw);
             let platform =
                 Some(PlatformJson { architecture: found.architecture, os: found.os, variant: found.variant });
+            let annotations = Some(chosen.annotations.clone()).filter(|annotations| !annotations.is_empty());
             let plain = Descriptor {
                 platform,
+                annotations,
                 ..Descriptor::new(&chosen.record.manifest_media_type, chosen.record.manifest, size)
             };
             if chosen.tags.is_empty() {
                 manifests.push(plain.clone());
             }
             for reference in &chosen.tags {
-                let annotations = BTreeMap::from([
-                    ("io.containerd.image.name".to_owned(), reference.to_string()),
-                    ("org.opencontainers.image.ref.name".to_owned(), reference.tag_or_digest()),
-                ]);
+                let mut annotations = chosen.annotations.clone();
+                annotations.insert("io.containerd.image.name".to_owned(), reference.to_string());
+                annotations.insert("org.opencontainers.image.ref.name".to_owned(), reference.tag_or_digest());
                 manifests.push(Descriptor { annotations: Some(annotations), ..plain.clone() });
             }
         }

@@ -4,7 +4,9 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 
-use images::{ArchiveForm, Digest, Draft, Error, Holder, Images, Platform, Reference, Removal, Removed, Sink, Source};
+use images::{
+    ArchiveForm, Digest, Draft, Error, Holder, Images, Platform, Reference, Removal, Removed, Sink, Source, Wrapping,
+};
 use support::server::{Answer, Server};
 use support::{Bench, recorder, statuses};
 
@@ -290,7 +292,8 @@ async fn an_archive_has_the_names_that_it_is_given() {
     let base = imported(&bench.images, "base", "1").await;
     for (form, has_list) in [(ArchiveForm::Docker, true), (ArchiveForm::Oci, false)] {
         let tag = Reference::parse("given").unwrap().or_latest();
-        let mut pieces = bench.images.archive(&base, vec![tag], form).unwrap();
+        let wrapped = bench.images.wrap(&base, &Wrapping::default()).await.unwrap();
+        let mut pieces = bench.images.archive(&wrapped, vec![tag], form);
         let mut bytes = Vec::new();
         while let Some(piece) = pieces.recv().await {
             bytes.extend_from_slice(&piece.unwrap());

@@ -6,7 +6,7 @@ mod support;
 
 use std::sync::Arc;
 
-use images::{Auth, Error, Images, Reference, Removed, Sink};
+use images::{Auth, Error, Images, Reference, Removed, Sink, Wrapping};
 use support::registry::{Access, PASSWORD, Registry, USER};
 use support::server::{Server, Tokens};
 use support::{Bench, docker_archive, layers, recorder, statuses};
@@ -117,7 +117,8 @@ async fn an_image_goes_under_a_name_that_another_one_has_meanwhile() {
     let other = bench.load(docker_archive("local:2", &layers(20_000))).await.unwrap()[0];
     assert_ne!(meant, other);
     bench.images.tag("local:2", &reference(&name)).await.unwrap();
-    bench.images.push_image(&meant, &reference(&name), &Auth::Anonymous, &Sink::silent()).await.unwrap();
+    let wrapped = bench.images.wrap(&meant, &Wrapping::default()).await.unwrap();
+    bench.images.push_wrapped(&wrapped, &reference(&name), &Auth::Anonymous, &Sink::silent()).await.unwrap();
     assert_eq!(pull(&bench.images, &name, &Auth::Anonymous).await.unwrap(), meant);
 }
 

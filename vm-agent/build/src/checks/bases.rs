@@ -1,6 +1,6 @@
 //! What FROM says: images and platforms, with the arguments before the first stage.
 
-use super::{Asked, Found, rules};
+use super::{Asked, BasePlatform, Found, rules};
 use crate::arguments::Arguments;
 use crate::dockerfile::{Instruction, Stage};
 use containers::changes::{Budget, Used, Words, nearest};
@@ -27,6 +27,16 @@ pub(super) fn check(asked: &Asked<'_>, found: &mut Found) -> Arguments {
         Instruction::Arg(arguments) => arguments.iter().map(|argument| argument.name.clone()).collect(),
         _ => Vec::new(),
     }));
+    for (stage, base) in asked.dockerfile.stages.iter().zip(asked.bases) {
+        if let Some(BasePlatform { name, found: is, wanted }) = base.as_ref().and_then(|base| base.platform.as_ref())
+            && (&is.os, &is.architecture) != (&wanted.os, &wanted.architecture)
+        {
+            let (is, wanted) = (is.to_string(), wanted.to_string());
+            let words =
+                format!("Base image {name} was pulled with platform {is:?}, expected {wanted:?} for current build");
+            found.tell(&rules::INVALID_PLATFORM, &stage.lines, words);
+        }
+    }
     for stage in &asked.dockerfile.stages {
         let (_, used) = expand(&stage.base, &env, escape);
         undeclared(stage, &used, &known, found);

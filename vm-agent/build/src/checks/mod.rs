@@ -20,6 +20,7 @@ use crate::Error;
 use crate::arguments::Arguments;
 use crate::dockerfile::{Dockerfile, Instruction, Step};
 use crate::ignore::Ignore;
+use images::Platform;
 use settings::Settings;
 use std::ops::RangeInclusive;
 
@@ -39,6 +40,17 @@ pub struct Warning {
 pub(crate) struct Base {
     pub(crate) env: Vec<String>,
     pub(crate) has_shell: bool,
+    /// What it is for; nothing for what the client gives instead of what the Dockerfile names.
+    pub(crate) platform: Option<BasePlatform>,
+}
+
+/// What a base image is for, and what it is wanted for.
+#[derive(Debug, Clone)]
+pub(crate) struct BasePlatform {
+    /// As FROM has it, without variables.
+    pub(crate) name: String,
+    pub(crate) found: Platform,
+    pub(crate) wanted: Platform,
 }
 
 /// What a Dockerfile is checked for.

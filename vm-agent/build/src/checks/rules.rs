@@ -5,14 +5,18 @@
 pub struct Rule {
     pub name: &'static str,
     pub description: &'static str,
-    /// The last part of where it is explained.
+    /// The last part of where it is explained; empty for one that is not.
     page: &'static str,
     /// Only those who ask for it are told.
     pub experimental: bool,
 }
 
 impl Rule {
+    /// Where it is explained; empty for one that is not.
     pub fn url(&self) -> String {
+        if self.page.is_empty() {
+            return String::new();
+        }
         format!("https://docs.docker.com/go/dockerfile/rule/{}/", self.page)
     }
 }
@@ -83,6 +87,8 @@ pub(super) static INVALID_DEFAULT_ARG: Rule = rule(
     "invalid-default-arg-in-from",
     "Default value for global ARG results in an empty or invalid base image name",
 );
+pub(super) static INVALID_PLATFORM: Rule =
+    rule("InvalidBaseImagePlatform", "", "Base image platform does not match expected target platform");
 pub(super) static CONSTANT_PLATFORM: Rule = rule(
     "FromPlatformFlagConstDisallowed",
     "from-platform-flag-const-disallowed",

@@ -40,7 +40,7 @@ pub(super) fn check(asked: &Asked<'_>, globals: &Arguments, found: &mut Found) {
         let earlier = states.iter().rfind(|(earlier, _)| *earlier == Some(name.as_str()));
         let mut state = match (earlier, &asked.bases[number]) {
             (Some((_, state)), _) => state.clone(),
-            (None, Some(Base { env, has_shell })) => {
+            (None, Some(Base { env, has_shell, .. })) => {
                 State { env: env.clone(), base_known: true, has_shell: Some(*has_shell), ..State::default() }
             }
             (None, None) => State::default(),

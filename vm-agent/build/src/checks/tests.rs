@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// What is told of a Dockerfile on a base image that has `PATH`: names of rules, texts and lines.
 fn of(text: &str, ignored: &[&str], given: &[(&str, &str)], settings: Option<&str>) -> Vec<String> {
-    let base = Base { env: vec!["PATH=/bin".to_owned()], has_shell: false };
+    let base = Base { env: vec!["PATH=/bin".to_owned()], ..Base::default() };
     on(Some(base), text, ignored, given, settings)
 }
 
@@ -44,6 +44,26 @@ fn a_good_one_has_no_warning() {
         &[],
     );
     is("FROM --platform=$BUILDPLATFORM a AS x\nFROM --platform=linux/arm64 a AS arm64\nRUN echo $UNSET\n", &[]);
+}
+
+#[test]
+fn a_base_image_is_for_what_is_built() {
+    let on_one_for = |found: &str, wanted: &str| {
+        let platform = |text: &str| Platform::parse(text).expect("valid");
+        let (found, wanted) = (platform(found), platform(wanted));
+        let platform = Some(BasePlatform { name: "a:1".to_owned(), found, wanted });
+        on(
+            Some(Base { platform, ..Base::default() }),
+            "FROM a:$V\nRUN b\n",
+            &[],
+            &[("V", "1")],
+            Some("skip=UndefinedArgInFrom,InvalidDefaultArgInFrom"),
+        )
+    };
+    let words = "InvalidBaseImagePlatform 1 Base image a:1 was pulled with platform \"linux/arm64\", expected \"linux/amd64\" for current build";
+    assert_eq!(on_one_for("linux/arm64", "linux/amd64"), [words]);
+    assert!(on_one_for("linux/amd64", "linux/amd64").is_empty());
+    assert!(on_one_for("linux/arm/v6", "linux/arm/v7").is_empty(), "variants are not compared");
 }
 
 #[test]

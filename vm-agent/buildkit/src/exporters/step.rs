@@ -1,6 +1,7 @@
 //! An output as a step of its build, and how far it has come.
 
 use crate::progress::Progress;
+use bollard_buildkit_proto::moby::buildkit::v1::VertexWarning;
 use images::Sink;
 use std::sync::Arc;
 
@@ -13,6 +14,16 @@ pub(super) struct Step<'a> {
 impl Step<'_> {
     pub(super) fn done(&self, what: &str) {
         self.progress.finish(self.number, what);
+    }
+
+    /// What does not go as it was asked for, and ends nothing.
+    pub(super) fn warn(&self, text: &str) {
+        self.progress.warn(VertexWarning {
+            vertex: self.progress.digest(self.number),
+            level: 1,
+            short: text.as_bytes().to_vec(),
+            ..VertexWarning::default()
+        });
     }
 
     /// Hears how a push goes.

@@ -17,5 +17,6 @@ mod registry;
 mod take;
 mod write;
 
+pub(crate) use read::INLINE;
 pub use read::{Cache, Pieces, Source};
 pub use write::{Blob, Form, Step, Target, Tell, Written};

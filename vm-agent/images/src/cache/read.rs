@@ -20,7 +20,7 @@ use crate::{Error, Platform, Result};
 pub(super) const CONFIG: &str = "application/vnd.buildkit.cacheconfig.v0";
 
 /// Where it is in the configuration of an image that has its steps in itself, in base64.
-pub(super) const INLINE: &str = "moby.buildkit.cache.v0";
+pub(crate) const INLINE: &str = "moby.buildkit.cache.v0";
 
 /// Bytes of the largest list that is read: some ten thousand steps. BuildKit reads 1 MiB.
 pub(super) const LARGEST: u64 = 4 << 20;

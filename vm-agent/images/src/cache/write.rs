@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::read::{CONFIG, INLINE, LARGEST};
 use super::records::{Config, Listed, Made, Told, beneath};
-use crate::image::LayerRecord;
+use crate::image::{LayerRecord, in_family};
 use crate::manifest::media;
 use crate::pins::Pin;
 use crate::{Draft, Error, ImageId, Images, Keeper, Result, blocking};
@@ -253,17 +253,6 @@ fn describe(layer: &LayerRecord, oci: bool) -> Value {
         "size": layer.blob.size,
         "annotations": annotations,
     })
-}
-
-/// The same kind of layer in OCI's words or in Docker's.
-fn in_family(media_type: &str, oci: bool) -> String {
-    let packed = ["gzip", "zstd"].into_iter().find(|packed| media_type.ends_with(packed));
-    match (oci, packed) {
-        (true, Some(packed)) => format!("{}+{packed}", media::OCI_LAYER),
-        (true, None) => media::OCI_LAYER.to_owned(),
-        (false, Some(packed)) => format!("{}.{packed}", media::DOCKER_LAYER),
-        (false, None) => media::DOCKER_LAYER.to_owned(),
-    }
 }
 
 #[cfg(test)]
