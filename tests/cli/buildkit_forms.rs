@@ -9,8 +9,8 @@ use tests::case::Case;
 use tests::docker::said;
 use tests::limit;
 
-use crate::buildx::Folder;
 use crate::suite::{Entry, cases, everywhere, not_of_dockerd};
+use tests::buildx::Folder;
 
 type Result = anyhow::Result<()>;
 

@@ -8,8 +8,8 @@ use tests::case::Case;
 use tests::docker::said;
 use tests::limit;
 
-use crate::buildx::Folder;
 use crate::suite::{Entry, cases, everywhere};
+use tests::buildx::Folder;
 
 type Result = anyhow::Result<()>;
 

@@ -12,8 +12,8 @@ use tests::engine::Kind;
 use tests::limit;
 use tests::registry::{Access, Registry};
 
-use crate::buildx::Folder;
 use crate::suite::{Entry, cases, everywhere};
+use tests::buildx::Folder;
 
 type Result = anyhow::Result<()>;
 

@@ -4,8 +4,8 @@ use anyhow::ensure;
 use tests::case::Case;
 use tests::terminal::Terminal;
 
-use crate::buildx::Folder;
 use crate::suite::{Entry, cases, everywhere};
+use tests::buildx::Folder;
 
 type Result = anyhow::Result<()>;
 
