@@ -136,13 +136,15 @@ impl Difference {
     }
 
     fn apply<'a>(&'a self, expect: &mut Vec<&'a str>) -> anyhow::Result<()> {
+        let mut place = expect.len();
         for line in &self.there {
             let at = expect.iter().position(|have| have == line);
-            expect.remove(
-                at.with_context(|| format!("a difference is told from a line that BuildKit does not have: {line}"))?,
-            );
+            let at =
+                at.with_context(|| format!("a difference is told from a line that BuildKit does not have: {line}"))?;
+            expect.remove(at);
+            place = at;
         }
-        expect.extend(self.here.iter().map(String::as_str));
+        expect.splice(place..place, self.here.iter().map(String::as_str));
         Ok(())
     }
 }

@@ -148,6 +148,8 @@ impl Build<'_> {
 
     /// The image of that name, if it need not be asked for.
     fn here(&self, name: &str, platform: Option<&Platform>) -> Result<Option<ImageId>> {
+        // What another target came to, whatever platform it is for.
+        let platform = platform.filter(|_| Digest::from_hex(name).is_none());
         match self.builds.services.images.resolve_for(name, platform) {
             Ok(id) if !self.request.pull => Ok(Some(id)),
             // What is named by its ID is nowhere else.

@@ -136,6 +136,23 @@ impl Builds {
         Ok(Built { image, ..built })
     }
 
+    /// The same image without anything younger than `time` above its `inherited` lowest layers; one more that a build made.
+    ///
+    /// # Errors
+    ///
+    /// [`images::Images::clamp`]'s.
+    pub async fn clamp(
+        &self,
+        id: &ImageId,
+        inherited: usize,
+        time: jiff::Timestamp,
+        kept: Arc<Keeper>,
+    ) -> Result<ImageId> {
+        let image = self.services.images.clamp(id, inherited, time, kept).await?;
+        self.marks.used(&image);
+        Ok(image)
+    }
+
     /// The files of an image, to be read: a mount that nobody else sees.
     ///
     /// # Errors

@@ -156,8 +156,8 @@ impl Export {
             );
             return Ok(solved.image);
         };
-        let images = &kit.0.services.images;
-        images.clamp(&solved.image, solved.inherited, time, Arc::clone(&solved.kept)).await.map_err(unknown)
+        let builds = &kit.0.services.builds;
+        builds.clamp(&solved.image, solved.inherited, time, Arc::clone(&solved.kept)).await.map_err(unknown)
     }
 
     /// The image as it leaves.

@@ -4,7 +4,7 @@ use bollard_buildkit_proto::pb::{Definition, Input, Op, OpMetadata, SourceOp, op
 use images::ImageId;
 use layers::Digest;
 use prost::Message as _;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tonic::Status;
 
 /// What an image is called in graphs; behind it, here, are the digits of its ID.
@@ -41,11 +41,13 @@ pub(crate) fn resolve(
     inputs: &HashMap<String, Definition>,
 ) -> Result<HashMap<String, String>, Status> {
     let mut resolved = HashMap::new();
+    let mut taken = BTreeSet::new();
     for (name, value) in attributes.iter().filter(|(name, _)| !name.starts_with("input-metadata:")) {
         let value = match value.strip_prefix("input:") {
             Some(key) if name.starts_with("context:") => {
                 let unknown = || Status::invalid_argument(format!("invalid input {key} for {name}"));
                 let graph = inputs.get(key).ok_or_else(unknown)?;
+                taken.insert(key);
                 let foreign =
                     || Status::unimplemented("a graph (LLB) as a build context: this builder does not have it yet");
                 image(graph).ok_or_else(foreign)?
@@ -53,6 +55,10 @@ pub(crate) fn resolve(
             _ => value.clone(),
         };
         resolved.insert(name.clone(), value);
+    }
+    // "context" and "dockerfile" are what other clients of BuildKit's give, without a name for them.
+    if let Some(key) = inputs.keys().find(|key| !taken.contains(key.as_str())) {
+        return Err(Status::unimplemented(format!("a graph (LLB) as {key}: this builder does not have it yet")));
     }
     Ok(resolved)
 }
@@ -86,6 +92,8 @@ mod tests {
         assert!(
             resolve(HashMap::new()).is_err_and(|status| status.message() == "invalid input 0-base for context:base")
         );
+        let more = HashMap::from([("0-base".to_owned(), made.clone()), ("context".to_owned(), made.clone())]);
+        assert!(resolve(more).is_err_and(|status| status.message().starts_with("a graph (LLB) as context")));
         let twice = Definition { def: [made.def.clone(), made.def.clone()].concat(), ..made.clone() };
         let named = SourceOp { identifier: "docker-image://busybox".to_owned(), ..SourceOp::default() };
         let named = Op { op: Some(op::Op::Source(named)), ..Op::default() }.encode_to_vec();

@@ -28,6 +28,10 @@ impl Images {
     ) -> Result<ImageId> {
         let making = self.making();
         let (mut raw, before) = self.base(Some(id), &making).await?;
+        if raw.get(INLINE).is_some() {
+            let words = "rewrite-timestamp beside an inline cache: this builder does not have it yet";
+            return Err(Error::Unsupported(words.to_owned()));
+        }
         let (images, layers, seconds) = (self.clone(), before.clone(), time.as_second());
         let clamped = blocking(move || {
             let clamped: Result<Vec<LayerRecord>> = layers
@@ -42,10 +46,6 @@ impl Images {
         let (after, making) = clamped.await?;
         if before.iter().map(LayerRecord::pair).eq(after.iter().map(LayerRecord::pair)) {
             return Ok(*id);
-        }
-        if raw.get(INLINE).is_some() {
-            let words = "rewrite-timestamp beside an inline cache: this builder does not have it yet";
-            return Err(Error::Unsupported(words.to_owned()));
         }
         let diff_ids: Vec<String> = after.iter().map(|layer| layer.diff_id.to_string()).collect();
         if let Some(raw) = raw.as_object_mut() {

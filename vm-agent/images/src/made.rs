@@ -356,5 +356,9 @@ fn is_empty(diff_id: &DiffId) -> bool {
 }
 
 fn is_broken_pipe(error: &layers::Error) -> bool {
-    matches!(error, layers::Error::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+    let source = match error {
+        layers::Error::Io { source, .. } | layers::Error::Read(source) => source,
+        _ => return false,
+    };
+    source.kind() == io::ErrorKind::BrokenPipe
 }

@@ -89,6 +89,7 @@ async fn annotations_leave_with_an_image_and_are_not_kept() {
 async fn layers_are_compressed_otherwise() {
     let bench = Bench::new();
     let id = made(&bench.images, 5).await;
+    let before = bench.names("content/blobs/sha256");
     for (codec, end, first) in [
         (Codec::Zstd, "tar+zstd", &[0x28, 0xb5][..]),
         (Codec::None, "layer.v1.tar", b"own"),
@@ -109,6 +110,7 @@ async fn layers_are_compressed_otherwise() {
     }
     // What was made for that is gone again.
     bench.images.collect().await.unwrap();
+    assert_eq!(bench.names("content/blobs/sha256"), before);
     let layers = Some(Recompress { codec: Codec::Gzip, level: None, but: 0 });
     let plain = left(&bench.images, &id, &Wrapping::default()).await;
     let same = left(&bench.images, &id, &Wrapping { layers, ..Wrapping::default() }).await;
