@@ -211,6 +211,11 @@ pub(crate) fn rewritten_times(case: &Case<'_>) -> Result {
     ensure!(seen == format!("{time}\n{time}\n{time}\n5"), "{seen}");
     let busybox = |image: &str| case.ok(&["run", "--rm", image, "stat", "-c", "%Y", "/bin/busybox"]);
     ensure!(busybox(&images[0])? == busybox("busybox")?, "the base image keeps its times");
+    // What a list of its own steps says would not be true any more.
+    let output = ["-o", "type=image,rewrite-timestamp=true", "--cache-to", "type=inline"];
+    let refused = folder.build(case, &[&output[..], &["--build-arg", &argument, "."]].concat())?;
+    let words = "rewrite-timestamp beside an inline cache: this builder does not have it yet";
+    ensure!(refused.code == 1 && refused.err.contains(words), "{refused:?}");
     let told = build(&images[1], &[])?;
     ensure!(told.contains("rewrite-timestamp: no time is chosen"), "{told}");
     ensure!(id(&images[0])? != id(&images[1])?);

@@ -125,9 +125,11 @@ impl Jobs {
         Ok(Active { jobs: self.clone(), job, returned })
     }
 
-    /// A build under way, which may be about to come.
+    /// A build under way, which may be about to come. One that has ended, as one that is refused does at once, is not waited for.
     pub(crate) async fn active(&self, reference: &str) -> Result<Arc<Job>, Status> {
-        self.find(reference, |known| known.active.get(reference).cloned()).await
+        let job = self.known(reference).await?;
+        let is_active = self.0.borrow().active.get(reference).is_some_and(|active| Arc::ptr_eq(active, &job));
+        if is_active { Ok(job) } else { Err(Status::not_found(format!("no such job {reference}"))) }
     }
 
     /// A build under way or one of the last ones.
@@ -193,6 +195,8 @@ mod tests {
         drop(active);
         assert!(first.results.lock().expect("not poisoned").is_none(), "nothing is kept any more");
         assert!(Arc::ptr_eq(&jobs.known("a").await.expect("known"), &first));
+        let late = tokio::time::timeout(PATIENCE / 2, jobs.active("a")).await.expect("at once");
+        assert_eq!(late.err().map(|status| status.code()), Some(tonic::Code::NotFound));
         let again = jobs.begin("a", "s", Vec::new(), false).expect("the reference is free again");
         let second = Arc::clone(&again.job);
         drop(again);
