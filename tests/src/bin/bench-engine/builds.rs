@@ -1,5 +1,6 @@
 //! `docker build` with its buildx plugin: ten steps cold, cached and with one COPY changed, and a large context that has not changed.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::time::Instant;
@@ -12,7 +13,7 @@ use crate::Engine;
 use crate::cases::{Both, milliseconds, push, rows};
 use crate::table::Row;
 
-/// Of what is built; removed at the end. What builders keep beside it goes by their own rules.
+/// Of what is built; removed at the end.
 const TAG: &str = "bench-build:1";
 
 /// Ten steps besides FROM. All of them come behind one that no engine has seen.
@@ -28,21 +29,37 @@ const FILES: usize = 20_000;
 const FILES_PER_FOLDER: usize = 200;
 /// Bytes: a gigabyte in all.
 const FILE: usize = 50_000;
+/// Bytes: what builders keep for the next build, and is smaller, goes by their own rules.
+const LARGE: u64 = 500_000_000;
 
 pub(crate) fn builds(both: &Both<'_>, rounds: usize) -> anyhow::Result<Vec<Row>> {
     for engine in both {
         let here = engine.docker.ok(&["image", "inspect", "busybox"]);
         here.with_context(|| format!("{}: it needs the image busybox", engine.name))?;
     }
+    let before = both.iter().map(|engine| large(engine)).collect::<anyhow::Result<Vec<_>>>()?;
     let outcome = ten_steps(both, rounds.min(15)).and_then(|mut rows| {
         rows.extend(unchanged(both, rounds.min(5))?);
         Ok(rows)
     });
-    for engine in both {
+    for (engine, before) in both.iter().zip(before) {
         // Not there when its build failed, which is told.
         let _ = engine.docker.run(&["rmi", "-f", TAG]);
+        for id in large(engine)?.difference(&before) {
+            let filter = serde_json::json!({ "id": [id] }).to_string();
+            let escaped: String = filter.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            engine.api.post(&format!("/build/prune?all=1&filters={escaped}"), None)?;
+        }
     }
     outcome
+}
+
+/// What a builder keeps that is large, by its IDs.
+fn large(engine: &Engine) -> anyhow::Result<BTreeSet<String>> {
+    let shown = engine.api.get("/system/df?type=build-cache")?;
+    let items = shown["BuildCache"].as_array().cloned().unwrap_or_default();
+    let large = items.iter().filter(|item| item["Size"].as_u64().is_some_and(|size| size > LARGE));
+    Ok(large.filter_map(|item| item["ID"].as_str().map(str::to_owned)).collect())
 }
 
 /// Milliseconds of a build, and how many of its steps were cached.
