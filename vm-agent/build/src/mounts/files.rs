@@ -72,7 +72,7 @@ impl Building<'_, '_> {
             Files::Image(image) => return Ok(Some(image.to_string())),
             Files::Nothing => return Ok(None),
         };
-        let (tree, source) = (self.build.sent_tree(&root)?, source.to_owned());
+        let (tree, source) = (self.build.sent_tree(&root).await?, source.to_owned());
         let digests = self.build.builds.digests.clone();
         let named = blocking(move || {
             let exclude = Ignore::default();
