@@ -178,7 +178,12 @@ impl Building<'_, '_> {
                 // A step has one alone.
                 Some(used) => used.path.clone(),
                 None => {
-                    let used = self.build.builds.caches.take(key, sharing).await?;
+                    let caches = &self.build.builds.caches;
+                    if caches.are_held() {
+                        self.output
+                            .warn("it waits until the container of a step is gone that an engine left which ended");
+                    }
+                    let used = caches.take(key, sharing).await?;
                     let path = used.path.clone();
                     let (tree, source) = match &begins {
                         Some((from, source)) => (self.tree_from(*from, source).await?, source.clone()),
