@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::sync::mpsc::channel;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::statfs::{OVERLAYFS_SUPER_MAGIC, statfs};
 use nix::unistd::Pid;
 use serde_json::Value;
 use tests::buildx::Folder;
@@ -21,6 +24,9 @@ use crate::suite::{Entry, cases};
 
 type Result = anyhow::Result<()>;
 
+/// More than all steps before the last one take, on a slow machine under emulation.
+const BEGINS: Duration = Duration::from_secs(600);
+
 pub(crate) fn cases() -> Vec<Entry> {
     cases![|kind| kind == Kind::Native; with_its_client, with_its_engine]
 }
@@ -29,11 +35,11 @@ pub(crate) fn cases() -> Vec<Entry> {
 pub(crate) fn with_its_client(case: &Case<'_>) -> Result {
     in_own_sandbox(case, |engine, case| {
         let cut_off = CutOff::new(case)?;
-        let before = mounts(engine)?;
+        let before = Mounts::of(engine)?;
         let alone_and_both: [fn(Pid, Signal) -> nix::Result<()>; 2] = [kill, killpg];
         for kills in alone_and_both {
             let events = Listener::filtered(case, &["event=destroy"])?;
-            let Begun { mut child, rest, container } = cut_off.begin(case)?;
+            let Begun { mut child, rest, container } = cut_off.begin(engine, case, &before)?;
             ensure!(!cut_off.processes(engine)?.is_empty(), "no process has the mark");
             kills(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL)?;
             ensure!(!child.wait()?.success());
@@ -51,8 +57,8 @@ pub(crate) fn with_its_client(case: &Case<'_>) -> Result {
 pub(crate) fn with_its_engine(case: &Case<'_>) -> Result {
     in_own_sandbox(case, |engine, case| {
         let cut_off = CutOff::new(case)?;
-        let before = mounts(engine)?;
-        let Begun { mut child, rest, container } = cut_off.begin(case)?;
+        let before = Mounts::of(engine)?;
+        let Begun { mut child, rest, container } = cut_off.begin(engine, case, &before)?;
         engine.kill_engine("")?;
         ensure!(!child.wait()?.success());
         rest.join().expect("reading does not panic");
@@ -75,17 +81,43 @@ fn in_own_sandbox(case: &Case<'_>, of: fn(&Engine, &Case<'_>) -> Result) -> Resu
     std::thread::scope(|scope| scope.spawn(alone).join().expect("no panic"))
 }
 
-/// What the engine sees mounted: from where, to where, by which file system.
-fn mounts(engine: &Engine) -> anyhow::Result<Vec<String>> {
-    let table = std::fs::read_to_string(format!("/proc/{}/mountinfo", engine.roles()?.engine))?;
-    let line = |line: &str| {
-        let (place, kind) = line.split_once(" - ").context("no line of mountinfo")?;
-        let place: Vec<&str> = place.split(' ').skip(3).take(2).collect();
-        Ok(format!("{} {}", place.join(" "), kind.split(' ').next().unwrap_or_default()))
-    };
-    let mut all = table.lines().map(line).collect::<anyhow::Result<Vec<_>>>()?;
-    all.sort();
-    Ok(all)
+/// What builds have mounted.
+#[derive(Debug)]
+struct Mounts {
+    /// Of what the engine keeps for builds and what clients sent, in whichever process's namespace.
+    anywhere: BTreeSet<String>,
+    /// Descriptors of the engine's for overlays that are mounted in no namespace: the files of images and of steps.
+    detached: usize,
+}
+
+impl Mounts {
+    fn of(engine: &Engine) -> anyhow::Result<Mounts> {
+        let root = engine.home().context("a native engine has a home")?.join("root");
+        // Binds have the path from their file system's root, and overlays the directories that they show.
+        let home =
+            Path::new(root.parent().and_then(Path::file_name).context("a home has a name")?).display().to_string();
+        let places = ["builds", "sessions"].map(|folder| format!("/{home}/root/{folder}/"));
+        let mut anywhere = BTreeSet::new();
+        for process in names(Path::new("/proc"))?.iter().filter(|name| name.bytes().all(|c| c.is_ascii_digit())) {
+            // It may have ended.
+            let table = std::fs::read_to_string(format!("/proc/{process}/mountinfo")).unwrap_or_default();
+            let own = table.lines().filter(|line| places.iter().any(|place| line.contains(place)));
+            // Behind numbers that every namespace has of its own.
+            anywhere.extend(own.map(|line| line.split(' ').skip(3).collect::<Vec<_>>().join(" ")));
+        }
+        let own = format!("/proc/{}", engine.roles()?.engine);
+        let table = std::fs::read_to_string(format!("{own}/mountinfo"))?;
+        let attached: BTreeSet<&str> = table.lines().filter_map(|line| line.split(' ').next()).collect();
+        let is_detached = |descriptor: &str| {
+            let is_overlay = statfs(&*format!("{own}/fd/{descriptor}"))
+                .is_ok_and(|found| found.filesystem_type() == OVERLAYFS_SUPER_MAGIC);
+            let told = std::fs::read_to_string(format!("{own}/fdinfo/{descriptor}")).unwrap_or_default();
+            let mount = told.lines().find_map(|line| line.strip_prefix("mnt_id:"));
+            is_overlay && mount.is_some_and(|mount| !attached.contains(mount.trim()))
+        };
+        let detached = names(&Path::new(&own).join("fd"))?.iter().filter(|name| is_detached(name)).count();
+        Ok(Mounts { anywhere, detached })
+    }
 }
 
 fn destroyed(events: &Listener<'_>, container: &str) -> Result {
@@ -109,7 +141,7 @@ struct CutOff {
 struct Begun {
     child: Child,
     /// Reads what else the client says, or it would wait for somebody who does.
-    rest: std::thread::JoinHandle<()>,
+    rest: JoinHandle<()>,
     container: String,
 }
 
@@ -150,22 +182,55 @@ impl CutOff {
     }
 
     /// Builds until the last step says that it waits.
-    fn begin(&self, case: &Case<'_>) -> anyhow::Result<Begun> {
+    fn begin(&self, engine: &Engine, case: &Case<'_>, before: &Mounts) -> anyhow::Result<Begun> {
         let mut command = self.folder.command(case, &self.arguments());
         let mut child = limit::grouped(command.stdout(Stdio::null()).stderr(Stdio::piped())).spawn()?;
+        match self.begun(engine, case, before, &mut child) {
+            Ok((rest, container)) => Ok(Begun { child, rest, container }),
+            Err(error) => {
+                // It may have ended by itself.
+                let _ = killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);
+                child.wait()?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Who reads the rest of what the client says, and the step's container.
+    fn begun(
+        &self,
+        engine: &Engine,
+        case: &Case<'_>,
+        before: &Mounts,
+        child: &mut Child,
+    ) -> anyhow::Result<(JoinHandle<()>, String)> {
         let lines = BufReader::new(child.stderr.take().context("stderr was piped")?).lines();
-        let mut lines = lines.map_while(std::result::Result::ok);
-        let words = format!(" {} begun", self.mark);
-        let mut told = String::new();
-        let is_begun = lines.by_ref().any(|line| {
-            told.push_str(&format!("{line}\n"));
-            line.ends_with(&words)
+        let (tell, told) = channel();
+        let rest = std::thread::spawn(move || {
+            for line in lines.map_while(std::result::Result::ok) {
+                // Nobody listens any more behind the words that are waited for.
+                let _ = tell.send(line);
+            }
         });
-        ensure!(is_begun, "the step did not begin: {told}");
-        let rest = std::thread::spawn(move || lines.for_each(drop));
+        let (words, late) = (format!(" {} begun", self.mark), Instant::now() + BEGINS);
+        let mut all = String::new();
+        loop {
+            let line = told.recv_timeout(late.saturating_duration_since(Instant::now()));
+            let line = line.with_context(|| format!("the step did not begin: {all}"))?;
+            all.push_str(&format!("{line}\n"));
+            if line.ends_with(&words) {
+                break;
+            }
+        }
         let container = case.ok(&["ps", "--no-trunc", "--format", "{{.ID}}"])?;
         ensure!(container.lines().count() == 1, "not one container, but {container:?}");
-        Ok(Begun { child, rest, container })
+        // What is looked for behind its end is found before.
+        let now = Mounts::of(engine)?;
+        for folder in ["/root/builds/caches/", "/root/builds/contexts/", "/root/sessions/"] {
+            ensure!(now.anywhere.iter().any(|mount| mount.contains(folder)), "nothing of {folder} in {now:#?}");
+        }
+        ensure!(now.detached > before.detached, "mounted before: {before:#?}\nnow: {now:#?}");
+        Ok((rest, container))
     }
 
     /// All that were started by its steps, wherever they have got to.
@@ -176,14 +241,14 @@ impl CutOff {
     }
 
     /// Nothing is left but the steps before, and what is kept for the next build.
-    fn leaves_nothing(&self, engine: &Engine, case: &Case<'_>, before: &[String]) -> Result {
+    fn leaves_nothing(&self, engine: &Engine, case: &Case<'_>, before: &Mounts) -> Result {
         let containers = case.ok(&["ps", "-a", "--no-trunc", "--format", "{{.ID}} {{.Command}}"])?;
         ensure!(containers.is_empty(), "{containers}");
         let processes = self.processes(engine)?;
         ensure!(processes.is_empty(), "{processes:?}");
         let root = engine.home().context("a native engine has a home")?.join("root");
         // What the step had goes behind its container.
-        for folder in ["builds/contexts", "builds/steps"] {
+        for folder in ["builds/contexts", "builds/steps", "builds/caches/.nameless"] {
             let folder = root.join(folder);
             let mut left = BTreeSet::new();
             let emptied = until("an empty folder", Duration::from_secs(60), || {
@@ -192,8 +257,12 @@ impl CutOff {
             });
             emptied.with_context(|| format!("{}: {left:?}", folder.display()))?;
         }
-        let now = mounts(engine)?;
-        ensure!(now == before, "mounted before: {before:#?}\nnow: {now:#?}");
+        let mut now = Mounts::of(engine)?;
+        let unmounted = until("no mount", Duration::from_secs(60), || {
+            now = Mounts::of(engine).ok()?;
+            (now.anywhere.is_empty() && now.detached <= before.detached).then_some(())
+        });
+        unmounted.with_context(|| format!("mounted before: {before:#?}\nnow: {now:#?}"))?;
         let script = format!("grep -rls {} {} /dev/shm; true", self.secret, root.display());
         let found = engine.script(&script)?;
         ensure!(found.is_empty(), "the secret is in {found}");

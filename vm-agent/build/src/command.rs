@@ -75,6 +75,7 @@ impl Building<'_, '_> {
         env.insert(0, "HOSTNAME".to_owned());
         let containers = &self.services().containers;
         let own = containers::Step {
+            id: None,
             mounts: prepared.own.clone(),
             variables: prepared.variables.clone(),
             without_volumes: is_watched,

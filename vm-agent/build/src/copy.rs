@@ -78,7 +78,7 @@ impl Building<'_, '_> {
             Some(from) => {
                 let from = self.expand(from)?;
                 match self.build.local_path(&from).await? {
-                    Some(path) => (self.build.sent_tree(&path)?, false),
+                    Some(path) => (self.build.sent_tree(&path).await?, false),
                     None => {
                         // What is copied from a stage is told by what the stage goes by, too, and known without it then.
                         if let Some(at) = self.build.stage_of(&from, self.number)? {

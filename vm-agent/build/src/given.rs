@@ -33,17 +33,16 @@ impl Build<'_> {
                     [] => self.directory().to_owned(),
                     wanted => client.context(wanted).await?,
                 };
-                self.sent_tree(&path).map(Some)
+                self.sent_tree(&path).await.map(Some)
             }
         }
     }
 
     /// A directory that the client gave.
-    pub(crate) fn sent_tree(&self, path: &Path) -> Result<Tree> {
+    pub(crate) async fn sent_tree(&self, path: &Path) -> Result<Tree> {
         let tree = Tree::open(path).map_err(crate::error::disk(path))?;
-        // Those that come by BuildKit's protocol are there again in the next build.
-        let lasts = if self.output.watch().is_some() { Lasts::Directory } else { Lasts::Build };
-        Ok(tree.lasting(lasts))
+        let Some(client) = self.output.watch() else { return Ok(tree) };
+        Ok(tree.lasting(if client.is_kept(path).await { Lasts::Directory } else { Lasts::Build }))
     }
 }
 

@@ -10,6 +10,7 @@ use containers::{ArchivePut, AttachRequest, Containers, RemoveOptions, Step, Str
 use engine_api::{ContainerConfig, ContainerCreateRequest, Healthcheck, HostConfig, StrSlice};
 use images::ImageId;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Where a script is put that brings its own interpreter.
 pub(crate) const SCRIPT: &str = "/.build-script";
@@ -90,6 +91,8 @@ pub(crate) struct Container {
     settled: bool,
 }
 
+/// Between two attempts to remove one.
+const PAUSE: Duration = Duration::from_secs(5);
 const GONE: RemoveOptions = RemoveOptions { force: true, volumes: true };
 
 impl Container {
@@ -121,11 +124,19 @@ impl Container {
         let (containers, notes) = (containers.clone(), notes.clone());
         // Given up in the middle it would be left behind: this goes on, and then finds that nobody wants it.
         let making = tokio::spawn(async move {
-            let created = containers.create_step(request, own).await?;
-            let (id, warnings) = (created.id, created.warnings);
-            let container = Container { containers, id, warnings, notes, holds, settled: false };
-            container.notes.add(&container.id).map_err(crate::error::disk(&container.id))?;
-            Ok(container)
+            // Noted before it is there: an engine that dies in between leaves none that the next one does not know.
+            let id = Step::new_id()?;
+            notes.add(&id).map_err(crate::error::disk(&id))?;
+            let own = Step { id: Some(id.clone()), ..own };
+            match containers.create_step(request, own).await {
+                Ok(created) => {
+                    Ok(Container { containers, id, warnings: created.warnings, notes, holds, settled: false })
+                }
+                Err(error) => {
+                    notes.remove(&id);
+                    Err(error.into())
+                }
+            }
         });
         making.await.map_err(|_| Error::Stopping)?
     }
@@ -189,11 +200,29 @@ impl Container {
     }
 }
 
-/// Removes a container of which nobody wants to hear any more.
+/// Removes a container of which nobody wants to hear any more. It is gone then: what its command could write to may be somebody else's.
 pub(crate) async fn abandon(containers: &Containers, notes: &Notes, id: &str) {
-    match containers.remove(id, GONE).await {
-        Ok(()) | Err(containers::Error::NoSuchContainer(_)) => notes.remove(id),
-        Err(error) => tracing::warn!(container = id, %error, "the container of a build that was given up stays"),
+    let attempt = || async move {
+        match containers.remove(id, GONE).await {
+            // It is answered so, too, where the container came into a state that allows no removal.
+            Ok(()) if containers.resolve(id).is_ok() => Err("it is still there".to_owned()),
+            Ok(()) | Err(containers::Error::NoSuchContainer(_)) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    };
+    until_gone(id, PAUSE, attempt).await;
+    notes.remove(id);
+}
+
+/// Tries until it works, with pauses: there is nothing to be awaited.
+async fn until_gone<F: Future<Output = Result<(), String>>>(id: &str, pause: Duration, mut attempt: impl FnMut() -> F) {
+    let mut is_told = false;
+    while let Err(error) = attempt().await {
+        if !is_told {
+            tracing::warn!(container = id, error, "the container of a build that was given up is not gone yet");
+            is_told = true;
+        }
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -230,6 +259,15 @@ mod tests {
         let parsed = Dockerfile::parse(&format!("FROM x\n{text}")).expect("valid");
         let Instruction::Run(run) = &parsed.stages[0].steps[0].instruction else { panic!("no RUN") };
         words(run, &ContainerConfig::default())
+    }
+
+    #[test]
+    fn a_container_that_cannot_be_removed_yet_is_waited_for() {
+        let mut left = vec![Ok(()), Err("removal is in progress".to_owned()), Err("cannot be killed".to_owned())];
+        let attempt = || std::future::ready(left.pop().expect("it was gone before"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        runtime.block_on(until_gone("c", Duration::ZERO, attempt));
+        assert!(left.is_empty());
     }
 
     #[test]

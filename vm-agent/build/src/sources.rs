@@ -269,10 +269,9 @@ impl Look<'_> {
             }
             match kind(&entry.stat) {
                 FileType::RegularFile => {
-                    if let Some(content) = contents.next() {
-                        part(&content.capability);
-                        part(content.digest.hex().as_bytes());
-                    }
+                    let content = contents.next().expect("there is one for each regular file");
+                    part(&content.capability);
+                    part(content.digest.hex().as_bytes());
                 }
                 FileType::Symlink => {
                     part(entry.target.as_ref().map_or(&[][..], |target| target.as_os_str().as_bytes()));

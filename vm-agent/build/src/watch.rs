@@ -7,7 +7,7 @@ use images::cache::Cache;
 use images::{Auth, Progress, Reference};
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -57,6 +57,9 @@ pub trait Watch: Debug + Send + Sync {
 
     /// The directory that [`named`](Watch::named) says: `local:NAME` for one that the client has, or an address. It stays as the context does.
     fn directory<'a>(&'a self, given: &'a str) -> Later<'a, Result<PathBuf>>;
+
+    /// Whether a directory that it gave, as the context or as another one, is kept for a next build of the same.
+    fn is_kept<'a>(&'a self, path: &'a Path) -> Later<'a, bool>;
 
     /// A secret that the client has under that name.
     fn secret<'a>(&'a self, id: &'a str) -> Later<'a, Result<Option<Vec<u8>>>>;

@@ -53,7 +53,7 @@ pub(crate) struct Caches {
 }
 
 /// Somebody may write to any cache: until it is dropped no step gets one.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Held(#[expect(dead_code, reason = "it is there")] watch::Receiver<()>);
 
 /// The steps that have a directory.
@@ -117,6 +117,11 @@ impl Caches {
     /// For a step of an engine before, until it is gone.
     pub(crate) fn hold(&self) -> Held {
         Held(self.before.subscribe())
+    }
+
+    /// Whether a step of an engine before may write to any of them.
+    pub(super) fn are_held(&self) -> bool {
+        self.before.receiver_count() > 0
     }
 
     fn used(&self) -> MutexGuard<'_, HashMap<PathBuf, Users>> {
@@ -201,7 +206,7 @@ impl Caches {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 used => used?,
             };
-            let in_use = self.used().contains_key(&path);
+            let in_use = self.are_held() || self.used().contains_key(&path);
             list.push(MountCache { id, size: size(&path)?, used, in_use });
         }
         Ok(list)
@@ -227,7 +232,7 @@ impl Caches {
         {
             // Out of sight first: a step that comes now makes a new one.
             let used = self.used();
-            if used.contains_key(path) {
+            if self.are_held() || used.contains_key(path) {
                 return Ok(false);
             }
             match std::fs::rename(path, doomed.path()) {
@@ -381,6 +386,18 @@ mod tests {
             drop(other);
             taken.await.expect("taken");
         });
+    }
+
+    #[test]
+    fn what_an_engine_before_may_write_to_is_not_pruned() {
+        let root = tempfile::tempdir().expect("a directory");
+        let caches = Caches::open(root.path().join("caches")).expect("opened");
+        drop(caches.make("a", OWNER).expect("made"));
+        let held = caches.hold();
+        assert!(caches.list().expect("listed")[0].in_use);
+        assert_eq!(caches.prune(&ids(&caches)).expect("pruned").len(), 0);
+        drop(held);
+        assert_eq!(caches.prune(&ids(&caches)).expect("pruned").len(), 1);
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl Building<'_, '_> {
             Files::Image(image) => return Ok(Some(image.to_string())),
             Files::Nothing => return Ok(None),
         };
-        let (tree, source) = (self.build.sent_tree(&root)?, source.to_owned());
+        let (tree, source) = (self.build.sent_tree(&root).await?, source.to_owned());
         let digests = self.build.builds.digests.clone();
         let named = blocking(move || {
             let exclude = Ignore::default();
@@ -178,7 +178,12 @@ impl Building<'_, '_> {
                 // A step has one alone.
                 Some(used) => used.path.clone(),
                 None => {
-                    let used = self.build.builds.caches.take(key, sharing).await?;
+                    let caches = &self.build.builds.caches;
+                    if caches.are_held() {
+                        self.output
+                            .warn("it waits until the container of a step is gone that an engine left which ended");
+                    }
+                    let used = caches.take(key, sharing).await?;
                     let path = used.path.clone();
                     let (tree, source) = match &begins {
                         Some((from, source)) => (self.tree_from(*from, source).await?, source.clone()),

@@ -1,11 +1,12 @@
 //! What the builder tells the client of a build, and asks it for.
 
 use super::Client;
+use crate::tree::Tree;
 use crate::{auth, failure, secrets, ssh};
 use build::{Agent, Error, Later, Shown, Watch};
 use images::cache::Cache;
 use images::{Auth, Reference};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tonic::Status;
 
@@ -82,6 +83,16 @@ impl Watch for Client {
             let path = received.1.path().to_owned();
             others.insert(given.to_owned(), received);
             Ok(path)
+        })
+    }
+
+    fn is_kept<'a>(&'a self, path: &'a Path) -> Later<'a, bool> {
+        Box::pin(async move {
+            let is_it = |tree: &Tree| tree.path() == path;
+            if self.context.get().is_some_and(is_it) || self.whole.get().is_some_and(is_it) {
+                return self.context_key().is_some();
+            }
+            self.others.lock().await.values().any(|(key, tree)| key.is_some() && is_it(tree))
         })
     }
 

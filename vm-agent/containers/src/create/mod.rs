@@ -111,7 +111,7 @@ impl Containers {
         warnings.extend(promises::check(&config, &host, &endpoints, &inner.abilities)?);
         let links = inner.links(&host)?;
         host.links = None;
-        let id = names::new_id().map_err(Error::io("make an id"))?;
+        let id = step.id.map_or_else(Step::new_id, Ok)?;
         let name = inner.new_name(name, &id)?;
         complete(&mut config, &mut host, &id)?;
         let record = Record {
