@@ -75,6 +75,7 @@ impl Workers {
         }
     }
 
+    /// `None`: the thread ends, and is counted no more. Or a job could be left to it.
     fn next(&self) -> Option<Job> {
         let mut state = self.state();
         loop {
@@ -82,6 +83,7 @@ impl Workers {
                 return Some(job);
             }
             if state.over {
+                state.threads -= 1;
                 return None;
             }
             state.idle += 1;
@@ -89,6 +91,7 @@ impl Workers {
             state = waited.0;
             state.idle -= 1;
             if waited.1.timed_out() && state.jobs.is_empty() {
+                state.threads -= 1;
                 return None;
             }
         }
@@ -99,12 +102,14 @@ impl Workers {
     }
 }
 
-/// One thread less when this goes, however that comes.
+/// One thread less if it panics.
 struct Counted<'a>(&'a Workers);
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.0.state().threads -= 1;
+        if std::thread::panicking() {
+            self.0.state().threads -= 1;
+        }
     }
 }
 
