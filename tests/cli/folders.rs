@@ -384,7 +384,7 @@ pub(crate) fn what_the_guest_keeps_in_mind_is_what_the_host_has(case: &Case<'_>)
     Ok(())
 }
 
-/// The kernel can only make room by writing what was mapped, which the relay carries.
+/// The container's room is made by writing what it mapped, which the relay carries. The relay itself lacks nothing here.
 pub(crate) fn a_map_larger_than_its_containers_memory_is_written(case: &Case<'_>) -> Result {
     const MIB: usize = 200;
     const PAGE: usize = 4096;

@@ -77,16 +77,13 @@ impl Client {
             Err(Error::NoDaemon) => {}
             Err(error) => return Err(error),
             Ok(daemon) if is_of(&daemon, &program) => return Ok(()),
-            Ok(_) => match self.ask_to_quit(&format!("/quit?{UNLESS_OPEN}")).await {
-                // It serves what is open, and us.
-                Err(Error::Daemon { .. }) => return Ok(()),
-                asked => {
-                    asked?;
-                    self.until_gone().await?;
-                    self.start_daemon(program).await?;
-                    return self.until_taken_over().await;
-                }
-            },
+            Ok(_) if self.ask_to_quit(&format!("/quit?{UNLESS_OPEN}")).await? => {
+                self.until_gone().await?;
+                self.start_daemon(program).await?;
+                return self.until_taken_over().await;
+            }
+            // It serves what is open, and us.
+            Ok(_) => return Ok(()),
         }
         self.start_daemon(program).await
     }
@@ -302,17 +299,19 @@ impl Client {
 
     /// Ends the daemon; the machine goes on.
     pub async fn quit(&self) -> Result<()> {
-        self.ask_to_quit("/quit").await
+        self.ask_to_quit("/quit").await.map(drop)
     }
 
-    async fn ask_to_quit(&self, path: &str) -> Result<()> {
+    /// Whether it ends; `false`: containers have files open.
+    async fn ask_to_quit(&self, path: &str) -> Result<bool> {
         let asked = match self.attempt(&Outgoing::new(Method::POST, path, None::<()>)?).await {
-            Ok(response) => accepted(response).await.map(drop),
+            Ok(response) if response.status() == StatusCode::CONFLICT => return Ok(false),
+            Ok(response) => accepted(response).await,
             Err(error) => Err(error),
         };
         match asked {
             // It may be gone before its answer was sent.
-            Ok(()) | Err(Error::BadAnswer { .. }) => Ok(()),
+            Ok(_) | Err(Error::BadAnswer { .. }) => Ok(true),
             Err(error) => Err(error),
         }
     }

@@ -11,6 +11,7 @@ use host::client::Client;
 use host::daemon::protocol::Program;
 use host::machine::Phase;
 use support::{Home, body, example, http};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 /// A program of the home's own, which is its own daemon.
 struct Installed {
@@ -92,14 +93,15 @@ async fn threads_that_serve_folders_have_no_other_rights() {
     let installed = Installed::new().await;
     let pid = installed.client().await.version().await.unwrap().pid;
     installed.open().await;
-    let (theirs, others) = (gave_up_rights(pid, |name| name == SERVES), gave_up_rights(pid, |name| name != SERVES));
+    let is_theirs = |name: &str| SERVE.contains(&name);
+    let (theirs, others) = (gave_up_rights(pid, is_theirs), gave_up_rights(pid, |name| !is_theirs(name)));
     assert!(!theirs.is_empty() && theirs.iter().all(|gave_up| *gave_up), "{theirs:?}");
     assert!(others.iter().all(|gave_up| !gave_up), "{others:?}");
     installed.ask("POST /close").await;
     installed.end().await;
 }
 
-const SERVES: &str = "share-answers";
+const SERVE: [&str; 2] = ["share-answers", "share-changes"];
 const WAITS: &str = "containers have 1 files or folders open in shared folders";
 
 #[tokio::test]
@@ -154,4 +156,42 @@ async fn a_restart_of_the_machine_takes_the_new_program() {
     assert!(installed.is_of_now(&client.version().await.unwrap().program));
     assert_eq!(installed.home.started(), ["kvm", "kvm", "kvm"]);
     installed.end().await;
+}
+
+/// What becomes of a client that finds a daemon of another version, which answers so when it is asked to make way.
+async fn asked_to_make_way(answers: &'static str) -> host::Result<Client> {
+    let home = Home::new("");
+    home.paths.create().unwrap();
+    let listener = tokio::net::UnixListener::bind(home.paths.control_socket()).unwrap();
+    let daemon = tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = BufReader::new(stream);
+            let mut first = String::new();
+            stream.read_line(&mut first).await.unwrap();
+            let mut line = String::new();
+            while stream.read_line(&mut line).await.unwrap() > "\r\n".len() {
+                line.clear();
+            }
+            let (status, body) = match first.starts_with("GET /version ") {
+                true => ("200 OK", r#"{"version":"0.0.0","pid":1}"#),
+                false => (answers, r#"{"message":"that is why"}"#),
+            };
+            let length = body.len();
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    let client = Client::connect_or_start_as(home.paths.clone(), "/nowhere".into()).await;
+    daemon.abort();
+    client
+}
+
+#[tokio::test]
+async fn only_a_conflict_means_that_files_are_open() {
+    asked_to_make_way("409 Conflict").await.unwrap();
+    for other in ["404 Not Found", "500 Internal Server Error"] {
+        let error = asked_to_make_way(other).await.unwrap_err();
+        assert!(matches!(&error, host::Error::Daemon { message } if message == "that is why"), "{other}: {error}");
+    }
 }

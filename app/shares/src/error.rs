@@ -12,6 +12,8 @@ pub enum Error {
     Unsupported { path: PathBuf },
     #[error("the connection for a shared folder broke: {0}")]
     Stream(#[source] io::Error),
+    #[error("a thread cannot give up its rights to all but a shared folder: {reason}")]
+    Confine { reason: String },
     /// Of the wire, not of the file system.
     #[error("the guest sent a malformed message for a shared folder: {0}")]
     Malformed(&'static str),

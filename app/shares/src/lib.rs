@@ -31,6 +31,8 @@ mod share;
 #[cfg(target_os = "linux")]
 mod sys;
 #[cfg(target_os = "linux")]
+mod under_way;
+#[cfg(target_os = "linux")]
 mod wall;
 #[cfg(target_os = "linux")]
 mod watch;
@@ -41,12 +43,12 @@ mod workers;
 pub use access::Access;
 pub use changes::Changes;
 #[cfg(not(target_os = "linux"))]
-pub use elsewhere::{Share, open_files, serve};
+pub use elsewhere::{Share, make_way, open_files, serve};
 pub use error::{Errno, Error, Result};
 #[cfg(target_os = "linux")]
 pub use handles::open_files;
 #[cfg(target_os = "linux")]
-pub use serve::serve;
+pub use serve::{make_way, serve};
 #[cfg(target_os = "linux")]
 pub use share::Share;
 #[cfg(target_os = "linux")]

@@ -3,18 +3,33 @@
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use crate::under_way::{Under, UnderWay};
 use crate::watch::Listening;
 use crate::wire::Request;
-use crate::{Changes, Error, Result, Share};
+use crate::{Changes, Errno, Error, Result, Share};
 
-/// How many requests of a stream are worked on at once; a slow disk must not hold up all others.
+/// How many requests of a stream are worked on at once, or have answers that nobody has taken; a slow disk must not hold up all others.
 const AT_ONCE: usize = 32;
 
 /// And of all streams of all shares: so many threads of theirs wait for disks at most. One that does not answer holds up shares, but
 /// nothing else.
 static EVERYWHERE: Semaphore = Semaphore::const_new(256);
+
+static UNDER_WAY: UnderWay = UnderWay::new();
+
+/// Ends answering in this process, for one that takes its place, unless that harms anybody: waits until all answers that are under way are
+/// sent, and then keeps what comes later waiting for good if nothing is open. Dropped while it waits, nothing is ended.
+///
+/// # Errors
+/// So many files and folders are open. All goes on.
+pub async fn make_way() -> std::result::Result<(), usize> {
+    UNDER_WAY.end_unless(crate::open_files).await
+}
+
+/// An answer, and what it holds until it is sent: it is in the place of its stream's, so there is always room for it.
+type Answer = (Result<Option<Vec<u8>>>, OwnedSemaphorePermit, Under<'static>);
 
 /// Answers what comes on `stream` until it ends. Answers come in the order in which they are ready.
 ///
@@ -33,15 +48,15 @@ pub async fn serve(
         }
         Changes::Kept => None,
     };
-    let (answers, mut ready) = mpsc::channel::<Result<Option<Vec<u8>>>>(AT_ONCE);
+    let (answers, mut ready) = mpsc::channel::<Answer>(AT_ONCE);
     let write = async {
         loop {
-            let message = tokio::select! {
+            let (message, _until_sent) = tokio::select! {
                 answer = ready.recv() => match answer {
-                    Some(answer) => answer?,
+                    Some((answer, place, under_way)) => (answer?, Some((place, under_way))),
                     None => break,
                 },
-                notice = told(listening.as_mut()) => Some(notice),
+                notice = told(listening.as_mut()) => (Some(notice), None),
             };
             if let Some(message) = message {
                 writer.write_all(&message).await.map_err(Error::Stream)?;
@@ -54,18 +69,21 @@ pub async fn serve(
         let places = Arc::new(Semaphore::new(AT_ONCE));
         while let Some(message) = receive(&mut reader).await? {
             let place = Arc::clone(&places).acquire_owned().await.expect("it is never closed");
+            let under_way = UNDER_WAY.begin().await;
             let thread = EVERYWHERE.acquire().await.expect("it is never closed");
             let (share, answers) = (Arc::clone(&share), answers.clone());
             let workers = Arc::clone(share.workers());
             let of = Arc::clone(&share);
-            let answer = move || {
-                let answer = share.answer(&message);
+            let answer = move |may: Result<(), Errno>| {
+                let answer = match may {
+                    Ok(()) => share.answer(&message),
+                    Err(why) => share.refuse(&message, why),
+                };
                 drop(thread);
                 // The stream may be over.
-                let _ = answers.blocking_send(answer);
-                drop(place);
+                let _ = answers.try_send((answer, place, under_way));
             };
-            workers.run(&of, Box::new(answer)).map_err(Error::Stream)?;
+            workers.run(&of, Box::new(answer));
         }
         drop(answers);
         Ok(())

@@ -1,5 +1,6 @@
 //! One shared folder, or file.
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -36,6 +37,11 @@ pub struct Share {
     workers: Arc<Workers>,
     /// There since somebody wanted to be told of changes.
     watcher: OnceLock<Option<Arc<Watcher>>>,
+}
+
+thread_local! {
+    /// The shared file that this thread answers one request for.
+    static ONLY: Cell<Option<Identity>> = const { Cell::new(None) };
 }
 
 /// A node's file, found without following a link: for its attributes, not for its content.
@@ -129,11 +135,45 @@ impl Share {
         self.root.2
     }
 
-    /// The calling thread, and those that it starts, reach nothing else of this computer's files any more: what lies in the share they can open, make and
-    /// remove as far as containers may. Whether that is so: older kernels cannot do it.
-    pub fn confine(&self) -> bool {
-        let part = if self.file.is_some() { Part::File } else { Part::Folder };
-        wall::enter(self.top(), part, self.access)
+    /// The calling thread, and those that it starts, open, make, remove and move no other files of this computer any more: in the share they do as far
+    /// as containers may. Of a shared file that is the one that is there now. `false`: this computer's kernel is too old for it.
+    ///
+    /// # Errors
+    /// The kernel could do it, but not now: this thread is not to answer.
+    pub fn confine(&self) -> Result<bool> {
+        match self.file {
+            None => wall::enter(Some(self.top()), Part::Folder, self.access),
+            Some(_) => self.confine_to(self.place(crate::wire::ROOT).ok().as_ref()),
+        }
+    }
+
+    /// The same for a thread that answers one request of a shared file's, which another file is replaced by meanwhile: it says so (ESTALE),
+    /// and the kernel asks again.
+    pub(crate) fn confine_for_one(&self) -> Result<bool> {
+        if self.file.is_none() {
+            return self.confine();
+        }
+        let place = self.place(crate::wire::ROOT).ok();
+        let identity = place.as_ref().and_then(|place| sys::attr(place.as_fd()).ok());
+        ONLY.set(identity.map(|(identity, _)| identity));
+        self.confine_to(place.as_ref())
+    }
+
+    fn confine_to(&self, file: Option<&Place>) -> Result<bool> {
+        wall::enter(file.map(AsFd::as_fd), Part::File, self.access)
+    }
+
+    /// What is said when nobody may do it. What only closes and forgets is done all the same: it touches no file, and makes room.
+    pub(crate) fn refuse(&self, message: &[u8], why: Errno) -> Result<Option<Vec<u8>>> {
+        let request = Request::parse(message)?;
+        match request.operation {
+            Operation::Release { .. }
+            | Operation::ReleaseDirectory { .. }
+            | Operation::Forget { .. }
+            | Operation::Flush
+            | Operation::Acknowledged { .. } => self.answer(message),
+            _ => Ok(request.is_answered().then(|| Reply::encode(&Err(why), request.unique))),
+        }
     }
 
     /// The threads that are to answer.
@@ -252,8 +292,10 @@ impl Share {
     fn by_name(&self, node: u64, want: sys::Want) -> Result<OwnedFd, Errno> {
         if let Some(file) = &self.file {
             let found = sys::open_name(self.top(), file)?;
+            let (identity, _) = sys::attr(found.as_fd())?;
             // A directory or a link in the file's place would lead elsewhere.
-            return if sys::attr(found.as_fd())?.0.2 == self.root.2 { Ok(found) } else { Err(Errno::STALE) };
+            let is_it = identity.2 == self.root.2 && ONLY.get().is_none_or(|only| only == identity);
+            return if is_it { Ok(found) } else { Err(Errno::STALE) };
         }
         let (path, identity) = self.nodes().path(node)?;
         let found = sys::open_beneath(self.top(), &path, want)?;

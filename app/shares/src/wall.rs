@@ -1,57 +1,75 @@
-//! A wall around the threads that answer a share's requests: of this computer's files they open, make, change and remove what lies in it,
-//! and nothing else (landlock(7)).
+//! A wall around the threads that answer a share's requests: they open, make, remove and move what lies in it, and no other file of this
+//! computer (landlock(7)).
 //!
 //! It stands behind the rules by which a place is found (`sys`), for the case that one of them is wrong. It does not keep a thread from
-//! looking at attributes and changing owners, modes and times elsewhere, which Landlock knows no rights for, nor from what other threads of
-//! this process have in memory.
+//! looking at attributes elsewhere, changing owners, modes, times and extended attributes there, watching, and connecting to sockets, which
+//! Landlock knows no rights for; before Linux 6.2 nor from truncating by name; nor from what other threads of this process have in memory.
 
 use std::os::fd::BorrowedFd;
-use std::sync::Once;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use landlock::{
     ABI, Access as _, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr,
-    RulesetCreatedAttr, RulesetError, RulesetStatus,
+    RulesetCreatedAttr, RulesetError,
 };
 
-use crate::Access;
+use crate::{Access, Error, Result};
 
 /// What is shared of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Folder,
-    /// One file of it, in whose place another may come.
+    /// One file. Another one that takes its place is outside.
     File,
 }
 
-/// The calling thread, and those that it starts, are behind the wall for good; whether they are. Where they are not, this computer's kernel
-/// has no Landlock, or one (before Linux 5.19) that nobody could move files from folder to folder with.
-pub(crate) fn enter(top: BorrowedFd<'_>, part: Part, access: Access) -> bool {
-    static TOLD: Once = Once::new();
-    match build(top, part, access) {
-        Ok(RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced) => true,
-        Ok(RulesetStatus::NotEnforced) => {
-            TOLD.call_once(|| tracing::info!("shared folders are served without Landlock, which this kernel lacks"));
-            false
-        }
-        Err(error) => {
-            TOLD.call_once(|| tracing::info!(%error, "shared folders are served without Landlock"));
-            false
-        }
+/// Whether this computer's kernel can do it: it has Landlock, and not one (before Linux 5.19) that nobody could move files from folder to
+/// folder with. Asked once: this takes no descriptor and no memory, so nothing that the guest does decides it.
+static IS_THERE: LazyLock<bool> = LazyLock::new(|| {
+    let asked = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    let missing = asked.handle_access(AccessFs::from_all(ABI::V2)).err();
+    if let Some(error) = &missing {
+        tracing::info!(%error, "shared folders are served without Landlock, which this kernel lacks");
     }
+    missing.is_none()
+});
+
+/// The calling thread, and those that it starts, are behind the wall for good; `false`: this computer's kernel has none. Of `what` there is
+/// nothing left to reach where it is not there.
+///
+/// # Errors
+/// The kernel has it, and has no descriptor or memory for it now. The thread must not answer.
+pub(crate) fn enter(what: Option<BorrowedFd<'_>>, part: Part, access: Access) -> Result<bool> {
+    /// One that fails is told once, until one succeeds: the guest could fill the log.
+    static FAILS: AtomicBool = AtomicBool::new(false);
+    if !*IS_THERE {
+        return Ok(false);
+    }
+    let built = build(what, part, access);
+    let failed_before = FAILS.swap(built.is_err(), Ordering::Relaxed);
+    if let Err(error) = &built
+        && !failed_before
+    {
+        tracing::warn!(%error, "a thread cannot give up its rights to all but a shared folder, and answers nothing");
+    }
+    built.map(|()| true).map_err(|error| Error::Confine { reason: error.to_string() })
 }
 
-fn build(top: BorrowedFd<'_>, part: Part, access: Access) -> Result<RulesetStatus, RulesetError> {
-    let rules = Ruleset::default()
+fn build(what: Option<BorrowedFd<'_>>, part: Part, access: Access) -> Result<(), RulesetError> {
+    let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
         .handle_access(AccessFs::from_all(ABI::V2))?
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(ABI::V5))?
-        .create()?
-        .add_rule(PathBeneath::new(top, rights(part, access)))?;
-    Ok(rules.restrict_self()?.ruleset)
+        .create()?;
+    if let Some(what) = what {
+        rules = rules.add_rule(PathBeneath::new(what, rights(part, access)))?;
+    }
+    rules.restrict_self().map(drop)
 }
 
-/// Programs are not run here, devices not made, and sockets not connected to.
+/// Programs are not run here. Devices that are there are moved and linked, which the kernel counts as making; none is made (`ops::make`).
 fn rights(part: Part, access: Access) -> BitFlags<AccessFs> {
     let file = match access {
         Access::ReadOnly => AccessFs::ReadFile.into(),
@@ -69,6 +87,8 @@ fn rights(part: Part, access: Access) -> BitFlags<AccessFs> {
                 | AccessFs::MakeSock
                 | AccessFs::MakeFifo
                 | AccessFs::MakeSym
+                | AccessFs::MakeChar
+                | AccessFs::MakeBlock
                 | AccessFs::Refer
         }
     }

@@ -1,16 +1,17 @@
 //! The threads that answer the requests of one share. They are this share's alone, because each is behind the wall around it.
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::Errno;
 use crate::share::Share;
 
 /// How long a thread waits for another request before it ends.
 const IDLE: Duration = Duration::from_secs(10);
 
-type Job = Box<dyn FnOnce() + Send>;
+/// Does it, or, with the error that is to be said instead, touches no file. It never waits for who asked.
+type Job = Box<dyn FnOnce(Result<(), Errno>) + Send>;
 
 #[derive(Default)]
 pub(crate) struct Workers {
@@ -34,29 +35,25 @@ impl std::fmt::Debug for Workers {
 }
 
 impl Workers {
-    /// Has it done by a thread of the share's: one that waits, or a new one.
-    ///
-    /// # Errors
-    /// There is none, and none can be started. Nothing was done.
-    pub(crate) fn run(self: &Arc<Self>, share: &Arc<Share>, job: Job) -> io::Result<()> {
-        let mut state = self.state();
-        state.jobs.push_back(job);
-        if state.idle >= state.jobs.len() {
-            self.came.notify_one();
-            return Ok(());
+    /// Has it done by a thread of the share's: one that waits, or a new one. Where a file is shared, by a new one in any case, since another
+    /// file may be in its place by now.
+    pub(crate) fn run(self: &Arc<Self>, share: &Arc<Share>, job: Job) {
+        {
+            let mut state = self.state();
+            state.jobs.push_back(job);
+            if state.idle >= state.jobs.len() {
+                self.came.notify_one();
+                return;
+            }
+            state.threads += 1;
         }
+        // Without the lock: the others need not wait until the system has made one.
         let (workers, of) = (Arc::clone(self), Arc::clone(share));
         let started = std::thread::Builder::new().name("share-answers".into()).spawn(move || workers.work(of));
-        match started {
-            Ok(_) => state.threads += 1,
-            // The others come to it.
-            Err(_) if state.threads > 0 => {}
-            Err(error) => {
-                state.jobs.pop_back();
-                return Err(error);
-            }
+        if let Err(error) = started {
+            tracing::warn!(%error, "there is no thread for a request of a shared folder");
+            self.does_nothing(share);
         }
-        Ok(())
     }
 
     /// The share is gone: nobody waits any more.
@@ -67,14 +64,43 @@ impl Workers {
 
     fn work(&self, share: Arc<Share>) {
         let _counted = Counted(self);
-        share.confine();
+        // The error is told where it comes from.
+        if share.confine_for_one().is_err() {
+            return self.does_nothing(&share);
+        }
+        let for_one = share.file().is_some();
         // It may go while this thread waits.
         drop(share);
+        if for_one {
+            let job = self.state().jobs.pop_front();
+            if let Some(job) = job {
+                job(Ok(()));
+            }
+            self.state().threads -= 1;
+            return;
+        }
         while let Some(job) = self.next() {
-            job();
+            job(Ok(()));
         }
     }
 
+    /// A thread that is not behind the wall, or not there, does nothing and is counted no more. The others come to what waits; what is left to
+    /// nobody is refused.
+    fn does_nothing(&self, share: &Share) {
+        let refused: Vec<Job> = {
+            let mut state = self.state();
+            state.threads -= 1;
+            match (share.file(), state.threads) {
+                // Each of the others has one of its own.
+                (Some(_), _) => state.jobs.pop_front().into_iter().collect(),
+                (None, 0) => state.jobs.drain(..).collect(),
+                (None, _) => Vec::new(),
+            }
+        };
+        refused.into_iter().for_each(|job| job(Err(Errno::IO)));
+    }
+
+    /// `None`: the thread ends, and is counted no more. Or a job could be left to it.
     fn next(&self) -> Option<Job> {
         let mut state = self.state();
         loop {
@@ -82,6 +108,7 @@ impl Workers {
                 return Some(job);
             }
             if state.over {
+                state.threads -= 1;
                 return None;
             }
             state.idle += 1;
@@ -89,6 +116,7 @@ impl Workers {
             state = waited.0;
             state.idle -= 1;
             if waited.1.timed_out() && state.jobs.is_empty() {
+                state.threads -= 1;
                 return None;
             }
         }
@@ -99,12 +127,14 @@ impl Workers {
     }
 }
 
-/// One thread less when this goes, however that comes.
+/// One thread less if it panics.
 struct Counted<'a>(&'a Workers);
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.0.state().threads -= 1;
+        if std::thread::panicking() {
+            self.0.state().threads -= 1;
+        }
     }
 }
 
@@ -113,15 +143,17 @@ mod tests {
     use std::path::Path;
     use std::sync::mpsc;
 
+    use std::io;
+
     use super::*;
     use crate::Access;
 
     /// What a thread of the share's says of it.
     fn within<T: Send + 'static>(share: &Arc<Share>, what: impl FnOnce() -> T + Send + 'static) -> T {
         let (to, said) = mpsc::channel();
-        let job = Box::new(move || to.send(what()).unwrap());
-        share.workers().run(share, job).unwrap();
-        said.recv().unwrap()
+        let job = Box::new(move |may: Result<(), Errno>| to.send(may.map(|()| what())).unwrap());
+        share.workers().run(share, job);
+        said.recv().unwrap().unwrap()
     }
 
     fn share(folder: &Path) -> Arc<Share> {
@@ -156,14 +188,12 @@ mod tests {
         let all = Arc::new(std::sync::Barrier::new(9));
         for _ in 0..8 {
             let all = Arc::clone(&all);
-            workers
-                .run(
-                    &share,
-                    Box::new(move || {
-                        all.wait();
-                    }),
-                )
-                .unwrap();
+            workers.run(
+                &share,
+                Box::new(move |_| {
+                    all.wait();
+                }),
+            );
         }
         // Only if none of them waits for another.
         all.wait();
@@ -182,12 +212,52 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let share = share(dir.path());
         let (to, gone) = mpsc::channel::<()>();
-        let job = Box::new(move || {
+        let job = Box::new(move |_: Result<(), Errno>| {
             let _to = to;
             panic!("on purpose");
         });
-        share.workers().run(&share, job).unwrap();
+        share.workers().run(&share, job);
         gone.recv().unwrap_err();
         assert_eq!(within(&share, || 7), 7);
+    }
+
+    #[test]
+    fn a_thread_that_keeps_its_rights_does_nothing() {
+        /// The kernel puts no more around one thread (`LANDLOCK_MAX_NUM_LAYERS`), nor around those that it starts.
+        const LAYERS: usize = 16;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "content").unwrap();
+        for shared in [dir.path(), &file] {
+            let share = share(shared);
+            let of = Arc::clone(&share);
+            let said = std::thread::spawn(move || {
+                for _ in 0..LAYERS {
+                    assert!(of.confine().unwrap());
+                }
+                of.confine().unwrap_err();
+                let (to, said) = mpsc::channel();
+                of.workers().run(&of, Box::new(move |may| to.send(may).unwrap()));
+                said.recv().unwrap()
+            });
+            assert_eq!(said.join().unwrap(), Err(Errno::IO));
+            assert_eq!(within(&share, || 7), 7, "others do it");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_shared_is_the_only_one_also_when_another_takes_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let [file, other] = ["file", "other"].map(|name| dir.path().join(name));
+        std::fs::write(&file, "one").unwrap();
+        let share = share(&file);
+        for content in ["one", "two"] {
+            std::fs::write(&other, content).unwrap();
+            std::fs::rename(&other, &file).unwrap();
+            std::fs::write(&other, "beside").unwrap();
+            let files = [file.clone(), other.clone()];
+            let read = within(&share, move || files.map(|file| std::fs::read_to_string(file).map_err(|e| e.kind())));
+            assert_eq!(read, [Ok(content.to_owned()), Err(io::ErrorKind::PermissionDenied)]);
+        }
     }
 }

@@ -29,7 +29,7 @@ fn confined(path: &Path, access: Access, what: impl FnOnce() + Send) {
     let share = Share::open(path, access).unwrap();
     std::thread::scope(|scope| {
         let done = scope.spawn(|| {
-            assert!(share.confine(), "this kernel has no Landlock, or too old a one");
+            assert!(share.confine().unwrap(), "this kernel has no Landlock, or too old a one");
             what();
         });
         done.join().unwrap();
@@ -68,6 +68,9 @@ fn nothing_outside_is_opened_made_changed_or_removed() {
 #[test]
 fn all_that_containers_may_do_inside_goes_on() {
     let (_dir, [own, _]) = folders();
+    // One that none has to be privileged for (`WHITEOUT_DEV`).
+    let device = own.join("device");
+    rustix::fs::mknodat(CWD, &device, rustix::fs::FileType::CharacterDevice, 0o600.into(), 0).unwrap();
     confined(&own, Access::ReadWrite, || {
         fs::create_dir_all(own.join("a/b")).unwrap();
         fs::write(own.join("a/b/f"), "new").unwrap();
@@ -76,6 +79,7 @@ fn all_that_containers_may_do_inside_goes_on() {
         symlink("nowhere", own.join("a/link")).unwrap();
         rustix::fs::mknodat(CWD, own.join("a/pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         fs::OpenOptions::new().write(true).truncate(true).open(own.join("g")).unwrap().set_len(4096).unwrap();
+        fs::rename(&device, own.join("a/device")).unwrap();
         fs::remove_dir_all(own.join("a")).unwrap();
         assert_eq!(fs::read_dir(&own).unwrap().count(), 2);
     });
@@ -92,9 +96,13 @@ fn what_may_only_be_read_is_only_read() {
         assert_eq!(number(fs::create_dir(own.join("new"))), Some(ACCES));
     });
     let file = own.join("file");
+    fs::write(own.join("beside"), "").unwrap();
     confined(&file, Access::ReadWrite, || {
         fs::write(&file, "other").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"other");
         assert_eq!(number(fs::read_dir(&own)), Some(ACCES), "a file alone was shared");
+        assert_eq!(number(fs::read(own.join("beside"))), Some(ACCES));
+        assert_eq!(number(fs::OpenOptions::new().append(true).open(own.join("beside"))), Some(ACCES));
         assert_eq!(number(fs::write(own.join("new"), "")), Some(ACCES));
         assert_eq!(number(fs::remove_file(&file)), Some(ACCES));
     });

@@ -34,6 +34,8 @@ type Body = BoxBody<Bytes, Infallible>;
 
 /// The longest request body; settings are short.
 const BODY_LIMIT: usize = 1 << 20;
+/// How long containers' requests for files wait for those before them while a newer program asks for our place.
+const ANSWERING: Duration = Duration::from_secs(1);
 
 pub(super) async fn serve(mut listener: LocalListener, shared: Shared) {
     loop {
@@ -86,7 +88,7 @@ async fn answer(request: Request<Incoming>, shared: Shared) -> Response<Body> {
         (Method::POST, "/updates") => shared.updates.look().await.and_then(|report| json(&report)),
         (Method::GET, "/logs") => send_logs(request.uri().query().unwrap_or_default(), &shared).await,
         (Method::POST, "/shell") => shell(request, &shared).await,
-        (Method::POST, "/quit") => quit(request.uri().query() == Some(UNLESS_OPEN), &shared),
+        (Method::POST, "/quit") => quit(request.uri().query() == Some(UNLESS_OPEN), &shared).await,
         _ => return error(StatusCode::NOT_FOUND, format!("the daemon has no {path}: is berth of another version?")),
     };
     result.unwrap_or_else(|failure| error(status_of(&failure), failure.chain()))
@@ -115,12 +117,17 @@ fn version(shared: &Shared) -> DaemonVersion {
     }
 }
 
-/// A program that is to take our place waits until nothing is open: what containers have open only this process can serve.
-fn quit(unless_open: bool, shared: &Shared) -> Result<Response<Body>> {
-    let open = shares::open_files();
-    if unless_open && open > 0 {
-        shared.newer_waits.store(true, Ordering::Relaxed);
-        return Err(Error::FilesOpen { open });
+/// A program that is to take our place waits until nothing is open: what containers have open only this process can serve. What they ask
+/// for at this moment may open something, and is answered before; from then on nothing is, or it would be taken away at once.
+async fn quit(unless_open: bool, shared: &Shared) -> Result<Response<Body>> {
+    if unless_open {
+        let made = tokio::time::timeout(ANSWERING, shares::make_way()).await;
+        // Who asks for so long uses a file, if he has none open yet.
+        let made = made.unwrap_or_else(|_| Err(shares::open_files().max(1)));
+        if let Err(open) = made {
+            shared.newer_waits.store(true, Ordering::Relaxed);
+            return Err(Error::FilesOpen { open });
+        }
     }
     // A full channel means that it was asked before.
     let _ = shared.quit.try_send(());
@@ -130,11 +137,11 @@ fn quit(unless_open: bool, shared: &Shared) -> Result<Response<Body>> {
 /// What is said while a newer program cannot take our place.
 fn waiting_program(shared: &Shared) -> Option<String> {
     let open = shares::open_files();
-    let waits = shared.newer_waits.load(Ordering::Relaxed) || shared.program.was_replaced();
-    (open > 0 && waits).then(|| {
+    let waits = || shared.newer_waits.load(Ordering::Relaxed) || shared.program.was_replaced();
+    (open > 0 && waits()).then(|| {
         format!(
             "a new version of Berth is installed, and the daemon of the old one goes on: containers have {open} files or folders open \
-             in shared folders. The new one is taken at the first command of berth that finds none open, or by `berth machine restart`"
+             in shared folders. The new one is taken by `berth up` once none is open, or by `berth machine restart`"
         )
     })
 }

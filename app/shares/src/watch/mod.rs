@@ -202,6 +202,8 @@ impl Watcher {
     }
 
     fn run(&self, share: &Weak<Share>) {
+        // It looks at places, and opens none: where it cannot be confined, that is told, and no reason to tell the guest nothing.
+        let _ = share.upgrade().map(|share| share.confine());
         let mut events = VecDeque::new();
         // Until when the second half of a move is waited for that is the first event left.
         let mut half: Option<Instant> = None;

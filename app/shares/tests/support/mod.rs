@@ -112,6 +112,8 @@ impl Drop for Mounted {
     }
 }
 
+const DIRECTORY: u32 = 0o040_000;
+
 /// Who answers at once.
 const THREADS: usize = 4;
 
@@ -148,7 +150,10 @@ impl Relay {
 
     fn answers(&self) {
         // As the daemon's threads: all that is tried here is tried behind the wall.
-        self.share.confine();
+        let for_one = self.share.kind() != DIRECTORY;
+        if !for_one {
+            self.share.confine().unwrap();
+        }
         let mut device = File::from(self.device.try_clone().unwrap());
         let mut message = vec![0; wire::REQUEST_MAX];
         // ENODEV: it was unmounted.
@@ -162,6 +167,13 @@ impl Relay {
             }
             let doing = *self.doing.lock().unwrap();
             let answer = match notice::mark(&mut message[..length], doing) {
+                true if for_one => std::thread::scope(|scope| {
+                    let one = scope.spawn(|| {
+                        self.share.confine().unwrap();
+                        self.share.answer(&message[..length]).unwrap()
+                    });
+                    one.join().unwrap()
+                }),
                 true => self.share.answer(&message[..length]).unwrap(),
                 false => Some(answer(-5, u64::from_le_bytes(message[8..16].try_into().unwrap()))),
             };
