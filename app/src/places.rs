@@ -9,6 +9,7 @@ const VIEWS: &[(&str, bool)] = &[
     ("volumes", true),
     ("networks", true),
     ("projects", true),
+    ("builds", true),
     ("machine", false),
     ("troubleshooting", false),
     ("settings", false),
@@ -50,6 +51,7 @@ mod tests {
         check("berth://containers/web-1", Some("#/containers/web-1"));
         check("berth://images/sha256:0a", Some("#/images/sha256:0a"));
         check("berth://volumes/a?then=remove#x", Some("#/volumes/a"));
+        check("berth://builds/0a1b", Some("#/builds/0a1b"));
         check("berth://machine", Some("#/machine"));
         check("berth://machine/down", None);
         check("berth://containers/web/terminal", None);
