@@ -75,16 +75,19 @@ fn make(app: &AppHandle) -> tauri::Result<()> {
         let mut machine = app.state::<Watched>().subscribe();
         let mut containers = app.state::<Containers>().running();
         let mut newest = app.state::<Newest>().subscribe();
-        let (mut phase_shown, mut running_shown, mut newest_shown) = (None, None, None);
+        let (mut state_shown, mut running_shown, mut newest_shown) = (None, None, None);
         loop {
-            let phase = machine.borrow_and_update().phase;
+            let state = {
+                let status = machine.borrow_and_update();
+                (status.phase, status.paused)
+            };
             let running = containers.borrow_and_update().clone();
             let newer = newest.borrow_and_update().clone();
             // A menu that is made anew moves under the pointer; and a tray that is gone has nothing to show it.
-            if phase_shown != Some(phase) {
-                let _ = tray.set_tooltip(Some(format!("Berth: {}", said.state(phase))));
-                let _ = entries.show_phase(phase, said);
-                phase_shown = Some(phase);
+            if state_shown != Some(state) {
+                let _ = tray.set_tooltip(Some(format!("Berth: {}", said.state(state.0, state.1))));
+                let _ = entries.show_phase(state, said);
+                state_shown = Some(state);
             }
             if running_shown.as_ref() != Some(&running) {
                 let _ = entries.show_running(&app, &running, said);
@@ -108,8 +111,8 @@ fn make(app: &AppHandle) -> tauri::Result<()> {
 }
 
 impl Entries {
-    fn show_phase(&self, phase: Phase, said: &Words) -> tauri::Result<()> {
-        self.state.set_text(said.state(phase))?;
+    fn show_phase(&self, (phase, paused): (Phase, bool), said: &Words) -> tauri::Result<()> {
+        self.state.set_text(said.state(phase, paused))?;
         self.start.set_enabled(matches!(phase, Phase::Stopped | Phase::Failed))?;
         self.stop.set_enabled(matches!(phase, Phase::Running | Phase::Starting))?;
         self.containers.set_enabled(phase == Phase::Running)

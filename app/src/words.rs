@@ -9,6 +9,7 @@ pub(crate) struct Words {
     pub(crate) stopped: &'static str,
     starting: &'static str,
     running: &'static str,
+    paused: &'static str,
     stopping: &'static str,
     resetting: &'static str,
     fault: &'static str,
@@ -49,6 +50,7 @@ const ENGLISH: Words = Words {
     stopped: "The machine is stopped",
     starting: "The machine is starting",
     running: "The machine is running",
+    paused: "The machine is paused until it is needed",
     stopping: "The machine is stopping",
     resetting: "The machine is being reset",
     fault: "The machine did not start",
@@ -89,6 +91,7 @@ const CHINESE: Words = Words {
     stopped: "虚拟机已停止",
     starting: "虚拟机正在启动",
     running: "虚拟机正在运行",
+    paused: "虚拟机已暂停，需要时会继续运行",
     stopping: "虚拟机正在停止",
     resetting: "虚拟机正在重置",
     fault: "虚拟机未能启动",
@@ -150,8 +153,9 @@ impl Words {
         ((self.more_failed)(count), self.more_failed_text.to_owned())
     }
 
-    pub(crate) fn state(&self, phase: Phase) -> &'static str {
+    pub(crate) fn state(&self, phase: Phase, paused: bool) -> &'static str {
         match phase {
+            Phase::Running if paused => self.paused,
             Phase::Stopped => self.stopped,
             Phase::Starting => self.starting,
             Phase::Running => self.running,

@@ -1,6 +1,9 @@
 import type { ContainerSummary } from '$lib/api/generated';
 import { nameOf, shortId } from '$lib/api/names';
+import { isAlive } from '$lib/live/alive';
 import { portViews, type PortView } from './ports';
+
+export { isAlive };
 
 export const STATES = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead'] as const;
 /** What the engine says a container does; `unknown` is a word that it has and these pages have not. */
@@ -133,11 +136,6 @@ export function allowed(verb: Verb, state: State): boolean {
     case 'rename':
       return state !== 'removing' && state !== 'dead';
   }
-}
-
-/** There is a process in it. */
-export function isAlive(state: State): boolean {
-  return state === 'running' || state === 'paused' || state === 'restarting';
 }
 
 /** What a prune removes. */

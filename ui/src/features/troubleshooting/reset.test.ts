@@ -13,6 +13,7 @@ it('counts what is the person’s own: no helpers, no networks of the engine', (
       containers: [
         container('running'),
         container('paused'),
+        container('restarting'),
         container('exited'),
         container('created', { [HELPER]: '' }),
       ],
@@ -20,5 +21,5 @@ it('counts what is the person’s own: no helpers, no networks of the engine', (
       networks: ['bridge', 'host', 'none', 'shop'].map(network),
       volumes: [volume('data', null), volume('ffff', { [ANONYMOUS]: '' }), volume('more', {})],
     }),
-  ).toEqual({ containers: 3, running: 2, images: 0, networks: 1, anonymous: 1, named: 2 });
+  ).toEqual({ containers: 4, running: 3, images: 0, networks: 1, anonymous: 1, named: 2 });
 });

@@ -1,6 +1,7 @@
 /** What a reset takes and what it leaves, counted before anybody agrees to it. */
 import type { ContainerSummary, ImageSummary, NetworkInspect, Volume } from '$lib/api/generated';
 import { ANONYMOUS } from '$features/volumes/rows';
+import { isAlive } from '$lib/live/alive';
 import { isHelper } from '$lib/live/helpers';
 
 export type Counts = {
@@ -25,7 +26,7 @@ export function countsOf(of: {
   const anonymous = of.volumes.filter((volume) => volume.Labels?.[ANONYMOUS] !== undefined).length;
   return {
     containers: shown.length,
-    running: shown.filter((one) => one.State === 'running' || one.State === 'paused').length,
+    running: shown.filter((one) => isAlive(one.State)).length,
     images: of.images.length,
     networks: of.networks.filter((one) => !OWN.has(one.Name)).length,
     anonymous,

@@ -53,6 +53,9 @@ export class Machine {
     this.status?.phase ?? (this.reach === 'connecting' ? undefined : this.#there ? 'unknown' : 'stopped'),
   );
 
+  /** Whether it stands still until somebody asks for something. */
+  readonly asleep: boolean = $derived(this.phase === 'running' && this.status?.paused === true);
+
   /** Whether it failed and is there all the same. */
   readonly alive: boolean = $derived(this.phase === 'failed' && this.status?.failure?.alive === true);
 

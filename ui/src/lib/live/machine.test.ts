@@ -49,6 +49,17 @@ it('says nothing of the machine until the daemon spoke, then what it says', asyn
   expect([machine.reach, machine.phase]).toEqual(['connected', 'running']);
 });
 
+it('tells a machine that stands still from one that runs', async () => {
+  const { machine, held, say } = await following();
+  await say(held.watches[0], status('running', { paused: true }));
+  expect([machine.phase, machine.asleep]).toEqual(['running', true]);
+  await say(held.watches[0], status('running'));
+  expect(machine.asleep).toBe(false);
+  // What was true of it is not any more.
+  await say(held.watches[0], status('stopping', { paused: true }));
+  expect(machine.asleep).toBe(false);
+});
+
 it('asks once for a daemon that is started, and takes none for a machine that is not there', async () => {
   const { machine, daemon, held, say } = await following({ up: false });
   expect(daemon.requests.map(({ path }) => path)).toEqual(['/watch?start=true']);

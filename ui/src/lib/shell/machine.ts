@@ -8,6 +8,7 @@ import { act } from '$lib/kit/act';
 import { confirm } from '$lib/kit/confirm.svelte';
 import { duration } from '$lib/kit/format';
 import { calledOff, say, words } from '$lib/kit/toasts.svelte';
+import { isAlive } from '$lib/live/alive';
 import type { Live } from '$lib/live/live.svelte';
 import type { Machine } from '$lib/live/machine.svelte';
 import { go, link, place } from './route.svelte';
@@ -60,7 +61,7 @@ export async function resetMachine(machine: Machine, keepVolumes: boolean): Prom
 async function agreed(verb: 'stop' | 'restart', machine: Machine, live: Live): Promise<boolean> {
   const m = t().machine.ask;
   const known = live.connection === 'connected' && live.containers.loaded;
-  const ends = live.shown.filter((one) => one.State === 'running' || one.State === 'paused');
+  const ends = live.shown.filter((one) => isAlive(one.State));
   // What only starts has nothing to lose; what failed and is still there may hold everything it held.
   if (machine.phase !== 'running' && !machine.alive) return true;
   if (known && ends.length === 0) return true;
