@@ -60,6 +60,7 @@ function cases(daemon: Backend, engine: Backend): void {
 
   test('says who it is and how its machine is', async () => {
     expect(shape((await client.ok('GET', '/version')).body)).toEqual({
+      open_files: 'number',
       pid: 'number',
       program: { fingerprint: ['number'], path: 'string' },
       version: 'string',
