@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use tests::docker::Docker;
 use tests::engine::Machine;
 use tests::terminal::Terminal;
@@ -56,12 +56,14 @@ fn shell(machine: &Machine, script: &str) -> anyhow::Result<String> {
 /// Proportional set sizes (proc(5), `smaps_rollup`) of the agent's processes: what they share counts once.
 fn idle_takes_little(machine: &Machine) -> Result {
     let script = "for p in 1 $(pidof berth-engine) $(pidof berth-relay); do grep ^Pss: /proc/$p/smaps_rollup; done";
+    let mut seen = Vec::new();
     // What the start took goes back within seconds.
-    until("the agent's idle size", Duration::from_secs(120), || {
+    let waited = until("the agent's idle size", Duration::from_secs(120), || {
         let sizes = shell(machine, script).ok()?;
-        let sizes: Vec<u64> = sizes.lines().filter_map(|line| line.split_whitespace().nth(1)?.parse().ok()).collect();
-        (sizes.len() == 3 && sizes.iter().sum::<u64>() <= IDLE_KB).then_some(())
-    })
+        seen = sizes.lines().filter_map(|line| line.split_whitespace().nth(1)?.parse().ok()).collect::<Vec<u64>>();
+        (seen.len() == 3 && seen.iter().sum::<u64>() <= IDLE_KB).then_some(())
+    });
+    waited.with_context(|| format!("{seen:?} kB of {IDLE_KB}"))
 }
 
 /// `berth terminal` on a machine that is down: it boots, says so, and becomes the user's own shell with docker pointed at it.
