@@ -32,7 +32,7 @@ test('stopping says what it ends, and starting shows each step', async ({ page }
   await expect(badge(page)).toHaveText('Running');
   await button(page, 'Stop').click();
   const question = page.getByRole('alertdialog');
-  await expect(question).toContainText('9 containers are running in it');
+  await expect(question).toContainText('10 containers are running in it');
   await expect(question).toContainText('shop-web-1');
   await question.getByRole('button', { name: 'Cancel' }).click();
   await expect(badge(page)).toHaveText('Running');

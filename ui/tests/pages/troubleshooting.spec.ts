@@ -31,7 +31,7 @@ test('says what stands in the way', async ({ page }) => {
 
 test('a reset says what goes, wants a word, and leaves an empty machine', async ({ page }) => {
   await open(page, { at: '#/troubleshooting' });
-  await expect(main(page)).toContainText('14 containers, 9 of them running');
+  await expect(main(page)).toContainText('14 containers, 10 of them running');
   await expect(main(page)).toContainText('6 named volumes, with their data');
   const reset = button(page, 'Reset the machine');
   await expect(reset).toBeDisabled();
@@ -46,7 +46,7 @@ test('a reset says what goes, wants a word, and leaves an empty machine', async 
 
 test('a reset that keeps named volumes keeps them', async ({ page }) => {
   await open(page, { at: '#/troubleshooting' });
-  await expect(main(page)).toContainText('14 containers, 9 of them running');
+  await expect(main(page)).toContainText('14 containers, 10 of them running');
   await main(page).getByLabel('Type “reset” to go on').fill('reset');
   await button(page, 'Reset the machine').click();
   await expect(main(page)).toContainText('named volumes were kept', { timeout: 40_000 });
