@@ -27,11 +27,21 @@ fn content() -> (Content, [String; 2]) {
     (content, digests)
 }
 
-async fn pull(bench: &Bench, server: &Server) {
+/// Of each layer the first half, and the rest once it is opened.
+async fn in_halves(content: Content, layers: [String; 2], opened: watch::Receiver<bool>) -> Server {
+    Server::start(move |request| {
+        let answer = content.answer(request);
+        let held = layers.iter().any(|layer| request.path.ends_with(layer));
+        let half = answer.body.len() / 2;
+        if held { answer.held(half, opened.clone()) } else { answer }
+    })
+    .await
+}
+
+async fn pull(bench: &Bench, server: &Server, sink: &Sink) {
     let reference = Reference::parse(&format!("{}/some/app", server.address)).unwrap();
-    let sink = Sink::silent();
-    let pulling = bench.images.pull(&reference, None, &Auth::Anonymous, &sink);
-    tokio::time::timeout(PATIENCE, pulling).await.expect("one layer waits for the end of the other").unwrap();
+    let pulling = bench.images.pull(&reference, None, &Auth::Anonymous, sink);
+    tokio::time::timeout(PATIENCE, pulling).await.expect("what is waited for in vain is not said or done").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,7 +60,7 @@ async fn no_byte_of_a_layer_comes_before_all_are_asked_for() {
     })
     .await;
     let bench = Bench::with(RegistryConfig::default());
-    pull(&bench, &server).await;
+    pull(&bench, &server, &Sink::silent()).await;
     assert_eq!(bench.layer_names().len(), 2);
 }
 
@@ -62,13 +72,7 @@ async fn no_layer_is_whole_before_all_are_being_unpacked() {
     }
     let (content, layers) = content();
     let (open, opened) = watch::channel(false);
-    let server = Server::start(move |request| {
-        let answer = content.answer(request);
-        let held = layers.iter().any(|layer| request.path.ends_with(layer));
-        let half = answer.body.len() / 2;
-        if held { answer.held(half, opened.clone()) } else { answer }
-    })
-    .await;
+    let server = in_halves(content, layers, opened).await;
     let bench = Bench::with(RegistryConfig::default());
     let ingest = bench.dir.path().join("layers/ingest");
     let both_begun = async {
@@ -79,8 +83,9 @@ async fn no_layer_is_whole_before_all_are_being_unpacked() {
         open.send_replace(true);
         std::future::pending::<()>().await
     };
+    let silent = Sink::silent();
     tokio::select! {
-        () = pull(&bench, &server) => {}
+        () = pull(&bench, &server, &silent) => {}
         () = both_begun => {}
     }
     assert_eq!(bench.layer_names().len(), 2);
@@ -92,13 +97,7 @@ async fn no_layer_is_whole_before_all_are_being_unpacked() {
 async fn a_layer_tells_of_its_turn_and_of_its_bytes() {
     let (content, layers) = content();
     let (open, opened) = watch::channel(false);
-    let server = Server::start(move |request| {
-        let answer = content.answer(request);
-        let held = layers.iter().any(|layer| request.path.ends_with(layer));
-        let half = answer.body.len() / 2;
-        if held { answer.held(half, opened.clone()) } else { answer }
-    })
-    .await;
+    let server = in_halves(content, layers, opened).await;
     let bench = Bench::with(RegistryConfig { concurrent_downloads: 1, ..RegistryConfig::default() });
     let told = Mutex::new(BTreeSet::new());
     let sink = Sink::new(move |progress| {
@@ -113,9 +112,7 @@ async fn a_layer_tells_of_its_turn_and_of_its_bytes() {
             }
         }
     });
-    let reference = Reference::parse(&format!("{}/some/app", server.address)).unwrap();
-    let pulling = bench.images.pull(&reference, None, &Auth::Anonymous, &sink);
-    tokio::time::timeout(PATIENCE, pulling).await.expect("one layer comes and one waits, and both say so").unwrap();
+    pull(&bench, &server, &sink).await;
     assert_eq!(bench.layer_names().len(), 2);
 }
 

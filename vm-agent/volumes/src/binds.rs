@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 /// The way to such folders. All of it may block: it is called from threads of an async runtime that may.
 pub trait Binds: Debug + Send + Sync {
-    /// Takes `folder`, the volume's `device`, into use for `volume`, and answers where it is in this machine. Not an absolute path of
-    /// this machine's only where the user's computer is another one.
+    /// Takes `folder`, the volume's `device`, into use for `volume`, and answers where it is in this machine. `folder` is a path
+    /// of the user's computer, which may be another one.
     ///
     /// # Errors
     /// Why it cannot be had, to be told behind what was tried.

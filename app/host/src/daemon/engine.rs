@@ -1,7 +1,7 @@
 //! The engine socket: where docker's clients connect.
 //!
 //! While the machine runs, bytes are copied to the guest's engine and nothing is parsed, so hijacked streams, upgrades and
-//! gRPC work. While it does not, one request head is read and answered with 503 and the way out.
+//! gRPC work; the head of an answer that begins a stream is only recognised (`head_alone`). While it does not, one request head is read and answered with 503 and the way out.
 
 use std::io;
 use std::pin::Pin;
