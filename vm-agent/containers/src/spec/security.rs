@@ -22,7 +22,7 @@ pub(crate) enum Seccomp {
     Profile(String),
 }
 
-/// Parses the options. AppArmor profiles and SELinux labels are accepted without effect: the guest's kernel has neither, and what
+/// Parses the options. AppArmor profiles and SELinux labels are accepted without effect: the machine has no profiles, and what
 /// confines a container here are namespaces, capabilities and the seccomp filter. Where a kernel has AppArmor, `create::promises`
 /// says so.
 pub(crate) fn parse_options(options: &[String]) -> Result<SecurityOptions, Invalid> {
