@@ -98,10 +98,12 @@ pub(crate) fn end(pid: &serde_json::Value) -> Result {
     let pid = pid.as_i64().context("the status names the process")?;
     kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGKILL)?;
     until("the end of the killed process", Duration::from_secs(300), || {
-        // The state follows the command in parentheses (proc_pid_stat(5)); a zombie has ended.
+        // The state follows the command in parentheses (proc_pid_stat(5)). The first thread may be a zombie while another still holds
+        // the process's descriptors; each of those leaves this folder after it has closed them.
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         let state = stat.rsplit_once(") ").map_or("X", |(_, rest)| rest).chars().next();
-        matches!(state, Some('Z' | 'X')).then_some(())
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map(Iterator::count).unwrap_or_default();
+        (matches!(state, Some('Z' | 'X')) && threads <= 1).then_some(())
     })
 }
 

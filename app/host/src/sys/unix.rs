@@ -163,14 +163,22 @@ pub(super) async fn termination() {
 #[cfg(target_os = "linux")]
 pub(super) fn process_start(pid: u32) -> Option<String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is the command in parentheses and may hold anything: count from the last `)` (proc_pid_stat(5)).
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    Some(format!("{} {}", boot.trim(), start_of_the_living(&stat)?))
+}
+
+/// When a process began, in clock ticks since the boot, from its `/proc/PID/stat` (proc_pid_stat(5)); `None` when it has ended.
+#[cfg(target_os = "linux")]
+fn start_of_the_living(stat: &str) -> Option<&str> {
+    // The second field is the command in parentheses and may hold anything: count from the last `)`.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    // A zombie has ended; whoever started it will reap it.
-    if matches!(*fields.first()?, "Z" | "X") {
+    // A zombie has ended, and whoever started it will reap it: but with further threads only the first one is a zombie, and the others hold
+    // the process's descriptors still, with their sockets and locks.
+    let (state, threads) = (*fields.first()?, fields.get(17)?.parse::<u32>().ok()?);
+    if state == "X" || state == "Z" && threads <= 1 {
         return None;
     }
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    Some(format!("{} {}", boot.trim(), fields.get(19)?))
+    fields.get(19).copied()
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -276,6 +284,19 @@ mod tests {
         identity.gone().await;
         child.wait().await.unwrap();
         assert!(!identity.is_alive());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_process_lives_as_long_as_one_of_its_threads() {
+        let stat = |state: char, threads: u32| {
+            format!("7 (odd) name) {state} 1 7 7 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 {threads} 0 5958203 0 0")
+        };
+        for (state, threads, lives) in [('S', 1, true), ('Z', 2, true), ('Z', 1, false), ('X', 1, false)] {
+            let stat = stat(state, threads);
+            assert_eq!(start_of_the_living(&stat), lives.then_some("5958203"), "{stat}");
+        }
+        assert_eq!(start_of_the_living(""), None);
     }
 
     #[tokio::test]
