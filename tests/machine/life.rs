@@ -41,9 +41,16 @@ pub(crate) fn down_and_up_keeps_everything(machine: &Machine) -> Result {
     }
     docker.ok(&["kill", "halted"])?;
     docker.ok(&["wait", "halted"])?;
+    let checks = || -> anyhow::Result<usize> {
+        let console = machine.berth(&["machine", "logs", "--source", "console"])?;
+        ensure!(console.contains("the engine is ready"), "{console}");
+        Ok(console.matches("checking the data disk").count())
+    };
+    let before = checks()?;
     machine.berth(&["down"])?;
     ensure!(status(machine)?["machine"]["phase"] == "stopped", "{}", status(machine)?);
     machine.berth(&["up"])?;
+    ensure!(checks()? == before, "the data disk was not closed in order");
     ensure!(docker.ok(&["run", "--rm", "-v", "kept:/data", "mine:1", "cat", "/data/file"])? == "stays");
     ensure!(docker.ok(&["inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", "writer"])? == "exited 0");
     docker.ok(&["cp", "writer:/own", "-"])?;

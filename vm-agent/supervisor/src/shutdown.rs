@@ -66,10 +66,11 @@ pub(crate) fn end_machine(mode: ShutdownMode, unmount: &[PathBuf]) {
                 for path in unmount {
                     use std::os::unix::ffi::OsStrExt;
                     let Ok(path) = std::ffi::CString::new(path.as_os_str().as_bytes()) else { continue };
-                    if libc::umount2(path.as_ptr(), 0) != 0 {
-                        let flags = libc::MS_REMOUNT | libc::MS_RDONLY;
-                        libc::mount(ptr::null(), path.as_ptr(), ptr::null(), flags, ptr::null());
-                    }
+                    // First read-only, which closes the file system in order at once. An unmount alone leaves that to who uses it last,
+                    // and the kernel takes the overlays of killed containers apart only later.
+                    let flags = libc::MS_REMOUNT | libc::MS_RDONLY;
+                    libc::mount(ptr::null(), path.as_ptr(), ptr::null(), flags, ptr::null());
+                    libc::umount2(path.as_ptr(), 0);
                 }
                 libc::reboot(command);
                 libc::_exit(1)
