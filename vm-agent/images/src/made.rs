@@ -6,7 +6,7 @@ use std::sync::Arc;
 use layers::{DiffId, Digest};
 use serde_json::{Map, Value, json};
 
-use crate::compression::{Compression, Tee};
+use crate::compression::{Compression, Tee, gzip_beside};
 use crate::image::{ImageRecord, LayerRecord, layer_media_type};
 use crate::making::Making;
 use crate::manifest::{Descriptor, Manifest, media};
@@ -206,14 +206,11 @@ impl Images {
     /// Unpacks a plain tar and keeps it, compressed, as the blob that a registry gets.
     fn place(&self, tar: impl Read, pin: &Pin) -> Result<LayerRecord> {
         let mut blob = self.inner.content.ingest()?;
-        let mut encoder = flate2::write::GzEncoder::new(&mut blob, flate2::Compression::fast());
-        let mut failed = None;
-        let tee = Tee { reader: tar, encoder: &mut encoder, failed: &mut failed };
-        let applied = self.inner.layers.import(tee, |diff_id| pin.chain(&[*diff_id]))?;
-        encoder.finish().map_err(Error::io("cannot compress", "a layer"))?;
-        if let Some(e) = failed {
-            return Err(Error::io("cannot compress", "a layer")(e));
-        }
+        let unpack = |tar: Tee<'_>| self.inner.layers.import(tar, |diff_id| pin.chain(&[*diff_id]));
+        let (applied, compressed) =
+            gzip_beside(tar, &mut blob, unpack).map_err(Error::io("cannot compress", "a layer"))?;
+        let applied = applied?;
+        compressed.map_err(Error::io("cannot compress", "a layer"))?;
         let media_type = layer_media_type(Compression::Gzip);
         let descriptor = Descriptor::new(media_type, blob.digest(), blob.size());
         pin.blob(descriptor.digest);
