@@ -150,7 +150,16 @@ pub(crate) fn daemon_dies_and_folders_go_on(machine: &Machine) -> Result {
         says(name, "ready").map(drop)
     };
     watch("watch", "/d")?;
+    fs::write(folder.join("deep/here"), "found\n")?;
     for end_of in ENDS {
+        // It is in a folder below the mount, and has nothing open.
+        let below = format!("below-{end_of}");
+        let relative = format!(
+            "echo begun; until [ -e /d/go-{end_of} ]; do sleep 1; done; cat here || echo stale; \
+             until cd /d/deep && cat here; do sleep 1; done; echo over"
+        );
+        docker.ok(&["run", "-d", "--name", &below, "-v", &bind, "-w", "/d/deep", "busybox", "sh", "-c", &relative])?;
+        says(&below, "begun")?;
         // It has a file open, and waits before it uses it again.
         let open = format!(
             "exec 3>>/d/{end_of}; echo before >&3; until [ -e /d/go-{end_of} ]; do sleep 1; done; \
@@ -176,6 +185,9 @@ pub(crate) fn daemon_dies_and_folders_go_on(machine: &Machine) -> Result {
         let said = docker.ok(&["logs", end_of])?;
         ensure!(said.lines().any(|line| line == "told"), "{end_of}: {said}");
         ensure!(fs::read_to_string(folder.join(end_of))? == "before\nagain\n", "{end_of}");
+        says(&below, "over")?;
+        let said = docker.ok(&["logs", &below])?;
+        ensure!(said == "begun\nstale\nfound\nover", "{below}: {said}");
         says("watch", &format!("create /d/go-{end_of}"))?;
         let again = format!("watch-{end_of}");
         watch(&again, "/d/deep")?;

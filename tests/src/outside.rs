@@ -58,8 +58,9 @@ fn start_name_server() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The answer to one question (RFC 1035, section 4): the address for names of [`DOMAIN`], else that there is no such name.
-fn answer(query: &[u8]) -> Option<Vec<u8>> {
+/// The answer to one question (RFC 1035, section 4): the address for names of [`DOMAIN`], else that there is no such name. `None`: it is
+/// no question.
+pub fn answer(query: &[u8]) -> Option<Vec<u8>> {
     const HEADER: usize = 12;
     let (mut at, mut labels) = (HEADER, Vec::new());
     loop {

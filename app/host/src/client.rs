@@ -36,6 +36,8 @@ use crate::{Error, Result};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// In what a daemon says ([`Error::SecondDaemon`]) that ends because there is one.
 const SECOND: &str = "another berth daemon";
+/// How long it may take to take a machine over that runs; it asks the guest.
+pub const ADOPTION: Duration = Duration::from_secs(20);
 /// How long an ending one may take.
 const ENDING: Duration = Duration::from_secs(2);
 
@@ -80,7 +82,8 @@ impl Client {
             Ok(_) if self.ask_to_quit(&format!("/quit?{UNLESS_OPEN}")).await? => {
                 self.until_gone().await?;
                 self.start_daemon(program).await?;
-                return self.until_taken_over().await;
+                self.until_taken_over().await;
+                return Ok(());
             }
             // It serves what is open, and us.
             Ok(_) => return Ok(()),
@@ -89,19 +92,19 @@ impl Client {
     }
 
     /// The machine is a new daemon's as it was the old one's: what is asked next is not refused because it seems to start.
-    async fn until_taken_over(&self) -> Result<()> {
-        let response = accepted(self.attempt(&Outgoing::new(Method::GET, "/watch", None::<()>)?).await?).await?;
-        let mut statuses = StatusStream { body: response.into_body(), buffer: BytesMut::new(), settled: false };
+    async fn until_taken_over(&self) {
         let settled = async {
+            let Ok(asked) = Outgoing::new(Method::GET, "/watch", None::<()>) else { return };
+            let Ok(response) = self.attempt(&asked).await else { return };
+            let mut statuses = StatusStream { body: response.into_body(), buffer: BytesMut::new(), settled: false };
             while let Ok(Some(status)) = statuses.next().await {
                 if status.phase.is_settled() {
                     return;
                 }
             }
         };
-        // One that takes longer has something to say itself.
-        let _ = tokio::time::timeout(PATIENCE, settled).await;
-        Ok(())
+        // One that takes longer, or cannot be watched, has something to say itself.
+        let _ = tokio::time::timeout(ADOPTION, settled).await;
     }
 
     async fn start_daemon(&self, program: PathBuf) -> Result<()> {
@@ -511,11 +514,11 @@ impl AsyncWrite for ShellStream {
     }
 }
 
-/// Whether the daemon is of this version, and of this program as it is now.
+/// Whether the daemon is of this version, and of this program as it is now. Of a client that is older than the program that it was started from
+/// the version says nothing: it would start the same daemon again.
 fn is_of(daemon: &DaemonVersion, program: &Path) -> bool {
     let ours = Program::at(program.to_owned());
-    let was_replaced = daemon.program.path == ours.path && daemon.program != ours;
-    daemon.version == env!("CARGO_PKG_VERSION") && !was_replaced
+    daemon.program == ours || daemon.version == env!("CARGO_PKG_VERSION") && daemon.program.path != ours.path
 }
 
 fn is_absent(error: &std::io::Error) -> bool {
@@ -546,5 +549,33 @@ fn ended_at_once(said: &str, log: &std::path::Path) -> String {
     match line {
         Some(line) => format!("the daemon ended at once: {}", line.trim()),
         None => format!("the daemon ended at once: see {}", log.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_is_replaced_by_what_would_be_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let [path, other] = ["berth", "other"].map(|name| dir.path().join(name));
+        let put = |text: &str| {
+            std::fs::write(&other, text).unwrap();
+            std::fs::rename(&other, &path).unwrap();
+        };
+        put("old");
+        let of = |version: &str| {
+            let program = Program::at(path.clone());
+            DaemonVersion { version: version.to_owned(), pid: 7, program, open_files: 0 }
+        };
+        let (ours, newer) = (env!("CARGO_PKG_VERSION"), "99.0.0");
+        assert!(is_of(&of(ours), &path));
+        assert!(is_of(&of(newer), &path), "who is older than its own file would start this one again");
+        assert!(is_of(&of(ours), &other), "installed twice");
+        assert!(!is_of(&of(newer), &other));
+        let before = [of(ours), of(newer)];
+        put("newer");
+        assert!(before.iter().all(|daemon| !is_of(daemon, &path)));
     }
 }

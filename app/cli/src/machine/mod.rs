@@ -25,9 +25,8 @@ pub(crate) use terminal::terminal;
 pub(crate) use updates::updates;
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::time::Duration;
 
-use host::client::Client;
+use host::client::{ADOPTION, Client};
 use host::daemon::protocol::ResetRequest;
 use host::machine::{MachineStatus, Outcome, Phase};
 use host::paths::Paths;
@@ -36,9 +35,6 @@ use rust_i18n::t;
 use crate::args::{Json, MachineVerb, ResetArgs};
 use crate::busy::Busy;
 use crate::{Failure, print_json};
-
-/// How long a new daemon may take to find out what became of the machine.
-const ADOPTION: Duration = Duration::from_secs(20);
 
 /// A client of the daemon, or `None` when there is neither daemon nor machine. Where a machine outlived its daemon, a new one
 /// is started and given the time to adopt it.

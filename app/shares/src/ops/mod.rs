@@ -43,8 +43,9 @@ pub(crate) fn run(share: &Share, request: &Request<'_>) -> Result<Reply, Errno> 
         Operation::Open { flags } => data::open(share, node, flags),
         Operation::Read { handle, offset, size } => data::read(share, handle, offset, size),
         Operation::Write { handle, offset, data } => data::write(share, handle, offset, data),
-        // What was written is the host's already; that a file could not be closed well nobody could mend.
-        Operation::Flush => Ok(Reply::Done),
+        // What was written is the host's already, and what was mapped the kernel writes before it asks. So it need not ask at each end of a
+        // file's use, and does so never again.
+        Operation::Flush => Err(Errno::NOSYS),
         Operation::Release { handle } | Operation::ReleaseDirectory { handle } => data::close(share, handle),
         Operation::Sync { handle, data_only } => data::sync(share, handle, data_only),
         Operation::SyncDirectory { handle } => data::sync(share, handle, false),

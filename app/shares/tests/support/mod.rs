@@ -11,7 +11,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 
 use control::notice;
@@ -124,6 +124,8 @@ pub(crate) struct Relay {
     device: OwnedFd,
     /// Whose requests come of which notice.
     doing: Mutex<Option<(u32, u16)>>,
+    /// How often the kernel asked, by opcode.
+    asked: [AtomicUsize; 64],
     /// The opcode of what is read, and lost with the relay.
     loses: AtomicU32,
     lost: (Mutex<mpsc::Sender<()>>, Mutex<mpsc::Receiver<()>>),
@@ -131,6 +133,11 @@ pub(crate) struct Relay {
 
 #[allow(dead_code, reason = "not all tests have relays that end")]
 impl Relay {
+    /// How often the kernel has asked that.
+    pub(crate) fn asked(&self, opcode: usize) -> usize {
+        self.asked[opcode].load(Ordering::Relaxed)
+    }
+
     /// The next repeated request of this kind is read and never answered.
     pub(crate) fn loses(&self, opcode: u32) {
         self.loses.store(opcode, Ordering::Release);
@@ -159,6 +166,9 @@ impl Relay {
         // ENODEV: it was unmounted.
         while let Ok(length) = device.read(&mut message) {
             let (opcode, gid) = (number(&message[4..]), number(&message[28..]));
+            if let Some(asked) = self.asked.get(opcode as usize) {
+                asked.fetch_add(1, Ordering::Relaxed);
+            }
             if gid == notice::GROUP
                 && self.loses.compare_exchange(opcode, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
             {
@@ -217,6 +227,7 @@ fn mount(server: Server, share: &Arc<Share>, at: &Path) -> Arc<Relay> {
         share: Arc::clone(share),
         device,
         doing: Mutex::default(),
+        asked: [const { AtomicUsize::new(0) }; 64],
         loses: AtomicU32::new(0),
         lost: (Mutex::new(lost), Mutex::new(has_lost)),
     });

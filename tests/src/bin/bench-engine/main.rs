@@ -1,11 +1,13 @@
 //! `cargo bench-engine`: one engine against another, interleaved in one run, medians and ratios.
 //!
 //!     cargo bench-engine --subject unix:///tmp/ours.sock --reference unix:///run/docker.sock [--registry 127.0.0.1:5000]
-//!                        [--rounds 30] [--only api,run,ps,pull] [--json FILE]
+//!                        [--rounds 30] [--only api,run,ps,names,pull] [--json FILE]
 //!     cargo bench-engine … --only scale,networks [--containers 1000]    a thousand containers at once; takes minutes
 //!     cargo bench-engine … --only build    `docker build`; needs 6 GB of disk, and busybox in both engines
 //!     cargo bench-engine --subject native --reference …    builds and starts the engine of this tree here, without a machine
 //!     cargo bench-engine --boot            the machine's start against the bare kernel's own boot
+//!     cargo bench-engine --machine [--only files,changes,net] [--link serial|vsock]    shared folders against virtiofsd, changes of
+//!                        files against an empty round trip, connections against QEMU's user-mode network, all in one machine
 //!
 //! Ratios below one mean that the subject is faster. The rows "/ floor" have the floor program in the place of the reference:
 //! what the kernel alone needs for one container (`fixtures/floor.rs`); in the rows "last / first" both are the subject's.
@@ -21,7 +23,9 @@ mod builds;
 mod cases;
 mod fat_image;
 mod floor;
+mod machine;
 mod made;
+mod names;
 mod options;
 mod processes;
 mod scale;
@@ -103,6 +107,11 @@ fn bench() -> anyhow::Result<()> {
         let (versions, row) = boot::measure(options.rounds.min(10))?;
         names.extend(versions);
         rows.push(row);
+    } else if options.machine {
+        build::programs(&["cli"])?;
+        let (versions, measured) = machine::measure(&options)?;
+        names.extend(versions);
+        rows.extend(measured);
     } else {
         let subject = Engine::new("subject", options.subject.as_deref().context("--subject names no engine")?)?;
         let reference = Engine::new("reference", options.reference.as_deref().context("--reference names no engine")?)?;
@@ -119,6 +128,9 @@ fn bench() -> anyhow::Result<()> {
         }
         if options.wants("ps") {
             rows.extend(cases::list_hundred(&both, options.rounds)?);
+        }
+        if options.wants("names") {
+            rows.extend(names::names(&both, options.rounds.min(15))?);
         }
         if options.wants("scale") {
             rows.extend(scale::thousand(&both, options.containers, options.rounds)?);

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use anyhow::{Context, bail, ensure};
 
 /// What `--only` can name.
-const CASES: [&str; 7] = ["api", "run", "ps", "pull", "scale", "networks", "build"];
+const CASES: [&str; 8] = ["api", "run", "ps", "names", "pull", "scale", "networks", "build"];
+
+/// And with `--machine`.
+const OF_MACHINE: [&str; 3] = ["files", "changes", "net"];
 
 /// Minutes long: measured only when named.
 const LONG: [&str; 3] = ["scale", "networks", "build"];
@@ -22,6 +25,9 @@ pub(crate) struct Options {
     only: BTreeSet<String>,
     pub(crate) json: Option<String>,
     pub(crate) boot: bool,
+    pub(crate) machine: bool,
+    /// The machine's; as the daemon chooses if none is named.
+    pub(crate) link: Option<String>,
 }
 
 impl Options {
@@ -35,6 +41,8 @@ impl Options {
             only: BTreeSet::new(),
             json: None,
             boot: false,
+            machine: false,
+            link: None,
         };
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
@@ -48,6 +56,8 @@ impl Options {
                 "--only" => options.only = value()?.split(',').map(str::to_owned).collect(),
                 "--json" => options.json = Some(value()?),
                 "--boot" => options.boot = true,
+                "--machine" => options.machine = true,
+                "--link" => options.link = Some(value()?),
                 other => bail!("unknown option {other}: see the head of bench-engine/main.rs"),
             }
         }
@@ -63,8 +73,11 @@ impl Options {
             !self.boot || !engines && self.only.is_empty(),
             "--boot is a run of its own, without engines or --only"
         );
+        ensure!(!self.machine || !engines && !self.boot, "--machine is a run of its own, without engines");
+        ensure!(self.machine || self.link.is_none(), "--link is the machine's, and needs --machine");
+        let cases: &[&str] = if self.machine { &OF_MACHINE } else { &CASES };
         for name in &self.only {
-            ensure!(CASES.contains(&name.as_str()), "--only knows no case {name:?}; there are {}", CASES.join(", "));
+            ensure!(cases.contains(&name.as_str()), "--only knows no case {name:?}; there are {}", cases.join(", "));
         }
         ensure!(
             !self.only.contains("pull") || self.registry.is_some(),
@@ -97,6 +110,10 @@ mod tests {
             ("--rounds 0", "measures nothing"),
             ("--containers 9", "at least 10"),
             ("--boot --only api", "a run of its own"),
+            ("--machine --boot", "a run of its own"),
+            ("--machine --only ps", "\"ps\""),
+            ("--only files", "\"files\""),
+            ("--link serial", "needs --machine"),
             ("--fast", "unknown option"),
         ] {
             let error = parse(line).expect_err(line).to_string();
