@@ -39,6 +39,7 @@ mod resolve;
 mod save;
 mod tag;
 mod wrap;
+mod wanted;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
