@@ -1,5 +1,5 @@
-//! Layers by gzip, on a thread of their own. What does not get smaller is only stored: programs, pictures and archives that are
-//! compressed already would take most of the time.
+//! Layers by gzip, on a thread of their own. What does not get smaller is only stored: archives and pictures, which are
+//! compressed already, would take most of the time.
 //!
 //! What is compressed and what is stored are members of one file by turns (RFC 1952, 2.2), which whoever reads gzip reads as one.
 
