@@ -1,16 +1,22 @@
 //! What `docker build` sends of its context: what the Dockerfile takes of it.
 
-use anyhow::ensure;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
 use tests::buildx::Folder;
 use tests::case::Case;
+use tests::engine::{Engine, Kind};
+use tests::wait::until;
 
 use super::buildkit::received;
+use super::buildkit_killed::in_own_sandbox;
 use crate::suite::{Entry, cases, everywhere};
 
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    cases![everywhere; only_what_is_taken, in_turns, of_base_images]
+    let alone = cases![|kind| kind == Kind::Native; reads_what_changed];
+    [cases![everywhere; only_what_is_taken, in_turns, of_base_images], alone].concat()
 }
 
 /// Bytes that nobody needs.
@@ -93,4 +99,48 @@ pub(crate) fn of_base_images(case: &Case<'_>) -> Result {
         ensure!(case.ok(&["run", "--rm", &image, "cat", "/x/a", "/x/ab", "/t"])? == "123");
     }
     Ok(())
+}
+
+/// A context in which nothing changed is not read again, neither what is in it nor what was copied of it from stage to stage; what is
+/// in the place of a file, as large as that, is.
+pub(crate) fn reads_what_changed(case: &Case<'_>) -> Result {
+    in_own_sandbox(case, |engine, case| {
+        const SIZE: u64 = 32 << 20;
+        let image = case.image("bkread:1");
+        let text = "FROM busybox AS one\nCOPY large linked /l/\nFROM busybox\nCOPY --from=one /l /m\n";
+        let folder = Folder::new(&[("Dockerfile", text)])?;
+        let large = |letter: &str| letter.repeat(usize::try_from(SIZE).expect("fits"));
+        folder.write("large", &large("a"))?;
+        std::fs::hard_link(folder.path().join("large"), folder.path().join("linked"))?;
+        let built = || -> anyhow::Result<u64> {
+            let before = read_by(engine)?;
+            folder.built(case, &["-t", &image, "."])?;
+            Ok(read_by(engine)? - before)
+        };
+        // Once it has been read some time after it came, it is known.
+        let settles = |what: &str| -> Result {
+            let mut read = Vec::new();
+            let known = until(what, Duration::from_secs(120), || {
+                read.push(built());
+                read.last()?.as_ref().is_ok_and(|read| *read < SIZE / 2).then_some(())
+            });
+            known.with_context(|| format!("{read:?}"))
+        };
+        let first = built()?;
+        ensure!(first > SIZE, "{first} bytes were read of a context that nobody knew");
+        settles("a build that reads nothing")?;
+        let look = ["run", "--rm", &image, "sh", "-c", "head -c 3 /m/large; head -c 3 /m/linked"];
+        ensure!(case.ok(&look)? == "aaaaaa");
+        folder.write("large", &large("b"))?;
+        let changed = built()?;
+        ensure!(changed > SIZE && case.ok(&look)? == "bbbbbb", "{changed}");
+        settles("a build that reads nothing again")
+    })
+}
+
+/// Bytes that the engine has read so far, from wherever.
+fn read_by(engine: &Engine) -> anyhow::Result<u64> {
+    let told = std::fs::read_to_string(format!("/proc/{}/io", engine.roles()?.engine))?;
+    let bytes = told.lines().find_map(|line| line.strip_prefix("rchar: "));
+    Ok(bytes.context("no rchar")?.parse()?)
 }

@@ -53,25 +53,29 @@ pub(crate) fn with_its_client(case: &Case<'_>) -> Result {
     })
 }
 
-/// An engine that dies leaves a step's container, which the next one removes.
+/// An engine that dies leaves a step's container, which the next one removes. The next build does not wait for anybody to see that.
 pub(crate) fn with_its_engine(case: &Case<'_>) -> Result {
     in_own_sandbox(case, |engine, case| {
         let cut_off = CutOff::new(case)?;
+        // It writes to the cache for as long as it is there.
+        let writes = "while :; do echo x >>/cache/log; sleep 0.01; done";
+        cut_off.write(&format!("{{ setsid sh -c '{writes}' & sleep 1; echo $MARK begun; exec sleep 1000; }}"))?;
         let before = Mounts::of(engine)?;
         let Begun { mut child, rest, container } = cut_off.begin(engine, case, &before)?;
         engine.kill_engine("")?;
         ensure!(!child.wait()?.success());
         rest.join().expect("reading does not panic");
+        let log = cut_off.built_again(case)?;
+        let (last, earlier) = log.split_last().context("a log")?;
+        ensure!(last == "mended" && !earlier.is_empty() && earlier.iter().all(|line| line == "x"), "{log:?}");
         // Told to whoever comes later, too.
         destroyed(&Listener::filtered(case, &["event=destroy"])?, &container)?;
-        cut_off.leaves_nothing(engine, case, &before)?;
-        cut_off.goes_on(case, &["x", "mended"])?;
         cut_off.leaves_nothing(engine, case, &before)
     })
 }
 
 /// An engine of the case's own: nobody else mounts, runs or builds anything there.
-fn in_own_sandbox(case: &Case<'_>, of: fn(&Engine, &Case<'_>) -> Result) -> Result {
+pub(super) fn in_own_sandbox(case: &Case<'_>, of: fn(&Engine, &Case<'_>) -> Result) -> Result {
     let registry = case.registry;
     let alone = || {
         tests::sandbox::enter()?;
@@ -281,7 +285,14 @@ impl CutOff {
 
     /// The same build goes on behind the steps that were made, and has the locked cache as those left it that were killed.
     fn goes_on(&self, case: &Case<'_>, log: &[&str]) -> Result {
-        self.write("echo mended >>/cache/log && cp /cache/log /log")?;
+        let seen = self.built_again(case)?;
+        ensure!(seen == log, "{seen:?}");
+        Ok(())
+    }
+
+    /// What the locked cache has, a while after the same build came to write to it.
+    fn built_again(&self, case: &Case<'_>) -> anyhow::Result<Vec<String>> {
+        self.write("echo mended >>/cache/log && sleep 1 && cp /cache/log /log")?;
         let told = self.folder.built(case, &self.arguments())?;
         for step in ["[tool 2/2] RUN", "[stage-1 2/5] WORKDIR", "[stage-1 3/5] RUN", "[stage-1 4/5] COPY"] {
             let next = told.split(step).nth(1).and_then(|rest| rest.lines().nth(1));
@@ -290,7 +301,8 @@ impl CutOff {
         // Of what was mounted nothing is there.
         let look = "cat /log /before; ls -d /cache /secret /bound /written /tool /tools /memory 2>/dev/null; true";
         let seen = case.ok(&["run", "--rm", &self.image, "sh", "-c", look])?;
-        ensure!(seen == format!("{}\n{}", log.join("\n"), self.mark), "{seen}");
-        Ok(())
+        let mut lines: Vec<String> = seen.lines().map(str::to_owned).collect();
+        ensure!(lines.pop().as_ref() == Some(&self.mark), "{seen}");
+        Ok(lines)
     }
 }

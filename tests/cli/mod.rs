@@ -6,6 +6,7 @@ mod buildkit;
 mod buildkit_agents;
 mod buildkit_cache;
 mod buildkit_checks;
+mod buildkit_container;
 mod buildkit_contexts;
 mod buildkit_forms;
 mod buildkit_git;
@@ -66,6 +67,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         buildkit_agents::cases(),
         buildkit_cache::cases(),
         buildkit_checks::cases(),
+        buildkit_container::cases(),
         buildkit_contexts::cases(),
         buildkit_forms::cases(),
         buildkit_git::cases(),

@@ -154,6 +154,7 @@ impl Build<'_> {
             Ok(id) if !self.request.pull => Ok(Some(id)),
             // What is named by its ID is nowhere else.
             Ok(id) if Reference::parse(name).is_err() => Ok(Some(id)),
+            Err(gone @ images::Error::NoSuchImage(_)) if Digest::from_hex(name).is_some() => Err(gone.into()),
             Ok(_) | Err(images::Error::NoSuchImage(_) | images::Error::WrongPlatform { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }

@@ -101,7 +101,8 @@ impl Building<'_, '_> {
         let (of, to) = (transfer.clone(), destination.clone());
         let of_commit = |repository: &Repository| Checkout::new(&repository.commit_key(), &transfer.exclude);
         let checkouts = repositories.iter().map(of_commit).collect();
-        let digests = self.build.builds.digests.clone();
+        // Who drops this build reads nothing on.
+        let (digests, _waits) = self.build.builds.digests.waited_for();
         let found = Sources { tree, words, made, checkouts, in_image, is_lenient, digests };
         let taken = blocking(move || Taken::new(&of, found, &to)).await?;
         let names = text(&taken.names());

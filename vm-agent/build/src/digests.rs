@@ -15,7 +15,8 @@ use rustix::fs::Stat;
 use std::io;
 use std::path::Path;
 #[cfg(test)]
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -54,7 +55,21 @@ pub(crate) struct Fingerprint {
 
 /// All that is remembered. Clones share it.
 #[derive(Debug, Clone)]
-pub(crate) struct Digests(Arc<Shared>);
+pub(crate) struct Digests {
+    all: Arc<Shared>,
+    /// Nobody waits any more for what is read by this one.
+    is_given_up: Arc<AtomicBool>,
+}
+
+/// Held by who waits for what is read, as long as that is wanted.
+#[derive(Debug)]
+pub(crate) struct Waits(Arc<AtomicBool>);
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 #[derive(Debug)]
 struct Shared {
@@ -115,13 +130,14 @@ pub(crate) fn now() -> i128 {
 
 impl Default for Digests {
     fn default() -> Digests {
-        Digests(Arc::new(Shared {
+        let all = Shared {
             files: Mutex::new(Recent::new(FILES)),
             copies: Mutex::new(Recent::new(COPIES)),
             helpers: Helpers::default(),
             #[cfg(test)]
             read: AtomicU64::new(0),
-        }))
+        };
+        Digests { all: Arc::new(all), is_given_up: Arc::default() }
     }
 }
 
@@ -130,6 +146,13 @@ fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Digests {
+    /// The same, for one who may go away: nothing is read on when the other one is dropped.
+    pub(crate) fn waited_for(&self) -> (Digests, Waits) {
+        let is_given_up = Arc::<AtomicBool>::default();
+        let waits = Waits(Arc::clone(&is_given_up));
+        (Digests { all: Arc::clone(&self.all), is_given_up }, waits)
+    }
+
     /// What these regular files have, in their order; blocking. They were looked at since `since` ([`now`] by then). A failure comes with
     /// the number of its file.
     pub(crate) fn of_files(
@@ -141,19 +164,19 @@ impl Digests {
         let keeps = matches!(tree.lasts(), Lasts::Directory);
         let mut found: Vec<Option<Fingerprint>> = vec![None; files.len()];
         if keeps {
-            let mut known = locked(&self.0.files);
+            let mut known = locked(&self.all.files);
             for (found, (_, stat)) in found.iter_mut().zip(files) {
                 let same = known.get(&(stat.st_dev, stat.st_ino)).filter(|known| known.state == State::of(stat));
                 *found = same.map(|known| known.content);
             }
         }
         let missing: Vec<usize> = (0..files.len()).filter(|at| found[*at].is_none()).collect();
-        let read = read_all(tree, files, &missing, &self.0.helpers)?;
+        let read = read_all(tree, files, &missing, &self.all.helpers, &self.is_given_up)?;
         let bytes: u64 = read.iter().map(|(_, one)| one.bytes).sum();
         #[cfg(test)]
-        self.0.read.fetch_add(bytes, Ordering::Relaxed);
+        self.all.read.fetch_add(bytes, Ordering::Relaxed);
         tracing::debug!(files = files.len(), hashed = missing.len(), bytes, "told files apart");
-        let mut known = keeps.then(|| locked(&self.0.files));
+        let mut known = keeps.then(|| locked(&self.all.files));
         for (at, One { stat, content, .. }) in read {
             let state = State::of(&stat);
             if let Some(known) = known.as_mut()
@@ -168,18 +191,18 @@ impl Digests {
 
     /// What is known of a copy from an image, which `key` tells apart, or else is made out, and known from then on.
     pub(crate) fn of_copy<E>(&self, key: Digest, make: impl FnOnce() -> Result<Digest, E>) -> Result<Digest, E> {
-        if let Some(known) = locked(&self.0.copies).get(&key) {
+        if let Some(known) = locked(&self.all.copies).get(&key) {
             return Ok(known);
         }
         let made = make()?;
-        locked(&self.0.copies).put(key, made);
+        locked(&self.all.copies).put(key, made);
         Ok(made)
     }
 
     /// Bytes of files that were read so far.
     #[cfg(test)]
     pub(crate) fn read(&self) -> u64 {
-        self.0.read.load(Ordering::Relaxed)
+        self.all.read.load(Ordering::Relaxed)
     }
 }
 

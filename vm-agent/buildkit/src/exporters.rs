@@ -94,7 +94,7 @@ impl Export {
                 }
                 let mut told = describe(image, tags);
                 if *push {
-                    let wrapped = self.wrapped(kit, image, solved.inherited).await?;
+                    let wrapped = self.wrapped(kit, image, solved.inherited, step).await?;
                     let digest = wrapped.manifest();
                     let named = |name: &Reference| if *by_digest { name.with_digest(digest) } else { name.clone() };
                     let names: Vec<Reference> = tags.iter().map(named).collect();
@@ -134,7 +134,7 @@ impl Export {
             }
             To::Archive(form, tags) => {
                 let session = self.session(kit, job).await?;
-                let wrapped = self.wrapped(kit, image, solved.inherited).await?;
+                let wrapped = self.wrapped(kit, image, solved.inherited, step).await?;
                 let pieces = services.images.archive(&wrapped, tags.clone(), *form);
                 self.send(&session, pieces, step).await?;
                 let mut told = describe(image, tags);
@@ -157,14 +157,22 @@ impl Export {
             return Ok(solved.image);
         };
         let builds = &kit.0.services.builds;
-        builds.clamp(&solved.image, solved.inherited, time, Arc::clone(&solved.kept)).await.map_err(unknown)
+        let clamping = builds.clamp(&solved.image, solved.inherited, time, Arc::clone(&solved.kept));
+        let what = format!("rewriting layers with source-date-epoch {} ({time})", time.as_second());
+        step.during(&what, clamping).await.map_err(unknown)
     }
 
     /// The image as it leaves.
-    async fn wrapped(&self, kit: &Kit, image: &ImageId, inherited: usize) -> Result<Wrapped, Status> {
+    async fn wrapped(&self, kit: &Kit, image: &ImageId, inherited: usize, step: &Step<'_>) -> Result<Wrapped, Status> {
         let images = &kit.0.services.images;
         let platform = images.image(image).map_err(unknown)?.platform();
-        images.wrap(image, &self.form.wrapping(&platform, inherited)).await.map_err(unknown)
+        let wrapping = self.form.wrapping(&platform, inherited);
+        let wrapped = images.wrap(image, &wrapping);
+        match wrapping.layers {
+            Some(_) => step.during("compressing layers", wrapped).await,
+            None => wrapped.await,
+        }
+        .map_err(unknown)
     }
 
     /// Pushes every name to its registry, with the client's credentials.

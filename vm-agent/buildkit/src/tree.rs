@@ -6,7 +6,7 @@ use crate::go_mode::{self as go, permissions};
 use bollard_buildkit_proto::fsutil::types::Stat;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Timespec, Timestamps, XattrFlags};
 use rustix::io::Errno;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -83,7 +83,8 @@ impl Tree {
         let root = rustix::fs::open(self.path(), flags, Mode::empty())?;
         let directory = self.directory.take().expect("taken at its end only");
         let before = std::mem::take(&mut self.entries);
-        Ok(Renewal { directory, root, before, entries: BTreeMap::new(), waiting: HashMap::new(), count: 0 })
+        let (entries, made, waiting) = (BTreeMap::new(), HashSet::new(), HashMap::new());
+        Ok(Renewal { directory, root, before, entries, made, waiting, count: 0 })
     }
 }
 
@@ -94,6 +95,8 @@ pub(crate) struct Renewal {
     root: OwnedFd,
     before: BTreeMap<String, Stat>,
     entries: BTreeMap<String, Stat>,
+    /// Those of `entries` that are files and were not there before: a link to one leads to another file now.
+    made: HashSet<String>,
     /// Files whose contents were asked for, by their numbers.
     waiting: HashMap<u32, Waiting>,
     /// Of all that the client told of so far.
@@ -114,6 +117,11 @@ fn invalid(what: &str, path: &str) -> io::Error {
 
 fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
+}
+
+/// Whether it is a further name of a file that was told of before.
+fn is_link(stat: &Stat) -> bool {
+    stat.mode & go::TYPES == 0 && !stat.linkname.is_empty()
 }
 
 fn times(stat: &Stat) -> Timestamps {
@@ -140,10 +148,12 @@ impl Renewal {
         if self.entries.contains_key(&path) {
             return Err(invalid("told of twice", &path));
         }
-        // A link is made again: what it leads to may be another file by now.
-        let is_link = stat.mode & go::TYPES == 0 && !stat.linkname.is_empty();
+        let is_link = is_link(&stat);
+        // A link is made again where what it leads to is another file now. Making it is a change of the file, by whatever name.
+        let leads_elsewhere =
+            is_link && (self.made.contains(&stat.linkname) || !self.entries.contains_key(&stat.linkname));
         match self.before.remove(&path) {
-            Some(before) if before == stat && !is_link => {
+            Some(before) if before == stat && !leads_elsewhere => {
                 self.entries.insert(path, stat);
                 return Ok(None);
             }
@@ -157,6 +167,9 @@ impl Renewal {
             None => {}
         }
         let needs_content = self.make(parent, name, &stat, is_link)?;
+        if stat.mode & go::TYPES == 0 {
+            self.made.insert(path.clone());
+        }
         self.entries.insert(path.clone(), stat);
         if needs_content {
             self.waiting.insert(number, Waiting { path, file: None, length: 0 });
@@ -253,6 +266,10 @@ impl Renewal {
             }
         }
         let mut entries = self.before;
+        // What these lead to may be another file by now.
+        for link in entries.values_mut().filter(|stat| is_link(stat)) {
+            link.size = -1;
+        }
         entries.append(&mut self.entries);
         Tree { directory: Some(self.directory), entries, foreign: 0 }
     }

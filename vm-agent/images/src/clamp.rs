@@ -8,13 +8,14 @@ use crate::cache::INLINE;
 use crate::compression::decompress;
 use crate::image::LayerRecord;
 use crate::pins::Pin;
+use crate::wanted::{Waiting, Wanted};
 use crate::{Draft, Error, ImageId, Images, Keeper, Result, blocking};
 
 mod times;
 
 impl Images {
     /// The same image, but that no file in the layers above its `inherited` lowest ones is younger than `time`. The same files give the
-    /// same image then.
+    /// same image then. Dropping the future ends it.
     ///
     /// # Errors
     ///
@@ -32,14 +33,17 @@ impl Images {
             let words = "rewrite-timestamp beside an inline cache: this builder does not have it yet";
             return Err(Error::Unsupported(words.to_owned()));
         }
+        let waiting = Waiting::default();
+        let wanted = waiting.wanted();
         let (images, layers, seconds) = (self.clone(), before.clone(), time.as_second());
         let clamped = blocking(move || {
             let clamped: Result<Vec<LayerRecord>> = layers
                 .into_iter()
                 .enumerate()
-                .map(
-                    |(at, layer)| if at < inherited { Ok(layer) } else { images.clamp_layer(&layer, seconds, &making) },
-                )
+                .map(|(at, layer)| match at < inherited {
+                    true => Ok(layer),
+                    false => images.clamp_layer(&layer, seconds, &wanted, &making),
+                })
                 .collect();
             Ok((clamped?, making))
         });
@@ -56,8 +60,8 @@ impl Images {
         self.record_made(raw, after, Some(*id), draft, making).await
     }
 
-    fn clamp_layer(&self, layer: &LayerRecord, seconds: i64, pin: &Pin) -> Result<LayerRecord> {
-        let source = self.inner.content.file(&layer.blob.digest)?;
+    fn clamp_layer(&self, layer: &LayerRecord, seconds: i64, wanted: &Wanted, pin: &Pin) -> Result<LayerRecord> {
+        let source = wanted.reads(self.inner.content.file(&layer.blob.digest)?);
         let clamp = move |out: &mut dyn std::io::Write| {
             decompress(source).and_then(|tar| times::clamp(tar, out, seconds)).map_err(layers::Error::Read)
         };

@@ -34,6 +34,13 @@ impl Images {
         let chain = record.chain();
         pin.chain(&chain);
         let _commit = self.inner.commit.lock().await;
+        let known = self.inner.images.get(&id.hex())?;
+        if let Some(known) = known.as_ref().filter(|known| known.made_here) {
+            // What was made here may come back in the form in which it left: annotated, or compressed otherwise. It stays as it is.
+            record.manifest = known.manifest;
+            record.manifest_media_type.clone_from(&known.manifest_media_type);
+            record.layers.clone_from(&known.layers);
+        }
         let layers = self.inner.layers.clone();
         // A layer that stayed for a container may come with a blob that is new.
         let recorded: HashSet<Digest> = self.recorded_layers()?.into_iter().map(|(blob, _)| blob).collect();
@@ -44,7 +51,7 @@ impl Images {
             Ok(batch)
         })
         .await?;
-        if let Some(known) = self.inner.images.get(&id.hex())? {
+        if let Some(known) = known {
             record.last_tagged = known.last_tagged;
             record.parent = record.parent.or(known.parent);
             record.made_here |= known.made_here;

@@ -7,10 +7,6 @@ const MAGIC: usize = 6;
 /// KiB that unpacking xz may take; `xz -9` needs 64 MiB, and a header of a few bytes can ask for 4 GiB.
 const XZ_MEMORY: u32 = 256 * 1024;
 
-/// The encoder is given as much at a time, whatever a pipe has: what it writes goes by that, too, and the same archive is to give the
-/// same blob.
-const PIECE: u64 = 128 * 1024;
-
 /// How an archive is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compression {
@@ -72,50 +68,20 @@ pub fn decompress<'a>(mut source: impl Read + Send + 'a) -> io::Result<Box<dyn R
     })
 }
 
-/// Gives `take` a plain archive to read to its end, and writes it as gzip into `blob` on a thread of its own meanwhile: compressing
-/// takes as long as all that readers do with an archive.
-///
-/// # Errors
-///
-/// Those of the compressing, and [`io::Error`] where no pipe or thread is to be had; what `take` says is told apart from them.
-pub(crate) fn gzip_beside<T>(
-    tar: impl Read,
-    blob: &mut (impl Write + Send),
-    take: impl FnOnce(Tee<'_>) -> T,
-) -> io::Result<(T, io::Result<()>)> {
-    let (mut plain, writer) = io::pipe()?;
-    std::thread::scope(|scope| {
-        let compressing = std::thread::Builder::new().spawn_scoped(scope, move || {
-            let mut encoder = flate2::write::GzEncoder::new(blob, flate2::Compression::fast());
-            let mut piece = Vec::with_capacity(PIECE as usize);
-            while plain.by_ref().take(PIECE).read_to_end(&mut piece)? > 0 {
-                encoder.write_all(&piece)?;
-                piece.clear();
-            }
-            encoder.finish().map(drop)
-        })?;
-        // Moved into `take`, and closed by its end: then the thread has all.
-        let mut tar = tar;
-        let taken = take(Tee { reader: &mut tar, writer: Some(writer) });
-        let compressed = compressing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        Ok((taken, compressed))
-    })
+/// Compresses what is read through it. A failure to write must not look like one to read.
+pub(crate) struct Tee<'a, R, W> {
+    pub(crate) reader: R,
+    pub(crate) encoder: &'a mut W,
+    pub(crate) failed: &'a mut Option<io::Error>,
 }
 
-/// Passes on what is read through it.
-pub(crate) struct Tee<'a> {
-    reader: &'a mut dyn Read,
-    /// None once nobody takes it any more: who read there says why, and that must not look like a failure to read here.
-    writer: Option<io::PipeWriter>,
-}
-
-impl Read for Tee<'_> {
+impl<R: Read, W: Write> Read for Tee<'_, R, W> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
-        if let Some(writer) = &mut self.writer
-            && writer.write_all(&buffer[..count]).is_err()
+        if self.failed.is_none()
+            && let Err(e) = self.encoder.write_all(&buffer[..count])
         {
-            self.writer = None;
+            *self.failed = Some(e);
         }
         Ok(count)
     }
@@ -141,38 +107,6 @@ mod tests {
         let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(1)).unwrap();
         encoder.write_all(content).unwrap();
         encoder.finish().unwrap()
-    }
-
-    #[test]
-    fn what_is_read_is_compressed_beside() {
-        let content: Vec<u8> = (0..1_000_000_u32).flat_map(|n| (n % 1000).to_le_bytes()).collect();
-        let mut blob = Vec::new();
-        let take = |mut tar: Tee<'_>| {
-            let mut taken = Vec::new();
-            tar.read_to_end(&mut taken).map(|_| taken)
-        };
-        let (taken, compressed) = gzip_beside(&content[..], &mut blob, take).unwrap();
-        compressed.unwrap();
-        assert!(taken.unwrap() == content);
-        assert!(blob.len() < content.len() && read(&blob).unwrap() == content);
-    }
-
-    #[test]
-    fn a_blob_that_cannot_be_written_is_no_failure_to_read() {
-        struct Full;
-        impl Write for Full {
-            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-                Err(io::ErrorKind::StorageFull.into())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        let content = vec![7; 10_000_000];
-        let take = |mut tar: Tee<'_>| io::copy(&mut tar, &mut io::sink());
-        let (taken, compressed) = gzip_beside(&content[..], &mut Full, take).unwrap();
-        assert_eq!(taken.unwrap(), 10_000_000);
-        assert_eq!(compressed.unwrap_err().kind(), io::ErrorKind::StorageFull);
     }
 
     fn read(bytes: &[u8]) -> io::Result<Vec<u8>> {

@@ -15,6 +15,7 @@ mod content;
 mod error;
 mod fetch;
 mod follow;
+mod gzip;
 mod history;
 mod image;
 mod import;
@@ -38,6 +39,7 @@ mod remove;
 mod resolve;
 mod save;
 mod tag;
+mod wanted;
 mod wrap;
 
 use std::collections::{HashMap, HashSet};

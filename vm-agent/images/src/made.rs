@@ -6,12 +6,12 @@ use std::sync::Arc;
 use layers::{DiffId, Digest};
 use serde_json::{Map, Value, json};
 
-use crate::compression::{Compression, Tee, gzip_beside};
+use crate::compression::{Compression, Tee};
 use crate::image::{ImageRecord, LayerRecord, layer_media_type};
 use crate::making::Making;
 use crate::manifest::{Descriptor, Manifest, media};
 use crate::pins::Pin;
-use crate::{Error, ImageId, Images, Keeper, Platform, Reference, Result, blocking};
+use crate::{Error, ImageId, Images, Keeper, Platform, Reference, Result, blocking, gzip};
 
 /// What a new image says about itself, beside its layers.
 #[derive(Debug, Clone, Default)]
@@ -206,9 +206,17 @@ impl Images {
     /// Unpacks a plain tar and keeps it, compressed, as the blob that a registry gets.
     fn place(&self, tar: impl Read, pin: &Pin) -> Result<LayerRecord> {
         let mut blob = self.inner.content.ingest()?;
-        let unpack = |tar: Tee<'_>| self.inner.layers.import(tar, |diff_id| pin.chain(&[*diff_id]));
-        let (applied, compressed) =
-            gzip_beside(tar, &mut blob, unpack).map_err(Error::io("cannot compress", "a layer"))?;
+        let (mut pieces, receiver) = gzip::pieces();
+        let (applied, compressed) = std::thread::scope(|scope| {
+            let compressing = scope.spawn(|| gzip::compress(receiver, &mut blob));
+            // Whoever takes no more pieces tells why himself.
+            let mut failed = None;
+            let tee = Tee { reader: tar, encoder: &mut pieces, failed: &mut failed };
+            let applied = self.inner.layers.import(tee, |diff_id| pin.chain(&[*diff_id]));
+            let rest = pieces.finish();
+            let compressed = compressing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            (applied, compressed.and(rest))
+        });
         let applied = applied?;
         compressed.map_err(Error::io("cannot compress", "a layer"))?;
         let media_type = layer_media_type(Compression::Gzip);

@@ -186,7 +186,8 @@ impl Images {
         session.upload(&blob.digest, blob.size, from, body).await.map_err(|failure| failure.into_error())
     }
 
-    /// Repositories on the same registry whose images we have: their blobs may be mounted.
+    /// Repositories on the same registry whose images we have: their blobs may be mounted. One that got an image in another form
+    /// (compressed otherwise, say) has not the blobs that are here: asked to mount one, a registry begins an upload instead.
     fn mountable(&self, target: &Reference) -> Result<Vec<String>> {
         let mut paths: Vec<String> = self
             .references()?

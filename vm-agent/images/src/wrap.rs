@@ -11,6 +11,7 @@ use crate::image::{ImageRecord, LayerRecord, in_family, layer_media_type};
 use crate::making::Making;
 use crate::manifest::{Descriptor, Document, Manifest, media};
 use crate::pins::Pin;
+use crate::wanted::{Waiting, Wanted};
 use crate::{Error, ImageId, Images, Result, blocking};
 
 /// What an image has when it leaves that it has not here.
@@ -67,7 +68,7 @@ struct Annotated<'a> {
 }
 
 impl Images {
-    /// Makes an image ready to leave.
+    /// Makes an image ready to leave. Where that changes nothing it leaves as it is here. Dropping the future ends it.
     ///
     /// # Errors
     ///
@@ -82,13 +83,20 @@ impl Images {
         let making = self.making();
         let mut record = self.pinned(id, &making).await?;
         let (images, id, wrapping) = (self.clone(), *id, wrapping.clone());
+        let waiting = Waiting::default();
+        let wanted = waiting.wanted();
         let written = blocking(move || {
+            let mut changed = !wrapping.annotations.is_empty();
             if let Some(how) = wrapping.layers {
                 for layer in record.layers.iter_mut().skip(how.but) {
-                    *layer = images.recompress(layer, how, &making)?;
+                    let other = images.recompress(layer, how, &wanted, &making)?;
+                    changed |= other.blob.digest != layer.blob.digest;
+                    *layer = other;
                 }
             }
-            images.annotate(&mut record, &id, &wrapping.annotations, &making)?;
+            if changed {
+                images.annotate(&mut record, &id, &wrapping.annotations, &making)?;
+            }
             Ok((record, making))
         });
         let (record, making) = written.await?;
@@ -136,7 +144,7 @@ impl Images {
         Ok(())
     }
 
-    fn recompress(&self, layer: &LayerRecord, how: Recompress, pin: &Pin) -> Result<LayerRecord> {
+    fn recompress(&self, layer: &LayerRecord, how: Recompress, wanted: &Wanted, pin: &Pin) -> Result<LayerRecord> {
         let compression = match how.codec {
             Codec::None => Compression::None,
             Codec::Gzip => Compression::Gzip,
@@ -146,7 +154,7 @@ impl Images {
         if how.level.is_none() && in_family(&layer.blob.media_type, true) == media_type {
             return Ok(layer.clone());
         }
-        let source = self.inner.content.file(&layer.blob.digest)?;
+        let source = wanted.reads(self.inner.content.file(&layer.blob.digest)?);
         let mut blob = self.inner.content.ingest()?;
         let written = decompress(source).and_then(|mut source| match how.codec {
             Codec::None => io::copy(&mut source, &mut blob).map(drop),

@@ -5,10 +5,11 @@ mod support;
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use images::{ArchiveForm, Codec, Digest, Draft, Images, Recompress, Source, Wrapping, decompress};
 use serde_json::Value;
-use support::Bench;
+use support::{Bench, noise, tar};
 
 /// A tar with one file of that time.
 fn file(name: &str, time: u64) -> Vec<u8> {
@@ -30,8 +31,8 @@ async fn made(images: &Images, time: u64) -> Digest {
     images.derive(Some(&base), Draft::default(), write).await.unwrap()
 }
 
-/// The files of its archive.
-async fn left(images: &Images, id: &Digest, wrapping: &Wrapping) -> BTreeMap<String, Vec<u8>> {
+/// Its archive.
+async fn archive(images: &Images, id: &Digest, wrapping: &Wrapping) -> Vec<u8> {
     let wrapped = images.wrap(id, wrapping).await.unwrap();
     let mut pieces = images.archive(&wrapped, Vec::new(), ArchiveForm::Oci);
     drop(wrapped);
@@ -39,6 +40,12 @@ async fn left(images: &Images, id: &Digest, wrapping: &Wrapping) -> BTreeMap<Str
     while let Some(piece) = pieces.recv().await {
         bytes.extend_from_slice(&piece.unwrap());
     }
+    bytes
+}
+
+/// The files of its archive.
+async fn left(images: &Images, id: &Digest, wrapping: &Wrapping) -> BTreeMap<String, Vec<u8>> {
+    let bytes = archive(images, id, wrapping).await;
     let mut files = BTreeMap::new();
     for entry in tar::Archive::new(&bytes[..]).entries().unwrap() {
         let mut entry = entry.unwrap();
@@ -114,7 +121,49 @@ async fn layers_are_compressed_otherwise() {
     let layers = Some(Recompress { codec: Codec::Gzip, level: None, but: 0 });
     let plain = left(&bench.images, &id, &Wrapping::default()).await;
     let same = left(&bench.images, &id, &Wrapping { layers, ..Wrapping::default() }).await;
-    assert_eq!(layer(&plain, &manifest(&plain).1, 1), layer(&same, &manifest(&same).1, 1));
+    assert_eq!(plain, same, "what changes nothing leaves as it is");
+}
+
+/// Whoever gave up waiting has no processor kept busy, and nothing is left of what was begun.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_compresses_for_nobody() {
+    let bench = Bench::new();
+    let source = Source::stream(std::io::Cursor::new(tar(&[("noise", &noise(7, 64 << 20))])));
+    let id = bench.images.import(source, None, Draft::default()).await.unwrap();
+    let layers = Some(Recompress { codec: Codec::Zstd, level: Some(19), but: 0 });
+    let wrapping = Wrapping { layers, ..Wrapping::default() };
+    // It takes far longer than that.
+    let wrapped = bench.images.wrap(&id, &wrapping);
+    assert!(tokio::time::timeout(Duration::from_millis(300), wrapped).await.is_err());
+    assert_eq!(bench.names("content/ingest").len(), 1);
+    let begun = Instant::now();
+    while !bench.names("content/ingest").is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "it goes on: {:?}", bench.names("content/ingest"));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What left annotated, and compressed otherwise, comes back: what is here leaves plainly all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_made_here_stays_as_it_is() {
+    let bench = Bench::new();
+    let id = made(&bench.images, 5).await;
+    let plain = left(&bench.images, &id, &Wrapping::default()).await;
+    let layers = Some(Recompress { codec: Codec::Zstd, level: None, but: 0 });
+    let annotations = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
+    let wrapping = Wrapping { annotations, layers, ..Wrapping::default() };
+    let bytes = archive(&bench.images, &id, &wrapping).await;
+    bench.images.collect().await.unwrap();
+    let before = bench.names("content/blobs/sha256");
+    assert_eq!(bench.load(bytes.clone()).await.unwrap(), [id]);
+    assert_eq!(left(&bench.images, &id, &Wrapping::default()).await, plain);
+    bench.images.collect().await.unwrap();
+    assert_eq!(bench.names("content/blobs/sha256"), before);
+    // Where it was not made it is what came.
+    let other = Bench::new();
+    assert_eq!(other.load(bytes).await.unwrap(), [id]);
+    let (_, manifest) = manifest(&left(&other.images, &id, &Wrapping::default()).await);
+    assert_eq!(manifest["annotations"]["a"], "b");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -52,6 +52,7 @@ pub(super) fn read_all(
     files: &[(&Path, &Stat)],
     wanted: &[usize],
     helpers: &Helpers,
+    is_given_up: &AtomicBool,
 ) -> Result<Vec<(usize, One)>, Failed> {
     let sizes = wanted.iter().map(|at| u64::try_from(files[*at].1.st_size).unwrap_or_default());
     let processors = match sizes.fold(0, u64::saturating_add) {
@@ -60,7 +61,7 @@ pub(super) fn read_all(
     };
     let read = |at: usize, buffer: &mut Vec<u8>, is_over: &AtomicBool| {
         buffer.resize(PIECE, 0);
-        read_one(tree, files[at].0, buffer, is_over)
+        read_one(tree, files[at].0, buffer, is_over, is_given_up)
     };
     side_by_side(wanted, processors, helpers, read)
 }
@@ -125,12 +126,33 @@ fn side_by_side<T: Send>(
     })
 }
 
-fn read_one(tree: &Tree, path: &Path, buffer: &mut [u8], is_over: &AtomicBool) -> io::Result<Option<One>> {
-    let mut file = tree.plain_file(path)?;
+/// A file that is read as long as somebody wants what it has.
+struct Wanted<'a, R> {
+    file: R,
+    is_given_up: &'a AtomicBool,
+}
+
+impl<R: Read> Read for Wanted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.is_given_up.load(Ordering::Relaxed) {
+            true => Err(io::Error::other("nobody waits for it any more")),
+            false => self.file.read(buffer),
+        }
+    }
+}
+
+fn read_one(
+    tree: &Tree,
+    path: &Path,
+    buffer: &mut [u8],
+    is_over: &AtomicBool,
+    is_given_up: &AtomicBool,
+) -> io::Result<Option<One>> {
+    let file = tree.plain_file(path)?;
     let stat = fstat(&file)?;
     let mut value = [0; 1024];
     let length = fgetxattr(&file, CAPABILITY, &mut value[..]).unwrap_or_default();
-    let Some((digest, bytes)) = digest(&mut file, buffer, is_over)? else { return Ok(None) };
+    let Some((digest, bytes)) = digest(&mut Wanted { file, is_given_up }, buffer, is_over)? else { return Ok(None) };
     let content = Fingerprint { digest, capability: value[..length].into() };
     Ok(Some(One { stat, content, bytes }))
 }

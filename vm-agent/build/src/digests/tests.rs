@@ -51,6 +51,23 @@ fn what_has_not_changed_is_not_read_again() {
     assert_eq!(stage.look("f", Lasts::Build, now() + LATER), (four, 4), "nothing is known of what goes with a build");
 }
 
+/// Whoever waits goes away with his build; what is read for others goes on.
+#[test]
+fn nothing_is_read_for_nobody() {
+    let stage = Stage::new();
+    stage.write("f", "four");
+    let (digests, waits) = stage.digests.waited_for();
+    let tree = stage.tree(Lasts::Directory);
+    let stat = tree.lstat(Path::new("f")).expect("looked").expect("there");
+    let look = |digests: &Digests| digests.of_files(&tree, &[(Path::new("f"), &stat)], now() + LATER);
+    drop(waits);
+    assert_eq!(look(&digests).expect_err("it is given up").1.to_string(), "nobody waits for it any more");
+    assert_eq!(stage.digests.read(), 0);
+    let (digests, _waits) = stage.digests.waited_for();
+    look(&digests).expect("read");
+    assert_eq!(stage.later("f"), (Digest::of(b"four"), 0), "one memory for all");
+}
+
 #[test]
 fn a_change_that_hides_is_seen() {
     let stage = Stage::new();

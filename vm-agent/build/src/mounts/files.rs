@@ -73,7 +73,7 @@ impl Building<'_, '_> {
             Files::Nothing => return Ok(None),
         };
         let (tree, source) = (self.build.sent_tree(&root).await?, source.to_owned());
-        let digests = self.build.builds.digests.clone();
+        let (digests, _waits) = self.build.builds.digests.waited_for();
         let named = blocking(move || {
             let exclude = Ignore::default();
             let look = Look {

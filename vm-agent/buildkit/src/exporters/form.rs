@@ -4,8 +4,9 @@ use super::asked::{boolean, not_yet, truth};
 use images::{Codec, Platform, Recompress, Wrapping};
 use tonic::Status;
 
-/// By how much each codec is asked to compress; anything else is told as Go's packages tell it.
-const GZIP_LEVELS: std::ops::RangeInclusive<i32> = -1..=9;
+/// By how much each codec is asked to compress; anything else is told as Go's packages tell it. -1 is their own choice, and -2 Huffman's
+/// codes alone, which is their fastest way.
+const GZIP_LEVELS: std::ops::RangeInclusive<i32> = -2..=9;
 /// The higher ones would take some 800 MiB here, and 128 MiB of everybody who unpacks (zstd's own `ultra`).
 const ZSTD_LEVELS: std::ops::RangeInclusive<i32> = 1..=19;
 
@@ -125,7 +126,7 @@ impl Form {
             let codec = self.codec.unwrap_or(Codec::Gzip);
             let level = match codec {
                 Codec::None => None,
-                Codec::Gzip => self.level.filter(|level| *level >= 0),
+                Codec::Gzip => self.level.filter(|level| *level != -1).map(|level| if level == -2 { 1 } else { level }),
                 Codec::Zstd => self.level.map(|level| level.clamp(*ZSTD_LEVELS.start(), *ZSTD_LEVELS.end())),
             };
             wrapping.layers = Some(Recompress { codec, level, but: if self.force { 0 } else { inherited } });
@@ -173,9 +174,11 @@ mod tests {
         assert_eq!(layers(&[("compression", "uncompressed"), ("force-compression", "")]), of(Codec::None, None, 0));
         assert_eq!(layers(&[("force-compression", "true"), ("compression-level", "9")]), of(Codec::Gzip, Some(9), 0));
         assert_eq!(layers(&[("compression-level", "-1")]), of(Codec::Gzip, None, 3));
+        assert_eq!(layers(&[("compression-level", "-2")]), of(Codec::Gzip, Some(1), 3));
         for (options, words) in [
             (("compression", "lzma"), "unsupported compression type lzma"),
             (("compression-level", "x"), "non-integer value x specified for compression-level"),
+            (("compression-level", "-3"), "gzip: invalid compression level: -3"),
             (("compression-level", "10"), "gzip: invalid compression level: 10"),
             (("force-compression", "x"), "non-bool value x specified for force-compression"),
             (("annotation-index.a", "b"), "index annotations not supported for single platform export"),

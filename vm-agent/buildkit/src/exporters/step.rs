@@ -16,6 +16,14 @@ impl Step<'_> {
         self.progress.finish(self.number, what);
     }
 
+    /// Something that may take long: it is told when it begins, and when it is done.
+    pub(super) async fn during<T, E>(&self, what: &str, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        self.progress.transfer(self.number, what, 0, 0, false);
+        let made = work.await?;
+        self.done(what);
+        Ok(made)
+    }
+
     /// What does not go as it was asked for, and ends nothing.
     pub(super) fn warn(&self, text: &str) {
         self.progress.warn(VertexWarning {

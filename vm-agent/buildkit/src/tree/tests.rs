@@ -150,3 +150,34 @@ fn what_came_stays_when_the_rest_does_not() {
         assert_eq!(std::fs::read_to_string(tree.path().join("d").join(name)).expect("read"), expect, "{name}");
     }
 }
+
+/// Making a link anew changes its file, which would be read again by each build.
+#[test]
+fn links_stay_while_their_file_does() {
+    let root = root();
+    let link = |path: &str| Stat { linkname: "a".to_owned(), ..stat(path, 0o644, 1) };
+    let newer = Stat { mod_time: 7, ..stat("a", 0o644, 1) };
+    let old = [(stat("a", 0o644, 1), "1"), (link("b"), ""), (link("c"), "")];
+    let of = |tree: &Tree, name: &str| std::fs::metadata(tree.path().join(name)).expect("there");
+    let state = |tree: &Tree| {
+        let stat = of(tree, "a");
+        (stat.ino(), stat.ctime(), stat.ctime_nsec())
+    };
+    let (tree, _) = renew(Tree::new(root.path()).expect("made"), &old).expect("received");
+    let before = state(&tree);
+    let (tree, _) = renew(tree, &old).expect("received");
+    assert_eq!(state(&tree), before);
+    // One that leads to another file by then, also where not all was told of.
+    let mut renewal = tree.renew().expect("begun");
+    let number = renewal.add(newer.clone()).expect("told").expect("asked for");
+    renewal.data(number, b"2").expect("written");
+    renewal.data(number, b"").expect("ended");
+    let link_of_newer = |path: &str| Stat { mod_time: 7, ..link(path) };
+    renewal.add(link_of_newer("b")).expect("told");
+    let tree = renewal.give_up();
+    let new = [(newer, ""), (link_of_newer("b"), ""), (link("c"), "")];
+    let (tree, asked) = renew(tree, &new).expect("received");
+    assert_eq!(asked, [""; 0]);
+    assert!(["b", "c"].iter().all(|name| of(&tree, name).ino() == of(&tree, "a").ino()));
+    assert_eq!(std::fs::read(tree.path().join("c")).expect("read"), b"2");
+}

@@ -52,6 +52,10 @@ pub(super) fn clamp(mut tar: impl Read, out: &mut dyn Write, limit: i64) -> io::
             fill(out, clamped.len() as u64)?;
             continue;
         }
+        if parsed.as_gnu().is_some_and(|gnu| parsed.entry_type().is_gnu_sparse() && gnu.is_extended()) {
+            // Its map goes on behind the header. Nothing writes it today.
+            return Err(io::Error::other("a sparse file of GNU's old form, in more than four pieces, is not known"));
+        }
         let size = said.take().map_or_else(|| parsed.entry_size(), Ok)?;
         clamp_header(&mut parsed, limit)?;
         out.write_all(parsed.as_bytes())?;
@@ -171,101 +175,4 @@ fn padding(size: u64) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LIMIT: i64 = 1_000_000_000;
-
-    fn archive(times: &[(&str, u64, Option<&str>)]) -> Vec<u8> {
-        let mut builder = tar::Builder::new(Vec::new());
-        for (name, time, pax) in times {
-            if let Some(pax) = pax {
-                builder.append_pax_extensions([("mtime", pax.as_bytes()), ("comment", b"x".as_slice())]).unwrap();
-            }
-            let mut header = tar::Header::new_gnu();
-            header.set_size(3);
-            header.set_mtime(*time);
-            header.set_mode(0o644);
-            builder.append_data(&mut header, name, b"abc".as_slice()).unwrap();
-        }
-        builder.into_inner().unwrap()
-    }
-
-    fn clamped(tar: &[u8]) -> Vec<u8> {
-        let mut out = Vec::new();
-        clamp(tar, &mut out, LIMIT).unwrap();
-        out
-    }
-
-    #[test]
-    fn later_times_are_the_limit() {
-        let long = "n".repeat(150);
-        let tar = archive(&[
-            ("early", 5, None),
-            ("late", 2_000_000_000, None),
-            (&long, 2_000_000_000, None),
-            ("exact", 7, Some("1000000000.5")),
-            ("older", 7, Some("999999999.5")),
-        ]);
-        let out = clamped(&tar);
-        let mut told = Vec::new();
-        for entry in tar::Archive::new(&out[..]).entries().unwrap() {
-            let mut entry = entry.unwrap();
-            let pax = entry.pax_extensions().unwrap().and_then(|mut all| {
-                all.find_map(|one| {
-                    one.ok().filter(|one| one.key() == Ok("mtime")).map(|one| one.value().unwrap().to_owned())
-                })
-            });
-            let mut content = String::new();
-            entry.read_to_string(&mut content).unwrap();
-            assert_eq!(content, "abc");
-            told.push((entry.path().unwrap().display().to_string(), entry.header().mtime().unwrap(), pax));
-        }
-        let of = |name: &str, time: u64, pax: Option<&str>| (name.to_owned(), time, pax.map(str::to_owned));
-        assert_eq!(
-            told,
-            [
-                of("early", 5, None),
-                of("late", 1_000_000_000, None),
-                of(&long, 1_000_000_000, None),
-                of("exact", 7, Some("1000000000")),
-                of("older", 7, Some("999999999.5")),
-            ]
-        );
-        assert_eq!(clamped(&out), out, "once is enough");
-    }
-
-    #[test]
-    fn what_has_no_later_time_stays_to_the_byte() {
-        let tar = archive(&[("a", 1, None), ("b", 999_999_999, Some("17.25"))]);
-        assert_eq!(clamped(&tar), tar);
-        assert_eq!(clamped(&[0; 1024]), [0; 1024]);
-    }
-
-    #[test]
-    fn a_record_has_its_own_length() {
-        for (key, value, expect) in [("mtime", "1", "11 mtime=1\n"), ("mtime", "1000000000", "20 mtime=1000000000\n")] {
-            assert_eq!(record_of(key, value), expect);
-        }
-        // The length of the length counts, too.
-        assert_eq!(record_of("k", "12345"), "11 k=12345\n");
-        assert_eq!(record_of("k", "1234"), "9 k=1234\n");
-    }
-
-    #[test]
-    fn harm_comes_to_an_end() {
-        let tar = archive(&[("late", 2_000_000_000, Some("2000000000.5")), ("other", 1, None)]);
-        for at in 0..tar.len() {
-            for byte in [0, b' ', b'7', 0xff] {
-                let mut harmed = tar.clone();
-                harmed[at] = byte;
-                // Much of it is still an archive.
-                let _ = clamp(&harmed[..], &mut io::sink(), LIMIT);
-            }
-        }
-        for length in (0..tar.len() - 1024).filter(|length| length % BLOCK != 0) {
-            assert!(clamp(&tar[..length], &mut io::sink(), LIMIT).is_err(), "{length}");
-        }
-        assert_eq!(clamped(&tar[..tar.len() - 1024]).len(), tar.len() - 1024, "it need not say that it ends");
-    }
-}
+mod tests;

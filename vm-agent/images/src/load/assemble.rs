@@ -9,7 +9,7 @@ use layers::{DiffId, Digest};
 
 use super::Audience;
 use super::archive::{Described, Parts};
-use crate::compression::{Compression, Tee, decompress, gzip_beside};
+use crate::compression::{Compression, Tee, decompress};
 use crate::content::Ingest;
 use crate::image::{Config, ImageRecord, LayerRecord, layer_media_type, short};
 use crate::manifest::{Descriptor, MAX_CONFIG, Manifest, media};
@@ -194,13 +194,15 @@ impl Images {
         }
         // Kept compressed: the tree is unpacked already, and a registry wants it compressed anyway.
         let mut blob = self.inner.content.ingest()?;
+        let mut encoder = flate2::write::GzEncoder::new(&mut blob, flate2::Compression::fast());
+        let mut failed = None;
         let reader = decompress(reader).map_err(Error::io("cannot read", &source.name))?;
-        let unpack = |tar: Tee<'_>| self.inner.layers.apply(tar, &source.diff_id);
-        let (applied, compressed) =
-            gzip_beside(reader, &mut blob, unpack).map_err(Error::io("cannot compress", &source.name))?;
-        applied?;
-        compressed.map_err(Error::io("cannot compress", &source.name))?;
-        Ok(Placed::Compressed(blob))
+        self.inner.layers.apply(Tee { reader, encoder: &mut encoder, failed: &mut failed }, &source.diff_id)?;
+        encoder.finish().map_err(Error::io("cannot compress", &source.name))?;
+        match failed {
+            Some(e) => Err(Error::io("cannot compress", &source.name)(e)),
+            None => Ok(Placed::Compressed(blob)),
+        }
     }
 
     fn commit_layer(&self, source: &Source, place: Placed, parts: &mut Parts, pin: &Pin) -> Result<LayerRecord> {
