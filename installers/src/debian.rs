@@ -16,6 +16,8 @@ use crate::words::say;
 pub enum Suite {
     /// Debian 12's backports: QEMU 10 (bookworm's 7.2 faults under TCG).
     Backports,
+    /// Debian 13 with its backports: the source of Rust's standard library. Its packages are only unpacked, never installed.
+    Trixie,
     /// Debian unstable: today's docker CLI. Its packages are only unpacked, never installed.
     Sid,
 }
@@ -25,6 +27,7 @@ impl Suite {
         match self {
             // Backports lean on packages of bookworm itself.
             Suite::Backports => &["bookworm", "bookworm-updates", "bookworm-backports"],
+            Suite::Trixie => &["trixie", "trixie-updates", "trixie-backports"],
             Suite::Sid => &["sid"],
         }
     }
@@ -123,6 +126,51 @@ fn download(package: &str, suite: Suite, home: &Path) -> io::Result<PathBuf> {
     fs::remove_file(deb)?;
     fs::rename(&fresh, &folder)?;
     Ok(folder)
+}
+
+/// Unpacks `package` of `suite` in the version that Debian made of the release `upstream`, has `keep` move what is wanted of it into another
+/// folder, and returns that one: it is below `cache`, and what is there is used without asking anybody.
+///
+/// # Errors
+/// When the suite has no such version, or it cannot be downloaded.
+pub fn keep_of(
+    package: &str,
+    upstream: &str,
+    suite: Suite,
+    cache: &Path,
+    keep: impl FnOnce(&Path, &Path) -> io::Result<()>,
+) -> io::Result<PathBuf> {
+    let folder = cache.join("packages").join(suite.newest()).join(package).join(upstream);
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    let Lists { options, _lock } = options_for(suite)?;
+    let out = Command::new("apt-cache").args(&options).args(["madison", package]).output()?;
+    let version = version_of(&String::from_utf8_lossy(&out.stdout), upstream).ok_or_else(|| {
+        let values = [("suite", suite.newest()), ("package", &format!("{package} {upstream}"))];
+        io::Error::other(say("%{suite} has no package %{package}", &values))
+    })?;
+    fs::create_dir_all(folder.with_file_name(""))?;
+    let (unpacked, kept) = (fresh_beside(&folder.with_file_name("all"))?, fresh_beside(&folder)?);
+    let mut apt = apt_get(Rights::of_this_process(), &["download", "-q"]);
+    apt.arg(format!("{package}={version}")).current_dir(&unpacked).args(&options);
+    follow(apt, &say("downloading %{package}", &[("package", package)]))?;
+    for deb in fs::read_dir(&unpacked)?.filter_map(Result::ok).map(|entry| entry.path()) {
+        let mut dpkg = Command::new("dpkg-deb");
+        dpkg.arg("-x").arg(&deb).arg(&unpacked);
+        follow(dpkg, &say("unpacking %{package}", &[("package", package)]))?;
+    }
+    keep(&unpacked, &kept)?;
+    fs::remove_dir_all(&unpacked)?;
+    fs::rename(kept, &folder)?;
+    Ok(folder)
+}
+
+/// Of `apt-cache madison` (` package | version | where it is from`) the version that is made of the release `upstream`.
+fn version_of(madison: &str, upstream: &str) -> Option<String> {
+    let versions = madison.lines().filter_map(|line| line.split('|').nth(1)).map(str::trim);
+    let is_of = |version: &&str| version.strip_prefix(upstream).is_some_and(|rest| rest.starts_with(['+', '-', '~']));
+    versions.filter(|version| !upstream.is_empty() && is_of(version)).map(str::to_owned).next()
 }
 
 /// Unpacks `packages` of `suite` together below `folder`, which must exist; their versions, in the order of `packages`.
@@ -332,6 +380,19 @@ unsafe extern "C" {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_version_is_of_one_release() {
+        let madison = " rust-src | 1.97.1+dfsg1-1~bpo13+1 | http://m.example/debian trixie-backports/main amd64 Packages\n \
+                       rust-src | 1.95.0+dfsg1-2~bpo13+1 | http://m.example/debian trixie-backports/main amd64 Packages\n \
+                       rust-src | 1.85.1-1+deb13u1 | http://m.example/debian trixie/main amd64 Packages\n";
+        let check = |upstream, expect: Option<&str>| assert_eq!(version_of(madison, upstream).as_deref(), expect);
+        check("1.95.0", Some("1.95.0+dfsg1-2~bpo13+1"));
+        check("1.85.1", Some("1.85.1-1+deb13u1"));
+        check("1.96.0", None);
+        check("1.9", None);
+        check("", None);
+    }
 
     #[test]
     fn the_mirror_is_found_in_both_styles() {

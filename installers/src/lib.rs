@@ -8,6 +8,7 @@
 //! - [`reference`] is another engine to compare with;
 //! - [`step`] runs and reports the steps of the two commands `cargo quickstart` and `cargo verify`;
 //! - [`tally`] adds up what test runners print;
+//! - [`windows`] is what lints the host's programs for Windows;
 //! - [`words`] says it in the user's language.
 //!
 //! Depends on nothing that depends on more than std, so that the first command a newcomer types compiles in a second or two.
@@ -21,6 +22,7 @@ pub mod needs;
 pub mod reference;
 pub mod step;
 pub mod tally;
+pub mod windows;
 pub mod words;
 pub mod workloads;
 

@@ -269,6 +269,7 @@ mod tests {
             .chain(WORKLOADS)
             .chain(REFERENCE)
             .chain(browser)
+            .chain(crate::windows::NEEDS)
             .chain(clients)
             .collect();
         for need in &all {

@@ -159,6 +159,12 @@ impl Tally {
             self.names.push(name.to_owned());
         }
     }
+
+    /// Counts a check that is not a test runner, and cannot be made here, as a skipped test.
+    pub fn skip(&mut self, name: &str, why: &str) {
+        self.ignored += 1;
+        self.skipped.push(format!("{name}: {why}"));
+    }
 }
 
 /// What a runner's line on a test ends with that failed.
@@ -302,6 +308,16 @@ mod tests {
         let crashed = |name: &str| format!("{name} crashed: it said no result");
         let names = [crashed("tests/one.rs (target/debug/deps/one-0)"), "b".to_owned(), crashed("api")];
         assert_eq!(tally.failed_names(), names);
+    }
+
+    #[test]
+    fn a_check_that_cannot_be_made_is_none_that_passed() {
+        let mut tally =
+            tally("test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.02s");
+        tally.skip("lints for Windows", "there is no source");
+        assert_eq!(tally.to_string(), "2 passed, 0 failed, 1 skipped");
+        assert_eq!(tally.skipped_names(), ["lints for Windows: there is no source"]);
+        assert!(tally.is_green());
     }
 
     #[test]

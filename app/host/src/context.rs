@@ -62,13 +62,9 @@ pub fn remove(file: &Path, name: &str) -> Result<bool> {
     Ok(true)
 }
 
-/// The address as docker's clients write it.
+/// The address as docker's clients write it: `unix://PATH`, or `npipe:////./pipe/NAME` for a pipe of Windows.
 pub fn docker_host(engine_socket: &Path) -> String {
-    if cfg!(windows) {
-        format!("npipe://{}", engine_socket.display())
-    } else {
-        format!("unix://{}", engine_socket.display())
-    }
+    sys::pipes::docker_host(engine_socket).unwrap_or_else(|| format!("unix://{}", engine_socket.display()))
 }
 
 fn content(name: &str, engine_socket: &Path) -> Value {
@@ -83,6 +79,13 @@ fn content(name: &str, engine_socket: &Path) -> Value {
 mod tests {
     use super::*;
     use crate::paths::docker_context_file_in;
+
+    #[test]
+    fn a_pipe_of_windows_is_written_as_clients_read_it() {
+        let context = content(NAME, Path::new(r"\\.\pipe\berth_engine"));
+        assert_eq!(context["Endpoints"]["docker"]["Host"], "npipe:////./pipe/berth_engine");
+        assert_eq!(docker_host(Path::new("/run/berth/engine.sock")), "unix:///run/berth/engine.sock");
+    }
 
     #[test]
     fn it_is_written_once_and_only_over_our_own() {

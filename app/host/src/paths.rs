@@ -38,6 +38,8 @@ pub struct Paths {
     /// What this process' own environment says.
     own_runtime: PathBuf,
     well_known_socket: PathBuf,
+    /// Below which all lies, if that was said.
+    home: Option<PathBuf>,
     /// `None`: the default machine.
     machine: Option<Name>,
     of_default: OfDefault,
@@ -132,6 +134,7 @@ impl Paths {
             own_runtime: of_default.runtime.clone(),
             runtime: of_default.runtime.clone(),
             well_known_socket: PathBuf::from(WELL_KNOWN_SOCKET),
+            home: None,
             machine: None,
             of_default,
         }
@@ -160,7 +163,8 @@ impl Paths {
         let home = std::path::absolute(home).map_err(Error::file("resolve", home))?;
         let runtime = fitting(home.join("run"));
         let of_default = OfDefault { config: home.join("config"), data: home.join("data"), runtime };
-        Ok(Paths::default_machine(of_default, home.join("cache")))
+        let cache = home.join("cache");
+        Ok(Paths { home: Some(home), ..Paths::default_machine(of_default, cache) })
     }
 
     /// Creates the folders; those of the machine, of logs and of sockets with mode 0700, owned by this user.
@@ -280,11 +284,18 @@ impl Paths {
         self.may_hold_a_machine() || self.data_disk().exists()
     }
 
+    /// On Windows the name of a pipe; so is that of the next one.
     pub fn engine_socket(&self) -> PathBuf {
-        self.runtime.join("engine.sock")
+        self.of_daemon("engine")
     }
     pub fn control_socket(&self) -> PathBuf {
-        self.runtime.join("control.sock")
+        self.of_daemon("control")
+    }
+    fn of_daemon(&self, what: &str) -> PathBuf {
+        if cfg!(windows) {
+            return sys::pipes::of_daemon(what, self.machine.as_ref().map(Name::as_str), self.home.as_deref());
+        }
+        self.runtime.join(format!("{what}.sock"))
     }
     pub fn qmp_socket(&self) -> PathBuf {
         self.runtime.join("qmp.sock")

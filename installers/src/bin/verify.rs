@@ -10,6 +10,7 @@ use installers::failures::Failures;
 use installers::front_end::{self, FrontEnd};
 use installers::step::{step, watch};
 use installers::tally::Tally;
+use installers::windows::Windows;
 use installers::{debian, needs, workloads};
 
 fn main() -> ExitCode {
@@ -59,6 +60,7 @@ fn verify(tally: &mut Tally, failures: &mut Failures, all: bool) -> io::Result<(
     check(tally, "pages: bundle of the window", &mut pages.npm(&["run", "--silent", "build:window"]))?;
     check(tally, "formatting", cargo().args(["fmt", "--all", "--check"]))?;
     build(tally)?;
+    build_for_windows(tally)?;
     check(tally, "guest image", Command::new(beside_this("guest-image")?).current_dir(installers::workspace()))?;
     for (name, script) in front_end::CHECKS {
         check(tally, name, &mut pages.npm(&["run", "--silent", script]))?;
@@ -104,15 +106,40 @@ fn runner(tally: &mut Tally, failures: &mut Failures, name: &str, command: &mut 
 fn build(tally: &mut Tally) -> io::Result<()> {
     let mut command = linted();
     command.args(["build", "--quiet", "--workspace", "--all-targets"]);
-    step("programs, tests and lints", || {
-        let mut warnings = 0;
-        // Cargo tells them again when nothing has changed.
-        let status = watch(&mut command, |line| warnings += usize::from(line.starts_with("warning")))?;
-        tally.check("programs and tests", status.success());
-        // What is behind an error was not looked at.
-        tally.check("lints", status.success() && warnings == 0);
-        Ok(())
+    step("programs, tests and lints", || watch_lints(tally, &mut command, ["programs and tests", "lints"]))
+}
+
+/// The programs of the host that Windows has, and their units, are type-checked and linted for it: nothing is linked or run.
+const OF_WINDOWS: [&str; 4] = ["catalogue", "cli", "credentials", "host"];
+
+/// Checks those programs as [`build`] does everything; skipped where the standard library's source cannot be had.
+fn build_for_windows(tally: &mut Tally) -> io::Result<()> {
+    step("types and lints for Windows", || {
+        let windows = match Windows::prepare() {
+            Ok(windows) => windows,
+            Err(why) => {
+                tally.skip("types and lints for Windows", &why.to_string().replace('\n', " "));
+                return Ok(());
+            }
+        };
+        let mut command = linted();
+        windows.set(&mut command);
+        // By this profile the units are looked at as well; what else lies in `tests` is for systems with Unix' sockets.
+        command.args(["check", "--quiet", "--lib", "--bins", "--profile", "test"]);
+        OF_WINDOWS.iter().for_each(|package| drop(command.args(["--package", package])));
+        watch_lints(tally, &mut command, ["types for Windows", "lints for Windows"])
     })
+}
+
+/// Runs cargo, and counts what it compiles and what is linted as one check each, of these names.
+fn watch_lints(tally: &mut Tally, command: &mut Command, [built, linted]: [&str; 2]) -> io::Result<()> {
+    let mut warnings = 0;
+    // Cargo tells them again when nothing has changed.
+    let status = watch(command, |line| warnings += usize::from(line.starts_with("warning")))?;
+    tally.check(built, status.success());
+    // What is behind an error was not looked at.
+    tally.check(linted, status.success() && warnings == 0);
+    Ok(())
 }
 
 /// A check that is one pass or one failure; the rest of the run goes on after a failure.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use control::{ShareRefusal, ShareRequest};
 use shares::Share;
 
+use super::windows;
 use crate::settings::Folder;
 
 /// A path that may be shared.
@@ -32,18 +33,23 @@ pub(super) fn find(
     request: &ShareRequest,
 ) -> Result<Allowed, ShareRefusal> {
     let path = request.path.clone();
-    let asked = Path::new(&path);
+    let asked = PathBuf::from(match cfg!(windows) {
+        true => windows::path(&path).map_err(|why| ShareRefusal::Failed { text: format!("{path} {why}") })?,
+        false => path.clone(),
+    });
     if !asked.is_absolute() {
         return Err(ShareRefusal::Failed { text: format!("{path} is no path of this computer") });
     }
     let failed = |what: &str, error: &io::Error| ShareRefusal::Failed { text: format!("{what} {path}: {error}") };
-    let (there, missing) = resolve(asked).map_err(|error| failed("find", &error))?;
+    let (there, missing) = resolve(&asked).map_err(|error| failed("find", &error))?;
     // Where it is or would be: a link to a folder that is not shared makes it no more shared.
     let place = missing.iter().fold(there.clone(), |place, part| place.join(part));
-    if own.iter().any(|own| place.starts_with(own)) {
+    let is_in = |own: &PathBuf| if cfg!(windows) { windows::is_within(&place, own) } else { place.starts_with(own) };
+    if own.iter().any(is_in) {
         return Err(ShareRefusal::Failed { text: format!("{path} is Berth's own, and is never shared") });
     }
-    let roots = shared.iter().filter_map(|folder| Some((folder.place(home)?.canonicalize().ok()?, folder.read_only)));
+    let root = |folder: &Folder| Some((windows::plain(folder.place(home)?.canonicalize().ok()?), folder.read_only));
+    let roots = shared.iter().filter_map(root);
     // Of two, the narrower one says how.
     let root = roots.filter(|(root, _)| place.starts_with(root)).max_by_key(|(root, _)| root.components().count());
     let Some((_, read_only)) = root else {
@@ -84,7 +90,7 @@ fn resolve(path: &Path) -> io::Result<(PathBuf, Vec<&std::ffi::OsStr>)> {
         match above.canonicalize() {
             Ok(there) => {
                 missing.reverse();
-                return Ok((there, missing));
+                return Ok((windows::plain(there), missing));
             }
             // A link that leads nowhere is there, and nothing can be made in its place.
             Err(error) if error.kind() == io::ErrorKind::NotFound && above.symlink_metadata().is_err() => {

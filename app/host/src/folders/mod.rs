@@ -2,6 +2,7 @@
 
 mod allowed;
 mod own;
+mod windows;
 
 use std::collections::HashMap;
 use std::path::PathBuf;

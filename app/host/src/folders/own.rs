@@ -2,6 +2,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use super::windows;
+
 /// So many links, and ways up in them, may follow one another; the kernel follows forty links.
 const STEPS: usize = 256;
 /// What counts lies so deep at most: `machines/NAME/machine/disk.raw`.
@@ -12,6 +14,8 @@ const DEPTH: usize = 4;
 pub(super) fn places(folders: &[PathBuf]) -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> = folders.iter().flat_map(|folder| ways(folder)).collect();
     folders.iter().for_each(|folder| links_in(folder, DEPTH, &mut all));
+    // What is there may be called otherwise yet: by a short name of Windows (`RUNNER~1`).
+    all.extend(folders.iter().filter_map(|folder| folder.canonicalize().ok()).map(windows::plain));
     all
 }
 

@@ -135,7 +135,7 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         name: "accelerator",
-        description: "What runs the machine's instructions: auto (what works here, found by trying), kvm, tcg, hvf or whpx.",
+        description: "What runs the machine's instructions: auto (what works here, found by trying), kvm (Linux), hvf (macOS on Intel processors), whpx (of no use yet) or tcg.",
         takes: Takes::AtNextStart,
         may_be_empty: false,
         kind: Kind::Text,

@@ -1,6 +1,7 @@
 //! What differs between operating systems, apart from hypervisors: private folders, local sockets, processes that outlive
 //! us, facts about the host. Every function here exists on every system.
 
+pub(crate) mod pipes;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -304,7 +305,7 @@ pub fn drained(stream: &LocalStream) -> impl Fn() -> BoxFuture<'static, ()> + Se
     platform::drained(stream)
 }
 
-/// Connects to a [`LocalListener`] of this path.
+/// Connects to a [`LocalListener`] of this path; on Windows the path is a pipe's name.
 pub async fn connect(path: &Path) -> std::io::Result<LocalStream> {
     platform::connect(path).await
 }

@@ -1,57 +1,22 @@
 //! Windows: named pipes, and folders that the profile's own access list protects.
 
+mod access;
+mod pipe;
+
 use std::fs::{File, Metadata};
 use std::io::{self, Write};
 use std::os::windows::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
-
-use futures_util::future::BoxFuture;
-use sha2::{Digest, Sha256};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient, NamedPipeServer, ServerOptions};
 
 use super::ProcessIdentity;
 use crate::{Error, Result};
 
-const ERROR_PIPE_BUSY: i32 = 231;
+pub use pipe::{LocalListener, LocalStream};
+pub(super) use pipe::{connect, drained, hangup};
+
 const DETACHED_PROCESS: u32 = 0x0000_0008;
 const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;
-
-/// Either end of a named pipe.
-#[derive(Debug)]
-pub enum LocalStream {
-    Server(NamedPipeServer),
-    Client(NamedPipeClient),
-}
-
-/// A named pipe whose name is made from a path, so that the rest of the program names files only.
-#[derive(Debug)]
-pub struct LocalListener {
-    name: String,
-    next: NamedPipeServer,
-}
-
-fn pipe_name(path: &Path) -> String {
-    let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
-    format!(r"\\.\pipe\berth-{}", crate::paths::hex(&digest[..16]))
-}
-
-impl LocalListener {
-    pub fn bind(path: &Path) -> io::Result<LocalListener> {
-        let name = pipe_name(path);
-        let next = ServerOptions::new().first_pipe_instance(true).reject_remote_clients(true).create(&name)?;
-        Ok(LocalListener { name, next })
-    }
-
-    pub async fn accept(&mut self) -> io::Result<LocalStream> {
-        self.next.connect().await?;
-        let following = ServerOptions::new().reject_remote_clients(true).create(&self.name)?;
-        Ok(LocalStream::Server(std::mem::replace(&mut self.next, following)))
-    }
-}
 
 /// CopyFileEx keeps holes.
 pub(super) fn copy_sparse(from: &Path, to: &Path) -> io::Result<()> {
@@ -64,60 +29,6 @@ pub(super) fn copy_sparse(from: &Path, to: &Path) -> io::Result<()> {
 /// Needs the process' handle with rights that a program without a driver of ours has no use for yet.
 pub(super) fn process_memory(_pid: u32, _part: u64) -> Option<u64> {
     None
-}
-
-/// A pipe of bytes has no end of one direction: who has ended is gone.
-pub(super) fn hangup(_stream: &LocalStream) -> impl Future<Output = ()> + Send + use<> {
-    std::future::ready(())
-}
-
-/// Nothing tells how much of a pipe's bytes was read (`FlushFileBuffers` waits for it, and for ever): nothing is waited for.
-pub(super) fn drained(_stream: &LocalStream) -> impl Fn() -> BoxFuture<'static, ()> + Send + Unpin + use<> {
-    || Box::pin(std::future::ready(()))
-}
-
-pub(super) async fn connect(path: &Path) -> io::Result<LocalStream> {
-    let name = pipe_name(path);
-    loop {
-        match ClientOptions::new().open(&name) {
-            Ok(client) => return Ok(LocalStream::Client(client)),
-            // All instances are taken: the listener makes the next one presently.
-            Err(error) if error.raw_os_error() == Some(ERROR_PIPE_BUSY) => {
-                tokio::time::sleep(Duration::from_millis(5)).await
-            }
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-impl AsyncRead for LocalStream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            LocalStream::Server(pipe) => Pin::new(pipe).poll_read(cx, buf),
-            LocalStream::Client(pipe) => Pin::new(pipe).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for LocalStream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            LocalStream::Server(pipe) => Pin::new(pipe).poll_write(cx, buf),
-            LocalStream::Client(pipe) => Pin::new(pipe).poll_write(cx, buf),
-        }
-    }
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            LocalStream::Server(pipe) => Pin::new(pipe).poll_flush(cx),
-            LocalStream::Client(pipe) => Pin::new(pipe).poll_flush(cx),
-        }
-    }
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            LocalStream::Server(pipe) => Pin::new(pipe).poll_shutdown(cx),
-            LocalStream::Client(pipe) => Pin::new(pipe).poll_shutdown(cx),
-        }
-    }
 }
 
 pub(super) fn shared_temp_dir() -> PathBuf {

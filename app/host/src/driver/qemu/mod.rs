@@ -1,4 +1,4 @@
-//! QEMU on Linux and macOS.
+//! QEMU on Linux and, written but never tried, on Macs with an Intel processor: guest, command line and program are x86-64's.
 //!
 //! QEMU and the vsock device are processes of their own that outlive the daemon; they are found again by process number,
 //! start time and control socket. Which accelerator works is not decided here: `machine` tries them.

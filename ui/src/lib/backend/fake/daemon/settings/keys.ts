@@ -126,7 +126,7 @@ export const KEYS: readonly Key[] = [
   {
     name: 'accelerator',
     description:
-      "What runs the machine's instructions: auto (what works here, found by trying), kvm, tcg, hvf or whpx.",
+      "What runs the machine's instructions: auto (what works here, found by trying), kvm (Linux), hvf (macOS on Intel processors), whpx (of no use yet) or tcg.",
     takes: 'at_next_start',
     mayBeEmpty: false,
     byDefault: 'auto',
