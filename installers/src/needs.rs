@@ -59,6 +59,8 @@ pub const TEST: &[Need] = &[
     need("rpm", "installs and reads the .rpm as its users' systems do"),
     need("desktop-file-utils", "checks the entry of the desktop's menu"),
     need("x11-utils", "lists the windows of a display"),
+    need("zsh", "begins the quickstart terminal as its users have it"),
+    need("fish", "begins the quickstart terminal as its users have it"),
     need("python3-venv", "a place for schemathesis, which makes up requests"),
 ];
 

@@ -4,7 +4,9 @@
 //! `cargo test -p tests --test front_end -- containers` runs `ui/tests/engine/containers.spec.ts`. With `BERTH_TEST_HOST=unix://…` they
 //! run over that engine instead, which proves the cases.
 
+mod builds;
 mod daemon;
+mod place;
 mod server;
 
 use std::fs;
@@ -18,6 +20,7 @@ use tests::engine::{Engine, Kind};
 use tests::sandbox::Outside;
 
 use crate::daemon::Daemon;
+use crate::place::Place;
 use crate::server::{Server, said};
 
 /// What the cases share.
@@ -30,7 +33,10 @@ struct Ground {
 
 impl Ground {
     fn prepare(kind: Kind, outside: &Outside) -> anyhow::Result<Self> {
-        let front_end = outside.within(|| FrontEnd::prepare().context("what the pages need"))?;
+        let front_end = outside.within(|| {
+            tests::buildx::plugin()?;
+            FrontEnd::prepare().context("what the pages need")
+        })?;
         let engine = Engine::start(kind)?;
         let server = Server::start(&front_end, &engine)?;
         Ok(Self { front_end, server, engine })
@@ -39,9 +45,12 @@ impl Ground {
     /// The same answers from the simulated engine and daemon and from real ones.
     fn contract(&self) -> anyhow::Result<()> {
         let daemon = Daemon::start()?;
+        builds::make(&self.engine)?;
+        let place = Place::prepare(&self.engine)?;
         let mut vitest = self.front_end.npm(&["test", "--", "tests/contract"]);
         vitest.env("BERTH_ENGINE", server::socket(&self.engine)?);
         vitest.env("BERTH_CONTROL", daemon.control()).env("BERTH_ENGINE_AWAY", daemon.engine());
+        vitest.env("BERTH_CONTRACT", place.told().to_string());
         said(vitest)
     }
 

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub struct Gate {
 struct State {
     /// Bytes that may still pass; `None` when the gate is open.
     left: Mutex<Option<usize>>,
+    /// Nothing goes through any more, and what was held back is cut off.
+    broken: AtomicBool,
     /// What a client says to close it.
     closing: Mutex<Option<&'static str>>,
     changed: Condvar,
@@ -50,6 +53,7 @@ impl Gate {
         let port = listener.local_addr()?.port();
         let state = Arc::new(State {
             left: Mutex::new(left),
+            broken: AtomicBool::new(false),
             closing: Mutex::new(closing),
             changed: Condvar::new(),
             held: Mutex::new(0),
@@ -58,10 +62,19 @@ impl Gate {
         let shared = state.clone();
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
+                // Dropped, it ends at once.
+                if shared.broken.load(Ordering::SeqCst) {
+                    continue;
+                }
                 let Ok(server) = TcpStream::connect(target) else { continue };
                 let (Ok(to_server), Ok(from_client)) = (server.try_clone(), client.try_clone()) else { continue };
                 let (asking, answering) = (shared.clone(), shared.clone());
-                thread::spawn(move || copy(from_client, to_server, |bytes| asking.heard(bytes)));
+                thread::spawn(move || {
+                    copy(from_client, to_server, |bytes| {
+                        asking.heard(bytes);
+                        true
+                    });
+                });
                 thread::spawn(move || copy(server, client, |bytes| answering.pass(bytes.len())));
             }
         });
@@ -99,8 +112,17 @@ impl Gate {
         Ok(())
     }
 
+    /// Ends the connections whose bytes are held back, and each that comes until the gate is opened.
+    pub fn break_off(&self) {
+        self.state.broken.store(true, Ordering::SeqCst);
+        // Under the lock: who looked before it waits by now.
+        drop(self.state.left.lock().expect("no holder panics"));
+        self.state.changed.notify_all();
+    }
+
     /// Lets everything pass from here on.
     pub fn open(&self) {
+        self.state.broken.store(false, Ordering::SeqCst);
         *self.state.left.lock().expect("no holder panics") = None;
         self.state.changed.notify_all();
     }
@@ -115,16 +137,19 @@ impl State {
         }
     }
 
-    /// Returns when `bytes` may pass.
-    fn pass(&self, bytes: usize) {
+    /// Returns when `bytes` may pass: `true`, or never will.
+    fn pass(&self, bytes: usize) -> bool {
         let mut left = self.left.lock().expect("no holder panics");
         let mut counted = false;
         loop {
+            if self.broken.load(Ordering::SeqCst) {
+                return false;
+            }
             match &mut *left {
-                None => return,
+                None => return true,
                 Some(some) if *some >= bytes => {
                     *some -= bytes;
-                    return;
+                    return true;
                 }
                 Some(_) => {
                     *self.held.lock().expect("no holder panics") += usize::from(!counted);
@@ -137,12 +162,11 @@ impl State {
     }
 }
 
-/// Copies to the end of either side; `ask` is asked before each write.
-pub(crate) fn copy(mut from: TcpStream, mut to: TcpStream, ask: impl Fn(&[u8])) {
+/// Copies to the end of either side, or until `ask`, which is asked before each write, forbids one.
+pub(crate) fn copy(mut from: TcpStream, mut to: TcpStream, ask: impl Fn(&[u8]) -> bool) {
     let mut buffer = [0; 16 << 10];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
-        ask(&buffer[..read]);
-        if to.write_all(&buffer[..read]).is_err() {
+        if !ask(&buffer[..read]) || to.write_all(&buffer[..read]).is_err() {
             break;
         }
     }
@@ -169,5 +193,30 @@ mod tests {
         gate.open();
         client.read_to_end(&mut got).unwrap();
         assert_eq!(got, wanted);
+    }
+    #[test]
+    fn broken_off_it_ends_what_it_held_and_what_comes() {
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let target = server.local_addr().unwrap();
+        thread::spawn(move || {
+            for stream in server.incoming().flatten() {
+                // Who is cut off does not take it all.
+                let _ = (&stream).write_all(&[7; 200_000]);
+            }
+        });
+        let gate = Gate::start(target, 100_000).unwrap();
+        let mut client = TcpStream::connect(gate.address()).unwrap();
+        gate.wait_until_it_holds().unwrap();
+        gate.break_off();
+        let read = |client: &mut TcpStream| {
+            let mut got = Vec::new();
+            // Ended in order or not: what counts is how much came.
+            let _ = client.read_to_end(&mut got);
+            got.len()
+        };
+        assert!(read(&mut client) <= 100_000);
+        assert_eq!(read(&mut TcpStream::connect(gate.address()).unwrap()), 0);
+        gate.open();
+        assert_eq!(read(&mut TcpStream::connect(gate.address()).unwrap()), 200_000);
     }
 }

@@ -206,8 +206,8 @@ fn connect(mut client: TcpStream, target: SocketAddr, noted: &Mutex<Vec<String>>
     let server = TcpStream::connect(target)?;
     client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
     let (from_client, to_server) = (client.try_clone()?, server.try_clone()?);
-    thread::spawn(move || crate::gate::copy(from_client, to_server, |_| ()));
-    crate::gate::copy(server, client, |_| ());
+    thread::spawn(move || crate::gate::copy(from_client, to_server, |_| true));
+    crate::gate::copy(server, client, |_| true);
     Ok(())
 }
 

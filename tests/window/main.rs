@@ -41,10 +41,11 @@ fn main() -> std::process::ExitCode {
             }
         };
     }
-    let cases: [(&str, Case); 10] = [
+    let cases: [(&str, Case); 11] = [
         ("carries::lists_logs_files_and_terminal", carries::lists_logs_files_and_terminal),
         ("outside::shows_nothing_from_elsewhere", outside::shows_nothing_from_elsewhere),
         ("outside::is_one_window", outside::is_one_window),
+        ("outside::a_terminal_from_the_menu", outside::a_terminal_from_the_menu),
         ("outside::preferences_and_terminal", outside::preferences_and_terminal),
         ("tray::says_and_does", tray::says_and_does),
         ("tray::tells_of_a_newer_berth", tray::tells_of_a_newer_berth),

@@ -10,6 +10,7 @@ use tests::limit;
 use tests::wait::until;
 
 use crate::desk::Desk;
+use crate::quit::Program;
 use crate::screen::Screen;
 use crate::view::View;
 use crate::with_window;
@@ -97,6 +98,30 @@ pub(crate) fn is_one_window() -> Result {
         ensure!(Screen::of(desk)?.windows("Berth")?.len() == 1, "there are more windows than one");
         Ok(())
     })
+}
+
+/// As the desktop's menu does: once where the program does not run, and once where it does.
+pub(crate) fn a_terminal_from_the_menu() -> Result {
+    let berth = Berth::new(None)?;
+    let _quits = Quits(&berth);
+    let desk = Desk::start(&[("BERTH_HOME", berth.home().display().to_string())])?;
+    let _program = Program::start(&desk, &["--terminal"])?;
+    let opened = |count: usize| {
+        until(&format!("{count} terminals"), LIMIT, || {
+            let opened = desk.opened("xdg-terminal-exec");
+            (opened.len() == count).then_some(opened)
+        })
+    };
+    ensure!(opened(1)?[0].ends_with("/berth --machine default terminal"), "{:?}", opened(1)?);
+    let second = limit::output(&mut desk.another(&["--terminal"])?)?;
+    ensure!(second.status.success() && opened(2)?[1] == opened(2)?[0], "{second:?}");
+    // Neither has brought a window: the first that comes is asked for.
+    let screen = Screen::of(&desk)?;
+    ensure!(screen.windows("Berth")?.is_empty(), "a window was opened beside the terminal");
+    let third = limit::output(&mut desk.another(&["berth://settings"])?)?;
+    ensure!(third.status.success(), "{third:?}");
+    screen.see("Berth", 1)?;
+    Ok(())
 }
 
 pub(crate) fn preferences_and_terminal() -> Result {

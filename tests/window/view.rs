@@ -82,6 +82,13 @@ impl View {
         Ok(())
     }
 
+    /// Chooses the radio button whose label has this text.
+    pub(crate) fn choose(&self, text: &str) -> anyhow::Result<()> {
+        let path = format!("//label[input[@type='radio']][contains(normalize-space(), {})]", quoted(text));
+        let label = self.until(&format!("a choice {text:?}"), || self.find(&path))?;
+        Ok(self.ask(label.click())??)
+    }
+
     /// Opens the terminal of the container whose page this is, waits for busybox' prompt, and has a command answer.
     pub(crate) fn use_terminal(&self) -> anyhow::Result<()> {
         self.click("Terminal")?;

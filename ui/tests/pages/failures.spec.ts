@@ -58,9 +58,15 @@ test('an action that the engine refuses: its words, and the row as it was', asyn
 test('a container that vanishes while its page is open', async ({ page }) => {
   await open(page);
   await expect(listed(page)).toBeVisible();
-  for (const tab of ['logs', 'stats', 'files', 'details', 'inspect', 'terminal']) {
-    const name = { logs: 'shop-web-1', stats: 'shop-cache-1', files: 'shop-proxy-1' }[tab];
-    if (name === undefined) continue;
+  const shown = {
+    logs: 'shop-web-1',
+    terminal: 'shop-db-1',
+    stats: 'shop-cache-1',
+    files: 'shop-proxy-1',
+    details: 'shop-search-1',
+    inspect: 'shop-worker-1',
+  };
+  for (const [tab, name] of Object.entries(shown)) {
     const at = await fill(page, `#/containers/{container}/${tab}`, { container: name });
     await page.evaluate((to) => (location.hash = to), at);
     await expect(heading(page)).toHaveText(name);

@@ -3,6 +3,7 @@
 
 mod completions;
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use host::context;
@@ -90,7 +91,41 @@ fn docker_on_path() -> bool {
 /// The user's own shell.
 fn program() -> String {
     if cfg!(windows) {
-        return std::env::var("COMSPEC").unwrap_or_else(|_| "cmd.exe".to_owned());
+        return on_windows(|name| std::env::var(name).ok(), host::sys::in_path);
     }
     std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".to_owned())
+}
+
+/// Windows keeps no word of which shell is somebody's (decision 0064): `cmd` where one leads here, which leaves its `PROMPT` to all that
+/// it starts; else PowerShell, the newer one first; else what `COMSPEC` names.
+fn on_windows(variable: impl Fn(&str) -> Option<String>, found: impl Fn(&str) -> Option<PathBuf>) -> String {
+    let cmd = || variable("COMSPEC").unwrap_or_else(|| "cmd.exe".to_owned());
+    if variable("PROMPT").is_some() {
+        return cmd();
+    }
+    let power_shell = ["pwsh", "powershell"].into_iter().find_map(found);
+    power_shell.map_or_else(cmd, |path| path.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn on_windows_it_is_power_shell_unless_cmd_leads_here() {
+        let comspec = r"C:\Windows\system32\cmd.exe";
+        let shell = |prompt: Option<&str>, there: &[&str]| {
+            let variable = |name: &str| match name {
+                "PROMPT" => prompt.map(str::to_owned),
+                "COMSPEC" => Some(comspec.to_owned()),
+                _ => None,
+            };
+            on_windows(variable, |name| there.contains(&name).then(|| format!("C:/{name}.exe").into()))
+        };
+        assert_eq!(shell(None, &["powershell", "pwsh"]), "C:/pwsh.exe");
+        assert_eq!(shell(None, &["powershell"]), "C:/powershell.exe");
+        assert_eq!(shell(None, &[]), comspec);
+        assert_eq!(shell(Some("$P$G"), &["powershell", "pwsh"]), comspec);
+        assert_eq!(on_windows(|_| None, |_| None), "cmd.exe");
+    }
 }

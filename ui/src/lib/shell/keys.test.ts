@@ -19,6 +19,18 @@ describe('strokeOf', () => {
     expect(strokeOf(key('Enter', { shiftKey: true }), false)).toBe('Shift+Enter');
   });
 
+  it('takes plus and minus from wherever they are', () => {
+    for (const [name, shiftKey] of [
+      ['+', false],
+      ['+', true],
+      ['=', false],
+    ] as const)
+      expect(strokeOf(key(name, { ctrlKey: true, shiftKey }), false)).toBe('Mod++');
+    expect(strokeOf(key('-', { ctrlKey: true }), false)).toBe('Mod+-');
+    expect(strokeOf(key('_', { ctrlKey: true, shiftKey: true }), false)).toBe('Mod+-');
+    expect(strokeOf(key('0', { ctrlKey: true }), false)).toBe('Mod+0');
+  });
+
   it('takes Cmd on a Mac and leaves Ctrl to terminals there', () => {
     expect(strokeOf(key('k', { metaKey: true }), true)).toBe('Mod+K');
     expect(strokeOf(key('k', { ctrlKey: true }), true)).toBeUndefined();

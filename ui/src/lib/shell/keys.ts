@@ -11,6 +11,9 @@ export function strokeOf(event: Key, mac: boolean): string | undefined {
   const { key, altKey: alt, shiftKey: shift } = event;
   const [mod, other] = mac ? [event.metaKey, event.ctrlKey] : [event.ctrlKey, event.metaKey];
   if (other || ['Control', 'Meta', 'Alt', 'Shift', 'Dead', 'Process', 'Unidentified'].includes(key)) return undefined;
+  // Wherever a keyboard has its plus and minus, they are these.
+  if (mod && !alt && ['+', '='].includes(key)) return 'Mod++';
+  if (mod && !alt && ['-', '_'].includes(key)) return 'Mod+-';
   const letter = [...key].length === 1;
   const held = [mod && 'Mod', alt && 'Alt', shift && (!letter || mod) && 'Shift'].filter((one) => one !== false);
   return [...held, letter && mod ? key.toUpperCase() : key].join('+');

@@ -5,7 +5,7 @@ import type { Machine } from '$lib/live/machine.svelte';
 import type { Command } from './commands.svelte';
 import { openTerminal, restartMachine, startMachine, stopMachine } from './machine';
 import { panel, showPanel } from './panels.svelte';
-import { prefs, setPrefs, THEMES } from './prefs.svelte';
+import { prefs, resize, setPrefs, SIZES, THEMES } from './prefs.svelte';
 import { go, link } from './route.svelte';
 
 const PLACES = [
@@ -72,6 +72,7 @@ export function ownCommands({ live, machine, desktop }: Of): Command[] {
       run: () => live.retry(),
       enabled: () => live.connection === 'unreachable',
     },
+    ...sizeCommands(desktop !== undefined),
     ...THEMES.map((theme) => ({
       id: `theme ${theme}`,
       title: () => t().settings.themeIs(t().settings.themes[theme]),
@@ -88,6 +89,42 @@ export function ownCommands({ live, machine, desktop }: Of): Command[] {
       run: () => setPrefs({ locale }),
       enabled: () => prefs().locale !== locale,
     })),
+  ];
+}
+
+/** A browser has its own keys for it, and does it itself. */
+function sizeCommands(isWindow: boolean): Command[] {
+  const command = (id: string, steps: number, key: string, title: () => string, enabled: () => boolean): Command => ({
+    id: `size ${id}`,
+    title,
+    keywords: 'zoom scale font 缩放 字体',
+    icon: 'search',
+    shortcut: isWindow ? key : undefined,
+    run: () => resize(steps),
+    enabled,
+  });
+  return [
+    command(
+      'larger',
+      1,
+      'Mod++',
+      () => t().shell.larger,
+      () => prefs().size !== SIZES.at(-1),
+    ),
+    command(
+      'smaller',
+      -1,
+      'Mod+-',
+      () => t().shell.smaller,
+      () => prefs().size !== SIZES[0],
+    ),
+    command(
+      'usual',
+      0,
+      'Mod+0',
+      () => t().shell.usualSize,
+      () => prefs().size !== 100,
+    ),
   ];
 }
 

@@ -4,6 +4,8 @@ import { LOCALES, preferred, setLocale, type Locale } from '$lib/i18n/index.svel
 export type Prefs = {
   theme: Theme;
   density: Density;
+  /** Of text and all that is measured by it, in percent of what the system has. */
+  size: Size;
   locale: Locale | 'system';
   /** They have seen a running engine, or did not want the first run: it comes by itself no more. */
   welcomed: boolean;
@@ -12,9 +14,11 @@ export const THEMES = ['system', 'light', 'dark'] as const;
 export type Theme = (typeof THEMES)[number];
 export const DENSITIES = ['comfortable', 'compact'] as const;
 export type Density = (typeof DENSITIES)[number];
+export const SIZES = [80, 90, 100, 110, 125, 150, 175, 200] as const;
+export type Size = (typeof SIZES)[number];
 
 const KEY = 'berth.prefs';
-const DEFAULT: Prefs = { theme: 'system', density: 'comfortable', locale: 'system', welcomed: false };
+const DEFAULT: Prefs = { theme: 'system', density: 'comfortable', size: 100, locale: 'system', welcomed: false };
 
 /** What was kept, as far as it means something: another version of the pages may have written it. */
 export function parsePrefs(text: string | null): Prefs {
@@ -29,6 +33,7 @@ export function parsePrefs(text: string | null): Prefs {
   return {
     theme: THEMES.find((one) => one === kept.theme) ?? DEFAULT.theme,
     density: DENSITIES.find((one) => one === kept.density) ?? DEFAULT.density,
+    size: SIZES.find((one) => one === kept.size) ?? DEFAULT.size,
     locale: locales.find((one) => one === kept.locale) ?? DEFAULT.locale,
     welcomed: kept.welcomed === true,
   };
@@ -48,6 +53,12 @@ export function setPrefs(change: Partial<Prefs>): void {
   } catch {
     // Storage is full or forbidden: it holds until the window is closed.
   }
+}
+
+/** Makes all of it larger or smaller by so many steps, or with 0 as large as it is by default. */
+export function resize(steps: number): void {
+  const at = SIZES.indexOf(current.size) + steps;
+  setPrefs({ size: steps === 0 ? DEFAULT.size : SIZES[Math.min(Math.max(at, 0), SIZES.length - 1)]! });
 }
 
 /** Takes what was kept, and follows what other windows set and what the system turns to. */
@@ -87,5 +98,7 @@ function apply(): void {
   const root = document.documentElement;
   root.dataset.theme = darkness(current.theme);
   root.dataset.density = current.density;
+  // Lengths are in rem, so that all of it follows.
+  root.style.fontSize = current.size === 100 ? '' : `${current.size}%`;
   setLocale(current.locale === 'system' ? preferred(navigator.languages) : current.locale);
 }

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { parsePrefs } from './prefs.svelte';
 
-const DEFAULT = { theme: 'system', density: 'comfortable', locale: 'system', welcomed: false };
+const DEFAULT = { theme: 'system', density: 'comfortable', size: 100, locale: 'system', welcomed: false };
 
 describe('parsePrefs', () => {
   it('takes what was kept', () => {
-    const kept = { theme: 'dark', density: 'compact', locale: 'zh-CN', welcomed: true };
+    const kept = { theme: 'dark', density: 'compact', size: 125, locale: 'zh-CN', welcomed: true };
     expect(parsePrefs(JSON.stringify(kept))).toEqual(kept);
   });
 
   it('takes what means something and leaves the rest', () => {
-    expect(parsePrefs('{"theme":"light","density":"tiny","locale":"tlh","more":1}')).toEqual({
+    expect(parsePrefs('{"theme":"light","density":"tiny","size":1000,"locale":"tlh","more":1}')).toEqual({
       ...DEFAULT,
       theme: 'light',
     });

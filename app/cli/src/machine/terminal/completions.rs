@@ -168,17 +168,22 @@ mod tests {
     fn zsh_completes_berth_and_docker_after_its_own_files() {
         let own = (".zshrc", "MINE=mine\n");
         let command = "print -r -- $MINE ${ZDOTDIR-unset} $_comps[berth] $_comps[docker]";
-        let text = said("zsh", own, command);
-        assert!(text.as_deref().is_none_or(|text| text.trim() == "mine unset _berth _docker"), "{text:?}");
+        let Some(text) = said("zsh", own, command) else {
+            println!("SKIPPED: zsh_completes_berth_and_docker_after_its_own_files: zsh is not installed");
+            return;
+        };
+        assert_eq!(text.trim(), "mine unset _berth _docker");
     }
 
     #[test]
     fn fish_completes_berth_and_docker_after_its_own_file() {
         let own = (".config/fish/config.fish", "set MINE mine\n");
-        let text = said("fish", own, "echo $MINE; complete -C 'berth mach'; complete -C 'docker '");
-        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        let has = |text: &String, word: &str| words(text).iter().any(|one| one == word);
-        assert!(text.as_ref().is_none_or(|text| ["mine", "machine", "whale"].iter().all(|w| has(text, w))), "{text:?}");
+        let Some(text) = said("fish", own, "echo $MINE; complete -C 'berth mach'; complete -C 'docker '") else {
+            println!("SKIPPED: fish_completes_berth_and_docker_after_its_own_file: fish is not installed");
+            return;
+        };
+        let words: Vec<&str> = text.split_whitespace().collect();
+        assert!(["mine", "machine", "whale"].iter().all(|word| words.contains(word)), "{text:?}");
     }
 
     #[test]

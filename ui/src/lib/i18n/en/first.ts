@@ -41,7 +41,7 @@ export const first = {
 
   sample: 'Run something',
   sampleText:
-    'An image is fetched from its registry and a container is made of it: the only thing here that needs the internet.',
+    'A container is made of an image. The greeting’s came with the machine; another one is fetched from its registry, which needs the internet.',
   choose: 'What to run',
   web: 'A web server',
   webText: 'nginx, with a page that your browser can open',
@@ -55,7 +55,7 @@ export const first = {
   pulling: (image: string) => `Fetching ${image}`,
   sampleFailed: (image: string) => `${image} could not be run`,
   sampleAdvice:
-    'Without internet, or behind a proxy, the registry cannot be reached: proxies and mirrors are in the settings. Another image may work, too.',
+    'Without internet, or behind a proxy, the registry cannot be reached: proxies and mirrors are in the settings. The greeting needs none of that.',
   ran: (name: string) => `${name} runs`,
   began: (name: string) => `${name} was started; what it says is in its log`,
   ranAt: (address: string) => `Open it at ${address}`,

@@ -118,7 +118,7 @@ export const machine = {
       image:
         'Part of Berth’s own files is missing or damaged: installing Berth again puts it right. Nothing of yours is in it.',
       disk: 'Make room on this computer’s disk. If the settings ask for less than the data disk already has, raise that again: it can grow, not shrink.',
-      boot: 'Often another accelerator helps: choose one in the settings. What QEMU said is in its log.',
+      boot: 'What QEMU said is in its log. If memory is short, give the machine less in the settings; else another accelerator often helps, which is chosen there, too.',
       link: 'The machine runs and is not heard. Stopping it and starting it again often helps; its console says more.',
       ended:
         'The machine was not heard of in time, or its system failed, so it was ended. Its console says what came last. If it says nothing, the link “Serial ports” in the settings works on every computer.',

@@ -10,6 +10,8 @@ export const settings = {
   density: 'Density',
   densityHint: 'Compact shows more rows at once.',
   densities: { comfortable: 'Comfortable', compact: 'Compact' },
+  size: 'Size of text',
+  sizeHint: 'All of the window follows. Ctrl or Cmd with +, − and 0 does it, too.',
   language: 'Language',
   languageSystem: (name: string) => `System (${name})`,
   languageIs: (name: string) => `Language: ${name}`,

@@ -100,6 +100,9 @@ export const shell = {
   },
   paletteKeys: { move: 'choose', open: 'open', leave: 'leave' },
 
+  larger: 'Larger text',
+  smaller: 'Smaller text',
+  usualSize: 'Text as large as usual',
   keys: 'Keyboard shortcuts',
   keysText: 'Shortcuts work wherever nothing is being typed. Keys beside each other are pressed one after the other.',
   keysEverywhere: 'Everywhere',

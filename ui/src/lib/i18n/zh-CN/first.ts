@@ -41,7 +41,7 @@ export const first: Messages['first'] = {
   runsAlready: '虚拟机运行中',
 
   sample: '运行一个示例',
-  sampleText: '将从镜像仓库拉取一个镜像并创建容器：这里只有这一步需要互联网。',
+  sampleText: '将用一个镜像创建容器。问候程序的镜像随虚拟机一起提供；其他镜像从镜像仓库拉取，需要互联网。',
   choose: '运行什么',
   web: '网页服务器',
   webText: 'nginx，提供一个可在浏览器中打开的网页',
@@ -54,7 +54,7 @@ export const first: Messages['first'] = {
   running: { create: '正在创建容器…', pull: '正在拉取镜像…', start: '正在启动容器…' },
   pulling: (image) => `正在拉取 ${image}`,
   sampleFailed: (image) => `无法运行 ${image}`,
-  sampleAdvice: '没有互联网或处于代理之后时无法访问镜像仓库：代理和镜像站可在设置中填写。也可以换一个镜像。',
+  sampleAdvice: '没有互联网或处于代理之后时无法访问镜像仓库：代理和镜像站可在设置中填写。问候程序不需要这些。',
   ran: (name) => `${name} 已运行`,
   began: (name) => `${name} 已启动；其输出在日志中`,
   ranAt: (address) => `在 ${address} 打开`,

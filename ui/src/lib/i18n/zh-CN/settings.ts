@@ -12,6 +12,8 @@ export const settings: Messages['settings'] = {
   density: '密度',
   densityHint: '紧凑模式一次显示更多行。',
   densities: { comfortable: '宽松', compact: '紧凑' },
+  size: '文字大小',
+  sizeHint: '整个窗口随之缩放。也可按 Ctrl 或 Cmd 加 +、− 和 0。',
   language: '语言',
   languageSystem: (name) => `跟随系统（${name}）`,
   languageIs: (name) => `语言：${name}`,

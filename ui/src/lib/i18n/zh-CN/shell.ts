@@ -97,6 +97,9 @@ export const shell: Messages['shell'] = {
   },
   paletteKeys: { move: '选择', open: '打开', leave: '退出' },
 
+  larger: '放大文字',
+  smaller: '缩小文字',
+  usualSize: '恢复文字大小',
   keys: '键盘快捷键',
   keysText: '不在输入文字时，快捷键随处可用。并排的按键需依次按下。',
   keysEverywhere: '随处可用',

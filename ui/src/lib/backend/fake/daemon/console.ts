@@ -18,7 +18,7 @@ const AGENT: Line[] = [
   [560, ' INFO berth_agent::init: the root is mounted'],
   [640, ' INFO berth_agent::init: 41 modules are loaded'],
   [830, ' INFO berth_agent::init: the data disk is mounted'],
-  [870, ' INFO berth_agent::network: eth0 is up'],
+  [870, ' INFO berth_agent::network: lo is up'],
   [900, ' INFO relay: listening on both lanes'],
 ];
 
@@ -28,6 +28,9 @@ const ENGINE: Line[] = [
   [540, ' INFO networks: 3 networks are there'],
   [880, ' INFO berth_agent::engine: the engine is ready'],
 ];
+
+/** How long the guest takes before the engine begins, in milliseconds. */
+const GUEST = 1000;
 
 type Part = 'guest' | 'engine';
 
@@ -45,8 +48,11 @@ export function speak(logs: Logs, clock: Clock, part: Part, took: number): (() =
 
 /** What a guest said that booted at `began`. */
 export function spoken(logs: Logs, began: number): void {
-  for (const { at, text, stamped } of [...lines('guest'), ...lines('engine')])
-    logs.write('console', stamped ? stamp(began + at, text) : text);
+  for (const [part, from] of [
+    ['guest', began],
+    ['engine', began + GUEST],
+  ] as const)
+    for (const { at, text, stamped } of lines(part)) logs.write('console', stamped ? stamp(from + at, text) : text);
 }
 
 function stamp(now: number, text: string): string {

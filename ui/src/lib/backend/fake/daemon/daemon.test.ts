@@ -229,3 +229,11 @@ test('newer versions are told once they are looked for, and a failure keeps what
   await api.set(daemon, 'updates', 'off');
   expect((await api.status(daemon)).updates).toMatchObject({ state: 'off', newer });
 });
+
+test('the console of a machine that runs goes forward in time', async () => {
+  const { daemon } = host('busy');
+  const console = await text({ status: 200, headers: {}, body: await api.log(daemon, 'console') });
+  const times = [...console.matchAll(/^(\S+Z) /gm)].map(([, time]) => time!);
+  expect(times.length).toBeGreaterThan(5);
+  expect(times).toEqual(times.toSorted());
+});

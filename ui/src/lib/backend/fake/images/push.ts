@@ -27,13 +27,12 @@ async function pushOne(world: World, reference: Reference, signedIn: boolean, si
   const stack = layers(image).toReversed();
   for (const layer of stack) sink.step(short(layer.diffId), 'Preparing');
   world.registry.mayPush(reference, signedIn);
-  const there = new Set(
-    [...world.registry.images.values()].flatMap((other) => layers(other()).map((layer) => layer.diffId)),
-  );
+  const holders = holding(world, reference);
   for (const layer of stack) {
     const id = short(layer.diffId);
-    if (there.has(layer.diffId)) {
-      sink.step(id, 'Layer already exists');
+    const holder = holders.get(layer.diffId);
+    if (holder !== undefined) {
+      sink.step(id, holder === reference.path ? 'Layer already exists' : `Mounted from ${holder}`);
       continue;
     }
     const share = Math.max(1, Math.ceil((world.registry.speed * TICK) / 1000));
@@ -52,4 +51,16 @@ async function pushOne(world: World, reference: Reference, signedIn: boolean, si
   sink.status(`${reference.tagOrDigest}: digest: ${image.manifest} size: ${size}`);
   sink.send({ progressDetail: {}, aux: { Tag: reference.tagOrDigest, Digest: image.manifest, Size: size } });
   world.images.emit('push', reference.familiar, reference.familiarName, image);
+}
+
+/** By layer the repository of the same registry that has it, this one before others. */
+function holding(world: World, reference: Reference): Map<string, string> {
+  const holders = new Map<string, string>();
+  for (const [name, image] of world.registry.images) {
+    const { domain, path } = Reference.parse(name);
+    if (domain !== reference.domain) continue;
+    for (const { diffId } of layers(image()))
+      if (path === reference.path || !holders.has(diffId)) holders.set(diffId, path);
+  }
+  return holders;
 }

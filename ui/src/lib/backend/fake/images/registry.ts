@@ -7,6 +7,8 @@ export interface Found {
   description: string;
   stars: number;
   official: boolean;
+  /** Whose index has it; Docker Hub's if it is left out. */
+  at?: string;
 }
 
 /** The registries of a simulated world: what is in them, and what they refuse. */
@@ -14,6 +16,8 @@ export class Registry {
   /** Images by their familiar reference. Each pull makes its own copy. */
   readonly images = new Map<string, () => Image>();
   readonly index: Found[] = [];
+  /** Hosts of registries that have nothing yet. */
+  readonly domains = new Set<string>();
   /** Repositories that want other credentials. */
   readonly denied = new Set<string>();
   /** A pull of this one breaks off after so many bytes of its layers, so many times. */
@@ -58,12 +62,15 @@ export class Registry {
   }
 
   #knows(domain: string): boolean {
-    return [...this.images.keys()].some((name) => Reference.parse(name).domain === domain);
+    return this.domains.has(domain) || [...this.images.keys()].some((name) => Reference.parse(name).domain === domain);
   }
 
+  /** A term whose first part is a host is for that one's index. */
   search(term: string, limit: number): Found[] {
-    const wanted = term.replace(/^library\//, '');
+    const [, host, rest] = /^([^/]*[.:][^/]*|localhost)\/(.*)$/.exec(term) ?? [undefined, undefined, term];
+    const wanted = rest!.replace(/^library\//, '');
     return this.index
+      .filter(({ at }) => at === host)
       .filter(({ name, description }) => name.includes(wanted) || description.toLowerCase().includes(wanted))
       .slice(0, limit || 25);
   }
