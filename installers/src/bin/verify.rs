@@ -126,7 +126,7 @@ fn build_for_windows(tally: &mut Tally) -> io::Result<()> {
         windows.set(&mut command);
         // By this profile the units are looked at as well; what else lies in `tests` is for systems with Unix' sockets.
         command.args(["check", "--quiet", "--lib", "--bins", "--profile", "test"]);
-        OF_WINDOWS.iter().for_each(|package| drop(command.args(["--package", package])));
+        command.args(OF_WINDOWS.into_iter().flat_map(|package| ["--package", package]));
         watch_lints(tally, &mut command, ["types for Windows", "lints for Windows"])
     })
 }
