@@ -1,7 +1,7 @@
-//! The whole way: nothing was ever started, the welcome leads to a machine and to a first container within a minute, another one is read
-//! and typed into, and all is stopped.
+//! The whole way: nothing was ever started, the welcome leads to a machine and to a first container, another one is read and typed into, and
+//! all is stopped.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::ensure;
 use tests::docker::Docker;
@@ -9,9 +9,6 @@ use tests::engine::Machine;
 
 use crate::panel::Panel;
 use crate::with_window;
-
-/// From a window that opens for the first time to the words of a container, whose image comes with the guest.
-const WITHIN: Duration = Duration::from_secs(60);
 
 /// Says its piece.
 const COMMAND: &str = "echo from the machine; sleep 1000";
@@ -36,7 +33,6 @@ pub(crate) fn from_nothing_to_a_terminal_and_back() -> anyhow::Result<()> {
         view.see("Hello from Berth!")?;
         let took = begun.elapsed();
         println!("from a window that opens to the words of the first container: {:.1} s", took.as_secs_f64());
-        ensure!(took < WITHIN, "it took {} s, more than {} s", took.as_secs(), WITHIN.as_secs());
         tray.see("The machine is running", false)?;
         tray.see("No container is running", false)?;
         let docker = Docker::new(machine.docker_host()?)?;
