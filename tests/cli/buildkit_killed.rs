@@ -1,12 +1,8 @@
 //! Builds that are cut off in the middle of a step: what is left of them, and what the next one finds.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Stdio};
-use std::sync::mpsc::channel;
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use nix::sys::signal::{Signal, kill, killpg};
@@ -17,15 +13,13 @@ use tests::buildx::Folder;
 use tests::case::Case;
 use tests::engine::{Engine, Kind};
 use tests::events::Listener;
+use tests::http;
+use tests::telling::Telling;
 use tests::wait::until;
-use tests::{http, limit};
 
 use crate::suite::{Entry, cases};
 
 type Result = anyhow::Result<()>;
-
-/// More than all steps before the last one take, on a slow machine under emulation.
-const BEGINS: Duration = Duration::from_secs(600);
 
 pub(crate) fn cases() -> Vec<Entry> {
     cases![|kind| kind == Kind::Native; with_its_client, with_its_engine]
@@ -39,12 +33,10 @@ pub(crate) fn with_its_client(case: &Case<'_>) -> Result {
         let alone_and_both: [fn(Pid, Signal) -> nix::Result<()>; 2] = [kill, killpg];
         for kills in alone_and_both {
             let events = Listener::filtered(case, &["event=destroy"])?;
-            let Begun { mut child, rest, container } = cut_off.begin(engine, case, &before)?;
+            let Begun { client, container } = cut_off.begin(engine, case, &before)?;
             ensure!(!cut_off.processes(engine)?.is_empty(), "no process has the mark");
-            kills(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL)?;
-            ensure!(!child.wait()?.success());
-            // The plugin says nothing more, either.
-            rest.join().expect("reading does not panic");
+            kills(client.pid(), Signal::SIGKILL)?;
+            fails(client)?;
             destroyed(&events, &container)?;
             cut_off.leaves_nothing(engine, case, &before)?;
         }
@@ -61,10 +53,9 @@ pub(crate) fn with_its_engine(case: &Case<'_>) -> Result {
         let writes = "while :; do echo x >>/cache/log; sleep 0.01; done";
         cut_off.write(&format!("{{ setsid sh -c '{writes}' & sleep 1; echo $MARK begun; exec sleep 1000; }}"))?;
         let before = Mounts::of(engine)?;
-        let Begun { mut child, rest, container } = cut_off.begin(engine, case, &before)?;
+        let Begun { client, container } = cut_off.begin(engine, case, &before)?;
         engine.kill_engine("")?;
-        ensure!(!child.wait()?.success());
-        rest.join().expect("reading does not panic");
+        fails(client)?;
         let log = cut_off.built_again(case)?;
         let (last, earlier) = log.split_last().context("a log")?;
         ensure!(last == "mended" && !earlier.is_empty() && earlier.iter().all(|line| line == "x"), "{log:?}");
@@ -124,6 +115,13 @@ impl Mounts {
     }
 }
 
+/// Its plugin says nothing more, either.
+fn fails(client: Telling) -> Result {
+    let (status, said) = client.ended()?;
+    ensure!(!status.success(), "{said}");
+    Ok(())
+}
+
 fn destroyed(events: &Listener<'_>, container: &str) -> Result {
     let is_it = |event: &Value| event["Actor"]["ID"] == *container;
     events.until("the end of the step's container", |heard| heard.iter().any(is_it).then_some(()))
@@ -143,9 +141,7 @@ struct CutOff {
 
 /// It has come to that step.
 struct Begun {
-    child: Child,
-    /// Reads what else the client says, or it would wait for somebody who does.
-    rest: JoinHandle<()>,
+    client: Telling,
     container: String,
 }
 
@@ -187,45 +183,9 @@ impl CutOff {
 
     /// Builds until the last step says that it waits.
     fn begin(&self, engine: &Engine, case: &Case<'_>, before: &Mounts) -> anyhow::Result<Begun> {
-        let mut command = self.folder.command(case, &self.arguments());
-        let mut child = limit::grouped(command.stdout(Stdio::null()).stderr(Stdio::piped())).spawn()?;
-        match self.begun(engine, case, before, &mut child) {
-            Ok((rest, container)) => Ok(Begun { child, rest, container }),
-            Err(error) => {
-                // It may have ended by itself.
-                let _ = killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);
-                child.wait()?;
-                Err(error)
-            }
-        }
-    }
-
-    /// Who reads the rest of what the client says, and the step's container.
-    fn begun(
-        &self,
-        engine: &Engine,
-        case: &Case<'_>,
-        before: &Mounts,
-        child: &mut Child,
-    ) -> anyhow::Result<(JoinHandle<()>, String)> {
-        let lines = BufReader::new(child.stderr.take().context("stderr was piped")?).lines();
-        let (tell, told) = channel();
-        let rest = std::thread::spawn(move || {
-            for line in lines.map_while(std::result::Result::ok) {
-                // Nobody listens any more behind the words that are waited for.
-                let _ = tell.send(line);
-            }
-        });
-        let (words, late) = (format!(" {} begun", self.mark), Instant::now() + BEGINS);
-        let mut all = String::new();
-        loop {
-            let line = told.recv_timeout(late.saturating_duration_since(Instant::now()));
-            let line = line.with_context(|| format!("the step did not begin: {all}"))?;
-            all.push_str(&format!("{line}\n"));
-            if line.ends_with(&words) {
-                break;
-            }
-        }
+        let mut client = Telling::start(&mut self.folder.command(case, &self.arguments()))?;
+        let words = format!(" {} begun", self.mark);
+        client.until(|line| line.ends_with(&words))?;
         let container = case.ok(&["ps", "--no-trunc", "--format", "{{.ID}}"])?;
         ensure!(container.lines().count() == 1, "not one container, but {container:?}");
         // What is looked for behind its end is found before.
@@ -234,7 +194,7 @@ impl CutOff {
             ensure!(now.anywhere.iter().any(|mount| mount.contains(folder)), "nothing of {folder} in {now:#?}");
         }
         ensure!(now.detached > before.detached, "mounted before: {before:#?}\nnow: {now:#?}");
-        Ok((rest, container))
+        Ok(Begun { client, container })
     }
 
     /// All that were started by its steps, wherever they have got to.

@@ -6,13 +6,15 @@ use std::process::Stdio;
 use anyhow::{Context, ensure};
 use tests::buildx::Folder;
 use tests::case::Case;
+use tests::telling::Telling;
 
 use crate::suite::{Entry, cases, everywhere, not_of_dockerd};
 
 type Result = anyhow::Result<()>;
 
 pub(crate) fn cases() -> Vec<Entry> {
-    let mut all = cases![everywhere; side_by_side, one_failure, one_step_for_all, locked_caches];
+    let mut all =
+        cases![everywhere; side_by_side, one_failure, one_step_for_all, one_step_for_two_builds, locked_caches];
     all.extend(cases![not_of_dockerd; given_up]);
     all
 }
@@ -89,6 +91,31 @@ pub(crate) fn one_step_for_all(case: &Case<'_>) -> Result {
     Ok(())
 }
 
+/// What two builds do alike at the same time is done once. The step waits until a third build lets it go on.
+pub(crate) fn one_step_for_two_builds(case: &Case<'_>) -> Result {
+    let id = cache(case);
+    let step = format!("RUN --mount=type=cache,id={id},target=/c");
+    let alike = format!(
+        "FROM busybox\n{step} mkfifo /c/p; echo x >>/c/log; echo {id} begun; timeout 300 cat /c/p; cp /c/log /n\n"
+    );
+    let go = format!("FROM busybox\n{step} timeout 300 sh -c 'echo go on >/c/p'\n");
+    let alike = Folder::new(&[("Dockerfile", &alike)])?;
+    let images = [case.image("bkfirst:1"), case.image("bksecond:1")];
+    let start = |image: &str| Telling::start(&mut alike.command(case, &["-t", image, "."]));
+    let mut first = start(&images[0])?;
+    first.until(|line| line.ends_with(&format!(" {id} begun")))?;
+    let mut second = start(&images[1])?;
+    second.until(|line| line.contains("RUN --mount") && line.contains(&id))?;
+    Folder::new(&[("Dockerfile", &go)])?.built(case, &["."])?;
+    for (build, image) in [first, second].into_iter().zip(&images) {
+        let (status, said) = build.ended()?;
+        ensure!(status.success(), "{said}");
+        let seen = case.ok(&["run", "--rm", image, "cat", "/n"])?;
+        ensure!(seen == "x", "{image}: {seen}: {said}");
+    }
+    Ok(())
+}
+
 /// Stages that want the same caches alone, whatever the order in which they say so, have them one after the other.
 pub(crate) fn locked_caches(case: &Case<'_>) -> Result {
     let (image, id) = (case.image("bklocked:1"), cache(case));
@@ -119,20 +146,18 @@ pub(crate) fn given_up(case: &Case<'_>) -> Result {
     let stages = stage("one", "echo met >/c/p") + &stage("two", "cat /c/p");
     let dockerfile = format!("{stages}FROM busybox\nCOPY --from=one / /1\nCOPY --from=two / /2\n");
     let folder = Folder::new(&[("Dockerfile", &dockerfile)])?;
-    let mut child = folder.command(case, &["."]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-    let mut lines =
-        BufReader::new(child.stderr.take().context("stderr was piped")?).lines().map_while(std::result::Result::ok);
-    let begun = lines.by_ref().filter(|line| line.ends_with(&format!(" {mark} begun"))).take(2).count();
-    ensure!(begun == 2, "{begun} of two commands began");
+    let mut build = Telling::start(&mut folder.command(case, &["."]))?;
+    for _ in 0..2 {
+        build.until(|line| line.ends_with(&format!(" {mark} begun")))?;
+    }
     let all = case.ok(&["ps", "-a", "--no-trunc", "--format", "{{.ID}} {{.Command}}"])?;
     let ids: Vec<&str> =
         all.lines().filter(|line| line.contains(&mark)).filter_map(|line| line.split(' ').next()).collect();
     ensure!(ids.len() == 2, "{all}");
     // The CLI passes it on to its plugin, which ends the build.
-    let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT)?;
-    for _ in lines {}
-    ensure!(!child.wait()?.success());
+    build.interrupt()?;
+    let (status, said) = build.ended()?;
+    ensure!(!status.success(), "{said}");
     for id in ids {
         let filter = format!("container={id}");
         let mut events = case.command(["events", "--since", "1", "--filter", &filter, "--filter", "event=destroy"]);

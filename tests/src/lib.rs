@@ -12,7 +12,7 @@
 //! - [`index`] is what `docker search` asks;
 //! - [`outside`] is what lies beyond the machine: names, a page, certificates, a proxy;
 //! - [`sshd`] is a way to an engine over ssh, [`remote`] what must work over any way;
-//! - [`limit`] ends what does not end by itself; [`ports`] are for servers, [`program`] writes what is executed;
+//! - [`limit`] ends what does not end by itself, [`telling`] waits for words of what runs; [`ports`] are for servers, [`program`] writes what is executed;
 //! - [`terminal`] is a real terminal; [`sandbox`] a network of the run's own.
 
 pub mod archive;
@@ -40,6 +40,7 @@ pub mod roles;
 pub mod sandbox;
 pub mod ssh_agent;
 pub mod sshd;
+pub mod telling;
 pub mod terminal;
 pub mod token;
 pub mod wait;

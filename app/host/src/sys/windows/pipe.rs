@@ -201,7 +201,8 @@ mod tests {
             stream.shutdown().await.unwrap();
             stream
         };
-        let (answer, _stream) = tokio::join!(client, server);
+        let both = async { tokio::join!(client, server) };
+        let (answer, _stream) = tokio::time::timeout(Duration::from_secs(60), both).await.expect("both ends come");
         assert_eq!(answer, "100000 bytes");
     }
 
@@ -216,6 +217,6 @@ mod tests {
         let mut gone = Box::pin(hangup(&server));
         assert!(tokio::time::timeout(2 * LOOK, &mut gone).await.is_err(), "it is there still");
         drop(client);
-        gone.await;
+        tokio::time::timeout(Duration::from_secs(60), gone).await.expect("who goes is seen");
     }
 }
