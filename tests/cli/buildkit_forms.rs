@@ -97,6 +97,12 @@ pub(crate) fn annotated(case: &Case<'_>) -> Result {
     // It is one image here, known by both.
     let digests = case.ok(&["inspect", "--format", "{{.RepoDigests}}", &pushed])?;
     ensure!(digests.contains(&first) && digests.contains(&digest), "{digests}");
+    // Pulled in the other form, it is pushed as it was made all the same.
+    case.ok(&["pull", "-q", &pushed])?;
+    let again = format!("{name}:again");
+    folder.built(case, &["-t", &again, "--push", "--metadata-file", "told.json", "."])?;
+    ensure!(metadata(&folder, "containerimage.digest")? == first);
+    case.ok(&["rmi", "-f", &again])?;
     for form in ["oci", "docker"] {
         let output = format!("type={form},dest=out.tar,name={image}");
         folder.built(case, &[&some[..], &["-o", &output, "."]].concat())?;

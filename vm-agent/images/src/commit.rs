@@ -24,18 +24,30 @@ impl Images {
     ) -> Result<Making> {
         let images = self.clone();
         unabridged(async move {
-            images.put_image(id, record, &references, &making).await?;
+            let mut making = making;
+            if images.put_image(id, record, &references, &making).await? {
+                making.leaves_something();
+            }
             Ok(making)
         })
         .await
     }
 
-    async fn put_image(&self, id: ImageId, mut record: ImageRecord, references: &[Reference], pin: &Pin) -> Result<()> {
+    /// Whether the image is here in another form, which it keeps: what came is needed by nobody then.
+    async fn put_image(
+        &self,
+        id: ImageId,
+        mut record: ImageRecord,
+        references: &[Reference],
+        pin: &Pin,
+    ) -> Result<bool> {
         let chain = record.chain();
         pin.chain(&chain);
         let _commit = self.inner.commit.lock().await;
         let known = self.inner.images.get(&id.hex())?;
+        let mut is_otherwise = false;
         if let Some(known) = known.as_ref().filter(|known| known.made_here) {
+            is_otherwise = known.manifest != record.manifest;
             // What was made here may come back in the form in which it left: annotated, or compressed otherwise. It stays as it is.
             record.manifest = known.manifest;
             record.manifest_media_type.clone_from(&known.manifest_media_type);
@@ -51,6 +63,12 @@ impl Images {
             Ok(batch)
         })
         .await?;
+        if let Some(parent) = record.parent
+            && self.is_made_from(parent, &id)?
+        {
+            // The same image again, made from what had been made from it: it stays what that comes from.
+            record.parent = None;
+        }
         if let Some(known) = known {
             record.last_tagged = known.last_tagged;
             record.parent = record.parent.or(known.parent);
@@ -69,6 +87,18 @@ impl Images {
         }
         self.inner.store.write(batch, Durability::Durable).await?;
         self.known().remove(&id);
-        Ok(())
+        Ok(is_otherwise)
+    }
+
+    /// Whether an image is `origin`, or was made from it.
+    fn is_made_from(&self, id: ImageId, origin: &ImageId) -> Result<bool> {
+        let mut next = Some(id);
+        while let Some(at) = next {
+            if at == *origin {
+                return Ok(true);
+            }
+            next = self.inner.images.get(&at.hex())?.and_then(|record| record.parent);
+        }
+        Ok(false)
     }
 }

@@ -1,19 +1,23 @@
 //! Layers by gzip, on a thread of their own. What does not get smaller is only stored: archives and pictures, which are
 //! compressed already, would take most of the time.
 //!
-//! What is compressed and what is stored are members of one file by turns (RFC 1952, 2.2), which whoever reads gzip reads as one.
+//! It is one member of RFC 1952, whose blocks are compressed or stored by turns (RFC 1951, 3.2.4): of several members many readers
+//! take the first for all.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
+/// A member's beginning: deflate, nothing optional, compressed fast, by a system that does not matter (2.3.1).
+const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
+/// Bytes that a stored block has at most.
+const STORED: usize = 0xffff;
 /// Bytes that are looked at, and compressed or stored, as one.
 const PIECE: usize = 128 * 1024;
 /// Pieces that may be on their way.
 const ON_THE_WAY: usize = 8;
-/// Bits of a byte, of eight: what has more than that in it would become one hundredth smaller at most.
+/// Bits of a byte, of eight: what has more than that in it hardly gets smaller, unless it repeats itself.
 const NOISE: f64 = 7.9;
 
 /// What is written to it comes out of the receiver, in pieces.
@@ -65,18 +69,74 @@ impl Write for Pieces {
 /// # Errors
 ///
 /// Those of `out`.
-pub(crate) fn compress<W: Write>(pieces: Receiver<Vec<u8>>, mut out: W) -> io::Result<()> {
-    let mut pieces = pieces.into_iter().peekable();
-    loop {
-        let stores = pieces.peek().is_some_and(|piece| is_noise(piece));
-        let level = if stores { Compression::none() } else { Compression::fast() };
-        let mut encoder = GzEncoder::new(out, level);
-        while let Some(piece) = pieces.next_if(|piece| is_noise(piece) == stores) {
-            encoder.write_all(&piece)?;
+pub(crate) fn compress(pieces: Receiver<Vec<u8>>, out: impl Write) -> io::Result<()> {
+    let mut member = Member::begin(out)?;
+    for piece in pieces {
+        member.add(&piece)?;
+    }
+    member.end()
+}
+
+/// A member that is being written.
+struct Member<W> {
+    out: W,
+    deflate: Compress,
+    /// What comes of it, on its way.
+    buffer: Vec<u8>,
+    crc: Crc,
+    /// A block was begun, and is not at its end.
+    is_within: bool,
+}
+
+impl<W: Write> Member<W> {
+    fn begin(mut out: W) -> io::Result<Member<W>> {
+        out.write_all(&HEADER)?;
+        let deflate = Compress::new(Compression::fast(), false);
+        Ok(Member { out, deflate, buffer: Vec::with_capacity(PIECE), crc: Crc::new(), is_within: false })
+    }
+
+    fn add(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.crc.update(piece);
+        if !is_noise(piece) {
+            self.is_within = true;
+            return self.deflate(piece, FlushCompress::None);
         }
-        out = encoder.finish()?;
-        if pieces.peek().is_none() {
-            return Ok(());
+        if self.is_within {
+            // To the end of a byte, and what follows refers to nothing before it.
+            self.deflate(&[], FlushCompress::Full)?;
+            self.is_within = false;
+        }
+        for block in piece.chunks(STORED) {
+            let length = u16::try_from(block.len()).expect("blocks are that short");
+            self.out.write_all(&[0])?;
+            self.out.write_all(&length.to_le_bytes())?;
+            self.out.write_all(&(!length).to_le_bytes())?;
+            self.out.write_all(block)?;
+        }
+        Ok(())
+    }
+
+    fn end(mut self) -> io::Result<()> {
+        self.deflate(&[], FlushCompress::Finish)?;
+        self.out.write_all(&self.crc.sum().to_le_bytes())?;
+        self.out.write_all(&self.crc.amount().to_le_bytes())
+    }
+
+    fn deflate(&mut self, mut bytes: &[u8], flush: FlushCompress) -> io::Result<()> {
+        loop {
+            let before = self.deflate.total_in();
+            let status = self.deflate.compress_vec(bytes, &mut self.buffer, flush)?;
+            bytes = &bytes[usize::try_from(self.deflate.total_in() - before).expect("no more than there was")..];
+            let is_full = self.buffer.len() == self.buffer.capacity();
+            self.out.write_all(&self.buffer)?;
+            self.buffer.clear();
+            let is_done = match flush {
+                FlushCompress::Finish => status == Status::StreamEnd,
+                _ => bytes.is_empty() && !is_full,
+            };
+            if is_done {
+                return Ok(());
+            }
         }
     }
 }
@@ -135,6 +195,11 @@ mod tests {
             let mut back = Vec::new();
             decompress(&out[..]).unwrap().read_to_end(&mut back).unwrap();
             assert_eq!(back, content);
+            // By readers that know one member alone, too.
+            let (mut back, mut reader) = (Vec::new(), flate2::bufread::GzDecoder::new(&out[..]));
+            reader.read_to_end(&mut back).unwrap();
+            assert_eq!(back, content);
+            assert!(reader.into_inner().is_empty(), "nothing is behind it");
             assert_eq!(compressed(content, 77_777), out, "it is the same however it comes");
         }
         let length = compressed(&mixed, 1000).len();

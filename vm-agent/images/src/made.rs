@@ -11,6 +11,7 @@ use crate::image::{ImageRecord, LayerRecord, layer_media_type};
 use crate::making::Making;
 use crate::manifest::{Descriptor, Manifest, media};
 use crate::pins::Pin;
+use crate::wanted::Waiting;
 use crate::{Error, ImageId, Images, Keeper, Platform, Reference, Result, blocking, gzip};
 
 /// What a new image says about itself, beside its layers.
@@ -38,7 +39,7 @@ pub struct Draft {
 
 impl Images {
     /// Makes an image on top of `base`, or of nothing, from what `changes` writes: a tar with OCI whiteouts. One without entries
-    /// adds no layer.
+    /// adds no layer. Dropping the future ends the writing.
     ///
     /// # Errors
     ///
@@ -99,7 +100,8 @@ impl Images {
         keeper: Arc<Keeper>,
     ) -> Result<ImageId> {
         let making = self.making();
-        let (mut raw, chain) = self.base(Some(id), &making).await?;
+        let (before, chain) = self.base(Some(id), &making).await?;
+        let mut raw = before.clone();
         let created = Value::String(time.to_string());
         let steps = raw.get_mut("history").and_then(Value::as_array_mut).into_iter().flatten();
         for step in steps.skip(inherited) {
@@ -110,6 +112,10 @@ impl Images {
             for key in ["container", "container_config"] {
                 raw.remove(key);
             }
+        }
+        if raw == before {
+            // It says so already, and is made of nothing else.
+            return Ok(*id);
         }
         let draft = Draft { keeper: Some(keeper), ..Draft::default() };
         self.record_made(raw, chain, Some(*id), draft, making).await
@@ -123,8 +129,11 @@ impl Images {
     ) -> Result<ImageId> {
         let making = self.making();
         let (raw, mut chain) = self.base(base, &making).await?;
+        let waiting = Waiting::default();
+        let wanted = waiting.wanted();
         let images = self.clone();
         let written = blocking(move || {
+            let changes = changes.map(|changes| move |out: &mut dyn Write| changes(&mut wanted.writes(out)));
             let layer = changes.map(|changes| images.write_layer(changes, &making)).transpose()?;
             Ok((layer, making))
         });
@@ -168,6 +177,8 @@ impl Images {
         draft: Draft,
     ) -> Result<ImageId> {
         let making = self.making();
+        let waiting = Waiting::default();
+        let tree = waiting.wanted().reads(tree);
         let images = self.clone();
         let placed = blocking(move || {
             let layer = images.place(tree, &making)?;

@@ -14,18 +14,27 @@ pub(crate) struct Making {
     images: Images,
     /// `None` once it is done.
     pin: Option<Pin>,
+    /// Not all of it was recorded.
+    leaves_something: bool,
 }
 
 impl Images {
     pub(crate) fn making(&self) -> Making {
-        Making { images: self.clone(), pin: Some(self.inner.pins.pin()) }
+        Making { images: self.clone(), pin: Some(self.inner.pins.pin()), leaves_something: false }
     }
 }
 
 impl Making {
-    /// Nothing was left: everything is recorded.
+    /// Some of it was put in its place for nothing, and is collected at the end.
+    pub(crate) fn leaves_something(&mut self) {
+        self.leaves_something = true;
+    }
+
+    /// Everything is recorded, and nothing was left unless that was told.
     pub(crate) fn done(mut self) {
-        self.pin = None;
+        if !self.leaves_something {
+            self.pin = None;
+        }
     }
 }
 

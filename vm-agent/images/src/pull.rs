@@ -116,9 +116,14 @@ impl Images {
     async fn fetch(&self, session: &Session, reference: &Reference, found: &Found, progress: &Sink) -> Result<ImageId> {
         let id = found.manifest.config.digest;
         let making = self.making();
-        let record = found.record();
+        let mut record = found.record();
+        let known = self.inner.images.get(&id.hex())?;
         // As in dockerd nothing is told then of its layers.
-        let is_here = self.inner.images.get(&id.hex())?.is_some();
+        let is_here = known.is_some();
+        if let Some(known) = known.filter(|known| known.made_here) {
+            // It stays in the form in which it is here, whatever the registry has.
+            record.layers = known.layers;
+        }
         let recorded = {
             // Nothing is collected between pinning what is here and looking whether it is.
             let _commit = self.inner.commit.lock().await;

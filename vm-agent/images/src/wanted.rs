@@ -1,6 +1,6 @@
 //! Long work on a thread of its own, which nobody can drop: it looks whether somebody still wants it.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -29,6 +29,18 @@ impl Wanted {
     pub(crate) fn reads<R: Read>(&self, source: R) -> Reads<R> {
         Reads { source, wanted: self.clone() }
     }
+
+    /// Likewise for what is written.
+    pub(crate) fn writes<W: Write>(&self, to: W) -> Writes<W> {
+        Writes { to, wanted: self.clone() }
+    }
+
+    fn check(&self) -> io::Result<()> {
+        match self.0.load(Ordering::Relaxed) {
+            true => Err(io::Error::other("nobody waits for it any more")),
+            false => Ok(()),
+        }
+    }
 }
 
 /// [`Wanted::reads`]
@@ -40,10 +52,26 @@ pub(crate) struct Reads<R> {
 
 impl<R: Read> Read for Reads<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.wanted.0.load(Ordering::Relaxed) {
-            true => Err(io::Error::other("nobody waits for it any more")),
-            false => self.source.read(buffer),
-        }
+        self.wanted.check()?;
+        self.source.read(buffer)
+    }
+}
+
+/// [`Wanted::writes`]
+#[derive(Debug)]
+pub(crate) struct Writes<W> {
+    to: W,
+    wanted: Wanted,
+}
+
+impl<W: Write> Write for Writes<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.wanted.check()?;
+        self.to.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
     }
 }
 

@@ -286,6 +286,60 @@ async fn a_time_can_be_chosen() {
     assert!(image.raw.get("container_config").is_none());
 }
 
+/// What a chosen time makes of an image may be the image itself, or one that it was made from.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_image_is_made_from_itself() {
+    let bench = Bench::new();
+    let first = imported(&bench.images, "base", "1").await;
+    let mut last = first;
+    for time in ["2001-02-03T04:05:06Z", "2002-02-03T04:05:06Z", "2001-02-03T04:05:06Z", "2001-02-03T04:05:06Z"] {
+        let keeper = Arc::new(bench.images.keeper());
+        last = bench.images.redate(&last, 0, time.parse().unwrap(), keeper).await.unwrap();
+        let (mut at, mut steps) = (last, 0);
+        while let Some(parent) = bench.images.parent(&at).unwrap() {
+            (at, steps) = (parent, steps + 1);
+            assert!(steps < 5, "{at} was made from itself");
+        }
+        assert_eq!(at, first);
+    }
+}
+
+/// Whoever gave up waiting has no layer written for nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_writes_for_nobody() {
+    let bench = Bench::new();
+    let (tell, told) = std::sync::mpsc::channel();
+    let write = move |out: &mut dyn std::io::Write| {
+        let mut header = tar::Header::new_gnu();
+        header.set_path("endless").unwrap();
+        header.set_size(1 << 32);
+        header.set_mode(0o644);
+        header.set_cksum();
+        let failed = out.write_all(header.as_bytes()).and_then(|()| {
+            loop {
+                out.write_all(&[7; 4096])?;
+                // Nobody listens after the first time.
+                let _ = tell.send(());
+            }
+        });
+        failed.map_err(layers::Error::Read)
+    };
+    let mut derived = Box::pin(bench.images.derive(None, Draft::default(), write));
+    while told.try_recv().is_err() {
+        let a_moment = tokio::time::timeout(std::time::Duration::from_millis(5), &mut derived);
+        assert!(a_moment.await.is_err(), "it ended");
+    }
+    drop(derived);
+    // The end of the writing takes the sender along.
+    let begun = std::time::Instant::now();
+    while told.recv().is_ok() {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "it goes on");
+    }
+    while !(bench.names("layers/ingest").is_empty() && bench.names("content/ingest").is_empty()) {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_archive_has_the_names_that_it_is_given() {
     let bench = Bench::new();
