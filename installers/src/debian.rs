@@ -145,6 +145,10 @@ pub fn keep_of(
         return Ok(folder);
     }
     let Lists { options, _lock } = options_for(suite)?;
+    if folder.is_dir() {
+        // Another run was first.
+        return Ok(folder);
+    }
     let out = Command::new("apt-cache").args(&options).args(["madison", package]).output()?;
     let version = version_of(&String::from_utf8_lossy(&out.stdout), upstream).ok_or_else(|| {
         let values = [("suite", suite.newest()), ("package", &format!("{package} {upstream}"))];
@@ -152,18 +156,24 @@ pub fn keep_of(
     })?;
     fs::create_dir_all(folder.with_file_name(""))?;
     let (unpacked, kept) = (fresh_beside(&folder.with_file_name("all"))?, fresh_beside(&folder)?);
-    let mut apt = apt_get(Rights::of_this_process(), &["download", "-q"]);
-    apt.arg(format!("{package}={version}")).current_dir(&unpacked).args(&options);
-    follow(apt, &say("downloading %{package}", &[("package", package)]))?;
-    for deb in fs::read_dir(&unpacked)?.filter_map(Result::ok).map(|entry| entry.path()) {
-        let mut dpkg = Command::new("dpkg-deb");
-        dpkg.arg("-x").arg(&deb).arg(&unpacked);
-        follow(dpkg, &say("unpacking %{package}", &[("package", package)]))?;
+    let unpack = || {
+        let mut apt = apt_get(Rights::of_this_process(), &["download", "-q"]);
+        apt.arg(format!("{package}={version}")).current_dir(&unpacked).args(&options);
+        follow(apt, &say("downloading %{package}", &[("package", package)]))?;
+        for deb in fs::read_dir(&unpacked)?.filter_map(Result::ok).map(|entry| entry.path()) {
+            let mut dpkg = Command::new("dpkg-deb");
+            dpkg.arg("-x").arg(&deb).arg(&unpacked);
+            follow(dpkg, &say("unpacking %{package}", &[("package", package)]))?;
+        }
+        keep(&unpacked, &kept)?;
+        fs::rename(&kept, &folder)
+    };
+    let made = unpack();
+    // Whatever became of it; the one that is kept has another name by now.
+    for left in [&unpacked, &kept] {
+        let _ = fs::remove_dir_all(left);
     }
-    keep(&unpacked, &kept)?;
-    fs::remove_dir_all(&unpacked)?;
-    fs::rename(kept, &folder)?;
-    Ok(folder)
+    made.map(|()| folder)
 }
 
 /// Of `apt-cache madison` (` package | version | where it is from`) the version that is made of the release `upstream`.

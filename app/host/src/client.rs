@@ -60,7 +60,7 @@ impl Client {
     /// Starts this program as `daemon` when no daemon runs, and returns once it answers.
     pub async fn connect_or_start(paths: Paths) -> Result<Client> {
         let program = std::env::current_exe().map_err(Error::file("find", "this program"))?;
-        Client::connect_or_start_as(paths, program).await
+        Client::connect_or_start_as(paths, where_it_was(program)).await
     }
 
     /// As [`Client::connect_or_start`], with the program that has the verb `daemon`.
@@ -521,6 +521,13 @@ fn is_of(daemon: &DaemonVersion, program: &Path) -> bool {
     daemon.program == ours || daemon.version == env!("CARGO_PKG_VERSION") && daemon.program.path != ours.path
 }
 
+/// Of a program that was replaced since it started Linux says that it is deleted, behind its path (proc_pid_exe(5)): what is there now is
+/// meant.
+fn where_it_was(program: PathBuf) -> PathBuf {
+    let path = program.to_str().and_then(|path| path.strip_suffix(" (deleted)")).map(PathBuf::from);
+    path.filter(|path| path.is_file() && !program.exists()).unwrap_or(program)
+}
+
 fn is_absent(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused)
 }
@@ -555,6 +562,18 @@ fn ended_at_once(said: &str, log: &std::path::Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_that_was_replaced_is_what_is_there_now() {
+        let dir = tempfile::tempdir().unwrap();
+        let [plain, deleted] = ["berth", "berth (deleted)"].map(|name| dir.path().join(name));
+        assert_eq!(where_it_was(deleted.clone()), deleted, "it was removed");
+        std::fs::write(&plain, "").unwrap();
+        assert_eq!(where_it_was(deleted.clone()), plain);
+        assert_eq!(where_it_was(plain.clone()), plain);
+        std::fs::write(&deleted, "").unwrap();
+        assert_eq!(where_it_was(deleted.clone()), deleted, "somebody called it so");
+    }
 
     #[test]
     fn a_daemon_is_replaced_by_what_would_be_another() {

@@ -4,7 +4,6 @@
 //! node stays for as long as the kernel counts look-ups of it, a handle is open on it, or it holds others that stay.
 
 use std::collections::HashMap;
-use std::time::Instant;
 
 use crate::Errno;
 use crate::wire::ROOT;
@@ -22,8 +21,6 @@ struct Node {
     handles: u64,
     /// Names of others that this node is the directory of.
     children: u64,
-    /// Of a directory: when the kernel began to read its list.
-    listed: Option<Instant>,
 }
 
 const DIRECTORY: u32 = 0o040_000;
@@ -69,7 +66,7 @@ pub(crate) struct Nodes {
 impl Nodes {
     /// The numbers of all but the root begin with `next`.
     pub(crate) fn new(root: Identity, next: u64) -> Nodes {
-        let node = Node { identity: root, names: Vec::new(), lookups: 1, handles: 0, children: 0, listed: None };
+        let node = Node { identity: root, names: Vec::new(), lookups: 1, handles: 0, children: 0 };
         Nodes {
             nodes: HashMap::from([(ROOT, node)]),
             by_identity: HashMap::from([(root, ROOT)]),
@@ -102,7 +99,7 @@ impl Nodes {
     /// The node of what was found by this name, and one look-up more of it.
     pub(crate) fn found(&mut self, parent: u64, name: &[u8], identity: Identity) -> u64 {
         let node = *self.by_identity.entry(identity).or_insert_with(|| {
-            let node = Node { identity, names: Vec::new(), lookups: 0, handles: 0, children: 0, listed: None };
+            let node = Node { identity, names: Vec::new(), lookups: 0, handles: 0, children: 0 };
             self.nodes.insert(self.next, node);
             self.next += 1;
             self.next - 1
@@ -141,18 +138,6 @@ impl Nodes {
             found.handles = found.handles.saturating_sub(1);
             self.sweep(node);
         }
-    }
-
-    /// The kernel begins to read a directory's list.
-    pub(crate) fn lists(&mut self, node: u64) {
-        if let Some(node) = self.nodes.get_mut(&node) {
-            node.listed = Some(Instant::now());
-        }
-    }
-
-    /// When it last did.
-    pub(crate) fn listed(&self, node: u64) -> Option<Instant> {
-        self.nodes.get(&node)?.listed
     }
 
     /// A name is nobody's any more.

@@ -17,20 +17,15 @@ pub(super) fn open(share: &Share, node: u64) -> Result<Reply, Errno> {
         return Err(Errno::NOTDIR);
     }
     let fd = sys::open(place.as_fd(), DIRECTORY_ONLY)?;
-    share.watch(node, fd.as_fd());
-    let list = share.list_cache(node, fd.as_fd())?;
     let handle = share.handles().add(node, fd, false)?;
     share.nodes().opened(node);
-    Ok(Reply::OpenedDirectory { handle, list })
+    Ok(Reply::Opened { handle, keep_cache: false })
 }
 
 /// As many entries from `offset` on as fit. With `plus` the kernel knows each from now on.
 pub(super) fn read(share: &Share, handle: u64, offset: u64, size: u32, plus: bool) -> Result<Reply, Errno> {
     let handle = share.handles().get(handle)?;
     share.watch(handle.node, handle.fd.as_fd());
-    if offset == 0 {
-        share.nodes().lists(handle.node);
-    }
     let listed = list(share, &handle, offset == 0)?;
     let mut listing = Listing::new(size);
     let start = usize::try_from(offset).unwrap_or(usize::MAX).min(listed.len());

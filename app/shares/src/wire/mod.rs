@@ -7,7 +7,7 @@ mod reply;
 mod request;
 
 pub use init::{InitIn, InitOut, flags};
-pub use reply::{Attr, Entry, ListCache, Listing, Reply, entry_of};
+pub use reply::{Attr, Entry, Listing, Reply, entry_of};
 pub use request::{Operation, Request, SetAttr, Stamp};
 
 /// The version of the protocol that is answered; a kernel's later one is held down to it.

@@ -37,29 +37,6 @@ pub struct Entry {
     pub attr_valid: Duration,
 }
 
-/// What the kernel does with its own copy of a directory's list. It uses none that is of another modification time than the directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ListCache {
-    /// It has none.
-    Unused,
-    /// It forgets what it has, and keeps what it reads now.
-    Anew,
-    /// What it has is good still.
-    Kept,
-}
-
-impl ListCache {
-    const CACHE_DIRECTORY: u32 = 1 << 3;
-
-    fn flags(self) -> u32 {
-        match self {
-            ListCache::Unused => 0,
-            ListCache::Anew => Self::CACHE_DIRECTORY,
-            ListCache::Kept => Self::CACHE_DIRECTORY | Reply::KEEP_CACHE,
-        }
-    }
-}
-
 /// An answer. Those without data are `Done`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
@@ -73,10 +50,6 @@ pub enum Reply {
     Opened {
         handle: u64,
         keep_cache: bool,
-    },
-    OpenedDirectory {
-        handle: u64,
-        list: ListCache,
     },
     Created {
         entry: Entry,
@@ -126,13 +99,10 @@ impl Reply {
                 out.extend([0; 4]);
                 attr.write(out);
             }
-            Reply::Opened { handle, keep_cache } => {
-                opened(*handle, if *keep_cache { Self::KEEP_CACHE } else { 0 }, out)
-            }
-            Reply::OpenedDirectory { handle, list } => opened(*handle, list.flags(), out),
+            Reply::Opened { handle, keep_cache } => opened(*handle, *keep_cache, out),
             Reply::Created { entry, handle } => {
                 entry.write(out);
-                opened(*handle, 0, out);
+                opened(*handle, false, out);
             }
             Reply::Data(data) => out.extend(data),
             Reply::Written(count) | Reply::Size(count) => {
@@ -153,9 +123,9 @@ impl Reply {
     }
 }
 
-fn opened(handle: u64, flags: u32, out: &mut Vec<u8>) {
+fn opened(handle: u64, keep_cache: bool, out: &mut Vec<u8>) {
     out.extend(handle.to_le_bytes());
-    out.extend(flags.to_le_bytes());
+    out.extend(if keep_cache { Reply::KEEP_CACHE } else { 0 }.to_le_bytes());
     out.extend([0; 4]);
 }
 

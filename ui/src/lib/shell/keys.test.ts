@@ -86,5 +86,6 @@ it('names keys as they are written on the keyboard', () => {
 it('tells screen readers of keys pressed together', () => {
   expect(aria('Mod+K', false)).toBe('Control+K');
   expect(aria('Mod+K', true)).toBe('Meta+K');
+  expect(aria('Mod++', false)).toBe('Control+Plus');
   expect(aria('g c', false)).toBeUndefined();
 });

@@ -59,7 +59,9 @@ export function caps(shortcut: string, mac: boolean): string[][] {
 
 /** For `aria-keyshortcuts`; undefined for sequences, which it has no way to write. */
 export function aria(shortcut: string, mac: boolean): string | undefined {
-  return shortcut.includes(' ') ? undefined : shortcut.replace('Mod', mac ? 'Meta' : 'Control');
+  if (shortcut.includes(' ')) return undefined;
+  // `+` itself is called so, since it joins keys.
+  return shortcut.replace('Mod', mac ? 'Meta' : 'Control').replace(/\+\+$/, '+Plus');
 }
 
 export function isMac(platform: string): boolean {

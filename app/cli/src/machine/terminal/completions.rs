@@ -48,7 +48,9 @@ pub(super) fn prepare(folder: &Path, program: &str) -> Result<Beginning> {
         }
         Shell::PowerShell => {
             let file = write("berth.ps1", &format!("{berth}\n{POWERSHELL_DOCKER}"))?;
-            let source = format!(". '{}'", file.to_string_lossy().replace('\'', "''"));
+            // Not as a script, which Windows refuses to run until somebody allows it, and which its older PowerShell reads in the wrong letters.
+            let quoted = file.to_string_lossy().replace('\'', "''");
+            let source = format!("Get-Content -Raw -Encoding UTF8 -LiteralPath '{quoted}' | Invoke-Expression");
             let arguments = ["-NoExit", "-NoLogo", "-Command", &source].map(OsString::from).to_vec();
             Beginning { arguments, variables: vec![] }
         }
