@@ -11,11 +11,20 @@ export TMPDIR="$PWD/tmp"
 
 docker() { command "$DOCKER" "$@"; }
 
+# The client begins `docker events` beside `docker run`, and waits for ever where the container has started before anybody listens. So events
+# are asked for from the moment on in which it begins.
+cat > tmp/docker <<EOF
+#!/bin/sh
+[ "\$1" = events ] && shift && exec "$DOCKER" events --since "\$(date +%s.%N)" "\$@"
+exec "$DOCKER" "\$@"
+EOF
+chmod +x tmp/docker
+
 # dev VERB WORDS…: what it prints is its answer, JSON but for `exec`; what it says meanwhile goes to the log.
 dev() {
     verb=$1
     shift
-    "$DEVCONTAINER" "$verb" --docker-path "$DOCKER" --workspace-folder project "$@"
+    "$DEVCONTAINER" "$verb" --docker-path "$PWD/tmp/docker" --workspace-folder project "$@"
 }
 
 # Removes what the client never does.
