@@ -1,5 +1,5 @@
 import { expect, test, type Page } from '@playwright/test';
-import { complaints, LOCALES, open, show, VIEWS } from './support';
+import { complaints, LOCALES, open, reload, show, VIEWS } from './support';
 
 const heading = (page: Page) => page.getByRole('heading', { level: 1 });
 
@@ -83,7 +83,7 @@ test('the language changes while the page stands', async ({ page }) => {
   await expect(page.locator('html')).toHaveAttribute('lang', 'zh-CN');
   // What was typed and where one was stay.
   await expect(page.locator('main [data-search]')).toHaveValue('shop');
-  await page.reload();
+  await reload(page);
   await expect(heading(page)).toHaveText('网络');
   expect(said).toEqual([]);
 });
@@ -95,7 +95,7 @@ test('the theme changes, and stays over a reload', async ({ page }) => {
   await page.getByRole('button', { name: 'Switch to the dark theme' }).click();
   await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
   await expect.poll(ground).not.toBe(light);
-  await page.reload();
+  await reload(page);
   await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
   await expect(page.getByRole('button', { name: 'Switch to the light theme' })).toBeVisible();
 });
@@ -108,7 +108,7 @@ test('a reload keeps the place, on every view', async ({ page }) => {
     await show(page, view);
     const before = await heading(page).textContent();
     const place = await page.evaluate(() => location.hash);
-    await page.reload();
+    await reload(page);
     await expect(page.locator(view.drawn).first()).toBeVisible();
     expect(await page.evaluate(() => location.hash), view.name).toBe(place);
     await expect(heading(page)).toHaveText(before!);

@@ -1,5 +1,5 @@
 import { expect, test, type Page } from '@playwright/test';
-import { complaints, open, type Engine } from './support';
+import { complaints, open, reload, type Engine } from './support';
 
 declare const engine: Engine;
 
@@ -84,7 +84,7 @@ test('can be skipped, and does not come back', async ({ page }) => {
   await open(page, { scene: 'first', at: '' });
   await button(page, 'Skip').click();
   await expect(page.getByRole('heading', { name: 'The machine is stopped' })).toBeVisible();
-  await page.reload();
+  await reload(page);
   await expect(page.getByRole('heading', { name: 'The machine is stopped' })).toBeVisible();
 });
 

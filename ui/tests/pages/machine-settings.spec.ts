@@ -1,5 +1,5 @@
 import { expect, test, type Page } from '@playwright/test';
-import { open } from './support';
+import { open, reload } from './support';
 
 const main = (page: Page) => page.getByRole('main');
 
@@ -10,7 +10,7 @@ test('sets a number, says that it waits for the next start, and restarts for it'
   await cpus.fill('2');
   await cpus.press('Enter');
   await expect(main(page)).toContainText('Waits for the next start of the machine: Processors');
-  await page.reload();
+  await reload(page);
   await expect(main(page).getByRole('button', { name: /^Processors: back to the default/ })).toHaveCount(0);
 });
 

@@ -1,6 +1,6 @@
 import { expect, test, type Page } from '@playwright/test';
 import { violations, withAxe } from './axe';
-import { open, show, VIEWS } from './support';
+import { open, reload, show, VIEWS } from './support';
 
 /** What does not fit in the window's width, or lies where nobody can scroll to. */
 function cutOff(page: Page): Promise<string[]> {
@@ -52,7 +52,7 @@ test('the setting makes all of it larger, and it is kept', async ({ page }) => {
   await size.selectOption({ label: '125%' });
   await expect(page.locator('html')).toHaveCSS('font-size', '20px');
   expect((await side.boundingBox())!.width).toBeCloseTo(before * 1.25, 0);
-  await page.reload();
+  await reload(page);
   await expect(page.locator('html')).toHaveCSS('font-size', '20px');
   await page.keyboard.press('Control+k');
   await page.keyboard.type('as large as usual');

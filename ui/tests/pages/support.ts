@@ -96,7 +96,17 @@ export async function open(
     [theme, locale] as const,
   );
   await page.goto(`${path}?scene=${scene}${at}`);
-  // Keys before this would be nobody's.
+  await listens(page);
+}
+
+/** The pages anew, as by F5. */
+export async function reload(page: Page): Promise<void> {
+  await page.reload();
+  await listens(page);
+}
+
+/** Waits until the pages have been drawn: keys before this would be nobody's. */
+async function listens(page: Page): Promise<void> {
   await expect(page.locator('#main')).toBeVisible();
 }
 
