@@ -40,7 +40,7 @@ fn runs(entry: &suite::Entry, kind: Kind) -> bool {
 }
 
 fn main() -> std::process::ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
     let reference = std::env::var_os("BERTH_TEST_HOST").is_some();
     if !arguments.list {
         // Behind the next step there is no network. Who needs it says why it is not there.
@@ -60,18 +60,36 @@ fn main() -> std::process::ExitCode {
     }
     let registry: Arc<OnceLock<Result<Registry, String>>> = Arc::default();
     let engines: Vec<(Kind, Shared)> = kinds.iter().map(|kind| (*kind, Shared::default())).collect();
-    let mut trials = Vec::new();
-    for (kind, engine) in &engines {
-        for entry in api::cases().into_iter().chain(cli::cases()).filter(|entry| runs(entry, *kind)) {
-            let (kind, engine, registry) = (*kind, engine.clone(), registry.clone());
+    let of = |(kind, engine): &(Kind, Shared)| {
+        let (kind, engine) = (*kind, engine.clone());
+        let entries = api::cases().into_iter().chain(cli::cases()).filter(move |entry| runs(entry, kind));
+        let trial = |entry: suite::Entry| {
+            let (engine, registry) = (engine.clone(), registry.clone());
             let run = move || run_case(&entry, kind, &engine, &registry);
-            trials.push(Trial::test(format!("{kind}::{}", entry.name), run));
-        }
-    }
+            Trial::test(format!("{kind}::{}", entry.name), run)
+        };
+        entries.map(trial).collect::<Vec<_>>()
+    };
+    let (machines, here): (Vec<_>, Vec<_>) = engines.iter().partition(|(kind, _)| kind.is_machine());
+    let trials = woven(here.into_iter().flat_map(of).collect(), machines.into_iter().flat_map(of).collect());
+    arguments.test_threads.get_or_insert_with(tests::at_once);
     let conclusion = libtest_mimic::run(&arguments, trials);
     drop(engines);
     drop(registry);
     if conclusion.has_failed() { std::process::ExitCode::FAILURE } else { std::process::ExitCode::SUCCESS }
+}
+
+/// Both lists, each in its order, and each as far as the other all along: a machine that is emulated is busy where the cases of
+/// this computer wait.
+fn woven<T>(some: Vec<T>, others: Vec<T>) -> Vec<T> {
+    let lengths = (some.len(), others.len());
+    let (mut all, mut some, mut others) = (Vec::new(), some.into_iter(), others.into_iter());
+    while !(some.as_slice().is_empty() && others.as_slice().is_empty()) {
+        // Of which a larger part is left: left/length, without fractions.
+        let is_first = some.len() * lengths.1 >= others.len() * lengths.0 && !some.as_slice().is_empty();
+        all.extend(if is_first { some.next() } else { others.next() });
+    }
+    all
 }
 
 fn run_case(

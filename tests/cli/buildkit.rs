@@ -7,6 +7,8 @@ use tests::buildx::Folder;
 use tests::case::Case;
 use tests::docker::{Said, said};
 use tests::engine::Kind;
+use tests::events::Listener;
+use tests::telling::Telling;
 use tests::{http, limit};
 
 use crate::suite::{Entry, cases, everywhere, not_of_dockerd};
@@ -355,39 +357,25 @@ pub(crate) fn surroundings(case: &Case<'_>) -> Result {
 
 /// A client that is killed takes its build's container with it.
 pub(crate) fn given_up(case: &Case<'_>) -> Result {
-    use std::io::{BufRead as _, BufReader};
     let image = case.image("bkgiven:1");
     let mark = format!("given-up-{}", std::process::id());
     let (secret, mount) = (format!("hidden-{mark}"), "--mount=type=secret,id=s,env=S");
     let dockerfile = format!("FROM busybox\nRUN {mount} test -n \"$S\" && echo {mark} begun; sleep 1000\n");
     let folder = Folder::new(&[("Dockerfile", &dockerfile), ("secret", &secret)])?;
     let mut command = folder.command(case, &["-t", &image, "--secret", "id=s,src=secret", "."]);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-    let told = BufReader::new(child.stderr.take().expect("stderr was piped"));
-    let mut lines = told.lines();
-    let begun = lines.by_ref().any(|line| line.is_ok_and(|line| line.ends_with(&format!(" {mark} begun"))));
-    ensure!(begun, "the command did not begin");
+    let mut build = Telling::start(&mut command)?;
+    build.until(|line| line.ends_with(&format!(" {mark} begun")))?;
     let all = case.ok(&["ps", "-a", "--no-trunc", "--format", "{{.ID}} {{.Command}}"])?;
     let id = all.lines().find(|line| line.contains(&mark)).and_then(|line| line.split(' ').next());
     let id = id.with_context(|| format!("no container runs the command: {all}"))?;
     let told = case.ok(&["inspect", id])?;
     ensure!(told.contains(&mark) && !told.contains(&secret), "the secret is told: {told}");
+    let events = Listener::filtered(case, &["event=destroy"])?;
     // The CLI passes it on to its plugin, which ends the build.
-    let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT)?;
-    for line in lines {
-        line?;
-    }
-    ensure!(!child.wait()?.success());
-    let filter = format!("container={id}");
-    let mut events = case.command(["events", "--since", "1", "--filter", &filter, "--filter", "event=destroy"]);
-    let mut events = events.stdout(Stdio::piped()).spawn()?;
-    let mut destroyed = String::new();
-    BufReader::new(events.stdout.take().expect("stdout was piped")).read_line(&mut destroyed)?;
-    events.kill()?;
-    events.wait()?;
-    ensure!(destroyed.contains("container destroy"), "{destroyed}");
-    Ok(())
+    build.interrupt()?;
+    let (status, said) = build.ended()?;
+    ensure!(!status.success(), "{said}");
+    events.destroyed(id)
 }
 
 /// What is not there is not left out in silence.

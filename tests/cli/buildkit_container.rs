@@ -4,19 +4,17 @@
 //! of two small programs in the places of buildkitd and buildctl: whatever is asked of the engine, buildx asks it.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use installers::workloads::Workloads;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use tests::buildx::Folder;
 use tests::case::Case;
 use tests::docker::said;
 use tests::limit;
+use tests::telling::Telling;
 use tests::wait::until;
 
 use crate::suite::{Entry, cases, in_the_long_run};
@@ -65,14 +63,13 @@ pub(crate) fn cut_off(case: &Case<'_>) -> Result {
     builder.buildx(&["inspect", "--bootstrap", &builder.name])?;
     let arguments = ["buildx", "build", "--builder", &builder.name, "."];
     let mut command = builder.folder.docker(case, &arguments);
-    let mut child = limit::grouped(command.stdout(Stdio::null()).stderr(Stdio::piped())).spawn()?;
-    let mut lines = BufReader::new(child.stderr.take().context("stderr was piped")?).lines();
-    let begun = lines.by_ref().map_while(std::result::Result::ok).any(|line| line.ends_with(" begun"));
+    let mut build = Telling::start(&mut command)?;
+    build.until(|line| line.ends_with(" begun"))?;
     let sleeps = || -> anyhow::Result<bool> { Ok(case.ok(&["top", &builder.container()])?.contains("sleep 1000")) };
-    let found = begun && sleeps()?;
-    killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT)?;
-    let rest: Vec<String> = lines.map_while(std::result::Result::ok).collect();
-    ensure!(!child.wait()?.success() && found, "{rest:#?}");
+    let found = sleeps()?;
+    build.interrupt()?;
+    let (status, said) = build.ended()?;
+    ensure!(!status.success() && found, "{said}");
     until("the end of the step", Duration::from_secs(60), || (!sleeps().ok()?).then_some(()))?;
     builder.folder.write("Dockerfile", &dockerfile("RUN [\"busybox\", \"true\"]\n"))?;
     let told = builder.build(&["-o", "type=cacheonly"])?;

@@ -1,7 +1,5 @@
 //! `docker buildx history`: what is remembered of builds, also by an engine that starts after another one died.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -10,6 +8,7 @@ use tests::buildx::Folder;
 use tests::case::Case;
 use tests::docker::{Said, said};
 use tests::engine::{Engine, Kind};
+use tests::telling::Telling;
 use tests::wait::until;
 use tests::{http, limit};
 
@@ -163,37 +162,27 @@ pub(crate) fn a_failure(case: &Case<'_>) -> Result {
 }
 
 /// A build whose command has begun and does not end.
-fn begun(folder: &Folder, case: &Case<'_>, name: &str) -> anyhow::Result<Child> {
+fn begun(folder: &Folder, case: &Case<'_>, name: &str) -> anyhow::Result<Telling> {
     folder.write(name, &format!("FROM busybox\nRUN echo {name} begun; sleep 1000\n"))?;
-    let mut command = folder.command(case, &["--no-cache", "-f", name, "."]);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-    let lines = BufReader::new(child.stderr.take().expect("stderr was piped")).lines();
-    let mut lines = lines.map_while(std::result::Result::ok);
-    let is_begun = lines.any(|line| line.ends_with(&format!(" {name} begun")));
-    // The rest is read, or the client would wait for it.
-    std::thread::spawn(move || lines.for_each(drop));
-    ensure!(is_begun, "the command did not begin");
-    Ok(child)
+    let mut build = Telling::start(&mut folder.command(case, &["--no-cache", "-f", name, "."]))?;
+    build.until(|line| line.ends_with(&format!(" {name} begun")))?;
+    Ok(build)
 }
 
 pub(crate) fn given_up(case: &Case<'_>) -> Result {
     let name = unseen(case);
     let folder = Folder::new(&[("f", "")])?;
-    let mut child = begun(&folder, case, &name)?;
-    let (build, reference) = last(&folder, case, &name)?;
-    ensure!(build["status"] == "Running" && build["completed_at"].is_null(), "{build}");
+    let build = begun(&folder, case, &name)?;
+    let (listed_as, reference) = last(&folder, case, &name)?;
+    ensure!(listed_as["status"] == "Running" && listed_as["completed_at"].is_null(), "{listed_as}");
     ensure!(inspected(&folder, case, &reference)?["Status"] == "running");
     // Whoever follows it hears all of it, to its end.
-    let mut logs = folder.docker(case, &["buildx", "history", "logs", &reference]);
-    let mut logs = logs.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-    let mut lines = BufReader::new(logs.stderr.take().expect("stderr was piped")).lines();
-    let said = lines.by_ref().any(|line| line.is_ok_and(|line| line.ends_with(&format!(" {name} begun"))));
-    ensure!(said, "what the command said is not told");
-    let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT)?;
-    let rest: Vec<String> = lines.collect::<std::io::Result<_>>()?;
-    ensure!(rest.iter().any(|line| line.contains("CANCELED")), "{rest:?}");
-    ensure!(logs.wait()?.success() && !child.wait()?.success());
+    let mut logs = Telling::start(&mut folder.docker(case, &["buildx", "history", "logs", &reference]))?;
+    logs.until(|line| line.ends_with(&format!(" {name} begun")))?;
+    build.interrupt()?;
+    let (status, told_meanwhile) = logs.ended()?;
+    ensure!(status.success() && told_meanwhile.contains("CANCELED"), "{told_meanwhile}");
+    ensure!(!build.ended()?.0.success());
     let ended = until("the record of its end", Duration::from_secs(60), || {
         let build = inspected(&folder, case, &reference).ok()?;
         (build["Status"] != "running").then_some(build)
@@ -280,7 +269,7 @@ pub(crate) fn own_routes(case: &Case<'_>) -> Result {
     ensure!(get(case, &format!("{path}/logs"))?.status == 404);
 
     let slow = format!("{name}.slow");
-    let mut child = begun(&folder, case, &slow)?;
+    let build = begun(&folder, case, &slow)?;
     let (_, reference) = last(&folder, case, &slow)?;
     let path = format!("/berth/builds/{reference}");
     let running: Value = serde_json::from_str(&get(case, &path)?.body)?;
@@ -293,9 +282,8 @@ pub(crate) fn own_routes(case: &Case<'_>) -> Result {
     ensure!(logs.contains(&format!(" {slow} begun")) && !logs.contains("CANCELED"), "{logs}");
     let host = case.docker.host().to_owned();
     let following = std::thread::spawn(move || http::request(&host, "GET", &format!("{path}/logs?follow=1"), ""));
-    let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT)?;
-    ensure!(!child.wait()?.success());
+    build.interrupt()?;
+    ensure!(!build.ended()?.0.success());
     let followed = following.join().expect("no panic")?.body;
     ensure!(followed.contains(&format!(" {slow} begun")) && followed.contains("CANCELED"), "{followed}");
     Ok(())
@@ -349,9 +337,9 @@ fn remembered(engine: &Engine, case: &Case<'_>) -> Result {
     let (before, reference) = last(&folder, case, &name)?;
     let logs = told(&folder, case, &["logs", &reference])?;
     let slow = format!("{name}.slow");
-    let mut child = begun(&folder, case, &slow)?;
+    let build = begun(&folder, case, &slow)?;
     engine.kill_engine("")?;
-    ensure!(!child.wait()?.success());
+    ensure!(!build.ended()?.0.success());
     let (after, same) = last(&folder, case, &name)?;
     ensure!(before == after && reference == same, "{before} {after}");
     ensure!(told(&folder, case, &["logs", &reference])? == logs);

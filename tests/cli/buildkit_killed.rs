@@ -37,7 +37,7 @@ pub(crate) fn with_its_client(case: &Case<'_>) -> Result {
             ensure!(!cut_off.processes(engine)?.is_empty(), "no process has the mark");
             kills(client.pid(), Signal::SIGKILL)?;
             fails(client)?;
-            destroyed(&events, &container)?;
+            events.destroyed(&container)?;
             cut_off.leaves_nothing(engine, case, &before)?;
         }
         cut_off.goes_on(case, &["x", "x", "mended"])?;
@@ -60,7 +60,7 @@ pub(crate) fn with_its_engine(case: &Case<'_>) -> Result {
         let (last, earlier) = log.split_last().context("a log")?;
         ensure!(last == "mended" && !earlier.is_empty() && earlier.iter().all(|line| line == "x"), "{log:?}");
         // Told to whoever comes later, too.
-        destroyed(&Listener::filtered(case, &["event=destroy"])?, &container)?;
+        Listener::filtered(case, &["event=destroy"])?.destroyed(&container)?;
         cut_off.leaves_nothing(engine, case, &before)
     })
 }
@@ -120,11 +120,6 @@ fn fails(client: Telling) -> Result {
     let (status, said) = client.ended()?;
     ensure!(!status.success(), "{said}");
     Ok(())
-}
-
-fn destroyed(events: &Listener<'_>, container: &str) -> Result {
-    let is_it = |event: &Value| event["Actor"]["ID"] == *container;
-    events.until("the end of the step's container", |heard| heard.iter().any(is_it).then_some(()))
 }
 
 fn names(folder: &Path) -> anyhow::Result<BTreeSet<String>> {

@@ -1,9 +1,8 @@
 //! `docker build --output`: files and archives for the client instead of an image for the engine.
 
-use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
@@ -11,6 +10,7 @@ use tests::buildx::Folder;
 use tests::case::Case;
 use tests::docker::said;
 use tests::limit;
+use tests::telling::Telling;
 
 use crate::suite::{Entry, cases, everywhere, not_of_dockerd};
 
@@ -147,17 +147,11 @@ pub(crate) fn given_up_meanwhile(case: &Case<'_>) -> Result {
     folder.built(case, &["."])?;
     // Nobody reads it.
     let mut command = folder.command(case, &["-o", "-", "."]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let told = BufReader::new(child.stderr.take().context("stderr was piped")?);
-    let mut lines = told.lines();
-    let begun = lines.by_ref().any(|line| line.is_ok_and(|line| line.contains("exporting to client tarball")));
-    ensure!(begun, "nothing was sent");
-    let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT)?;
-    for line in lines {
-        line?;
-    }
-    ensure!(!child.wait()?.success());
+    let mut build = Telling::unread(&mut command)?;
+    build.until(|line| line.contains("exporting to client tarball"))?;
+    build.interrupt()?;
+    let (status, said) = build.ended()?;
+    ensure!(!status.success(), "{said}");
     // The engine goes on.
     folder.built(case, &["-o", "type=tar,dest=out.tar", "."])?;
     ensure!(folder.path().join("out.tar").metadata()?.len() > 200_000_000);

@@ -1,11 +1,9 @@
 //! Stages of `docker build` side by side.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
-
 use anyhow::{Context, ensure};
 use tests::buildx::Folder;
 use tests::case::Case;
+use tests::events::Listener;
 use tests::telling::Telling;
 
 use crate::suite::{Entry, cases, everywhere, not_of_dockerd};
@@ -94,20 +92,22 @@ pub(crate) fn one_step_for_all(case: &Case<'_>) -> Result {
 /// What two builds do alike at the same time is done once. The step waits until a third build lets it go on.
 pub(crate) fn one_step_for_two_builds(case: &Case<'_>) -> Result {
     let id = cache(case);
-    let step = format!("RUN --mount=type=cache,id={id},target=/c");
+    let step = format!("RUN --mount=type=cache,id={id},target=/c : {id};");
     let alike = format!(
-        "FROM busybox\n{step} mkfifo /c/p; echo x >>/c/log; echo {id} begun; timeout 300 cat /c/p; cp /c/log /n\n"
+        "FROM busybox\n{step} mkfifo /c/p 2>/dev/null; timeout 300 cat /c/p && echo x >>/c/log && cp /c/log /n\n"
     );
-    let go = format!("FROM busybox\n{step} timeout 300 sh -c 'echo go on >/c/p'\n");
+    let go = format!("FROM busybox\n{step} timeout 300 sh -c 'echo go >/c/p'\n");
     let alike = Folder::new(&[("Dockerfile", &alike)])?;
     let images = [case.image("bkfirst:1"), case.image("bksecond:1")];
-    let start = |image: &str| Telling::start(&mut alike.command(case, &["-t", image, "."]));
-    let mut first = start(&images[0])?;
-    first.until(|line| line.ends_with(&format!(" {id} begun")))?;
-    let mut second = start(&images[1])?;
-    second.until(|line| line.contains("RUN --mount") && line.contains(&id))?;
+    let mut builds = Vec::new();
+    for image in &images {
+        // By words a step is only told of when it says something.
+        let mut build = Telling::start(&mut alike.command(case, &["-t", image, "--progress=rawjson", "."]))?;
+        build.until(|line| line.contains("2/2] RUN") && line.contains("\"started\""))?;
+        builds.push(build);
+    }
     Folder::new(&[("Dockerfile", &go)])?.built(case, &["."])?;
-    for (build, image) in [first, second].into_iter().zip(&images) {
+    for (build, image) in builds.into_iter().zip(&images) {
         let (status, said) = build.ended()?;
         ensure!(status.success(), "{said}");
         let seen = case.ok(&["run", "--rm", image, "cat", "/n"])?;
@@ -154,19 +154,10 @@ pub(crate) fn given_up(case: &Case<'_>) -> Result {
     let ids: Vec<&str> =
         all.lines().filter(|line| line.contains(&mark)).filter_map(|line| line.split(' ').next()).collect();
     ensure!(ids.len() == 2, "{all}");
+    let events = Listener::filtered(case, &["event=destroy"])?;
     // The CLI passes it on to its plugin, which ends the build.
     build.interrupt()?;
     let (status, said) = build.ended()?;
     ensure!(!status.success(), "{said}");
-    for id in ids {
-        let filter = format!("container={id}");
-        let mut events = case.command(["events", "--since", "1", "--filter", &filter, "--filter", "event=destroy"]);
-        let mut events = events.stdout(Stdio::piped()).spawn()?;
-        let mut destroyed = String::new();
-        BufReader::new(events.stdout.take().context("stdout was piped")?).read_line(&mut destroyed)?;
-        events.kill()?;
-        events.wait()?;
-        ensure!(destroyed.contains("container destroy"), "{destroyed}");
-    }
-    Ok(())
+    ids.into_iter().try_for_each(|id| events.destroyed(id))
 }

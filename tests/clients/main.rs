@@ -120,7 +120,7 @@ fn start(kind: Kind, registry: &Registry) -> anyhow::Result<Engine> {
 type Shared<T> = Arc<OnceLock<Result<T, String>>>;
 
 fn main() -> std::process::ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
     let outside = match Outside::of_this_thread() {
         Ok(outside) => Arc::new(outside),
         Err(error) => {
@@ -163,6 +163,7 @@ fn main() -> std::process::ExitCode {
             }
         }
     }
+    arguments.test_threads.get_or_insert_with(tests::at_once);
     let conclusion = libtest_mimic::run(&arguments, trials);
     for (_, engine) in engines.iter().filter(|(kind, _)| *kind == Kind::Reference) {
         if let Some(Ok(engine)) = engine.get() {

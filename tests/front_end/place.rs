@@ -5,9 +5,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
-use anyhow::ensure;
 use serde_json::{Value, json};
-use tests::archive;
 use tests::engine::Engine;
 use tests::gate::Gate;
 use tests::index::{Index, Repository};
@@ -32,14 +30,7 @@ impl Place {
     /// When `docker-registry` is missing, or the engine does not push to it.
     pub(crate) fn prepare(engine: &Engine) -> anyhow::Result<Self> {
         let registry = Registry::start(Access::Anonymous)?;
-        let docker = &engine.docker;
-        let pushed = format!("{}/layers:1", registry.address());
-        let layers: std::io::Result<Vec<_>> =
-            (0..LAYERS).map(|number| archive::noise(&format!("file{number}"), number, LAYER)).collect();
-        let said = docker.fed(&archive::docker(&pushed, &layers?)?, &["load"])?;
-        ensure!(said.code == 0, "{said:?}");
-        docker.ok(&["push", "-q", &pushed])?;
-        docker.ok(&["rmi", &pushed])?;
+        registry.push_noise(&engine.docker, "layers:1", LAYERS, LAYER)?;
         let gate = Arc::new(Gate::start(registry.socket(), LAYER + LAYER / 2)?);
         let repository = |name, stars, official| Repository { name, description: "sails", stars, official };
         let index = Index::start(vec![repository("ship", 10, true), repository("me/ship", 3, false)])?;

@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tests::archive;
 use tests::docker::Docker;
 use tests::engine::Machine;
 use tests::gate::Gate;
@@ -40,13 +39,7 @@ impl Interrupted {
         let docker = Docker::new(machine.docker_host()?)?;
         docker.ok(&["create", "--name", "earlier", "busybox", "sh", "-c", "echo works"])?;
         let registry = Registry::start(Access::Anonymous)?;
-        let pushed = format!("{}/large:1", registry.address());
-        let layers: std::io::Result<Vec<_>> =
-            (0..LAYERS).map(|number| archive::noise(&format!("file{number}"), number, LAYER)).collect();
-        let said = docker.fed(&archive::docker(&pushed, &layers?)?, &["load"])?;
-        ensure!(said.code == 0, "{said:?}");
-        docker.ok(&["push", "-q", &pushed])?;
-        docker.ok(&["rmi", &pushed])?;
+        registry.push_noise(&docker, "large:1", LAYERS, LAYER)?;
         let (images, usage) = (list(&docker)?, usage(&docker)?);
         let gate = Gate::start(registry.socket(), 2 * LAYER + LAYER / 2)?;
         let reference = format!("{}/large:1", gate.address());

@@ -96,6 +96,15 @@ impl<'a> Listener<'a> {
         }
     }
 
+    /// Waits until a container has been removed.
+    ///
+    /// # Errors
+    /// As [`Listener::until`].
+    pub fn destroyed(&self, container: &str) -> anyhow::Result<()> {
+        let is_it = |event: &Value| event["Action"] == "destroy" && event["Actor"]["ID"] == *container;
+        self.until("the removal of a container", |heard| heard.iter().any(is_it).then_some(()))
+    }
+
     /// Everything that was told until now, by the engine's order.
     ///
     /// # Errors

@@ -62,6 +62,11 @@ pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
+/// How many cases go on at once, unless somebody says otherwise: most of them wait for something.
+pub fn at_once() -> usize {
+    std::thread::available_parallelism().map_or(2, |cores| 2 * cores.get())
+}
+
 /// Where `cargo image` keeps downloads and images.
 pub fn cache() -> PathBuf {
     let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();

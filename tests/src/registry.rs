@@ -11,6 +11,8 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
+use crate::archive;
+use crate::docker::Docker;
 use crate::outside::Certificate;
 use crate::token::{SERVICE, Tokens};
 use crate::wait::until;
@@ -171,6 +173,23 @@ impl Registry {
         let answer = String::from_utf8_lossy(&answer).into_owned();
         ensure!(answer.starts_with("HTTP/1.1 2"), "{method} {target}: {answer}");
         Ok(answer)
+    }
+
+    /// Pushes an image of `layers` layers with a file of `size` bytes of noise each, `file0` to the last one; the engine that pushed it
+    /// has it no more.
+    ///
+    /// # Errors
+    ///
+    /// When the engine does not load, push or remove it.
+    pub fn push_noise(&self, docker: &Docker, name: &str, layers: u64, size: usize) -> anyhow::Result<()> {
+        let pushed = format!("{}/{name}", self.address());
+        let layers: std::io::Result<Vec<_>> =
+            (0..layers).map(|number| archive::noise(&format!("file{number}"), number, size)).collect();
+        let said = docker.fed(&archive::docker(&pushed, &layers?)?, &["load"])?;
+        ensure!(said.code == 0, "{said:?}");
+        docker.ok(&["push", "-q", &pushed])?;
+        docker.ok(&["rmi", &pushed])?;
+        Ok(())
     }
 
     /// Every request so far, oldest first, as `METHOD TARGET STATUS`.

@@ -28,7 +28,19 @@ impl Telling {
     /// # Errors
     /// When it cannot be started.
     pub fn start(command: &mut Command) -> anyhow::Result<Telling> {
-        let mut child = limit::grouped(command.stdout(Stdio::null()).stderr(Stdio::piped())).spawn()?;
+        Self::begin(command.stdout(Stdio::null()))
+    }
+
+    /// Likewise; nobody reads its stdout.
+    ///
+    /// # Errors
+    /// As [`Telling::start`].
+    pub fn unread(command: &mut Command) -> anyhow::Result<Telling> {
+        Self::begin(command.stdout(Stdio::piped()))
+    }
+
+    fn begin(command: &mut Command) -> anyhow::Result<Telling> {
+        let mut child = limit::grouped(command.stderr(Stdio::piped())).spawn()?;
         let lines = BufReader::new(child.stderr.take().context("stderr was piped")?).lines();
         let (tell, told) = channel();
         // Reads on when nobody listens any more, or the program would wait for somebody who does.

@@ -10,12 +10,15 @@ use crate::mode::Mode;
 use crate::sources::{self, CAPABILITY, Look, Source};
 use layers::Digest;
 use rustix::fs::{FileType, Stat};
-use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use tar::{EntryType, Header};
+
+mod links;
+
+use links::Links;
 
 /// A file that comes from no tree: a here-document, or what was downloaded.
 #[derive(Debug)]
@@ -195,9 +198,8 @@ impl Plan {
     /// Writes the layer on top of the image; blocking.
     pub(crate) fn write(&self, image: &Tree, out: &mut dyn Write) -> std::io::Result<()> {
         let mut layer = Layer::new(image, out);
-        // Of several names of a file in the source all but the first become links again.
-        let mut links = HashMap::new();
         for source in &self.sources {
+            let mut links = Links::default();
             if source.is_directory {
                 let root = layer.directory(&self.destination, self.directories(source.modified))?;
                 for entry in &source.entries {
@@ -215,6 +217,7 @@ impl Plan {
             self.put(&mut layer, &self.tree, &target, file, &mut links)?;
         }
         for (source, tree) in self.checkouts.iter().filter_map(|checkout| checkout.found.as_ref()) {
+            let mut links = Links::default();
             let root = layer.directory(&self.destination, self.directories(source.modified))?;
             for entry in &source.entries {
                 self.put(&mut layer, tree, &root.join(&entry.below), entry, &mut links)?;
@@ -276,7 +279,7 @@ impl Plan {
         tree: &Tree,
         path: &Path,
         entry: &sources::Entry,
-        links: &mut HashMap<(u64, u64), PathBuf>,
+        links: &mut Links,
     ) -> std::io::Result<()> {
         let stat = &entry.stat;
         let mut header = Header::new_gnu();
@@ -297,7 +300,10 @@ impl Plan {
             FileType::CharacterDevice => device(&mut header, EntryType::Char, stat)?,
             FileType::BlockDevice => device(&mut header, EntryType::Block, stat)?,
             _ => {
-                let first = (stat.st_nlink > 1).then(|| links.get(&(stat.st_dev, stat.st_ino)).cloned()).flatten();
+                let first = match links.heeds(stat) {
+                    true => links.first(stat, layer.place(path, self.directories(None))?),
+                    false => None,
+                };
                 if let Some(first) = first {
                     header.set_entry_type(EntryType::Link);
                     link = Some(first);
@@ -308,10 +314,6 @@ impl Plan {
                     attributes
                         .extend(tree.attribute(&entry.path, CAPABILITY).map(|value| (CAPABILITY.to_owned(), value)));
                     content = Box::new(Exactly { file: tree.file(&entry.path)?, left: size });
-                    if stat.st_nlink > 1 {
-                        let place = layer.place(path, self.directories(None))?;
-                        links.insert((stat.st_dev, stat.st_ino), place);
-                    }
                 }
             }
         }

@@ -33,7 +33,7 @@ impl Images {
         .await
     }
 
-    /// Whether the image is here in another form, which it keeps: what came is needed by nobody then.
+    /// Whether the image was here in another form: of the two that it keeps, the other one is needed by nobody then.
     async fn put_image(
         &self,
         id: ImageId,
@@ -45,9 +45,8 @@ impl Images {
         pin.chain(&chain);
         let _commit = self.inner.commit.lock().await;
         let known = self.inner.images.get(&id.hex())?;
-        let mut is_otherwise = false;
+        let is_otherwise = known.as_ref().is_some_and(|known| known.manifest != record.manifest);
         if let Some(known) = known.as_ref().filter(|known| known.made_here) {
-            is_otherwise = known.manifest != record.manifest;
             // What was made here may come back in the form in which it left: annotated, or compressed otherwise. It stays as it is.
             record.manifest = known.manifest;
             record.manifest_media_type.clone_from(&known.manifest_media_type);
@@ -63,7 +62,8 @@ impl Images {
             Ok(batch)
         })
         .await?;
-        if let Some(parent) = record.parent
+        // What nobody had is nobody's origin.
+        if let Some(parent) = record.parent.filter(|_| known.is_some())
             && self.is_made_from(parent, &id)?
         {
             // The same image again, made from what had been made from it: it stays what that comes from.
@@ -88,17 +88,5 @@ impl Images {
         self.inner.store.write(batch, Durability::Durable).await?;
         self.known().remove(&id);
         Ok(is_otherwise)
-    }
-
-    /// Whether an image is `origin`, or was made from it.
-    fn is_made_from(&self, id: ImageId, origin: &ImageId) -> Result<bool> {
-        let mut next = Some(id);
-        while let Some(at) = next {
-            if at == *origin {
-                return Ok(true);
-            }
-            next = self.inner.images.get(&at.hex())?.and_then(|record| record.parent);
-        }
-        Ok(false)
     }
 }

@@ -1,6 +1,6 @@
 //! Compressed archives: recognised by their first bytes, whatever they are called, as `dockerd` does.
 
-use std::io::{self, BufReader, Chain, Cursor, Read, Write};
+use std::io::{self, BufReader, Chain, Cursor, Read};
 
 /// Bytes that tell the formats apart.
 const MAGIC: usize = 6;
@@ -68,28 +68,10 @@ pub fn decompress<'a>(mut source: impl Read + Send + 'a) -> io::Result<Box<dyn R
     })
 }
 
-/// Compresses what is read through it. A failure to write must not look like one to read.
-pub(crate) struct Tee<'a, R, W> {
-    pub(crate) reader: R,
-    pub(crate) encoder: &'a mut W,
-    pub(crate) failed: &'a mut Option<io::Error>,
-}
-
-impl<R: Read, W: Write> Read for Tee<'_, R, W> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(buffer)?;
-        if self.failed.is_none()
-            && let Err(e) = self.encoder.write_all(&buffer[..count])
-        {
-            *self.failed = Some(e);
-        }
-        Ok(count)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write as _;
 
     fn gzip(content: &[u8]) -> Vec<u8> {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

@@ -4,8 +4,9 @@
 //! It is one member of RFC 1952, whose blocks are compressed or stored by turns (RFC 1951, 3.2.4): of several members many readers
 //! take the first for all.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::Builder;
 
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
@@ -20,15 +21,52 @@ const ON_THE_WAY: usize = 8;
 /// Bits of a byte, of eight: what has more than that in it hardly gets smaller, unless it repeats itself.
 const NOISE: f64 = 7.9;
 
+/// Compresses what `reading` reads of `source` into `out`, beside it.
+///
+/// # Errors
+///
+/// Where there is no thread for it. Beside what came of reading are those of `out`: they must not look like failures to read.
+pub(crate) fn beside<R: Read, T>(
+    source: R,
+    out: impl Write + Send,
+    reading: impl FnOnce(Tee<'_, R>) -> T,
+) -> io::Result<(T, io::Result<()>)> {
+    let (mut pieces, receiver) = pieces();
+    std::thread::scope(|scope| {
+        let compressing = Builder::new().spawn_scoped(scope, move || compress(receiver, out))?;
+        let read = reading(Tee { source, pieces: Some(&mut pieces) });
+        let passed = pieces.finish();
+        let compressed = compressing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok((read, compressed.and(passed)))
+    })
+}
+
+/// A reader whose bytes go two ways, until nobody takes the pieces.
+pub(crate) struct Tee<'a, R> {
+    source: R,
+    pieces: Option<&'a mut Pieces>,
+}
+
+impl<R: Read> Read for Tee<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read(buffer)?;
+        // Whoever takes no more tells why himself.
+        if self.pieces.as_mut().is_some_and(|pieces| pieces.write_all(&buffer[..count]).is_err()) {
+            self.pieces = None;
+        }
+        Ok(count)
+    }
+}
+
 /// What is written to it comes out of the receiver, in pieces.
-pub(crate) fn pieces() -> (Pieces, Receiver<Vec<u8>>) {
+fn pieces() -> (Pieces, Receiver<Vec<u8>>) {
     let (sender, receiver) = sync_channel(ON_THE_WAY);
     (Pieces { piece: Vec::with_capacity(PIECE), sender }, receiver)
 }
 
 /// [`pieces`]
 #[derive(Debug)]
-pub(crate) struct Pieces {
+struct Pieces {
     piece: Vec<u8>,
     sender: SyncSender<Vec<u8>>,
 }
@@ -39,7 +77,7 @@ impl Pieces {
     /// # Errors
     ///
     /// When nobody takes it.
-    pub(crate) fn finish(mut self) -> io::Result<()> {
+    fn finish(mut self) -> io::Result<()> {
         self.pass_on()
     }
 
@@ -69,7 +107,7 @@ impl Write for Pieces {
 /// # Errors
 ///
 /// Those of `out`.
-pub(crate) fn compress(pieces: Receiver<Vec<u8>>, out: impl Write) -> io::Result<()> {
+fn compress(pieces: Receiver<Vec<u8>>, out: impl Write) -> io::Result<()> {
     let mut member = Member::begin(out)?;
     for piece in pieces {
         member.add(&piece)?;
@@ -162,7 +200,6 @@ fn is_noise(piece: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::compression::decompress;
-    use std::io::Read as _;
 
     fn noise(length: usize) -> Vec<u8> {
         let mut state = 7_u64;

@@ -1,41 +1,19 @@
 //! Images that are made here: on top of another one from a container's changes, or from the archive of a whole tree.
 
 use std::io::{self, Read, Write};
-use std::sync::Arc;
+use std::thread::Builder;
 
 use layers::{DiffId, Digest};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use crate::compression::{Compression, Tee};
+use crate::compression::Compression;
+use crate::draft::{Draft, describe, on_top, step};
 use crate::image::{ImageRecord, LayerRecord, layer_media_type};
 use crate::making::Making;
 use crate::manifest::{Descriptor, Manifest, media};
 use crate::pins::Pin;
 use crate::wanted::Waiting;
-use crate::{Error, ImageId, Images, Keeper, Platform, Reference, Result, blocking, gzip};
-
-/// What a new image says about itself, beside its layers.
-#[derive(Debug, Clone, Default)]
-pub struct Draft {
-    pub author: String,
-    pub comment: String,
-    /// The command that made it, for the history.
-    pub created_by: String,
-    /// The engine's version.
-    pub engine: String,
-    /// How its containers run: `config` of the image's JSON.
-    pub config: Value,
-    /// The container that it was made from: its ID.
-    pub container: Option<String>,
-    /// That container's configuration.
-    pub container_config: Value,
-    /// What it runs on, when it is made of nothing; this machine unless told otherwise.
-    pub platform: Option<Platform>,
-    /// Who keeps it from the moment that it is there.
-    pub keeper: Option<Arc<Keeper>>,
-    /// The name that it gets, `:latest` without a tag, in the step that records it: one without could be pruned in between.
-    pub reference: Option<Reference>,
-}
+use crate::{Error, ImageId, Images, Platform, Reference, Result, blocking, gzip};
 
 impl Images {
     /// Makes an image on top of `base`, or of nothing, from what `changes` writes: a tar with OCI whiteouts. One without entries
@@ -84,41 +62,6 @@ impl Images {
         let created = next.get("created").and_then(Value::as_str).unwrap_or_default().to_owned();
         let config = on_top(&raw, &created, &draft, &chain, next.clone());
         self.record_made(Value::Object(config), chain, base.copied(), draft, making).await
-    }
-
-    /// Says of an image that it and the steps behind its first `inherited` ones were made at a time that was chosen, and nothing
-    /// of where. The same steps give the same image then.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoSuchImage`] when it is gone.
-    pub async fn redate(
-        &self,
-        id: &ImageId,
-        inherited: usize,
-        time: jiff::Timestamp,
-        keeper: Arc<Keeper>,
-    ) -> Result<ImageId> {
-        let making = self.making();
-        let (before, chain) = self.base(Some(id), &making).await?;
-        let mut raw = before.clone();
-        let created = Value::String(time.to_string());
-        let steps = raw.get_mut("history").and_then(Value::as_array_mut).into_iter().flatten();
-        for step in steps.skip(inherited) {
-            step["created"] = created.clone();
-        }
-        if let Some(raw) = raw.as_object_mut() {
-            raw.insert("created".to_owned(), created);
-            for key in ["container", "container_config"] {
-                raw.remove(key);
-            }
-        }
-        if raw == before {
-            // It says so already, and is made of nothing else.
-            return Ok(*id);
-        }
-        let draft = Draft { keeper: Some(keeper), ..Draft::default() };
-        self.record_made(raw, chain, Some(*id), draft, making).await
     }
 
     async fn make(
@@ -203,7 +146,8 @@ impl Images {
     ) -> Result<LayerRecord> {
         let (reader, mut writer) = io::pipe().map_err(Error::io("cannot make", "a pipe"))?;
         std::thread::scope(|scope| {
-            let writing = scope.spawn(move || changes(&mut writer));
+            let writing = Builder::new().spawn_scoped(scope, move || changes(&mut writer));
+            let writing = writing.map_err(Error::io("cannot begin", "a thread"))?;
             let placed = self.place(reader, pin);
             match writing.join() {
                 // The reader that gave up broke the pipe: its own reason counts.
@@ -217,17 +161,9 @@ impl Images {
     /// Unpacks a plain tar and keeps it, compressed, as the blob that a registry gets.
     fn place(&self, tar: impl Read, pin: &Pin) -> Result<LayerRecord> {
         let mut blob = self.inner.content.ingest()?;
-        let (mut pieces, receiver) = gzip::pieces();
-        let (applied, compressed) = std::thread::scope(|scope| {
-            let compressing = scope.spawn(|| gzip::compress(receiver, &mut blob));
-            // Whoever takes no more pieces tells why himself.
-            let mut failed = None;
-            let tee = Tee { reader: tar, encoder: &mut pieces, failed: &mut failed };
-            let applied = self.inner.layers.import(tee, |diff_id| pin.chain(&[*diff_id]));
-            let rest = pieces.finish();
-            let compressed = compressing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            (applied, compressed.and(rest))
-        });
+        let (applied, compressed) =
+            gzip::beside(tar, &mut blob, |tar| self.inner.layers.import(tar, |diff_id| pin.chain(&[*diff_id])))
+                .map_err(Error::io("cannot compress", "a layer"))?;
         let applied = applied?;
         compressed.map_err(Error::io("cannot compress", "a layer"))?;
         let media_type = layer_media_type(Compression::Gzip);
@@ -285,85 +221,6 @@ impl Images {
         self.commit(id, record, references, making).await?.done();
         Ok(id)
     }
-}
-
-/// An entry of the history.
-pub(crate) fn step(created: &str, draft: &Draft) -> Map<String, Value> {
-    let mut step = Map::new();
-    step.insert("created".to_owned(), created.into());
-    for (key, text) in [("created_by", &draft.created_by), ("author", &draft.author), ("comment", &draft.comment)] {
-        if !text.is_empty() {
-            step.insert(key.to_owned(), text.as_str().into());
-        }
-    }
-    step
-}
-
-/// The JSON of an image with one step more than `raw`.
-pub(crate) fn on_top(
-    raw: &Value,
-    created: &str,
-    draft: &Draft,
-    chain: &[LayerRecord],
-    step: Value,
-) -> Map<String, Value> {
-    let mut history = match raw.get("history") {
-        Some(Value::Array(steps)) => steps.clone(),
-        _ => Vec::new(),
-    };
-    history.push(step);
-    let text = |key| raw.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
-    let platform = match raw {
-        Value::Null => draft.platform.clone().unwrap_or_else(Platform::host),
-        // As the base says it, not as it is understood.
-        _ => Platform {
-            os: text("os").unwrap_or_else(|| "linux".to_owned()),
-            architecture: text("architecture").unwrap_or_else(|| Platform::host().architecture),
-            variant: text("variant"),
-        },
-    };
-    let mut config = describe(created, draft, &platform, chain, history);
-    for key in ["os.version", "os.features"] {
-        if let Some(value) = raw.get(key) {
-            config.insert(key.to_owned(), value.clone());
-        }
-    }
-    config
-}
-
-/// The image's JSON, with the members that dockerd writes.
-fn describe(
-    created: &str,
-    draft: &Draft,
-    platform: &Platform,
-    layers: &[LayerRecord],
-    history: Vec<Value>,
-) -> Map<String, Value> {
-    let diff_ids: Vec<String> = layers.iter().map(|layer| layer.diff_id.to_string()).collect();
-    let mut rootfs = json!({ "type": "layers" });
-    if !diff_ids.is_empty() {
-        rootfs["diff_ids"] = json!(diff_ids);
-    }
-    let mut config = Map::new();
-    let mut set = |key: &str, value: Value| config.insert(key.to_owned(), value);
-    set("architecture", platform.architecture.as_str().into());
-    if !draft.author.is_empty() {
-        set("author", draft.author.as_str().into());
-    }
-    set("config", draft.config.clone());
-    if let Some(container) = &draft.container {
-        set("container", container.as_str().into());
-    }
-    set("container_config", draft.container_config.clone());
-    set("created", created.into());
-    set("docker_version", draft.engine.as_str().into());
-    set("history", history.into());
-    set("os", platform.os.as_str().into());
-    set("rootfs", rootfs);
-    if let Some(variant) = &platform.variant {
-        set("variant", variant.as_str().into());
-    }
-    config
 }
 
 /// True for the layer that changes nothing: the end of an archive, and nothing before it.

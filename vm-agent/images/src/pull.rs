@@ -8,7 +8,7 @@ use layers::{DiffId, Digest};
 use crate::fetch::Tools;
 use crate::image::{Config, ImageRecord, LayerRecord, platform, short};
 use crate::making::Making;
-use crate::manifest::{Document, MAX_CONFIG, Manifest};
+use crate::manifest::{Descriptor, Document, MAX_CONFIG, Manifest};
 use crate::progress::Sink;
 use crate::registry::{Action, Auth, Endpoint, RemoteManifest, Session};
 use crate::{Error, ImageId, Images, Kind, Platform, Reference, Result, blocking};
@@ -115,24 +115,30 @@ impl Images {
 
     async fn fetch(&self, session: &Session, reference: &Reference, found: &Found, progress: &Sink) -> Result<ImageId> {
         let id = found.manifest.config.digest;
-        let making = self.making();
+        let mut making = self.making();
         let mut record = found.record();
-        let known = self.inner.images.get(&id.hex())?;
-        // As in dockerd nothing is told then of its layers.
-        let is_here = known.is_some();
-        if let Some(known) = known.filter(|known| known.made_here) {
-            // It stays in the form in which it is here, whatever the registry has.
-            record.layers = known.layers;
-        }
-        let recorded = {
-            // Nothing is collected between pinning what is here and looking whether it is.
+        let (recorded, is_here) = {
+            // Nothing is collected between looking at what is here and pinning it.
             let _commit = self.inner.commit.lock().await;
+            let known = self.inner.images.get(&id.hex())?;
+            // As in dockerd nothing is told then of its layers.
+            let is_here = known.is_some();
+            if let Some(known) = known.filter(|known| known.made_here) {
+                // It stays in the form in which it is here, whatever the registry has.
+                record.layers = known.layers;
+                record.manifest = known.manifest;
+                record.manifest_media_type = known.manifest_media_type;
+            }
             making.chain(&found.diff_ids);
             for blob in record.blobs(&id) {
                 making.blob(blob);
             }
-            self.recorded_layers()?
+            (self.recorded_layers()?, is_here)
         };
+        if record.manifest != found.remote.digest {
+            making.blob(found.remote.digest);
+            making.leaves_something();
+        }
         let images = self.clone();
         let tools = Tools {
             content: self.inner.content.clone(),
@@ -141,17 +147,21 @@ impl Images {
             recorded: Arc::new(recorded),
             abandoned: Arc::new(move || images.collect_later()),
         };
-        self.check_room(found)?;
         let mut missing: Vec<&LayerRecord> = Vec::new();
+        let mut told = Vec::new();
         for layer in &record.layers {
             if tools.has(&layer.blob, &layer.diff_id) {
                 if !is_here {
-                    progress.about(&short(&layer.blob.digest), "Already exists");
+                    told.push((short(&layer.blob.digest), "Already exists"));
                 }
             } else if !missing.iter().any(|known| known.pair() == layer.pair()) {
-                progress.about(&short(&layer.blob.digest), "Pulling fs layer");
+                told.push((short(&layer.blob.digest), "Pulling fs layer"));
                 missing.push(layer);
             }
+        }
+        self.check_room(&missing)?;
+        for (layer, status) in told {
+            progress.about(&layer, status);
         }
         try_join_all(
             missing.iter().map(|layer| self.inner.fetches.layer(&tools, &layer.blob, layer.diff_id, progress)),
@@ -174,10 +184,10 @@ impl Images {
     }
 
     /// Refuses early what cannot fit: the blobs, and at least as much again once they are unpacked.
-    fn check_room(&self, found: &Found) -> Result<()> {
-        let missing = found.manifest.layers.iter().zip(&found.diff_ids).map(|(layer, diff_id)| {
-            let blob = if self.inner.content.contains(&layer.digest, layer.size) { 0 } else { layer.size };
-            let tree = if self.inner.layers.contains(diff_id) { 0 } else { layer.size };
+    fn check_room(&self, missing: &[&LayerRecord]) -> Result<()> {
+        let missing = missing.iter().map(|LayerRecord { blob: Descriptor { digest, size, .. }, diff_id }| {
+            let blob = if self.inner.content.contains(digest, *size) { 0 } else { *size };
+            let tree = if self.inner.layers.contains(diff_id) { 0 } else { *size };
             blob.saturating_add(tree)
         });
         let needed = missing.fold(0, u64::saturating_add);

@@ -6,10 +6,10 @@ mod support;
 
 use std::sync::Arc;
 
-use images::{Auth, Error, Images, Reference, Removed, Sink, Wrapping};
+use images::{Auth, Codec, Draft, Error, Images, Recompress, Reference, Removed, Sink, Source, Wrapping};
 use support::registry::{Access, PASSWORD, Registry, USER};
 use support::server::{Server, Tokens};
-use support::{Bench, docker_archive, layers, recorder, statuses};
+use support::{Bench, docker_archive, layers, noise, recorder, statuses, tar};
 
 fn reference(text: &str) -> Reference {
     Reference::parse(text).unwrap()
@@ -197,4 +197,29 @@ async fn many_pulls_of_one_image_share_the_work() {
     let removed = bench.images.remove(&name, false).await.unwrap();
     assert_eq!(removed[0], Removed::Untagged(name.clone(), id));
     assert_eq!(removed.iter().filter(|line| matches!(line, Removed::Deleted(_) | Removed::Layer(_))).count(), 4);
+}
+
+/// A registry may have it compressed otherwise: what is here is enough, and stays as it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_made_here_is_not_fetched() {
+    let registry = Registry::start(&Access::Open);
+    let bench = Bench::new();
+    let name = format!("{}/made:1", registry.address);
+    let source = Source::stream(std::io::Cursor::new(tar(&[("file", &noise(5, 300_000))])));
+    let draft = Draft { reference: Some(reference(&name)), ..Draft::default() };
+    let id = bench.images.import(source, None, draft).await.unwrap();
+    let before = bench.names("content/blobs/sha256");
+    let layers = Some(Recompress { codec: Codec::Zstd, level: None, but: 0 });
+    let wrapped = bench.images.wrap(&id, &Wrapping { layers, ..Wrapping::default() }).await.unwrap();
+    bench.images.push_wrapped(&wrapped, &reference(&name), &Auth::Anonymous, &Sink::silent()).await.unwrap();
+    drop(wrapped);
+    bench.images.collect().await.unwrap();
+    assert_eq!(bench.names("content/blobs/sha256"), before);
+    let (sink, said) = recorder();
+    assert_eq!(bench.images.pull(&reference(&name), None, &Auth::Anonymous, &sink).await.unwrap(), id);
+    let said = statuses(&said);
+    assert!(said.contains(&format!("Status: Image is up to date for {name}")), "{said:?}");
+    assert!(!said.iter().any(|said| said.contains("Pulling fs layer") || said.contains("Download")), "{said:?}");
+    bench.images.collect().await.unwrap();
+    assert_eq!(bench.names("content/blobs/sha256"), before);
 }

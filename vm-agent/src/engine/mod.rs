@@ -187,6 +187,7 @@ async fn open(
     let layers = Layers::open(&root.join("layers"), store).context("the layers")?;
     let registry = registry::config(&handover.boot, settings)?;
     let images = Images::open(root, store, &layers, registry).context("the images")?;
+    images.cut_loops().await.context("the images")?;
     let host = shared::RelayHost::new(relay.clone(), supervisor.clone()).await.context("the mounted folders")?;
     let folders = Folders::new(places.run.join("folders"), Arc::new(host));
     let binds: Arc<dyn Binds> =

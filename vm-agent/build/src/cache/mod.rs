@@ -189,12 +189,8 @@ impl Building<'_, '_> {
     /// Whether one of the named images is it, or was made from it.
     fn belongs(&self, id: &ImageId, named: &[Arc<Image>]) -> Result<bool> {
         for image in named {
-            let mut next = Some(image.id);
-            while let Some(at) = next {
-                if at == *id {
-                    return Ok(true);
-                }
-                next = self.services().images.parent(&at)?;
+            if self.services().images.is_made_from(image.id, id)? {
+                return Ok(true);
             }
         }
         Ok(false)

@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::Cache;
 use super::read::Pieces;
 use super::records::beneath;
+use crate::draft::{on_top, step};
 use crate::fetch::{unpack, verify};
 use crate::image::{LayerRecord, short};
-use crate::made::on_top;
 use crate::making::Making;
 use crate::progress::{Limit, Sink};
 use crate::{Draft, Error, ImageId, Images, Result, blocking};
@@ -48,7 +48,7 @@ impl Images {
         }
         let told = found.told.clone();
         let draft = Draft { engine: told.engine, container: told.container, ..draft };
-        let mut step = crate::made::step(&told.created, &draft);
+        let mut step = step(&told.created, &draft);
         if found.layer.is_none() {
             step.insert("empty_layer".to_owned(), Value::Bool(true));
         }

@@ -9,13 +9,13 @@ use layers::{DiffId, Digest};
 
 use super::Audience;
 use super::archive::{Described, Parts};
-use crate::compression::{Compression, Tee, decompress};
+use crate::compression::{Compression, decompress};
 use crate::content::Ingest;
 use crate::image::{Config, ImageRecord, LayerRecord, layer_media_type, short};
 use crate::manifest::{Descriptor, MAX_CONFIG, Manifest, media};
 use crate::pins::Pin;
 use crate::progress::Limit;
-use crate::{Error, ImageId, Images, Reference, Result};
+use crate::{Error, ImageId, Images, Reference, Result, gzip};
 
 /// An image whose layers and blobs are in place, ready to be recorded.
 #[derive(Debug)]
@@ -194,15 +194,13 @@ impl Images {
         }
         // Kept compressed: the tree is unpacked already, and a registry wants it compressed anyway.
         let mut blob = self.inner.content.ingest()?;
-        let mut encoder = flate2::write::GzEncoder::new(&mut blob, flate2::Compression::fast());
-        let mut failed = None;
         let reader = decompress(reader).map_err(Error::io("cannot read", &source.name))?;
-        self.inner.layers.apply(Tee { reader, encoder: &mut encoder, failed: &mut failed }, &source.diff_id)?;
-        encoder.finish().map_err(Error::io("cannot compress", &source.name))?;
-        match failed {
-            Some(e) => Err(Error::io("cannot compress", &source.name)(e)),
-            None => Ok(Placed::Compressed(blob)),
-        }
+        let (applied, compressed) =
+            gzip::beside(reader, &mut blob, |tar| self.inner.layers.apply(tar, &source.diff_id))
+                .map_err(Error::io("cannot compress", &source.name))?;
+        applied?;
+        compressed.map_err(Error::io("cannot compress", &source.name))?;
+        Ok(Placed::Compressed(blob))
     }
 
     fn commit_layer(&self, source: &Source, place: Placed, parts: &mut Parts, pin: &Pin) -> Result<LayerRecord> {
