@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use super::{Desktop, gnome, kde, macos, windows};
+use crate::sys;
 
 /// They answer in a few milliseconds.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -34,7 +35,9 @@ async fn linux(environment: impl Fn(&str) -> Option<String>, gsettings: &OsStr) 
 }
 
 async fn printed(program: impl AsRef<OsStr>, arguments: &[&str]) -> String {
-    let mut command = tokio::process::Command::new(program);
+    let mut command = std::process::Command::new(program);
+    sys::without_window(&mut command);
+    let mut command = tokio::process::Command::from(command);
     command.args(arguments).env("LC_ALL", "C").stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     match tokio::time::timeout(PATIENCE, command.output()).await {
         Ok(Ok(output)) if output.status.success() => String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -132,6 +132,17 @@ impl Guest {
         *self.shared.in_use.lock().unwrap_or_else(PoisonError::into_inner) = Some(in_use);
     }
 
+    /// Reads anew what this computer's desktop says of proxies.
+    pub(crate) async fn look_for_proxies(&self) {
+        let before = self.shared.in_use.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(before) = before else { return };
+        let now = before.clone().with_desktop().await;
+        if now != before {
+            tracing::info!("the proxy is now {}", now.report());
+            self.use_proxies(now);
+        }
+    }
+
     /// By which proxies the guest's dials go out.
     pub(crate) fn proxies(&self) -> Option<ProxyReport> {
         self.shared.in_use.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(InUse::report)
