@@ -145,6 +145,7 @@ async fn serve(
     let (out, mut messages) = out;
     let mut tasks = JoinSet::new();
     tasks.spawn(restore(shared.clone(), ports.clone(), forwards));
+    tasks.spawn(Arc::clone(folders).let_go());
     let write = async {
         let mut time = tokio::time::interval(TIME);
         loop {
