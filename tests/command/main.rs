@@ -11,6 +11,7 @@ mod login;
 mod run;
 mod stats;
 mod tls;
+mod volumes;
 mod words;
 
 use std::sync::{Arc, OnceLock};
@@ -86,6 +87,10 @@ fn main() -> std::process::ExitCode {
         tls::made_shown_and_pointed_at,
         tls::refusals,
         tls::locks,
+        volumes::there_and_back,
+        volumes::in_use,
+        volumes::refusals,
+        volumes::called_off,
         words::chinese,
         words::completions_and_manual,
         words::json_without_a_machine,

@@ -103,6 +103,9 @@ pub(crate) enum Verb {
     Push(container::Push),
     /// Remove images
     Rmi(container::Rmi),
+    /// Carry what is in volumes to files, back, and to other volumes
+    #[command(subcommand)]
+    Volume(container::VolumeVerb),
     /// Log in to a registry
     Login(container::Login),
     /// Log out from a registry
@@ -143,6 +146,7 @@ impl Verb {
             | Verb::Pull(_)
             | Verb::Push(_)
             | Verb::Rmi(_)
+            | Verb::Volume(_)
             | Verb::Login(_)
             | Verb::Logout(_) => false,
         }

@@ -118,6 +118,7 @@ async fn perform(machine: Option<String>, verb: Verb) -> Result<i32, Failure> {
         Verb::Pull(pull) => containers::pull(&engine().await?, pull).await,
         Verb::Push(push) => containers::push(&engine().await?, push).await,
         Verb::Rmi(rmi) => containers::rmi(&engine().await?, rmi).await,
+        Verb::Volume(verb) => containers::volume(&engine().await?, verb).await,
         Verb::Login(login) => containers::login(&Engine::connect(&paths).await?, login).await,
         Verb::Completions { .. } | Verb::Man { .. } | Verb::Logout(_) => Ok(0),
     }

@@ -1,12 +1,15 @@
 //! How the command line and the window talk to the daemon; starts it when it is not running.
 
-use std::path::{Path, PathBuf};
+mod make_way;
+mod start;
+
+use std::path::PathBuf;
 use std::pin::Pin;
-use std::process::Stdio;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
+use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
@@ -16,16 +19,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::daemon::{
-    self,
-    protocol::{
-        DaemonStatus, DaemonVersion, DiskReport, ErrorBody, GrowRequest, Grown, LogSource, Program, ResetRequest,
-        SHELL_PROTOCOL, SettingChange, UNLESS_OPEN,
-    },
+use crate::daemon::protocol::{
+    DaemonStatus, DaemonVersion, DiskReport, ErrorBody, GrowRequest, Grown, LogSource, ResetRequest, SHELL_PROTOCOL,
+    SettingChange,
 };
-use crate::machine::{MachineStatus, Trimmed, console};
-use crate::machines::{self, Name};
-use crate::paths::{self, Paths};
+use crate::machine::{MachineStatus, Trimmed};
+use crate::paths::Paths;
 use crate::settings::Entry;
 use crate::sys::{self, LocalStream};
 use crate::updates::UpdateReport;
@@ -34,8 +33,6 @@ use crate::{Error, Result};
 
 /// How long a new daemon may take to listen.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// In what a daemon says ([`Error::SecondDaemon`]) that ends because there is one.
-const SECOND: &str = "another berth daemon";
 /// How long it may take to take a machine over that runs; it asks the guest.
 pub const ADOPTION: Duration = Duration::from_secs(20);
 /// How long an ending one may take.
@@ -73,130 +70,6 @@ impl Client {
         Ok(client)
     }
 
-    /// Until a daemon of this program answers.
-    async fn ready(&self, program: PathBuf) -> Result<()> {
-        match self.steady_version().await {
-            Err(Error::NoDaemon) => {}
-            Err(error) => return Err(error),
-            Ok(daemon) if is_of(&daemon, &program) => return Ok(()),
-            Ok(_) if self.ask_to_quit(&format!("/quit?{UNLESS_OPEN}")).await? => {
-                self.until_gone().await?;
-                self.start_daemon(program).await?;
-                self.until_taken_over().await;
-                return Ok(());
-            }
-            // It serves what is open, and us.
-            Ok(_) => return Ok(()),
-        }
-        self.start_daemon(program).await
-    }
-
-    /// The machine is a new daemon's as it was the old one's: what is asked next is not refused because it seems to start.
-    async fn until_taken_over(&self) {
-        let settled = async {
-            let Ok(asked) = Outgoing::new(Method::GET, "/watch", None::<()>) else { return };
-            let Ok(response) = self.attempt(&asked).await else { return };
-            let mut statuses = StatusStream { body: response.into_body(), buffer: BytesMut::new(), settled: false };
-            while let Ok(Some(status)) = statuses.next().await {
-                if status.phase.is_settled() {
-                    return;
-                }
-            }
-        };
-        // One that takes longer, or cannot be watched, has something to say itself.
-        let _ = tokio::time::timeout(ADOPTION, settled).await;
-    }
-
-    async fn start_daemon(&self, program: PathBuf) -> Result<()> {
-        self.paths.create()?;
-        let log = self.paths.daemon_log();
-        std::fs::create_dir_all(self.paths.log_dir())
-            .map_err(Error::file("create the folder", self.paths.log_dir()))?;
-        console::bound(&log)?;
-        let file = std::fs::File::options().create(true).append(true).open(&log).map_err(Error::file("write", &log))?;
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            let began = file.metadata().map_or(0, |metadata| metadata.len());
-            let mut command = std::process::Command::new(&program);
-            let output = |file: &std::fs::File| file.try_clone().map_err(Error::file("write", &log));
-            command.arg("daemon").stdin(Stdio::null()).stdout(output(&file)?).stderr(output(&file)?);
-            // Whatever machine is in use by then.
-            command.env(paths::MACHINE_VARIABLE, self.paths.machine().map_or(machines::DEFAULT, Name::as_str));
-            // The daemon must not hold the folder in which the user typed a command.
-            command.current_dir(self.paths.data_dir());
-            sys::release(&mut command);
-            let child = tokio::process::Command::from(command)
-                .spawn()
-                .map_err(|source| Error::Spawn { program: program.clone(), source })?;
-            tokio::select! {
-                answers = self.until_it_answers(deadline) => return answers,
-                () = failed(child) => {}
-            }
-            let said = written_since(&log, began);
-            // The lock tells it in every language; its holder may be gone since.
-            let second = daemon::lives(&self.paths) || said.contains(SECOND);
-            if !second || tokio::time::Instant::now() > deadline {
-                let ended = |_| Error::Daemon { message: ended_at_once(&said, &log) };
-                return self.version().await.map(drop).map_err(ended);
-            }
-            // Another client started one at the same moment: it won the lock and may not listen yet, or not come to it.
-            tokio::select! {
-                answers = self.until_it_answers(deadline) => return answers,
-                () = self.until_lock_is_free() => {}
-            }
-        }
-    }
-
-    async fn until_it_answers(&self, deadline: tokio::time::Instant) -> Result<()> {
-        let mut pause = Duration::from_millis(2);
-        loop {
-            match self.version().await {
-                Err(Error::NoDaemon | Error::DaemonUnreachable { .. }) if tokio::time::Instant::now() < deadline => {}
-                Err(Error::NoDaemon) => {
-                    return Err(Error::DaemonSilent { seconds: PATIENCE.as_secs(), log: self.paths.daemon_log() });
-                }
-                other => return other.map(drop),
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(100));
-        }
-    }
-
-    async fn until_lock_is_free(&self) {
-        while daemon::lives(&self.paths) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    /// As [`Client::version`], but a daemon that is just ending, and takes connections without serving them, is given the time
-    /// to be gone.
-    async fn steady_version(&self) -> Result<DaemonVersion> {
-        let deadline = tokio::time::Instant::now() + ENDING;
-        loop {
-            match self.version().await {
-                Err(Error::BadAnswer { .. } | Error::DaemonUnreachable { .. })
-                    if tokio::time::Instant::now() < deadline =>
-                {
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-                other => return other,
-            }
-        }
-    }
-
-    /// Waits until the daemon that was asked to end let go of its socket.
-    async fn until_gone(&self) -> Result<()> {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        // One that still holds its lock has not let go of the machine either, whatever became of its socket.
-        while !matches!(self.version().await, Err(Error::NoDaemon)) {
-            if tokio::time::Instant::now() > deadline {
-                return Err(Error::DaemonSilent { seconds: PATIENCE.as_secs(), log: self.paths.daemon_log() });
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        Ok(())
-    }
-
     /// Of the daemon that runs; none is started for it.
     pub async fn version(&self) -> Result<DaemonVersion> {
         read(accepted(self.attempt(&Outgoing::new(Method::GET, "/version", None::<()>)?).await?).await?).await
@@ -210,7 +83,7 @@ impl Client {
     /// error or without, as the last status was settled.
     pub async fn watch(&self) -> Result<StatusStream> {
         let response = self.send(Outgoing::new(Method::GET, "/watch", None::<()>)?).await?;
-        Ok(StatusStream { body: response.into_body(), buffer: BytesMut::new(), settled: false })
+        Ok(StatusStream::of(response))
     }
 
     /// Starts the machine; the last status that comes is settled: running, or failed with its cause.
@@ -221,28 +94,6 @@ impl Client {
     /// Stops the machine; the last status that comes is settled.
     pub async fn down(&self) -> Result<StatusStream> {
         self.progress("/down", None::<()>).await
-    }
-
-    /// Stops the machine and starts it. Where the daemon is of another program than ours, ours takes over between the two: nothing is open
-    /// then.
-    pub async fn restart(&self) -> Result<StatusStream> {
-        if let (Some(program), Ok(daemon)) = (&self.program, self.version().await)
-            && !is_of(&daemon, program)
-        {
-            self.down().await?.settled().await?;
-            self.until_nothing_is_open().await;
-            self.ready(program.clone()).await?;
-            return self.up().await;
-        }
-        self.progress("/restart", None::<()>).await
-    }
-
-    /// What a machine had open is closed just behind its end.
-    async fn until_nothing_is_open(&self) {
-        let deadline = tokio::time::Instant::now() + ENDING;
-        while self.version().await.is_ok_and(|daemon| daemon.open_files > 0) && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
     }
 
     /// Back to an empty machine, stopped, or to one with only its volumes, running.
@@ -321,7 +172,7 @@ impl Client {
 
     async fn progress(&self, path: &str, body: Option<impl Serialize>) -> Result<StatusStream> {
         let response = self.send(Outgoing::new(Method::POST, path, body)?).await?;
-        Ok(StatusStream { body: response.into_body(), buffer: BytesMut::new(), settled: false })
+        Ok(StatusStream::of(response))
     }
 
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<impl Serialize>) -> Result<T> {
@@ -429,9 +280,36 @@ pub struct StatusStream {
     body: Incoming,
     buffer: BytesMut,
     settled: bool,
+    failed: bool,
+    next: Next,
+}
+
+/// What follows when a stream ended well.
+#[derive(Default)]
+struct Next(Option<BoxFuture<'static, Result<StatusStream>>>);
+
+impl std::fmt::Debug for Next {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "Next" } else { "End" })
+    }
 }
 
 impl StatusStream {
+    fn of(response: Response<Incoming>) -> StatusStream {
+        StatusStream {
+            body: response.into_body(),
+            buffer: BytesMut::new(),
+            settled: false,
+            failed: false,
+            next: Next::default(),
+        }
+    }
+
+    /// The same, and when it settled without a failure what `next` begins.
+    fn then(self, next: impl Future<Output = Result<StatusStream>> + Send + 'static) -> StatusStream {
+        StatusStream { next: Next(Some(Box::pin(next))), ..self }
+    }
+
     /// The next status; `None` after the settled one. Cancel-safe.
     ///
     /// # Errors
@@ -442,12 +320,16 @@ impl StatusStream {
                 let line = self.buffer.split_to(end + 1);
                 let status: MachineStatus = serde_json::from_slice(&line).map_err(bad_answer)?;
                 self.settled = status.phase.is_settled();
+                self.failed = status.failure.is_some();
                 return Ok(Some(status));
             }
             match self.body.frame().await {
                 Some(Ok(frame)) => self.buffer.extend(frame.into_data().unwrap_or_default()),
                 // What was said last does not change because the connection broke after it.
-                None | Some(Err(_)) if self.settled => return Ok(None),
+                None | Some(Err(_)) if self.settled => match self.next.0.as_mut().filter(|_| !self.failed) {
+                    Some(next) => *self = next.await?,
+                    None => return Ok(None),
+                },
                 Some(Err(error)) => return Err(bad_answer(error)),
                 // In order, and in the middle: the daemon was asked to end, or its task for the machine did.
                 None => return Err(Error::Daemon { message: ENDED.to_owned() }),
@@ -514,13 +396,6 @@ impl AsyncWrite for ShellStream {
     }
 }
 
-/// Whether the daemon is of this version, and of this program as it is now. Of a client that is older than the program that it was started from
-/// the version says nothing: it would start the same daemon again.
-fn is_of(daemon: &DaemonVersion, program: &Path) -> bool {
-    let ours = Program::at(program.to_owned());
-    daemon.program == ours || daemon.version == env!("CARGO_PKG_VERSION") && daemon.program.path != ours.path
-}
-
 /// Of a program that was replaced since it started Linux says that it is deleted, behind its path (proc_pid_exe(5)): what is there now is
 /// meant.
 fn where_it_was(program: PathBuf) -> PathBuf {
@@ -534,29 +409,6 @@ fn is_absent(error: &std::io::Error) -> bool {
 
 fn bad_answer(error: impl std::fmt::Display) -> Error {
     Error::BadAnswer { reason: error.to_string() }
-}
-
-/// Resolves when a daemon ends with a failure.
-async fn failed(mut child: tokio::process::Child) {
-    if child.wait().await.is_ok_and(|status| status.success()) {
-        std::future::pending().await
-    }
-}
-
-/// What daemons wrote after `began`.
-fn written_since(log: &std::path::Path, began: u64) -> String {
-    let bytes = std::fs::read(log).unwrap_or_default();
-    let new = bytes.get(usize::try_from(began).unwrap_or(usize::MAX)..).unwrap_or_default();
-    String::from_utf8_lossy(new).into_owned()
-}
-
-/// With the last line that it wrote, which says why.
-fn ended_at_once(said: &str, log: &std::path::Path) -> String {
-    let line = said.lines().rev().find(|line| !line.trim().is_empty());
-    match line {
-        Some(line) => format!("the daemon ended at once: {}", line.trim()),
-        None => format!("the daemon ended at once: see {}", log.display()),
-    }
 }
 
 #[cfg(test)]
@@ -573,28 +425,5 @@ mod tests {
         assert_eq!(where_it_was(plain.clone()), plain);
         std::fs::write(&deleted, "").unwrap();
         assert_eq!(where_it_was(deleted.clone()), deleted, "somebody called it so");
-    }
-
-    #[test]
-    fn a_daemon_is_replaced_by_what_would_be_another() {
-        let dir = tempfile::tempdir().unwrap();
-        let [path, other] = ["berth", "other"].map(|name| dir.path().join(name));
-        let put = |text: &str| {
-            std::fs::write(&other, text).unwrap();
-            std::fs::rename(&other, &path).unwrap();
-        };
-        put("old");
-        let of = |version: &str| {
-            let program = Program::at(path.clone());
-            DaemonVersion { version: version.to_owned(), pid: 7, program, open_files: 0 }
-        };
-        let (ours, newer) = (env!("CARGO_PKG_VERSION"), "99.0.0");
-        assert!(is_of(&of(ours), &path));
-        assert!(is_of(&of(newer), &path), "who is older than its own file would start this one again");
-        assert!(is_of(&of(ours), &other), "installed twice");
-        assert!(!is_of(&of(newer), &other));
-        let before = [of(ours), of(newer)];
-        put("newer");
-        assert!(before.iter().all(|daemon| !is_of(daemon, &path)));
     }
 }

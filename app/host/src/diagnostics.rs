@@ -11,6 +11,7 @@ use crate::client::Client;
 use crate::machine::Phase;
 use crate::machine::record::AcceleratorMemory;
 use crate::paths::{self, Paths};
+use crate::proxies::{InUse, ProxySource};
 use crate::settings::{Accelerator, Settings};
 use crate::tls::{self, Security};
 use crate::{Error, Result, context, driver, image, sys};
@@ -68,6 +69,7 @@ pub async fn checks(paths: &Paths) -> Vec<Check> {
     checks.push(room(paths));
     checks.push(docker_context(paths, &settings));
     checks.extend(over_tcp(paths, &settings));
+    checks.push(proxies(&settings).await);
     checks.push(daemon(paths).await);
     checks
 }
@@ -160,6 +162,27 @@ fn docker_context(paths: &Paths, settings: &Settings) -> Check {
         (false, true, _) => Check::new("docker context", Verdict::Notice, "there, though the setting says no"),
         (false, false, _) => Check::new("docker context", Verdict::Good, "none, as the setting says"),
     }
+}
+
+/// By which proxies registries would be reached if the daemon had been started from here.
+async fn proxies(settings: &Settings) -> Check {
+    let in_use = InUse::of(settings).await;
+    let (report, proxies) = (in_use.report(), in_use.proxies());
+    if let Err(error) = proxies.check() {
+        return Check::new("proxy", Verdict::Bad, error.to_string());
+    }
+    let used = match report.source {
+        ProxySource::None => "registries are reached directly".to_owned(),
+        _ => report.to_string(),
+    };
+    if report.desktop_is_unread {
+        let finding = format!(
+            "{used}; this computer's desktop names a script or a kind of proxy that Berth does not follow: name the proxy by \
+             `berth config set https_proxy`"
+        );
+        return Check::new("proxy", Verdict::Notice, finding);
+    }
+    Check::new("proxy", Verdict::Good, used)
 }
 
 /// Where the engine is offered over TCP, and whether the certificates for that will do.

@@ -5,6 +5,7 @@
 //! - [`machine`] is one virtual machine: a pure state machine and the one task that owns it.
 //! - [`machines`] are all of a user's.
 //! - [`link`] carries byte streams between host and guest; [`ports`] and [`daemon`] put them on the host's sockets.
+//! - [`proxies`] says which are in force.
 //! - [`folders`] shares the user's folders with containers.
 //! - [`client`] is how the command line and the window talk to the daemon.
 //! - [`tls`] makes the certificates of the engine over TCP.
@@ -13,7 +14,7 @@
 //! - [`locks`] keeps two programs from changing the same files at once.
 //! - [`context`] and [`diagnostics`] are what surrounds them.
 //!
-//! Invariants: only `paths` names files; only `driver` and `sys` know the platform; the host keeps no container state.
+//! Invariants: only `paths` names files; only `driver`, `sys` and `proxies` know the platform; the host keeps no container state.
 
 #![deny(unsafe_code)]
 
@@ -34,6 +35,7 @@ pub mod machines;
 pub mod paths;
 mod pause;
 pub mod ports;
+pub mod proxies;
 pub mod settings;
 pub mod sys;
 pub mod tls;

@@ -145,7 +145,10 @@ async fn a_restart_of_the_machine_takes_the_new_program() {
     installed.open().await;
     let first = client.version().await.unwrap();
     installed.put().await;
-    installed.does(&["restart"]).await;
+    let said = installed.does(&["restart"]).await;
+    let phases: Vec<&str> = said.lines().filter_map(|line| line.split_once(':').map(|(phase, _)| phase)).collect();
+    let at = |phase: &str| phases.iter().position(|shown| *shown == phase).unwrap_or_else(|| panic!("{phase}: {said}"));
+    assert!(at("Stopping") < at("Stopped") && at("Stopped") < at("Running"), "the stop is shown, too: {said}");
     let second = client.version().await.unwrap();
     assert!(second.pid != first.pid && installed.is_of_now(&second.program));
     assert_eq!(second.open_files, 0);

@@ -21,6 +21,7 @@ mod streams;
 mod template;
 mod times;
 mod verbs;
+mod volumes;
 
 pub(crate) use engine::Engine;
 pub(crate) use exec::exec;
@@ -32,3 +33,4 @@ pub(crate) use login::{login, logout};
 pub(crate) use run::run;
 pub(crate) use stats::stats;
 pub(crate) use verbs::{logs, rm, start, stop};
+pub(crate) use volumes::volume;

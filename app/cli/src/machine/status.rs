@@ -4,6 +4,7 @@ use host::client::Client;
 use host::daemon::protocol::DaemonStatus;
 use host::machine::MachineStatus;
 use host::paths::Paths;
+use host::proxies::ProxySource;
 use rust_i18n::t;
 
 use super::reach;
@@ -73,6 +74,14 @@ fn print(status: &DaemonStatus) {
     }
     if let Some(web) = &status.web {
         line("web", web.clone());
+    }
+    if let Some(proxies) = &status.proxies
+        && (proxies.source != ProxySource::None || proxies.desktop_is_unread)
+    {
+        line("proxy", language::sentence(&proxies.to_string()));
+        if proxies.desktop_is_unread {
+            line("note", t!("status.desktop_is_unread").into_owned());
+        }
     }
     for forward in &status.forwards {
         line("port", forward.to_string());

@@ -160,6 +160,7 @@ async fn status(shared: &Shared) -> DaemonStatus {
         guest: shared.machine.guest_status().await,
         held: held(shared).await,
         forwards: shared.machine.forwards(),
+        proxies: shared.machine.guest().and_then(|guest| guest.proxies()),
         updates: updates(shared).await.ok(),
     }
 }

@@ -10,6 +10,7 @@ mod head_alone;
 mod lock;
 mod logs;
 mod looks;
+mod network;
 mod plain;
 pub mod protocol;
 mod tcp;
@@ -84,6 +85,7 @@ pub async fn run(paths: Paths) -> Result<()> {
     tracing::info!(pid = std::process::id(), "the daemon listens at {}", shared.paths.control_socket().display());
     surroundings(&shared).await;
     tokio::spawn(wake::watch(shared.clone()));
+    tokio::spawn(network::watch(shared.clone()));
     tokio::spawn(pause::watch(shared.machine.clone(), shared.paths.clone()));
     tokio::spawn(updates::daily(shared.updates.clone()));
     let ends = async {

@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::{Held, MachineStatus};
 use crate::paths::Paths;
+use crate::proxies::ProxyReport;
 use crate::updates::UpdateReport;
 
 /// The protocol of the `Upgrade` header on `/shell`.
@@ -94,6 +95,9 @@ pub struct DaemonStatus {
     pub held: Held,
     /// Ports published on the host.
     pub forwards: Vec<control::Forward>,
+    /// By which proxies registries are reached; `None` while there is no link to the guest.
+    #[serde(default)]
+    pub proxies: Option<ProxyReport>,
     /// Whether there is a newer Berth; `None` of daemons that did not look for one.
     #[serde(default)]
     pub updates: Option<UpdateReport>,

@@ -6,8 +6,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::Shared;
-use crate::machine;
+use super::{Shared, network};
 
 /// Between two looks: the guest's clock is right within a second of the end of a sleep.
 const LOOK: Duration = Duration::from_millis(750);
@@ -110,9 +109,8 @@ async fn look_after(shared: &Shared, cause: Cause) {
             tokio::spawn(async move { guest.prove_the_link().await });
         }
     }
-    // Addresses may have come or gone with the network. What fails is in the status.
-    let tcp = shared.tcp.clone();
-    let _ = machine::to_the_end(async move { tcp.follow_settings().await }).await;
+    // Addresses may have come or gone with the network.
+    network::look_after(shared).await;
 }
 
 #[cfg(test)]

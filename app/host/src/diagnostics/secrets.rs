@@ -2,7 +2,7 @@
 
 use control::proxy::mask_credentials;
 
-use crate::machine::boot;
+use crate::proxies::InUse;
 use crate::settings::Settings;
 
 const MASK: &str = "***";
@@ -16,7 +16,7 @@ pub(super) struct Secrets(Vec<String>);
 impl Secrets {
     /// Of the proxies in the settings and in the environment.
     pub(super) fn known(settings: &Settings, environment: impl Fn(&str) -> Option<String>) -> Secrets {
-        let proxies = boot::proxies(settings, environment);
+        let proxies = InUse::by(settings, environment).settings();
         let of_containers =
             [&settings.container_http_proxy, &settings.container_https_proxy].map(|url| Some(url.clone()));
         let urls = of_containers.into_iter().chain([proxies.http, proxies.https]).flatten();

@@ -7,7 +7,7 @@ mod windows;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use control::{ShareRefusal, ShareReply, ShareRequest, Shared, wire};
 use shares::{Access, Changes, Share};
@@ -22,6 +22,10 @@ const _: () = assert!(shares::wire::REQUEST_MAX == control::share::REQUEST_MAX);
 
 /// How long the guest may take to say which folder it means.
 const REQUEST: Duration = Duration::from_secs(10);
+/// How long the guest may take to come back for a mount, with a link: its relay asks twice a second, and a computer may be busy.
+const BACK: Duration = Duration::from_secs(300);
+/// Between two looks for those that did not.
+const LOOK: Duration = Duration::from_secs(60);
 
 /// The folders that one machine has mounted.
 #[derive(Debug)]
@@ -41,6 +45,8 @@ struct Mount {
     access: Access,
     share: Arc<Share>,
     streams: usize,
+    /// When the last stream was lost.
+    lost: Option<Instant>,
 }
 
 /// A stream of a mount. However it ends, also with its session, it is one less; the last one that ends well ends the mount.
@@ -57,6 +63,7 @@ impl Drop for Use {
         let mut mounts = self.folders.mounts();
         let Some(left) = mounts.get_mut(&self.mount) else { return };
         left.streams -= 1;
+        left.lost = (left.streams == 0).then(Instant::now);
         if self.ended_well && left.streams == 0 {
             let gone = mounts.remove(&self.mount);
             // Others need not wait until all that is open is closed.
@@ -125,7 +132,7 @@ impl Folders {
         let opened = Share::open_without(&allowed.place, access, &own);
         let share = Arc::new(opened.map_err(|error| ShareRefusal::Failed { text: error.to_string() })?);
         debug!(path = %allowed.place.display(), read_only, "a folder is mounted");
-        let mount = Mount { path: request.path.clone(), access, share, streams: 0 };
+        let mount = Mount { path: request.path.clone(), access, share, streams: 0, lost: Some(Instant::now()) };
         self.mounts().entry(request.mount.clone()).or_insert(mount);
         let used = self.known(request, access)?.ok_or_else(|| {
             let text = format!("{} was unmounted meanwhile", request.path);
@@ -143,8 +150,30 @@ impl Folders {
             return Err(ShareRefusal::Failed { text });
         }
         mount.streams += 1;
+        mount.lost = None;
         let (folders, share) = (Arc::clone(self), Arc::clone(&mount.share));
         Ok(Some(Use { folders, mount: request.mount.clone(), share, ended_well: false }))
+    }
+
+    /// Lets mounts go that ended while there was no link, or without a word: nobody else closes what they have open. For as long as there is
+    /// a link.
+    pub(crate) async fn let_go(self: Arc<Self>) {
+        let linked = Instant::now();
+        loop {
+            tokio::time::sleep(LOOK).await;
+            self.let_go_at(linked, Instant::now());
+        }
+    }
+
+    fn let_go_at(&self, linked: Instant, now: Instant) {
+        let is_gone =
+            |mount: &Mount| mount.lost.is_some_and(|lost| now.saturating_duration_since(lost.max(linked)) >= BACK);
+        let mut mounts = self.mounts();
+        let gone: Vec<Mount> = mounts.extract_if(|_, mount| is_gone(mount)).map(|(_, mount)| mount).collect();
+        drop(mounts);
+        for mount in gone {
+            debug!(path = mount.path, "a mounted folder did not come back");
+        }
     }
 
     fn mounts(&self) -> MutexGuard<'_, HashMap<String, Mount>> {
@@ -177,11 +206,26 @@ mod tests {
         other.ended_well = false;
         drop(other);
         assert_eq!(streams(), Some(0), "it may come back");
+        let lost = Instant::now();
+        folders.let_go_at(lost, lost + BACK - Duration::from_secs(1));
+        assert_eq!(streams(), Some(0));
+        folders.let_go_at(lost + BACK, lost + BACK + Duration::from_secs(1));
+        assert_eq!(streams(), Some(0), "the link is not back for long");
         let mut again = open();
         assert!(Arc::ptr_eq(&again.share, &share), "and finds what the kernel knows by number");
+        folders.let_go_at(lost, lost + 2 * BACK);
+        assert_eq!(streams(), Some(1), "it is in use");
         again.ended_well = true;
         drop(again);
         assert_eq!(streams(), None);
+        drop(open());
+        let gone = Arc::downgrade(&folders.mounts()["1"].share);
+        folders.let_go_at(lost, Instant::now() + BACK);
+        assert_eq!(
+            (streams(), gone.strong_count()),
+            (None, 0),
+            "nobody came back for it, and all that it has open is closed"
+        );
         // What is not shared any more is refused to a mount that comes back, too.
         std::fs::write(&settings, "shares = []").unwrap();
         assert!(matches!(folders.open(&request), Err(ShareRefusal::NotShared { .. })));

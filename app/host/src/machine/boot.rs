@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use control::{BootInfo, BuilderSettings, EngineSettings, LinkKind, NetworkKind, ProxySettings, Registries, Secret};
 
+use crate::proxies::InUse;
 use crate::settings::Values;
 use crate::sys;
 use crate::{Error, Result};
@@ -18,7 +19,7 @@ const S_IFDIR: u32 = 0o040_000;
 const S_IFREG: u32 = 0o100_000;
 
 /// What the guest of this boot is told.
-pub fn boot_info(settings: &Values, link: LinkKind, secret: Secret) -> BootInfo {
+pub(crate) fn boot_info(settings: &Values, link: LinkKind, secret: Secret, proxies: &InUse) -> BootInfo {
     BootInfo {
         secret,
         hostname: "berth".to_owned(),
@@ -26,7 +27,7 @@ pub fn boot_info(settings: &Values, link: LinkKind, secret: Secret) -> BootInfo 
         network: settings.network,
         host_time_ns: host_time_ns(),
         log: Some(settings.agent_log.clone()).filter(|filter| !filter.is_empty()),
-        engine: engine_settings(settings, |name| std::env::var(name).ok()),
+        engine: engine_settings(settings, proxies.settings().masked()),
     }
 }
 
@@ -34,16 +35,6 @@ pub fn boot_info(settings: &Values, link: LinkKind, secret: Secret) -> BootInfo 
 pub fn host_time_ns() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// The proxies of the user's settings, and of the host's environment where they are not set.
-pub fn proxies(settings: &Values, environment: impl Fn(&str) -> Option<String>) -> ProxySettings {
-    let set = ProxySettings {
-        http: Some(settings.http_proxy.clone()),
-        https: Some(settings.https_proxy.clone()),
-        no_proxy: Some(settings.no_proxy.clone()),
-    };
-    set.or_environment(environment)
 }
 
 /// The proxies for containers, to whom this computer's loopback has another name where they get there at all.
@@ -60,14 +51,12 @@ fn container_proxies(settings: &Values) -> ProxySettings {
     }
 }
 
-/// What the engine is told: the user's settings, and the host's environment for proxies that are not set.
-fn engine_settings(settings: &Values, environment: impl Fn(&str) -> Option<String>) -> EngineSettings {
+/// What the engine is told. The proxies are for `docker info` only: the host dials, so the guest needs no password.
+fn engine_settings(settings: &Values, proxies: ProxySettings) -> EngineSettings {
     let mut mirrors = BTreeMap::new();
     if !settings.registry_mirrors.is_empty() {
         mirrors.insert("docker.io".to_owned(), settings.registry_mirrors.clone());
     }
-    // For `docker info` only: the host dials, so the guest needs no password.
-    let proxies = proxies(settings, environment).masked();
     EngineSettings {
         mirrors,
         insecure_registries: settings.insecure_registries.clone(),
@@ -83,7 +72,7 @@ fn engine_settings(settings: &Values, environment: impl Fn(&str) -> Option<Strin
 
 /// How the engine shall reach registries.
 pub fn registries(settings: &Values) -> Registries {
-    engine_settings(settings, |_| None).registries()
+    engine_settings(settings, ProxySettings::default()).registries()
 }
 
 /// Writes the initrd to `path` with mode 0600: the initramfs of `base`, then the archive with `boot`.
@@ -143,10 +132,12 @@ mod tests {
             "no_proxy" => Some(String::new()),
             _ => None,
         };
-        let engine = engine_settings(&settings(), environment);
+        let in_use = InUse::by(&settings(), environment);
+        let boot = boot_info(&settings(), LinkKind::Serial, Secret::random().unwrap(), &in_use);
+        let engine = boot.engine;
         assert_eq!(engine.proxies.http.as_deref(), Some("http://set.example:3128"));
         assert_eq!(engine.proxies.https.as_deref(), Some("http://xxxxx:xxxxx@secure.example"));
-        assert!(proxies(&settings(), environment).https.unwrap().contains("hunter2"));
+        assert!(in_use.settings().https.unwrap().contains("hunter2"));
         assert_eq!(engine.proxies.no_proxy, None);
         assert_eq!(engine.mirrors["docker.io"], ["http://mirror.example"]);
     }
@@ -156,7 +147,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (base, initrd) = (dir.path().join("base"), dir.path().join("initrd"));
         std::fs::write(&base, b"abcde").unwrap();
-        let boot = boot_info(&settings(), LinkKind::Serial, Secret::random().unwrap());
+        let in_use = InUse::by(&settings(), |_| None);
+        let boot = boot_info(&settings(), LinkKind::Serial, Secret::random().unwrap(), &in_use);
         write_initrd(&initrd, &base, &boot).unwrap();
         let bytes = std::fs::read(&initrd).unwrap();
         assert_eq!(&bytes[..8], b"abcde\0\0\0");

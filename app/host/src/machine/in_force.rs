@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::settings::{Settings, Takes};
 
 /// Read anew whenever a link is made, also to a machine that an earlier daemon started: the host dials, with these.
-const WITH_THE_LINK: [&str; 3] = ["http_proxy", "https_proxy", "no_proxy"];
+const WITH_THE_LINK: [&str; 4] = ["proxy", "http_proxy", "https_proxy", "no_proxy"];
 
 /// Values by the names of their settings, passwords included: of those alone that a start reads.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,6 +16,7 @@ use crate::driver::{self, Driver, Hypervisor, Instance, MachineFiles, MachineSpe
 use crate::image::{self, GuestImage};
 use crate::link::{Guest, LinkError};
 use crate::paths::Paths;
+use crate::proxies::InUse;
 use crate::settings::{Accelerator, LinkChoice, Settings};
 use crate::{Error, Result};
 
@@ -68,11 +69,12 @@ pub(super) async fn prepare_disk(paths: Paths, ground: Ground) -> Result<()> {
 
 pub(super) async fn boot(paths: Paths, ground: Ground, image: GuestImage, accelerator: Accelerator) -> Result<Booted> {
     let secret = Secret::random().map_err(LinkError::Control)?;
+    let proxies = InUse::of(&ground.settings).await;
     let spec = {
         let (paths, ground, secret) = (paths.clone(), ground.clone(), secret.clone());
         blocking(move || {
             console::rotate(&paths.console_log())?;
-            let mut info = boot::boot_info(&ground.settings, ground.link, secret);
+            let mut info = boot::boot_info(&ground.settings, ground.link, secret, &proxies);
             info.engine.renew_images = paths.renewal_mark().exists();
             info.engine.sockets = vec![paths.engine_socket().to_string_lossy().into_owned()];
             boot::write_initrd(&paths.initrd(), &image.initramfs, &info)?;

@@ -245,6 +245,17 @@ pub(super) const KEYS: &[Key] = &[
         show: |values| values.insecure_registries.join(","),
     },
     Key {
+        name: "proxy",
+        description: "Where proxies for registries are taken from. system: http_proxy, https_proxy and no_proxy below; where these \
+                      name none, the environment of the berth daemon; where that names none, this computer's desktop. manual: those \
+                      below alone. none: no proxy at all.",
+        takes: Takes::AtNextStart,
+        may_be_empty: false,
+        kind: Kind::Text,
+        parse: |values, text, _| text.parse().map(|choice| values.proxy = choice),
+        show: |values| values.proxy.to_string(),
+    },
+    Key {
         name: "http_proxy",
         description: "Proxy for the registries' port 80, as http://[USER:PASSWORD@]HOST:PORT; empty: what http_proxy, \
                       HTTP_PROXY or ALL_PROXY says in the environment of the berth daemon, which it has from the command \

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::locks::{self, Held, Patience};
 use crate::machine::InForce;
 use crate::paths::Paths;
+use crate::proxies::ProxyChoice;
 use crate::sys::{self, HostFacts};
 use crate::{Error, Result};
 pub use address::Address;
@@ -86,6 +87,8 @@ pub struct Values {
     pub engine_deadline: Duration,
     pub registry_mirrors: Vec<String>,
     pub insecure_registries: Vec<String>,
+    /// How far proxies are looked for.
+    pub proxy: ProxyChoice,
     pub http_proxy: String,
     pub https_proxy: String,
     pub no_proxy: String,
@@ -123,6 +126,7 @@ impl Values {
             engine_deadline: Duration::from_secs(60),
             registry_mirrors: Vec::new(),
             insecure_registries: Vec::new(),
+            proxy: ProxyChoice::System,
             http_proxy: String::new(),
             https_proxy: String::new(),
             no_proxy: String::new(),

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-pub use platform::{LocalListener, LocalStream};
+pub use platform::{LocalListener, LocalStream, NetworkNews};
 
 /// What the defaults of the settings are computed from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -303,6 +303,33 @@ pub fn hangup(stream: &LocalStream) -> impl Future<Output = ()> + Send + use<> {
 /// What resolves when the other end has read all that was written so far, or does not seem to: after a second.
 pub fn drained(stream: &LocalStream) -> impl Fn() -> BoxFuture<'static, ()> + Send + Unpin + use<> {
     platform::drained(stream)
+}
+
+/// Arranges that nobody sees a program that is only asked something.
+pub(crate) fn without_window(command: &mut std::process::Command) {
+    platform::without_window(command);
+}
+
+/// Resolves when the system tells of a change of addresses or routes since the last call, or of what may be one.
+pub async fn network_changed(news: &mut Option<NetworkNews>) {
+    platform::network_changed(news).await;
+}
+
+/// Addresses and routes as they are now, for comparing; what the system does not tell is missing.
+pub fn network_facts() -> String {
+    platform::network_facts()
+}
+
+/// By which addresses this computer would leave, for either family: no packet is sent for that.
+#[cfg(not(target_os = "linux"))]
+fn ways_out() -> String {
+    // Of documentation's networks (RFC 5737, RFC 3849): all that matters is that they are elsewhere.
+    let by = |own: &str, elsewhere: &str| {
+        let socket = std::net::UdpSocket::bind((own, 0)).ok()?;
+        socket.connect((elsewhere, 9)).ok()?;
+        Some(socket.local_addr().ok()?.ip().to_string())
+    };
+    format!("{:?} {:?}", by("0.0.0.0", "192.0.2.1"), by("::", "2001:db8::1"))
 }
 
 /// Connects to a [`LocalListener`] of this path; on Windows the path is a pipe's name.

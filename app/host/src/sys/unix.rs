@@ -3,6 +3,7 @@
 mod drained;
 mod files;
 mod memory;
+mod network;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -24,8 +25,12 @@ pub(super) use files::{
 };
 
 pub(super) use memory::process_memory;
+pub use network::NetworkNews;
+pub(super) use network::{network_changed, network_facts};
 
 pub type LocalStream = UnixStream;
+
+pub(super) fn without_window(_command: &mut std::process::Command) {}
 
 /// A Unix socket of mode 0600; its file is removed when the listener is dropped.
 #[derive(Debug)]

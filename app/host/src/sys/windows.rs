@@ -26,6 +26,29 @@ pub(super) fn copy_sparse(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::copy(from, to).map(drop)
 }
 
+/// CREATE_NO_WINDOW: a program of the console would open one of its own, since a daemon has none.
+pub(super) fn without_window(command: &mut std::process::Command) {
+    command.creation_flags(0x0800_0000);
+}
+
+/// Nobody tells: it is looked every few seconds.
+#[derive(Debug)]
+pub enum NetworkNews {}
+
+impl NetworkNews {
+    pub fn open() -> Option<NetworkNews> {
+        None
+    }
+}
+
+pub(super) async fn network_changed(_news: &mut Option<NetworkNews>) {
+    std::future::pending().await
+}
+
+pub(super) fn network_facts() -> String {
+    super::ways_out()
+}
+
 /// Needs the process' handle with rights that a program without a driver of ours has no use for yet.
 pub(super) fn process_memory(_pid: u32, _part: u64) -> Option<u64> {
     None

@@ -13,12 +13,11 @@ mod tests;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use control::Proxies;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use crate::machine::boot;
 use crate::paths::Paths;
+use crate::proxies::InUse;
 use crate::settings::Settings;
 use crate::{Error, Result, sys};
 pub(crate) use daily::daily;
@@ -159,7 +158,7 @@ impl Updates {
 
     async fn newest(&self, source: &Source, seen: Option<&Version>) -> Result<manifest::Manifest> {
         let settings = Settings::load_or_default(&self.paths.settings());
-        let proxies = Proxies::new(&boot::proxies(&settings, |name| std::env::var(name).ok()));
+        let proxies = InUse::of(&settings).await.proxies();
         let manifest = fetch::get(source, &source.manifest, &proxies, manifest::LIMIT).await?;
         let signature = fetch::get(source, &source.signature, &proxies, manifest::SIGNATURE_LIMIT).await?;
         let manifest = manifest::verified(&manifest, &signature, &source.key)?;

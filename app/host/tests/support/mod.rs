@@ -136,9 +136,20 @@ pub(crate) async fn daemon(home: &Home) -> tokio::process::Child {
 
 /// As [`daemon`]; `words` after the verb.
 pub(crate) async fn daemon_with(home: &Home, words: &[&str]) -> tokio::process::Child {
-    let child = tokio::process::Command::new(example("machine"))
-        .arg("daemon")
-        .args(words)
+    let mut command = tokio::process::Command::new(example("machine"));
+    command.arg("daemon").args(words);
+    listening(home, command).await
+}
+
+/// As [`daemon`]; `before`: a program that becomes it, with its arguments.
+pub(crate) async fn daemon_within(home: &Home, before: &[&str]) -> tokio::process::Child {
+    let mut command = tokio::process::Command::new(before[0]);
+    command.args(&before[1..]).arg(example("machine")).arg("daemon");
+    listening(home, command).await
+}
+
+async fn listening(home: &Home, mut command: tokio::process::Command) -> tokio::process::Child {
+    let child = command
         .env("BERTH_HOME", home.dir())
         .env("DOCKER_CONFIG", home.dir().join("docker"))
         .env("PATH", format!("{}:{}", home.dir().display(), std::env::var("PATH").unwrap()))

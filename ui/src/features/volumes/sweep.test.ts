@@ -6,7 +6,7 @@ import * as volumes from '$lib/api/volumes';
 import type { Backend } from '$lib/backend/backend';
 import { FakeEngine } from '$lib/backend/fake/engine';
 import { scene } from '$lib/backend/fake/scenes';
-import { HELPER, OWNER } from '$lib/live/helpers';
+import { COMMAND, HELPER, OWNER } from '$lib/live/helpers';
 import { keep } from './keeper';
 import { sweep } from './sweep';
 import { WINDOW } from './window';
@@ -49,6 +49,21 @@ describe('keepers that a window left', () => {
     expect(await helpers(backend)).toHaveLength(1);
     windows();
     await sweep(backend, made + HOUR);
+    expect(await helpers(backend)).toEqual([]);
+  });
+
+  it('of a command stay for a day', async () => {
+    const backend = scene('busy');
+    const [image] = await images.list(backend);
+    await containers.create(backend, {
+      Image: image!.Id,
+      Cmd: ['x'],
+      Labels: { [HELPER]: 'volume', [COMMAND]: 'volume' },
+    });
+    const made = (await helpers(backend))[0]!.Created * 1000;
+    await sweep(backend, made + 23 * HOUR);
+    expect(await helpers(backend)).toHaveLength(1);
+    await sweep(backend, made + 25 * HOUR);
     expect(await helpers(backend)).toEqual([]);
   });
 

@@ -1,6 +1,9 @@
 /** What marks the containers that are only there to read a volume, and images made for them (`features/volumes/keeper.ts`). */
 export const HELPER = 'berth.helper';
 
+/** `berth volume` made it (`app/cli/src/containers/volumes/keeper.rs`). */
+export const COMMAND = 'berth.command';
+
 /** Which window made it. */
 export const OWNER = 'berth.window';
 

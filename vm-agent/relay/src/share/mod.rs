@@ -7,6 +7,7 @@ mod device;
 mod notices;
 mod pending;
 mod pump;
+mod unwanted;
 
 use std::collections::HashSet;
 use std::io;

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::unwanted;
+
 /// Opcodes (`enum fuse_opcode`): those without an answer, what is long, and what says that somebody has a signal.
 const UNANSWERED: [u32; 2] = [2, 42];
 const DATA: [u32; 2] = [15, 16];
@@ -29,6 +31,8 @@ pub(super) struct Pending {
 #[derive(Debug, Default)]
 struct State {
     unanswered: BTreeMap<u64, Waiting>,
+    /// What opens something, and whose asker was killed: what the host opens for it is closed when the answer comes.
+    unwanted: BTreeMap<u64, Message>,
     queues: [VecDeque<Message>; 2],
     refusing: bool,
     closed: bool,
@@ -99,7 +103,8 @@ impl Pending {
         let opcode = |message: &Message| header(message).map_or(0, |header| header.opcode);
         let forgotten = names.into_iter().filter(|message| UNANSWERED.contains(&opcode(message))).collect();
         state.queues = [forgotten, VecDeque::new()];
-        let again: Vec<_> = state.unanswered.values().map(|waiting| Arc::clone(&waiting.message)).collect();
+        let wanted = state.unanswered.values().map(|waiting| &waiting.message);
+        let again: Vec<_> = wanted.chain(state.unwanted.values()).cloned().collect();
         again.into_iter().for_each(|message| state.queues[stream(opcode(&message)) as usize].push_back(message));
         drop(state);
         self.ready.iter().for_each(Notify::notify_one);
@@ -121,9 +126,18 @@ impl Pending {
         }
     }
 
-    /// Whether somebody waits for this answer.
-    pub(super) fn answered(&self, unique: u64) -> bool {
-        self.lock().unanswered.remove(&unique).is_some()
+    /// Whether somebody waits for this answer. What it opened for somebody who does not any more is closed.
+    pub(super) fn answered(&self, unique: u64, answer: &[u8]) -> bool {
+        let mut state = self.lock();
+        if state.unanswered.remove(&unique).is_some() {
+            return true;
+        }
+        let unwanted = state.unwanted.remove(&unique);
+        drop(state);
+        for closing in unwanted.iter().flat_map(|request| unwanted::closing(request, answer)) {
+            self.push(Stream::Names, Arc::new(closing));
+        }
+        false
     }
 
     /// From now on everything is refused, or nothing any more. Answers what waits and is to be refused.
@@ -142,7 +156,13 @@ impl Pending {
         let interrupted = state.unanswered.iter().filter(|(_, waiting)| waiting.interrupted);
         let killed = interrupted.filter(|(_, waiting)| header(&waiting.message).is_some_and(|of| is_killed(of.thread)));
         let killed: Vec<_> = killed.map(|(unique, _)| *unique).collect();
-        killed.iter().for_each(|unique| drop(state.unanswered.remove(unique)));
+        for unique in &killed {
+            if let Some(Waiting { message, .. }) = state.unanswered.remove(unique)
+                && header(&message).is_some_and(|of| unwanted::opens(of.opcode))
+            {
+                state.unwanted.insert(*unique, message);
+            }
+        }
         killed
     }
 
@@ -184,7 +204,7 @@ mod tests {
             assert_eq!(pending.received(request(opcode, unique, 9)), None);
         }
         assert_eq!(queued(&pending), [vec![1, 3], vec![2, 4]]);
-        assert!(pending.answered(3) && !pending.answered(3));
+        assert!(pending.answered(3, &[]) && !pending.answered(3, &[]));
         pending.received(request(2, 7, 9));
         pending.push(Stream::Names, Arc::new(request(99, 8, 0)));
         pending.connected();
@@ -203,7 +223,38 @@ mod tests {
             assert_eq!(pending.received(interrupt), None);
         }
         assert_eq!(pending.abandoned(|thread| thread == 200), [2]);
-        assert!(pending.answered(1) && !pending.answered(2));
+        assert!(pending.answered(1, &[]) && !pending.answered(2, &[]));
+    }
+
+    #[test]
+    fn what_is_opened_for_nobody_is_closed() {
+        let pending = Pending::default();
+        // OPEN, which was sent; and READ, which opens nothing.
+        for (opcode, unique) in [(14, 2), (15, 4)] {
+            pending.received(request(opcode, unique, 9));
+            let mut interrupt = request(INTERRUPT, unique | 1, 9);
+            interrupt.extend(unique.to_le_bytes());
+            pending.received(interrupt);
+        }
+        queued(&pending);
+        assert_eq!(pending.abandoned(|_| true), [2, 4]);
+        pending.connected();
+        assert_eq!(
+            queued(&pending),
+            [vec![2], vec![]],
+            "the answer was lost with the link: the host is asked for it again"
+        );
+        let mut answer = vec![0; 32];
+        answer[16..24].copy_from_slice(&77_u64.to_le_bytes());
+        assert!(!pending.answered(4, &answer) && !pending.answered(2, &answer));
+        let state = pending.lock();
+        let [names, data] = &state.queues;
+        let closing = names.front().unwrap();
+        assert_eq!((names.len(), data.len(), header(closing).unwrap().opcode), (1, 0, 18));
+        assert_eq!(closing[40..48], 77_u64.to_le_bytes());
+        drop(state);
+        assert!(!pending.answered(2, &answer));
+        assert_eq!(queued(&pending)[0].len(), 1, "closed once");
     }
 
     #[tokio::test]

@@ -56,7 +56,7 @@ async fn answer(
         from.read_exact(&mut answer[4..]).await?;
         match u64::from_le_bytes(answer[8..16].try_into().expect("eight bytes")) {
             0 => notices.came(answer),
-            unique if pending.answered(unique) => device.write(&answer)?,
+            unique if pending.answered(unique, &answer) => device.write(&answer)?,
             // Who asked was killed meanwhile, or it was answered by an earlier stream.
             _ => {}
         }

@@ -2,9 +2,11 @@
 
 mod lists;
 mod run;
+mod volumes;
 
 pub(crate) use lists::{Images, Inspect, Ps, Stats};
 pub(crate) use run::{Health, Run};
+pub(crate) use volumes::{CloneVolume, ExportVolume, ImportVolume, VolumeVerb};
 
 use std::path::PathBuf;
 

@@ -1,12 +1,12 @@
 //! The control stream: hello, then messages both ways, for as long as the guest lives.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use control::hello::REGISTRIES;
 use control::message::{EngineState, Opened};
 use control::mux::{Incoming, Session};
-use control::{Forward, GuestMessage, Hello, HelloReply, HostMessage, Port, Proxies, Versions, Welcome, wire};
+use control::{Forward, GuestMessage, Hello, HelloReply, HostMessage, Port, Versions, Welcome, wire};
 use tokio::io::ReadHalf;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -15,7 +15,7 @@ use tracing::info;
 
 use super::super::{Link, LinkError, LinkStream};
 use super::requests::Requests;
-use super::{Guest, GuestState, Ports, Shared, dial, now_ns};
+use super::{Dialling, Guest, GuestState, Ports, Shared, dial, now_ns};
 use crate::folders::Folders;
 
 /// How long the guest may take to answer a hello.
@@ -84,7 +84,7 @@ async fn greet(session: &Session) -> Result<(LinkStream, Welcome), LinkError> {
 pub(super) async fn keep(
     shared: Weak<Shared>,
     ports: Arc<dyn Ports>,
-    proxies: Arc<Proxies>,
+    proxies: Dialling,
     folders: Arc<Folders>,
     first: Connection,
     first_out: Out,
@@ -129,7 +129,7 @@ pub(super) async fn keep(
 async fn serve(
     shared: &Weak<Shared>,
     ports: &Arc<dyn Ports>,
-    proxies: &Arc<Proxies>,
+    proxies: &Dialling,
     folders: &Arc<Folders>,
     connection: Connection,
     out: Out,
@@ -145,6 +145,7 @@ async fn serve(
     let (out, mut messages) = out;
     let mut tasks = JoinSet::new();
     tasks.spawn(restore(shared.clone(), ports.clone(), forwards));
+    tasks.spawn(Arc::clone(folders).let_go());
     let write = async {
         let mut time = tokio::time::interval(TIME);
         loop {
@@ -169,7 +170,10 @@ async fn serve(
         while let Some(Incoming { port, stream }) = session.accept().await {
             while dials.try_join_next().is_some() {}
             match port {
-                Port::Dial => drop(dials.spawn(dial::serve(stream, proxies.clone()))),
+                Port::Dial => {
+                    let proxies = proxies.read().unwrap_or_else(PoisonError::into_inner).clone();
+                    dials.spawn(dial::serve(stream, proxies));
+                }
                 Port::Share => drop(dials.spawn(Arc::clone(folders).serve(stream))),
                 // Only the host opens these.
                 Port::Control | Port::Engine | Port::Forward | Port::Shell => stream.refuse(),

@@ -11,7 +11,7 @@ mod requests;
 mod shell;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use control::message::{EngineState, Status};
@@ -24,6 +24,7 @@ use self::requests::Requests;
 use super::{BoxFuture, Link, LinkError, LinkStream};
 use crate::folders::Folders;
 use crate::pause::{Gate, Hold};
+use crate::proxies::{InUse, ProxyReport};
 
 pub use shell::{Shell, ShellEvent, ShellInput, ShellOutput};
 
@@ -75,6 +76,9 @@ pub struct Guest {
     shared: Arc<Shared>,
 }
 
+/// The proxies in force, replaced as a whole.
+type Dialling = Arc<RwLock<Arc<Proxies>>>;
+
 struct Shared {
     link: Arc<Link>,
     state: watch::Sender<GuestState>,
@@ -83,6 +87,10 @@ struct Shared {
     /// Told to the guest at each change and each new link, once they are known.
     registries: watch::Sender<Option<Registries>>,
     keeper: Mutex<Option<JoinHandle<()>>>,
+    /// By which the guest's dials go out, as each finds them.
+    proxies: Dialling,
+    /// What they were made of; `None` of a guest that was not told.
+    in_use: Mutex<Option<InUse>>,
     /// Passed before anything is led to the guest.
     gate: Arc<Gate>,
 }
@@ -99,6 +107,7 @@ impl Guest {
     ) -> Result<Guest, LinkError> {
         let link = Arc::new(link);
         let (connection, welcome) = control_stream::hello(&link, deadline).await?;
+        let proxies = Dialling::new(RwLock::new(Arc::new(proxies)));
         let shared = Arc::new(Shared {
             link,
             engine: watch::Sender::new(welcome.status.engine),
@@ -106,14 +115,37 @@ impl Guest {
             requests: Requests::default(),
             registries: watch::Sender::new(None),
             keeper: Mutex::new(None),
+            proxies: proxies.clone(),
+            in_use: Mutex::new(None),
             gate: Gate::new(),
         });
         let out = connection.attach(&shared.requests);
-        let proxies = Arc::new(proxies);
         let keeper = control_stream::keep(Arc::downgrade(&shared), ports, proxies, folders, connection, out);
         let keeper = tokio::spawn(keeper);
         *shared.keeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(keeper);
         Ok(Guest { shared })
+    }
+
+    /// From now on what the guest dials goes by these; what is open stays as it is.
+    pub(crate) fn use_proxies(&self, in_use: InUse) {
+        *self.shared.proxies.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(in_use.proxies());
+        *self.shared.in_use.lock().unwrap_or_else(PoisonError::into_inner) = Some(in_use);
+    }
+
+    /// Reads anew what this computer's desktop says of proxies.
+    pub(crate) async fn look_for_proxies(&self) {
+        let before = self.shared.in_use.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(before) = before else { return };
+        let now = before.clone().with_desktop().await;
+        if now != before {
+            tracing::info!("the proxy is now {}", now.report());
+            self.use_proxies(now);
+        }
+    }
+
+    /// By which proxies the guest's dials go out.
+    pub(crate) fn proxies(&self) -> Option<ProxyReport> {
+        self.shared.in_use.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(InUse::report)
     }
 
     /// Where the link is, now and after each change.

@@ -5,17 +5,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use control::{LongWork, Proxies, Secret};
+use control::{LongWork, Secret};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::driver::{Instance, LinkAddress};
 use crate::folders::Folders;
 use crate::link::{self, Guest, Link, LinkError};
-use crate::machine::boot;
 use crate::machine::console::{self, Work};
 use crate::machine::news::CONSOLE_LOOK;
 use crate::paths::Paths;
+use crate::proxies::InUse;
 use crate::settings::Settings;
 use crate::sys::ProcessIdentity;
 use crate::{Error, Result};
@@ -57,7 +57,8 @@ pub(in crate::machine) async fn join(
     folders: Arc<Folders>,
     patience: (Instant, Duration),
 ) -> Result<Guest> {
-    let proxies = Proxies::new(&boot::proxies(&settings, |name| std::env::var(name).ok()));
+    let in_use = InUse::of(&settings).await;
+    let proxies = in_use.proxies();
     let attempt = |deadline| {
         let (instance, way, ports) = (instance.clone(), way.clone(), ports.clone());
         let (proxies, folders) = (proxies.clone(), folders.clone());
@@ -81,7 +82,11 @@ pub(in crate::machine) async fn join(
         }
     };
     tokio::select! {
-        joined = joining => joined,
+        joined = joining => {
+            let guest = joined?;
+            guest.use_proxies(in_use);
+            Ok(guest)
+        }
         () = works(&way, &tell) => unreachable!("it goes on for ever"),
         () = device_gone(&*instance) => {
             let said = console::last_lines(&way.device_log, 1).pop();

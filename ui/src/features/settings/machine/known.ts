@@ -17,6 +17,7 @@ const KNOWN: Record<string, { group: Group; control: Control }> = {
   disk_gib: { group: 'resources', control: { is: 'number', unit: 'disk_gib' } },
   registry_mirrors: { group: 'registries', control: { is: 'list', placeholder: 'https://mirror.example' } },
   insecure_registries: { group: 'registries', control: { is: 'list', placeholder: 'reg.example:5000' } },
+  proxy: { group: 'proxies', control: { is: 'choice', of: ['system', 'manual', 'none'] } },
   http_proxy: { group: 'proxies', control: { is: 'text', placeholder: 'http://proxy.example:3128' } },
   https_proxy: { group: 'proxies', control: { is: 'text', placeholder: 'http://proxy.example:3128' } },
   no_proxy: { group: 'proxies', control: { is: 'list', placeholder: '.example.com' } },

@@ -30,6 +30,8 @@ export interface DaemonStatus {
   /** Where the engine is offered over TCP, as `tcp://ADDRESS:PORT`. */
   listening: string[];
   machine: MachineStatus;
+  /** By which proxies registries are reached; `None` while there is no link to the guest. */
+  proxies: ProxyReport | null;
   /** Whether there is a newer Berth; `None` of daemons that did not look for one. */
   updates: UpdateReport | null;
   /** Where running containers are found by name, with `NAME` for a container's; `None` while they are not. */
@@ -209,6 +211,19 @@ export interface Program {
 export type Progress = "waiting" | "active" | "done" | "failed";
 
 export type Protocol = "tcp" | "udp";
+
+/** The proxies in force, without users and passwords. */
+export interface ProxyReport {
+  /** This computer's desktop names a script that chooses proxies, or one of a kind that is not spoken: neither is followed. */
+  desktop_is_unread: boolean;
+  http: string | null;
+  https: string | null;
+  no_proxy: string | null;
+  source: ProxySource;
+}
+
+/** Where the proxies in force are from. */
+export type ProxySource = "settings" | "environment" | "desktop" | "none";
 
 /** A reset, for as long as it is the last thing of note that was asked: the next start that is not part of it forgets it. */
 export interface ResetReport {

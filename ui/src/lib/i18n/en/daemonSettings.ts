@@ -34,6 +34,7 @@ export const daemonSettings = {
     disk_gib: 'Disk',
     registry_mirrors: 'Mirrors of Docker Hub',
     insecure_registries: 'Insecure registries',
+    proxy: 'Proxies from',
     http_proxy: 'Proxy for HTTP',
     https_proxy: 'Proxy for HTTPS',
     no_proxy: 'Without a proxy',
@@ -64,6 +65,8 @@ export const daemonSettings = {
     registry_mirrors: 'Asked before Docker Hub, in this order; such as https://mirror.example.',
     insecure_registries:
       'May be spoken to without TLS or with an unknown certificate; such as reg.example:5000 or 10.0.0.0/8. 127.0.0.0/8 always is one.',
+    proxy:
+      'system: those below, else the daemon’s environment, else this computer’s desktop. manual: those below alone. none: no proxy.',
     http_proxy:
       'For the registries’ port 80, as http://[USER:PASSWORD@]HOST:PORT. Empty: http_proxy, HTTP_PROXY or ALL_PROXY of the daemon’s environment.',
     https_proxy:
@@ -99,6 +102,9 @@ export const daemonSettings = {
     locale: 'Of “berth” in a terminal; the language of these pages is set above.',
   } as Record<string, string>,
   choice: {
+    system: 'The system',
+    manual: 'The fields below',
+    none: 'Nowhere',
     auto: 'Automatic',
     vsock: 'vsock',
     serial: 'Serial ports',

@@ -35,6 +35,7 @@ export const daemonSettings: Messages['daemonSettings'] = {
     disk_gib: '磁盘',
     registry_mirrors: 'Docker Hub 的镜像站',
     insecure_registries: '不安全的镜像仓库',
+    proxy: '代理取自',
     http_proxy: 'HTTP 代理',
     https_proxy: 'HTTPS 代理',
     no_proxy: '不经代理',
@@ -64,6 +65,7 @@ export const daemonSettings: Messages['daemonSettings'] = {
     disk_gib: '数据盘的大小；文件随使用增长。只能调大，不能调小。',
     registry_mirrors: '优先于 Docker Hub 依次访问；例如 https://mirror.example。',
     insecure_registries: '可以不用 TLS 或证书未知；例如 reg.example:5000 或 10.0.0.0/8。127.0.0.0/8 总在其中。',
+    proxy: 'system：下面的设置，没有时取守护进程的环境，再没有时取本机桌面。manual：只取下面的设置。none：不用代理。',
     http_proxy:
       '访问镜像仓库的 80 端口，写作 http://[用户:密码@]主机:端口。留空：取守护进程环境里的 http_proxy、HTTP_PROXY 或 ALL_PROXY。',
     https_proxy:
@@ -95,6 +97,9 @@ export const daemonSettings: Messages['daemonSettings'] = {
     locale: '终端中“berth”的语言；这些页面的语言在上面设置。',
   },
   choice: {
+    system: '系统',
+    manual: '下面的设置',
+    none: '不用代理',
     auto: '自动',
     vsock: 'vsock',
     serial: '串口',

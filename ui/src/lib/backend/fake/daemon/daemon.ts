@@ -160,6 +160,7 @@ export class FakeDaemon implements Backend {
       guest,
       held: held(machine, guest),
       forwards: machine.guest_version === null ? [] : forwards(world),
+      proxies: null,
       updates: this.updates.report(),
     };
   }

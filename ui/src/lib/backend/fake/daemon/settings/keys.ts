@@ -183,6 +183,15 @@ export const KEYS: readonly Key[] = [
     parse: registries,
   },
   {
+    name: 'proxy',
+    description:
+      "Where proxies for registries are taken from. system: http_proxy, https_proxy and no_proxy below; where these name none, the environment of the berth daemon; where that names none, this computer's desktop. manual: those below alone. none: no proxy at all.",
+    takes: 'at_next_start',
+    mayBeEmpty: false,
+    byDefault: 'system',
+    parse: oneOf('system', 'manual', 'none'),
+  },
+  {
     name: 'http_proxy',
     description:
       "Proxy for the registries' port 80, as http://[USER:PASSWORD@]HOST:PORT; empty: what http_proxy, HTTP_PROXY or ALL_PROXY says in the environment of the berth daemon, which it has from the command that started it (`berth machine quit` ends it).",
