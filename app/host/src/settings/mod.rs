@@ -48,6 +48,7 @@ pub enum Accelerator {
     Tcg,
     Hvf,
     Whpx,
+    HyperV,
 }
 
 impl Accelerator {
@@ -57,6 +58,7 @@ impl Accelerator {
             Accelerator::Tcg => "tcg",
             Accelerator::Hvf => "hvf",
             Accelerator::Whpx => "whpx",
+            Accelerator::HyperV => "hyperv",
         }
     }
 }
