@@ -11,6 +11,7 @@ use std::process::Command;
 
 use crate::debian::{self, Suite};
 use crate::needs::{self, Need, need};
+use crate::words::say;
 
 /// Linked with what mingw has, whose headers and libraries Debian packages.
 pub const TARGET: &str = "x86_64-pc-windows-gnu";
@@ -61,6 +62,25 @@ impl Windows {
         cargo.env("RUSTC_BOOTSTRAP", "1");
         // Where clippy's driver, and by it cargo, takes the toolchain's root to be.
         cargo.env("SYSROOT", &self.root);
+    }
+
+    /// Has cargo fetch what Windows' programs and the standard library are made of, as far as it is not there: the library's own
+    /// dependencies are none of this tree's, so that a computer without a network may have everything but them. Cargo's compiler of the
+    /// workspace must be clippy's driver, as for [`Windows::set`].
+    ///
+    /// # Errors
+    /// When something is not there and cannot be fetched; the message is cargo's.
+    pub fn fetch(&self, cargo: &mut Command) -> io::Result<()> {
+        self.set(cargo);
+        let out = cargo.args(["fetch", "--quiet", "--locked"]).output()?;
+        if out.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&out.stderr);
+        Err(io::Error::other(say(
+            "cargo cannot fetch what is compiled for Windows: %{reason}",
+            &[("reason", said.trim())],
+        )))
     }
 }
 

@@ -119,6 +119,7 @@ mod tests {
     #[test]
     fn sentences_of_the_host_are_translated() {
         use host::Error;
+        use host::driver::hyperv::failure::HyperVError;
         let errors = [
             Error::NoDaemon,
             Error::NoHome,
@@ -127,6 +128,13 @@ mod tests {
             Error::NoQemu { looked_for: "/no/qemu".into(), remedy: "install it" },
             Error::OldQemu { found: "7.2".into(), needed: "8.0", remedy: "install it" },
             Error::NoVsockDevice,
+            Error::UnsupportedAccelerator { accelerator: host::settings::Accelerator::HyperV },
+            Error::ImageDevices { version: "1".into(), hypervisor: "Hyper-V".into() },
+            Error::HyperV(HyperVError::FeatureOff),
+            Error::HyperV(HyperVError::FirmwareOff),
+            Error::HyperV(HyperVError::HypervisorOff),
+            Error::HyperV(HyperVError::NotPermitted { sid: "S-1-5-21-1".into() }),
+            Error::HyperV(HyperVError::NetworkCard),
             Error::NoImage { looked_in: "/a".into(), remedy: "run it" },
             Error::CorruptImage { artefact: "vmlinuz".into(), reason: "differs".into(), remedy: "run it" },
             Error::NoRoom { path: "/d".into(), needed_mib: 9, available_mib: 1 },

@@ -113,8 +113,10 @@ pub enum Error {
     VsockDevice { reason: String },
     #[error("the link `{link}` cannot be used on this system: run `berth config set link auto`")]
     UnsupportedLink { link: &'static str },
-    #[error("this system can run no machine yet: {reason}")]
-    UnsupportedHost { reason: String },
+    #[error("the accelerator `{accelerator}` cannot be used on this system: run `berth config set accelerator auto`")]
+    UnsupportedAccelerator { accelerator: crate::settings::Accelerator },
+    #[error(transparent)]
+    HyperV(#[from] crate::driver::hyperv::failure::HyperVError),
     #[error("cannot start {program} (is it installed and executable? `berth diagnose` looks)")]
     Spawn {
         program: PathBuf,
@@ -131,6 +133,10 @@ pub enum Error {
 
     #[error("no guest image was found in {}: {remedy}", looked_in.display())]
     NoImage { looked_in: PathBuf, remedy: &'static str },
+    #[error(
+        "the guest image {version} has no drivers for the devices of {hypervisor}, so no machine can be started with it on this system: another version of berth may bring one that has them"
+    )]
+    ImageDevices { version: String, hypervisor: String },
     #[error("the guest image is corrupted: {artefact} {reason}; {remedy}")]
     CorruptImage { artefact: String, reason: String, remedy: &'static str },
     #[error("the guest image has format {found}, this berth reads {known}: {remedy}")]
@@ -146,6 +152,8 @@ pub enum Error {
     DiskShrink { current_gib: u64, wanted_gib: u64 },
     #[error("the data disk {path} is in use by another program: end it (`fuser {path}` names it), then run `berth up`")]
     DiskInUse { path: PathBuf },
+    #[error("the data disk cannot grow now: {reason}; the next start does it")]
+    DiskGrowsLater { reason: String },
     #[error("{path} is not a disk of Berth: {reason}; move it away, or run `berth reset`")]
     BadDisk { path: PathBuf, reason: String },
 

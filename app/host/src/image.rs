@@ -33,12 +33,21 @@ pub struct GuestImage {
     pub kernel: PathBuf,
     pub initramfs: PathBuf,
     pub root: PathBuf,
+    /// Whose devices the guest has drivers for: `virtio`, `hyperv`.
+    pub devices: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Manifest {
     version: String,
     artefacts: BTreeMap<String, Artefact>,
+    #[serde(default = "virtio_alone")]
+    devices: Vec<String>,
+}
+
+/// Of images that were made before the question was asked.
+fn virtio_alone() -> Vec<String> {
+    vec!["virtio".to_owned()]
 }
 
 #[derive(Debug, Deserialize)]
@@ -99,6 +108,7 @@ pub fn verify(dir: &Path, cache: &Path) -> Result<GuestImage> {
         kernel: dir.join(KERNEL),
         initramfs: dir.join(INITRAMFS),
         root: dir.join(ROOT),
+        devices: manifest.devices,
         dir,
     })
 }

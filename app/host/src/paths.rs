@@ -245,7 +245,7 @@ impl Paths {
     }
 
     pub fn data_disk(&self) -> PathBuf {
-        self.machine_dir().join("disk.raw")
+        self.machine_dir().join(if cfg!(windows) { "disk.vhdx" } else { "disk.raw" })
     }
     /// What the next daemon needs to adopt a running machine.
     pub fn machine_record(&self) -> PathBuf {
@@ -296,6 +296,10 @@ impl Paths {
             return sys::pipes::of_daemon(what, self.machine.as_ref().map(Name::as_str), self.home.as_deref());
         }
         self.runtime.join(format!("{what}.sock"))
+    }
+    /// The image's root file system as a virtual disk, where the hypervisor wants one.
+    pub fn root_disk(&self) -> PathBuf {
+        self.machine_dir().join("root.vhd")
     }
     pub fn qmp_socket(&self) -> PathBuf {
         self.runtime.join("qmp.sock")

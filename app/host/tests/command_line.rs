@@ -28,6 +28,7 @@ fn spec(link: LinkKind, accelerator: Accelerator) -> MachineSpec {
             pid_file: run("qemu.pid"),
             launch_record: run("launch.json"),
             hypervisor_command: run("qemu-command.txt"),
+            root_disk: "/data/root.vhd".into(),
             console_log: "/log/console.log".into(),
             hypervisor_log: "/log/qemu.log".into(),
             vhost_socket: run("vhost.sock"),

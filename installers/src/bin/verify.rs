@@ -115,7 +115,8 @@ const OF_WINDOWS: [&str; 4] = ["catalogue", "cli", "credentials", "host"];
 /// Checks those programs as [`build`] does everything; skipped where the standard library's source cannot be had.
 fn build_for_windows(tally: &mut Tally) -> io::Result<()> {
     step("types and lints for Windows", || {
-        let windows = match Windows::prepare() {
+        let prepared = Windows::prepare().and_then(|windows| windows.fetch(&mut linted()).map(|()| windows));
+        let windows = match prepared {
             Ok(windows) => windows,
             Err(why) => {
                 tally.skip("types and lints for Windows", &why.to_string().replace('\n', " "));

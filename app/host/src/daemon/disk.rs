@@ -15,7 +15,8 @@ use crate::{Error, Result, sys};
 /// When the settings or the disk cannot be looked at.
 pub fn disk_report(paths: &Paths) -> Result<DiskReport> {
     let path = paths.data_disk();
-    let (size, held) = disk::measure(&path)?.unzip();
+    let measured = disk::measure(&path)?;
+    let (size, held) = (measured.and_then(|measured| measured.size), measured.map(|measured| measured.held));
     let wanted = Settings::load(&paths.settings())?.disk_gib << 30;
     // Where there is no machine yet there may be no folder either.
     let folder = path.ancestors().find(|folder| folder.is_dir()).unwrap_or(&path);
@@ -35,7 +36,7 @@ pub fn grow_at_next_start(paths: &Paths, gib: u64, patience: Patience) -> Result
 /// Nothing is cut off a disk: what lies there cannot be known from outside.
 fn refuse_to_shrink(paths: &Paths, gib: u64) -> Result<()> {
     match disk::measure(&paths.data_disk())? {
-        Some((size, _)) if size > gib << 30 => {
+        Some(disk::Measured { size: Some(size), .. }) if size > gib << 30 => {
             Err(Error::DiskShrink { current_gib: size.div_ceil(1 << 30), wanted_gib: gib })
         }
         _ => Ok(()),

@@ -4,13 +4,15 @@
 //! owns the machine. Dropping an instance leaves the hypervisor running: only [`Instance::kill`] and the guest end it.
 //! What differs between hypervisors is data in [`MachineSpec`] or private to the driver.
 
+mod disk;
+pub mod hyperv;
 pub mod leftovers;
 #[cfg(unix)]
 pub mod qemu;
 mod stranded;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use control::{LinkKind, NetworkKind};
@@ -21,6 +23,7 @@ use crate::Result;
 use crate::settings::Accelerator;
 use crate::sys::ProcessIdentity;
 
+pub use disk::{DataDisks, Raw};
 pub use stranded::Stranded;
 
 /// Everything a hypervisor must know to boot the machine once.
@@ -39,9 +42,9 @@ pub struct MachineSpec {
     pub initrd: PathBuf,
     /// Added to the kernel's command line; no secrets, every user of the guest can read it.
     pub command_line: String,
-    /// EROFS, attached read-only with the serial `berth-root`.
+    /// EROFS, attached read-only with the serial `berth-root`, or as the first disk where disks have no serial.
     pub root: PathBuf,
-    /// Raw and sparse, attached with discard and the serial `berth-data`.
+    /// As [`Driver::disks`] makes it; attached with discard and the serial `berth-data`, or as the second disk.
     pub data: PathBuf,
     pub files: MachineFiles,
 }
@@ -57,6 +60,8 @@ pub struct MachineFiles {
     pub hypervisor_log: PathBuf,
     /// How the hypervisor was called; for people.
     pub hypervisor_command: PathBuf,
+    /// The root file system in a form that the hypervisor takes, where it does not take the image's.
+    pub root_disk: PathBuf,
     pub vhost_socket: PathBuf,
     pub vsock_socket: PathBuf,
     pub vsock_device_log: PathBuf,
@@ -72,20 +77,51 @@ pub enum LinkAddress {
     HybridVsock { socket: PathBuf },
     /// Two Unix sockets, one per virtio-serial port.
     Serial { control: PathBuf, bulk: PathBuf },
+    /// AF_HYPERV: the machine as hvsock knows it; its services are vsock ports of the guest.
+    HvSocket { system: hyperv::guid::Guid },
 }
 
 /// What the next daemon needs to find an instance again; part of the machine's record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceRecord {
     pub driver: String,
+    #[serde(flatten)]
+    pub by: RunBy,
+    pub link: LinkAddress,
+    /// What the hypervisor writes, or the guest on its console, for its last words.
+    #[serde(default)]
+    pub log: PathBuf,
+}
+
+/// Who runs an instance, and by what it is found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RunBy {
+    Process(Processes),
+    /// The operating system.
+    System {
+        system: hyperv::guid::Guid,
+        data: PathBuf,
+    },
+}
+
+/// The processes of an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Processes {
     pub process: ProcessIdentity,
     /// Processes that serve the hypervisor and end with it.
     pub helpers: Vec<ProcessIdentity>,
     pub qmp_socket: PathBuf,
-    pub link: LinkAddress,
-    /// What the hypervisor writes, for its last words.
-    #[serde(default)]
-    pub log: PathBuf,
+}
+
+impl InstanceRecord {
+    /// `None` where the operating system runs the instance.
+    pub fn processes(&self) -> Option<&Processes> {
+        match &self.by {
+            RunBy::Process(processes) => Some(processes),
+            RunBy::System { .. } => None,
+        }
+    }
 }
 
 /// Why an instance is gone.
@@ -100,6 +136,8 @@ pub enum InstanceExit {
     Panicked { message: String },
     /// The hypervisor ended or gave the guest up; the text says what it said.
     Died { message: String },
+    /// The operating system, which ran the guest, does so no more; the text says how it came.
+    Lost { message: String },
 }
 
 impl InstanceExit {
@@ -122,6 +160,7 @@ impl std::fmt::Display for InstanceExit {
             InstanceExit::Panicked { message } => write!(f, "the guest's kernel panicked: {message}"),
             InstanceExit::Died { message } if message.is_empty() => f.write_str("QEMU ended"),
             InstanceExit::Died { message } => write!(f, "QEMU ended: {message}"),
+            InstanceExit::Lost { message } => write!(f, "the machine ended: {message}"),
         }
     }
 }
@@ -132,12 +171,22 @@ pub trait Driver: Send + Sync + std::fmt::Debug {
     /// Why this host cannot run a machine, worded for the user with the remedy; else what will run it.
     async fn check(&self) -> Result<Hypervisor>;
 
+    /// The data disks that it takes.
+    fn disks(&self) -> &dyn DataDisks;
+
+    /// The devices that its machines have, by the name under which an image says that it has drivers for them.
+    fn devices(&self) -> &'static str;
+
     /// Boots, and returns once the hypervisor runs the guest (not once the agent answers).
     async fn start(&self, spec: &MachineSpec) -> Result<Box<dyn Instance>>;
 
     /// The instance that an earlier daemon recorded; `None` when it is gone, and stale helpers with it. An error means that it is
     /// there and does not answer.
     async fn adopt(&self, record: &InstanceRecord) -> Result<Option<Box<dyn Instance>>>;
+
+    /// Ends what an earlier start left of the machine with the disk `data` and nobody claims, as far as it is no process
+    /// ([`leftovers`] are).
+    async fn end_leftover(&self, data: &Path) -> Result<()>;
 }
 
 /// What [`Driver::check`] found.
@@ -147,8 +196,8 @@ pub struct Hypervisor {
     pub version: String,
     /// What may work here, the fastest first; never empty.
     pub accelerators: Vec<Accelerator>,
-    /// The link that `auto` means here.
-    pub preferred_link: LinkKind,
+    /// The links that it has, that which `auto` means first; never empty.
+    pub links: Vec<LinkKind>,
 }
 
 /// A hypervisor that runs a guest.
@@ -190,9 +239,10 @@ pub trait Instance: Send + Sync + std::fmt::Debug {
 pub fn for_this_system(settings: &crate::settings::Settings) -> Result<Box<dyn Driver>> {
     #[cfg(unix)]
     return Ok(Box::new(qemu::Qemu::new(settings.qemu.clone())));
-    #[cfg(not(unix))]
+    #[cfg(windows)]
     {
+        // QEMU's driver is for Unix alone yet.
         let _ = settings;
-        Err(crate::Error::UnsupportedHost { reason: "its driver for Windows is not part of this build".to_owned() })
+        Ok(Box::new(hyperv::HyperV::of_this_system()))
     }
 }

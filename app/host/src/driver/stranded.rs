@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::{Instance, InstanceExit, InstanceRecord, LinkAddress};
+use super::{Instance, InstanceExit, InstanceRecord, LinkAddress, Processes, RunBy};
 use crate::sys::ProcessIdentity;
 
 #[derive(Debug)]
@@ -19,8 +19,10 @@ pub struct Stranded {
 impl Stranded {
     pub fn new(record: InstanceRecord) -> Stranded {
         let (tell, exit) = watch::channel(None);
-        let (process, helpers) = (record.process.clone(), record.helpers.clone());
+        let processes = record.processes().cloned();
         tokio::spawn(async move {
+            // Of what the operating system runs nothing can be seen but by the driver, which failed.
+            let Some(Processes { process, helpers, .. }) = processes else { return tell.closed().await };
             process.gone().await;
             for helper in &helpers {
                 match helper.kill() {
@@ -38,9 +40,7 @@ impl Stranded {
         let process = processes.pop()?;
         Some(Stranded::new(InstanceRecord {
             driver: String::new(),
-            process,
-            helpers: processes,
-            qmp_socket: PathBuf::new(),
+            by: RunBy::Process(Processes { process, helpers: processes, qmp_socket: PathBuf::new() }),
             link: LinkAddress::Serial { control: PathBuf::new(), bulk: PathBuf::new() },
             log: PathBuf::new(),
         }))
@@ -81,7 +81,8 @@ impl Instance for Stranded {
     }
 
     async fn kill(&self) -> io::Result<()> {
-        self.record.process.kill()?;
+        let Some(processes) = self.record.processes() else { return Err(io::ErrorKind::NotConnected.into()) };
+        processes.process.kill()?;
         self.wait().await;
         Ok(())
     }

@@ -4,12 +4,15 @@
 //!
 //! - [`HybridVsock`]: the Unix socket of a vhost-user-vsock device, which speaks `CONNECT <port>`;
 //! - [`Serial`]: the Unix sockets behind two virtio-serial ports;
-//! - [`Vsock`]: AF_VSOCK on a Linux host with vhost-vsock.
+//! - [`Vsock`]: AF_VSOCK on a Linux host with vhost-vsock;
+//! - `HvSocket`: AF_HYPERV on Windows, of a machine that Hyper-V runs.
 //!
 //! [`guest`] is the client of the guest's relay over such a session. `docs/link.md` has the protocol.
 
 mod error;
 pub mod guest;
+#[cfg(windows)]
+mod hvsocket;
 #[cfg(unix)]
 mod hybrid;
 #[cfg(unix)]
@@ -32,6 +35,8 @@ use tracing::trace;
 
 pub use error::LinkError;
 pub use guest::{Guest, GuestState, Ports};
+#[cfg(windows)]
+pub use hvsocket::HvSocket;
 #[cfg(unix)]
 pub use hybrid::HybridVsock;
 #[cfg(unix)]

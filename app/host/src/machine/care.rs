@@ -62,7 +62,10 @@ impl Handle {
         let guest = self.running_guest()?;
         guest.knows_of_its_disk()?;
         let instance = self.instance.borrow().clone().ok_or(Error::Link(LinkError::Down))?;
-        instance.grow_data_disk(gib << 30).await.map_err(|source| Error::Qmp { source })?;
+        instance.grow_data_disk(gib << 30).await.map_err(|source| match source.kind() {
+            std::io::ErrorKind::Unsupported => Error::DiskGrowsLater { reason: source.to_string() },
+            _ => Error::Qmp { source },
+        })?;
         guest.grow_disk(gib << 30).await?;
         self.request(Request::DiskIsGrown).await.map(drop)
     }

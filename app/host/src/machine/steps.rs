@@ -52,7 +52,7 @@ pub(super) async fn check(paths: Paths) -> Result<Ground> {
     let driver = driver::for_this_system(&settings)?;
     let hypervisor = driver.check().await?;
     let link = match settings.link {
-        LinkChoice::Auto => hypervisor.preferred_link,
+        LinkChoice::Auto => hypervisor.links[0],
         LinkChoice::Vsock => LinkKind::Vsock,
         LinkChoice::Serial => LinkKind::Serial,
     };
@@ -64,10 +64,13 @@ pub(super) async fn find_image(paths: Paths) -> Result<GuestImage> {
 }
 
 pub(super) async fn prepare_disk(paths: Paths, ground: Ground) -> Result<()> {
-    blocking(move || disk::prepare(&paths.data_disk(), ground.settings.disk_gib)).await
+    blocking(move || disk::prepare(ground.driver.disks(), &paths.data_disk(), ground.settings.disk_gib)).await
 }
 
 pub(super) async fn boot(paths: Paths, ground: Ground, image: GuestImage, accelerator: Accelerator) -> Result<Booted> {
+    if !image.devices.iter().any(|devices| devices == ground.driver.devices()) {
+        return Err(Error::ImageDevices { version: image.version, hypervisor: ground.hypervisor.version });
+    }
     let secret = Secret::random().map_err(LinkError::Control)?;
     let proxies = InUse::of(&ground.settings).await;
     let spec = {
@@ -116,6 +119,7 @@ fn files(paths: &Paths) -> MachineFiles {
         console_log: paths.console_log(),
         hypervisor_log: paths.qemu_log(),
         hypervisor_command: paths.qemu_command(),
+        root_disk: paths.root_disk(),
         vhost_socket: paths.vhost_socket(),
         vsock_socket: paths.vsock_socket(),
         vsock_device_log: paths.vsock_device_log(),

@@ -13,6 +13,7 @@ use std::fs;
 use serde::{Deserialize, Serialize};
 
 use crate::driver::leftovers;
+use crate::machine::record::MachineRecord;
 use crate::paths::Paths;
 use crate::settings::Settings;
 use crate::{Error, Result, context, daemon, paths, sys};
@@ -212,7 +213,10 @@ fn at_rest(machine: &Paths) -> Result<daemon::Lock> {
 
 /// Whether a hypervisor runs for the machine, with a daemon or without one.
 pub fn has_hypervisor(machine: &Paths) -> bool {
-    !leftovers::find(&machine.launch_record(), &machine.qemu_pid_file()).is_empty()
+    // What the operating system runs is recorded until its end is seen, and is then no more than likely to be there.
+    let record = MachineRecord::load(&machine.machine_record());
+    let recorded = matches!(record, Ok(Some(record)) if record.instance.processes().is_none());
+    recorded || !leftovers::find(&machine.launch_record(), &machine.qemu_pid_file()).is_empty()
 }
 
 fn gone(removed: std::io::Result<()>) -> std::io::Result<()> {

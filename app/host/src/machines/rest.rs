@@ -70,7 +70,9 @@ pub async fn phase(machine: &Paths) -> Phase {
 /// [`Error::MachineRuns`] when it is not.
 pub async fn bring_to_rest(machine: &Paths, client: &Client) -> Result<()> {
     let status = client.status().await?.machine;
-    if status.phase != Phase::Stopped && (status.phase != Phase::Failed || status.hypervisor_pid.is_some()) {
+    if status.phase != Phase::Stopped
+        && (status.phase != Phase::Failed || status.failure.is_some_and(|failure| failure.alive))
+    {
         return Err(Error::MachineRuns { name: called(machine).to_owned() });
     }
     client.quit_and_wait().await

@@ -49,6 +49,7 @@ pub enum Accelerator {
     Tcg,
     Hvf,
     Whpx,
+    HyperV,
 }
 
 impl Accelerator {
@@ -58,6 +59,7 @@ impl Accelerator {
             Accelerator::Tcg => "tcg",
             Accelerator::Hvf => "hvf",
             Accelerator::Whpx => "whpx",
+            Accelerator::HyperV => "hyperv",
         }
     }
 }

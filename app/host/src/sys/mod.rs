@@ -22,6 +22,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
+#[cfg(windows)]
+pub(crate) use platform::access::{Access, own_sid};
 pub use platform::{LocalListener, LocalStream, NetworkNews};
 
 /// What the defaults of the settings are computed from.

@@ -1,6 +1,6 @@
 //! Windows: named pipes, and folders that the profile's own access list protects.
 
-mod access;
+pub(crate) mod access;
 mod pipe;
 
 use std::fs::{File, Metadata};

@@ -77,6 +77,8 @@ fn machine(args: &mut Arguments, spec: &MachineSpec) {
         Accelerator::Tcg => ("tcg,thread=multi", "max"),
         Accelerator::Hvf => ("hvf", "host"),
         Accelerator::Whpx => ("whpx", "max"),
+        // Not QEMU's: refused before.
+        Accelerator::HyperV => ("hyperv", "max"),
     };
     args.pair("-accel", accelerator);
     args.pair("-cpu", cpu);

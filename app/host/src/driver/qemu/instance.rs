@@ -10,7 +10,7 @@ use tokio::process::Child;
 use tokio::sync::{mpsc, watch};
 
 use super::qmp::{Event, Qmp, Stop};
-use crate::driver::{Instance, InstanceExit, InstanceRecord, LinkAddress};
+use crate::driver::{Instance, InstanceExit, InstanceRecord, LinkAddress, Processes};
 use crate::sys::ProcessIdentity;
 
 /// How long QEMU may take to end by itself before it is killed.
@@ -26,6 +26,7 @@ const DISK_FULL: &str = "the host's disk is full: free some room, the machine wa
 #[derive(Debug)]
 pub(super) struct QemuInstance {
     record: InstanceRecord,
+    process: ProcessIdentity,
     qmp: Arc<Qmp>,
     exit: watch::Receiver<Option<InstanceExit>>,
     trouble: watch::Receiver<Option<String>>,
@@ -36,6 +37,7 @@ impl QemuInstance {
     /// `child`: QEMU when this process started it, which then must reap it.
     pub(super) fn new(
         record: InstanceRecord,
+        processes: Processes,
         child: Option<Child>,
         qmp: Qmp,
         events: mpsc::Receiver<Event>,
@@ -45,8 +47,8 @@ impl QemuInstance {
         let (trouble_to, trouble) = watch::channel(None);
         let (resumed_to, resumed) = watch::channel(0);
         let watched = Watched {
-            process: record.process.clone(),
-            helpers: record.helpers.clone(),
+            process: processes.process.clone(),
+            helpers: processes.helpers,
             qmp: qmp.clone(),
             log: record.log.clone(),
             trouble: Arc::new(trouble_to),
@@ -56,7 +58,7 @@ impl QemuInstance {
             let exit = watched.until_the_end(child, events).await;
             sender.send_replace(Some(exit));
         });
-        QemuInstance { record, qmp, exit, trouble, resumed }
+        QemuInstance { record, process: processes.process, qmp, exit, trouble, resumed }
     }
 }
 
@@ -109,7 +111,7 @@ impl Instance for QemuInstance {
             io::Result::Ok(())
         };
         if !matches!(tokio::time::timeout(QUIT_PATIENCE, quit).await, Ok(Ok(()))) {
-            self.record.process.kill()?;
+            self.process.kill()?;
         }
         self.wait().await;
         Ok(())

@@ -17,7 +17,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use control::LinkKind;
 
-use super::{Driver, Hypervisor, Instance, InstanceRecord, LinkAddress, MachineSpec, leftovers};
+use super::{
+    DataDisks, Driver, Hypervisor, Instance, InstanceRecord, LinkAddress, MachineSpec, Processes, Raw, RunBy, leftovers,
+};
 use crate::settings::Accelerator;
 use crate::sys::{self, ProcessIdentity};
 use crate::{Error, Result};
@@ -50,15 +52,26 @@ impl Qemu {
 impl Driver for Qemu {
     async fn check(&self) -> Result<Hypervisor> {
         let program = version::find(self.program.as_deref()).await?;
-        let preferred_link = if cfg!(target_os = "linux") && vsock_device::find().is_some() {
-            LinkKind::Vsock
+        let links = if cfg!(target_os = "linux") && vsock_device::find().is_some() {
+            vec![LinkKind::Vsock, LinkKind::Serial]
         } else {
-            LinkKind::Serial
+            vec![LinkKind::Serial]
         };
-        Ok(Hypervisor { version: format!("QEMU {}", program.version), accelerators: offered(), preferred_link })
+        Ok(Hypervisor { version: format!("QEMU {}", program.version), accelerators: offered(), links })
+    }
+
+    fn disks(&self) -> &dyn DataDisks {
+        &Raw
+    }
+
+    fn devices(&self) -> &'static str {
+        "virtio"
     }
 
     async fn start(&self, spec: &MachineSpec) -> Result<Box<dyn Instance>> {
+        if spec.accelerator == Accelerator::HyperV {
+            return Err(Error::UnsupportedAccelerator { accelerator: spec.accelerator });
+        }
         let program = version::find(self.program.as_deref()).await?;
         // Whatever is left of an earlier start holds the disk.
         let left = leftovers::find(&spec.files.launch_record, &spec.files.pid_file);
@@ -76,17 +89,22 @@ impl Driver for Qemu {
     }
 
     async fn adopt(&self, record: &InstanceRecord) -> Result<Option<Box<dyn Instance>>> {
-        if record.driver != NAME || !record.process.is_alive() {
-            for helper in &record.helpers {
+        let Some(processes) = record.processes() else { return Ok(None) };
+        if record.driver != NAME || !processes.process.is_alive() {
+            for helper in &processes.helpers {
                 helper.kill().map_err(|source| Error::Spawn { program: PathBuf::from("kill"), source })?;
             }
             return Ok(None);
         }
-        let connecting = Qmp::connect(&record.qmp_socket);
+        let connecting = Qmp::connect(&processes.qmp_socket);
         let connected = tokio::time::timeout(ADOPTION, connecting).await;
         let connected = connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
         let (qmp, events) = connected.map_err(|source| Error::Qmp { source })?;
-        Ok(Some(Box::new(QemuInstance::new(record.clone(), None, qmp, events))))
+        Ok(Some(Box::new(QemuInstance::new(record.clone(), processes.clone(), None, qmp, events))))
+    }
+
+    async fn end_leftover(&self, _data: &Path) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -173,11 +191,10 @@ async fn launch(program: &version::Program, spec: &MachineSpec, started: &mut St
             LinkAddress::Serial { control: files.serial_control_socket.clone(), bulk: files.serial_bulk_socket.clone() }
         }
     };
+    let processes = Processes { process, helpers, qmp_socket: files.qmp_socket.clone() };
     let record = InstanceRecord {
         driver: NAME.to_owned(),
-        process,
-        helpers,
-        qmp_socket: files.qmp_socket.clone(),
+        by: RunBy::Process(processes.clone()),
         link,
         log: files.hypervisor_log.clone(),
     };
@@ -185,7 +202,7 @@ async fn launch(program: &version::Program, spec: &MachineSpec, started: &mut St
     if let Err(error) = qmp.resume().await {
         tracing::debug!(%error, "QEMU did not answer the request to begin");
     }
-    Ok(QemuInstance::new(record, Some(child), qmp, events))
+    Ok(QemuInstance::new(record, processes, Some(child), qmp, events))
 }
 
 /// An empty file that is appended to, so that the daemon can cut it while it is open.

@@ -134,9 +134,9 @@ fn starting(start: &Start, event: &Event) -> Next {
         Event::Exited(exit @ InstanceExit::Panicked { message }) if !message.is_empty() => {
             Ok(step_failed(start, &exit.to_string(), Blame::Guest, false))
         }
-        Event::Exited(exit @ (InstanceExit::Panicked { .. } | InstanceExit::Died { .. })) => {
-            Ok(step_failed(start, &exit.to_string(), Blame::Accelerator, false))
-        }
+        Event::Exited(
+            exit @ (InstanceExit::Panicked { .. } | InstanceExit::Died { .. } | InstanceExit::Lost { .. }),
+        ) => Ok(step_failed(start, &exit.to_string(), Blame::Accelerator, false)),
         Event::Refused { cause } if start.step == Step::Engine => Ok(step_failed(start, cause, Blame::Other, true)),
         Event::Checked { .. }
         | Event::Done(_)

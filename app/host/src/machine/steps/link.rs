@@ -139,12 +139,12 @@ fn too_long(work: LongWork, took: Duration) -> Error {
 
 /// Resolves when a helper ended by itself, under a hypervisor that goes on: there will be no link.
 async fn device_gone(instance: &dyn Instance) {
-    let record = instance.record();
-    while record.helpers.iter().all(ProcessIdentity::is_alive) {
+    let Some(processes) = instance.record().processes() else { return std::future::pending().await };
+    while processes.helpers.iter().all(ProcessIdentity::is_alive) {
         sleep(DEVICE_LOOK).await;
     }
     // Helpers end with their hypervisor, whose end is told by itself.
-    if !record.process.is_alive() {
+    if !processes.process.is_alive() {
         std::future::pending().await
     }
 }
@@ -154,17 +154,19 @@ fn link_to(address: LinkAddress, secret: Secret) -> Result<Link> {
     Ok(match address {
         LinkAddress::HybridVsock { socket } => Link::new(link::HybridVsock::new(socket), secret),
         LinkAddress::Serial { control, bulk } => Link::new(link::Serial::new(control, bulk), secret),
+        // No driver of this system makes such an address.
+        LinkAddress::HvSocket { .. } => return Err(Error::UnsupportedLink { link: "hvsock" }),
     })
 }
 
-/// No driver of this system makes such an address.
-#[cfg(not(unix))]
-fn link_to(address: LinkAddress, _secret: Secret) -> Result<Link> {
-    let link = match address {
-        LinkAddress::HybridVsock { .. } => "vsock",
-        LinkAddress::Serial { .. } => "serial",
-    };
-    Err(Error::UnsupportedLink { link })
+/// No driver of this system makes the other addresses.
+#[cfg(windows)]
+fn link_to(address: LinkAddress, secret: Secret) -> Result<Link> {
+    match address {
+        LinkAddress::HvSocket { system } => Ok(Link::new(link::HvSocket::new(system), secret)),
+        LinkAddress::HybridVsock { .. } => Err(Error::UnsupportedLink { link: "vsock" }),
+        LinkAddress::Serial { .. } => Err(Error::UnsupportedLink { link: "serial" }),
+    }
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ impl Task {
 
     async fn strand(&mut self, stranded: Stranded, error: &Error) {
         tracing::warn!(error = %error.chain(), "the machine of an earlier daemon cannot be controlled");
-        self.status.hypervisor_pid = Some(stranded.record().process.pid);
+        self.status.hypervisor_pid = stranded.record().processes().map(|processes| processes.process.pid);
         self.instance = Some(Arc::new(stranded));
         let cause = format!("the machine of an earlier daemon runs and cannot be controlled: {}", error.chain());
         self.happen(Event::Stranded { cause }).await;
@@ -80,6 +80,15 @@ impl Task {
         if let Err(error) = leftovers::end(&left).await {
             // The next start tries again, and says so if it cannot.
             tracing::warn!(%error, "what is left of an earlier start could not be ended");
+        }
+        let settings = Settings::load_or_default(&self.paths.settings());
+        let ended = match driver::for_this_system(&settings) {
+            Ok(driver) => driver.end_leftover(&self.paths.data_disk()).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ended {
+            // A computer that can run no machine has none.
+            tracing::debug!(error = %error.chain(), "whether something is left of an earlier start cannot be known");
         }
     }
 }

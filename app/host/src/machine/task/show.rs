@@ -21,7 +21,7 @@ impl Task {
         self.status.accelerator = Some(record.accelerator);
         self.status.hypervisor.clone_from(&record.hypervisor);
         self.status.link = Some(record.link).filter(|link| *link != LinkKind::None);
-        self.status.hypervisor_pid = Some(record.instance.process.pid);
+        self.status.hypervisor_pid = record.instance.processes().map(|processes| processes.process.pid);
         self.status.image_version = Some(record.image_version.clone());
         self.status.started_at = Some(record.started_at);
     }

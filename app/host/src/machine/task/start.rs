@@ -142,7 +142,9 @@ impl Task {
         match product {
             Product::Check(ground) => {
                 let accelerators = self.choose(&ground);
-                let other_link = ground.settings.link == LinkChoice::Auto && ground.link != LinkKind::Serial;
+                let other_link = ground.settings.link == LinkChoice::Auto
+                    && ground.link != LinkKind::Serial
+                    && ground.hypervisor.links.contains(&LinkKind::Serial);
                 self.status.hypervisor = Some(ground.hypervisor.version.clone());
                 self.in_force = Some(InForce::of(&ground.settings));
                 self.ground = Some(*ground);
@@ -283,7 +285,7 @@ fn now() -> u64 {
 /// A guest with hardware help speaks within a second or two; an emulated one on a busy host may need a minute.
 fn boot_patience(accelerator: Option<&Accelerator>) -> Duration {
     match accelerator {
-        Some(Accelerator::Kvm | Accelerator::Hvf | Accelerator::Whpx) => Duration::from_secs(20),
+        Some(Accelerator::Kvm | Accelerator::Hvf | Accelerator::Whpx | Accelerator::HyperV) => Duration::from_secs(20),
         Some(Accelerator::Tcg) | None => Duration::from_secs(120),
     }
 }
@@ -292,6 +294,7 @@ fn overdue(step: Step, patience: Duration) -> Error {
     let what = match step {
         Step::Boot | Step::Link => link::SILENCE,
         Step::Engine => "the engine in the guest did not answer",
+        Step::Check if cfg!(windows) => "Hyper-V did not answer",
         Step::Check => "QEMU did not say its version",
         Step::Image | Step::Disk => "the host's disk did not answer",
     };

@@ -28,9 +28,10 @@ impl Task {
         let console = self.paths.console_log();
         let exit = match (exit, &self.state) {
             // QEMU may be gone before it could say that the guest powered off.
-            (exit @ (InstanceExit::PoweredOff | InstanceExit::Died { .. }), State::Starting(_)) => {
-                console::agent_gave_up(&console).map_or(exit, |message| InstanceExit::GaveUp { message })
-            }
+            (
+                exit @ (InstanceExit::PoweredOff | InstanceExit::Died { .. } | InstanceExit::Lost { .. }),
+                State::Starting(_),
+            ) => console::agent_gave_up(&console).map_or(exit, |message| InstanceExit::GaveUp { message }),
             (InstanceExit::Panicked { .. }, _) => {
                 InstanceExit::Panicked { message: console::kernel_panic(&console).unwrap_or_default() }
             }

@@ -18,17 +18,22 @@ use crate::sys::pipes;
 
 /// Who may open a pipe, as SDDL.
 #[derive(Debug)]
-pub(super) struct Access(Vec<u16>);
+pub(crate) struct Access(Vec<u16>);
 
 impl Access {
     /// This user, and nobody else.
     pub(super) fn of_this_user() -> io::Result<Access> {
-        Ok(Access(pipes::access_of(&own_sid()?).encode_utf16().chain([0]).collect()))
+        Ok(Access::of(&pipes::access_of(&own_sid()?)))
+    }
+
+    /// Those whom `sddl` names.
+    pub(crate) fn of(sddl: &str) -> Access {
+        Access(sddl.encode_utf16().chain([0]).collect())
     }
 
     /// Makes an instance of the pipe `name`.
     #[expect(unsafe_code, reason = "tokio takes the access list of a pipe by its address alone")]
-    pub(super) fn make(&self, options: &ServerOptions, name: &std::ffi::OsStr) -> io::Result<NamedPipeServer> {
+    pub(crate) fn make(&self, options: &ServerOptions, name: &std::ffi::OsStr) -> io::Result<NamedPipeServer> {
         let descriptor = self.descriptor()?;
         let mut attributes = SECURITY_ATTRIBUTES {
             nLength: size_of::<SECURITY_ATTRIBUTES>() as u32,
@@ -71,7 +76,7 @@ impl Drop for Allocated {
 
 /// The number of the user of this process, such as `S-1-5-21-1004336348-1177238915-682003330-1001`.
 #[expect(unsafe_code, reason = "no library has a safe call for it")]
-fn own_sid() -> io::Result<String> {
+pub(crate) fn own_sid() -> io::Result<String> {
     let mut token = ptr::null_mut();
     // SAFETY: the handle of this process always is one, and what is written to is a handle.
     done(unsafe { OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &raw mut token) })?;

@@ -171,7 +171,8 @@ export const machine = {
   accelerators: {
     kvm: 'KVM: with the processor’s help',
     hvf: 'Hypervisor.framework: with the processor’s help',
-    whpx: 'Hyper-V: with the processor’s help',
+    whpx: 'Windows Hypervisor Platform: with the processor’s help',
+    hyperv: 'Hyper-V: with the processor’s help',
     tcg: 'Emulation: slow, since the processor does not help',
   },
   links: { vsock: 'vsock', serial: 'Serial ports', none: 'None' },

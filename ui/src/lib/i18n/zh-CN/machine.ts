@@ -164,7 +164,8 @@ export const machine: Messages['machine'] = {
   accelerators: {
     kvm: 'KVM：由处理器加速',
     hvf: 'Hypervisor.framework：由处理器加速',
-    whpx: 'Hyper-V：由处理器加速',
+    whpx: 'Windows Hypervisor Platform：由处理器加速',
+    hyperv: 'Hyper-V：由处理器加速',
     tcg: '模拟：没有处理器加速，速度较慢',
   },
   links: { vsock: 'vsock', serial: '串口', none: '无' },

@@ -29,7 +29,7 @@ export interface Key {
   parse(text: string, facts: Facts): string;
 }
 
-const ACCELERATORS = ['kvm', 'tcg', 'hvf', 'whpx'];
+const ACCELERATORS = ['kvm', 'tcg', 'hvf', 'whpx', 'hyperv'];
 
 function oneOf(...names: string[]): Key['parse'] {
   return (text) => {
@@ -40,7 +40,7 @@ function oneOf(...names: string[]): Key['parse'] {
 
 function accelerators(text: string): string {
   const order = items(text);
-  if (!order.every((item) => ACCELERATORS.includes(item))) throw new Expected('a list of kvm, tcg, hvf, whpx');
+  if (!order.every((item) => ACCELERATORS.includes(item))) throw new Expected('a list of kvm, tcg, hvf, whpx, hyperv');
   return order.join(',');
 }
 
@@ -126,11 +126,11 @@ export const KEYS: readonly Key[] = [
   {
     name: 'accelerator',
     description:
-      "What runs the machine's instructions: auto (what works here, found by trying), kvm (Linux), hvf (macOS on Intel processors), whpx (of no use yet) or tcg.",
+      "What runs the machine's instructions: auto (what works here, found by trying), kvm (Linux), hvf (macOS on Intel processors), hyperv (Windows), whpx (of no use yet) or tcg.",
     takes: 'at_next_start',
     mayBeEmpty: false,
     byDefault: 'auto',
-    parse: oneOf('auto', 'kvm', 'tcg', 'hvf', 'whpx'),
+    parse: oneOf('auto', 'kvm', 'tcg', 'hvf', 'whpx', 'hyperv'),
   },
   {
     name: 'accelerator_order',

@@ -1,0 +1,219 @@
+//! One machine that runs: watched by one task that hears its end from the service.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+
+use super::document::Properties;
+use super::failure::{self, Failure, HyperVError};
+use super::guid::Guid;
+use super::host::Console;
+use super::systems::{Call, ComputeSystems, Event, System};
+use super::vhdx::VirtualDisks;
+use crate::driver::{Instance, InstanceExit, InstanceRecord};
+
+/// What the kernel says before anything else when it gives up (kernel/panic.c).
+const PANIC: &[u8] = b"Kernel panic - not syncing";
+
+/// A machine that is ended is gone at once, and its end is told then.
+const END_IS_TOLD: Duration = Duration::from_secs(10);
+
+type Shared = Arc<Mutex<Arc<dyn System>>>;
+
+/// What a machine is made of besides its system.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) systems: Arc<dyn ComputeSystems>,
+    pub(super) disks: Arc<dyn VirtualDisks>,
+    pub(super) id: Guid,
+    pub(super) data: PathBuf,
+    pub(super) console: Box<dyn Console>,
+}
+
+#[derive(Debug)]
+pub(super) struct HyperVInstance {
+    record: InstanceRecord,
+    system: Shared,
+    exit: watch::Receiver<Option<InstanceExit>>,
+    trouble: watch::Receiver<Option<String>>,
+    resumed: watch::Sender<u64>,
+}
+
+impl HyperVInstance {
+    pub(super) fn new(
+        record: InstanceRecord,
+        system: Box<dyn System>,
+        events: mpsc::UnboundedReceiver<Event>,
+        parts: Parts,
+    ) -> HyperVInstance {
+        let system: Shared = Arc::new(Mutex::new(Arc::from(system)));
+        let (tell, exit) = watch::channel(None);
+        let watched = Watched { system: system.clone(), parts: Arc::new(parts), log: record.log.clone() };
+        tokio::spawn(async move {
+            let exit = watched.until_the_end(events).await;
+            tell.send_replace(Some(exit));
+        });
+        HyperVInstance { record, system, exit, trouble: watch::channel(None).1, resumed: watch::channel(0).0 }
+    }
+
+    async fn call(&self, call: Call) -> Result<(), Failure> {
+        let system = held(&self.system);
+        super::blocking(move || system.call(call)).await.map(drop)
+    }
+}
+
+fn held(system: &Shared) -> Arc<dyn System> {
+    system.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+#[async_trait]
+impl Instance for HyperVInstance {
+    fn record(&self) -> &InstanceRecord {
+        &self.record
+    }
+
+    /// A connection that comes too early is refused, and nothing breaks.
+    async fn link_is_used(&self) {}
+
+    fn trouble(&self) -> watch::Receiver<Option<String>> {
+        self.trouble.clone()
+    }
+
+    fn resumed(&self) -> watch::Receiver<u64> {
+        self.resumed.subscribe()
+    }
+
+    async fn pause(&self) -> io::Result<()> {
+        self.call(Call::Pause).await.map_err(io::Error::other)
+    }
+
+    async fn resume(&self) -> io::Result<()> {
+        match self.call(Call::Resume).await {
+            Ok(()) => {
+                self.resumed.send_modify(|times| *times += 1);
+                Ok(())
+            }
+            // It runs.
+            Err(failure) if failure.code == failure::code::HCS_INVALID_STATE => Ok(()),
+            Err(failure) => Err(io::Error::other(failure)),
+        }
+    }
+
+    /// Windows lets nobody change a virtual disk that a machine has.
+    async fn grow_data_disk(&self, _bytes: u64) -> io::Result<()> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "under Hyper-V a disk grows while its machine is off"))
+    }
+
+    async fn press_power_button(&self) -> io::Result<()> {
+        self.call(Call::ShutDown).await.map_err(io::Error::other)
+    }
+
+    async fn kill(&self) -> io::Result<()> {
+        match self.call(Call::Terminate).await {
+            Err(failure) if !failure.is_gone() => return Err(io::Error::other(failure)),
+            Err(_) | Ok(()) => {}
+        }
+        match timeout(END_IS_TOLD, self.wait()).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "Windows does not tell that the machine has ended")),
+        }
+    }
+
+    async fn wait(&self) -> InstanceExit {
+        InstanceExit::told(&self.exit).await
+    }
+}
+
+#[derive(Debug)]
+struct Watched {
+    system: Shared,
+    parts: Arc<Parts>,
+    log: PathBuf,
+}
+
+impl Watched {
+    async fn until_the_end(self, mut events: mpsc::UnboundedReceiver<Event>) -> InstanceExit {
+        let exit = loop {
+            match events.recv().await {
+                Some(Event::Exited(said)) => break self.exit(&said).await,
+                Some(Event::Disconnected) | None => match self.found_again().await {
+                    Ok(Some(later)) => events = later,
+                    Ok(None) => break self.died("it was gone when Windows' compute service came back"),
+                    Err(error) => break self.died(&error.to_string()),
+                },
+            }
+        };
+        if exit == InstanceExit::PoweredOff {
+            self.compact().await;
+        }
+        exit
+    }
+
+    /// The service began anew: a handle of the one before is of no use any more, and the machine may run on.
+    async fn found_again(&self) -> Result<Option<mpsc::UnboundedReceiver<Event>>, HyperVError> {
+        let parts = self.parts.clone();
+        let found = super::blocking(move || find(&*parts.systems, parts.id)).await?;
+        Ok(found.map(|Found { system, events, .. }| {
+            *self.system.lock().unwrap_or_else(PoisonError::into_inner) = Arc::from(system);
+            events
+        }))
+    }
+
+    async fn exit(&self, said: &str) -> InstanceExit {
+        // What the guest said last has been read by the end of this.
+        self.parts.console.drained().await;
+        let exit_type = Properties::of_json(said).exit_type.unwrap_or_default();
+        match exit_type.as_str() {
+            _ if has_panicked(&self.log) => InstanceExit::Panicked { message: String::new() },
+            "GracefulExit" => InstanceExit::PoweredOff,
+            "ForcedExit" => self.died("it was ended by force"),
+            _ => self.died(&format!("Windows ended it ({})", if exit_type.is_empty() { said } else { &exit_type })),
+        }
+    }
+
+    fn died(&self, message: &str) -> InstanceExit {
+        InstanceExit::Lost { message: message.to_owned() }
+    }
+
+    /// Before the end is told: nobody starts the machine meanwhile.
+    async fn compact(&self) {
+        let parts = self.parts.clone();
+        let compacted = super::blocking(move || parts.disks.compact(&parts.data)).await;
+        if let Err(error) = compacted {
+            tracing::warn!(%error, "what is free on the data disk could not be given back to Windows");
+        }
+    }
+}
+
+/// A system that is there.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) system: Box<dyn System>,
+    pub(super) events: mpsc::UnboundedReceiver<Event>,
+    pub(super) properties: Properties,
+}
+
+/// The system `id` while it is there and not at its end, with its properties.
+pub(super) fn find(systems: &dyn ComputeSystems, id: Guid) -> Result<Option<Found>, HyperVError> {
+    let (tell, events) = mpsc::unbounded_channel();
+    let found = systems.open(id, tell).and_then(|system| {
+        let properties = system.call(Call::Properties)?;
+        Ok((system, Properties::of_json(&properties)))
+    });
+    match found {
+        Ok((_, properties)) if properties.is_over() => Ok(None),
+        Ok((system, properties)) => Ok(Some(Found { system, events, properties })),
+        Err(failure) if failure.is_gone() => Ok(None),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+/// A guest that panics resets, which to the service is an end like others.
+fn has_panicked(log: &Path) -> bool {
+    std::fs::read(log).is_ok_and(|text| text.windows(PANIC.len()).any(|part| part == PANIC))
+}
