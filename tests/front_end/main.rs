@@ -16,7 +16,9 @@ use std::sync::{Arc, OnceLock};
 use anyhow::Context;
 use installers::front_end::FrontEnd;
 use libtest_mimic::{Arguments, Failed, Trial};
+use tests::buildx::Folder;
 use tests::engine::{Engine, Kind};
+use tests::registry::{Access, Registry};
 use tests::sandbox::Outside;
 
 use crate::daemon::Daemon;
@@ -29,6 +31,9 @@ struct Ground {
     // Ends before the engine that it leads to.
     server: Server,
     engine: Engine,
+    registry: Registry,
+    /// Whose configuration has the builder's plugin.
+    folder: Folder,
 }
 
 impl Ground {
@@ -39,14 +44,15 @@ impl Ground {
         })?;
         let engine = Engine::start(kind)?;
         let server = Server::start(&front_end, &engine)?;
-        Ok(Self { front_end, server, engine })
+        let (registry, folder) = (Registry::start(Access::Anonymous)?, Folder::new(&[])?);
+        Ok(Self { front_end, server, engine, registry, folder })
     }
 
     /// The same answers from the simulated engine and daemon and from real ones.
     fn contract(&self) -> anyhow::Result<()> {
         let daemon = Daemon::start()?;
         builds::make(&self.engine)?;
-        let place = Place::prepare(&self.engine)?;
+        let place = Place::prepare(&self.engine, &self.registry)?;
         let mut vitest = self.front_end.npm(&["test", "--", "tests/contract"]);
         vitest.env("BERTH_ENGINE", server::socket(&self.engine)?);
         vitest.env("BERTH_CONTROL", daemon.control()).env("BERTH_ENGINE_AWAY", daemon.engine());
@@ -59,6 +65,8 @@ impl Ground {
         let mut playwright = self.front_end.npm(&["run", "--silent", "test:engine", "--", file]);
         playwright.env("BERTH_PAGES_URL", self.server.address());
         playwright.env("DOCKER_HOST", self.engine.docker.host()).env("DOCKER", self.engine.docker.program());
+        playwright.env("DOCKER_CONFIG", self.folder.config()).env_remove("DOCKER_CONTEXT");
+        playwright.env("BERTH_REGISTRY", self.registry.address());
         said(playwright)
     }
 }

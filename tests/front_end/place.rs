@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tests::engine::Engine;
 use tests::gate::Gate;
 use tests::index::{Index, Repository};
-use tests::registry::{Access, Registry};
+use tests::registry::Registry;
 
 /// More than an engine fetches at once.
 const LAYERS: u64 = 5;
@@ -18,7 +18,8 @@ const LAYER: usize = 1 << 20;
 /// Ends with its value.
 #[derive(Debug)]
 pub(crate) struct Place {
-    registry: Registry,
+    /// Where the registry listens that outlives this.
+    registry: String,
     gate: Arc<Gate>,
     index: Index,
     /// Where the gate is told what to do.
@@ -27,21 +28,20 @@ pub(crate) struct Place {
 
 impl Place {
     /// # Errors
-    /// When `docker-registry` is missing, or the engine does not push to it.
-    pub(crate) fn prepare(engine: &Engine) -> anyhow::Result<Self> {
-        let registry = Registry::start(Access::Anonymous)?;
+    /// When the engine does not push to the registry.
+    pub(crate) fn prepare(engine: &Engine, registry: &Registry) -> anyhow::Result<Self> {
         registry.push_noise(&engine.docker, "layers:1", LAYERS, LAYER)?;
         let gate = Arc::new(Gate::start(registry.socket(), LAYER + LAYER / 2)?);
         let repository = |name, stars, official| Repository { name, description: "sails", stars, official };
         let index = Index::start(vec![repository("ship", 10, true), repository("me/ship", 3, false)])?;
         let lever = lever(gate.clone())?;
-        Ok(Self { registry, gate, index, lever })
+        Ok(Self { registry: registry.address().to_string(), gate, index, lever })
     }
 
     /// As the cases read it.
     pub(crate) fn told(&self) -> Value {
         json!({
-            "registry": self.registry.address(), "held": format!("{}/layers:1", self.gate.address()),
+            "registry": self.registry, "held": format!("{}/layers:1", self.gate.address()),
             "index": self.index.address(), "lever": self.lever,
         })
     }

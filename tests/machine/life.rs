@@ -213,7 +213,8 @@ pub(crate) fn own_verbs_and_json(machine: &Machine) -> Result {
     ensure!(out.contains("Hello from"), "{out}");
     let code = machine.command(&["run", "--rm", "busybox", "sh", "-c", "exit 5"]).status()?.code();
     ensure!(code == Some(5), "{code:?}");
-    machine.berth(&["run", "-d", "--name", "own", "busybox", "sleep", "1000"])?;
+    machine.berth(&["run", "-d", "--name", "own", "-p", "80", "busybox", "sleep", "1000"])?;
+    crate::shape::is_recorded(machine)?;
     ensure!(&machine.berth(&["exec", "own", "echo", "inside"])? == "inside\n");
     ensure!(&machine.berth(&["ps"])?.contains("own"));
     let leaf = machine.home().join("leaf");

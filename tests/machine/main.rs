@@ -16,6 +16,7 @@ mod refusals;
 mod remote;
 mod room;
 mod several;
+mod shape;
 mod upkeep;
 
 use libtest_mimic::{Arguments, Failed, Trial};

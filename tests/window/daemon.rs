@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 /// The version that this daemon knows to be there.
 pub(crate) const NEWER: &str = "99.1.0";
 
+/// The size of its machine's disk, in bytes.
+const DISK: u64 = 64 << 30;
+
 #[derive(Debug)]
 pub(crate) struct Daemon {
     shared: Arc<Shared>,
@@ -17,6 +20,8 @@ pub(crate) struct Daemon {
 
 #[derive(Debug, Default)]
 struct Shared {
+    /// What of the machine's disk is free, in bytes.
+    room: u64,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -33,10 +38,15 @@ struct State {
 impl Daemon {
     /// Serves the control socket below `home`.
     pub(crate) fn start(home: &Path) -> anyhow::Result<Daemon> {
+        Self::with_room(home, DISK)
+    }
+
+    /// The same with so many bytes of the machine's disk free.
+    pub(crate) fn with_room(home: &Path, room: u64) -> anyhow::Result<Daemon> {
         let folder = home.join("run");
         std::fs::create_dir_all(&folder)?;
         let listener = UnixListener::bind(folder.join("control.sock"))?;
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::new(Shared { room, ..Shared::default() });
         let serving = Arc::clone(&shared);
         std::thread::spawn(move || {
             for connection in listener.incoming().map_while(Result::ok) {
@@ -71,11 +81,8 @@ impl Shared {
         let head = tests::http::head(&mut connection)?;
         let line = |status: Value| format!("{status}\n");
         match head.split(" HTTP").next().unwrap_or_default() {
-            "GET /version" => {
-                let program = json!({ "path": "", "fingerprint": [0, 0, 0] });
-                let version = json!({ "version": env!("CARGO_PKG_VERSION"), "pid": 1, "program": program });
-                say(&mut connection, "200 OK", &version.to_string())
-            }
+            "GET /version" => say(&mut connection, "200 OK", &version().to_string()),
+            "GET /status" => say(&mut connection, "200 OK", &self.told().to_string()),
             "GET /watch" => {
                 say(&mut connection, "200 OK", &line(status("running")))?;
                 let mut state = self.state.lock().expect("nobody panics with it");
@@ -102,6 +109,25 @@ impl Shared {
             _ => say(&mut connection, "404 Not Found", r#"{"message":"not here"}"#),
         }
     }
+}
+
+impl Shared {
+    /// All that is told of a machine that runs.
+    fn told(&self) -> Value {
+        let guest = json!({
+            "uptime_ms": 1, "kernel": "6.12.0", "memory_total": 1, "memory_available": 1, "disk_total": DISK, "disk_available": self.room,
+            "cpus": 1, "load": [0.0, 0.0, 0.0], "engine": "ready", "forwards": 0, "boot": [],
+        });
+        json!({
+            "daemon": version(), "daemon_started_at": 1, "engine_socket": "", "listening": [], "machine": status("running"),
+            "guest": guest, "held": { "memory": null, "disk": null }, "forwards": [], "web": null, "updates": null,
+        })
+    }
+}
+
+fn version() -> Value {
+    let program = json!({ "path": "", "fingerprint": [0, 0, 0] });
+    json!({ "version": env!("CARGO_PKG_VERSION"), "pid": 1, "program": program })
 }
 
 /// The body goes on for as long as the connection does.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use tests::berth::Berth;
 use tests::engine::{Engine, Kind};
 
@@ -21,8 +21,11 @@ const SETTLED: Duration = Duration::from_secs(15);
 /// Long enough for what comes round every few seconds.
 const MEASURED: Duration = Duration::from_secs(30);
 
-/// Prints it.
-pub(crate) fn measure() -> anyhow::Result<()> {
+/// The most that they may take of one processor, not compiled for speed.
+const IN_SIGHT: f64 = 0.08;
+const ALONE: f64 = 0.01;
+
+pub(crate) fn takes_next_to_nothing() -> anyhow::Result<()> {
     let engine = Engine::start(Kind::Native)?;
     for at in 0..CONTAINERS {
         engine.docker.ok(&["run", "-d", "--init", "--name", &format!("idle-{at}"), "busybox", "sleep", "100000"])?;
@@ -39,7 +42,10 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     screen.see("Berth", 0)?;
     let alone = share(program.id())?;
     eprintln!("the tray alone: {alone:.3} of a processor");
-    tray.choose("Quit Berth")
+    tray.choose("Quit Berth")?;
+    ensure!(seen <= IN_SIGHT, "the list takes {seen:.3} of a processor, more than {IN_SIGHT}");
+    ensure!(alone <= ALONE, "the tray takes {alone:.3} of a processor, more than {ALONE}");
+    Ok(())
 }
 
 /// The share of one processor that a process takes with all that it started, once it has settled.

@@ -1,5 +1,5 @@
-//! The whole way: nothing was ever started, the welcome leads to a machine and to a first container, another one is read and typed into, and
-//! all is stopped.
+//! The whole way: nothing was ever started, the welcome leads to a machine and to a first container, another one runs by the pages' own
+//! dialog, is read and typed into, and all is stopped.
 
 use std::time::Instant;
 
@@ -10,8 +10,8 @@ use tests::engine::Machine;
 use crate::panel::Panel;
 use crate::with_window;
 
-/// Says its piece.
-const COMMAND: &str = "echo from the machine; sleep 1000";
+/// Says its piece, and ends when it is asked to.
+const COMMAND: &str = "sh -c 'trap exit TERM; echo from the machine; sleep 1000 & wait'";
 
 pub(crate) fn from_nothing_to_a_terminal_and_back() -> anyhow::Result<()> {
     let machine = Machine::new()?;
@@ -36,7 +36,13 @@ pub(crate) fn from_nothing_to_a_terminal_and_back() -> anyhow::Result<()> {
         tray.see("The machine is running", false)?;
         tray.see("No container is running", false)?;
         let docker = Docker::new(machine.docker_host()?)?;
-        docker.ok(&["run", "-d", "--init", "--name", "second", "busybox", "sh", "-c", COMMAND])?;
+        view.go("#/images")?;
+        view.click("Run busybox:latest")?;
+        // Only a form that is filled from the image is one to write in.
+        view.fill("Command", "sh", COMMAND)?;
+        view.fill("Name of the container", "", "second")?;
+        view.finish("Run")?;
+        view.see("from the machine")?;
         view.go("#/containers")?;
         view.see("1 running of 2")?;
         tray.choose("second")?;

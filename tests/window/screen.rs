@@ -5,9 +5,10 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use tests::wait::until;
 use x11rb::connection::Connection;
+use x11rb::protocol::Event;
 use x11rb::protocol::xproto::{
-    AtomEnum, BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ClientMessageEvent, ConnectionExt, EventMask,
-    MOTION_NOTIFY_EVENT, MapState, Window,
+    AtomEnum, BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ChangeWindowAttributesAux, ClientMessageEvent, ConnectionExt,
+    EventMask, MOTION_NOTIFY_EVENT, MapState, Window,
 };
 use x11rb::protocol::xtest::ConnectionExt as _;
 use x11rb::rust_connection::RustConnection;
@@ -28,7 +29,20 @@ impl Screen {
     pub(crate) fn of(desk: &Desk) -> anyhow::Result<Screen> {
         let (connection, number) = RustConnection::connect(Some(desk.display()))?;
         let root = connection.setup().roots[number].root;
+        let told = ChangeWindowAttributesAux::new().event_mask(EventMask::SUBSTRUCTURE_NOTIFY);
+        connection.change_window_attributes(root, &told)?.check()?;
         Ok(Screen { connection, root })
+    }
+
+    /// How many windows, of whatever kind, came into sight since this was asked before, or since the beginning.
+    pub(crate) fn came(&self) -> anyhow::Result<usize> {
+        // What was told before its answer has come with it.
+        self.connection.get_input_focus()?.reply()?;
+        let mut count = 0;
+        while let Some(event) = self.connection.poll_for_event()? {
+            count += usize::from(matches!(event, Event::MapNotify(_)));
+        }
+        Ok(count)
     }
 
     /// The program's windows of this title that are shown.

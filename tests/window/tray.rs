@@ -41,6 +41,18 @@ pub(crate) fn says_and_does() -> anyhow::Result<()> {
     Ok(())
 }
 
+pub(crate) fn tells_of_a_disk_that_fills() -> anyhow::Result<()> {
+    let berth = Berth::new(None)?;
+    let desk = Desk::start(&[("BERTH_HOME", berth.home().display().to_string())])?;
+    let panel = Panel::start(desk.bus())?;
+    let _daemon = Daemon::with_room(berth.home(), 3 << 29)?;
+    let _program = Program::start(&desk, &["--hidden"])?;
+    let (title, text) = panel.notice()?;
+    ensure!(title == "The machine's disk is nearly full", "{title}");
+    ensure!(text == "1.5 GiB are left. Removing what is not used makes room.", "{text}");
+    Ok(())
+}
+
 pub(crate) fn tells_of_a_newer_berth() -> anyhow::Result<()> {
     let berth = Berth::new(None)?;
     let desk = Desk::start(&[("BERTH_HOME", berth.home().display().to_string())])?;

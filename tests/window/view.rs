@@ -50,9 +50,14 @@ impl View {
 
     /// Clicks the button, link, tab or entry of this name, once it can be.
     pub(crate) fn click(&self, name: &str) -> anyhow::Result<()> {
+        self.press(name, &pressed(name))
+    }
+
+    /// Clicks what the path leads to, once it can be.
+    fn press(&self, name: &str, path: &str) -> anyhow::Result<()> {
         let mut refused = None;
         let clicked = self.until(&format!("a way to press {name:?}"), || {
-            let Some(element) = self.find(&pressed(name))? else { return Ok(None) };
+            let Some(element) = self.find(path)? else { return Ok(None) };
             // What lies over it may go.
             refused = self.ask(element.click())?.err();
             Ok(refused.is_none().then_some(()))
@@ -64,9 +69,12 @@ impl View {
     pub(crate) fn answer(&self, name: &str) -> anyhow::Result<()> {
         let cut_off = "const body = document.querySelector('dialog[open] .body'); return body.scrollHeight > body.clientHeight + 1";
         anyhow::ensure!(self.run(cut_off, vec![])? == false, "the question is cut off");
-        let path = format!("//dialog[@open]//button[normalize-space()={}]", quoted(name));
-        let element = self.until(&format!("an answer {name:?}"), || self.find(&path))?;
-        Ok(self.ask(element.click())??)
+        self.finish(name)
+    }
+
+    /// Clicks the button of this name in the dialog that is open.
+    pub(crate) fn finish(&self, name: &str) -> anyhow::Result<()> {
+        self.press(name, &format!("//dialog[@open]//button[normalize-space()={}]", quoted(name)))
     }
 
     /// Types into what the selector names, once it has the keyboard's focus, in a window that has it, too.
@@ -87,6 +95,26 @@ impl View {
         let path = format!("//label[input[@type='radio']][contains(normalize-space(), {})]", quoted(text));
         let label = self.until(&format!("a choice {text:?}"), || self.find(&path))?;
         Ok(self.ask(label.click())??)
+    }
+
+    /// Replaces what the field of this name in the dialog that is open has, once it has that, as a person who types.
+    pub(crate) fn fill(&self, name: &str, before: &str, text: &str) -> anyhow::Result<()> {
+        let path = format!("//dialog[@open]//input[@id = //label[normalize-space()={}]/@for]", quoted(name));
+        let field = self.until(&format!("a field {name:?}"), || self.find(&path))?;
+        let handle = vec![serde_json::to_value(&field)?];
+        let has = |value: &str| {
+            self.until(&format!("{value:?} in the field {name:?}"), || {
+                Ok((self.run("return arguments[0].value", handle.clone())? == value).then_some(()))
+            })
+        };
+        has(before)?;
+        self.until(&format!("focus on the field {name:?}"), || {
+            let chosen = "arguments[0].focus(); arguments[0].select(); \
+                          return document.hasFocus() && document.activeElement === arguments[0]";
+            Ok((self.run(chosen, handle.clone())? == true).then_some(()))
+        })?;
+        self.ask(field.send_keys(text))?.with_context(|| format!("typing into {name:?}"))?;
+        has(text)
     }
 
     /// Opens the terminal of the container whose page this is, waits for busybox' prompt, and has a command answer.

@@ -1,10 +1,34 @@
 /**
- * What the pages take, on this computer: `npm run bench`. No test: a busy computer takes longer. The figures aimed at stand beside each.
+ * What the pages take, on this computer: `npm run bench`. A busy computer takes longer, so figures that miss their aim fail only with
+ * `BERTH_BENCH_HOLD=1`, for a quiet one.
  */
-import { test } from '@playwright/test';
+import { expect, test, type Page } from '@playwright/test';
 import { open } from '../pages/support';
 
-const say = (what: string, figure: string, aim: string) => console.log(`${what}: ${figure} (aim: ${aim})`);
+const HOLD = process.env.BERTH_BENCH_HOLD === '1';
+
+/** A screen of 60 frames a second counts 59 now and then. */
+const FRAMES = 57;
+
+function say(what: string, figure: string, aim: string, reached: boolean): void {
+  console.log(`${what}: ${figure} (aim: ${aim})`);
+  if (HOLD) expect(reached, `${what}: ${figure}, not ${aim}`).toBe(true);
+}
+
+/** Frames a second while the log or list in `selector` is scrolled by so many pixels each frame. */
+const scrolled = (page: Page, selector: string, by: number) =>
+  page.evaluate(
+    async ([selector, by]) => {
+      const box = document.querySelector<HTMLElement>(selector)!;
+      const began = performance.now();
+      for (let at = 0; at < 120; at += 1) {
+        box.scrollTop += by;
+        await new Promise(requestAnimationFrame);
+      }
+      return 120_000 / (performance.now() - began);
+    },
+    [selector, by] as const,
+  );
 
 test('five hundred containers are painted soon after they came', async ({ page }) => {
   await page.addInitScript(() => {
@@ -30,32 +54,40 @@ test('five hundred containers are painted soon after they came', async ({ page }
   const marks = () => page.evaluate(() => (window as unknown as { marks: { data?: number; painted?: number } }).marks);
   await page.waitForFunction(() => (window as unknown as { marks: { painted?: number } }).marks.painted !== undefined);
   const { data, painted } = await marks();
-  say('500 containers, from their arrival to their being painted', `${(painted! - data!).toFixed(0)} ms`, '300 ms');
+  say(
+    '500 containers, from their arrival to their being painted',
+    `${(painted! - data!).toFixed(0)} ms`,
+    '300 ms',
+    painted! - data! <= 300,
+  );
 });
 
 test('scrolling through them', async ({ page }) => {
   await open(page, { scene: 'many' });
   await page.locator('main [data-at]').first().waitFor();
-  const { longest, each } = await page.evaluate(async () => {
-    let longest = 0;
-    const tasks = new PerformanceObserver((list) => {
-      for (const task of list.getEntries()) longest = Math.max(longest, task.duration);
-    });
-    tasks.observe({ type: 'longtask' });
-    const box = document.querySelector<HTMLElement>('main [role=treegrid]')!;
-    const began = performance.now();
-    for (let at = 0; at < 120; at += 1) {
-      box.scrollTop += 150;
-      await new Promise(requestAnimationFrame);
-    }
-    tasks.disconnect();
-    return { longest, each: (performance.now() - began) / 120 };
+  await page.evaluate(() => {
+    Object.assign(window, { longest: 0 });
+    new PerformanceObserver((list) => {
+      const all = window as unknown as { longest: number };
+      for (const task of list.getEntries()) all.longest = Math.max(all.longest, task.duration);
+    }).observe({ type: 'longtask' });
   });
+  const frames = await scrolled(page, 'main [role=treegrid]', 150);
+  const longest = await page.evaluate(() => (window as unknown as { longest: number }).longest);
   say(
     'a scroll through 500 containers',
-    `${(1000 / each).toFixed(0)} frames/s, longest task ${longest.toFixed(0)} ms`,
+    `${frames.toFixed(0)} frames/s, longest task ${longest.toFixed(0)} ms`,
     '60 frames/s',
+    frames >= FRAMES,
   );
+});
+
+test('scrolling through a log of ten thousand lines a second', async ({ page }) => {
+  await open(page, { scene: 'chatty', at: '#/containers/flood/logs' });
+  const newest = () => page.locator('[role=log] [data-id]').last().getAttribute('data-id').then(Number);
+  await expect.poll(newest).toBeGreaterThan(20_000);
+  const frames = await scrolled(page, '[role=log]', -150);
+  say('a scroll through a log that is written', `${frames.toFixed(0)} frames/s`, '60 frames/s', frames >= FRAMES);
 });
 
 test('a log of ten thousand lines a second', async ({ page }) => {
@@ -85,5 +117,6 @@ test('a log of ten thousand lines a second', async ({ page }) => {
     'a followed log',
     `${(lines / seconds).toFixed(0)} lines/s, ${(frames / seconds).toFixed(0)} frames/s, ${share.toFixed(2)} of a processor with the simulated engine`,
     '10000 lines/s, 60 frames/s',
+    lines / seconds >= 9_500 && frames / seconds >= FRAMES,
   );
 });

@@ -8,6 +8,7 @@
  *
  * It must be a new one whose machine cannot start: its setting `qemu` names a program that is not there. What cases set they take back.
  */
+import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { text } from '$lib/api/call';
 import * as api from '$lib/api/daemon';
@@ -39,6 +40,18 @@ async function all(statuses: AsyncIterable<MachineStatus>): Promise<MachineStatu
   for await (const status of statuses) told.push(status);
   return told;
 }
+
+// What a daemon tells of a machine that runs is recorded by the machine's own suite (`tests/machine/shape.rs`), and compared there.
+test('the simulated daemon tells of a machine that runs what a real one does', async () => {
+  const recorded = new URL('../../../tests/fixtures/status.json', import.meta.url);
+  const { body } = await new Client(host('busy').daemon!).ok('GET', '/status');
+  const status = body as DaemonStatus;
+  expect(status.machine.phase).toBe('running');
+  // The machines of the suites offer no addresses by name: they would be in each other's way.
+  expect(status.web).toMatch(/^http:/);
+  const told = shape({ ...status, web: null, machine: { ...status.machine, notes: [] } });
+  expect(told).toEqual(JSON.parse(readFileSync(recorded, 'utf8')));
+});
 
 /** The kinds of all members, of lists those of their first. */
 function shape(value: unknown): unknown {

@@ -52,6 +52,54 @@ test('browses its files, and shows one', async ({ page, mine }) => {
   await expect(page.getByRole('dialog', { name: 'note' })).toContainText('good day');
 });
 
+test('takes a file in, has it edited, and keeps whose it is', async ({ page, mine }) => {
+  const id = await docker('run', '-d', '--init', '--name', mine, 'busybox', 'sleep', '1000');
+  await page.goto(`/#/containers/${id}/files`);
+  const row = (name: string) => page.getByRole('row').filter({ has: page.getByText(name, { exact: true }) });
+  await row('root').dblclick();
+  // What is copied in goes where the list is of.
+  await expect(row('bin')).toHaveCount(0);
+  await page
+    .locator('input[type=file]')
+    .setInputFiles({ name: 'note', mimeType: 'text/plain', buffer: Buffer.from('from here') });
+  await expect(row('note')).toBeVisible();
+  expect(await docker('exec', mine, 'cat', '/root/note')).toBe('from here');
+  await docker('exec', mine, 'sh', '-c', 'chown 1234 /root/note; chmod 640 /root/note');
+  await row('note').dblclick();
+  const dialog = page.getByRole('dialog', { name: 'note' });
+  await dialog.getByRole('button', { name: 'Edit' }).click();
+  await dialog.getByRole('textbox', { name: 'Edit' }).fill('edited');
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByText('note is saved')).toBeVisible();
+  expect(await docker('exec', mine, 'sh', '-c', 'stat -c "%u %a" /root/note; cat /root/note')).toBe('1234 640\nedited');
+});
+
+test('is made anew with changes under its own name, with its volume', async ({ page, mine }) => {
+  const script = 'echo $MODE >> /data/modes; cat /data/modes; sleep 1000';
+  const options = ['--init', '--name', mine, '-e', 'MODE=old', '-v', `${mine}:/data`];
+  const id = await docker('run', '-d', ...options, 'busybox', 'sh', '-c', script);
+  await page.goto(`/#/containers/${id}/details`);
+  await page.getByRole('button', { name: 'Recreate with changes' }).click();
+  const dialog = page.getByRole('dialog');
+  const variables = dialog.getByRole('textbox', { name: 'Environment' });
+  await variables.fill((await variables.inputValue()).replace('MODE=old', 'MODE=new'));
+  await dialog.getByRole('button', { name: 'Recreate', exact: true }).click();
+  await expect(dialog).toBeHidden();
+  await expect(page).not.toHaveURL(new RegExp(id));
+  await expect.poll(() => docker('logs', mine)).toBe('old\nnew');
+  expect(await docker('ps', '-a', '--filter', `name=${mine}`, '--format', '{{.Names}}')).toBe(mine);
+});
+
+test('cuts a log’s line of ten megabytes, and shows it whole', async ({ page, mine }) => {
+  const script = 'head -c 10000000 /dev/zero | tr "\\0" x; echo; echo after it';
+  const id = await docker('run', '-d', '--name', mine, 'busybox', 'sh', '-c', script);
+  await page.goto(`/#/containers/${id}/logs`);
+  await expect(page.getByText('after it')).toBeVisible();
+  await page.getByRole('button', { name: 'A line of 10 MB' }).click();
+  await expect(page.getByRole('dialog', { name: 'A line of 10 MB' })).toContainText('xxxxxxxx');
+  expect(await page.evaluate(() => document.body.innerText.length)).toBeLessThan(200_000);
+});
+
 test('says that it has gone while its page was open', async ({ page, mine }) => {
   const id = await docker('run', '-d', '--init', '--name', mine, 'busybox', 'sleep', '1000');
   await page.goto(`/#/containers/${id}`);

@@ -32,5 +32,8 @@ export const test = base.extend<{ mine: string }>({
       const found = (await docker(...list, '--filter', `name=${mine}`)).split('\n').filter(Boolean);
       if (found.length > 0) await docker(...remove, ...found);
     }
+    const references = ['--filter', `reference=${mine}*`, '--filter', `reference=*/${mine}*`];
+    const images = (await docker('images', '-q', ...references)).split('\n').filter(Boolean);
+    if (images.length > 0) await docker('rmi', '-f', ...new Set(images));
   },
 });

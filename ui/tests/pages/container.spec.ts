@@ -76,8 +76,8 @@ test.describe('statistics', () => {
   test('draw what it uses, and list its processes', async ({ page }) => {
     await open(page, 'shop-db-1', 'stats');
     await expect(page.getByRole('slider', { name: 'CPU' })).toHaveAttribute('aria-valuetext', /[\d.]+%/);
-    await expect(page.getByRole('slider', { name: 'Memory' })).toHaveAttribute('aria-valuetext', /[\d.]+ MB/);
-    await expect(page.getByText(/of its limit of 1\.07 GB/)).toBeVisible();
+    await expect(page.getByRole('slider', { name: 'Memory' })).toHaveAttribute('aria-valuetext', /[\d.]+ MiB/);
+    await expect(page.getByText(/of its limit of 1 GiB/)).toBeVisible();
     await expect(page.getByRole('columnheader', { name: 'PID', exact: true })).toBeVisible();
     await button(page, 'Stop').click();
     await expect(page.getByText('These are the last measurements.')).toBeVisible();
@@ -216,7 +216,7 @@ test.describe('details', () => {
     await button(page, 'Change it').click();
     await expect(dialog).toBeHidden();
     await expect(page.getByRole('heading', { name: 'database' })).toBeVisible();
-    await expect(page.getByText('2.15 GB')).toBeVisible();
+    await expect(page.getByText('2 GiB')).toBeVisible();
   });
 
   test('recreate it with changes, and put it back when that fails', async ({ page }) => {

@@ -17,7 +17,7 @@ test('shows how a machine runs: what it uses, its ports with their containers, i
   const said = complaints(page);
   await open(page, { at: '#/machine' });
   await expect(badge(page)).toHaveText('Running');
-  await expect(page.getByRole('meter', { name: 'Memory' })).toHaveAttribute('aria-valuetext', /of 8\.59 GB/);
+  await expect(page.getByRole('meter', { name: 'Memory' })).toHaveAttribute('aria-valuetext', /of 8 GiB/);
   await expect(page.getByRole('meter', { name: 'Disk' })).toBeVisible();
   const row = main(page).getByRole('row').filter({ hasText: 'shop-proxy-1' }).first();
   await expect(row.getByRole('link').first()).toHaveAttribute('href', 'http://localhost:8080');

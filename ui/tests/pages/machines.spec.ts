@@ -19,7 +19,7 @@ test.beforeEach(async ({ page }) => {
 test('the machines are listed with their state and the one that this window shows', async ({ page }) => {
   await expect(one(page, 'default')).toContainText('in this window');
   await expect(one(page, 'staging')).toContainText('Stopped');
-  await expect(one(page, 'staging')).toContainText('2 processors, 2.15 GB');
+  await expect(one(page, 'staging')).toContainText('2 processors, 2 GiB');
   await expect(one(page, 'staging').getByText('berth-staging')).toBeVisible();
 });
 
@@ -146,7 +146,7 @@ test('a removal says what it frees, and the machine in use cannot be removed', a
   await menu(page, 'staging', 'Remove');
   const question = page.getByRole('alertdialog');
   await expect(question).toContainText('Remove the machine staging?');
-  await expect(question).toContainText(/Its disk takes up to \d+ MB of this computer/);
+  await expect(question).toContainText(/Its disk takes up to \d+ MiB of this computer/);
   await question.getByRole('button', { name: 'Remove' }).click();
   await expect(page.getByText(/staging is removed\. It took up to \d+ MB/)).toBeVisible();
   await expect(one(page, 'staging')).toHaveCount(0);

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { setLocale } from '$lib/i18n/index.svelte';
-import { absolute, bytes, count, duration, moment, percent, relative } from './format';
+import { absolute, bytes, count, duration, moment, percent, relative, room } from './format';
 
 afterEach(() => setLocale('en'));
 
@@ -22,6 +22,20 @@ describe('bytes', () => {
     [-1500, '-1.5 kB'],
     [Number.NaN, '–'],
   ])('%d is %s', (n, text) => expect(bytes(n)).toBe(text));
+});
+
+describe('room', () => {
+  it.each([
+    [0, '0 B'],
+    [1023, '1,023 B'],
+    [1024, '1 KiB'],
+    [5 * 2 ** 20, '5 MiB'],
+    [1023.4 * 2 ** 20, '1,023 MiB'],
+    [1023.9 * 2 ** 20, '1 GiB'],
+    [8 * 2 ** 30, '8 GiB'],
+    [1.25 * 2 ** 40, '1.25 TiB'],
+    [Number.NaN, '–'],
+  ])('%d is %s', (n, text) => expect(room(n)).toBe(text));
 });
 
 describe('percent', () => {

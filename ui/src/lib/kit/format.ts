@@ -18,19 +18,29 @@ function number(options: Intl.NumberFormatOptions): Intl.NumberFormat {
 }
 
 const SIZES = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
+const ROOMS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
 
-/** `1.5 GB`: units of thousand, as the docker command gives sizes. */
+/** `1.5 GB`: units of thousand, as the docker command gives sizes of images, volumes, files and traffic. */
 export function bytes(n: number): string {
+  return sized(n, 1000, SIZES);
+}
+
+/** `1.5 GiB`: units of 1024, for memory, as `docker stats` gives it, and for the machine's disk: both are set in them. */
+export function room(n: number): string {
+  return sized(n, 1024, ROOMS);
+}
+
+function sized(n: number, step: number, units: readonly string[]): string {
   if (!Number.isFinite(n)) return '–';
   let size = Math.abs(n);
   let unit = 0;
-  // 999.5 would be rounded to 1000 of the smaller unit.
-  while (size >= (unit === 0 ? 1000 : 999.5) && unit < SIZES.length - 1) {
-    size /= 1000;
+  // What is half below the step would be rounded to a whole one of the smaller unit.
+  while (size >= (unit === 0 ? step : step - 0.5) && unit < units.length - 1) {
+    size /= step;
     unit += 1;
   }
   const digits = unit === 0 || size >= 100 ? 0 : size >= 10 ? 1 : 2;
-  return `${number({ maximumFractionDigits: digits }).format(n < 0 ? -size : size)} ${SIZES[unit]}`;
+  return `${number({ maximumFractionDigits: digits }).format(n < 0 ? -size : size)} ${units[unit]}`;
 }
 
 /** `12.5%` of a fraction: 1 is all, more than that is no error (two busy processors are 200%). */

@@ -27,6 +27,12 @@ describe('ticks', () => {
     [2.1e6, [0, 1e6, 2e6, 3e6]],
   ])('of %d', (max, steps) => expect(ticks(max)).toEqual(steps));
 
+  it('are round in the unit that they are shown in', () => {
+    const mib = 2 ** 20;
+    expect(ticks(700 * mib, 4, 1024)).toEqual([0, 200 * mib, 400 * mib, 600 * mib, 800 * mib]);
+    expect(ticks(8 * 1024 * mib, 4, 1024)).toEqual([0, 2, 4, 6, 8].map((n) => n * 1024 * mib));
+  });
+
   it('reach what was asked for, whatever its size', () => {
     for (const max of [0, 1e-15, 1e-9, 0.3, 0.7, 3, 9.99, 12345, 8e15]) {
       const steps = ticks(max);

@@ -27,9 +27,13 @@ export function highest(series: readonly (readonly number[])[]): number {
   return most;
 }
 
-/** Steps of 1, 2, 2.5 or 5 that lead from 0 past `max` in about `wanted` steps; to 1 where there is nothing. */
-export function ticks(max: number, wanted = 4): number[] {
+/**
+ * Steps of 1, 2, 2.5 or 5 that lead from 0 past `max` in about `wanted` steps; to 1 where there is nothing. Each unit is `unit` of the
+ * smaller one: the steps are round in theirs.
+ */
+export function ticks(max: number, wanted = 4, unit = 1000): number[] {
   if (max <= 1e-12) return [0, 1];
+  if (max >= unit) return ticks(max / unit, wanted, unit).map((mark) => mark * unit);
   const rough = max / wanted;
   const size = 10 ** Math.floor(Math.log10(rough));
   const step = size * ([1, 2, 2.5, 5, 10].find((factor) => factor * size >= rough) ?? 10);
