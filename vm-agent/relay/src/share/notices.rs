@@ -17,6 +17,7 @@ use nix::libc;
 use tracing::{debug, warn};
 
 use super::pending::{Pending, Stream};
+use crate::memory;
 
 /// Before a process that ended is started again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -146,9 +147,11 @@ fn start(program: &Path, place: &Path, device: &OwnedFd, socket: UnixStream) -> 
     let mut command = Command::new(program);
     command.arg0("berth-agent").arg("echo").arg(place).arg(device.to_string());
     command.stdin(OwnedFd::from(socket)).stdout(Stdio::null());
-    // SAFETY: both calls are async-signal-safe and take integers only.
+    // SAFETY: all that is called is async-signal-safe: integers, one open and one write.
     unsafe {
         command.pre_exec(move || {
+            // It changes files and carries nothing for the kernel: what it writes is carried by the relay. Refused where it was so before.
+            let _ = memory::carries_nothing();
             // The relay's own descriptors are not its child's, those that it was started with among them.
             libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
             match libc::fcntl(device, libc::F_SETFD, 0) {
