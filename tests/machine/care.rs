@@ -88,12 +88,16 @@ pub(crate) fn clock_is_right_after_a_sleep(machine: &Machine) -> Result {
     std::thread::sleep(SLEEP);
     let console = machine.home().join("data/log/console.log");
     let steps = || std::fs::read_to_string(&console).unwrap_or_default().matches("clock set by the host's").count();
-    let before = steps();
+    let log = machine.home().join("data/log/daemon.log");
+    let noticed = || std::fs::read_to_string(&log).unwrap_or_default().matches("the guest is told the time").count();
+    let (before, unnoticed) = (steps(), noticed());
     let woken = Instant::now();
     signal(qemu, "-CONT").and(signal(daemon, "-CONT"))?;
     held?;
     until("the guest's clock", Duration::from_secs(120), || (steps() > before).then_some(()))?;
-    // By itself the host tells the time once a minute. The daemon looks within a second; on a busy computer that takes longer.
+    // By itself the host tells the time once a minute, which may be now: it was this sleep that it was told for.
+    ensure!(noticed() > unnoticed, "the daemon did not notice that it slept");
+    // The daemon looks within a second; on a busy computer that takes longer.
     ensure!(woken.elapsed() < Duration::from_secs(15), "it took {:?}", woken.elapsed());
     ensure!(clock_difference(machine)? <= 1, "it is set, and not right");
     let docker = Docker::new(machine.docker_host()?)?;

@@ -110,6 +110,9 @@ fn agent_cannot_be_changed(machine: &Machine, docker: &Docker) -> Result {
         ensure!(seals == SEALED, "{role}: {seals}");
     }
     ensure!(docker.ok(&["run", "--rm", "busybox", "cat", "/proc/self/oom_score_adj"])? == "0");
+    // Nor is what somebody runs in a shell, though it is the relay's child.
+    let score = machine.berth(&["shell", "cat", "/proc/self/oom_score_adj"])?;
+    ensure!(score.trim() == "0", "a shell: {score}");
     Ok(())
 }
 
