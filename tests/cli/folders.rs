@@ -3,9 +3,11 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use tests::case::Case;
+use tests::wait::until;
 
 use crate::suite::{Entry, cases, in_machine};
 
@@ -31,6 +33,7 @@ pub(crate) fn cases() -> Vec<Entry> {
         what_the_guest_keeps_in_mind_is_what_the_host_has,
         a_map_larger_than_its_containers_memory_is_written,
         the_relay_finds_memory_without_writing,
+        who_repeats_changes_is_as_any_other,
     ]
 }
 
@@ -407,13 +410,38 @@ pub(crate) fn a_map_larger_than_its_containers_memory_is_written(case: &Case<'_>
     Ok(())
 }
 
-/// The kernel's flags of a process that it lets write (`PF_MEMALLOC_NOIO` and `PF_LOCAL_THROTTLE`), and its place among those to be ended.
+/// The kernel's flags of a process that it lets write (`PF_MEMALLOC_NOIO` and `PF_LOCAL_THROTTLE`).
+const FLUSHER: u64 = 0x0018_0000;
+
+/// Those flags, and its place among those to be ended.
 pub(crate) fn the_relay_finds_memory_without_writing(case: &Case<'_>) -> Result {
-    const FLUSHER: u64 = 0x0018_0000;
     let script = "for p in /proc/[0-9]*; do [ \"$(cat $p/comm 2>/dev/null)\" = berth-relay ] && cut -d' ' -f9 $p/stat && cat $p/oom_score_adj; done; true";
     let said = case.ok(&["run", "--rm", "--pid", "host", "busybox", "sh", "-c", script])?;
     let lines: Vec<&str> = said.lines().collect();
     let flags: u64 = lines.first().context("the relay is found")?.parse()?;
     ensure!(flags & FLUSHER == FLUSHER && lines[1..] == ["-999"], "{said}");
+    Ok(())
+}
+
+/// The processes that repeat the host's changes write in mounts, and carry nothing: one is there as soon as there is a change.
+pub(crate) fn who_repeats_changes_is_as_any_other(case: &Case<'_>) -> Result {
+    let dir = folder(case, "repeats")?;
+    let name = case.container("repeats");
+    case.ok(&["run", "-d", "--name", &name, "--pid", "host", "-v", &mount(&dir, "/d"), "busybox", "sleep", "1000"])?;
+    let script = "ls /d; for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -q '^berth-agent echo ' && \
+                  echo $(cut -d' ' -f9 $p/stat) $(cat $p/oom_score_adj); done; true";
+    let mut changes = 0;
+    let said = until("a process that repeats changes", Duration::from_secs(120), || {
+        changes += 1;
+        fs::write(dir.join(format!("change{changes}")), "").ok()?;
+        let said = case.ok(&["exec", &name, "sh", "-c", script]).ok()?;
+        let processes: Vec<String> =
+            said.lines().filter(|line| !line.starts_with("change")).map(str::to_owned).collect();
+        (!processes.is_empty()).then_some(processes)
+    })?;
+    for process in said {
+        let (flags, score) = process.split_once(' ').with_context(|| process.clone())?;
+        ensure!(flags.parse::<u64>()? & FLUSHER == 0 && score == "0", "{process}");
+    }
     Ok(())
 }
