@@ -11,7 +11,6 @@ use std::process::Command;
 
 use crate::debian::{self, Suite};
 use crate::needs::{self, Need, need};
-use crate::words::say;
 
 /// Linked with what mingw has, whose headers and libraries Debian packages.
 pub const TARGET: &str = "x86_64-pc-windows-gnu";
@@ -77,10 +76,7 @@ impl Windows {
             return Ok(());
         }
         let said = String::from_utf8_lossy(&out.stderr);
-        Err(io::Error::other(say(
-            "cargo cannot fetch what is compiled for Windows: %{reason}",
-            &[("reason", said.trim())],
-        )))
+        Err(io::Error::other(format!("cargo cannot fetch what is compiled for Windows: {}", said.trim())))
     }
 }
 

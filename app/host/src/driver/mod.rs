@@ -246,3 +246,21 @@ pub fn for_this_system(settings: &crate::settings::Settings) -> Result<Box<dyn D
         Ok(Box::new(hyperv::HyperV::of_this_system()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_of_earlier_daemons_are_read() {
+        let text = r#"{
+            "driver": "qemu", "process": {"pid": 7, "started": "boot 9"}, "helpers": [{"pid": 6, "started": "boot 8"}],
+            "qmp_socket": "/run/qmp.sock", "link": {"kind": "serial", "control": "/c", "bulk": "/b"}, "log": "/qemu.log"
+        }"#;
+        let record: InstanceRecord = serde_json::from_str(text).unwrap();
+        let processes = record.processes().unwrap();
+        assert_eq!((processes.process.pid, processes.helpers.len()), (7, 1));
+        let value: serde_json::Value = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_value(&record).unwrap(), value, "and written so that those read them");
+    }
+}

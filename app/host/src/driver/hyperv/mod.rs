@@ -107,14 +107,17 @@ impl Driver for HyperV {
         let (id, image, systems) = (plan.id, spec.root.clone(), self.systems.clone());
         let document = spec.files.hypervisor_command.clone();
         let begin = move || {
+            let explained = |error| match error {
+                HyperVError::Failed(failure) => Error::HyperV(checks::explained(failure, &facts)),
+                other => Error::HyperV(other),
+            };
+            // Before anything is written that it may have open.
+            start::end_leftover(&*systems, id).map_err(|failure| explained(failure.into()))?;
             vhd::make(&image, &root).map_err(Error::file("write", &root))?;
             if let Err(error) = std::fs::write(&document, plan.document.to_json()) {
                 tracing::debug!(%error, "how the machine is made cannot be kept for a report");
             }
-            start::start(&*systems, &plan).map_err(|error| match error {
-                HyperVError::Failed(failure) => checks::explained(failure, &facts).into(),
-                other => Error::HyperV(other),
-            })
+            start::start(&*systems, &plan).map_err(explained)
         };
         let started = claimed(begin).await?;
         let record = InstanceRecord {

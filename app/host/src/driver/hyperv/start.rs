@@ -33,12 +33,11 @@ pub struct Started {
     pub runtime_id: Guid,
 }
 
-/// Blocks until the machine runs. What an earlier start left behind and nobody claims is ended first: it holds the disk.
+/// Blocks until the machine runs. What an earlier start left behind must be gone ([`end_leftover`]): it holds the disk.
 ///
 /// # Errors
 /// As the service's; then nothing runs, or [`HyperVError::NotUndone`] says that something does.
 pub fn start(systems: &dyn ComputeSystems, plan: &Plan) -> Result<Started, HyperVError> {
-    end_leftover(systems, plan.id)?;
     for Grant { file, own } in &plan.grants {
         match systems.grant(plan.id, file) {
             Err(failure) if *own || !failure.is_denied() => return Err(failure.into()),
@@ -64,7 +63,7 @@ fn undone(system: &dyn System, cause: Failure) -> HyperVError {
     }
 }
 
-/// Ends the system `id`, if there is one, and returns once it is gone.
+/// Ends the system `id`, if there is one, and blocks until it is gone.
 pub fn end_leftover(systems: &dyn ComputeSystems, id: Guid) -> Result<(), Failure> {
     let (tell, mut events) = mpsc::unbounded_channel();
     let system = match systems.open(id, tell) {
