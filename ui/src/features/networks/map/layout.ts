@@ -57,7 +57,7 @@ export const OUTSIDE = 'outside';
 
 export const SIZE = {
   margin: 16,
-  hub: { width: 184, height: 76 },
+  hub: { width: 172, height: 76 },
   /** Between the hub and the first column: room for the trunk. */
   trunk: 36,
   box: 204,
