@@ -1,5 +1,6 @@
 import { cleanup, render, screen } from '@testing-library/svelte';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { setLocale } from '$lib/i18n/index.svelte';
 import * as api from '$lib/api/daemon';
 import { Unreachable } from '$lib/backend/backend';
 import { FakeDaemon } from '$lib/backend/fake/daemon/daemon';
@@ -60,6 +61,11 @@ test('a build that looks nowhere says why, and offers no look', async () => {
   render(Around, { host });
   expect(await screen.findByText(/built without an address/)).toBeTruthy();
   expect(screen.queryByRole('button')).toBeNull();
+  cleanup();
+  setLocale('zh-CN');
+  onTestFinished(() => setLocale('en'));
+  render(Around, { host });
+  expect(await screen.findByText(/构建时没有指定查找地址./)).toBeTruthy();
 });
 
 test('a daemon that refuses to look is told in its words', async () => {

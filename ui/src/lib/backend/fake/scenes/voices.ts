@@ -36,10 +36,15 @@ function iso(time: number): string {
   return new Date(time).toISOString();
 }
 
+/** `2026/01/15 12:00:00`, as nginx writes it. */
+function slashed(time: number): string {
+  return iso(time).slice(0, 19).replaceAll('-', '/').replace('T', ' ');
+}
+
 export const nginx: Voice = {
-  start: () => [
+  start: (time) => [
     { text: '/docker-entrypoint.sh: Configuration complete; ready for start up' },
-    { stream: 'stderr', text: `2026/01/15 12:00:00 [notice] 1#1: start worker processes` },
+    { stream: 'stderr', text: `${slashed(time)} [notice] 1#1: start worker processes` },
   ],
   line: (_, time, chance) => {
     const status = one([200, 200, 200, 200, 304, 304, 404, 502], chance);
@@ -48,7 +53,7 @@ export const nginx: Voice = {
     if (status === 502) {
       return {
         stream: 'stderr',
-        text: `2026/01/15 12:00:00 [error] 29#29: *${Math.floor(chance() * 9000)} connect() failed (111: Connection refused) while connecting to upstream, client: ${address}, request: "GET ${path} HTTP/1.1"`,
+        text: `${slashed(time)} [error] 29#29: *${Math.floor(chance() * 9000)} connect() failed (111: Connection refused) while connecting to upstream, client: ${address}, request: "GET ${path} HTTP/1.1"`,
       };
     }
     const size = Math.floor(chance() * 40_000);
@@ -57,7 +62,7 @@ export const nginx: Voice = {
     };
   },
   every: [400, 2500],
-  stop: () => [{ stream: 'stderr', text: '2026/01/15 12:00:00 [notice] 1#1: signal 15 (SIGTERM) received, exiting' }],
+  stop: (time) => [{ stream: 'stderr', text: `${slashed(time)} [notice] 1#1: signal 15 (SIGTERM) received, exiting` }],
 };
 
 export const postgres: Voice = {
