@@ -148,7 +148,7 @@ test('a removal says what it frees, and the machine in use cannot be removed', a
   await expect(question).toContainText('Remove the machine staging?');
   await expect(question).toContainText(/Its disk takes up to \d+ MiB of this computer/);
   await question.getByRole('button', { name: 'Remove' }).click();
-  await expect(page.getByText(/staging is removed\. It took up to \d+ MB/)).toBeVisible();
+  await expect(page.getByText(/staging is removed\. It took up to \d+ MiB/)).toBeVisible();
   await expect(one(page, 'staging')).toHaveCount(0);
 });
 
