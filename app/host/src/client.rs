@@ -327,7 +327,12 @@ impl StatusStream {
                 Some(Ok(frame)) => self.buffer.extend(frame.into_data().unwrap_or_default()),
                 // What was said last does not change because the connection broke after it.
                 None | Some(Err(_)) if self.settled => match self.next.0.as_mut().filter(|_| !self.failed) {
-                    Some(next) => *self = next.await?,
+                    Some(next) => {
+                        let next = next.await;
+                        // It has ended, and is not asked again.
+                        self.next = Next::default();
+                        *self = next?;
+                    }
                     None => return Ok(None),
                 },
                 Some(Err(error)) => return Err(bad_answer(error)),

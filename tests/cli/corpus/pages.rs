@@ -6,8 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-/// A page: its path, and what it has.
-const PAGES: [(&str, &[u8]); 2] = [("/tool/v1/tool", b"#!/bin/sh\necho tool\n"), ("/notes.txt", b"notes\n")];
+/// A page: its path, what it has, and what it tells of itself.
+const PAGES: [(&str, &[u8], &str); 3] = [
+    ("/tool/v1/tool", b"#!/bin/sh\necho tool\n", ""),
+    ("/notes.txt", b"notes\n", ""),
+    ("/dated.txt", b"dated\n", "Last-Modified: Sun, 09 Sep 2001 01:46:40 GMT\r\n"),
+];
 
 #[derive(Debug)]
 pub(super) struct Pages {
@@ -55,11 +59,11 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     let head = tests::http::head(&mut stream).map_err(std::io::Error::other)?;
     let mut words = head.split(' ');
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let (status, page) = match PAGES.iter().find(|(name, _)| *name == path) {
-        Some((_, page)) => ("200 OK", *page),
-        None => ("404 Not Found", &b"gone\n"[..]),
+    let (status, page, told) = match PAGES.iter().find(|(name, ..)| *name == path) {
+        Some((_, page, told)) => ("200 OK", *page, *told),
+        None => ("404 Not Found", &b"gone\n"[..], ""),
     };
-    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", page.len())?;
+    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {}\r\n{told}Connection: close\r\n\r\n", page.len())?;
     if method != "HEAD" {
         stream.write_all(page)?;
     }

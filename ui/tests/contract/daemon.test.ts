@@ -90,6 +90,7 @@ function cases(daemon: Backend, engine: Backend): void {
       held: { disk: 'null', memory: 'null' },
       listening: [],
       machine: 'undefined',
+      proxies: 'null',
       updates: { looked_at: 'null', newer: 'null', state: 'string', why: 'string' },
       web: 'null',
     });

@@ -9,6 +9,7 @@ test('interleaves the logs of a project’s services as they were written', asyn
       ...['busybox', 'sh', '-c', script],
     );
   await begin('early', 'echo first; sleep 1000');
+  await expect.poll(() => docker('logs', `${mine}-early`)).toContain('first');
   await begin('late', 'echo second; while ! test -e /go; do sleep 0.1; done; echo third; sleep 1000');
   await page.goto(`/#/projects/${mine}/logs`);
   const lines = page.getByRole('log').locator('[data-id]');

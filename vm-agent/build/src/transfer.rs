@@ -293,6 +293,9 @@ impl Plan {
         let mut link = entry.target.clone();
         let mut content: Box<dyn Read> = Box::new(std::io::empty());
         let mut attributes = Vec::new();
+        if !matches!(kind(stat), FileType::Directory | FileType::RegularFile) && links.heeds(0) {
+            links.taken(&layer.place(path, self.directories(None))?);
+        }
         match kind(stat) {
             FileType::Directory => header.set_entry_type(EntryType::Directory),
             FileType::Symlink => header.set_entry_type(EntryType::Symlink),
@@ -300,7 +303,7 @@ impl Plan {
             FileType::CharacterDevice => device(&mut header, EntryType::Char, stat)?,
             FileType::BlockDevice => device(&mut header, EntryType::Block, stat)?,
             _ => {
-                let first = match links.heeds(stat) {
+                let first = match links.heeds(stat.st_nlink) {
                     true => links.first(stat, layer.place(path, self.directories(None))?),
                     false => None,
                 };

@@ -63,7 +63,8 @@ pub async fn archive(paths: &Paths, checks: &[Check], dir: &Path) -> Result<Path
     {
         parts.extend(of_the_guest(status).await);
     }
-    let secrets = Secrets::known(&Settings::load_or_default(&paths.settings()), |name| std::env::var(name).ok());
+    let settings = Settings::load_or_default(&paths.settings());
+    let secrets = Secrets::known(&settings, |name| std::env::var(name).ok(), &crate::proxies::of_desktop().await);
     let parts: Vec<Part> = parts
         .into_iter()
         .map(|(name, bytes)| (name, secrets.hide(&String::from_utf8_lossy(&bytes)).into_bytes()))

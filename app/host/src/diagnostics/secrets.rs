@@ -1,8 +1,7 @@
 //! What no archive may hold: users and passwords of URLs.
 
-use control::proxy::mask_credentials;
+use control::proxy::{ProxySettings, mask_credentials};
 
-use crate::proxies::InUse;
 use crate::settings::Settings;
 
 const MASK: &str = "***";
@@ -14,12 +13,21 @@ const SHORTEST: usize = 4;
 pub(super) struct Secrets(Vec<String>);
 
 impl Secrets {
-    /// Of the proxies in the settings and in the environment.
-    pub(super) fn known(settings: &Settings, environment: impl Fn(&str) -> Option<String>) -> Secrets {
-        let proxies = InUse::by(settings, environment).settings();
-        let of_containers =
-            [&settings.container_http_proxy, &settings.container_https_proxy].map(|url| Some(url.clone()));
-        let urls = of_containers.into_iter().chain([proxies.http, proxies.https]).flatten();
+    /// Of the proxies in the settings, in the environment and of the desktop, whichever of them are in force.
+    pub(super) fn known(
+        settings: &Settings,
+        environment: impl Fn(&str) -> Option<String>,
+        desktop: &ProxySettings,
+    ) -> Secrets {
+        let named = ProxySettings::default().or_environment(environment);
+        let set = [
+            &settings.http_proxy,
+            &settings.https_proxy,
+            &settings.container_http_proxy,
+            &settings.container_https_proxy,
+        ];
+        let read = [&named.http, &named.https, &desktop.http, &desktop.https].into_iter().flatten();
+        let urls = set.into_iter().chain(read).cloned();
         let mut known: Vec<String> = urls.filter_map(|url| user_of(&url)).flat_map(forms).collect();
         // The whole before its part.
         known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
@@ -129,7 +137,9 @@ mod tests {
             let url = format!("http://somebody:{password}@proxy.example:3128");
             let mut settings = Settings::of_host(HostFacts { cpus: 2, memory_mib: 4096 });
             settings.set("http_proxy", &url).unwrap();
-            let secrets = Secrets::known(&settings, |_| None);
+            // It is known when it is not in force, too.
+            settings.set("proxy", "none").unwrap();
+            let secrets = Secrets::known(&settings, |_| None, &ProxySettings::default());
             let decoded = control::proxy::Proxy::parse(&url).unwrap().credentials.unwrap().1;
             let json = serde_json::json!({ "proxy": url, "password": decoded }).to_string();
             for text in [format!("using {url} now"), json, format!("password {decoded}, user somebody:{decoded}")] {

@@ -52,8 +52,14 @@ impl fmt::Display for ProxyChoice {
     }
 }
 
-/// What a desktop says of proxies.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What this computer's desktop says, whether or not that is in force; passwords included.
+pub(crate) async fn of_desktop() -> ProxySettings {
+    desktop::read().await.proxies
+}
+
+/// What a desktop says of proxies; passwords are among it.
+#[derive(Clone, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub(crate) struct Desktop {
     proxies: ProxySettings,
     /// It names a script that chooses (PAC), which is not run here, or a proxy that is no HTTP one.

@@ -149,7 +149,12 @@ pub(crate) async fn daemon_within(home: &Home, before: &[&str]) -> tokio::proces
 }
 
 async fn listening(home: &Home, mut command: tokio::process::Command) -> tokio::process::Child {
+    // Whatever proxies this computer and its desktop have.
+    for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
+        command.env_remove(name).env_remove(name.to_uppercase());
+    }
     let child = command
+        .env_remove("XDG_CURRENT_DESKTOP")
         .env("BERTH_HOME", home.dir())
         .env("DOCKER_CONFIG", home.dir().join("docker"))
         .env("PATH", format!("{}:{}", home.dir().display(), std::env::var("PATH").unwrap()))

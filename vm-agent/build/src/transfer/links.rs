@@ -1,7 +1,7 @@
 //! Files with several names: of those that one source has, all but the first become links again.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::Stat;
 
@@ -15,9 +15,16 @@ pub(super) struct Links {
 }
 
 impl Links {
-    /// Whether it matters where a file comes to.
-    pub(super) fn heeds(&self, stat: &Stat) -> bool {
-        stat.st_nlink > 1 || !self.places.is_empty()
+    /// Whether it matters where something comes to that has so many names.
+    pub(super) fn heeds(&self, names: u64) -> bool {
+        names > 1 || !self.places.is_empty()
+    }
+
+    /// Something that is no file comes to `place`.
+    pub(super) fn taken(&mut self, place: &Path) {
+        if let Some(gone) = self.files.remove(place) {
+            self.places.remove(&gone);
+        }
     }
 
     /// Where the file is that comes to `place`; `None` where it has to be written, since it is nowhere else.
@@ -60,5 +67,7 @@ mod tests {
         assert_eq!(first(1, 2, "d"), Some("c".into()));
         assert_eq!(first(3, 1, "e"), None);
         assert_eq!(first(3, 1, "f"), None, "a file with one name, found twice");
+        links.taken("c".as_ref());
+        assert_eq!(links.first(&stat(1, 2), "g".into()), None, "there is no file any more");
     }
 }

@@ -31,7 +31,8 @@ pub(super) struct Pending {
 #[derive(Debug, Default)]
 struct State {
     unanswered: BTreeMap<u64, Waiting>,
-    /// What opens something, and whose asker was killed: what the host opens for it is closed when the answer comes.
+    /// What opens something, and whose asker was killed: what the host opens for it is closed when the answer comes. And what closes
+    /// that, until the host has answered.
     unwanted: BTreeMap<u64, Message>,
     queues: [VecDeque<Message>; 2],
     refusing: bool,
@@ -135,7 +136,11 @@ impl Pending {
         let unwanted = state.unwanted.remove(&unique);
         drop(state);
         for closing in unwanted.iter().flat_map(|request| unwanted::closing(request, answer)) {
-            self.push(Stream::Names, Arc::new(closing));
+            let closing = Arc::new(closing);
+            if let Some(Header { unique, .. }) = header(&closing).filter(|of| !UNANSWERED.contains(&of.opcode)) {
+                self.lock().unwanted.insert(unique, Arc::clone(&closing));
+            }
+            self.push(Stream::Names, closing);
         }
         false
     }
@@ -254,7 +259,12 @@ mod tests {
         assert_eq!(closing[40..48], 77_u64.to_le_bytes());
         drop(state);
         assert!(!pending.answered(2, &answer));
-        assert_eq!(queued(&pending)[0].len(), 1, "closed once");
+        assert_eq!(queued(&pending), [vec![3], vec![]], "closed once");
+        pending.connected();
+        assert_eq!(queued(&pending), [vec![3], vec![]], "the link was lost: it is closed again");
+        assert!(!pending.answered(3, &[0; 16]));
+        pending.connected();
+        assert_eq!(queued(&pending).map(|queue| queue.len()), [0, 0], "nothing is left to be closed");
     }
 
     #[tokio::test]

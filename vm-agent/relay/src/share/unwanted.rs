@@ -31,6 +31,9 @@ fn undone(request: &[u8], answer: &[u8]) -> Option<Vec<Vec<u8>>> {
         return None;
     }
     let (opcode, unique) = (four(request, 4)?, eight(request, 8)? | 1);
+    if !opens(opcode) {
+        return None;
+    }
     let (node, opened) = match opcode {
         CREATE => (eight(answer, OUT_HEADER)?, OUT_HEADER + ENTRY),
         _ => (eight(request, 16)?, OUT_HEADER),

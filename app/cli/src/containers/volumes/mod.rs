@@ -42,11 +42,14 @@ pub(crate) async fn volume(docker: &Docker, verb: VolumeVerb) -> Result<i32, Fai
 
 async fn export(docker: &Docker, args: ExportVolume, mut stop: Stop) -> Result<i32, Failure> {
     let name = &args.name;
-    docker.inspect_volume(&encoded(name)).await?;
-    if !args.force {
-        users::none(docker, name, Work::Read).await?;
-    }
-    let mut sink = Sink::open(args.output.as_deref()).await?;
+    let readied = async {
+        docker.inspect_volume(&encoded(name)).await?;
+        if !args.force {
+            users::none(docker, name, Work::Read).await?;
+        }
+        Sink::open(args.output.as_deref()).await
+    };
+    let mut sink = stop.or(readied).await?;
     let busy = Busy::begin(t!("busy.volume_export", name = name));
     let keeper = Keeper::open(docker, name, false).await?;
     let id = keeper.id.clone();
@@ -72,14 +75,18 @@ async fn export(docker: &Docker, args: ExportVolume, mut stop: Stop) -> Result<i
 async fn import(docker: &Docker, args: ImportVolume, mut stop: Stop) -> Result<i32, Failure> {
     let name = &args.name;
     // Before anything is made.
-    let source = Source::open(args.file.as_deref()).await?;
-    let made = if exists(docker, name).await? {
-        if !args.force {
+    let readied = async {
+        let source = Source::open(args.file.as_deref()).await?;
+        let is_there = exists(docker, name).await?;
+        if is_there && !args.force {
             users::none(docker, name, Work::Write).await?;
         }
-        None
-    } else {
-        Some(Made::make(docker, name, IMPORT).await?)
+        Ok((source, is_there))
+    };
+    let (source, is_there) = stop.or(readied).await?;
+    let made = match is_there {
+        true => None,
+        false => Some(Made::make(docker, name, IMPORT).await?),
     };
     let busy = Busy::begin(t!("busy.volume_import", name = name));
     let counter = busy.counter();
@@ -108,13 +115,17 @@ async fn import(docker: &Docker, args: ImportVolume, mut stop: Stop) -> Result<i
 
 async fn clone(docker: &Docker, args: CloneVolume, mut stop: Stop) -> Result<i32, Failure> {
     let (from, to) = (&args.source, &args.name);
-    docker.inspect_volume(&encoded(from)).await?;
-    if !args.force {
-        users::none(docker, from, Work::Read).await?;
-    }
-    if exists(docker, to).await? {
-        return Err(Failure::new(1, t!("volume.taken", name = to).into_owned()));
-    }
+    let readied = async {
+        docker.inspect_volume(&encoded(from)).await?;
+        if !args.force {
+            users::none(docker, from, Work::Read).await?;
+        }
+        match exists(docker, to).await? {
+            true => Err(Failure::new(1, t!("volume.taken", name = to).into_owned())),
+            false => Ok(()),
+        }
+    };
+    stop.or(readied).await?;
     // Not the labels of the original: those of a project would make the clone its volume.
     let made = Made::make(docker, to, CLONE).await?;
     let busy = Busy::begin(t!("busy.volume_clone", name = from));

@@ -28,6 +28,7 @@ pub(super) struct Sink {
 /// A file under a name of its own in the same folder, and so on the same file system, until it is whole; else it goes with the value.
 struct Part {
     path: PathBuf,
+    file: File,
     is_whole: bool,
 }
 
@@ -53,8 +54,13 @@ impl Sink {
         let mut name = there.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.part", std::process::id()));
         let path = there.with_file_name(name);
-        let to = File::options().write(true).create_new(true).open(&path).await.map_err(failed(file))?;
-        Ok(Self { to: Box::new(to), shown: there, part: Some(Part { path, is_whole: false }) })
+        // What only its owner may read in the volume nobody else may read here.
+        let mut options = File::options();
+        #[cfg(unix)]
+        options.mode(0o600);
+        let to = options.write(true).create_new(true).open(&path).await.map_err(failed(file))?;
+        let whole = to.try_clone().await.map_err(failed(file))?;
+        Ok(Self { to: Box::new(to), shown: there, part: Some(Part { path, file: whole, is_whole: false }) })
     }
 
     pub(super) async fn write(&mut self, piece: &[u8]) -> Result<(), Failure> {
@@ -65,6 +71,8 @@ impl Sink {
     pub(super) async fn finish(&mut self) -> Result<(), Failure> {
         self.to.flush().await.map_err(failed(&self.shown))?;
         if let Some(part) = &mut self.part {
+            // Else a power failure could leave nothing of either.
+            part.file.sync_all().await.map_err(failed(&self.shown))?;
             tokio::fs::rename(&part.path, &self.shown).await.map_err(failed(&self.shown))?;
             part.is_whole = true;
         }

@@ -46,11 +46,20 @@ impl Stop {
 }
 
 impl Stop {
-    /// What comes of `work`, or that it was called off.
+    /// What comes of `work`, or that it was called off; whoever calls once more waits for nothing that would still be removed.
     pub(super) async fn or<T>(&mut self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         tokio::select! {
             done = work => done,
-            () = self.called() => Err(Failure::new(CALLED_OFF, t!("volume.called_off").into_owned())),
+            () = self.called() => {
+                // An engine that does not answer would keep what is left to be removed waiting.
+                if let Ok(mut again) = Stop::listen() {
+                    tokio::spawn(async move {
+                        again.called().await;
+                        std::process::exit(CALLED_OFF)
+                    });
+                }
+                Err(Failure::new(CALLED_OFF, t!("volume.called_off").into_owned()))
+            }
         }
     }
 }

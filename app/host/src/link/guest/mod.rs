@@ -91,6 +91,7 @@ struct Shared {
     proxies: Dialling,
     /// What they were made of; `None` of a guest that was not told.
     in_use: Mutex<Option<InUse>>,
+    looking: tokio::sync::Mutex<()>,
     /// Passed before anything is led to the guest.
     gate: Arc<Gate>,
 }
@@ -117,6 +118,7 @@ impl Guest {
             keeper: Mutex::new(None),
             proxies: proxies.clone(),
             in_use: Mutex::new(None),
+            looking: tokio::sync::Mutex::default(),
             gate: Gate::new(),
         });
         let out = connection.attach(&shared.requests);
@@ -134,6 +136,8 @@ impl Guest {
 
     /// Reads anew what this computer's desktop says of proxies.
     pub(crate) async fn look_for_proxies(&self) {
+        // One after the other, or the older answer could be the last.
+        let _looking = self.shared.looking.lock().await;
         let before = self.shared.in_use.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(before) = before else { return };
         let now = before.clone().with_desktop().await;

@@ -160,7 +160,7 @@ export class FakeDaemon implements Backend {
       guest,
       held: held(machine, guest),
       forwards: machine.guest_version === null ? [] : forwards(world),
-      proxies: null,
+      proxies: linked ? { source: 'none', http: null, https: null, no_proxy: null, desktop_is_unread: false } : null,
       updates: this.updates.report(),
     };
   }
