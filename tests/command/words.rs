@@ -146,6 +146,9 @@ pub(crate) fn machine_that_does_not_start(_: &Berth, _: &Case<'_>) -> Result {
     let command = alone.command(&["terminal"]);
     let terminal = Terminal::open(&command)?;
     terminal.wait_for("the cause", |screen| screen.contains("QEMU was not found") && screen.contains("tries again"))?;
+    // The step, and where more is said; lines are cut where the screen ends.
+    let screen = terminal.screen().replace('\n', "");
+    ensure!(screen.contains("✗ ") && screen.contains("daemon.log"), "{screen}");
     terminal.type_text("echo \"<$BERTH_TERMINAL$DOCKER_HOST>\"; exit 3")?;
     terminal.press("Enter")?;
     ensure!(terminal.wait_exit()? == 3);

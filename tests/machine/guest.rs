@@ -74,6 +74,8 @@ fn terminal_boots(machine: &Machine) -> Result {
     command.env("SHELL", "/bin/bash").env("HOME", machine.home());
     let terminal = Terminal::open(&command)?;
     terminal.wait_for("the banner", |screen| screen.contains("Your machine is running.") && screen.contains('#'))?;
+    let steps = terminal.screen().matches("✓ ").count();
+    ensure!(steps >= 4, "{steps} steps were seen: {}", terminal.screen());
     let docker = Docker::new(machine.docker_host()?)?;
     let says = |typed: &str, line: &str| {
         terminal.type_text(typed)?;

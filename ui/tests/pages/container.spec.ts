@@ -236,6 +236,33 @@ test.describe('details', () => {
     await expect(page).toHaveURL(/#\/containers\/[0-9a-f]{64}\/details$/);
   });
 
+  test('stays while it is recreated, and tells the end', async ({ page }) => {
+    await open(page, 'shop-cache-1', 'details');
+    await button(page, 'Recreate with changes').click();
+    const dialog = page.getByRole('dialog');
+    await expect(dialog.getByText('Its log is lost')).toBeVisible();
+    await page.evaluate(() => {
+      type Request = { path: string };
+      const held = engine as unknown as { request(request: Request): Promise<unknown>; go(): void };
+      const request = held.request.bind(engine);
+      const going = new Promise<void>((go) => (held.go = go));
+      held.request = async (one) => {
+        if (/\/stop/.test(one.path)) await going;
+        return request(one);
+      };
+      engine.fail({ path: /\/start/, status: 500, message: 'no room for it', times: 1 });
+    });
+    await button(page, 'Recreate').click();
+    await expect(dialog.getByText('Stopping')).toBeVisible();
+    for (let times = 0; times < 3; times++) await page.keyboard.press('Escape');
+    await expect(dialog.getByRole('button', { name: 'Close' })).toBeDisabled();
+    await expect(dialog.getByText('Stopping')).toBeVisible();
+    await page.evaluate(() => (engine as unknown as { go(): void }).go());
+    await expect(dialog.getByText('no room for it')).toBeVisible();
+    await page.keyboard.press('Escape');
+    await expect(dialog).toBeHidden();
+  });
+
   test('inspect shows all of it, as a tree and as text', async ({ page }) => {
     await open(page, 'shop-db-1', 'inspect');
     await expect(page.getByRole('tree')).toContainText('RestartCount');

@@ -29,7 +29,7 @@ test('stands by project, with states in words, ports as links and figures', asyn
     'https://127.0.0.1:8443',
   );
   await expect(web.getByRole('img', { name: /CPU use of shop-web-1: [\d.]+%/ })).toBeVisible();
-  await expect(web.getByRole('img', { name: /Memory use of shop-web-1: [\d.]+ MB/ })).toBeVisible();
+  await expect(web.getByRole('img', { name: /Memory use of shop-web-1: [\d.]+ MiB/ })).toBeVisible();
 });
 
 test('starts and stops one, is busy meanwhile, and shows what came of it', async ({ page }) => {

@@ -40,7 +40,7 @@ test('runs hello-world as well', async ({ page }) => {
     .check();
   await button(page, 'Run it').click();
   await expect(heading(page)).toHaveText('first-hello', { timeout: 30_000 });
-  await expect(page.locator('main [role=log]')).toContainText('Hello from Docker');
+  await expect(page.locator('main [role=log]')).toContainText('Hello from Berth!');
 });
 
 test('says why an image could not be had, and tries again or another', async ({ page }) => {

@@ -27,7 +27,9 @@ pub(crate) async fn terminal(paths: Paths, args: TerminalArgs) -> Result<i32, Fa
         // A terminal that closes on an error tells nobody anything: say it and leave a usable shell.
         Err(failure) => {
             failure.say(false);
-            eprintln!("{}", t!("terminal.no_machine", log = paths.console_log().display()));
+            // Where nothing was booted there is no console.
+            let log = Some(paths.console_log()).filter(|log| log.exists()).unwrap_or_else(|| paths.daemon_log());
+            eprintln!("{}", t!("terminal.no_machine", log = log.display()));
         }
     }
     let mut shell = Command::new(program());

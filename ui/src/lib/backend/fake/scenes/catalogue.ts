@@ -288,7 +288,7 @@ export const RECIPES: Recipe[] = [
 /** What hello-world does; it ends after its start has been told, as a program does. */
 async function greet(process: Process): Promise<void> {
   await Promise.resolve();
-  process.out('\nHello from Docker!\nThis message shows that your installation appears to be working correctly.\n\n');
+  process.out('\nHello from Berth!\n\nIf you can read this, your machine works.\n\n');
   process.exit(0);
 }
 
