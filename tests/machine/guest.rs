@@ -15,7 +15,7 @@ use crate::room;
 type Result = anyhow::Result<()>;
 
 /// What supervisor, engine and relay may take together when they have nothing to do, in kB.
-const IDLE_KB: u64 = 25_000;
+const IDLE_KB: u64 = 26_000;
 const CPUS: &str = "1";
 const MEMORY_MIB: u64 = 900;
 

@@ -6,6 +6,9 @@ import { LOCALES, open, show, THEMES, VIEWS, type View } from '../pages/support'
 /** Where the pictures go; they are kept with the documentation. */
 const OUT = fileURLToPath(new URL('../../../docs/screenshots/', import.meta.url));
 
+/** Which of them are written, by how their names begin; all unless it is said. */
+const ONLY = process.env.BERTH_PICTURES?.split(',');
+
 /** The time in every picture, and a little later. */
 const NOW = new Date('2026-01-15T12:00:00Z');
 
@@ -141,6 +144,7 @@ for (const theme of THEMES)
       await open(page, { theme, locale });
       await expect(page.locator('main [data-at]').first()).toBeVisible();
       const take = async (name: string) => {
+        if (ONLY !== undefined && !ONLY.some((begin) => name.startsWith(begin))) return;
         await page.evaluate(() => document.fonts.ready);
         // A log goes to its end once it has been laid out.
         const log = page.locator('[role=log] [data-id]');
