@@ -1,23 +1,13 @@
 import { expect, type Page } from '@playwright/test';
+import { button, dialog, more, row, shut } from './dialogs';
 import { docker, test } from './docker';
 
 const REGISTRY = process.env.BERTH_REGISTRY!;
-
-const row = (page: Page, name: string) => page.getByRole('row').filter({ hasText: name });
-const dialog = (page: Page) => page.getByRole('dialog');
-const button = (page: Page, name: string) => dialog(page).getByRole('button', { name, exact: true });
-const shut = (page: Page) => dialog(page).locator('footer').getByRole('button', { name: 'Close' }).click();
 
 async function open(page: Page): Promise<void> {
   // Without it a file is handed over as a download, which a test can wait for.
   await page.addInitScript(() => Reflect.deleteProperty(globalThis, 'showSaveFilePicker'));
   await page.goto('/#/images');
-}
-
-async function more(page: Page, name: string, item: string): Promise<void> {
-  await row(page, name).hover();
-  await page.getByRole('button', { name: `More actions for ${name}` }).click();
-  await page.getByRole('menuitem', { name: item }).click();
 }
 
 /** An image that nobody else has, with a layer of its own; its name, or its ID where it is given none. */

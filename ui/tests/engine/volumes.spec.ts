@@ -1,16 +1,6 @@
-import { expect, type Page } from '@playwright/test';
+import { expect } from '@playwright/test';
+import { button, dialog, more, shut } from './dialogs';
 import { docker, test } from './docker';
-
-const row = (page: Page, name: string) => page.getByRole('row').filter({ hasText: name });
-const dialog = (page: Page) => page.getByRole('dialog');
-const button = (page: Page, name: string) => dialog(page).getByRole('button', { name, exact: true });
-const shut = (page: Page) => dialog(page).locator('footer').getByRole('button', { name: 'Close' }).click();
-
-async function more(page: Page, name: string, item: string): Promise<void> {
-  await row(page, name).hover();
-  await page.getByRole('button', { name: `More actions for ${name}`, exact: true }).click();
-  await page.getByRole('menuitem', { name: item }).click();
-}
 
 /** What is in a volume, with owners and modes. */
 const within = (mine: string, volume: string) =>
