@@ -3,13 +3,14 @@
 //! `dockerd_28_5.txt` has the same facts as `default.rs` in another form, taken call by call from moby's profile by a program, and
 //! is read here by a few lines that know nothing of profiles and BPF.
 
-use super::compile::{AUDIT_ARCH_I386, AUDIT_ARCH_X86_64, Abi, X32_BIT, compile};
-use super::default_profile;
-use super::interpret::{ALLOW, ENOSYS, EPERM, run};
+use super::compile::Machine;
+use super::interpret::{ABIS, ALLOW, ENOSYS, EPERM, compiled, run};
 use super::syscalls::number;
 
 /// Every number that a kernel may give to a call for years; x32 has its own from 512 on.
 const NUMBERS: u32 = 600;
+/// Where Arm has calls of its own.
+const OF_ARM: std::ops::Range<u32> = 0xf_0000..0xf_0008;
 
 /// First arguments at which rules turn, and what lies around them.
 const ARGUMENTS: [u64; 26] = [
@@ -64,8 +65,16 @@ struct Call {
     rules: Vec<&'static str>,
 }
 
-fn calls() -> Vec<Call> {
-    let lines = include_str!("dockerd_28_5.txt").lines().filter(|line| !line.starts_with('#'));
+/// What moby's profile adds for "arm" and "arm64"; all else in the table that they have is the same there.
+const ON_ARM: &str = "arm_fadvise64_64 everybody
+arm_sync_file_range everybody
+breakpoint everybody
+cacheflush everybody
+set_tls everybody";
+
+fn calls(machine: Machine) -> Vec<Call> {
+    let more = if machine == Machine::Aarch64 { ON_ARM } else { "" };
+    let lines = include_str!("dockerd_28_5.txt").lines().chain(more.lines()).filter(|line| !line.starts_with('#'));
     let call = |line: &'static str| {
         let mut words = line.split(' ');
         Call { name: words.next().expect("a name"), rules: words.collect() }
@@ -124,15 +133,11 @@ fn every_call_is_judged_as_dockerd_judges_it() {
     let with = |more: &[&'static str]| default.iter().copied().chain(more.iter().copied()).collect::<Vec<&str>>();
     let mut sets = vec![vec![], default.clone(), with(&["SYS_ADMIN"]), with(&["BPF", "PERFMON"]), with(ALL)];
     sets.extend(ALL.iter().map(|one| vec![*one]));
-    let (calls, mut different, mut allowed) = (calls(), Vec::new(), 0);
+    let (mut different, mut allowed) = (Vec::new(), 0);
     for held in sets {
-        let program = compile(&default_profile(held.iter().copied())).expect("the default profile compiles");
-        for (abi, arch, bit) in [
-            (Abi::X86_64, AUDIT_ARCH_X86_64, 0),
-            (Abi::I386, AUDIT_ARCH_I386, 0),
-            (Abi::X32, AUDIT_ARCH_X86_64, X32_BIT),
-        ] {
-            for nr in 0..NUMBERS {
+        for (machine, abi, arch, bit) in ABIS {
+            let (calls, program) = (calls(machine), compiled(machine, &held));
+            for nr in (0..NUMBERS).chain(OF_ARM) {
                 let call = calls.iter().find(|call| number(abi, call.name) == Some(nr));
                 let name = call.map(|call| call.name);
                 for argument in ARGUMENTS {
@@ -159,11 +164,11 @@ fn every_call_is_judged_as_dockerd_judges_it() {
 #[test]
 fn every_name_has_a_number() {
     // Of other architectures only.
-    let foreign = ["recv", "riscv_hwprobe", "send"];
-    let unknown: Vec<&str> = calls()
+    let foreign = ["riscv_hwprobe"];
+    let unknown: Vec<&str> = calls(Machine::Aarch64)
         .iter()
         .map(|call| call.name)
-        .filter(|name| [Abi::X86_64, Abi::I386, Abi::X32].into_iter().all(|abi| number(abi, name).is_none()))
+        .filter(|name| ABIS.iter().all(|(_, abi, ..)| number(*abi, name).is_none()))
         .filter(|name| !foreign.contains(name))
         .collect();
     assert!(unknown.is_empty(), "{unknown:?}");

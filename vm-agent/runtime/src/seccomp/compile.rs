@@ -1,6 +1,6 @@
 //! From an OCI filter to classic BPF.
 //!
-//! Layout of the program: which ABI is this (arch, x32 bit) -> binary search over the ranges of call numbers that share
+//! Layout of the program: which ABI is this (arch, on x86 the x32 bit) -> binary search over the ranges of call numbers that share
 //! a decision -> argument conditions -> return. A call from an ABI that the filter does not name kills the process, as
 //! libseccomp's default for a bad architecture does. Calls without conditions read only `nr` and `arch`, which lets the
 //! kernel cache their verdict.
@@ -27,18 +27,42 @@ pub struct Program {
     pub flags: u32,
 }
 
-/// What a program can run as on an x86_64 kernel.
+/// What a program can run as: the first three on an x86_64 kernel, the others on an aarch64 one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Abi {
     X86_64,
     I386,
     X32,
+    Aarch64,
+    Arm,
+}
+
+/// The kernel that a filter is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Machine {
+    X86_64,
+    Aarch64,
+}
+
+impl Machine {
+    /// The one that this program runs on.
+    pub(super) const NATIVE: Machine = if cfg!(target_arch = "aarch64") { Machine::Aarch64 } else { Machine::X86_64 };
+
+    /// The architecture of its own programs, as the OCI names it.
+    pub(super) fn arch(self) -> Arch {
+        match self {
+            Machine::X86_64 => Arch::ScmpArchX86_64,
+            Machine::Aarch64 => Arch::ScmpArchAarch64,
+        }
+    }
 }
 
 // include/uapi/linux/audit.h
 pub(super) const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
 pub(super) const AUDIT_ARCH_I386: u32 = 0x4000_0003;
 pub(super) const X32_BIT: u32 = 0x4000_0000;
+pub(super) const AUDIT_ARCH_AARCH64: u32 = 0xc000_00b7;
+pub(super) const AUDIT_ARCH_ARM: u32 = 0x4000_0028;
 
 // include/uapi/linux/seccomp.h
 const RET_KILL_PROCESS: u32 = 0x8000_0000;
@@ -79,34 +103,47 @@ enum Comparison {
 
 /// Compiles a filter. Names that an ABI does not have are passed over, as runc does.
 pub fn compile(filter: &LinuxSeccomp) -> Result<Program> {
+    compile_for(Machine::NATIVE, filter)
+}
+
+pub(super) fn compile_for(machine: Machine, filter: &LinuxSeccomp) -> Result<Program> {
     let default = verdict(filter.default_action(), filter.default_errno_ret())?;
     let named = filter.architectures().as_deref().unwrap_or(&[]);
-    let has =
-        |arch: Arch| named.contains(&arch) || named.contains(&Arch::ScmpArchNative) && arch == Arch::ScmpArchX86_64;
-    let everything = named.is_empty();
+    let own = named.is_empty() || named.contains(&machine.arch()) || named.contains(&Arch::ScmpArchNative);
+    let has = |arch: Arch| named.contains(&arch);
 
     let mut out = Assembler::default();
     let kill = out.ret(RET_KILL_PROCESS);
     let mut entry = |abi: Abi, wanted: bool| -> Result<Label> {
         if wanted { search(&mut out, &rules(filter, abi, default)?, default) } else { Ok(kill) }
     };
-    let i386 = entry(Abi::I386, has(Arch::ScmpArchX86))?;
-    let x32 = entry(Abi::X32, has(Arch::ScmpArchX32))?;
-    let x86_64 = entry(Abi::X86_64, everything || has(Arch::ScmpArchX86_64))?;
-
-    // ld nr; jge x32 bit (minus it: the tables have bare numbers)
-    let strip = {
-        out.goto(x32);
-        out.and(!X32_BIT)
+    let (own_arch, compat_arch, compat) = match machine {
+        Machine::X86_64 => {
+            let i386 = entry(Abi::I386, has(Arch::ScmpArchX86))?;
+            let x32 = entry(Abi::X32, has(Arch::ScmpArchX32))?;
+            let x86_64 = entry(Abi::X86_64, own)?;
+            // ld nr; jge x32 bit (minus it: the tables have bare numbers)
+            let strip = {
+                out.goto(x32);
+                out.and(!X32_BIT)
+            };
+            // A number of -1 (a tracer skipped the call) has the bit too; it finds no rule and gets the default.
+            let is_x32 = if x32 == kill { kill } else { strip };
+            out.branch(Test::GreaterOrEqual(X32_BIT), is_x32, x86_64);
+            (AUDIT_ARCH_X86_64, AUDIT_ARCH_I386, i386)
+        }
+        Machine::Aarch64 => {
+            let arm = entry(Abi::Arm, has(Arch::ScmpArchArm))?;
+            let aarch64 = entry(Abi::Aarch64, own)?;
+            out.goto(aarch64);
+            (AUDIT_ARCH_AARCH64, AUDIT_ARCH_ARM, arm)
+        }
     };
-    // A number of -1 (a tracer skipped the call) has the bit too; it finds no rule and gets the default.
-    let is_x32 = if x32 == kill { kill } else { strip };
-    out.branch(Test::GreaterOrEqual(X32_BIT), is_x32, x86_64);
     let native = out.load(OFFSET_NR);
-    out.goto(i386);
+    out.goto(compat);
     let compat = out.load(OFFSET_NR);
-    let maybe_compat = out.branch(Test::Equal(AUDIT_ARCH_I386), compat, kill);
-    out.branch(Test::Equal(AUDIT_ARCH_X86_64), native, maybe_compat);
+    let maybe_compat = out.branch(Test::Equal(compat_arch), compat, kill);
+    out.branch(Test::Equal(own_arch), native, maybe_compat);
     out.load(OFFSET_ARCH);
 
     let instructions: Vec<Instruction> = out.finish();

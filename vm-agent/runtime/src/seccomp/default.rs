@@ -1,9 +1,10 @@
-//! Docker's default profile as a table (the facts of moby's `profiles/seccomp/default.json` at 28.5, for x86).
+//! Docker's default profile as a table (the facts of moby's `profiles/seccomp/default.json` at 28.5, for x86 and Arm).
 //!
 //! Everything not listed fails with EPERM.
 
 use oci_spec::runtime::{Arch, LinuxSeccompAction, LinuxSeccompOperator};
 
+use super::compile::Machine;
 use super::profile::{Architecture, Argument, Condition, Entry, Profile};
 
 /// Allowed to everybody.
@@ -44,6 +45,9 @@ const ALWAYS: &str = "
     truncate truncate64 ugetrlimit umask uname unlink unlinkat uretprobe utime utimensat utimensat_time64 utimes vfork
     vmsplice wait4 waitid waitpid write writev";
 
+/// Allowed to everybody on Arm, and there alone.
+const ALWAYS_ON_ARM: &str = "arm_fadvise64_64 arm_sync_file_range breakpoint cacheflush set_tls sync_file_range2";
+
 /// Allowed to holders of one capability.
 const BY_CAPABILITY: [(&str, &str); 14] = [
     ("CAP_DAC_READ_SEARCH", "open_by_handle_at"),
@@ -76,9 +80,22 @@ const CLONE_NAMESPACES: u64 = 0x7e02_0000;
 
 const AF_VSOCK: u64 = 40;
 
-pub(super) fn profile() -> Profile {
+pub(super) fn profile(machine: Machine) -> Profile {
     use LinuxSeccompOperator::{ScmpCmpEq, ScmpCmpMaskedEq};
     let mut syscalls = vec![allow(ALWAYS), any_socket_but_vsock()];
+    let architecture = match machine {
+        Machine::X86_64 => Architecture {
+            architecture: "SCMP_ARCH_X86_64".to_owned(),
+            sub_architectures: Some(vec![Arch::ScmpArchX86, Arch::ScmpArchX32]),
+        },
+        Machine::Aarch64 => {
+            syscalls.push(allow(ALWAYS_ON_ARM));
+            Architecture {
+                architecture: "SCMP_ARCH_AARCH64".to_owned(),
+                sub_architectures: Some(vec![Arch::ScmpArchArm]),
+            }
+        }
+    };
     syscalls.extend(PERSONALITIES.iter().map(|value| allow_if("personality", ScmpCmpEq, *value)));
     for (capability, names) in BY_CAPABILITY {
         syscalls.push(Entry { includes: holding(capability), ..allow(names) });
@@ -95,10 +112,7 @@ pub(super) fn profile() -> Profile {
         default_action: LinuxSeccompAction::ScmpActErrno,
         default_errno_ret: Some(libc::EPERM as u32),
         architectures: None,
-        arch_map: Some(vec![Architecture {
-            architecture: "SCMP_ARCH_X86_64".to_owned(),
-            sub_architectures: Some(vec![Arch::ScmpArchX86, Arch::ScmpArchX32]),
-        }]),
+        arch_map: Some(vec![architecture]),
         flags: None,
         syscalls: Some(syscalls),
     }

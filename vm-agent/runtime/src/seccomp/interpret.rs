@@ -1,7 +1,13 @@
 //! An interpreter of the few instructions the compiler uses, for tests that need no privileges and no kernel.
 
-use super::compile::{AUDIT_ARCH_I386, AUDIT_ARCH_X86_64, Abi, Program, X32_BIT, compile};
-use super::{custom_profile, default_profile, syscalls::number};
+use std::collections::BTreeSet;
+
+use oci_spec::runtime::LinuxSeccomp;
+
+use super::compile::{
+    AUDIT_ARCH_AARCH64, AUDIT_ARCH_ARM, AUDIT_ARCH_I386, AUDIT_ARCH_X86_64, Abi, Machine, Program, X32_BIT, compile_for,
+};
+use super::{Profile, capability_names, default, syscalls::number};
 
 pub(super) const ALLOW: u32 = 0x7fff_0000;
 pub(super) const EPERM: u32 = 0x0005_0001;
@@ -39,17 +45,36 @@ fn call(program: &Program, abi: Abi, name: &str, args: &[u64]) -> u32 {
         Abi::X86_64 => run(program, AUDIT_ARCH_X86_64, nr, args),
         Abi::I386 => run(program, AUDIT_ARCH_I386, nr, args),
         Abi::X32 => run(program, AUDIT_ARCH_X86_64, nr | X32_BIT, args),
+        Abi::Aarch64 => run(program, AUDIT_ARCH_AARCH64, nr, args),
+        Abi::Arm => run(program, AUDIT_ARCH_ARM, nr, args),
     }
 }
 
-fn compiled(capabilities: &[&str]) -> Program {
-    compile(&default_profile(capabilities.iter().copied())).expect("the default profile compiles")
+pub(super) const ABIS: [(Machine, Abi, u32, u32); 5] = [
+    (Machine::X86_64, Abi::X86_64, AUDIT_ARCH_X86_64, 0),
+    (Machine::X86_64, Abi::I386, AUDIT_ARCH_I386, 0),
+    (Machine::X86_64, Abi::X32, AUDIT_ARCH_X86_64, X32_BIT),
+    (Machine::Aarch64, Abi::Aarch64, AUDIT_ARCH_AARCH64, 0),
+    (Machine::Aarch64, Abi::Arm, AUDIT_ARCH_ARM, 0),
+];
+
+pub(super) fn default_filter(machine: Machine, capabilities: &[&str]) -> LinuxSeccomp {
+    default::profile(machine).resolve(machine, &capability_names(capabilities.iter().copied()))
+}
+
+pub(super) fn compiled(machine: Machine, capabilities: &[&str]) -> Program {
+    compile_for(machine, &default_filter(machine, capabilities)).expect("the default profile compiles")
+}
+
+fn custom(machine: Machine, json: &str) -> Program {
+    let profile = Profile::parse(json).expect("parses");
+    compile_for(machine, &profile.resolve(machine, &BTreeSet::new())).expect("compiles")
 }
 
 #[test]
 fn default_profile_of_a_plain_container() {
-    let p = compiled(&crate::capabilities::DEFAULT);
-    for abi in [Abi::X86_64, Abi::I386, Abi::X32] {
+    for (machine, abi, ..) in ABIS {
+        let p = compiled(machine, &crate::capabilities::DEFAULT);
         for (name, args, expect) in [
             ("read", &[][..], ALLOW),
             ("execve", &[], ALLOW),
@@ -80,29 +105,41 @@ fn default_profile_of_a_plain_container() {
             assert_eq!(call(&p, abi, name, args), expect, "{abi:?} {name} {args:x?}");
         }
     }
+    let p = compiled(Machine::X86_64, &crate::capabilities::DEFAULT);
     assert_eq!(call(&p, Abi::I386, "socketcall", &[1]), ALLOW);
     assert_eq!(call(&p, Abi::X86_64, "personality", &[1 << 32]), EPERM);
     assert_eq!(call(&p, Abi::X86_64, "socket", &[40 | 1 << 32]), EPERM);
-    assert_eq!(run(&p, 0xc000_00b7, 63, &[]), KILL, "a foreign architecture");
+    assert_eq!(run(&p, AUDIT_ARCH_AARCH64, 63, &[]), KILL, "a foreign architecture");
     assert_eq!(run(&p, AUDIT_ARCH_X86_64, 9999, &[]), EPERM);
     assert_eq!(run(&p, AUDIT_ARCH_X86_64, u32::MAX, &[]), EPERM);
+
+    let p = compiled(Machine::Aarch64, &crate::capabilities::DEFAULT);
+    for name in ["recv", "set_tls", "cacheflush", "arm_fadvise64_64", "open"] {
+        assert_eq!(call(&p, Abi::Arm, name, &[]), ALLOW, "{name}");
+    }
+    assert_eq!(call(&p, Abi::Aarch64, "personality", &[1 << 32]), EPERM);
+    assert_eq!(run(&p, AUDIT_ARCH_X86_64, 0, &[]), KILL, "a foreign architecture");
+    assert_eq!(run(&p, AUDIT_ARCH_AARCH64, 9999, &[]), EPERM);
+    assert_eq!(run(&p, AUDIT_ARCH_AARCH64, u32::MAX, &[]), EPERM);
 }
 
 #[test]
 fn capabilities_widen_it() {
-    let p = compiled(&["CAP_SYS_ADMIN", "sys_time", "BPF"]);
-    for name in ["mount", "clone3", "unshare", "bpf", "settimeofday"] {
-        assert_eq!(call(&p, Abi::X86_64, name, &[]), ALLOW, "{name}");
+    for (machine, abi) in [(Machine::X86_64, Abi::X86_64), (Machine::Aarch64, Abi::Aarch64)] {
+        let p = compiled(machine, &["CAP_SYS_ADMIN", "sys_time", "BPF"]);
+        for name in ["mount", "clone3", "unshare", "bpf", "settimeofday"] {
+            assert_eq!(call(&p, abi, name, &[]), ALLOW, "{name}");
+        }
+        assert_eq!(call(&p, abi, "clone", &[0x7e02_0000]), ALLOW);
+        assert_eq!(call(&p, abi, "reboot", &[]), EPERM);
     }
-    assert_eq!(call(&p, Abi::X86_64, "clone", &[0x7e02_0000]), ALLOW);
-    assert_eq!(call(&p, Abi::X86_64, "reboot", &[]), EPERM);
 }
 
 /// The kernel looks at the low half of the register only, and so must the filter.
 #[test]
 fn every_family_but_vsock() {
-    let p = compile(&default_profile(crate::capabilities::DEFAULT)).expect("compiles");
-    for abi in [Abi::X86_64, Abi::I386, Abi::X32] {
+    for (machine, abi, ..) in ABIS {
+        let p = compiled(machine, &crate::capabilities::DEFAULT);
         for family in 0..64_u64 {
             let wanted = if family == 40 { EPERM } else { ALLOW };
             for upper in [0, 1 << 32, 0xffff_ffff_0000_0000] {
@@ -115,12 +152,10 @@ fn every_family_but_vsock() {
 /// Every number of every ABI against a plain evaluation of the table.
 #[test]
 fn search_tree_agrees_with_the_table() {
-    let filter = default_profile(crate::capabilities::DEFAULT);
-    let p = compile(&filter).expect("compiles");
-    for (abi, arch, bit) in
-        [(Abi::X86_64, AUDIT_ARCH_X86_64, 0), (Abi::I386, AUDIT_ARCH_I386, 0), (Abi::X32, AUDIT_ARCH_X86_64, X32_BIT)]
-    {
-        for nr in 0..600 {
+    for (machine, abi, arch, bit) in ABIS {
+        let filter = default_filter(machine, &crate::capabilities::DEFAULT);
+        let p = compile_for(machine, &filter).expect("compiles");
+        for nr in (0..600).chain(0xf_0000..0xf_0008) {
             let unconditional = filter.syscalls().iter().flatten().any(|s| {
                 s.args().is_none()
                     && s.errno_ret().is_none()
@@ -144,7 +179,7 @@ fn comparisons_are_of_64_bits() {
             r#"{{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{{"names":["read"],"action":"SCMP_ACT_ALLOW",
                 "args":[{{"index":2,"value":{value},"valueTwo":{two},"op":"{op}"}}]}}]}}"#
         );
-        let p = compile(&custom_profile(&json, []).expect("parses")).expect("compiles");
+        let p = custom(Machine::X86_64, &json);
         call(&p, Abi::X86_64, "read", &[0, 0, arg]) == ALLOW
     };
     let values = [0, 4, 5, 6, 0xffff_ffff, BIG - 1, BIG, BIG + 1, u64::MAX];
@@ -170,11 +205,32 @@ fn several_actions_in_one_filter() {
         {"names":["rmdir"],"action":"SCMP_ACT_KILL_PROCESS"},
         {"names":["rename"],"action":"SCMP_ACT_LOG"},
         {"names":["no_such_call"],"action":"SCMP_ACT_KILL"}]}"#;
-    let p = compile(&custom_profile(json, []).expect("parses")).expect("compiles");
+    let p = custom(Machine::X86_64, json);
     assert_eq!(call(&p, Abi::X86_64, "mkdir", &[]), 0x0005_000d);
     assert_eq!(call(&p, Abi::X86_64, "rmdir", &[]), KILL);
     assert_eq!(call(&p, Abi::X86_64, "rename", &[]), 0x7ffc_0000);
     assert_eq!(call(&p, Abi::X86_64, "read", &[]), ALLOW);
     assert_eq!(call(&p, Abi::I386, "read", &[]), KILL, "an architecture that is not named");
-    assert!(custom_profile("{", []).is_err());
+    assert!(super::custom_profile("{", []).is_err());
+}
+
+#[test]
+fn entries_and_architectures_are_those_of_the_machine() {
+    let json = r#"{"defaultAction":"SCMP_ACT_ERRNO",
+        "archMap":[{"architecture":"SCMP_ARCH_X86_64","subArchitectures":["SCMP_ARCH_X86"]},
+                   {"architecture":"SCMP_ARCH_AARCH64","subArchitectures":["SCMP_ARCH_ARM"]}],
+        "syscalls":[{"names":["read"],"action":"SCMP_ACT_ALLOW","includes":{"arches":["arm","arm64"]}},
+                    {"names":["write"],"action":"SCMP_ACT_ALLOW","excludes":{"arches":["arm64"]}}]}"#;
+    for (machine, abi, read, write) in [
+        (Machine::X86_64, Abi::X86_64, EPERM, ALLOW),
+        (Machine::X86_64, Abi::I386, EPERM, ALLOW),
+        (Machine::Aarch64, Abi::Aarch64, ALLOW, EPERM),
+        (Machine::Aarch64, Abi::Arm, ALLOW, EPERM),
+    ] {
+        let p = custom(machine, json);
+        assert_eq!((call(&p, abi, "read", &[]), call(&p, abi, "write", &[])), (read, write), "{abi:?}");
+    }
+    let native = custom(Machine::Aarch64, r#"{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_NATIVE"]}"#);
+    assert_eq!(call(&native, Abi::Aarch64, "read", &[]), ALLOW);
+    assert_eq!(call(&native, Abi::Arm, "read", &[]), KILL, "an architecture that is not named");
 }

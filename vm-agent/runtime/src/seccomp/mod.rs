@@ -15,6 +15,7 @@ mod syscalls;
 
 use std::{collections::BTreeSet, io};
 
+use compile::Machine;
 pub use compile::{Program, compile};
 use oci_spec::runtime::LinuxSeccomp;
 pub use profile::Profile;
@@ -23,12 +24,12 @@ use crate::Result;
 
 /// dockerd 28's default filter for a container that holds `capabilities` (any spelling: `CAP_SYS_ADMIN`, `sys_admin`).
 pub fn default_profile<'a>(capabilities: impl IntoIterator<Item = &'a str>) -> LinuxSeccomp {
-    default::profile().resolve(&capability_names(capabilities))
+    default::profile(Machine::NATIVE).resolve(Machine::NATIVE, &capability_names(capabilities))
 }
 
 /// A profile file given by the user (`--security-opt seccomp=FILE`), which the client sends as JSON text.
 pub fn custom_profile<'a>(json: &str, capabilities: impl IntoIterator<Item = &'a str>) -> Result<LinuxSeccomp> {
-    Ok(Profile::parse(json)?.resolve(&capability_names(capabilities)))
+    Ok(Profile::parse(json)?.resolve(Machine::NATIVE, &capability_names(capabilities)))
 }
 
 fn capability_names<'a>(names: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::compile::Machine;
 use crate::{Error, Result};
 
 /// A profile before it is known for whom.
@@ -91,13 +92,14 @@ impl Profile {
         })
     }
 
-    /// The filter for a container with these capabilities (`CAP_...`), on x86_64.
-    pub fn resolve(&self, capabilities: &BTreeSet<String>) -> LinuxSeccomp {
+    /// The filter for a container with these capabilities (`CAP_...`) on `machine`.
+    pub(super) fn resolve(&self, machine: Machine, capabilities: &BTreeSet<String>) -> LinuxSeccomp {
+        let entries = self.syscalls.iter().flatten();
         let syscalls: Vec<LinuxSyscall> =
-            self.syscalls.iter().flatten().filter(|entry| entry.applies(capabilities)).map(Entry::to_spec).collect();
+            entries.filter(|entry| entry.applies(machine, capabilities)).map(Entry::to_spec).collect();
         let mut filter = LinuxSeccompBuilder::default()
             .default_action(self.default_action)
-            .architectures(self.architectures())
+            .architectures(self.architectures(machine))
             .syscalls(syscalls)
             .build()
             .expect("every field has a default");
@@ -106,16 +108,20 @@ impl Profile {
         filter
     }
 
-    fn architectures(&self) -> Vec<Arch> {
-        let mapped = self.arch_map.iter().flatten().find(|a| a.architecture == "SCMP_ARCH_X86_64");
+    fn architectures(&self, machine: Machine) -> Vec<Arch> {
+        let own = match machine {
+            Machine::X86_64 => "SCMP_ARCH_X86_64",
+            Machine::Aarch64 => "SCMP_ARCH_AARCH64",
+        };
+        let mapped = self.arch_map.iter().flatten().find(|a| a.architecture == own);
         match (mapped, &self.architectures) {
             (Some(arch), _) => {
-                let mut all = vec![Arch::ScmpArchX86_64];
+                let mut all = vec![machine.arch()];
                 all.extend(arch.sub_architectures.iter().flatten());
                 all
             }
             (None, Some(list)) => list.clone(),
-            (None, None) => vec![Arch::ScmpArchX86_64],
+            (None, None) => vec![machine.arch()],
         }
     }
 }
@@ -141,9 +147,14 @@ fn unknown_word(profile: &Value) -> Option<Error> {
 }
 
 impl Entry {
-    fn applies(&self, capabilities: &BTreeSet<String>) -> bool {
+    fn applies(&self, machine: Machine, capabilities: &BTreeSet<String>) -> bool {
         let holds = |cap: &String| capabilities.contains(cap);
-        let here = |arch: &String| arch == "amd64";
+        // Go's names, which profiles use.
+        let own = match machine {
+            Machine::X86_64 => "amd64",
+            Machine::Aarch64 => "arm64",
+        };
+        let here = |arch: &String| arch == own;
         // An inclusion needs all of its capabilities, an exclusion any (moby profiles/seccomp, setupSeccomp).
         let included = self.includes.caps.iter().all(holds)
             && (self.includes.arches.is_empty() || self.includes.arches.iter().any(here));
