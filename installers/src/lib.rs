@@ -6,6 +6,7 @@
 //! - [`front_end`] is what the window's pages need, and their checks and tests;
 //! - [`install`] builds programs and puts them where they are found, [`menu`] puts them into the desktop's menu;
 //! - [`reference`] is another engine to compare with;
+//! - [`std_source`] is the standard library's source, for systems that the toolchain has no such library for;
 //! - [`step`] runs and reports the steps of the two commands `cargo quickstart` and `cargo verify`;
 //! - [`tally`] adds up what test runners print;
 //! - [`windows`] is what lints the host's programs for Windows;
@@ -20,6 +21,7 @@ pub mod install;
 pub mod menu;
 pub mod needs;
 pub mod reference;
+pub mod std_source;
 pub mod step;
 pub mod tally;
 pub mod windows;
