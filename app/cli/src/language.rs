@@ -130,6 +130,10 @@ mod tests {
             Error::NoVsockDevice,
             Error::UnsupportedAccelerator { accelerator: host::settings::Accelerator::HyperV },
             Error::ImageDevices { version: "1".into(), hypervisor: "Hyper-V".into() },
+            Error::ForeignImage {
+                guest: host::architecture::Architecture::Aarch64,
+                host: host::architecture::Architecture::X86_64,
+            },
             Error::HyperV(HyperVError::FeatureOff),
             Error::HyperV(HyperVError::FirmwareOff),
             Error::HyperV(HyperVError::HypervisorOff),

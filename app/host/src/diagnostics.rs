@@ -7,6 +7,7 @@ mod secrets;
 
 use serde::{Deserialize, Serialize};
 
+use crate::architecture::Architecture;
 use crate::client::Client;
 use crate::machine::Phase;
 use crate::machine::record::AcceleratorMemory;
@@ -75,7 +76,7 @@ pub async fn checks(paths: &Paths) -> Vec<Check> {
 }
 
 async fn hypervisor(paths: &Paths, settings: &Settings) -> Vec<Check> {
-    let found = match driver::for_this_system(settings) {
+    let found = match driver::for_this_system(settings, image::architecture(paths)) {
         Ok(driver) => driver.check().await,
         Err(error) => Err(error),
     };
@@ -89,7 +90,16 @@ async fn hypervisor(paths: &Paths, settings: &Settings) -> Vec<Check> {
         [] => hypervisor.accelerators,
         order => order.to_vec(),
     };
-    let acceleration = acceleration(settings.accelerator, &offered, known);
+    let acceleration = match image::architecture(paths) {
+        Architecture::NATIVE => acceleration(settings.accelerator, &offered, known),
+        guest => {
+            let finding = format!(
+                "only emulation: the guest image is for {guest}, this computer's processor is {}",
+                Architecture::NATIVE
+            );
+            Check::new("acceleration", Verdict::Notice, finding)
+        }
+    };
     vec![Check::new("hypervisor", Verdict::Good, hypervisor.version), acceleration]
 }
 

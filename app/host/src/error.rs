@@ -137,6 +137,10 @@ pub enum Error {
         "the guest image {version} has no drivers for the devices of {hypervisor}, so no machine can be started with it on this system: another version of berth may bring one that has them"
     )]
     ImageDevices { version: String, hypervisor: String },
+    #[error(
+        "the guest image is for {guest}, which the hypervisor of this computer ({host}) does not emulate: install the berth that is made for this computer, or name another image in BERTH_IMAGE_DIR"
+    )]
+    ForeignImage { guest: crate::architecture::Architecture, host: crate::architecture::Architecture },
     #[error("the guest image is corrupted: {artefact} {reason}; {remedy}")]
     CorruptImage { artefact: String, reason: String, remedy: &'static str },
     #[error("the guest image has format {found}, this berth reads {known}: {remedy}")]

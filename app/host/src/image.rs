@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::architecture::Architecture;
 use crate::paths::{Paths, hex};
 use crate::sys;
 use crate::{Error, Result};
@@ -33,6 +34,8 @@ pub struct GuestImage {
     pub kernel: PathBuf,
     pub initramfs: PathBuf,
     pub root: PathBuf,
+    /// What processor the guest is for.
+    pub architecture: Architecture,
     /// Whose devices the guest has drivers for: `virtio`, `hyperv`.
     pub devices: Vec<String>,
 }
@@ -41,8 +44,15 @@ pub struct GuestImage {
 struct Manifest {
     version: String,
     artefacts: BTreeMap<String, Artefact>,
+    #[serde(default = "first_architecture")]
+    architecture: Architecture,
     #[serde(default = "virtio_alone")]
     devices: Vec<String>,
+}
+
+/// Of images that were made before there was a choice.
+fn first_architecture() -> Architecture {
+    Architecture::X86_64
 }
 
 /// Of images that were made before the question was asked.
@@ -83,6 +93,13 @@ pub fn manifest(paths: &Paths) -> Option<Vec<u8>> {
     paths.image_candidates().iter().find_map(|dir| std::fs::read(dir.join(MANIFEST)).ok())
 }
 
+/// What processor the image is for that [`find`] would find, read without verifying it; this computer's when that cannot be told, of which
+/// [`find`] then says why.
+pub fn architecture(paths: &Paths) -> Architecture {
+    let manifest = manifest(paths).and_then(|json| serde_json::from_slice::<Manifest>(&json).ok());
+    manifest.map_or(Architecture::NATIVE, |manifest| manifest.architecture)
+}
+
 /// Verifies the image in `dir`; `cache` is the file of earlier results.
 pub fn verify(dir: &Path, cache: &Path) -> Result<GuestImage> {
     // A symbolic link such as `current` may be switched under us: stay with the folder it names now.
@@ -108,6 +125,7 @@ pub fn verify(dir: &Path, cache: &Path) -> Result<GuestImage> {
         kernel: dir.join(KERNEL),
         initramfs: dir.join(INITRAMFS),
         root: dir.join(ROOT),
+        architecture: manifest.architecture,
         devices: manifest.devices,
         dir,
     })
@@ -198,10 +216,29 @@ mod tests {
     fn a_whole_image_is_accepted_and_remembered() {
         let dir = tempfile::tempdir().unwrap();
         let cache = image(dir.path());
-        assert_eq!(verify(dir.path(), &cache).unwrap().version, "0.1.0");
+        let image = verify(dir.path(), &cache).unwrap();
+        assert_eq!((image.version.as_str(), image.architecture), ("0.1.0", Architecture::X86_64));
         let kept = std::fs::read(&cache).unwrap();
         verify(dir.path(), &cache).unwrap();
         assert_eq!(std::fs::read(&cache).unwrap(), kept);
+    }
+
+    #[test]
+    fn an_image_says_what_processor_it_is_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = image(dir.path());
+        let path = dir.path().join(MANIFEST);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let says = |name: &str| {
+            let mut manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
+            manifest["architecture"] = name.into();
+            std::fs::write(&path, manifest.to_string()).unwrap();
+            verify(dir.path(), &cache)
+        };
+        assert_eq!(says("aarch64").unwrap().architecture, Architecture::Aarch64);
+        assert_eq!(says("x86_64").unwrap().architecture, Architecture::X86_64);
+        let error = says("vax").unwrap_err().to_string();
+        assert!(error.contains("manifest.json cannot be read (unknown variant `vax`"), "{error}");
     }
 
     #[test]

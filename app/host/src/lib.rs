@@ -1,6 +1,7 @@
 //! The host side of Berth: everything that the daemon, the command line and the window share.
 //!
 //! - [`paths`] names every file on the host, [`settings`] every choice of the user.
+//! - [`architecture`] names the processors that machines are for.
 //! - [`driver`] starts a hypervisor and watches it; [`image`] finds and verifies what it boots.
 //! - [`machine`] is one virtual machine: a pure state machine and the one task that owns it.
 //! - [`machines`] are all of a user's.
@@ -18,6 +19,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod architecture;
 pub mod client;
 pub mod context;
 pub mod daemon;

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use control::{LinkKind, NetworkKind};
+use host::architecture::Architecture;
 use host::driver::qemu::command::{Features, arguments};
 use host::driver::{MachineFiles, MachineSpec};
 use host::settings::Accelerator;
@@ -13,6 +14,7 @@ fn spec(link: LinkKind, accelerator: Accelerator) -> MachineSpec {
     let run = |name: &str| PathBuf::from("/run/b").join(name);
     MachineSpec {
         name: "berth".to_owned(),
+        architecture: Architecture::X86_64,
         cpus: 2,
         memory_mib: 2048,
         accelerator,
@@ -123,4 +125,80 @@ fn serial_with_kvm_differs_in_machine_and_link_only() {
         ]
     );
     assert!(!serial.contains("-sandbox"));
+}
+
+fn for_arm(link: LinkKind, accelerator: Accelerator) -> MachineSpec {
+    let command_line = "console=ttyAMA0 panic=-1".to_owned();
+    MachineSpec { architecture: Architecture::Aarch64, command_line, ..spec(link, accelerator) }
+}
+
+#[test]
+fn arm_with_emulation() {
+    assert_eq!(
+        lines(&for_arm(LinkKind::Serial, Accelerator::Tcg), true),
+        "\
+-name berth,debug-threads=on
+-nodefaults
+-no-user-config
+-no-reboot
+-S
+-display none
+-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny
+-m 2048M
+-machine virt,acpi=off,gic-version=3
+-smp 2
+-accel tcg,thread=multi
+-cpu max,pauth-impdef=on
+-kernel /image/vmlinuz
+-initrd /data/initrd
+-append console=ttyAMA0 panic=-1
+-rtc base=utc
+-pidfile /run/b/qemu.pid
+-chardev socket,id=qmp,server=on,wait=off,path=/run/b/qmp.sock
+-mon chardev=qmp,mode=control
+-chardev file,id=console,append=on,path=/log/console.log
+-serial chardev:console
+-blockdev driver=file,node-name=root-file,read-only=on,filename=/image/root.erofs
+-blockdev driver=raw,node-name=root,read-only=on,file=root-file
+-device virtio-blk-pci,drive=root,serial=berth-root
+-blockdev driver=file,node-name=data-file,discard=unmap,filename=/data/a,,b/disk.raw
+-blockdev driver=raw,node-name=data,discard=unmap,detect-zeroes=unmap,file=data-file
+-device virtio-blk-pci,drive=data,serial=berth-data
+-object rng-builtin,id=rng
+-device virtio-rng-pci,rng=rng
+-device virtio-balloon-pci,free-page-reporting=on
+-netdev user,id=net,ipv6=off
+-device virtio-net-pci,netdev=net,romfile=
+-device virtio-serial-pci,max_ports=4
+-chardev socket,id=lane0,server=on,wait=off,path=/run/b/link0.sock
+-device virtserialport,chardev=lane0,name=berth.control
+-chardev socket,id=lane1,server=on,wait=off,path=/run/b/link1.sock
+-device virtserialport,chardev=lane1,name=berth.bulk"
+    );
+}
+
+#[test]
+fn arm_differs_in_machine_processor_and_console_only() {
+    for link in [LinkKind::Serial, LinkKind::Vsock] {
+        for (accelerator, machine, accel, cpu) in [
+            (Accelerator::Tcg, "virt,acpi=off,gic-version=3", "tcg,thread=multi", "max,pauth-impdef=on"),
+            (Accelerator::Kvm, "virt,acpi=off,gic-version=host", "kvm", "host"),
+            (Accelerator::Hvf, "virt,acpi=off,gic-version=3", "hvf", "host"),
+        ] {
+            let memory = if link == LinkKind::Vsock { ",memory-backend=memory" } else { "" };
+            let cpu_of_x86 = if accelerator == Accelerator::Tcg { "max" } else { cpu };
+            let as_arm = lines(&spec(link, accelerator), true)
+                .replace(
+                    "-machine q35,usb=off,vmport=off,smbus=off,sata=off,hpet=off,i8042=off,smm=off",
+                    &format!("-machine {machine}"),
+                )
+                .replace(&format!("-cpu {cpu_of_x86}\n"), &format!("-cpu {cpu}\n"))
+                .replace("console=ttyS0", "console=ttyAMA0");
+            let arm = lines(&for_arm(link, accelerator), true);
+            assert_eq!(arm, as_arm, "{link:?} {accelerator:?}");
+            for line in [format!("-machine {machine}{memory}"), format!("-accel {accel}"), format!("-cpu {cpu}")] {
+                assert!(arm.lines().any(|one| one == line), "{line} in {arm}");
+            }
+        }
+    }
 }

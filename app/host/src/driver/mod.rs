@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::Result;
+use crate::architecture::Architecture;
 use crate::settings::Accelerator;
 use crate::sys::ProcessIdentity;
 
@@ -30,6 +31,8 @@ pub use stranded::Stranded;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MachineSpec {
     pub name: String,
+    /// What processor the kernel and the root are for.
+    pub architecture: Architecture,
     pub cpus: u32,
     pub memory_mib: u64,
     pub accelerator: Accelerator,
@@ -235,14 +238,18 @@ pub trait Instance: Send + Sync + std::fmt::Debug {
     async fn wait(&self) -> InstanceExit;
 }
 
-/// The driver of this system.
-pub fn for_this_system(settings: &crate::settings::Settings) -> Result<Box<dyn Driver>> {
+/// The driver of this system that runs guests of the architecture `guest`.
+pub fn for_this_system(settings: &crate::settings::Settings, guest: Architecture) -> Result<Box<dyn Driver>> {
     #[cfg(unix)]
-    return Ok(Box::new(qemu::Qemu::new(settings.qemu.clone())));
+    return Ok(Box::new(qemu::Qemu::new(settings.qemu.clone(), guest)));
     #[cfg(windows)]
     {
         // QEMU's driver is for Unix alone yet.
         let _ = settings;
+        // Hyper-V emulates no processor.
+        if !guest.is_native() {
+            return Err(crate::Error::ForeignImage { guest, host: Architecture::NATIVE });
+        }
         Ok(Box::new(hyperv::HyperV::of_this_system()))
     }
 }

@@ -12,6 +12,7 @@ use control::{LinkKind, Secret};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{boot, console, disk};
+use crate::architecture::Architecture;
 use crate::driver::{self, Driver, Hypervisor, Instance, MachineFiles, MachineSpec};
 use crate::image::{self, GuestImage};
 use crate::link::{Guest, LinkError};
@@ -35,6 +36,8 @@ pub(super) enum Product {
 #[derive(Debug, Clone)]
 pub(super) struct Ground {
     pub(super) driver: Arc<dyn Driver>,
+    /// What processor the guest is for.
+    pub(super) guest: Architecture,
     pub(super) hypervisor: Hypervisor,
     pub(super) settings: Settings,
     pub(super) link: LinkKind,
@@ -49,14 +52,18 @@ pub(super) struct Booted {
 pub(super) async fn check(paths: Paths) -> Result<Ground> {
     paths.create()?;
     let settings = Settings::load(&paths.settings())?;
-    let driver = driver::for_this_system(&settings)?;
+    let guest = {
+        let paths = paths.clone();
+        blocking(move || Ok(image::architecture(&paths))).await?
+    };
+    let driver = driver::for_this_system(&settings, guest)?;
     let hypervisor = driver.check().await?;
     let link = match settings.link {
         LinkChoice::Auto => hypervisor.links[0],
         LinkChoice::Vsock => LinkKind::Vsock,
         LinkChoice::Serial => LinkKind::Serial,
     };
-    Ok(Ground { driver: Arc::from(driver), hypervisor, settings, link })
+    Ok(Ground { driver: Arc::from(driver), guest, hypervisor, settings, link })
 }
 
 pub(super) async fn find_image(paths: Paths) -> Result<GuestImage> {
@@ -92,6 +99,7 @@ pub(super) async fn boot(paths: Paths, ground: Ground, image: GuestImage, accele
 fn spec(paths: &Paths, ground: &Ground, image: &GuestImage, accelerator: Accelerator) -> MachineSpec {
     MachineSpec {
         name: crate::context::name(paths.machine()),
+        architecture: image.architecture,
         cpus: ground.settings.cpus,
         memory_mib: ground.settings.memory_mib,
         accelerator,
@@ -99,7 +107,7 @@ fn spec(paths: &Paths, ground: &Ground, image: &GuestImage, accelerator: Acceler
         network: ground.settings.network,
         kernel: image.kernel.clone(),
         initrd: paths.initrd(),
-        command_line: COMMAND_LINE.to_owned(),
+        command_line: command_line(image.architecture),
         root: image.root.clone(),
         data: paths.data_disk(),
         files: files(paths),
@@ -107,9 +115,15 @@ fn spec(paths: &Paths, ground: &Ground, image: &GuestImage, accelerator: Acceler
 }
 
 /// A panic resets, which ends QEMU (`-no-reboot`); only errors and worse go to the slow serial line; the kernel's tests of its
-/// own ciphers cost an eighth of its emulated boot and are those of its maker; its test of the timer counts ticks, of which an emulated
+/// own ciphers cost an eighth of its emulated boot and are those of its maker; x86's test of the timer counts ticks, of which an emulated
 /// machine on a busy host may see too few, and panics (Documentation/admin-guide/kernel-parameters).
-const COMMAND_LINE: &str = "console=ttyS0 panic=-1 loglevel=4 random.trust_cpu=on cryptomgr.notests no_timer_check";
+fn command_line(architecture: Architecture) -> String {
+    let (console, timer) = match architecture {
+        Architecture::X86_64 => ("ttyS0", " no_timer_check"),
+        Architecture::Aarch64 => ("ttyAMA0", ""),
+    };
+    format!("console={console} panic=-1 loglevel=4 random.trust_cpu=on cryptomgr.notests{timer}")
+}
 
 fn files(paths: &Paths) -> MachineFiles {
     MachineFiles {

@@ -9,6 +9,7 @@ use super::failure::{HyperVError, code};
 use super::fake::{Fake, SID, files};
 use super::host::console_pipe;
 use super::*;
+use crate::architecture::Architecture;
 use crate::driver::{InstanceExit, MachineFiles};
 use crate::machine::disk;
 
@@ -24,6 +25,7 @@ pub(super) fn spec(dir: &Path) -> MachineSpec {
     let nowhere = PathBuf::new;
     MachineSpec {
         name: "berth".to_owned(),
+        architecture: Architecture::X86_64,
         cpus: 2,
         memory_mib: 2049,
         accelerator: Accelerator::HyperV,

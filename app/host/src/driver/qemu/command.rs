@@ -5,6 +5,7 @@ use std::path::Path;
 
 use control::{LinkKind, NetworkKind, port};
 
+use crate::architecture::Architecture;
 use crate::driver::MachineSpec;
 use crate::settings::Accelerator;
 
@@ -24,7 +25,7 @@ pub struct Features {
     pub sandbox: bool,
 }
 
-/// The arguments of `qemu-system-x86_64` for `spec`.
+/// The arguments of QEMU's program for `spec`'s architecture.
 pub fn arguments(spec: &MachineSpec, features: Features) -> Vec<OsString> {
     let mut args = Arguments(Vec::new());
     args.pair("-name", format!("{},debug-threads=on", escaped_text(&spec.name)));
@@ -59,9 +60,7 @@ pub fn arguments(spec: &MachineSpec, features: Features) -> Vec<OsString> {
 
 fn machine(args: &mut Arguments, spec: &MachineSpec) {
     let memory = format!("{}M", spec.memory_mib);
-    // Each device that is not there is one that the firmware and the kernel need not look for. (`microvm` would save more, but
-    // Debian's kernel cannot calibrate its clock on it under emulation.)
-    let devices = "q35,usb=off,vmport=off,smbus=off,sata=off,hpet=off,i8042=off,smm=off";
+    let devices = devices(spec);
     args.pair("-m", memory.clone());
     match spec.link {
         // The vsock device is another process, which maps the guest's memory.
@@ -72,16 +71,32 @@ fn machine(args: &mut Arguments, spec: &MachineSpec) {
         LinkKind::Serial | LinkKind::None => args.pair("-machine", devices),
     }
     args.pair("-smp", spec.cpus.to_string());
-    let (accelerator, cpu) = match spec.accelerator {
-        Accelerator::Kvm => ("kvm", "host"),
-        Accelerator::Tcg => ("tcg,thread=multi", "max"),
-        Accelerator::Hvf => ("hvf", "host"),
-        Accelerator::Whpx => ("whpx", "max"),
+    let (accelerator, cpu) = match (spec.accelerator, spec.architecture) {
+        (Accelerator::Kvm, _) => ("kvm", "host"),
+        (Accelerator::Tcg, Architecture::X86_64) => ("tcg,thread=multi", "max"),
+        // The kernel signs return addresses; by Arm's own cipher, which is the default, that takes most of an emulated boot.
+        (Accelerator::Tcg, Architecture::Aarch64) => ("tcg,thread=multi", "max,pauth-impdef=on"),
+        (Accelerator::Hvf, _) => ("hvf", "host"),
+        (Accelerator::Whpx, _) => ("whpx", "max"),
         // Not QEMU's: refused before.
-        Accelerator::HyperV => ("hyperv", "max"),
+        (Accelerator::HyperV, _) => ("hyperv", "max"),
     };
     args.pair("-accel", accelerator);
     args.pair("-cpu", cpu);
+}
+
+/// The machine without its memory.
+fn devices(spec: &MachineSpec) -> String {
+    // Each device that is not there is one that the firmware and the kernel need not look for. (`microvm` would save more, but
+    // Debian's kernel cannot calibrate its clock on it under emulation.)
+    let x86 = "q35,usb=off,vmport=off,smbus=off,sata=off,hpet=off,i8042=off,smm=off";
+    // The kernel is told of its devices by a device tree: there is no firmware that would show it ACPI's tables. The second version of the
+    // interrupt controller, QEMU's default, ends at eight processors; KVM takes the one that the host has.
+    match (spec.architecture, spec.accelerator) {
+        (Architecture::X86_64, _) => x86.to_owned(),
+        (Architecture::Aarch64, Accelerator::Kvm) => "virt,acpi=off,gic-version=host".to_owned(),
+        (Architecture::Aarch64, _) => "virt,acpi=off,gic-version=3".to_owned(),
+    }
 }
 
 fn control_channels(args: &mut Arguments, spec: &MachineSpec) {

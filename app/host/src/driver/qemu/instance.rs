@@ -244,5 +244,7 @@ pub(super) fn last_words(log: &Path) -> String {
     // A register dump follows the line that explains it.
     let explains = |line: &&str| line.starts_with("KVM internal error") || line.contains("qemu-system");
     let line = text.lines().rev().find(explains).or_else(|| text.lines().rev().find(|line| !line.trim().is_empty()));
-    line.unwrap_or_default().trim_start_matches(super::version::PROGRAM).trim_start_matches(": ").trim().to_owned()
+    let line = line.unwrap_or_default();
+    let said = line.split_once(": ").filter(|(program, _)| program.starts_with("qemu-system-"));
+    said.map_or(line, |(_, said)| said).trim().to_owned()
 }

@@ -1,4 +1,4 @@
-//! QEMU on Linux and, written but never tried, on Macs with an Intel processor: guest, command line and program are x86-64's.
+//! QEMU on Linux and, written but never tried, on macOS. A guest of another architecture than this computer's is emulated.
 //!
 //! QEMU and the vsock device are processes of their own that outlive the daemon; they are found again by process number,
 //! start time and control socket. Which accelerator works is not decided here: `machine` tries them.
@@ -20,6 +20,7 @@ use control::LinkKind;
 use super::{
     DataDisks, Driver, Hypervisor, Instance, InstanceRecord, LinkAddress, MachineSpec, Processes, Raw, RunBy, leftovers,
 };
+use crate::architecture::Architecture;
 use crate::settings::Accelerator;
 use crate::sys::{self, ProcessIdentity};
 use crate::{Error, Result};
@@ -39,25 +40,31 @@ const DEATH_FOLLOWS: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Qemu {
     program: Option<PathBuf>,
+    guest: Architecture,
 }
 
 impl Qemu {
-    /// `program`: the user's choice, else the one in PATH.
-    pub fn new(program: Option<PathBuf>) -> Qemu {
-        Qemu { program }
+    /// For guests of the architecture `guest`. `program`: the user's choice, else the one in PATH.
+    pub fn new(program: Option<PathBuf>, guest: Architecture) -> Qemu {
+        Qemu { program, guest }
     }
 }
 
 #[async_trait]
 impl Driver for Qemu {
     async fn check(&self) -> Result<Hypervisor> {
-        let program = version::find(self.program.as_deref()).await?;
+        let program = version::find(self.program.as_deref(), self.guest).await?;
         let links = if cfg!(target_os = "linux") && vsock_device::find().is_some() {
             vec![LinkKind::Vsock, LinkKind::Serial]
         } else {
             vec![LinkKind::Serial]
         };
-        Ok(Hypervisor { version: format!("QEMU {}", program.version), accelerators: offered(), links })
+        // Kept in mind by this name is which accelerator worked: that of one architecture tells nothing of another's.
+        let version = match self.guest {
+            Architecture::NATIVE => format!("QEMU {}", program.version),
+            guest => format!("QEMU {} for {guest}", program.version),
+        };
+        Ok(Hypervisor { version, accelerators: offered(self.guest), links })
     }
 
     fn disks(&self) -> &dyn DataDisks {
@@ -69,10 +76,11 @@ impl Driver for Qemu {
     }
 
     async fn start(&self, spec: &MachineSpec) -> Result<Box<dyn Instance>> {
-        if spec.accelerator == Accelerator::HyperV {
+        let emulates = spec.accelerator == Accelerator::Tcg;
+        if spec.accelerator == Accelerator::HyperV || !spec.architecture.is_native() && !emulates {
             return Err(Error::UnsupportedAccelerator { accelerator: spec.accelerator });
         }
-        let program = version::find(self.program.as_deref()).await?;
+        let program = version::find(self.program.as_deref(), spec.architecture).await?;
         // Whatever is left of an earlier start holds the disk.
         let left = leftovers::find(&spec.files.launch_record, &spec.files.pid_file);
         leftovers::end(&left).await.map_err(|source| Error::Spawn { program: PathBuf::from("kill"), source })?;
@@ -108,17 +116,20 @@ impl Driver for Qemu {
     }
 }
 
-/// What may work here. `/dev/kvm` can open and still run no kernel: only a boot tells.
-fn offered() -> Vec<Accelerator> {
-    let mut accelerators = Vec::new();
-    if cfg!(target_os = "linux") && std::fs::OpenOptions::new().read(true).write(true).open("/dev/kvm").is_ok() {
-        accelerators.push(Accelerator::Kvm);
-    }
-    if cfg!(all(target_os = "macos", target_arch = "x86_64")) {
-        accelerators.push(Accelerator::Hvf);
-    }
-    accelerators.push(Accelerator::Tcg);
-    accelerators
+/// What may work here for a guest of the architecture `guest`. `/dev/kvm` can open and still run no kernel: only a boot tells.
+fn offered(guest: Architecture) -> Vec<Accelerator> {
+    let kvm = || std::fs::OpenOptions::new().read(true).write(true).open("/dev/kvm").is_ok();
+    possible(std::env::consts::OS, guest.is_native(), kvm)
+}
+
+/// On the system `os`; `native`: the guest's processor is this computer's, without which nothing but emulation runs it.
+fn possible(os: &str, native: bool, kvm: impl FnOnce() -> bool) -> Vec<Accelerator> {
+    let fast = match os {
+        "linux" if native && kvm() => Some(Accelerator::Kvm),
+        "macos" if native => Some(Accelerator::Hvf),
+        _ => None,
+    };
+    fast.into_iter().chain([Accelerator::Tcg]).collect()
 }
 
 /// Processes of a start that is under way: ended when it fails or is given up, so that none is left that nobody knows.
@@ -221,4 +232,24 @@ fn died(status: std::io::Result<std::process::ExitStatus>, spec: &MachineSpec) -
     }
     let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
     Error::QemuDied { status, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_emulation_runs_a_guest_of_another_architecture() {
+        use Accelerator::{Hvf, Kvm, Tcg};
+        for (os, native, kvm, expect) in [
+            ("linux", true, true, &[Kvm, Tcg][..]),
+            ("linux", true, false, &[Tcg]),
+            ("linux", false, true, &[Tcg]),
+            ("macos", true, true, &[Hvf, Tcg]),
+            ("macos", false, false, &[Tcg]),
+            ("freebsd", true, true, &[Tcg]),
+        ] {
+            assert_eq!(possible(os, native, || kvm), expect, "{os} {native} {kvm}");
+        }
+    }
 }

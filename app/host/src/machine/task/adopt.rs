@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Task;
 use crate::Error;
+use crate::architecture::Architecture;
 use crate::driver::{self, Instance, Stranded, leftovers};
 use crate::machine::record::MachineRecord;
 use crate::machine::state::Event;
@@ -29,7 +30,8 @@ impl Task {
         self.in_force.clone_from(&record.settings);
         // The settings file may be broken: it has no say in finding what runs.
         let settings = Settings::load_or_default(&self.paths.settings());
-        let found = match driver::for_this_system(&settings) {
+        // Of a guest that runs nobody need know what it is for.
+        let found = match driver::for_this_system(&settings, Architecture::NATIVE) {
             Ok(driver) => driver.adopt(&record.instance).await,
             Err(error) => Err(error),
         };
@@ -82,7 +84,7 @@ impl Task {
             tracing::warn!(%error, "what is left of an earlier start could not be ended");
         }
         let settings = Settings::load_or_default(&self.paths.settings());
-        let ended = match driver::for_this_system(&settings) {
+        let ended = match driver::for_this_system(&settings, Architecture::NATIVE) {
             Ok(driver) => driver.end_leftover(&self.paths.data_disk()).await,
             Err(error) => Err(error),
         };

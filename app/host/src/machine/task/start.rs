@@ -7,6 +7,7 @@ use control::LinkKind;
 use tokio::time::Instant;
 
 use super::Task;
+use crate::architecture::Architecture;
 use crate::driver::InstanceExit;
 use crate::folders::Folders;
 use crate::link::LinkError;
@@ -146,6 +147,13 @@ impl Task {
                     && ground.link != LinkKind::Serial
                     && ground.hypervisor.links.contains(&LinkKind::Serial);
                 self.status.hypervisor = Some(ground.hypervisor.version.clone());
+                if !ground.guest.is_native() {
+                    let (guest, host) = (ground.guest, Architecture::NATIVE);
+                    tracing::warn!(%guest, %host, "the guest image is of another architecture");
+                    self.status.notes.push(format!(
+                        "the guest image is for {guest} and this computer's processor is {host}: the machine is emulated, which is slow"
+                    ));
+                }
                 self.in_force = Some(InForce::of(&ground.settings));
                 self.ground = Some(*ground);
                 self.happen(Event::Checked { accelerators, other_link }).await;
