@@ -293,7 +293,7 @@ impl Plan {
         let mut link = entry.target.clone();
         let mut content: Box<dyn Read> = Box::new(std::io::empty());
         let mut attributes = Vec::new();
-        if !matches!(kind(stat), FileType::Directory | FileType::RegularFile) && links.heeds(0) {
+        if !matches!(kind(stat), FileType::Directory | FileType::RegularFile) && links.heeds(0_u32) {
             links.taken(&layer.place(path, self.directories(None))?);
         }
         match kind(stat) {

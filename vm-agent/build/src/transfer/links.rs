@@ -15,9 +15,9 @@ pub(super) struct Links {
 }
 
 impl Links {
-    /// Whether it matters where something comes to that has so many names.
-    pub(super) fn heeds(&self, names: u64) -> bool {
-        names > 1 || !self.places.is_empty()
+    /// Whether it matters where something comes to that has so many names; systems differ in how many bits they count them by.
+    pub(super) fn heeds(&self, names: impl Into<u64>) -> bool {
+        names.into() > 1 || !self.places.is_empty()
     }
 
     /// Something that is no file comes to `place`.
@@ -49,9 +49,9 @@ impl Links {
 mod tests {
     use super::*;
 
-    fn stat(number: u64, names: u64) -> Stat {
+    fn stat(number: u64, names: u8) -> Stat {
         let mut stat = rustix::fs::stat(".").expect("there");
-        (stat.st_dev, stat.st_ino, stat.st_nlink) = (1, number, names);
+        (stat.st_dev, stat.st_ino, stat.st_nlink) = (1, number, names.into());
         stat
     }
 
