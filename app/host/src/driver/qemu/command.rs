@@ -74,7 +74,7 @@ fn machine(args: &mut Arguments, spec: &MachineSpec) {
     let (accelerator, cpu) = match (spec.accelerator, spec.architecture) {
         (Accelerator::Kvm, _) => ("kvm", "host"),
         (Accelerator::Tcg, Architecture::X86_64) => ("tcg,thread=multi", "max"),
-        // The kernel signs return addresses; by Arm's own cipher, which is the default, that takes most of an emulated boot.
+        // The kernel signs return addresses; by Arm's own cipher, the default of older ones, that is slow to emulate.
         (Accelerator::Tcg, Architecture::Aarch64) => ("tcg,thread=multi", "max,pauth-impdef=on"),
         (Accelerator::Hvf, _) => ("hvf", "host"),
         (Accelerator::Whpx, _) => ("whpx", "max"),
