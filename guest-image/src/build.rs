@@ -8,7 +8,10 @@ use std::process::Command;
 use std::sync::Arc;
 
 use crate::agent;
+use crate::apt::Apt;
+use crate::architecture::Architecture;
 use crate::crates;
+use crate::cross::Compiler;
 use crate::depmod;
 use crate::digest::{self, Key};
 use crate::erofs;
@@ -32,6 +35,8 @@ pub struct Options {
     pub cache: PathBuf,
     /// Copies the finished image here, too; then this is the directory that [`build`] returns.
     pub out: Option<PathBuf>,
+    /// The processor that the image is for.
+    pub architecture: Architecture,
     /// Uses this agent instead of compiling one.
     pub agent: Option<PathBuf>,
     /// Receives one line for each step that may take longer than a second.
@@ -40,24 +45,25 @@ pub struct Options {
 
 impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { workspace, cache, out, agent, progress: _ } = self;
+        let Self { workspace, cache, out, architecture, agent, progress: _ } = self;
         f.debug_struct("Options")
             .field("workspace", workspace)
             .field("cache", cache)
             .field("out", out)
+            .field("architecture", architecture)
             .field("agent", agent)
             .finish_non_exhaustive()
     }
 }
 
 impl Options {
-    /// The source tree that this crate was compiled from, the user's cache, progress on stderr.
+    /// The source tree that this crate was compiled from, the user's cache, this computer's architecture, progress on stderr.
     pub fn new() -> Result<Self> {
         let home = Path::new(env!("CARGO_MANIFEST_DIR"));
         let workspace = home.parent().expect("the crate lies in the workspace").to_owned();
         let cache = directories::ProjectDirs::from("", "", "berth").ok_or(Error::NoCache)?.cache_dir().to_owned();
         let progress = Arc::new(|line: &str| eprintln!("image: {line}"));
-        Ok(Self { workspace, cache, out: None, agent: None, progress })
+        Ok(Self { workspace, cache, out: None, architecture: Architecture::NATIVE, agent: None, progress })
     }
 }
 
@@ -69,7 +75,7 @@ pub struct ImageDir {
 }
 
 impl ImageDir {
-    /// The kernel, a bzImage.
+    /// The kernel: a bzImage for x86_64, an Image for aarch64.
     pub fn kernel(&self) -> PathBuf {
         self.path.join(manifest::KERNEL)
     }
@@ -89,27 +95,31 @@ impl ImageDir {
 pub fn build(options: &Options) -> Result<ImageDir> {
     let progress = &*options.progress;
     let crate_home = options.workspace.join("guest-image");
-    let rootfs = Rootfs::read(&crate_home.join("rootfs.toml"))?;
+    let architecture = options.architecture;
+    let rootfs = Rootfs::read(&crate_home.join("rootfs.toml"), architecture)?;
+    let compiler = Compiler::of(architecture)?;
     let program = match &options.agent {
         Some(path) => {
-            agent::check_static(path)?;
+            agent::check(path, architecture)?;
             path.clone()
         }
         None => {
             progress("compiling the agent");
-            agent::build(&options.workspace)?
+            agent::build(&options.workspace, &compiler)?
         }
     };
     let names: Vec<String> = rootfs.packages.iter().map(|package| package.name.clone()).collect();
-    let resolved = packages::resolve(&options.cache, &rootfs.kernel.package, &names)?;
-    let key = key(&options.workspace, &crate_home, &program, &resolved)?;
+    let apt = Apt::of(architecture, &options.cache, progress)?;
+    let resolved = packages::resolve(&apt, &options.cache, &rootfs.kernel.package, &names)?;
+    let key = key(options, &crate_home, &program, &resolved)?;
 
     let images = ImageCache::open(&options.cache)?;
     let manifest = match images.find(&key)? {
         Some(manifest) => manifest,
         None => {
             let folder = images.folder()?;
-            let manifest = assemble(options, &crate_home, &rootfs, &resolved, &program, folder.path())?;
+            let manifest =
+                assemble(options, &crate_home, &rootfs, (&apt, &resolved), (&compiler, &program), folder.path())?;
             images.keep(folder, &key)?;
             manifest
         }
@@ -117,7 +127,7 @@ pub fn build(options: &Options) -> Result<ImageDir> {
     manifest.check_budgets().inspect_err(|_| progress(&manifest.size_table()))?;
     // An image with somebody's own agent is for who asked for it, not for the next `berth up`.
     if options.agent.is_none() {
-        images.make_current(&key)?;
+        images.make_current(&key, architecture)?;
     }
     let path = match &options.out {
         None => images.path(&key),
@@ -130,19 +140,27 @@ pub fn build(options: &Options) -> Result<ImageDir> {
 }
 
 /// The name of an image: a digest of everything that goes into it.
-fn key(workspace: &Path, crate_home: &Path, program: &Path, packages: &Resolved) -> Result<String> {
+fn key(options: &Options, crate_home: &Path, program: &Path, packages: &Resolved) -> Result<String> {
+    let architecture = options.architecture;
     let mut key = Key::default();
+    key.add("architecture", architecture.name());
     key.add("version", env!("CARGO_PKG_VERSION")).add("agent", digest::sha256_file(program)?);
     for package in packages.all() {
         key.add("package", format!("{} {} {}", package.name, package.version, package.sha256));
     }
     key.add("rustc", agent::rustc_version()?).add("mkfs.erofs", erofs::version()?).add("kmod", depmod::version()?);
     // hello-world is linked by these, and modules are unpacked and made smaller by those.
-    for (tool, package) in [("cc", "gcc"), ("ld", "binutils"), ("xz", "xz-utils"), ("objcopy", "binutils")] {
-        key.add(tool, tool::text(Command::new(tool).arg("--version"), package)?);
+    let cc = if architecture.is_foreign() { architecture.tool("gcc") } else { "cc".to_owned() };
+    for (name, tool, package) in [
+        ("cc", cc, architecture.compiler_package()),
+        ("ld", architecture.tool("ld"), architecture.binutils_package()),
+        ("xz", "xz".to_owned(), "xz-utils"),
+        ("objcopy", architecture.tool("objcopy"), architecture.binutils_package()),
+    ] {
+        key.add(name, tool::text(Command::new(tool).arg("--version"), package)?);
     }
     // The agent's bytes do not tell which licences come with them, least of all when it was compiled elsewhere.
-    key.add("crates", crates::notices(workspace)?);
+    key.add("crates", crates::notices(&options.workspace, architecture)?);
     for part in ["rootfs.toml", "Cargo.toml", "src", "hello"] {
         add_sources(&mut key, crate_home, &crate_home.join(part))?;
     }
@@ -165,15 +183,15 @@ fn assemble(
     options: &Options,
     crate_home: &Path,
     rootfs: &Rootfs,
-    resolved: &Resolved,
-    program: &Path,
+    (apt, resolved): (&Apt, &Resolved),
+    (compiler, program): (&Compiler, &Path),
     out: &Path,
 ) -> Result<Manifest> {
     let progress = &*options.progress;
-    let directories = packages::unpack(&options.cache, resolved, progress)?;
+    let directories = packages::unpack(apt, &options.cache, resolved, progress)?;
     let kernel = &directories[&resolved.kernel.name];
     progress("reading kernel modules");
-    let modules = Modules::open(&resolved.kernel.name, kernel)?;
+    let modules = Modules::open(&resolved.kernel.name, options.architecture, kernel)?;
     let mut loaded = BTreeSet::new();
     let early = modules.closure(&rootfs.modules_for(Load::Initramfs), &mut loaded)?;
     let boot = modules.closure(&rootfs.modules_for(Load::Boot), &mut loaded)?;
@@ -200,6 +218,7 @@ fn assemble(
         module_lists: &module_lists,
         release: modules.release(),
         hello: &hello,
+        compiler,
         workspace: &options.workspace,
         version,
     };
@@ -221,6 +240,7 @@ fn assemble(
         format: manifest::FORMAT,
         version: format!("{version}+{}", &content[..12]),
         content,
+        architecture: options.architecture,
         kernel_release: modules.release().to_owned(),
         agent: AgentFile { sha256: digest::sha256(&bytes), size: bytes.len() as u64 },
         artefacts,

@@ -6,15 +6,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::architecture::Architecture;
 use crate::error::Result;
 use crate::tool;
 
 /// The text of `/usr/share/doc/berth/crates.txt`: every crate with its licence, then each licence text once with the
 /// crates that carry it.
-pub(crate) fn notices(workspace: &Path) -> Result<String> {
+pub(crate) fn notices(workspace: &Path, architecture: Architecture) -> Result<String> {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(["tree", "--package", "berth-agent", "--locked", "--edges", "normal", "--prefix", "none"]);
-    command.args(["--target", "x86_64-unknown-linux-gnu", "--no-dedupe", "--format", "{p}|{l}|{r}"]);
+    command.args(["--target", architecture.target(), "--no-dedupe", "--format", "{p}|{l}|{r}"]);
     let tree = tool::text(command.current_dir(workspace), "cargo (by rustup)")?;
     let crates = parse(&tree);
 

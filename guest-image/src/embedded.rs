@@ -7,7 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::error::{IoContext, Result};
+use crate::agent;
+use crate::architecture::Architecture;
+use crate::cross::Compiler;
+use crate::error::{Error, IoContext, Result};
 use crate::oci::{Image, Tar};
 use crate::tool;
 
@@ -18,29 +21,23 @@ pub(crate) fn rustc() -> OsString {
     env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
 }
 
+const RUSTUP: &str = "rustc (by rustup)";
+
 /// The `hello-world:latest` archive. `source` is `hello/hello.rs`.
-pub(crate) fn hello_world(source: &Path) -> Result<Vec<u8>> {
+pub(crate) fn hello_world(source: &Path, compiler: &Compiler) -> Result<Vec<u8>> {
     let directory = tempfile::tempdir().at("create a folder in", env::temp_dir())?;
-    let target: PathBuf = directory.path().join("hello");
-    let mut command = Command::new(rustc());
-    command.args(["--edition=2024", "--crate-name=hello", "--crate-type=bin", "--target=x86_64-unknown-linux-gnu"]);
-    for option in ["opt-level=z", "panic=abort", "strip=symbols", "relocation-model=static"] {
-        command.args(["-C", option]);
-    }
-    // One page-aligned read-only segment is enough for a program without data; build ids would differ by linker version.
-    for option in ["-nostartfiles", "-nostdlib", "-static", "-Wl,-z,noseparate-code", "-Wl,--build-id=none"] {
-        command.arg("-C").arg(format!("link-arg={option}"));
-    }
-    command.arg("-C").arg("target-feature=+crt-static").arg("-o").arg(&target).arg(source);
-    // Flags meant for the agent or for the workspace must not reach this program.
-    command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-    tool::output(&mut command, "rustc (by rustup)")?;
-    let program = fs::read(&target).at("read", &target)?;
+    let program = if compiler.makes_std() {
+        hello_by_cargo(source, compiler, directory.path())?
+    } else {
+        hello_by_rustc(source, compiler, directory.path())?
+    };
+    let program = fs::read(&program).at("read", &program)?;
 
     let mut layer = Tar::default();
     layer.file("hello", 0o755, &program);
     let image = Image {
         reference: "hello-world:latest",
+        architecture: compiler.architecture(),
         command: &["/hello"],
         environment: &[PATH],
         labels: &[("org.opencontainers.image.title", "hello-world"), ("org.opencontainers.image.vendor", "Berth")],
@@ -50,18 +47,78 @@ pub(crate) fn hello_world(source: &Path) -> Result<Vec<u8>> {
     Ok(image.archive())
 }
 
-/// The names under which busybox answers, sorted.
+/// How the program is compiled.
+const OPTIONS: [&str; 4] = ["opt-level=z", "panic=abort", "strip=symbols", "relocation-model=static"];
+
+/// How it is linked. One page-aligned read-only segment is enough for a program without data; build ids would differ by linker version.
+const LINK: [&str; 5] = ["-nostartfiles", "-nostdlib", "-static", "-Wl,-z,noseparate-code", "-Wl,--build-id=none"];
+
+/// Compiles the program below `folder`; returns its path.
+fn hello_by_rustc(source: &Path, compiler: &Compiler, folder: &Path) -> Result<PathBuf> {
+    let program = folder.join("hello");
+    let mut command = Command::new(compiler.rustc());
+    command.args(["--edition=2024", "--crate-name=hello", "--crate-type=bin"]);
+    command.args(["--target", compiler.architecture().target()]);
+    for option in OPTIONS {
+        command.args(["-C", option]);
+    }
+    for option in LINK {
+        command.arg("-C").arg(format!("link-arg={option}"));
+    }
+    command.arg("-C").arg("target-feature=+crt-static").arg("-o").arg(&program).arg(source);
+    // Flags meant for the agent or for the workspace must not reach this program.
+    command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    tool::output(&mut command, RUSTUP)?;
+    Ok(program)
+}
+
+/// As [`hello_by_rustc`], where even the library `core` must be compiled first: that only cargo does, and for packages alone.
+fn hello_by_cargo(source: &Path, compiler: &Compiler, folder: &Path) -> Result<PathBuf> {
+    let manifest = folder.join("Cargo.toml");
+    let text = "[package]\nname = \"hello\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[[bin]]\nname = \"hello\"\npath = \"hello.rs\"\n\
+                [profile.release]\nopt-level = \"z\"\npanic = \"abort\"\n[workspace]\n";
+    fs::write(&manifest, text).at("write", &manifest)?;
+    fs::copy(source, folder.join("hello.rs")).at("copy", source)?;
+    let mut command = Command::new(agent::cargo());
+    command.args(["rustc", "--quiet", "--release", "--bin", "hello", "--target-dir"]).arg(folder.join("target"));
+    compiler.set(&mut command, "core");
+    command.arg("--");
+    for option in OPTIONS {
+        command.args(["-C", option]);
+    }
+    for option in LINK {
+        command.arg("-C").arg(format!("link-arg={option}"));
+    }
+    command.current_dir(folder).env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static").env_remove("RUSTFLAGS");
+    agent::forget_this_crate(&mut command);
+    tool::output(&mut command, RUSTUP)?;
+    Ok(folder.join("target").join(compiler.architecture().target()).join("release/hello"))
+}
+
+/// The names under which busybox answers, sorted: read from the program, which may be for another processor.
 pub(crate) fn applets(busybox: &Path) -> Result<Vec<String>> {
-    let list = tool::text(Command::new(busybox).arg("--list"), "busybox-static")?;
-    let mut names: Vec<String> =
-        list.lines().filter(|name| !name.is_empty() && *name != "busybox").map(str::to_owned).collect();
+    let bytes = fs::read(busybox).at("read", busybox)?;
+    let names = applet_names(&bytes).ok_or_else(|| Error::NotInPackage {
+        package: "busybox-static".into(),
+        path: "a list of applets in /bin/busybox".into(),
+    })?;
+    let mut names: Vec<String> = names.into_iter().filter(|name| name != "busybox").collect();
     names.sort();
     names.dedup();
     Ok(names)
 }
 
+/// The names in the program's table (`applet_names` in include/applet_tables.h): each with a NUL behind it, `[` and `[[` first, an empty one
+/// last.
+fn applet_names(program: &[u8]) -> Option<Vec<String>> {
+    const START: &[u8] = b"\0[\0[[\0";
+    let start = program.windows(START.len()).position(|window| window == START)? + 1;
+    let names = program[start..].split(|byte| *byte == 0).take_while(|name| !name.is_empty());
+    names.map(|name| String::from_utf8(name.to_vec()).ok()).collect()
+}
+
 /// The `busybox:latest` archive from Debian's static busybox.
-pub(crate) fn busybox(program: &Path, version: &str) -> Result<Vec<u8>> {
+pub(crate) fn busybox(program: &Path, architecture: Architecture, version: &str) -> Result<Vec<u8>> {
     let bytes = fs::read(program).at("read", program)?;
     let names = applets(program)?;
     let mut layer = Tar::default();
@@ -108,6 +165,7 @@ pub(crate) fn busybox(program: &Path, version: &str) -> Result<Vec<u8>> {
     layer.link("usr/bin/env", "../../bin/env");
     let image = Image {
         reference: "busybox:latest",
+        architecture,
         command: &["sh"],
         environment: &[PATH],
         labels: &[
@@ -120,4 +178,16 @@ pub(crate) fn busybox(program: &Path, version: &str) -> Result<Vec<u8>> {
         created_by: "berth: busybox-static of Debian with a link for each applet",
     };
     Ok(image.archive())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn applets_are_read_from_the_table() {
+        let names = applet_names(b"\x7fELF..[\0x\0[\0[[\0acpid\0zcat\0\0\x01[\0").unwrap();
+        assert_eq!(names, ["[", "[[", "acpid", "zcat"]);
+        assert_eq!(applet_names(b"no table"), None);
+    }
 }

@@ -36,6 +36,8 @@ pub enum Error {
     Module { path: PathBuf, problem: String },
     #[error("the agent was not built: {0}")]
     Agent(String),
+    #[error("the source of Rust's standard library, which another architecture needs, cannot be had: {0}")]
+    StdSource(String),
     #[error("the image is {total} bytes, its budget is {budget}; `cargo image` prints what takes the room")]
     OverBudget { total: u64, budget: u64 },
     #[error("the agent is {size} bytes, its budget is {budget}; `cargo image` prints what the image holds")]

@@ -5,11 +5,13 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::architecture::Architecture;
 use crate::error::{IoContext, Result};
 use crate::manifest::Manifest;
 use crate::packages::publish;
 
-/// Name of the link to the image that was built, or found again, last. The host boots that one when nothing else is said.
+/// Name of the link to the image for this computer's architecture that was built, or found again, last. The host boots that one when nothing
+/// else is said. For another architecture its name follows.
 const CURRENT: &str = "current";
 /// Images kept beside the current one: going back and forth between two branches should not rebuild.
 const KEPT: usize = 5;
@@ -52,8 +54,9 @@ impl ImageCache {
 
     /// Points the link `current` to this image and forgets the oldest others. A machine that runs from one of those keeps
     /// it: its files stay open.
-    pub(crate) fn make_current(&self, key: &str) -> Result<()> {
-        let link = self.home.join(CURRENT);
+    pub(crate) fn make_current(&self, key: &str, architecture: Architecture) -> Result<()> {
+        let name = if architecture.is_foreign() { format!("{CURRENT}-{architecture}") } else { CURRENT.to_owned() };
+        let link = self.home.join(name);
         let target = Path::new(&key[..24]);
         if fs::read_link(&link).ok().as_deref() == Some(target) {
             return Ok(());
@@ -62,18 +65,20 @@ impl ImageCache {
         let fresh = self.home.join(format!(".current-{}", std::process::id()));
         symlink(target, &fresh).at("create the link", &fresh)?;
         fs::rename(&fresh, &link).at("rename a link to", &link)?;
-        self.prune(target)
+        self.prune()
     }
 
-    fn prune(&self, current: &Path) -> Result<()> {
+    fn prune(&self) -> Result<()> {
+        let entries = fs::read_dir(&self.home).at("read", &self.home)?;
+        let current: Vec<PathBuf> = entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).collect();
         let mut others: Vec<(SystemTime, PathBuf)> = fs::read_dir(&self.home)
             .at("read", &self.home)?
             .filter_map(|entry| {
                 let entry = entry.ok()?;
                 let metadata = entry.metadata().ok()?;
-                let name = entry.file_name();
-                let hidden = name.as_encoded_bytes().starts_with(b".");
-                (metadata.is_dir() && !hidden && name != current.as_os_str())
+                let name = PathBuf::from(entry.file_name());
+                let hidden = name.as_os_str().as_encoded_bytes().starts_with(b".");
+                (metadata.is_dir() && !hidden && !current.contains(&name))
                     .then_some((metadata.modified().ok()?, entry.path()))
             })
             .collect();
@@ -98,19 +103,26 @@ mod tests {
     fn current_moves_and_old_images_go() {
         let directory = tempfile::tempdir().unwrap();
         let cache = ImageCache::open(directory.path()).unwrap();
+        let other = Architecture::ALL.into_iter().find(|architecture| architecture.is_foreign()).unwrap();
+        let folder = cache.folder().unwrap();
+        cache.keep(folder, &key(99)).unwrap();
+        fs::File::open(cache.path(&key(99))).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        cache.make_current(&key(99), other).unwrap();
         for n in 0..KEPT + 3 {
             let folder = cache.folder().unwrap();
             fs::write(folder.path().join("x"), n.to_string()).unwrap();
             cache.keep(folder, &key(n)).unwrap();
             let past = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(n as u64);
             fs::File::open(cache.path(&key(n))).unwrap().set_modified(past).unwrap();
-            cache.make_current(&key(n)).unwrap();
+            cache.make_current(&key(n), Architecture::NATIVE).unwrap();
             let current = directory.path().join("image/current/x");
             assert_eq!(fs::read_to_string(current).unwrap(), n.to_string());
         }
         assert!(!cache.path(&key(0)).exists());
         assert!(!cache.path(&key(1)).exists());
         assert!(cache.path(&key(2)).exists());
+        let kept = directory.path().join(format!("image/current-{other}")).canonicalize().unwrap();
+        assert_eq!(kept, cache.path(&key(99)).canonicalize().unwrap());
     }
 
     #[test]

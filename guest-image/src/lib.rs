@@ -7,9 +7,12 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod apt;
+mod architecture;
 mod build;
 pub mod cpio;
 mod crates;
+mod cross;
 mod depmod;
 mod digest;
 mod embedded;
@@ -28,6 +31,7 @@ pub mod rootfs;
 mod tool;
 pub mod tree;
 
+pub use architecture::Architecture;
 pub use build::{ImageDir, Options, build};
 pub use error::{Error, Result};
 pub use manifest::Manifest;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use guest_image::{Options, build, check_reproducible};
+use guest_image::{Architecture, Options, build, check_reproducible};
 
 /// Builds the guest: kernel, initramfs and root file system.
 #[derive(Debug, Parser)]
@@ -14,6 +14,9 @@ struct Arguments {
     /// Also put the files into this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// The processor that the guest is for [default: this computer's]
+    #[arg(long, value_name = "ARCH", value_enum, hide_default_value = true)]
+    arch: Option<Architecture>,
     /// Use this static agent instead of compiling one
     #[arg(long, value_name = "PATH")]
     agent: Option<PathBuf>,
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut options = Options::new()?;
+    options.architecture = arguments.arch.unwrap_or(Architecture::NATIVE);
     options.agent = arguments.agent;
     options.out = arguments.out.map(std::path::absolute).transpose().context("--out")?;
     if let Some(cache) = arguments.cache {
@@ -59,7 +63,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     let image = build(&options)?;
     print!("{}", image.manifest.size_table());
-    println!("version {}, kernel {}", image.manifest.version, image.manifest.kernel_release);
+    let manifest = &image.manifest;
+    println!("version {} for {}, kernel {}", manifest.version, manifest.architecture, manifest.kernel_release);
     println!("{}", image.path.display());
     Ok(())
 }

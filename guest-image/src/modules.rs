@@ -10,6 +10,7 @@ use std::process::Command;
 
 use object::{Object, ObjectSection};
 
+use crate::architecture::Architecture;
 use crate::error::{Error, IoContext, Result};
 use crate::tool;
 
@@ -30,6 +31,8 @@ pub struct Module {
 #[derive(Debug)]
 pub struct Modules {
     package: String,
+    /// What makes modules smaller, and the package that brings it.
+    objcopy: (String, &'static str),
     home: PathBuf,
     release: String,
     files: BTreeMap<String, PathBuf>,
@@ -37,8 +40,8 @@ pub struct Modules {
 }
 
 impl Modules {
-    /// Reads the tree of the kernel package `package`, unpacked in `unpacked`.
-    pub fn open(package: &str, unpacked: &Path) -> Result<Self> {
+    /// Reads the tree of the kernel package `package` for `architecture`, unpacked in `unpacked`.
+    pub fn open(package: &str, architecture: Architecture, unpacked: &Path) -> Result<Self> {
         let home = unpacked.join("lib/modules");
         let directory = fs::read_dir(&home)
             .at("read", &home)?
@@ -53,7 +56,8 @@ impl Modules {
         let built_in = fs::read_to_string(&list).at("read", &list)?.lines().map(module_name).collect();
         let mut files = BTreeMap::new();
         index(&directory.join("kernel"), &mut files)?;
-        Ok(Self { package: package.to_owned(), home: unpacked.to_owned(), release, files, built_in })
+        let objcopy = (architecture.tool("objcopy"), architecture.binutils_package());
+        Ok(Self { package: package.to_owned(), objcopy, home: unpacked.to_owned(), release, files, built_in })
     }
 
     /// The kernel's release, as `uname -r` prints it.
@@ -98,7 +102,7 @@ impl Modules {
             module: name.into(),
             needed_by: needed_by.into(),
         })?;
-        let content = read(path)?;
+        let content = self.read(path)?;
         let bad = |problem: String| Error::Module { path: path.clone(), problem };
         for dependency in depends(&content).map_err(bad)? {
             self.visit(&dependency, &format!("needed by {name}"), name, loaded, list)?;
@@ -108,6 +112,19 @@ impl Modules {
         let path = packed.strip_suffix(".xz").unwrap_or(&packed).to_owned();
         list.push(Module { name: name.to_owned(), path, origin, content, reason: reason.to_owned() });
         Ok(())
+    }
+
+    /// The module's bytes, decompressed now rather than at every boot, without its signature and what else is for others than the kernel.
+    fn read(&self, path: &Path) -> Result<Vec<u8>> {
+        let mut content = if path.extension().is_some_and(|extension| extension == "xz") {
+            tool::output(Command::new("xz").args(["--decompress", "--stdout", "--"]).arg(path), "xz-utils")?
+        } else {
+            fs::read(path).at("read", path)?
+        };
+        let length = unsigned_length(&content);
+        content.truncate(length);
+        let (program, package) = &self.objcopy;
+        slim(&content, Command::new(program), package)
     }
 }
 
@@ -131,32 +148,19 @@ fn index(directory: &Path, files: &mut BTreeMap<String, PathBuf>) -> Result<()> 
     Ok(())
 }
 
-/// The module's bytes, decompressed now rather than at every boot, without its signature and what else is for others than the kernel.
-fn read(path: &Path) -> Result<Vec<u8>> {
-    let mut content = if path.extension().is_some_and(|extension| extension == "xz") {
-        tool::output(Command::new("xz").args(["--decompress", "--stdout", "--"]).arg(path), "xz-utils")?
-    } else {
-        fs::read(path).at("read", path)?
-    };
-    let length = unsigned_length(&content);
-    content.truncate(length);
-    slim(&content)
-}
-
 /// The module without what the kernel never looks at: names of what is local to it, types for programs of BPF. That is an eighth of it.
-fn slim(content: &[u8]) -> Result<Vec<u8>> {
+fn slim(content: &[u8], mut objcopy: Command, package: &'static str) -> Result<Vec<u8>> {
     let folder =
         tempfile::Builder::new().prefix("berth-module-").tempdir().at("create a folder in", std::env::temp_dir())?;
     let [whole, slim] = ["whole.ko", "slim.ko"].map(|name| folder.path().join(name));
     fs::write(&whole, content).at("write", &whole)?;
-    let mut command = Command::new("objcopy");
-    command.args([
+    objcopy.args([
         "--strip-unneeded",
         "--remove-section=.BTF",
         "--remove-section=.BTF.base",
         "--remove-section=.comment",
     ]);
-    tool::output(command.arg(&whole).arg(&slim), "binutils")?;
+    tool::output(objcopy.arg(&whole).arg(&slim), package)?;
     fs::read(&slim).at("read", &slim)
 }
 

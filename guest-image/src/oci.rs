@@ -6,6 +6,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use crate::architecture::Architecture;
 use crate::digest::sha256;
 use crate::{CREATED, EPOCH};
 
@@ -14,6 +15,7 @@ use crate::{CREATED, EPOCH};
 pub struct Image<'a> {
     /// `name:tag`, as users type it.
     pub reference: &'a str,
+    pub architecture: Architecture,
     pub command: &'a [&'a str],
     pub environment: &'a [&'a str],
     pub labels: &'a [(&'a str, &'a str)],
@@ -108,7 +110,7 @@ impl Image<'_> {
         let layer = Blob::new(self.layer.clone());
         let config = Blob::new(json(&Config {
             created: CREATED,
-            architecture: "amd64",
+            architecture: self.architecture.debian(),
             os: "linux",
             config: Execution {
                 env: self.environment,
@@ -130,7 +132,7 @@ impl Image<'_> {
             schema_version: 2,
             media_type: INDEX,
             manifests: [Descriptor {
-                platform: Some(Platform { architecture: "amd64", os: "linux" }),
+                platform: Some(Platform { architecture: self.architecture.debian(), os: "linux" }),
                 annotations: BTreeMap::from([
                     ("io.containerd.image.name", format!("docker.io/library/{}", self.reference)),
                     ("org.opencontainers.image.ref.name", tag.to_owned()),

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
+use crate::apt::Apt;
 use crate::digest::{self, Key};
 use crate::error::{Error, IoContext, Result};
 use crate::tool;
@@ -59,15 +59,20 @@ impl Resolved {
 
 /// Looks up the kernel that the meta package `kernel` points to, and `names`. The answer is kept in `cache` until apt's
 /// lists or settings change, because reading them takes apt a second.
-pub(crate) fn resolve(cache: &Path, kernel: &str, names: &[String]) -> Result<Resolved> {
-    let stamp = lists_stamp(kernel, names)?;
+pub(crate) fn resolve(apt: &Apt, cache: &Path, kernel: &str, names: &[String]) -> Result<Resolved> {
+    let mut key = Key::default();
+    key.add("format", "3").add("lists", apt.stamp()?).add("kernel", kernel);
+    for name in names {
+        key.add("name", name);
+    }
+    let stamp = key.finish();
     let remembered = cache.join("resolved").join(format!("{stamp}.json"));
     if let Some(resolved) = fs::read(&remembered).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
         return Ok(resolved);
     }
     let mut wanted: Vec<String> = names.to_vec();
     wanted.push(kernel.to_owned());
-    let mut found = show(&wanted)?;
+    let mut found = show(apt, &wanted)?;
     let meta = found.remove(kernel).ok_or_else(|| Error::UnknownPackage(kernel.into()))?;
     // "linux-image-6.12.117+deb12-cloud-amd64 (= 6.12.117-1~deb12u1), ...": the first dependency is the kernel itself.
     let concrete = meta
@@ -77,7 +82,8 @@ pub(crate) fn resolve(cache: &Path, kernel: &str, names: &[String]) -> Result<Re
         .find(|name| name.starts_with("linux-image-"))
         .ok_or_else(|| Error::PackageField { package: kernel.into(), field: "Depends" })?
         .to_owned();
-    let kernel = show(std::slice::from_ref(&concrete))?.remove(&concrete).ok_or(Error::UnknownPackage(concrete))?;
+    let kernel =
+        show(apt, std::slice::from_ref(&concrete))?.remove(&concrete).ok_or(Error::UnknownPackage(concrete))?;
     if let Some(missing) = names.iter().find(|name| !found.contains_key(*name)) {
         return Err(Error::UnknownPackage(missing.clone()));
     }
@@ -88,7 +94,12 @@ pub(crate) fn resolve(cache: &Path, kernel: &str, names: &[String]) -> Result<Re
 }
 
 /// Makes sure that every package of `resolved` is unpacked in `cache`. Returns the directories by package name.
-pub(crate) fn unpack(cache: &Path, resolved: &Resolved, progress: &dyn Fn(&str)) -> Result<BTreeMap<String, PathBuf>> {
+pub(crate) fn unpack(
+    apt: &Apt,
+    cache: &Path,
+    resolved: &Resolved,
+    progress: &dyn Fn(&str),
+) -> Result<BTreeMap<String, PathBuf>> {
     let home = cache.join("packages");
     fs::create_dir_all(&home).at("create", &home)?;
     let directory = |package: &Package| home.join(package.directory_name());
@@ -96,7 +107,7 @@ pub(crate) fn unpack(cache: &Path, resolved: &Resolved, progress: &dyn Fn(&str))
     if !missing.is_empty() {
         let bytes: u64 = missing.iter().map(|package| package.size).sum();
         progress(&format!("downloading {} Debian packages ({:.1} MB)", missing.len(), bytes as f64 / 1e6));
-        let debs = download(&home, &missing)?;
+        let debs = download(apt, &home, &missing)?;
         progress("unpacking them");
         for package in missing {
             let into = tempfile::Builder::new().prefix(".unpack-").tempdir_in(&home).at("create a folder in", &home)?;
@@ -108,11 +119,10 @@ pub(crate) fn unpack(cache: &Path, resolved: &Resolved, progress: &dyn Fn(&str))
     Ok(resolved.all().map(|package| (package.name.clone(), directory(package))).collect())
 }
 
-fn download(home: &Path, packages: &[&Package]) -> Result<tempfile::TempDir> {
+fn download(apt: &Apt, home: &Path, packages: &[&Package]) -> Result<tempfile::TempDir> {
     let into = tempfile::Builder::new().prefix(".download-").tempdir_in(home).at("create a folder in", home)?;
-    let mut command = Command::new("apt-get");
-    // The sandbox user of apt cannot write below a private cache folder; the checksum is what protects us.
-    command.args(["-q", "-o", "APT::Sandbox::User=root", "download"]);
+    let mut command = apt.command("apt-get");
+    command.args(["-q", "download"]);
     command.args(packages.iter().map(|package| format!("{}={}", package.name, package.version)));
     tool::output(command.current_dir(into.path()), "apt")?;
     Ok(into)
@@ -161,8 +171,8 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn show(names: &[String]) -> Result<BTreeMap<String, Package>> {
-    let mut command = Command::new("apt-cache");
+fn show(apt: &Apt, names: &[String]) -> Result<BTreeMap<String, Package>> {
+    let mut command = apt.command("apt-cache");
     command.args(["show", "--no-all-versions", "--"]).args(names);
     // apt-cache fails when a single name is unknown, and its message does not say what to do about it.
     let text = match tool::text(&mut command, "apt") {
@@ -205,34 +215,6 @@ fn parse_stanza(stanza: &str) -> Result<Package> {
     let size = need("Size")?.parse().map_err(|_| Error::PackageField { package: name.clone(), field: "Size" })?;
     let (sha256, depends) = (need("SHA256")?, field("Depends").unwrap_or_default());
     Ok(Package { name, version, source, source_version, sha256, size, depends })
-}
-
-/// A digest of everything that apt's answer depends on, without reading the lists themselves.
-fn lists_stamp(kernel: &str, names: &[String]) -> Result<String> {
-    let mut key = Key::default();
-    key.add("format", "2").add("kernel", kernel);
-    for name in names {
-        key.add("name", name);
-    }
-    for root in ["/var/lib/apt/lists", "/etc/apt", "/var/lib/dpkg/status"] {
-        stamp(Path::new(root), &mut key)?;
-    }
-    Ok(key.finish())
-}
-
-fn stamp(path: &Path, key: &mut Key) -> Result<()> {
-    let Ok(metadata) = fs::metadata(path) else { return Ok(()) };
-    if metadata.is_dir() {
-        // `partial` is closed to users other than root and `_apt`, and holds nothing that counts.
-        let Ok(entries) = fs::read_dir(path) else { return Ok(()) };
-        let mut children: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        children.sort();
-        return children.iter().try_for_each(|child| stamp(child, key));
-    }
-    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-    key.add("path", path.as_os_str().as_encoded_bytes());
-    key.add("state", format!("{} {}", metadata.len(), modified.as_nanos()));
-    Ok(())
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub fn check(program: &Path, options: &Options) -> Result<Manifest> {
     for place in ["a", "the second/and longer place"] {
         let home = scratch.path().join(place);
         (options.progress)(&format!("building in {}", home.display()));
-        manifests.push(build_in(program, &options.workspace, &home)?);
+        manifests.push(build_in(program, options, &home)?);
     }
     let (second, first) = (manifests.pop().expect("two were built"), manifests.pop().expect("two were built"));
     match difference(&first, &second) {
@@ -32,9 +32,9 @@ pub fn check(program: &Path, options: &Options) -> Result<Manifest> {
     }
 }
 
-fn build_in(program: &Path, workspace: &Path, home: &Path) -> Result<Manifest> {
+fn build_in(program: &Path, options: &Options, home: &Path) -> Result<Manifest> {
     let (sources, out, cargo_home) = (home.join("sources"), home.join("out"), home.join("cargo-home"));
-    copy(workspace, &sources)?;
+    copy(&options.workspace, &sources)?;
     fs::create_dir_all(&cargo_home).at("create", &cargo_home)?;
     // Where crates come from is a setting of the user; it must not be lost with the cache.
     let user = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| env::home_dir().map(|home| home.join(".cargo")));
@@ -43,6 +43,7 @@ fn build_in(program: &Path, workspace: &Path, home: &Path) -> Result<Manifest> {
     }
     let mut command = Command::new(program);
     command.arg("--workspace").arg(&sources).arg("--cache").arg(home.join("cache")).arg("--out").arg(&out);
+    command.args(["--arch", options.architecture.name()]);
     command.env("CARGO_HOME", &cargo_home).env("CARGO_TARGET_DIR", home.join("target"));
     tool::output(&mut command, "guest-image")?;
     Manifest::read(&out)

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::MODULES;
 use crate::crates;
+use crate::cross::Compiler;
 use crate::depmod::List;
 use crate::embedded;
 use crate::error::{Error, IoContext, Result};
@@ -30,6 +31,8 @@ pub(crate) struct Inputs<'a> {
     pub(crate) release: &'a str,
     /// `hello/hello.rs`.
     pub(crate) hello: &'a Path,
+    /// What compiles programs for the guest.
+    pub(crate) compiler: &'a Compiler,
     /// The source tree, whose Cargo.lock names the agent's crates.
     pub(crate) workspace: &'a Path,
     /// Version of the image without the content digest.
@@ -93,12 +96,13 @@ impl Inputs<'_> {
                 }
                 Ok(())
             }
-            Generated::HelloWorldImage => {
-                tree.add(path, node(Content::File(embedded::hello_world(self.hello)?), "guest-image/hello/hello.rs"))
-            }
+            Generated::HelloWorldImage => tree.add(
+                path,
+                node(Content::File(embedded::hello_world(self.hello, self.compiler)?), "guest-image/hello/hello.rs"),
+            ),
             Generated::BusyboxImage => {
                 let version = &self.package_version("busybox-static")?;
-                let image = embedded::busybox(&self.busybox()?, version)?;
+                let image = embedded::busybox(&self.busybox()?, self.compiler.architecture(), version)?;
                 tree.add(path, node(Content::File(image), "busybox-static"))
             }
             Generated::Notices => {
@@ -106,7 +110,7 @@ impl Inputs<'_> {
                 tree.add(path, node(Content::File(text.into_bytes()), "generated"))
             }
             Generated::CrateNotices => {
-                let text = crates::notices(self.workspace)?;
+                let text = crates::notices(self.workspace, self.compiler.architecture())?;
                 tree.add(path, node(Content::File(text.into_bytes()), "Cargo.lock"))
             }
             Generated::Copyright => {

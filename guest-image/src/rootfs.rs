@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::architecture::Architecture;
 use crate::error::{Error, IoContext, Result};
 
 /// The manifest as written.
@@ -72,6 +73,9 @@ pub struct Entry {
     #[serde(default)]
     pub mode: Option<String>,
     pub from: Source,
+    /// For which processor it is there; for all when absent.
+    #[serde(default)]
+    pub only: Option<Architecture>,
     pub reason: String,
 }
 
@@ -127,12 +131,19 @@ pub enum Generated {
 }
 
 impl Rootfs {
-    /// Reads and checks a manifest.
-    pub fn read(path: &Path) -> Result<Self> {
+    /// Reads and checks a manifest: what it says of `architecture`. `{debian}` and `{triplet}` stand for Debian's names of that.
+    pub fn read(path: &Path, architecture: Architecture) -> Result<Self> {
         let text = fs::read_to_string(path).at("read", path)?;
-        let rootfs: Self = toml::from_str(&text)
+        let rootfs = Self::parse(&text, architecture)
             .map_err(|source| Error::RootfsToml { path: path.into(), source: Box::new(source) })?;
         rootfs.check()?;
+        Ok(rootfs)
+    }
+
+    fn parse(text: &str, architecture: Architecture) -> Result<Self, toml::de::Error> {
+        let text = text.replace("{debian}", architecture.debian()).replace("{triplet}", architecture.triplet());
+        let mut rootfs: Self = toml::from_str(&text)?;
+        rootfs.entries.retain(|entry| entry.only.is_none_or(|only| only == architecture));
         Ok(rootfs)
     }
 
@@ -199,7 +210,7 @@ mod tests {
             "kernel = {{ package = 'k', licence = 'l', reason = 'r' }}\n\
              package = [{{ name = 'p', licence = 'l', reason = 'r' }}]\nmodule = []\nentry = [{entry}]"
         );
-        let rootfs: Rootfs = toml::from_str(&text).unwrap();
+        let rootfs = Rootfs::parse(&text, Architecture::X86_64).unwrap();
         rootfs.check().map(|()| rootfs)
     }
 
@@ -208,6 +219,21 @@ mod tests {
         let rootfs = check("{ path = '/tmp', mode = '1777', from = 'directory', reason = 'r' }").unwrap();
         assert_eq!(rootfs.entries[0].mode().unwrap(), 0o1777);
         check("{ path = '/bin/x', from.package = { name = 'p', path = '/x' }, reason = 'r' }").unwrap();
+    }
+
+    #[test]
+    fn entries_of_another_processor_are_left_out() {
+        let text = "kernel = { package = 'linux-{debian}', licence = 'l', reason = 'r' }\npackage = []\nmodule = []\n\
+                    entry = [{ path = '/a', from = 'directory', only = 'x86_64', reason = 'r' },\n\
+                    { path = '/{triplet}', from = 'directory', reason = 'r' }]";
+        for (architecture, kernel, paths) in [
+            (Architecture::X86_64, "linux-amd64", &["/a", "/x86_64-linux-gnu"][..]),
+            (Architecture::Aarch64, "linux-arm64", &["/aarch64-linux-gnu"]),
+        ] {
+            let rootfs = Rootfs::parse(text, architecture).unwrap();
+            let found: Vec<&str> = rootfs.entries.iter().map(|entry| entry.path.as_str()).collect();
+            assert_eq!((rootfs.kernel.package.as_str(), found.as_slice()), (kernel, paths));
+        }
     }
 
     #[test]
