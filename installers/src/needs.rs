@@ -67,6 +67,12 @@ pub const TEST: &[Need] = &[
 /// Needed by the heavy workloads of `--all` only.
 pub const WORKLOADS: &[Need] = &[need("debootstrap", "makes the Debian that runs in a container")];
 
+/// Needed to build the guest image for arm64 on another computer; `--all` does that.
+pub const ARM: &[Need] = &[
+    need("gcc-aarch64-linux-gnu", "compiles and links the guest's programs for arm64"),
+    need("libc6-dev-arm64-cross", "the static C library of the guest's agent for arm64"),
+];
+
 /// Needed by `cargo reference` only.
 pub const REFERENCE: &[Need] = &[need("mmdebstrap", "makes the Debian that the reference dockerd runs in")];
 
@@ -118,17 +124,29 @@ pub fn clients() -> io::Result<()> {
 /// # Errors
 /// When apt fails, or the installed QEMU still does not answer `--version`.
 pub fn qemu() -> io::Result<String> {
-    match qemu_version() {
-        Some((version, major)) if major >= QEMU_MINIMUM => return Ok(version),
-        _ => debian::install(&["qemu-system-x86", "qemu-utils"], Some(Suite::Backports))?,
-    }
-    qemu_version()
-        .map(|(version, _)| version)
-        .ok_or_else(|| io::Error::other(say("qemu-system-x86_64 was installed but does not run", &[])))
+    newest_qemu("qemu-system-x86_64", &["qemu-system-x86", "qemu-utils"])
 }
 
-fn qemu_version() -> Option<(String, u32)> {
-    let out = Command::new("qemu-system-x86_64").arg("--version").output().ok()?;
+/// As [`qemu`], the one that runs guests for arm64: only tests need it.
+///
+/// # Errors
+/// When apt fails, or the installed QEMU still does not answer `--version`.
+pub fn qemu_for_arm() -> io::Result<String> {
+    newest_qemu("qemu-system-aarch64", &["qemu-system-arm"])
+}
+
+fn newest_qemu(program: &str, packages: &[&str]) -> io::Result<String> {
+    match qemu_version(program) {
+        Some((version, major)) if major >= QEMU_MINIMUM => return Ok(version),
+        _ => debian::install(packages, Some(Suite::Backports))?,
+    }
+    qemu_version(program)
+        .map(|(version, _)| version)
+        .ok_or_else(|| io::Error::other(say("%{program} was installed but does not run", &[("program", program)])))
+}
+
+fn qemu_version(program: &str) -> Option<(String, u32)> {
+    let out = Command::new(program).arg("--version").output().ok()?;
     let text = String::from_utf8_lossy(&out.stdout);
     let version = text.split_whitespace().nth(3)?.to_owned();
     let major = version.split('.').next()?.parse().ok()?;
@@ -269,6 +287,7 @@ mod tests {
             .chain(WINDOW)
             .chain(TEST)
             .chain(WORKLOADS)
+            .chain(ARM)
             .chain(REFERENCE)
             .chain(browser)
             .chain(crate::windows::NEEDS)

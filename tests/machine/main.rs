@@ -3,6 +3,7 @@
 //! `BERTH_TEST_ALL=1` (what `cargo verify --all` sets) adds the long cases and runs every booting one over both links; else the
 //! serial one is left to the e2e suite.
 
+mod arm;
 mod asleep;
 mod by_name;
 mod care;
@@ -18,6 +19,8 @@ mod room;
 mod several;
 mod shape;
 mod upkeep;
+
+use std::path::PathBuf;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use tests::engine::Machine;
@@ -77,15 +80,29 @@ fn main() -> std::process::ExitCode {
         let links: &[&'static str] = if all && entry.boots { &["vsock", "serial"] } else { &["vsock"] };
         for link in links {
             let run = entry.run;
-            trials.push(Trial::test(format!("{link}::{}", entry.name), move || in_own_machine(link, run)));
+            let name = format!("{link}::{}", entry.name);
+            trials.push(Trial::test(name, move || in_machine(Machine::new(), link, run)));
+        }
+    }
+    if all {
+        // Where nobody could build that image, the two are counted as skipped.
+        let image = std::env::var_os("BERTH_TEST_ARM_IMAGE").map(PathBuf::from);
+        for link in ["vsock", "serial"] {
+            let (missing, image) = (image.is_none(), image.clone().unwrap_or_default());
+            let run = move || in_machine(Machine::of_image(image), link, arm::guest_runs);
+            trials.push(Trial::test(format!("{link}::arm_guest_runs"), run).with_ignored_flag(missing));
         }
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
     if conclusion.has_failed() { std::process::ExitCode::FAILURE } else { std::process::ExitCode::SUCCESS }
 }
 
-fn in_own_machine(link: &str, run: fn(&Machine) -> anyhow::Result<()>) -> Result<(), Failed> {
-    let machine = Machine::new().map_err(|error| Failed::from(format!("{error:#}")))?;
+fn in_machine(
+    machine: anyhow::Result<Machine>,
+    link: &str,
+    run: fn(&Machine) -> anyhow::Result<()>,
+) -> Result<(), Failed> {
+    let machine = machine.map_err(|error| Failed::from(format!("{error:#}")))?;
     let prepare = || -> anyhow::Result<()> {
         machine.berth(&["config", "set", "link", link])?;
         machine.berth(&["config", "set", "docker_context", "false"])?;

@@ -224,9 +224,17 @@ impl Machine {
     /// # Errors
     /// When `berth` or the guest image is not built.
     pub fn new() -> anyhow::Result<Self> {
+        Self::of_image(guest_image()?)
+    }
+
+    /// One that boots the guest image in `image`.
+    ///
+    /// # Errors
+    /// When `berth` is not built.
+    pub fn of_image(image: PathBuf) -> anyhow::Result<Self> {
         // A short path: Unix socket names have 108 bytes.
         let home = tempfile::Builder::new().prefix("bt").tempdir_in("/tmp")?;
-        Ok(Self { home, program: binary("berth")?, image: guest_image()? })
+        Ok(Self { home, program: binary("berth")?, image })
     }
 
     pub fn home(&self) -> &Path {

@@ -8,6 +8,7 @@ use std::process::{Command, ExitCode};
 
 use installers::failures::Failures;
 use installers::front_end::{self, FrontEnd};
+use installers::std_source::StdSource;
 use installers::step::{step, watch};
 use installers::tally::Tally;
 use installers::windows::Windows;
@@ -81,8 +82,26 @@ fn verify(tally: &mut Tally, failures: &mut Failures, all: bool) -> io::Result<(
         })?;
         tests.env("BERTH_TEST_ALL", "1").env("BERTH_TEST_WORKLOADS", workloads.folder());
         check(tally, "reproducible image", cargo().args(["image", "--check-reproducible"]))?;
+        tests.envs(image_for_arm(tally)?);
     }
     runner(tally, failures, "tests", &mut tests)
+}
+
+/// Builds the guest image for arm64, from nothing some four minutes; where it is, for the tests that boot it. Skipped where the standard library's
+/// source cannot be had.
+fn image_for_arm(tally: &mut Tally) -> io::Result<Option<(&'static str, PathBuf)>> {
+    let name = "guest image for arm64";
+    step("install what arm64 needs", || {
+        needs::install_missing(needs::ARM)?;
+        needs::qemu_for_arm().map(drop)
+    })?;
+    if let Err(why) = StdSource::prepare() {
+        tally.skip(name, &why.to_string().replace('\n', " "));
+        return Ok(None);
+    }
+    let mut build = Command::new(beside_this("guest-image")?);
+    check(tally, name, build.args(["--arch", "aarch64"]).current_dir(installers::workspace()))?;
+    Ok(Some(("BERTH_TEST_ARM_IMAGE", installers::cache().join("image/current-aarch64"))))
 }
 
 /// Runners of tests, whose results are added up; one that ends badly and says of no failure is one.
