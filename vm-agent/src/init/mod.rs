@@ -63,7 +63,7 @@ fn boot() -> anyhow::Result<Handover> {
     set_up_host(&boot)?;
     let mut disks = disks::Disks::watch()?;
     modules::load("initramfs")?;
-    let root = disks.find("berth-root")?;
+    let root = disks.find(&disks::ROOT)?;
     mount::mount(&root, "/sysroot", "erofs", libc::MS_RDONLY | libc::MS_NODEV, None)
         .context("mount the root file system")?;
     root::switch_to(Path::new("/sysroot")).context("switch to the root file system")?;
