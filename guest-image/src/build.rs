@@ -1,6 +1,6 @@
 //! From options to a finished image directory.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,11 +18,12 @@ use crate::erofs;
 use crate::error::{Error, IoContext, Result};
 use crate::image_cache::ImageCache;
 use crate::initramfs;
-use crate::manifest::{self, AgentFile, Artefact, FileRecord, Kind, Manifest, ModuleLists, PackageNotice, Part};
-use crate::modules::{Module, Modules};
+use crate::manifest::{self, AgentFile, Artefact, FileRecord, Kind, Manifest, PackageNotice, Part};
+use crate::modules::Modules;
 use crate::packages::{self, Resolved};
 use crate::root::Inputs;
-use crate::rootfs::{Load, Rootfs};
+use crate::rootfs::{Devices, Rootfs};
+use crate::stages::Stages;
 use crate::tool;
 use crate::tree::{Content, Tree};
 
@@ -192,15 +193,11 @@ fn assemble(
     let kernel = &directories[&resolved.kernel.name];
     progress("reading kernel modules");
     let modules = Modules::open(&resolved.kernel.name, options.architecture, kernel)?;
-    let mut loaded = BTreeSet::new();
-    let early = modules.closure(&rootfs.modules_for(Load::Initramfs), &mut loaded)?;
-    let boot = modules.closure(&rootfs.modules_for(Load::Boot), &mut loaded)?;
-    let late = modules.closure(&rootfs.modules_for(Load::Late), &mut loaded)?;
-
-    let module_lists = depmod::lists(&modules, early.iter().chain(&boot).chain(&late))?;
+    let stages = Stages::of(rootfs, &modules)?;
+    let module_lists = depmod::lists(&modules, stages.modules())?;
 
     let bytes = fs::read(program).at("read", program)?;
-    let (archive, mut files) = initramfs::build(&bytes, &early);
+    let (archive, mut files) = initramfs::build(&bytes, &stages.initramfs)?;
     let write = |name: &str, content: &[u8]| fs::write(out.join(name), content).at("write", out.join(name));
     write(manifest::INITRAMFS, &archive)?;
     let vmlinuz = kernel.join("boot").join(format!("vmlinuz-{}", modules.release()));
@@ -213,8 +210,7 @@ fn assemble(
         rootfs,
         packages: resolved,
         directories: &directories,
-        boot: &boot,
-        late: &late,
+        stages: &stages,
         module_lists: &module_lists,
         release: modules.release(),
         hello: &hello,
@@ -235,7 +231,6 @@ fn assemble(
     }
     let content = content.finish();
     let images = write_images(&tree, out)?;
-    let names = |modules: &[Module]| modules.iter().map(|module| module.name.clone()).collect();
     let manifest = Manifest {
         format: manifest::FORMAT,
         version: format!("{version}+{}", &content[..12]),
@@ -246,7 +241,9 @@ fn assemble(
         artefacts,
         images,
         packages: notices(rootfs, resolved),
-        modules: ModuleLists { initramfs: names(&early), boot: names(&boot), late: names(&late) },
+        devices: Devices::ALL.to_vec(),
+        modules: stages.everywhere(),
+        device_modules: stages.by_devices(),
         files,
     };
     let mut text = serde_json::to_vec_pretty(&manifest).expect("plain data always serialises");

@@ -2,24 +2,30 @@
 
 use crate::cpio::Writer;
 use crate::digest::sha256;
+use crate::error::Result;
 use crate::manifest::{FileRecord, Kind, Part};
 use crate::modules::Module;
+use crate::rootfs::Devices;
+use crate::stages::Stage;
 use crate::{EPOCH, MODULE_LISTS};
 
 /// The archive and a record of each of its members.
-pub(crate) fn build(agent: &[u8], modules: &[Module]) -> (Vec<u8>, Vec<FileRecord>) {
+pub(crate) fn build(agent: &[u8], stage: &Stage) -> Result<(Vec<u8>, Vec<FileRecord>)> {
     let mut maker = Maker { writer: Writer::new(EPOCH as u32), records: Vec::new() };
     maker.directory("/berth", 0o700, "where the host's own archive adds boot.json");
     maker.directory("/dev", 0o755, "mount point of devtmpfs");
     maker.writer.character_device("dev/console", 0o600, 5, 1);
     maker.record("/dev/console", Kind::CharacterDevice, 0o600, "initramfs", "standard input and output of PID 1");
-    for module in modules {
+    let stage = stage.packed_for(Devices::HyperV)?;
+    for module in stage.modules() {
         maker.parents(&module.path);
         maker.file(&module.path, 0o644, &module.content, &module.origin, &module.reason);
     }
-    let (path, list) = (format!("{MODULE_LISTS}/initramfs.list"), list(modules));
-    maker.parents(&path);
-    maker.file(&path, 0o644, list.as_bytes(), "generated", "load order of the modules");
+    for (name, modules) in stage.lists("initramfs") {
+        let path = format!("{MODULE_LISTS}/{name}");
+        maker.parents(&path);
+        maker.file(&path, 0o644, list(modules).as_bytes(), "generated", "load order of the modules");
+    }
     for (path, reason) in [
         ("/proc", "mount point of proc"),
         ("/run", "mount point of a tmpfs"),
@@ -30,7 +36,7 @@ pub(crate) fn build(agent: &[u8], modules: &[Module]) -> (Vec<u8>, Vec<FileRecor
     }
     maker.file("/init", 0o755, agent, "vm-agent", "the agent, PID 1");
     maker.records.sort_by(|a, b| a.path.cmp(&b.path));
-    (maker.writer.finish(), maker.records)
+    Ok((maker.writer.finish(), maker.records))
 }
 
 /// The list file for `modules`: one absolute path a line, in load order.

@@ -28,6 +28,7 @@ pub mod packages;
 mod reproducible;
 mod root;
 pub mod rootfs;
+mod stages;
 mod tool;
 pub mod tree;
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::architecture::Architecture;
 use crate::digest;
 use crate::error::{Error, IoContext, Result};
+use crate::rootfs::Devices;
 
 /// Name of the manifest in an image's directory.
 pub const FILE: &str = "manifest.json";
@@ -60,7 +61,12 @@ pub struct Manifest {
     /// The embedded images as archives beside the artefacts, by path. The root holds the same ones; these do not count.
     pub images: BTreeMap<String, Artefact>,
     pub packages: Vec<PackageNotice>,
+    /// Whose devices the guest has drivers for.
+    pub devices: Vec<Devices>,
+    /// Of every machine.
     pub modules: ModuleLists,
+    /// The further ones of a machine with such devices.
+    pub device_modules: BTreeMap<Devices, ModuleLists>,
     /// Every path of the initramfs and of the root, sorted within each.
     pub files: Vec<FileRecord>,
 }
@@ -222,7 +228,9 @@ mod tests {
             artefacts: [(INITRAMFS.to_owned(), artefact(agent)), (ROOT.to_owned(), artefact(root))].into(),
             images: BTreeMap::new(),
             packages: Vec::new(),
+            devices: Vec::new(),
             modules: ModuleLists::default(),
+            device_modules: BTreeMap::new(),
             files: Vec::new(),
         }
     }

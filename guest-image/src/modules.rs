@@ -27,6 +27,17 @@ pub struct Module {
     pub reason: String,
 }
 
+impl Module {
+    /// As the kernel takes it with `MODULE_INIT_COMPRESSED_FILE`: xz with the only check that its decoder knows (lib/decompress_unxz.c).
+    pub(crate) fn packed(&self) -> Result<Module> {
+        let plain = tempfile::NamedTempFile::new().at("create a file in", std::env::temp_dir())?;
+        fs::write(plain.path(), &self.content).at("write", plain.path())?;
+        let mut xz = Command::new("xz");
+        xz.args(["--compress", "--stdout", "-9", "--check=crc32", "--threads=1", "--"]).arg(plain.path());
+        Ok(Module { path: format!("{}.xz", self.path), content: tool::output(&mut xz, "xz-utils")?, ..self.clone() })
+    }
+}
+
 /// The modules of one kernel package.
 #[derive(Debug)]
 pub struct Modules {

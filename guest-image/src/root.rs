@@ -1,6 +1,6 @@
 //! Composes the root file system from the manifest `rootfs.toml`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,10 +11,10 @@ use crate::depmod::List;
 use crate::embedded;
 use crate::error::{Error, IoContext, Result};
 use crate::initramfs;
-use crate::modules::Module;
 use crate::notices;
 use crate::packages::Resolved;
 use crate::rootfs::{Entry, Generated, PackageFile, Rootfs, Source};
+use crate::stages::Stages;
 use crate::tree::{Content, Node, Tree};
 
 /// What entries of the manifest draw on.
@@ -23,8 +23,7 @@ pub(crate) struct Inputs<'a> {
     pub(crate) packages: &'a Resolved,
     /// Unpacked packages by name.
     pub(crate) directories: &'a BTreeMap<String, PathBuf>,
-    pub(crate) boot: &'a [Module],
-    pub(crate) late: &'a [Module],
+    pub(crate) stages: &'a Stages,
     /// What stands beside the modules, by name.
     pub(crate) module_lists: &'a BTreeMap<String, List>,
     /// The kernel's, as `uname -r` prints it.
@@ -121,7 +120,8 @@ impl Inputs<'_> {
                 Ok(())
             }
             Generated::Modules => {
-                for module in self.boot.iter().chain(self.late) {
+                let early: BTreeSet<&str> = self.stages.initramfs.modules().map(|module| &*module.path).collect();
+                for module in self.stages.modules().filter(|module| !early.contains(&*module.path)) {
                     let mut file = node(Content::File(module.content.clone()), &module.origin);
                     file.reason = module.reason.clone();
                     let below = module.path.strip_prefix(MODULES).expect("where modules are");
@@ -134,7 +134,8 @@ impl Inputs<'_> {
                 Ok(())
             }
             Generated::ModuleLists => {
-                for (name, modules) in [("boot.list", self.boot), ("late.list", self.late)] {
+                let stages = self.stages;
+                for (name, modules) in stages.boot.lists("boot").chain(stages.late.lists("late")) {
                     let list = Content::File(initramfs::list(modules).into_bytes());
                     tree.add(&format!("{path}/{name}"), node(list, "generated"))?;
                 }

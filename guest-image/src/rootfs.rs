@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::architecture::Architecture;
 use crate::error::{Error, IoContext, Result};
@@ -48,6 +48,9 @@ pub struct PackageUse {
 pub struct ModuleUse {
     pub name: String,
     pub load: Load,
+    /// Only for machines that have such devices; without it, for all.
+    #[serde(default)]
+    pub devices: Option<Devices>,
     pub reason: String,
 }
 
@@ -61,6 +64,26 @@ pub enum Load {
     Boot,
     /// Once the engine answers; nothing of ours waits for it.
     Late,
+}
+
+/// Whose devices a machine has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Devices {
+    Virtio,
+    HyperV,
+}
+
+impl Devices {
+    pub const ALL: [Devices; 2] = [Devices::Virtio, Devices::HyperV];
+
+    /// As everywhere in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Devices::Virtio => "virtio",
+            Devices::HyperV => "hyperv",
+        }
+    }
 }
 
 /// One path of the root file system.
@@ -181,9 +204,9 @@ impl Rootfs {
         Ok(())
     }
 
-    /// The modules to load at `load`, as (name, reason), in the manifest's order.
-    pub fn modules_for(&self, load: Load) -> Vec<(&str, &str)> {
-        let chosen = self.modules.iter().filter(|module| module.load == load);
+    /// The modules to load at `load` for `devices` alone (`None`: on every machine), as (name, reason), in the manifest's order.
+    pub fn modules_for(&self, load: Load, devices: Option<Devices>) -> Vec<(&str, &str)> {
+        let chosen = self.modules.iter().filter(|module| (module.load, module.devices) == (load, devices));
         chosen.map(|module| (module.name.as_str(), module.reason.as_str())).collect()
     }
 }

@@ -17,7 +17,7 @@ use std::{
 use anyhow::{Context, bail};
 
 use super::{
-    disks::Disks,
+    disks::{self, Disks},
     ext4::{self, Content},
     format::format,
     mount::mount as mount_at,
@@ -41,7 +41,7 @@ const OPTIONS: &str = "nodiscard,errors=remount-ro,resuid=4294967294,resgid=4294
 const WORTH_GROWING: u64 = 16 << 20;
 
 pub(super) fn mount(disks: &mut Disks) -> anyhow::Result<()> {
-    let device = disks.find("berth-data")?;
+    let device = disks.find(&disks::DATA)?;
     let name = device.display().to_string();
     let (content, device_size) = ext4::probe(&device).with_context(|| format!("read the data disk {name}"))?;
     let grow = match content {

@@ -62,8 +62,8 @@ fn boot() -> anyhow::Result<Handover> {
     let boot = read_boot_file()?;
     set_up_host(&boot)?;
     let mut disks = disks::Disks::watch()?;
-    modules::load(Path::new("/lib/berth/modules/initramfs.list"))?;
-    let root = disks.find("berth-root")?;
+    modules::load("initramfs")?;
+    let root = disks.find(&disks::ROOT)?;
     mount::mount(&root, "/sysroot", "erofs", libc::MS_RDONLY | libc::MS_NODEV, None)
         .context("mount the root file system")?;
     root::switch_to(Path::new("/sysroot")).context("switch to the root file system")?;
@@ -72,7 +72,7 @@ fn boot() -> anyhow::Result<Handover> {
 
     let (network, data) = std::thread::scope(|scope| {
         let network = scope.spawn(|| -> anyhow::Result<Vec<BootStep>> {
-            modules::load(Path::new("/lib/berth/modules/boot.list"))?;
+            modules::load("boot")?;
             let modules = step("modules");
             interface::configure(boot.network).context("set up the way out")?;
             Ok(vec![modules, step("network")])

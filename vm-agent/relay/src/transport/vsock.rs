@@ -46,7 +46,8 @@ async fn listen(responder: &Responder, lane: Lane, port: u32) -> Result<Infallib
             Err(source) => return Err(Error::Accept { port, source }),
         };
         is_told = false;
-        // A container could connect over the loopback transport (VMADDR_CID_LOCAL); only the host has lanes to offer.
+        // A container could connect over the loopback transport (VMADDR_CID_LOCAL); only the host has lanes to offer. Hyper-V's transport
+        // calls every peer so (linux/net/vmw_vsock/hyperv_transport.c, `hvs_open_connection`).
         if peer.cid() != VMADDR_CID_HOST {
             warn!(cid = peer.cid(), "a vsock connection that is not the host's was closed");
             continue;
