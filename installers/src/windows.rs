@@ -33,34 +33,16 @@ impl Windows {
     /// When there is no such package any more, or nothing can be fetched.
     pub fn prepare() -> io::Result<Windows> {
         needs::install_missing(NEEDS)?;
-        let toolchain = PathBuf::from(rustc(&["--print", "sysroot"])?);
-        if source(&toolchain).is_dir() {
-            return Ok(Windows { root: toolchain });
-        }
-        let release = rustc(&["-vV"])?;
-        let release = release.lines().find_map(|line| line.strip_prefix("release: ")).unwrap_or_default();
-        let root = debian::keep_of("rust-src", release, Suite::Trixie, &crate::cache(), |unpacked, kept| {
-            let place = source(kept);
-            fs::create_dir_all(place.parent().expect("it is not at the top"))?;
-            fs::rename(unpacked.join(format!("usr/src/rustc-{release}/library")), place)
-        })?;
-        link(&toolchain, &root, &rustc(&["--print", "host-tuple"])?)?;
-        Ok(Windows { root })
+        Ok(Windows { root: toolchain_with_source()? })
     }
 
     /// Sets cargo, whose compiler of the workspace is clippy's driver, to make the standard library for Windows. Before the subcommand:
     /// behind it cargo would forget what else it is configured by.
     pub fn set(&self, cargo: &mut Command) {
-        cargo.arg("-Zbuild-std=std,panic_abort");
-        // What runs while it is compiled runs little: optimised as the tests' libraries are it would take twice as long.
-        cargo.args(["--config", "profile.dev.package.\"*\".opt-level=0"]);
+        make_standard_library(cargo, &self.root);
         cargo.env("CARGO_BUILD_TARGET", TARGET);
-        // Build scripts that look at the next variable would run again, and all that needs their crates, for each of the two systems.
+        // Build scripts that look at what is set here would run again, and all that needs their crates, for each of the two systems.
         cargo.env("CARGO_TARGET_DIR", "target/windows");
-        // A toolchain that was released makes a standard library only when it is told that it may.
-        cargo.env("RUSTC_BOOTSTRAP", "1");
-        // Where clippy's driver, and by it cargo, takes the toolchain's root to be.
-        cargo.env("SYSROOT", &self.root);
     }
 
     /// Has cargo fetch what Windows' programs and the standard library are made of, as far as it is not there: the library's own
@@ -71,13 +53,53 @@ impl Windows {
     /// When something is not there and cannot be fetched; the message is cargo's.
     pub fn fetch(&self, cargo: &mut Command) -> io::Result<()> {
         self.set(cargo);
-        let out = cargo.args(["fetch", "--quiet", "--locked"]).output()?;
-        if out.status.success() {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(&out.stderr);
-        Err(io::Error::other(format!("cargo cannot fetch what is compiled for Windows: {}", said.trim())))
+        fetch(cargo, "Windows")
     }
+}
+
+/// The root of a toolchain with the source of its standard library in it: this one, or one made of Debian's package of just that version,
+/// below the cache.
+///
+/// # Errors
+/// When there is no such package any more, or nothing can be fetched.
+pub(crate) fn toolchain_with_source() -> io::Result<PathBuf> {
+    let toolchain = PathBuf::from(rustc(&["--print", "sysroot"])?);
+    if source(&toolchain).is_dir() {
+        return Ok(toolchain);
+    }
+    let release = rustc(&["-vV"])?;
+    let release = release.lines().find_map(|line| line.strip_prefix("release: ")).unwrap_or_default();
+    let root = debian::keep_of("rust-src", release, Suite::Trixie, &crate::cache(), |unpacked, kept| {
+        let place = source(kept);
+        fs::create_dir_all(place.parent().expect("it is not at the top"))?;
+        fs::rename(unpacked.join(format!("usr/src/rustc-{release}/library")), place)
+    })?;
+    link(&toolchain, &root, &rustc(&["--print", "host-tuple"])?)?;
+    Ok(root)
+}
+
+/// Sets cargo to make the standard library from the source below `root`.
+pub(crate) fn make_standard_library(cargo: &mut Command, root: &Path) {
+    cargo.arg("-Zbuild-std=std,panic_abort");
+    // What runs while it is compiled runs little: optimised as the tests' libraries are it would take twice as long.
+    cargo.args(["--config", "profile.dev.package.\"*\".opt-level=0"]);
+    // A toolchain that was released makes a standard library only when it is told that it may.
+    cargo.env("RUSTC_BOOTSTRAP", "1");
+    // Where clippy's driver, and by it cargo, takes the toolchain's root to be.
+    cargo.env("SYSROOT", root);
+}
+
+/// Has cargo, which is set to compile for `system`, fetch what it needs for that.
+///
+/// # Errors
+/// When something is not there and cannot be fetched; the message is cargo's.
+pub(crate) fn fetch(cargo: &mut Command, system: &str) -> io::Result<()> {
+    let out = cargo.args(["fetch", "--quiet", "--locked"]).output()?;
+    if out.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&out.stderr);
+    Err(io::Error::other(format!("cargo cannot fetch what is compiled for {system}: {}", said.trim())))
 }
 
 /// Where cargo looks for the standard library's source.
