@@ -93,3 +93,27 @@ fn write_program(path: &Path, text: &str) -> io::Result<()> {
     fs::write(path, text)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o755))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compiler_is_given_all_but_the_target_that_it_does_not_know() {
+        let zig = std::env::temp_dir().join(format!("berth-zig's-{}", std::process::id()));
+        fs::create_dir_all(zig.join("bin")).unwrap();
+        write_program(&zig.join("bin/python3"), "#!/bin/sh\necho \"$ZIG_GLOBAL_CACHE_DIR\"\nprintf '%s\\n' \"$@\"\n")
+            .unwrap();
+        let compiler = compiler(&zig, "aarch64-apple-darwin");
+        write_program(&compiler, &compiler_script(&zig, "aarch64-macos")).unwrap();
+        let out =
+            Command::new(&compiler).args(["--target=arm64-apple-macosx", "-c", "a b.c", "-DX='1'"]).output().unwrap();
+        let said = String::from_utf8(out.stdout).unwrap();
+        let cache = zig.join("cache").display().to_string();
+        assert_eq!(
+            said.lines().collect::<Vec<_>>(),
+            [&cache, "-m", "ziglang", "cc", "-target", "aarch64-macos", "-c", "a b.c", "-DX='1'"]
+        );
+        fs::remove_dir_all(zig).unwrap();
+    }
+}
