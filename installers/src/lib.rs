@@ -1,5 +1,6 @@
 //! What turns a bare Debian machine with a Rust toolchain into one that builds, runs and tests Berth.
 //!
+//! - [`darwin`] is what lints the host's programs for macOS;
 //! - [`debian`] installs packages, and unpacks packages of newer suites without installing them;
 //! - [`needs`] is the table of what each command needs and why;
 //! - [`failures`] keeps what failed tests said;
@@ -14,6 +15,7 @@
 //!
 //! Depends on nothing that depends on more than std, so that the first command a newcomer types compiles in a second or two.
 
+pub mod darwin;
 pub mod debian;
 pub mod failures;
 pub mod front_end;

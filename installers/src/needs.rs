@@ -192,22 +192,30 @@ pub fn specification() -> io::Result<std::path::PathBuf> {
 /// # Errors
 /// When it is not there and cannot be fetched.
 pub fn schemathesis() -> io::Result<std::path::PathBuf> {
-    let versions = crate::workspace().join("tests/endurance/fuzz/requirements.txt");
-    let home = crate::cache().join("python/schemathesis");
-    let (program, installed) = (home.join("bin/schemathesis"), home.join("requirements.txt"));
+    Ok(python("schemathesis", "tests/endurance/fuzz/requirements.txt")?.join("bin/schemathesis"))
+}
+
+/// An environment of Python's below the cache, for the program `name`: with what `requirements`, a file of this tree, names from PyPI.
+///
+/// # Errors
+/// When it is not there and cannot be fetched.
+pub(crate) fn python(name: &str, requirements: &str) -> io::Result<std::path::PathBuf> {
+    let versions = crate::workspace().join(requirements);
+    let home = crate::cache().join("python").join(name);
+    let installed = home.join("requirements.txt");
     let wanted = std::fs::read(&versions)?;
     // Written last: an installation that was cut off is begun again.
     if std::fs::read(&installed).is_ok_and(|installed| installed == wanted) {
-        return Ok(program);
+        return Ok(home);
     }
     let mut make = Command::new("python3");
     make.args(["-m", "venv", "--clear"]).arg(&home);
-    follow(make, "making an environment for schemathesis")?;
+    follow(make, &format!("making an environment for {name}"))?;
     let mut pip = Command::new(home.join("bin/pip"));
     pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(&versions);
-    follow(pip, "installing schemathesis")?;
+    follow(pip, &format!("installing {name}"))?;
     std::fs::write(installed, wanted)?;
-    Ok(program)
+    Ok(home)
 }
 
 /// Installs the vsock device process that QEMU needs where the host has no vhost-vsock; a crate, so cargo installs it.

@@ -46,10 +46,35 @@ impl StdSource {
         &self.root
     }
 
+    /// Sets cargo, whose compiler of the workspace is clippy's driver, to make the library from this source. Before the subcommand: behind it cargo
+    /// would forget what else it is configured by.
+    pub(crate) fn set(&self, cargo: &mut Command) {
+        cargo.arg("-Zbuild-std=std,panic_abort");
+        // What runs while it is compiled runs little: optimised as the tests' libraries are it would take twice as long.
+        cargo.args(["--config", "profile.dev.package.\"*\".opt-level=0"]);
+        // A toolchain that was released makes a standard library only when it is told that it may.
+        cargo.env("RUSTC_BOOTSTRAP", "1");
+        // Where clippy's driver, and by it cargo, takes the toolchain's root to be.
+        cargo.env("SYSROOT", self.root());
+    }
+
     /// The compiler, which takes [`StdSource::root`] for its own.
     pub fn rustc(&self) -> PathBuf {
         self.root.join(RUSTC)
     }
+}
+
+/// Has cargo, which is set to compile for `system`, fetch what it needs for that.
+///
+/// # Errors
+/// When something is not there and cannot be fetched; the message is cargo's.
+pub(crate) fn fetch(cargo: &mut Command, system: &str) -> io::Result<()> {
+    let out = cargo.args(["fetch", "--quiet", "--locked"]).output()?;
+    if out.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&out.stderr);
+    Err(io::Error::other(format!("cargo cannot fetch what is compiled for {system}: {}", said.trim())))
 }
 
 const RUSTC: &str = "bin/rustc";

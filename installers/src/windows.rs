@@ -4,7 +4,7 @@ use std::io;
 use std::process::Command;
 
 use crate::needs::{self, Need, need};
-use crate::std_source::StdSource;
+use crate::std_source::{self, StdSource};
 
 /// Linked with what mingw has, whose headers and libraries Debian packages.
 pub const TARGET: &str = "x86_64-pc-windows-gnu";
@@ -32,16 +32,10 @@ impl Windows {
     /// Sets cargo, whose compiler of the workspace is clippy's driver, to make the standard library for Windows. Before the subcommand:
     /// behind it cargo would forget what else it is configured by.
     pub fn set(&self, cargo: &mut Command) {
-        cargo.arg("-Zbuild-std=std,panic_abort");
-        // What runs while it is compiled runs little: optimised as the tests' libraries are it would take twice as long.
-        cargo.args(["--config", "profile.dev.package.\"*\".opt-level=0"]);
+        self.std.set(cargo);
         cargo.env("CARGO_BUILD_TARGET", TARGET);
-        // Build scripts that look at the next variable would run again, and all that needs their crates, for each of the two systems.
+        // Build scripts that look at what is set here would run again, and all that needs their crates, for each of the two systems.
         cargo.env("CARGO_TARGET_DIR", "target/windows");
-        // A toolchain that was released makes a standard library only when it is told that it may.
-        cargo.env("RUSTC_BOOTSTRAP", "1");
-        // Where clippy's driver, and by it cargo, takes the toolchain's root to be.
-        cargo.env("SYSROOT", self.std.root());
     }
 
     /// Has cargo fetch what Windows' programs and the standard library are made of, as far as it is not there: the library's own
@@ -52,11 +46,6 @@ impl Windows {
     /// When something is not there and cannot be fetched; the message is cargo's.
     pub fn fetch(&self, cargo: &mut Command) -> io::Result<()> {
         self.set(cargo);
-        let out = cargo.args(["fetch", "--quiet", "--locked"]).output()?;
-        if out.status.success() {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(&out.stderr);
-        Err(io::Error::other(format!("cargo cannot fetch what is compiled for Windows: {}", said.trim())))
+        std_source::fetch(cargo, "Windows")
     }
 }

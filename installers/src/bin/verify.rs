@@ -6,6 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
+use installers::darwin::Darwin;
 use installers::failures::Failures;
 use installers::front_end::{self, FrontEnd};
 use installers::std_source::StdSource;
@@ -61,7 +62,8 @@ fn verify(tally: &mut Tally, failures: &mut Failures, all: bool) -> io::Result<(
     check(tally, "pages: bundle of the window", &mut pages.npm(&["run", "--silent", "build:window"]))?;
     check(tally, "formatting", cargo().args(["fmt", "--all", "--check"]))?;
     build(tally)?;
-    build_for_windows(tally)?;
+    build_for(tally, "Windows", set_for_windows)?;
+    build_for(tally, "macOS", set_for_darwin)?;
     check(tally, "guest image", Command::new(beside_this("guest-image")?).current_dir(installers::workspace()))?;
     for (name, script) in front_end::CHECKS {
         check(tally, name, &mut pages.npm(&["run", "--silent", script]))?;
@@ -128,27 +130,38 @@ fn build(tally: &mut Tally) -> io::Result<()> {
     step("programs, tests and lints", || watch_lints(tally, &mut command, ["programs and tests", "lints"]))
 }
 
-/// The programs of the host that Windows has, and their units, are type-checked and linted for it: nothing is linked or run.
-const OF_WINDOWS: [&str; 4] = ["catalogue", "cli", "credentials", "host"];
+/// The programs of the host that every system has, and their units, are type-checked and linted for Windows and macOS: nothing is linked or run.
+const OF_EVERY_SYSTEM: [&str; 4] = ["catalogue", "cli", "credentials", "host"];
 
-/// Checks those programs as [`build`] does everything; skipped where the standard library's source cannot be had.
-fn build_for_windows(tally: &mut Tally) -> io::Result<()> {
-    step("types and lints for Windows", || {
-        let prepared = Windows::prepare().and_then(|windows| windows.fetch(&mut linted()).map(|()| windows));
-        let windows = match prepared {
-            Ok(windows) => windows,
-            Err(why) => {
-                tally.skip("types and lints for Windows", &why.to_string().replace('\n', " "));
-                return Ok(());
-            }
-        };
+/// Checks those programs for `system` as [`build`] does everything, by a cargo that `set` sets for it; skipped where what that takes cannot
+/// be had.
+fn build_for(tally: &mut Tally, system: &str, set: impl FnOnce(&mut Command) -> io::Result<()>) -> io::Result<()> {
+    let name = format!("types and lints for {system}");
+    step(&name, || {
         let mut command = linted();
-        windows.set(&mut command);
+        if let Err(why) = set(&mut command) {
+            tally.skip(&name, &why.to_string().replace('\n', " "));
+            return Ok(());
+        }
         // By this profile the units are looked at as well; what else lies in `tests` is for systems with Unix' sockets.
         command.args(["check", "--quiet", "--lib", "--bins", "--profile", "test"]);
-        command.args(OF_WINDOWS.into_iter().flat_map(|package| ["--package", package]));
-        watch_lints(tally, &mut command, ["types for Windows", "lints for Windows"])
+        command.args(OF_EVERY_SYSTEM.into_iter().flat_map(|package| ["--package", package]));
+        watch_lints(tally, &mut command, [&format!("types for {system}"), &format!("lints for {system}")])
     })
+}
+
+fn set_for_windows(command: &mut Command) -> io::Result<()> {
+    let windows = Windows::prepare()?;
+    windows.fetch(&mut linted())?;
+    windows.set(command);
+    Ok(())
+}
+
+fn set_for_darwin(command: &mut Command) -> io::Result<()> {
+    let darwin = Darwin::prepare()?;
+    darwin.fetch(&mut linted())?;
+    darwin.set(command);
+    Ok(())
 }
 
 /// Runs cargo, and counts what it compiles and what is linted as one check each, of these names.
