@@ -64,6 +64,9 @@ pub const TEST: &[Need] = &[
     need("python3-venv", "a place for schemathesis, which makes up requests"),
 ];
 
+/// Needed to make a setup for Windows.
+pub const SETUP: &[Need] = &[need("nsis", "makes the setup for Windows")];
+
 /// Needed by the heavy workloads of `--all` only.
 pub const WORKLOADS: &[Need] = &[need("debootstrap", "makes the Debian that runs in a container")];
 
@@ -294,6 +297,7 @@ mod tests {
             .iter()
             .chain(WINDOW)
             .chain(TEST)
+            .chain(SETUP)
             .chain(WORKLOADS)
             .chain(ARM)
             .chain(REFERENCE)

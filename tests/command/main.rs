@@ -11,6 +11,7 @@ mod login;
 mod run;
 mod stats;
 mod tls;
+mod uninstall;
 mod volumes;
 mod words;
 
@@ -87,6 +88,8 @@ fn main() -> std::process::ExitCode {
         tls::made_shown_and_pointed_at,
         tls::refusals,
         tls::locks,
+        uninstall::entries_go_and_data_stays,
+        uninstall::data_goes_when_it_is_to,
         volumes::there_and_back,
         volumes::in_use,
         volumes::refusals,

@@ -117,7 +117,7 @@ pub(crate) fn json_without_a_machine(_: &Berth, _: &Case<'_>) -> Result {
         let (failed, code) = json(verb)?;
         ensure!(code == 1 && failed["error"].as_str().is_some_and(|text| text.contains(word)), "{verb:?}: {failed}");
     }
-    for verb in ["up", "down", "status", "shell", "reset", "diagnose", "version"] {
+    for verb in ["up", "down", "status", "shell", "reset", "uninstall", "diagnose", "version"] {
         ensure!(alone.ok(&[verb, "--help"])?.contains("--json"), "{verb}");
     }
     for verb in ["logs", "restart", "quit"] {

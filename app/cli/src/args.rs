@@ -4,6 +4,7 @@ mod disk;
 mod machines;
 mod snapshots;
 mod tls;
+mod uninstall;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ pub(crate) use disk::{DiskArgs, DiskVerb};
 pub(crate) use machines::{CloneArgs, CreateArgs, ExportArgs, ImportArgs, RmArgs, UseArgs};
 pub(crate) use snapshots::SnapshotVerb;
 pub(crate) use tls::{TlsEnvArgs, TlsVerb};
+pub(crate) use uninstall::{UninstallArgs, UserPathVerb};
 
 /// A small Linux machine on this computer, with containers in it.
 #[derive(Debug, Parser)]
@@ -38,6 +40,8 @@ pub(crate) enum Verb {
     Shell(ShellArgs),
     /// Throw away containers, images and, unless kept, volumes
     Reset(ResetArgs),
+    /// Stop all machines and take back what Berth entered for you
+    Uninstall(UninstallArgs),
     /// Check this computer and write one archive for a report
     Diagnose(DiagnoseArgs),
     /// Print the versions of command, daemon and guest
@@ -73,6 +77,9 @@ pub(crate) enum Verb {
     /// Run the daemon in this terminal (the other verbs start it by themselves)
     #[command(hide = true)]
     Daemon,
+    /// Put a folder on your PATH or take it off, where Windows keeps a list
+    #[command(hide = true, subcommand)]
+    UserPath(UserPathVerb),
 
     /// Create and run a new container
     #[command(disable_help_flag = true)]
@@ -120,6 +127,7 @@ impl Verb {
             Verb::Version(args) => args.json,
             Verb::Shell(args) => args.json,
             Verb::Reset(args) => args.json,
+            Verb::Uninstall(args) => args.json,
             Verb::Diagnose(args) => args.json,
             Verb::Env(args) => args.json,
             Verb::Machine(verb) => verb.wants_json(),
@@ -135,6 +143,7 @@ impl Verb {
             | Verb::Completions { .. }
             | Verb::Man { .. }
             | Verb::Daemon
+            | Verb::UserPath(_)
             | Verb::Run(_)
             | Verb::Exec(_)
             | Verb::Logs(_)

@@ -80,10 +80,15 @@ async fn perform(machine: Option<String>, verb: Verb) -> Result<i32, Failure> {
         Verb::Completions { shell } => return Ok(manual::completions(shell)),
         Verb::Man { folder } => return manual::pages(&folder),
         Verb::Logout(logout) => return containers::logout(&logout),
+        Verb::UserPath(verb) => return machine::user_path(verb),
         _ => (),
     }
     // What is about all machines works also when the one in use is gone.
-    let about_all = matches!(&verb, Verb::Machine(verb) if verb.is_about_all());
+    let about_all = match &verb {
+        Verb::Machine(verb) => verb.is_about_all(),
+        Verb::Uninstall(_) => true,
+        _ => false,
+    };
     let machine = if about_all { Some(DEFAULT.to_owned()) } else { machine };
     let paths = Paths::discover_machine(machine.as_deref())?;
     let engine = || Engine::docker(&paths);
@@ -93,6 +98,7 @@ async fn perform(machine: Option<String>, verb: Verb) -> Result<i32, Failure> {
         Verb::Status(json) => machine::status(paths, json).await,
         Verb::Shell(args) => machine::shell(paths, args).await,
         Verb::Reset(args) => machine::reset(paths, args).await,
+        Verb::Uninstall(args) => machine::uninstall(paths, args).await,
         Verb::Diagnose(args) => machine::diagnose(paths, args).await,
         Verb::Version(args) if args.check => machine::updates(&paths, args.json).await,
         Verb::Version(args) => machine::version(paths, args.json).await,
@@ -120,7 +126,7 @@ async fn perform(machine: Option<String>, verb: Verb) -> Result<i32, Failure> {
         Verb::Rmi(rmi) => containers::rmi(&engine().await?, rmi).await,
         Verb::Volume(verb) => containers::volume(&engine().await?, verb).await,
         Verb::Login(login) => containers::login(&Engine::connect(&paths).await?, login).await,
-        Verb::Completions { .. } | Verb::Man { .. } | Verb::Logout(_) => Ok(0),
+        Verb::Completions { .. } | Verb::Man { .. } | Verb::Logout(_) | Verb::UserPath(_) => Ok(0),
     }
 }
 

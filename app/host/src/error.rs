@@ -208,6 +208,8 @@ pub enum Error {
         "the docker context `{name}` in {path} was made by somebody else: remove it with `docker context rm {name}`, or run `berth config set docker_context false`"
     )]
     ForeignContext { name: String, path: PathBuf },
+    #[error("cannot change the folders in which this user's programs are looked for (PATH)")]
+    UserPath { source: io::Error },
 }
 
 impl Error {

@@ -13,7 +13,8 @@
 //! - `web` leads browsers to containers by name.
 //! - [`updates`] looks whether there is a newer Berth.
 //! - [`locks`] keeps two programs from changing the same files at once.
-//! - [`context`] and [`diagnostics`] are what surrounds them.
+//! - [`context`] and [`diagnostics`] are what surrounds them; [`removal`] takes away what was left outside the programs' own folder,
+//!   [`search_path`] puts that one on `PATH` where the system keeps a list.
 //!
 //! Invariants: only `paths` names files; only `driver`, `sys` and `proxies` know the platform; the host keeps no container state.
 
@@ -38,6 +39,8 @@ pub mod paths;
 mod pause;
 pub mod ports;
 pub mod proxies;
+pub mod removal;
+pub mod search_path;
 pub mod settings;
 pub mod sys;
 pub mod tls;

@@ -423,6 +423,16 @@ fn docker_config_dir() -> Result<PathBuf> {
     })
 }
 
+/// What starts the window at login, where that is a file; Windows keeps a value in its registry.
+pub fn login_entry() -> Option<PathBuf> {
+    let folders = directories::BaseDirs::new()?;
+    match std::env::consts::OS {
+        "linux" => Some(folders.config_dir().join("autostart").join("Berth.desktop")),
+        "macos" => Some(folders.home_dir().join("Library/LaunchAgents/Berth.plist")),
+        _ => None,
+    }
+}
+
 /// As [`docker_context_file`], in a configuration folder that is given.
 pub fn docker_context_file_in(docker_config: &Path, name: &str) -> PathBuf {
     docker_config.join("contexts").join("meta").join(hex(&Sha256::digest(name.as_bytes()))).join("meta.json")

@@ -18,11 +18,15 @@ pub const FILE: &str = "SHA256SUMS";
 pub fn write(folder: &Path, names: &[String]) -> Result<()> {
     let mut text = String::new();
     for name in names {
-        let path = folder.join(name);
-        let digest = Sha256::digest(fs::read(&path).at("read", &path)?);
-        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = digest(&folder.join(name))?;
         text.push_str(&format!("{digest}  {name}\n"));
     }
     let file = folder.join(FILE);
     fs::write(&file, text).at("write", file)
+}
+
+/// SHA-256 of a file, in lower-case hexadecimal.
+pub(crate) fn digest(file: &Path) -> Result<String> {
+    let digest = Sha256::digest(fs::read(file).at("read", file)?);
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -50,6 +50,15 @@ impl Component {
     }
 }
 
+/// Whose users the artefacts are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum System {
+    /// Command, credential helper and window.
+    Linux,
+    /// Command and credential helper.
+    Windows,
+}
+
 /// All of them, and the copyright notices of the guest's packages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Components {
@@ -62,20 +71,39 @@ pub struct Components {
 }
 
 impl Components {
-    /// Of the tree `workspace`, whose crates and pages were built, and of the image in `image`.
+    /// Of the tree `workspace`, whose crates, and pages where there is a window, were built, and of the image in `image`.
     ///
     /// # Errors
     /// When one of the lists cannot be read.
-    pub fn collect(workspace: &Path, image: &Path) -> Result<Components> {
+    pub fn collect(workspace: &Path, image: &Path, system: System) -> Result<Components> {
         let guest = guest::collect(image)?;
         let mut all = guest.packages;
         let mut direct: BTreeSet<String> = all.iter().map(Component::reference).collect();
-        for (components, named) in [crates::collect(workspace)?, pages::collect(&workspace.join("ui"))?] {
-            all.extend(components);
+        // The guest's agent is Linux' on every system.
+        let mut lists = vec![crates::collect(workspace, crates::LINUX, &["berth-agent"])?];
+        match system {
+            System::Linux => {
+                lists.push(crates::collect(workspace, crates::LINUX, &["cli", "desktop", "credentials"])?);
+                lists.push(pages::collect(&workspace.join("ui"))?);
+            }
+            System::Windows => lists.push(crates::collect(workspace, crates::WINDOWS, &["cli", "credentials"])?),
+        }
+        for (components, named) in lists {
+            merge(&mut all, components);
             direct.extend(named);
         }
         all.sort();
         Ok(Components { all, direct, guest_copyright: guest.copyright })
+    }
+}
+
+/// Adds what is not there; of what is, what it needs for another system.
+fn merge(all: &mut Vec<Component>, others: Vec<Component>) {
+    for other in others {
+        match all.iter_mut().find(|one| one.reference() == other.reference()) {
+            Some(one) => one.needs.extend(other.needs),
+            None => all.push(other),
+        }
     }
 }
 

@@ -13,21 +13,21 @@ use crate::components::{Component, Origin, texts};
 use crate::error::IoContext;
 use crate::{Error, Result, tool};
 
-/// Our packages that are given to users.
-const ROOTS: [&str; 4] = ["cli", "desktop", "credentials", "berth-agent"];
+pub(crate) const LINUX: &str = "x86_64-unknown-linux-gnu";
+pub(crate) const WINDOWS: &str = installers::windows::TARGET;
 
-/// The components, and which of them our own crates name.
+/// The components of our packages `roots` for the system `target`, and which of them our own crates name.
 ///
 /// # Errors
 /// When cargo does not tell, as where crates are not downloaded.
-pub fn collect(workspace: &Path) -> Result<(Vec<Component>, BTreeSet<String>)> {
+pub fn collect(workspace: &Path, target: &str, roots: &[&str]) -> Result<(Vec<Component>, BTreeSet<String>)> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["metadata", "--format-version", "1", "--offline", "--locked"]);
-    cargo.args(["--filter-platform", "x86_64-unknown-linux-gnu"]).current_dir(workspace);
+    cargo.args(["--filter-platform", target]).current_dir(workspace);
     let metadata = read("what cargo told", &tool::text(&mut cargo)?)?;
     let lock = workspace.join("Cargo.lock");
     let checksums = checksums(&std::fs::read_to_string(&lock).at("read", &lock)?)?;
-    let (mut components, mut direct) = from(&metadata, &checksums);
+    let (mut components, mut direct) = from(&metadata, roots, &checksums);
     let version = tool::text(Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).arg("--version"))?;
     let rust = rust(version.split_whitespace().nth(1).unwrap_or_default());
     direct.insert(rust.reference());
@@ -52,13 +52,17 @@ fn checksums(lock: &str) -> Result<BTreeMap<(String, String), String>> {
     Ok(packages.iter().filter_map(one).collect())
 }
 
-fn from(metadata: &Value, checksums: &BTreeMap<(String, String), String>) -> (Vec<Component>, BTreeSet<String>) {
+fn from(
+    metadata: &Value,
+    roots: &[&str],
+    checksums: &BTreeMap<(String, String), String>,
+) -> (Vec<Component>, BTreeSet<String>) {
     let packages: BTreeMap<&str, &Value> =
         list(&metadata["packages"]).filter_map(|package| Some((package["id"].as_str()?, package))).collect();
     let needs: BTreeMap<&str, Vec<&str>> = list(&metadata["resolve"]["nodes"])
         .filter_map(|node| Some((node["id"].as_str()?, compiled_in(node))))
         .collect();
-    let roots = packages.iter().filter(|(_, package)| ROOTS.iter().any(|root| package["name"] == **root));
+    let roots = packages.iter().filter(|(_, package)| roots.iter().any(|root| package["name"] == **root));
     let (mut waiting, mut seen): (Vec<&str>, BTreeSet<&str>) = (roots.map(|(id, _)| *id).collect(), BTreeSet::new());
     while let Some(id) = waiting.pop() {
         if seen.insert(id) {
@@ -147,7 +151,7 @@ mod tests {
             ] },
         });
         let lock = "[[package]]\nname = \"serde\"\nversion = \"1.0.0\"\nchecksum = \"00ff\"\n";
-        let (components, direct) = from(&metadata, &checksums(lock).unwrap());
+        let (components, direct) = from(&metadata, &["cli"], &checksums(lock).unwrap());
         let names: Vec<&str> = components.iter().map(|component| &*component.name).collect();
         assert_eq!(names, ["below", "serde"]);
         assert_eq!(direct.into_iter().collect::<Vec<_>>(), ["pkg:cargo/serde@1.0.0"]);

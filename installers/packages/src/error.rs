@@ -22,6 +22,8 @@ pub enum Error {
     NoText { component: String, licence: String },
     #[error("the .rpm cannot be written: {0}")]
     Rpm(#[from] rpm::Error),
+    #[error("{file} is larger than 2 GiB, which an .msi cannot hold")]
+    TooLarge { file: String },
     #[error(transparent)]
     Image(#[from] guest_image::Error),
 }

@@ -1,16 +1,19 @@
-//! What users are given: packages for Linux, and what goes with every artefact.
+//! What users are given: packages for Linux and Windows, and what goes with every artefact.
 //!
 //! - [`plan`] is one list of files (what, where to, which mode), from programs, a guest image and [`made`], what the programs write themselves;
 //! - [`deb`], [`redhat`] and [`tarball`] write it down in three forms; the same input gives the same bytes;
+//! - [`windows`] does so for Windows, in two forms more;
 //! - [`needed`] reads which libraries programs want, and which packages have them;
 //! - [`components`] is what of others is in it: [`crates`], [`pages`], [`guest`]; [`notices`] and [`sbom`] tell of it, with texts by [`licences`];
-//! - [`checksums`] closes the folder.
+//! - [`manifests`] are what package managers ask for that take a package from where it is published;
+//! - [`checksums`] closes the folder; [`sign`] has others' programs sign it.
 //!
 //! Not in the crate above, which must compile before anything is installed
 //! (`docs/decisions/0001-setup-without-dependencies.md`).
 
 #![forbid(unsafe_code)]
 
+pub mod build;
 pub mod checksums;
 pub mod components;
 pub mod crates;
@@ -20,13 +23,16 @@ pub mod guest;
 pub mod licences;
 pub mod linux;
 pub mod made;
+pub mod manifests;
 pub mod needed;
 pub mod notices;
 pub mod pages;
 pub mod plan;
 pub mod redhat;
 pub mod sbom;
+pub mod sign;
 pub mod tarball;
 mod tool;
+pub mod windows;
 
 pub use error::{Error, Result};

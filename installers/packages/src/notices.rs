@@ -13,8 +13,8 @@ pub fn text(version: &str, components: &Components) -> Result<String> {
     let mut text = heading(&format!("Third-party software in Berth {version}"), '=');
     text.push_str(
         "Berth itself is under the Apache License 2.0. Its guest image holds unmodified files of packages of Debian 12; its programs\n\
-         and the guest's agent are made of crates of other people's, too, and the pages of its window of packages of npm's. Each is\n\
-         listed with its licence; the texts follow below.\n\n\
+         and the guest's agent are made of crates of other people's, too, and the pages of its window, where there is one, of packages\n\
+         of npm's. Each is listed with its licence; the texts follow below.\n\n\
          The agent is linked statically with the C library of Debian 12 (glibc, of the same source as libc6 below; LGPL-2.1-or-later).\n\
          Berth's own source, which is free to have under its licence, is all it takes to link it with another.\n",
     );
@@ -34,6 +34,9 @@ pub fn text(version: &str, components: &Components) -> Result<String> {
         ("Packages of npm's in the window's pages", Origin::Npm),
     ];
     for (title, origin) in lists {
+        if !components.all.iter().any(|component| component.origin == origin) {
+            continue;
+        }
         text.push_str(&heading(title, '-'));
         for component in components.all.iter().filter(|component| component.origin == origin) {
             let Component { name, version, licence, repository, .. } = component;

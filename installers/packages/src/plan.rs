@@ -18,13 +18,13 @@ use crate::{Error, Result};
 /// The programs, each with what it is for.
 pub const PROGRAMS: [&str; 3] = ["berth", "berth-desktop", "docker-credential-berth"];
 /// What of a guest image a machine needs. The embedded images are in the root once more.
-const IMAGE: [&str; 4] = ["vmlinuz", "initramfs.cpio", "root.erofs", "manifest.json"];
+pub(crate) const IMAGE: [&str; 4] = ["vmlinuz", "initramfs.cpio", "root.erofs", "manifest.json"];
 const ICONS: [(&str, &[u8]); 3] = [
     ("32x32", include_bytes!("../../../app/icons/32x32.png")),
     ("128x128", include_bytes!("../../../app/icons/128x128.png")),
     ("512x512", include_bytes!("../../../app/icons/icon.png")),
 ];
-const LICENCE: &str = include_str!("../../../LICENSE");
+pub(crate) const LICENCE: &str = include_str!("../../../LICENSE");
 const CHANGES: &[u8] = include_bytes!("../../../docs/CHANGELOG.md");
 
 /// What packages are made from.
@@ -141,12 +141,7 @@ struct Collected {
 
 impl Collected {
     fn at(&mut self, to: &str, from: PathBuf, mode: u32) -> Result<()> {
-        // Told now, and not when half a package is written.
-        if !from.is_file() {
-            let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
-            return Err(Error::Io { action: "find", path: from, source: missing });
-        }
-        self.files.push(File { to: format!("{}/{to}", self.prefix), content: Content::At(from), mode });
+        self.files.push(File { to: format!("{}/{to}", self.prefix), content: Content::At(present(from)?), mode });
         Ok(())
     }
 
@@ -198,6 +193,15 @@ impl Collected {
             self.bytes(&format!("share/doc/berth/{name}.gz"), gzip(text, inputs.effort));
         }
     }
+}
+
+/// A file that is there: one that is missing is told now, and not when half a package is written.
+pub(crate) fn present(file: PathBuf) -> Result<PathBuf> {
+    if file.is_file() {
+        return Ok(file);
+    }
+    let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+    Err(Error::Io { action: "find", path: file, source: missing })
 }
 
 /// Debian's form of a copyright file (machine-readable, version 1.0).

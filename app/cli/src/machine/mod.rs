@@ -11,6 +11,7 @@ mod shell;
 mod snapshots;
 mod status;
 mod terminal;
+mod uninstall;
 mod updates;
 
 pub(crate) use config::config;
@@ -22,6 +23,7 @@ pub(crate) use shell::shell;
 pub(crate) use snapshots::snapshot;
 pub(crate) use status::{status, version};
 pub(crate) use terminal::terminal;
+pub(crate) use uninstall::{uninstall, user_path};
 pub(crate) use updates::updates;
 
 use std::io::{BufRead, IsTerminal, Write};

@@ -203,7 +203,7 @@ fn erase(machine: &Paths) -> Result<()> {
 }
 
 /// Keeps daemons away from a machine that does not run, until what is returned is dropped.
-fn at_rest(machine: &Paths) -> Result<daemon::Lock> {
+pub(crate) fn at_rest(machine: &Paths) -> Result<daemon::Lock> {
     let held = daemon::Lock::take(machine)?;
     if has_hypervisor(machine) {
         return Err(Error::WrongState { state: "running without its daemon", remedy: "run `berth down` for it first" });

@@ -119,6 +119,14 @@ pub fn open_folder(dir: &Path) -> std::io::Result<std::fs::File> {
     platform::open_folder(dir)
 }
 
+/// Writes what `change` makes of the list of folders in which this user's programs are looked for; `true` if it made anything.
+///
+/// # Errors
+/// [`Error::UserPath`], also where the system keeps no such list but shells' own files do.
+pub(crate) fn change_user_path(change: impl FnOnce(&str) -> Option<String>) -> Result<bool> {
+    platform::change_user_path(change)
+}
+
 /// The process that locked the file or folder, where the system tells which it is.
 pub fn lock_holder(path: &Path) -> Option<u32> {
     platform::lock_holder(path)

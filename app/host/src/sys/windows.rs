@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 mod pipe;
+mod user_path;
 
 use std::fs::{File, Metadata};
 use std::io::{self, Write};
@@ -14,6 +15,7 @@ use crate::{Error, Result};
 
 pub use pipe::{LocalListener, LocalStream};
 pub(super) use pipe::{connect, drained, hangup};
+pub(super) use user_path::change_user_path;
 
 const DETACHED_PROCESS: u32 = 0x0000_0008;
 const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;

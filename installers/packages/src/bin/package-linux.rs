@@ -1,16 +1,18 @@
 //! `cargo package-linux`: builds what users are given, and writes the packages for Linux into `target/packages`.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use clap::Parser;
 use installers::front_end::FrontEnd;
 use installers::step::{run, step};
 use installers::{install, needs};
-use packages::components::Components;
+use packages::build::{date, target};
+use packages::components::{Components, System};
 use packages::made::Made;
 use packages::plan::Inputs;
-use packages::{linux, notices, sbom};
+use packages::sign::{self, Signer};
+use packages::{checksums, linux, manifests, notices, sbom};
 
 /// Builds the programs and the guest image, and writes .deb, .rpm, tarball, notices, bill of materials and checksums.
 #[derive(Debug, Parser)]
@@ -25,6 +27,9 @@ struct Arguments {
     /// Write into this folder [default: packages, in the target folder]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// The address below which they will be published: manifests for package managers are written for it
+    #[arg(long, value_name = "URL")]
+    downloads: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -68,7 +73,13 @@ fn package(arguments: Arguments) -> std::io::Result<()> {
     let out = arguments.out.unwrap_or_else(|| target.join("packages"));
     let names = step("write the packages", || {
         let date = date(&workspace)?;
-        write(&workspace, date, programs, image, &out).map_err(std::io::Error::other)
+        let mut names = write(&workspace, date, programs, image, &out).map_err(std::io::Error::other)?;
+        if let Some(downloads) = &arguments.downloads {
+            let made = manifests::write(manifests::HOMEBREW, env!("CARGO_PKG_VERSION"), downloads, &out);
+            names.extend(made.map_err(std::io::Error::other)?);
+        }
+        Signer::of_environment(sign::CHECKSUMS).sign(&out.join(checksums::FILE)).map_err(std::io::Error::other)?;
+        Ok(names)
     })?;
     for name in names {
         println!("{}", out.join(name).display());
@@ -78,7 +89,7 @@ fn package(arguments: Arguments) -> std::io::Result<()> {
 
 fn write(workspace: &Path, date: u32, programs: PathBuf, image: PathBuf, out: &Path) -> packages::Result<Vec<String>> {
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let components = Components::collect(workspace, &image)?;
+    let components = Components::collect(workspace, &image, System::Linux)?;
     let inputs = Inputs {
         date,
         made: Made::by(&programs)?,
@@ -90,25 +101,4 @@ fn write(workspace: &Path, date: u32, programs: PathBuf, image: PathBuf, out: &P
         version,
     };
     linux::write(&inputs, out)
-}
-
-/// `SOURCE_DATE_EPOCH` (<https://reproducible-builds.org/specs/source-date-epoch/>), or the date of the last commit, or, without git, that of
-/// the files in the guest image.
-fn date(workspace: &Path) -> std::io::Result<u32> {
-    if let Some(given) = std::env::var_os("SOURCE_DATE_EPOCH") {
-        let given = given.to_string_lossy().into_owned();
-        let refused = |_| std::io::Error::other(format!("SOURCE_DATE_EPOCH is no number of seconds: {given}"));
-        return given.parse().map_err(refused);
-    }
-    let out = Command::new("git").args(["log", "-1", "--format=%ct"]).current_dir(workspace).output();
-    let committed = out.ok().and_then(|out| String::from_utf8_lossy(&out.stdout).trim().parse().ok());
-    Ok(committed.unwrap_or(guest_image::EPOCH as u32))
-}
-
-/// The target folder that this program was built into.
-fn target() -> std::io::Result<PathBuf> {
-    let own = std::env::current_exe()?;
-    // target/PROFILE/PROGRAM
-    let target = own.parent().and_then(Path::parent).map(Path::to_path_buf);
-    target.ok_or_else(|| std::io::Error::other("no target folder is known"))
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use packages::components::Components;
+use packages::components::{Components, System};
 use packages::made::{Made, Page};
 use packages::plan::{Inputs, PROGRAMS};
 use packages::{linux, notices, sbom};
@@ -87,7 +87,8 @@ pub(crate) fn whole() -> Result<&'static Path, &'static str> {
 /// What of others is in the whole packages, or why that is not known.
 pub(crate) fn components() -> Result<&'static Components, &'static str> {
     static COMPONENTS: OnceLock<Option<Components>> = OnceLock::new();
-    let components = COMPONENTS.get_or_init(|| Some(Components::collect(&installers::workspace(), &image()?).unwrap()));
+    let components = COMPONENTS
+        .get_or_init(|| Some(Components::collect(&installers::workspace(), &image()?, System::Linux).unwrap()));
     components.as_ref().ok_or("no guest image is built: `cargo image` builds it")
 }
 
