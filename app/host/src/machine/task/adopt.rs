@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use super::Task;
-use crate::Error;
-use crate::driver::{self, Instance, Stranded, leftovers};
+use crate::driver::{self, Driver, Instance, Stranded, leftovers};
 use crate::machine::record::MachineRecord;
 use crate::machine::state::Event;
 use crate::settings::Settings;
+use crate::{Error, Result};
 
 impl Task {
     pub(super) async fn adopt(&mut self) {
@@ -29,9 +29,10 @@ impl Task {
         self.in_force.clone_from(&record.settings);
         // The settings file may be broken: it has no say in finding what runs.
         let settings = Settings::load_or_default(&self.paths.settings());
-        let found = match driver::for_this_system(&settings) {
-            Ok(driver) => driver.adopt(&record.instance).await,
-            Err(error) => Err(error),
+        let driver: Result<Arc<dyn Driver>> = driver::for_this_system(&settings).map(Arc::from);
+        let (found, driver) = match driver {
+            Ok(driver) => (driver.adopt(&record.instance).await, Some(driver)),
+            Err(error) => (Err(error), None),
         };
         match found {
             Ok(Some(instance)) => {
@@ -47,7 +48,7 @@ impl Task {
                 self.forget();
             }
             Err(error) => {
-                let stranded = Stranded::new(record.instance.clone());
+                let stranded = Stranded::new(record.instance.clone(), driver);
                 self.show_boot(&record);
                 self.record = Some(record);
                 self.strand(stranded, &error).await;
