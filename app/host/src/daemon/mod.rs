@@ -37,7 +37,7 @@ use crate::sys::{self, LocalListener};
 use crate::updates::{self, Updates};
 use crate::web::Web;
 use crate::whereabouts::Whereabouts;
-use crate::{Error, Result, context, paths, pause};
+use crate::{Error, Result, context, driver, paths, pause};
 
 /// What the parts of the daemon share.
 #[derive(Debug, Clone)]
@@ -105,6 +105,11 @@ pub async fn run(paths: Paths) -> Result<()> {
         () = control::serve(control, shared.clone()) => {}
         () = engine::serve(engine, shared.machine.clone()) => {}
         () = ends => {}
+    }
+    // Whoever takes the lock next may take the disk, too.
+    let disk = shared.paths.data_disk();
+    if let Err(error) = tokio::task::spawn_blocking(move || driver::disk::at_rest(&disk)).await {
+        tracing::warn!(%error, "whether the data disk is at rest cannot be known");
     }
     drop(lock);
     Ok(())

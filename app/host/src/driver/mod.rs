@@ -4,7 +4,7 @@
 //! owns the machine. Dropping an instance leaves the hypervisor running: only [`Instance::kill`] and the guest end it.
 //! What differs between hypervisors is data in [`MachineSpec`] or private to the driver.
 
-mod disk;
+pub mod disk;
 pub mod hyperv;
 pub mod leftovers;
 #[cfg(unix)]

@@ -2,27 +2,30 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::{Instance, InstanceExit, InstanceRecord, LinkAddress, Processes, RunBy};
+use super::{Driver, Instance, InstanceExit, InstanceRecord, LinkAddress, Processes, RunBy};
 use crate::sys::ProcessIdentity;
 
 #[derive(Debug)]
 pub struct Stranded {
     record: InstanceRecord,
-    exit: watch::Receiver<Option<InstanceExit>>,
+    /// Whoever can end what the operating system runs.
+    driver: Option<Arc<dyn Driver>>,
+    exit: watch::Sender<Option<InstanceExit>>,
     trouble: watch::Receiver<Option<String>>,
 }
 
 impl Stranded {
-    pub fn new(record: InstanceRecord) -> Stranded {
-        let (tell, exit) = watch::channel(None);
-        let processes = record.processes().cloned();
+    pub fn new(record: InstanceRecord, driver: Option<Arc<dyn Driver>>) -> Stranded {
+        let exit = watch::Sender::new(None);
+        let (tell, processes) = (exit.clone(), record.processes().cloned());
         tokio::spawn(async move {
             // Of what the operating system runs nothing can be seen but by the driver, which failed.
-            let Some(Processes { process, helpers, .. }) = processes else { return tell.closed().await };
+            let Some(Processes { process, helpers, .. }) = processes else { return };
             process.gone().await;
             for helper in &helpers {
                 match helper.kill() {
@@ -32,18 +35,19 @@ impl Stranded {
             }
             tell.send_replace(Some(InstanceExit::Died { message: String::new() }));
         });
-        Stranded { record, exit, trouble: watch::channel(None).1 }
+        Stranded { record, driver, exit, trouble: watch::channel(None).1 }
     }
 
     /// Of which nothing is known but its processes, QEMU last.
     pub fn of_processes(mut processes: Vec<ProcessIdentity>) -> Option<Stranded> {
         let process = processes.pop()?;
-        Some(Stranded::new(InstanceRecord {
+        let record = InstanceRecord {
             driver: String::new(),
             by: RunBy::Process(Processes { process, helpers: processes, qmp_socket: PathBuf::new() }),
             link: LinkAddress::Serial { control: PathBuf::new(), bulk: PathBuf::new() },
             log: PathBuf::new(),
-        }))
+        };
+        Some(Stranded::new(record, None))
     }
 }
 
@@ -81,13 +85,21 @@ impl Instance for Stranded {
     }
 
     async fn kill(&self) -> io::Result<()> {
-        let Some(processes) = self.record.processes() else { return Err(io::ErrorKind::NotConnected.into()) };
-        processes.process.kill()?;
-        self.wait().await;
+        match (&self.record.by, &self.driver) {
+            (RunBy::Process(processes), _) => {
+                processes.process.kill()?;
+                self.wait().await;
+            }
+            (RunBy::System { data, .. }, Some(driver)) => {
+                driver.end_leftover(data).await.map_err(io::Error::other)?;
+                self.exit.send_replace(Some(InstanceExit::Lost { message: "it was ended by force".to_owned() }));
+            }
+            (RunBy::System { .. }, None) => return Err(io::ErrorKind::NotConnected.into()),
+        }
         Ok(())
     }
 
     async fn wait(&self) -> InstanceExit {
-        InstanceExit::told(&self.exit).await
+        InstanceExit::told(&self.exit.subscribe()).await
     }
 }

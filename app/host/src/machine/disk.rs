@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use crate::driver::DataDisks;
 use crate::driver::hyperv::vhdx;
+use crate::driver::{self, DataDisks};
 use crate::sys;
 use crate::{Error, Result};
 
@@ -16,6 +16,7 @@ const LEAST_FREE: u64 = 512 << 20;
 
 /// Removes the disk with all that is in it; the next start makes an empty one.
 pub fn erase(path: &Path) -> Result<()> {
+    driver::disk::at_rest(path);
     for path in [path.to_path_buf(), path.with_extension("part")] {
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
@@ -66,6 +67,7 @@ fn prepare_with(
     free_space: impl Fn(&Path) -> Result<u64>,
 ) -> Result<()> {
     let wanted = disk_gib << 30;
+    driver::disk::at_rest(path);
     // `Paths::partial_disk`.
     if path.with_extension("part").exists() {
         let reason =

@@ -44,6 +44,11 @@ pub mod code {
 }
 
 impl Failure {
+    /// `what` is not done, and nobody says why.
+    pub fn timed_out(what: &'static str) -> Failure {
+        Failure { what, code: code::HCS_OPERATION_TIMEOUT, detail: String::new() }
+    }
+
     /// This user may not.
     pub fn is_denied(&self) -> bool {
         matches!(self.code, code::ACCESS_DENIED | code::HCS_ACCESS_DENIED)

@@ -3,10 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::checks::Facts;
 use super::failure::{Failure, code};
@@ -29,6 +33,10 @@ struct State {
     holds: BTreeMap<String, Receiver<()>>,
     /// Pipes that somebody listens at.
     listened: BTreeSet<String>,
+    /// Nobody hears of an end.
+    mute: bool,
+    /// A system that was ended is there all the same.
+    undying: bool,
 }
 
 #[derive(Debug)]
@@ -40,11 +48,50 @@ struct Made {
 
 /// All three parts of a computer.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Fake(Arc<Mutex<State>>);
+pub(super) struct Fake {
+    state: Arc<Mutex<State>>,
+    /// Wakes who waits for a call.
+    rings: Arc<Notify>,
+}
+
+/// What has not come by then does not come.
+pub(super) const LIMIT: Duration = Duration::from_secs(50);
 
 impl Fake {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap()
+        self.state.lock().unwrap()
+    }
+
+    /// Resolves once there were so many calls `name` since [`Fake::calls`] was asked last.
+    pub(super) async fn called_times(&self, name: &str, times: usize) {
+        self.comes(|state| state.calls.iter().filter(|call| *call == name).count() >= times).await;
+    }
+
+    /// Resolves once there is no system.
+    pub(super) async fn has_none(&self) {
+        self.comes(|state| state.systems.is_empty()).await;
+    }
+
+    async fn comes(&self, is_there: impl Fn(&State) -> bool) {
+        loop {
+            let mut rings = pin!(self.rings.notified());
+            rings.as_mut().enable();
+            if is_there(&self.lock()) {
+                return;
+            }
+            timeout(LIMIT, rings).await.unwrap_or_else(|_| panic!("it does not come: {:?}", self.lock()));
+        }
+    }
+
+    /// From now on nobody hears of an end.
+    pub(super) fn mute(&self) {
+        self.lock().mute = true;
+    }
+
+    /// From now on what is ended stays, and nobody hears of an end.
+    pub(super) fn let_nothing_end(&self) {
+        let mut state = self.lock();
+        (state.mute, state.undying) = (true, true);
     }
 
     /// Has the call `name` fail from now on.
@@ -91,6 +138,18 @@ impl Fake {
         tell(&made, exit_type);
     }
 
+    fn ended(&self, id: Guid, exit_type: &str) {
+        let mut state = self.lock();
+        if state.undying {
+            return;
+        }
+        let made = state.systems.remove(&id).unwrap();
+        if !state.mute {
+            tell(&made, exit_type);
+        }
+        self.rings.notify_waiters();
+    }
+
     /// The service begins anew; systems live on.
     pub(super) fn restart_service(&self) {
         for made in self.lock().systems.values_mut() {
@@ -104,6 +163,7 @@ impl Fake {
         let held = {
             let mut state = self.lock();
             state.calls.push(text);
+            self.rings.notify_waiters();
             state.holds.remove(name)
         };
         if let Some(held) = held {
@@ -143,13 +203,17 @@ impl ComputeSystems for Fake {
     }
 
     fn create(&self, id: Guid, document: &str, events: Events) -> Result<Box<dyn System>, Failure> {
-        self.called("create", "make the machine", "create".to_owned())?;
+        let done = self.called("create", "make the machine", "create".to_owned());
+        // What is not made in time comes to be all the same.
+        if done.as_ref().is_err_and(|failure| failure.code != code::HCS_OPERATION_TIMEOUT) {
+            return Err(done.unwrap_err());
+        }
         let mut state = self.lock();
         if state.systems.contains_key(&id) {
             return Err(failure("make the machine", code::HCS_SYSTEM_ALREADY_EXISTS));
         }
         state.systems.insert(id, Made { document: document.to_owned(), state: "Created", events: vec![events] });
-        Ok(Box::new(FakeSystem { id, fake: self.clone() }))
+        done.map(|()| -> Box<dyn System> { Box::new(FakeSystem { id, fake: self.clone() }) })
     }
 
     fn open(&self, id: Guid, events: Events) -> Result<Box<dyn System>, Failure> {
@@ -185,8 +249,8 @@ impl System for FakeSystem {
                 ));
             }
             (Call::ShutDown | Call::Terminate, _) => {
-                let exit = if call == Call::Terminate { "ForcedExit" } else { "GracefulExit" };
-                tell(&state.systems.remove(&self.id).unwrap(), exit);
+                drop(state);
+                self.fake.ended(self.id, if call == Call::Terminate { "ForcedExit" } else { "GracefulExit" });
             }
         }
         Ok(String::new())

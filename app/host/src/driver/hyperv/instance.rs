@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::document::Properties;
 use super::failure::{self, Failure, HyperVError};
@@ -15,13 +15,21 @@ use super::guid::Guid;
 use super::host::Console;
 use super::systems::{Call, ComputeSystems, Event, System};
 use super::vhdx::VirtualDisks;
+use crate::driver::disk::AtWork;
 use crate::driver::{Instance, InstanceExit, InstanceRecord};
 
 /// What the kernel says before anything else when it gives up (kernel/panic.c).
 const PANIC: &[u8] = b"Kernel panic - not syncing";
 
 /// A machine that is ended is gone at once, and its end is told then.
-const END_IS_TOLD: Duration = Duration::from_secs(10);
+pub(super) const END_IS_TOLD: Duration = Duration::from_secs(10);
+
+/// A service that began anew, or that Windows updates, is back within seconds; a machine is not given up for a slow computer.
+const SERVICE_IS_BACK: Duration = Duration::from_secs(60);
+const SERVICE_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long the service may take to say what it knows of a machine.
+const ANSWER: Duration = Duration::from_secs(60);
 
 type Shared = Arc<Mutex<Arc<dyn System>>>;
 
@@ -53,10 +61,17 @@ impl HyperVInstance {
     ) -> HyperVInstance {
         let system: Shared = Arc::new(Mutex::new(Arc::from(system)));
         let (tell, exit) = watch::channel(None);
-        let watched = Watched { system: system.clone(), parts: Arc::new(parts), log: record.log.clone() };
+        let watched = Watched { system: system.clone(), parts, log: record.log.clone() };
         tokio::spawn(async move {
             let exit = watched.until_the_end(events).await;
+            let Parts { disks, data, console, .. } = watched.parts;
+            // The next start listens there, and waits for the disk. One in doubt is left alone.
+            drop(console);
+            let at_work = (exit == InstanceExit::PoweredOff).then(|| AtWork::on(&data));
             tell.send_replace(Some(exit));
+            if let Some(at_work) = at_work {
+                super::blocking(move || compact(&*disks, &data, &at_work)).await;
+            }
         });
         HyperVInstance { record, system, exit, trouble: watch::channel(None).1, resumed: watch::channel(0).0 }
     }
@@ -132,44 +147,50 @@ impl Instance for HyperVInstance {
 #[derive(Debug)]
 struct Watched {
     system: Shared,
-    parts: Arc<Parts>,
+    parts: Parts,
     log: PathBuf,
 }
 
 impl Watched {
-    async fn until_the_end(self, mut events: mpsc::UnboundedReceiver<Event>) -> InstanceExit {
-        let exit = loop {
+    async fn until_the_end(&self, mut events: mpsc::UnboundedReceiver<Event>) -> InstanceExit {
+        loop {
             match events.recv().await {
-                Some(Event::Exited(said)) => break self.exit(&said).await,
+                Some(Event::Exited(said)) => return self.exit(&said).await,
                 Some(Event::Disconnected) | None => match self.found_again().await {
                     Ok(Some(later)) => events = later,
-                    Ok(None) => break self.died("it was gone when Windows' compute service came back"),
-                    Err(error) => break self.died(&error.to_string()),
+                    Ok(None) => return self.died("it was gone when Windows' compute service came back"),
+                    Err(error) => return self.died(&error.to_string()),
                 },
             }
-        };
-        if exit == InstanceExit::PoweredOff {
-            self.compact().await;
         }
-        exit
     }
 
-    /// The service began anew: a handle of the one before is of no use any more, and the machine may run on.
+    /// The service began anew: a handle of the one before is of no use any more, and the machine may run on. While the service is not
+    /// there it answers nothing that says what became of the machine.
     async fn found_again(&self) -> Result<Option<mpsc::UnboundedReceiver<Event>>, HyperVError> {
-        let parts = self.parts.clone();
-        let found = super::blocking(move || find(&*parts.systems, parts.id)).await?;
-        Ok(found.map(|Found { system, events, .. }| {
-            *self.system.lock().unwrap_or_else(PoisonError::into_inner) = Arc::from(system);
-            events
-        }))
+        let end = Instant::now() + SERVICE_IS_BACK;
+        loop {
+            match find(&self.parts.systems, self.parts.id).await {
+                Ok(Some(Found { system, events, .. })) => {
+                    *self.system.lock().unwrap_or_else(PoisonError::into_inner) = Arc::from(system);
+                    return Ok(Some(events));
+                }
+                Ok(None) => return Ok(None),
+                Err(error) if Instant::now() >= end => return Err(error),
+                Err(error) => tracing::debug!(%error, "Windows' compute service does not answer yet"),
+            }
+            sleep(SERVICE_PAUSE).await;
+        }
     }
 
     async fn exit(&self, said: &str) -> InstanceExit {
         // What the guest said last has been read by the end of this.
         self.parts.console.drained().await;
         let exit_type = Properties::of_json(said).exit_type.unwrap_or_default();
+        let log = self.log.clone();
+        let has_panicked = super::blocking(move || has_panicked(&log)).await;
         match exit_type.as_str() {
-            _ if has_panicked(&self.log) => InstanceExit::Panicked { message: String::new() },
+            _ if has_panicked => InstanceExit::Panicked { message: String::new() },
             "GracefulExit" => InstanceExit::PoweredOff,
             "ForcedExit" => self.died("it was ended by force"),
             _ => self.died(&format!("Windows ended it ({})", if exit_type.is_empty() { said } else { &exit_type })),
@@ -179,14 +200,11 @@ impl Watched {
     fn died(&self, message: &str) -> InstanceExit {
         InstanceExit::Lost { message: message.to_owned() }
     }
+}
 
-    /// Before the end is told: nobody starts the machine meanwhile.
-    async fn compact(&self) {
-        let parts = self.parts.clone();
-        let compacted = super::blocking(move || parts.disks.compact(&parts.data)).await;
-        if let Err(error) = compacted {
-            tracing::warn!(%error, "what is free on the data disk could not be given back to Windows");
-        }
+fn compact(disks: &dyn VirtualDisks, data: &Path, _at_work: &AtWork) {
+    if let Err(error) = disks.compact(data) {
+        tracing::warn!(%error, "what is free on the data disk could not be given back to Windows");
     }
 }
 
@@ -198,16 +216,19 @@ pub(super) struct Found {
     pub(super) properties: Properties,
 }
 
-/// The system `id` while it is there and not at its end, with its properties.
-pub(super) fn find(systems: &dyn ComputeSystems, id: Guid) -> Result<Option<Found>, HyperVError> {
-    let (tell, events) = mpsc::unbounded_channel();
-    let found = systems.open(id, tell).and_then(|system| {
+/// The system `id` while it is there and not at its end, with its properties. A service that is silent is given up.
+pub(super) async fn find(systems: &Arc<dyn ComputeSystems>, id: Guid) -> Result<Option<Found>, HyperVError> {
+    let systems = systems.clone();
+    let asked = super::blocking(move || {
+        let (tell, events) = mpsc::unbounded_channel();
+        let system = systems.open(id, tell)?;
         let properties = system.call(Call::Properties)?;
-        Ok((system, Properties::of_json(&properties)))
+        Ok((system, events, Properties::of_json(&properties)))
     });
+    let found = timeout(ANSWER, asked).await.unwrap_or_else(|_| Err(Failure::timed_out(Call::Properties.verb())));
     match found {
-        Ok((_, properties)) if properties.is_over() => Ok(None),
-        Ok((system, properties)) => Ok(Some(Found { system, events, properties })),
+        Ok((_, _, properties)) if properties.is_over() => Ok(None),
+        Ok((system, events, properties)) => Ok(Some(Found { system, events, properties })),
         Err(failure) if failure.is_gone() => Ok(None),
         Err(failure) => Err(failure.into()),
     }

@@ -16,6 +16,8 @@ pub mod host;
 mod instance;
 #[cfg(test)]
 mod schema_tests;
+#[cfg(test)]
+mod silence_tests;
 pub mod start;
 pub mod systems;
 #[cfg(test)]
@@ -106,13 +108,13 @@ impl Driver for HyperV {
         let parts = self.parts(plan.id, &spec.data, &facts.sid, &spec.files.console_log)?;
         let (id, image, systems) = (plan.id, spec.root.clone(), self.systems.clone());
         let document = spec.files.hypervisor_command.clone();
+        let explained = move |error| match error {
+            HyperVError::Failed(failure) => Error::HyperV(checks::explained(failure, &facts)),
+            other => Error::HyperV(other),
+        };
+        // Before anything is written that it may have open.
+        start::end_leftover(&systems, id).await.map_err(&explained)?;
         let begin = move || {
-            let explained = |error| match error {
-                HyperVError::Failed(failure) => Error::HyperV(checks::explained(failure, &facts)),
-                other => Error::HyperV(other),
-            };
-            // Before anything is written that it may have open.
-            start::end_leftover(&*systems, id).map_err(|failure| explained(failure.into()))?;
             vhd::make(&image, &root).map_err(Error::file("write", &root))?;
             if let Err(error) = std::fs::write(&document, plan.document.to_json()) {
                 tracing::debug!(%error, "how the machine is made cannot be kept for a report");
@@ -130,15 +132,14 @@ impl Driver for HyperV {
     }
 
     async fn end_leftover(&self, data: &Path) -> Result<()> {
-        let (systems, facts) = (self.systems.clone(), self.facts().await?);
-        let id = id_of(data, &facts.sid);
-        Ok(blocking(move || start::end_leftover(&*systems, id)).await.map_err(HyperVError::from)?)
+        let facts = self.facts().await?;
+        Ok(start::end_leftover(&self.systems, id_of(data, &facts.sid)).await?)
     }
 
     async fn adopt(&self, record: &InstanceRecord) -> Result<Option<Box<dyn Instance>>> {
         let RunBy::System { system: id, data } = &record.by else { return Ok(None) };
-        let (id, systems) = (*id, self.systems.clone());
-        let found = blocking(move || find(&*systems, id)).await?;
+        let id = *id;
+        let found = find(&self.systems, id).await?;
         let Some(Found { system, events, properties }) = found else { return Ok(None) };
         let facts = self.facts().await?;
         let parts = self.parts(id, data, &facts.sid, &record.log)?;

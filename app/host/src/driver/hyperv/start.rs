@@ -1,12 +1,16 @@
 //! A start as data, and the doing of it: whatever was made before a step fails is ended again.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::document::{ComputeSystem, Properties};
-use super::failure::{Failure, HyperVError};
+use super::failure::{Failure, HyperVError, code};
 use super::guid::Guid;
+use super::instance::{END_IS_TOLD, find};
 use super::systems::{Call, ComputeSystems, Event, System};
-use tokio::sync::mpsc;
 
 /// What a start does, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +49,9 @@ pub fn start(systems: &dyn ComputeSystems, plan: &Plan) -> Result<Started, Hyper
         }
     }
     let (tell, events) = mpsc::unbounded_channel();
-    let system = systems.create(plan.id, &plan.document.to_json(), tell)?;
+    let system = systems
+        .create(plan.id, &plan.document.to_json(), tell)
+        .map_err(|cause| without_what_came_to_be(systems, plan.id, cause))?;
     let begun = system.call(Call::Start).and_then(|_| system.call(Call::Properties));
     match begun {
         Ok(properties) => {
@@ -56,6 +62,19 @@ pub fn start(systems: &dyn ComputeSystems, plan: &Plan) -> Result<Started, Hyper
     }
 }
 
+/// A creation that fails late, as one that is not done in time, may have made the system.
+fn without_what_came_to_be(systems: &dyn ComputeSystems, id: Guid, cause: Failure) -> HyperVError {
+    // Somebody else's: what there was before was ended.
+    if cause.code == code::HCS_SYSTEM_ALREADY_EXISTS {
+        return cause.into();
+    }
+    match systems.open(id, mpsc::unbounded_channel().0) {
+        Ok(system) => undone(&*system, cause),
+        // What cannot be looked for now cannot be made either; the next start looks again.
+        Err(_) => cause.into(),
+    }
+}
+
 fn undone(system: &dyn System, cause: Failure) -> HyperVError {
     match system.call(Call::Terminate) {
         Err(undo) if !undo.is_gone() => HyperVError::NotUndone { cause, undo },
@@ -63,22 +82,30 @@ fn undone(system: &dyn System, cause: Failure) -> HyperVError {
     }
 }
 
-/// Ends the system `id`, if there is one, and blocks until it is gone.
-pub fn end_leftover(systems: &dyn ComputeSystems, id: Guid) -> Result<(), Failure> {
+/// Ends the system `id`, if there is one, and returns when it is gone.
+///
+/// # Errors
+/// As the service's; also when it does not tell the end in time and the system is still there.
+pub async fn end_leftover(systems: &Arc<dyn ComputeSystems>, id: Guid) -> Result<(), HyperVError> {
     let (tell, mut events) = mpsc::unbounded_channel();
-    let system = match systems.open(id, tell) {
+    let theirs = systems.clone();
+    let terminated = super::blocking(move || {
+        let system = theirs.open(id, tell)?;
+        tracing::warn!(%id, "a machine of an earlier start that nobody claims is ended");
+        system.call(Call::Terminate).map(|_| system)
+    });
+    // Kept until its end: a handle that is closed tells nothing.
+    let _system = match terminated.await {
         Ok(system) => system,
-        Err(failure) if failure.is_gone() => return Ok(()),
-        Err(failure) => return Err(failure),
-    };
-    tracing::warn!(%id, "a machine of an earlier start that nobody claims is ended");
-    match system.call(Call::Terminate) {
         // One that had ended before tells no more.
         Err(failure) if failure.is_gone() => return Ok(()),
-        Err(failure) => return Err(failure),
-        Ok(_) => {}
+        Err(failure) => return Err(failure.into()),
+    };
+    match timeout(END_IS_TOLD, events.recv()).await {
+        Ok(Some(Event::Exited(_))) => Ok(()),
+        Ok(Some(Event::Disconnected) | None) | Err(_) => match find(systems, id).await? {
+            None => Ok(()),
+            Some(_) => Err(Failure::timed_out(Call::Terminate.verb()).into()),
+        },
     }
-    // Also when the service is gone, which is as good as an answer.
-    let _ = events.blocking_recv();
-    Ok(())
 }

@@ -10,13 +10,14 @@ use super::fake::{Fake, SID, files};
 use super::host::console_pipe;
 use super::*;
 use crate::architecture::Architecture;
+use crate::driver::disk::at_rest;
 use crate::driver::{InstanceExit, MachineFiles};
 use crate::machine::disk;
 
 const STARTS: [&str; 8] =
     ["open", "grant vmlinuz", "grant initrd", "grant root.vhd", "grant disk.vhdx", "create", "Start", "Properties"];
 
-fn driver(fake: &Fake) -> HyperV {
+pub(super) fn driver(fake: &Fake) -> HyperV {
     HyperV::new(Arc::new(fake.clone()), Arc::new(fake.clone()), Arc::new(fake.clone()))
 }
 
@@ -167,6 +168,8 @@ async fn each_end_is_told_for_what_it_is() {
         fake.calls();
         fake.end(fake.ids()[0], exit_type);
         assert_eq!(instance.wait().await, expected);
+        let disk = dir.path().join("disk.vhdx");
+        blocking(move || at_rest(&disk)).await;
         // What the guest trimmed goes back once it is off; a disk in doubt is left alone.
         let compacted = fake.calls().contains(&"compact disk.vhdx".to_owned());
         assert_eq!(compacted, expected == InstanceExit::PoweredOff, "{exit_type}");
@@ -221,9 +224,8 @@ async fn a_service_that_begins_anew_does_not_end_the_machine() {
     let instance = driver(&fake).start(&spec(dir.path())).await.unwrap();
     fake.calls();
     fake.restart_service();
-    while !fake.calls().contains(&"Properties".to_owned()) {
-        tokio::task::yield_now().await;
-    }
+    fake.called_times("Properties", 1).await;
+    // Its answer is in use once a call of the new handle succeeds.
     instance.pause().await.unwrap();
     instance.resume().await.unwrap();
     instance.resume().await.unwrap();
@@ -248,16 +250,14 @@ async fn a_start_that_is_given_up_leaves_nothing_running() {
     let (driver, gate) = (driver(&fake), fake.hold("create"));
     let mut starting = Box::pin(driver.start(&spec));
     // It is on its way to making the system when nobody wants it any more.
-    while !fake.calls().contains(&"create".to_owned()) {
-        assert!(futures_util::poll!(&mut starting).is_pending());
-        tokio::task::yield_now().await;
+    tokio::select! {
+        _ = &mut starting => panic!("it is held"),
+        () = fake.called_times("create", 1) => {}
     }
     drop(starting);
     drop(gate);
-    while !fake.calls().contains(&"Terminate".to_owned()) {
-        tokio::task::yield_now().await;
-    }
-    assert!(fake.ids().is_empty());
+    fake.called_times("Terminate", 1).await;
+    fake.has_none().await;
 }
 
 #[tokio::test]

@@ -6,12 +6,12 @@
 use std::sync::Arc;
 
 use super::Task;
-use crate::Error;
 use crate::architecture::Architecture;
-use crate::driver::{self, Instance, Stranded, leftovers};
+use crate::driver::{self, Driver, Instance, Stranded, leftovers};
 use crate::machine::record::MachineRecord;
 use crate::machine::state::Event;
 use crate::settings::Settings;
+use crate::{Error, Result};
 
 impl Task {
     pub(super) async fn adopt(&mut self) {
@@ -31,9 +31,10 @@ impl Task {
         // The settings file may be broken: it has no say in finding what runs.
         let settings = Settings::load_or_default(&self.paths.settings());
         // Of a guest that runs nobody need know what it is for.
-        let found = match driver::for_this_system(&settings, Architecture::NATIVE) {
-            Ok(driver) => driver.adopt(&record.instance).await,
-            Err(error) => Err(error),
+        let driver: Result<Arc<dyn Driver>> = driver::for_this_system(&settings, Architecture::NATIVE).map(Arc::from);
+        let (found, driver) = match driver {
+            Ok(driver) => (driver.adopt(&record.instance).await, Some(driver)),
+            Err(error) => (Err(error), None),
         };
         match found {
             Ok(Some(instance)) => {
@@ -49,7 +50,7 @@ impl Task {
                 self.forget();
             }
             Err(error) => {
-                let stranded = Stranded::new(record.instance.clone());
+                let stranded = Stranded::new(record.instance.clone(), driver);
                 self.show_boot(&record);
                 self.record = Some(record);
                 self.strand(stranded, &error).await;

@@ -233,13 +233,21 @@ impl ComputeSystems for Service {
         let library = Library::get(WHAT)?;
         let (id, document) = (wide(&id.to_string()), wide(document));
         let mut system = Handle { library, system: ptr::null_mut(), listener: None };
-        operated(library, WHAT, |operation| {
+        let made = operated(library, WHAT, |operation| {
             let (id, document) = (id.as_ptr(), document.as_ptr());
             // SAFETY: both texts end in a zero, the operation is open, and what is written to is a handle. Without a descriptor the
             // service takes its own.
             unsafe { (library.create)(id, document, operation, ptr::null(), &raw mut system.system) }
-        })?;
-        system.listen(events)?;
+        });
+        if let Err(failure) = made.and_then(|_| system.listen(events)) {
+            // One that was not made in time may still come to be.
+            if !system.system.is_null()
+                && let Err(undo) = system.call(Call::Terminate)
+            {
+                tracing::debug!(%undo, "what may have been made of a machine could not be ended");
+            }
+            return Err(failure);
+        }
         Ok(Box::new(system))
     }
 
