@@ -1,5 +1,6 @@
 //! What turns a bare Debian machine with a Rust toolchain into one that builds, runs and tests Berth.
 //!
+//! - [`cargo`] is cargo with lints;
 //! - [`debian`] installs packages, and unpacks packages of newer suites without installing them;
 //! - [`needs`] is the table of what each command needs and why;
 //! - [`failures`] keeps what failed tests said;
@@ -8,11 +9,13 @@
 //! - [`reference`] is another engine to compare with;
 //! - [`step`] runs and reports the steps of the two commands `cargo quickstart` and `cargo verify`;
 //! - [`tally`] adds up what test runners print;
-//! - [`windows`] is what lints the host's programs for Windows;
+//! - [`windows`] is what compiles and lints the host's programs for Windows;
+//! - [`wine`] runs them;
 //! - [`words`] says it in the user's language.
 //!
 //! Depends on nothing that depends on more than std, so that the first command a newcomer types compiles in a second or two.
 
+pub mod cargo;
 pub mod debian;
 pub mod failures;
 pub mod front_end;
@@ -23,6 +26,7 @@ pub mod reference;
 pub mod step;
 pub mod tally;
 pub mod windows;
+pub mod wine;
 pub mod words;
 pub mod workloads;
 
