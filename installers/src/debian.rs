@@ -16,7 +16,7 @@ use crate::words::say;
 pub enum Suite {
     /// Debian 12's backports: QEMU 10 (bookworm's 7.2 faults under TCG).
     Backports,
-    /// Debian 13 with its backports: the source of Rust's standard library. Its packages are only unpacked, never installed.
+    /// Debian 13 with its backports: the source of Rust's standard library, and wine. Its packages are only unpacked, never installed.
     Trixie,
     /// Debian unstable: today's docker CLI. Its packages are only unpacked, never installed.
     Sid,
@@ -34,6 +34,11 @@ impl Suite {
 
     pub fn newest(self) -> &'static str {
         self.names().last().expect("every suite has a name")
+    }
+
+    /// The one that the others of it lean on.
+    pub fn oldest(self) -> &'static str {
+        self.names().first().expect("every suite has a name")
     }
 }
 

@@ -1,5 +1,6 @@
 //! What turns a bare Debian machine with a Rust toolchain into one that builds, runs and tests Berth.
 //!
+//! - [`cargo`] is cargo with lints;
 //! - [`darwin`] is what lints the host's programs for macOS;
 //! - [`debian`] installs packages, and unpacks packages of newer suites without installing them;
 //! - [`needs`] is the table of what each command needs and why;
@@ -10,11 +11,13 @@
 //! - [`std_source`] is the standard library's source, for systems that the toolchain has no such library for;
 //! - [`step`] runs and reports the steps of the two commands `cargo quickstart` and `cargo verify`;
 //! - [`tally`] adds up what test runners print;
-//! - [`windows`] is what lints the host's programs for Windows;
+//! - [`windows`] is what compiles and lints the host's programs for Windows;
+//! - [`wine`] runs them;
 //! - [`words`] says it in the user's language.
 //!
 //! Depends on nothing that depends on more than std, so that the first command a newcomer types compiles in a second or two.
 
+pub mod cargo;
 pub mod darwin;
 pub mod debian;
 pub mod failures;
@@ -27,6 +30,7 @@ pub mod std_source;
 pub mod step;
 pub mod tally;
 pub mod windows;
+pub mod wine;
 pub mod words;
 pub mod workloads;
 

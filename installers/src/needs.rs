@@ -76,8 +76,14 @@ pub const ARM: &[Need] = &[
     need("libc6-dev-arm64-cross", "the static C library of the guest's agent for arm64"),
 ];
 
-/// Needed by `cargo reference` only.
-pub const REFERENCE: &[Need] = &[need("mmdebstrap", "makes the Debian that the reference dockerd runs in")];
+/// Needed where a Debian of a newer suite is made, to run something in: by `cargo reference`, and for wine.
+pub const DEBIANS: &[Need] = &[need("mmdebstrap", "makes the Debians that the reference dockerd and wine run in")];
+
+/// What is in the Debian that wine runs in, with all that these depend on.
+pub const WINE: &[Need] = &[
+    need("wine64", "runs what is made for Windows"),
+    need("libz-mingw-w64", "a library of wine's own, which its package does not have"),
+];
 
 /// What installs the clients that are tried against the engine, and runs them: each with how it shows that it is there, since
 /// they often come from elsewhere than Debian.
@@ -300,7 +306,8 @@ mod tests {
             .chain(SETUP)
             .chain(WORKLOADS)
             .chain(ARM)
-            .chain(REFERENCE)
+            .chain(DEBIANS)
+            .chain(WINE)
             .chain(browser)
             .chain(crate::windows::NEEDS)
             .chain(clients)

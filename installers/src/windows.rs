@@ -1,6 +1,7 @@
-//! What lints the host's programs for Windows, with a standard library that cargo makes from its source.
+//! What compiles and lints the host's programs for Windows, with a standard library that cargo makes from its source.
 
 use std::io;
+use std::path::Path;
 use std::process::Command;
 
 use crate::needs::{self, Need, need};
@@ -12,6 +13,26 @@ pub const TARGET: &str = "x86_64-pc-windows-gnu";
 /// What compiles the C parts of a few crates.
 pub(crate) const NEEDS: &[Need] =
     &[need("gcc-mingw-w64-x86-64-posix", "compiles the C parts of a few crates for Windows")];
+
+/// The programs of the host that every system has.
+pub const PACKAGES: [&str; 4] = ["catalogue", "cli", "credentials", "host"];
+
+/// Adds what compiles and runs the units of those programs; what else lies in `tests` is for systems with Unix' sockets.
+pub fn units(cargo: &mut Command) {
+    cargo.args(["test", "--lib", "--bins"]);
+    cargo.args(PACKAGES.into_iter().flat_map(|package| ["--package", package]));
+}
+
+/// Adds what compiles and links the programs themselves.
+pub fn programs(cargo: &mut Command) {
+    cargo.args(["build", "--bins"]);
+    cargo.args(PACKAGES.into_iter().flat_map(|package| ["--package", package]));
+}
+
+/// Sets cargo to run what it compiles for Windows under wine, by `program`, which is this tree's `windows`. Before the subcommand.
+pub fn run_by(program: &Path, cargo: &mut Command) {
+    cargo.args(["--config", &format!("target.{TARGET}.runner=[{program:?}, \"wine\"]")]);
+}
 
 /// What compiles for Windows.
 #[derive(Debug)]

@@ -479,6 +479,7 @@ fn create_dir_all(dir: &Path) -> Result<()> {
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
     #[test]
     fn a_long_home_gets_a_short_runtime_folder_of_its_own() {
         let long = PathBuf::from("/home/somebody").join("x".repeat(120));
@@ -503,14 +504,16 @@ mod tests {
 
     #[test]
     fn a_machine_with_a_name_has_folders_of_its_own_and_the_default_one_keeps_its() {
-        let default = Paths::below(Path::new("/tmp/b")).unwrap();
+        // On Windows of the present drive.
+        let home = std::path::absolute("/tmp/b").unwrap();
+        let default = Paths::below(&home).unwrap();
         let other = default.of_machine(Name::of("work").unwrap());
-        assert_eq!(other.data_disk(), Path::new("/tmp/b/data/machines/work/machine/disk.raw"));
-        assert_eq!(other.settings(), Path::new("/tmp/b/config/machines/work/settings.toml"));
-        assert_eq!(other.engine_socket(), Path::new("/tmp/b/run/machines/work/engine.sock"));
+        assert_eq!(other.data_disk().with_extension(""), home.join("data/machines/work/machine/disk"));
+        assert_eq!(other.settings(), home.join("config/machines/work/settings.toml"));
+        assert!(cfg!(windows) || other.engine_socket() == home.join("run/machines/work/engine.sock"));
         assert_eq!((other.cache_dir(), other.image_candidates()), (default.cache_dir(), default.image_candidates()));
         assert_eq!(other.of_machine(None), default);
-        for own in ["config", "data", "cache", "run"].map(|name| Path::new("/tmp/b").join(name)) {
+        for own in ["config", "data", "cache", "run"].map(|name| home.join(name)) {
             assert!(other.own_folders().contains(&own) && default.own_folders().contains(&own), "{own:?}");
         }
         assert_eq!(other.of_machine(Name::of("play").unwrap()), default.of_machine(Name::of("play").unwrap()));
@@ -521,16 +524,18 @@ mod tests {
 
     #[test]
     fn what_is_about_the_window_is_of_no_machine() {
-        let default = Paths::below(Path::new("/tmp/b")).unwrap();
+        let home = std::path::absolute("/tmp/b").unwrap();
+        let default = Paths::below(&home).unwrap();
         let other = default.of_machine(Name::of("work").unwrap());
-        assert_eq!(other.window_preferences(), Path::new("/tmp/b/config/window.toml"));
-        assert_eq!(other.window_log(), Path::new("/tmp/b/data/log/window.log"));
+        assert_eq!(other.window_preferences(), home.join("config/window.toml"));
+        assert_eq!(other.window_log(), home.join("data/log/window.log"));
         assert_eq!(
             (default.window_preferences(), default.window_log()),
             (other.window_preferences(), other.window_log())
         );
     }
 
+    #[cfg(unix)]
     #[test]
     fn sockets_are_below_no_folder_with_a_comma() {
         let paths = Paths::below(Path::new("/tmp/a,b")).unwrap();
@@ -538,6 +543,7 @@ mod tests {
         assert!(paths.data_disk().starts_with("/tmp/a,b"));
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_short_home_keeps_its_sockets() {
         let paths = Paths::below(Path::new("/tmp/b")).unwrap();
@@ -560,7 +566,7 @@ mod tests {
         let theirs = Paths { runtime: dir.path().join("other session"), ..paths.clone() };
         Whereabouts::note(&theirs).unwrap();
         let found = paths.of_living_daemon();
-        assert_eq!(found.engine_socket(), theirs.engine_socket());
+        assert_eq!((found.engine_socket(), found.runtime_dir()), (theirs.engine_socket(), theirs.runtime_dir()));
         assert_eq!(found.own(), paths);
 
         let mut dead = Whereabouts::of_living(&paths).unwrap();

@@ -19,7 +19,7 @@ fn begin(arguments: &[String]) -> std::io::Result<std::process::Command> {
     if !debian::is_root() {
         return Err(std::io::Error::other("it needs root, for namespaces, mounts and networks"));
     }
-    needs::install_missing(needs::REFERENCE)?;
+    needs::install_missing(needs::DEBIANS)?;
     let debian = reference::debian()?;
     let dockerd = reference::command(&debian, arguments)?;
     // dockerd takes this process's place.

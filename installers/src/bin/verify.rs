@@ -6,13 +6,15 @@ use std::io;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
+use installers::cargo::{cargo, linted};
 use installers::darwin::Darwin;
 use installers::failures::Failures;
 use installers::front_end::{self, FrontEnd};
 use installers::std_source::StdSource;
 use installers::step::{step, watch};
 use installers::tally::Tally;
-use installers::windows::Windows;
+use installers::windows::{self, Windows};
+use installers::wine::Wine;
 use installers::{debian, needs, workloads};
 
 fn main() -> ExitCode {
@@ -54,6 +56,7 @@ fn verify(tally: &mut Tally, failures: &mut Failures, all: bool) -> io::Result<(
         needs::install_missing(needs::BUILD)?;
         needs::install_missing(needs::WINDOW)?;
         needs::install_missing(needs::TEST)?;
+        needs::install_missing(needs::SETUP)?;
         needs::clients()?;
         needs::qemu()?;
         needs::vsock_device()?;
@@ -71,8 +74,10 @@ fn verify(tally: &mut Tally, failures: &mut Failures, all: bool) -> io::Result<(
     check(tally, "pages: bundle of the window", &mut pages.npm(&["run", "--silent", "build:window"]))?;
     check(tally, "formatting", cargo().args(["fmt", "--all", "--check"]))?;
     build(tally)?;
-    build_for(tally, "Windows", set_for_windows)?;
-    build_for(tally, "macOS", set_for_darwin)?;
+    if let Some(windows) = build_for_windows(tally)? {
+        units_under_wine(tally, failures, &windows)?;
+    }
+    check_for_darwin(tally)?;
     check(tally, "guest image", Command::new(beside_this("guest-image")?).current_dir(installers::workspace()))?;
     for (name, script) in front_end::CHECKS {
         check(tally, name, &mut pages.npm(&["run", "--silent", script]))?;
@@ -136,51 +141,78 @@ fn runner(tally: &mut Tally, failures: &mut Failures, name: &str, command: &mut 
 fn build(tally: &mut Tally) -> io::Result<()> {
     let mut command = linted();
     command.args(["build", "--quiet", "--workspace", "--all-targets"]);
-    step("programs, tests and lints", || watch_lints(tally, &mut command, ["programs and tests", "lints"]))
+    step("programs, tests and lints", move || watch_lints(tally, &mut [command], ["programs and tests", "lints"]))
 }
 
-/// The programs of the host that every system has, and their units, are type-checked and linted for Windows and macOS: nothing is linked or run.
-const OF_EVERY_SYSTEM: [&str; 4] = ["catalogue", "cli", "credentials", "host"];
-
-/// Checks those programs for `system` as [`build`] does everything, by a cargo that `set` sets for it; skipped where what that takes cannot
-/// be had.
-fn build_for(tally: &mut Tally, system: &str, set: impl FnOnce(&mut Command) -> io::Result<()>) -> io::Result<()> {
-    let name = format!("types and lints for {system}");
-    step(&name, || {
-        let mut command = linted();
-        if let Err(why) = set(&mut command) {
-            tally.skip(&name, &why.to_string().replace('\n', " "));
-            return Ok(());
-        }
-        // By this profile the units are looked at as well; what else lies in `tests` is for systems with Unix' sockets.
-        command.args(["check", "--quiet", "--lib", "--bins", "--profile", "test"]);
-        command.args(OF_EVERY_SYSTEM.into_iter().flat_map(|package| ["--package", package]));
-        watch_lints(tally, &mut command, [&format!("types for {system}"), &format!("lints for {system}")])
+/// Builds the host's programs and their units for Windows as [`build`] does everything; skipped where the standard library's source
+/// cannot be had.
+fn build_for_windows(tally: &mut Tally) -> io::Result<Option<Windows>> {
+    step("programs, tests and lints for Windows", || {
+        let prepared = Windows::prepare().and_then(|windows| windows.fetch(&mut linted()).map(|()| windows));
+        let windows = match prepared {
+            Ok(windows) => windows,
+            Err(why) => {
+                tally.skip("programs, lints and units for Windows", &why.to_string().replace('\n', " "));
+                return Ok(None);
+            }
+        };
+        let (mut programs, mut units) = (linted(), linted());
+        windows.set(&mut programs);
+        windows::programs(programs.arg("--quiet"));
+        windows.set(&mut units);
+        windows::units(units.arg("--quiet"));
+        units.arg("--no-run");
+        watch_lints(tally, &mut [programs, units], ["programs and tests for Windows", "lints for Windows"])?;
+        Ok(Some(windows))
     })
 }
 
-fn set_for_windows(command: &mut Command) -> io::Result<()> {
-    let windows = Windows::prepare()?;
-    windows.fetch(&mut linted())?;
-    windows.set(command);
-    Ok(())
+/// The units of those programs, under wine; skipped where it cannot be had.
+fn units_under_wine(tally: &mut Tally, failures: &mut Failures, windows: &Windows) -> io::Result<()> {
+    const NAME: &str = "units under wine";
+    if let Err(why) = step("wine", Wine::prepare) {
+        tally.skip(NAME, &why.to_string().replace('\n', " "));
+        return Ok(());
+    }
+    let mut units = linted();
+    windows.set(&mut units);
+    windows::run_by(&beside_this("windows")?, &mut units);
+    windows::units(&mut units);
+    units.args(["--no-fail-fast", "--", "--show-output"]);
+    runner(tally, failures, NAME, &mut units)
 }
 
-fn set_for_darwin(command: &mut Command) -> io::Result<()> {
-    let darwin = Darwin::prepare()?;
-    darwin.fetch(&mut linted())?;
-    darwin.set(command);
-    Ok(())
+/// Type-checks and lints those programs and their units for both kinds of Mac; skipped where what that takes cannot be had.
+fn check_for_darwin(tally: &mut Tally) -> io::Result<()> {
+    const NAME: &str = "types and lints for macOS";
+    step(NAME, || {
+        let prepared = Darwin::prepare().and_then(|darwin| darwin.fetch(&mut linted()).map(|()| darwin));
+        let darwin = match prepared {
+            Ok(darwin) => darwin,
+            Err(why) => {
+                tally.skip(NAME, &why.to_string().replace('\n', " "));
+                return Ok(());
+            }
+        };
+        let mut command = linted();
+        darwin.set(&mut command);
+        // By this profile the units are looked at as well.
+        command.args(["check", "--quiet", "--lib", "--bins", "--profile", "test"]);
+        command.args(windows::PACKAGES.into_iter().flat_map(|package| ["--package", package]));
+        watch_lints(tally, &mut [command], ["types for macOS", "lints for macOS"])
+    })
 }
 
-/// Runs cargo, and counts what it compiles and what is linted as one check each, of these names.
-fn watch_lints(tally: &mut Tally, command: &mut Command, [built, linted]: [&str; 2]) -> io::Result<()> {
-    let mut warnings = 0;
-    // Cargo tells them again when nothing has changed.
-    let status = watch(command, |line| warnings += usize::from(line.starts_with("warning")))?;
-    tally.check(built, status.success());
+/// Runs cargo, each time to its end, and counts what it compiles and what is linted as one check each, of these names.
+fn watch_lints(tally: &mut Tally, commands: &mut [Command], [built, linted]: [&str; 2]) -> io::Result<()> {
+    let (mut warnings, mut compiled) = (0, true);
+    for command in commands {
+        // Cargo tells them again when nothing has changed.
+        compiled &= watch(command, |line| warnings += usize::from(line.starts_with("warning")))?.success();
+    }
+    tally.check(built, compiled);
     // What is behind an error was not looked at.
-    tally.check(linted, status.success() && warnings == 0);
+    tally.check(linted, compiled && warnings == 0);
     Ok(())
 }
 
@@ -199,32 +231,4 @@ fn check(tally: &mut Tally, name: &str, command: &mut Command) -> io::Result<()>
 /// A program of the workspace, built in the same profile as this one.
 fn beside_this(name: &str) -> io::Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name(name))
-}
-
-/// Cargo with clippy's driver for a compiler of the workspace's packages: what is built is linted, and nothing is compiled a second time for it.
-/// Not by the environment, which the tests' own programs would have, too.
-fn linted() -> Command {
-    let mut command = cargo();
-    command.args(["--config", "build.rustc-workspace-wrapper=\"clippy-driver\""]);
-    // What would take its place, or allow what it tells; and colours, by which a warning would not begin with its word.
-    for name in
-        ["RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_RUSTC_WORKSPACE_WRAPPER", "CLIPPY_ARGS", "CARGO_BUILD_WARNINGS"]
-    {
-        command.env_remove(name);
-    }
-    command.env("CARGO_TERM_COLOR", "never");
-    command
-}
-
-fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(installers::workspace());
-    // `cargo verify` has these of this package. Build scripts that look at them (ring's) would run again, and all that needs their crates
-    // would be compiled again, for each of the two ways to come here.
-    for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
-            command.env_remove(name);
-        }
-    }
-    command
 }

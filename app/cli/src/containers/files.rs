@@ -34,12 +34,13 @@ enum End {
 }
 
 impl End {
-    /// As docker decides: what begins with `.` or `/` is a path on this computer, and so is what has no colon.
+    /// As docker decides: what begins with `.` or `/` is a path on this computer, and so is what has no colon, or begins with a drive of
+    /// Windows and a separator.
     fn parse(text: &str) -> Self {
         if text == "-" {
             return Self::Stream;
         }
-        if Path::new(text).is_absolute() || text.starts_with('.') {
+        if Path::new(text).has_root() || text.starts_with('.') {
             return Self::Local(text.into());
         }
         match text.split_once(':') {
@@ -284,8 +285,11 @@ mod tests {
     #[test]
     fn ends_are_told_apart() {
         let container = |text: &str| matches!(End::parse(text), End::Container { .. });
-        for text in ["web:/etc", "w:/etc", "my.web:/etc", "web-1.2:relative", "web:"] {
+        for text in ["web:/etc", "w:etc", "my.web:/etc", "web-1.2:relative", "web:"] {
             assert!(container(text), "{text}");
+        }
+        for drive in ["w:/etc", r"W:\etc"] {
+            assert_eq!(container(drive), !cfg!(windows), "{drive}");
         }
         for text in ["./web:x", "../web:x", "/a:b", "plain", ":x"] {
             assert!(matches!(End::parse(text), End::Local(_)), "{text}");

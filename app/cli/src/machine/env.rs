@@ -110,9 +110,11 @@ mod tests {
     }
 
     /// A path with whatever a folder's name can hold.
+    #[cfg(unix)]
     const NASTY: &str = "unix:///it's \"my\" $HOME `id` \\ ’s & 100%/engine.sock";
 
     /// What the shell has in DOCKER_HOST after `text`; `None` when it is not installed.
+    #[cfg(unix)]
     fn told(program: &str, option: &str, text: &str, print: &str) -> Option<String> {
         let script = format!("{text}{print}");
         let out =
@@ -121,6 +123,8 @@ mod tests {
         Some(String::from_utf8(out.stdout).unwrap())
     }
 
+    // Asks shells of Unix.
+    #[cfg(unix)]
     #[test]
     fn a_shell_takes_the_lines() {
         let posix = "printf '%s|%s' \"$DOCKER_HOST\" \"$DOCKER_CONTEXT\"";
@@ -143,6 +147,8 @@ mod tests {
         }
     }
 
+    // Asks shells of Unix.
+    #[cfg(unix)]
     #[test]
     fn what_would_be_in_the_way_is_unset() {
         let text = lines(ShellKind::Sh, "unix:///s", false);

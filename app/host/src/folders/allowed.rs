@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn what_is_within_the_home_folder_is_shared_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
-        let top = dir.path().canonicalize().unwrap();
+        let top = windows::plain(dir.path().canonicalize().unwrap());
         let home = top.join("home");
         std::fs::create_dir_all(home.join("app/src")).unwrap();
         std::fs::write(home.join("app/file"), "").unwrap();
@@ -128,7 +128,8 @@ mod tests {
         assert_eq!(find(&home, false), allowed(home.clone(), DIRECTORY));
         assert_eq!(find(&home.join("app/file"), false), allowed(home.join("app/file"), REGULAR));
         assert_eq!(find(&home.join("app/../app/src"), false), allowed(home.join("app/src"), DIRECTORY));
-        for outside in [top.clone(), top.join("homestead"), top.join("none"), home.join("../homestead"), "/".into()] {
+        let root = if cfg!(windows) { r"C:\" } else { "/" };
+        for outside in [top.clone(), top.join("homestead"), top.join("none"), home.join("../homestead"), root.into()] {
             let error = find(&outside, true).unwrap_err();
             assert!(matches!(error, ShareRefusal::NotShared { .. }), "{outside:?}: {error}");
             assert!(error.to_string().contains(&format!("`berth config set shares \"~,{}\"`", outside.display())));
@@ -137,8 +138,11 @@ mod tests {
         let missing = home.join("app/new/deep");
         let error = find(&missing, false).unwrap_err();
         assert_eq!(error.to_string(), format!("bind source path does not exist: {}", missing.display()));
-        assert_eq!(find(&missing, true), allowed(missing.clone(), DIRECTORY));
-        assert!(missing.is_dir());
+        // The file server, which makes folders, is not for Windows.
+        if !cfg!(windows) {
+            assert_eq!(find(&missing, true), allowed(missing.clone(), DIRECTORY));
+            assert!(missing.is_dir());
+        }
         find(Path::new("C:\\Users"), true).unwrap_err();
     }
 
@@ -169,7 +173,7 @@ mod tests {
     #[test]
     fn what_is_berths_own_is_not_shared() {
         let dir = tempfile::tempdir().unwrap();
-        let home = dir.path().canonicalize().unwrap();
+        let home = windows::plain(dir.path().canonicalize().unwrap());
         let own = [home.join("config/berth")];
         std::fs::create_dir_all(own[0].join("tls")).unwrap();
         let find = |path: &str| super::find(&folders(&["~"]), Some(&home), &own, &request(&home.join(path), true));
@@ -178,6 +182,7 @@ mod tests {
         }
         assert!(!home.join("config/berth/new").exists());
         find("config").unwrap();
+        std::fs::create_dir(home.join("config/berthold")).unwrap();
         find("config/berthold").unwrap();
     }
 

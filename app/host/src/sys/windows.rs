@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 mod pipe;
+mod process;
 mod user_path;
 
 use std::fs::{File, Metadata};
@@ -12,6 +13,8 @@ use std::time::Duration;
 
 use super::ProcessIdentity;
 use crate::{Error, Result};
+
+use process::Process;
 
 pub use pipe::{LocalListener, LocalStream};
 pub(super) use pipe::{connect, drained, hangup};
@@ -161,17 +164,23 @@ pub(super) fn process_arguments(_pid: u32) -> Option<Vec<String>> {
 }
 
 pub(super) fn process_start(pid: u32) -> Option<String> {
-    let script = format!("(Get-Process -Id {pid}).StartTime.ToFileTimeUtc()");
-    let out = std::process::Command::new("powershell").args(["-NoProfile", "-Command", &script]).output().ok()?;
-    let text = String::from_utf8(out.stdout).ok()?.trim().to_owned();
-    (!text.is_empty()).then_some(text)
+    Process::open(pid).ok()?.started().map(|started| started.to_string())
 }
 
 pub(super) fn kill(identity: &ProcessIdentity) -> io::Result<()> {
-    if identity.is_alive() {
-        std::process::Command::new("taskkill").args(["/F", "/PID", &identity.pid.to_string()]).output()?;
+    // By one handle from the question to the end: no other process gets the number meanwhile.
+    let ended = match Process::open_to_end(identity.pid) {
+        Ok(process) if process.started().is_some_and(|started| started.to_string() == identity.started) => {
+            process.end()
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(error),
+    };
+    // It may have ended by itself since, or be another user's by now.
+    match ended {
+        Err(error) if identity.is_alive() => Err(error),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 pub(super) async fn gone(identity: &ProcessIdentity) {

@@ -244,7 +244,9 @@ fn the_document_is_the_one_that_was_made_by_hand() {
             }
         }
     });
-    assert_eq!(serde_json::from_str::<Value>(&made.to_json()).unwrap(), by_hand);
+    // As Windows joins paths, where this runs there.
+    let made = made.to_json().replace(r"/d\\", "/d/");
+    assert_eq!(serde_json::from_str::<Value>(&made).unwrap(), by_hand);
 }
 
 #[test]

@@ -99,6 +99,10 @@ async fn a_connection_says_how_it_went() {
 
 #[tokio::test]
 async fn datagrams_keep_their_borders_and_a_refusal_is_told() {
+    let test = "datagrams_keep_their_borders_and_a_refusal_is_told";
+    if crate::sys::wine_cannot(test, "does not tell that nobody receives datagrams, or loses empty ones") {
+        return;
+    }
     let server = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let port = server.local_addr().unwrap().port();
     let (near, mut far, _sessions) = stream().await;
