@@ -73,6 +73,14 @@ pub(crate) enum Verb {
     /// Run the daemon in this terminal (the other verbs start it by themselves)
     #[command(hide = true)]
     Daemon,
+    /// Be the process that a machine lives in (the daemon starts it)
+    #[cfg(target_os = "macos")]
+    #[command(hide = true)]
+    MachineProcess {
+        /// A plan's file and the file for the number of this process; without them it says what it finds of this computer
+        #[arg(num_args = 0..=2)]
+        files: Vec<std::ffi::OsString>,
+    },
 
     /// Create and run a new container
     #[command(disable_help_flag = true)]
@@ -131,6 +139,8 @@ impl Verb {
             Verb::Ps(args) => args.json,
             Verb::Images(args) => args.json,
             Verb::Stats(args) => args.json,
+            #[cfg(target_os = "macos")]
+            Verb::MachineProcess { .. } => false,
             Verb::Terminal(_)
             | Verb::Completions { .. }
             | Verb::Man { .. }

@@ -79,6 +79,7 @@ fn machine(args: &mut Arguments, spec: &MachineSpec) {
         Accelerator::Whpx => ("whpx", "max"),
         // Not QEMU's: refused before.
         Accelerator::HyperV => ("hyperv", "max"),
+        Accelerator::Vz => ("vz", "max"),
     };
     args.pair("-accel", accelerator);
     args.pair("-cpu", cpu);

@@ -9,7 +9,6 @@ mod qmp;
 mod version;
 mod vsock_device;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -17,8 +16,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use control::LinkKind;
 
+use super::leftovers::{self, Started};
 use super::{
-    DataDisks, Driver, Hypervisor, Instance, InstanceRecord, LinkAddress, MachineSpec, Processes, Raw, RunBy, leftovers,
+    DataDisks, Driver, Hypervisor, Instance, InstanceRecord, LinkAddress, MachineSpec, Processes, Raw, RunBy, begin_log,
 };
 use crate::settings::Accelerator;
 use crate::sys::{self, ProcessIdentity};
@@ -69,7 +69,7 @@ impl Driver for Qemu {
     }
 
     async fn start(&self, spec: &MachineSpec) -> Result<Box<dyn Instance>> {
-        if spec.accelerator == Accelerator::HyperV {
+        if matches!(spec.accelerator, Accelerator::HyperV | Accelerator::Vz) {
             return Err(Error::UnsupportedAccelerator { accelerator: spec.accelerator });
         }
         let program = version::find(self.program.as_deref()).await?;
@@ -84,7 +84,7 @@ impl Driver for Qemu {
             vsock_device::start(&spec.files, &mut started).await?;
         }
         let instance = launch(&program, spec, &mut started).await?;
-        started.0.clear();
+        started.claimed();
         Ok(Box::new(instance))
     }
 
@@ -121,31 +121,9 @@ fn offered() -> Vec<Accelerator> {
     accelerators
 }
 
-/// Processes of a start that is under way: ended when it fails or is given up, so that none is left that nobody knows.
-#[derive(Default)]
-struct Started(Vec<ProcessIdentity>);
-
-impl Started {
-    /// Before anything is waited for: whoever gives up, or is killed, leaves no process that nobody knows.
-    fn note(&mut self, process: ProcessIdentity, launch_record: &Path) -> Result<()> {
-        self.0.push(process);
-        leftovers::note(launch_record, &self.0)
-    }
-}
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        for process in &self.0 {
-            if let Err(error) = process.kill() {
-                tracing::warn!(pid = process.pid, %error, "a process of a failed start could not be ended");
-            }
-        }
-    }
-}
-
 /// Starts QEMU and returns once its control socket answers and the guest runs.
 async fn launch(program: &version::Program, spec: &MachineSpec, started: &mut Started) -> Result<QemuInstance> {
-    let helpers = started.0.clone();
+    let helpers = started.processes().to_vec();
     let files = &spec.files;
     for stale in [&files.qmp_socket, &files.serial_control_socket, &files.serial_bulk_socket, &files.pid_file] {
         match std::fs::remove_file(stale) {
@@ -203,11 +181,6 @@ async fn launch(program: &version::Program, spec: &MachineSpec, started: &mut St
         tracing::debug!(%error, "QEMU did not answer the request to begin");
     }
     Ok(QemuInstance::new(record, processes, Some(child), qmp, events))
-}
-
-/// An empty file that is appended to, so that the daemon can cut it while it is open.
-fn begin_log(path: &Path) -> Result<File> {
-    File::create(path).and_then(|_| File::options().append(true).open(path)).map_err(Error::file("write", path))
 }
 
 fn died(status: std::io::Result<std::process::ExitStatus>, spec: &MachineSpec) -> Error {
