@@ -80,6 +80,14 @@ pub(crate) enum Verb {
     /// Put a folder on your PATH or take it off, where Windows keeps a list
     #[command(hide = true, subcommand)]
     UserPath(UserPathVerb),
+    /// Be the process that a machine lives in (the daemon starts it)
+    #[cfg(target_os = "macos")]
+    #[command(hide = true)]
+    MachineProcess {
+        /// A plan's file and the file for the number of this process; without them it says what it finds of this computer
+        #[arg(num_args = 0..=2)]
+        files: Vec<std::ffi::OsString>,
+    },
 
     /// Create and run a new container
     #[command(disable_help_flag = true)]
@@ -139,6 +147,8 @@ impl Verb {
             Verb::Ps(args) => args.json,
             Verb::Images(args) => args.json,
             Verb::Stats(args) => args.json,
+            #[cfg(target_os = "macos")]
+            Verb::MachineProcess { .. } => false,
             Verb::Terminal(_)
             | Verb::Completions { .. }
             | Verb::Man { .. }

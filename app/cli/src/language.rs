@@ -120,6 +120,8 @@ mod tests {
     fn sentences_of_the_host_are_translated() {
         use host::Error;
         use host::driver::hyperv::failure::HyperVError;
+        #[cfg(unix)]
+        use host::driver::vz::failure::VzError;
         let errors = [
             Error::NoDaemon,
             Error::NoHome,
@@ -139,6 +141,22 @@ mod tests {
             Error::HyperV(HyperVError::HypervisorOff),
             Error::HyperV(HyperVError::NotPermitted { sid: "S-1-5-21-1".into() }),
             Error::HyperV(HyperVError::NetworkCard),
+            #[cfg(unix)]
+            Error::Vz(VzError::OldSystem { found: "12.2".into(), needed: "12.3".into() }),
+            #[cfg(unix)]
+            Error::Vz(VzError::NoVirtualization),
+            #[cfg(unix)]
+            Error::Vz(VzError::NotEntitled { program: "/berth".into(), command: "sign it".into() }),
+            #[cfg(unix)]
+            Error::Vz(VzError::NetworkCard),
+            #[cfg(unix)]
+            Error::Vz(VzError::Kernel { path: "/vmlinuz".into() }),
+            #[cfg(unix)]
+            Error::Vz(VzError::Ended { message: "no".into() }),
+            #[cfg(unix)]
+            Error::Vz(VzError::Silent { reason: "no".into() }),
+            #[cfg(unix)]
+            Error::Vz(VzError::Refused { reason: "no".into() }),
             Error::NoImage { looked_in: "/a".into(), remedy: "run it" },
             Error::CorruptImage { artefact: "vmlinuz".into(), reason: "differs".into(), remedy: "run it" },
             Error::NoRoom { path: "/d".into(), needed_mib: 9, available_mib: 1 },

@@ -81,6 +81,8 @@ async fn perform(machine: Option<String>, verb: Verb) -> Result<i32, Failure> {
         Verb::Man { folder } => return manual::pages(&folder),
         Verb::Logout(logout) => return containers::logout(&logout),
         Verb::UserPath(verb) => return machine::user_path(verb),
+        #[cfg(target_os = "macos")]
+        Verb::MachineProcess { files } => return machine_process(&files).await,
         _ => (),
     }
     // What is about all machines works also when the one in use is gone.
@@ -127,14 +129,28 @@ async fn perform(machine: Option<String>, verb: Verb) -> Result<i32, Failure> {
         Verb::Volume(verb) => containers::volume(&engine().await?, verb).await,
         Verb::Login(login) => containers::login(&Engine::connect(&paths).await?, login).await,
         Verb::Completions { .. } | Verb::Man { .. } | Verb::Logout(_) | Verb::UserPath(_) => Ok(0),
+        #[cfg(target_os = "macos")]
+        Verb::MachineProcess { .. } => Ok(0),
     }
 }
 
+#[cfg(target_os = "macos")]
+async fn machine_process(files: &[std::ffi::OsString]) -> Result<i32, Failure> {
+    log();
+    let ended = host::driver::vz::process::main(&host::driver::vz::macos::Framework, files).await;
+    ended.map(|()| 0).map_err(|error| Failure::new(1, error.to_string()))
+}
+
 async fn daemon(paths: Paths) -> Result<i32, Failure> {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    log();
     host::daemon::run(paths).await?;
     Ok(0)
+}
+
+/// Onto standard error, for a process that nobody sees.
+fn log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
 }
 
 #[cfg(test)]

@@ -117,6 +117,9 @@ pub enum Error {
     UnsupportedAccelerator { accelerator: crate::settings::Accelerator },
     #[error(transparent)]
     HyperV(#[from] crate::driver::hyperv::failure::HyperVError),
+    #[cfg(unix)]
+    #[error(transparent)]
+    Vz(#[from] crate::driver::vz::failure::VzError),
     #[error("cannot start {program} (is it installed and executable? `berth diagnose` looks)")]
     Spawn {
         program: PathBuf,

@@ -41,6 +41,38 @@ fn by_pid_file(pid_file: &Path) -> Option<ProcessIdentity> {
     ours.then_some(identity)
 }
 
+/// Processes of a start that is under way: ended when it fails or is given up, so that none is left that nobody knows.
+#[derive(Debug, Default)]
+pub struct Started(Vec<ProcessIdentity>);
+
+impl Started {
+    /// Before anything is waited for: whoever gives up, or is killed, leaves no process that nobody knows.
+    pub fn note(&mut self, process: ProcessIdentity, launch_record: &Path) -> Result<()> {
+        self.0.push(process);
+        note(launch_record, &self.0)
+    }
+
+    /// In the order in which they were noted.
+    pub fn processes(&self) -> &[ProcessIdentity] {
+        &self.0
+    }
+
+    /// The start is over, and an instance has them.
+    pub fn claimed(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        for process in &self.0 {
+            if let Err(error) = process.kill() {
+                tracing::warn!(pid = process.pid, %error, "a process of a failed start could not be ended");
+            }
+        }
+    }
+}
+
 /// Ends them and returns when all are gone.
 pub async fn end(processes: &[ProcessIdentity]) -> io::Result<()> {
     for process in processes {

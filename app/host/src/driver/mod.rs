@@ -10,6 +10,8 @@ pub mod leftovers;
 #[cfg(unix)]
 pub mod qemu;
 mod stranded;
+#[cfg(unix)]
+pub mod vz;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -55,6 +57,7 @@ pub struct MachineSpec {
 /// Where the hypervisor puts its sockets and logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MachineFiles {
+    /// Where the hypervisor's process is controlled: QEMU by its QMP.
     pub qmp_socket: PathBuf,
     pub pid_file: PathBuf,
     /// See [`leftovers`].
@@ -114,6 +117,7 @@ pub struct Processes {
     pub process: ProcessIdentity,
     /// Processes that serve the hypervisor and end with it.
     pub helpers: Vec<ProcessIdentity>,
+    /// See [`MachineFiles`].
     pub qmp_socket: PathBuf,
 }
 
@@ -238,8 +242,20 @@ pub trait Instance: Send + Sync + std::fmt::Debug {
     async fn wait(&self) -> InstanceExit;
 }
 
+/// An empty file that is appended to, so that the daemon can cut it while it is open.
+#[cfg(unix)]
+fn begin_log(path: &Path) -> Result<std::fs::File> {
+    let begun = std::fs::File::create(path).and_then(|_| std::fs::File::options().append(true).open(path));
+    begun.map_err(crate::Error::file("write", path))
+}
+
 /// The driver of this system that runs guests of the architecture `guest`.
 pub fn for_this_system(settings: &crate::settings::Settings, guest: Architecture) -> Result<Box<dyn Driver>> {
+    // It runs what this computer's own processor can.
+    #[cfg(target_os = "macos")]
+    if guest.is_native() && settings.accelerator.is_none_or(|accelerator| accelerator == Accelerator::Vz) {
+        return Ok(Box::new(vz::Vz::of_this_program()?));
+    }
     #[cfg(unix)]
     return Ok(Box::new(qemu::Qemu::new(settings.qemu.clone(), guest)));
     #[cfg(windows)]

@@ -23,6 +23,10 @@ impl Stranded {
     pub fn new(record: InstanceRecord, driver: Option<Arc<dyn Driver>>) -> Stranded {
         let exit = watch::Sender::new(None);
         let (tell, processes) = (exit.clone(), record.processes().cloned());
+        let end = match record.driver.as_str() {
+            "vz" => InstanceExit::Lost { message: "its process ended".to_owned() },
+            _ => InstanceExit::Died { message: String::new() },
+        };
         tokio::spawn(async move {
             // Of what the operating system runs nothing can be seen but by the driver, which failed.
             let Some(Processes { process, helpers, .. }) = processes else { return };
@@ -33,7 +37,7 @@ impl Stranded {
                     Err(error) => tracing::warn!(pid = helper.pid, %error, "a helper of QEMU could not be ended"),
                 }
             }
-            tell.send_replace(Some(InstanceExit::Died { message: String::new() }));
+            tell.send_replace(Some(end));
         });
         Stranded { record, driver, exit, trouble: watch::channel(None).1 }
     }

@@ -135,14 +135,14 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         name: "accelerator",
-        description: "What runs the machine's instructions: auto (what works here, found by trying), kvm (Linux), hvf (macOS on Intel processors), hyperv (Windows), whpx (of no use yet) or tcg.",
+        description: "What runs the machine's instructions: auto (what works here, found by trying), kvm (Linux), vz (macOS), hvf (macOS on Intel processors, with QEMU), hyperv (Windows), whpx (of no use yet) or tcg.",
         takes: Takes::AtNextStart,
         may_be_empty: false,
         kind: Kind::Text,
         parse: |values, text, _| {
             values.accelerator = match text {
                 "auto" => None,
-                _ => Some(accelerator(text).ok_or("one of auto, kvm, tcg, hvf, whpx, hyperv")?),
+                _ => Some(accelerator(text).ok_or("one of auto, kvm, tcg, hvf, whpx, hyperv, vz")?),
             };
             Ok(())
         },
@@ -156,7 +156,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::List,
         parse: |values, text, _| {
             let order: Option<Vec<Accelerator>> = items(text).map(|item| accelerator(&item)).collect();
-            values.accelerator_order = order.ok_or("a list of kvm, tcg, hvf, whpx, hyperv")?;
+            values.accelerator_order = order.ok_or("a list of kvm, tcg, hvf, whpx, hyperv, vz")?;
             Ok(())
         },
         show: |values| values.accelerator_order.iter().map(|a| a.name()).collect::<Vec<_>>().join(","),
@@ -456,8 +456,8 @@ fn switch(text: &str) -> Result<bool, String> {
 }
 
 fn accelerator(text: &str) -> Option<Accelerator> {
-    use Accelerator::{Hvf, HyperV, Kvm, Tcg, Whpx};
-    [Kvm, Tcg, Hvf, Whpx, HyperV].into_iter().find(|a| a.name() == text)
+    use Accelerator::{Hvf, HyperV, Kvm, Tcg, Vz, Whpx};
+    [Kvm, Tcg, Hvf, Whpx, HyperV, Vz].into_iter().find(|a| a.name() == text)
 }
 
 fn proxy(text: &str) -> Result<String, String> {

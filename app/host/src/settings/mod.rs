@@ -50,6 +50,8 @@ pub enum Accelerator {
     Hvf,
     Whpx,
     HyperV,
+    /// Virtualization.framework.
+    Vz,
 }
 
 impl Accelerator {
@@ -60,6 +62,7 @@ impl Accelerator {
             Accelerator::Hvf => "hvf",
             Accelerator::Whpx => "whpx",
             Accelerator::HyperV => "hyperv",
+            Accelerator::Vz => "vz",
         }
     }
 }

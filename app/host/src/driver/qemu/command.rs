@@ -80,6 +80,7 @@ fn machine(args: &mut Arguments, spec: &MachineSpec) {
         (Accelerator::Whpx, _) => ("whpx", "max"),
         // Not QEMU's: refused before.
         (Accelerator::HyperV, _) => ("hyperv", "max"),
+        (Accelerator::Vz, _) => ("vz", "max"),
     };
     args.pair("-accel", accelerator);
     args.pair("-cpu", cpu);

@@ -9,7 +9,6 @@ mod qmp;
 mod version;
 mod vsock_device;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -17,8 +16,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use control::LinkKind;
 
+use super::leftovers::{self, Started};
 use super::{
-    DataDisks, Driver, Hypervisor, Instance, InstanceRecord, LinkAddress, MachineSpec, Processes, Raw, RunBy, leftovers,
+    DataDisks, Driver, Hypervisor, Instance, InstanceRecord, LinkAddress, MachineSpec, Processes, Raw, RunBy, begin_log,
 };
 use crate::architecture::Architecture;
 use crate::settings::Accelerator;
@@ -77,7 +77,8 @@ impl Driver for Qemu {
 
     async fn start(&self, spec: &MachineSpec) -> Result<Box<dyn Instance>> {
         let emulates = spec.accelerator == Accelerator::Tcg;
-        if spec.accelerator == Accelerator::HyperV || !spec.architecture.is_native() && !emulates {
+        let is_others = matches!(spec.accelerator, Accelerator::HyperV | Accelerator::Vz);
+        if is_others || !spec.architecture.is_native() && !emulates {
             return Err(Error::UnsupportedAccelerator { accelerator: spec.accelerator });
         }
         let program = version::find(self.program.as_deref(), spec.architecture).await?;
@@ -92,7 +93,7 @@ impl Driver for Qemu {
             vsock_device::start(&spec.files, &mut started).await?;
         }
         let instance = launch(&program, spec, &mut started).await?;
-        started.0.clear();
+        started.claimed();
         Ok(Box::new(instance))
     }
 
@@ -132,31 +133,9 @@ fn possible(os: &str, native: bool, kvm: impl FnOnce() -> bool) -> Vec<Accelerat
     fast.into_iter().chain([Accelerator::Tcg]).collect()
 }
 
-/// Processes of a start that is under way: ended when it fails or is given up, so that none is left that nobody knows.
-#[derive(Default)]
-struct Started(Vec<ProcessIdentity>);
-
-impl Started {
-    /// Before anything is waited for: whoever gives up, or is killed, leaves no process that nobody knows.
-    fn note(&mut self, process: ProcessIdentity, launch_record: &Path) -> Result<()> {
-        self.0.push(process);
-        leftovers::note(launch_record, &self.0)
-    }
-}
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        for process in &self.0 {
-            if let Err(error) = process.kill() {
-                tracing::warn!(pid = process.pid, %error, "a process of a failed start could not be ended");
-            }
-        }
-    }
-}
-
 /// Starts QEMU and returns once its control socket answers and the guest runs.
 async fn launch(program: &version::Program, spec: &MachineSpec, started: &mut Started) -> Result<QemuInstance> {
-    let helpers = started.0.clone();
+    let helpers = started.processes().to_vec();
     let files = &spec.files;
     for stale in [&files.qmp_socket, &files.serial_control_socket, &files.serial_bulk_socket, &files.pid_file] {
         match std::fs::remove_file(stale) {
@@ -214,11 +193,6 @@ async fn launch(program: &version::Program, spec: &MachineSpec, started: &mut St
         tracing::debug!(%error, "QEMU did not answer the request to begin");
     }
     Ok(QemuInstance::new(record, processes, Some(child), qmp, events))
-}
-
-/// An empty file that is appended to, so that the daemon can cut it while it is open.
-fn begin_log(path: &Path) -> Result<File> {
-    File::create(path).and_then(|_| File::options().append(true).open(path)).map_err(Error::file("write", path))
 }
 
 fn died(status: std::io::Result<std::process::ExitStatus>, spec: &MachineSpec) -> Error {

@@ -293,8 +293,8 @@ fn now() -> u64 {
 /// A guest with hardware help speaks within a second or two; an emulated one on a busy host may need a minute.
 fn boot_patience(accelerator: Option<&Accelerator>) -> Duration {
     match accelerator {
-        Some(Accelerator::Kvm | Accelerator::Hvf | Accelerator::Whpx | Accelerator::HyperV) => Duration::from_secs(20),
         Some(Accelerator::Tcg) | None => Duration::from_secs(120),
+        Some(_) => Duration::from_secs(20),
     }
 }
 
@@ -303,6 +303,7 @@ fn overdue(step: Step, patience: Duration) -> Error {
         Step::Boot | Step::Link => link::SILENCE,
         Step::Engine => "the engine in the guest did not answer",
         Step::Check if cfg!(windows) => "Hyper-V did not answer",
+        Step::Check if cfg!(target_os = "macos") => "the hypervisor did not answer",
         Step::Check => "QEMU did not say its version",
         Step::Image | Step::Disk => "the host's disk did not answer",
     };

@@ -30,7 +30,10 @@ const KNOWN: Record<string, { group: Group; control: Control }> = {
   web_port: { group: 'access', control: { is: 'text', placeholder: 'auto' } },
   shares: { group: 'access', control: { is: 'list', placeholder: '~/src' } },
   auto_pause: { group: 'machine', control: { is: 'text', placeholder: '10m' } },
-  accelerator: { group: 'machine', control: { is: 'choice', of: ['auto', 'kvm', 'tcg', 'hvf', 'whpx', 'hyperv'] } },
+  accelerator: {
+    group: 'machine',
+    control: { is: 'choice', of: ['auto', 'kvm', 'tcg', 'hvf', 'whpx', 'hyperv', 'vz'] },
+  },
   accelerator_order: { group: 'machine', control: { is: 'list', placeholder: 'kvm' } },
   link: { group: 'machine', control: { is: 'choice', of: ['auto', 'vsock', 'serial'] } },
   network: { group: 'machine', control: { is: 'choice', of: ['link', 'nic'] } },

@@ -1,7 +1,7 @@
 // Written from the Rust types of `host` by its tests, with BERTH_WRITE_PAGES=1. Changes go there.
 
 /** What executes the guest's instructions. */
-export type Accelerator = "kvm" | "tcg" | "hvf" | "whpx" | "hyperv";
+export type Accelerator = "kvm" | "tcg" | "hvf" | "whpx" | "hyperv" | "vz";
 
 export interface BootStep {
   at_ms: number;

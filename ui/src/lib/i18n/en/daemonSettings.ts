@@ -89,7 +89,7 @@ export const daemonSettings = {
     auto_pause:
       'A time without running containers and without requests, such as 10m. It goes on by itself for whoever comes. off: never.',
     accelerator: 'What runs the machine’s instructions. Automatic takes what works here, found by trying.',
-    accelerator_order: 'The first one first: kvm, tcg, hvf, whpx, hyperv. Empty: what this computer offers.',
+    accelerator_order: 'The first one first: kvm, tcg, hvf, whpx, hyperv, vz. Empty: what this computer offers.',
     link: 'How this computer and the machine are joined; vsock needs vhost-device-vsock.',
     network:
       'link: each connection of a container by a socket of this computer, with its routes, VPN and resolver. nic: a network card of QEMU’s user-mode network.',

@@ -85,7 +85,7 @@ export const daemonSettings: Messages['daemonSettings'] = {
     shares: '包括其中的全部内容。~ 是您的主文件夹；末尾加 :ro 则容器只能读取。留空：都不可以。',
     auto_pause: '没有容器运行、也没有请求的时间，例如 10m。有人使用时自动继续。off：从不暂停。',
     accelerator: '由什么执行虚拟机的指令。“自动”逐一尝试，取可用者。',
-    accelerator_order: '按顺序尝试：kvm、tcg、hvf、whpx、hyperv。留空：本机所提供的。',
+    accelerator_order: '按顺序尝试：kvm、tcg、hvf、whpx、hyperv、vz。留空：本机所提供的。',
     link: '本机与虚拟机的连接方式；vsock 需要 vhost-device-vsock。',
     network: 'link：容器的每个连接使用本机的一个套接字，遵循本机的路由、VPN 和域名解析。nic：QEMU 用户模式网络的网卡。',
     qemu: '程序的路径。留空：从 PATH 查找。',

@@ -29,7 +29,7 @@ export interface Key {
   parse(text: string, facts: Facts): string;
 }
 
-const ACCELERATORS = ['kvm', 'tcg', 'hvf', 'whpx', 'hyperv'];
+const ACCELERATORS = ['kvm', 'tcg', 'hvf', 'whpx', 'hyperv', 'vz'];
 
 function oneOf(...names: string[]): Key['parse'] {
   return (text) => {
@@ -40,7 +40,8 @@ function oneOf(...names: string[]): Key['parse'] {
 
 function accelerators(text: string): string {
   const order = items(text);
-  if (!order.every((item) => ACCELERATORS.includes(item))) throw new Expected('a list of kvm, tcg, hvf, whpx, hyperv');
+  if (!order.every((item) => ACCELERATORS.includes(item)))
+    throw new Expected('a list of kvm, tcg, hvf, whpx, hyperv, vz');
   return order.join(',');
 }
 
@@ -126,7 +127,7 @@ export const KEYS: readonly Key[] = [
   {
     name: 'accelerator',
     description:
-      "What runs the machine's instructions: auto (what works here, found by trying), kvm (Linux), hvf (macOS on Intel processors), hyperv (Windows), whpx (of no use yet) or tcg.",
+      "What runs the machine's instructions: auto (what works here, found by trying), kvm (Linux), vz (macOS), hvf (macOS on Intel processors, with QEMU), hyperv (Windows), whpx (of no use yet) or tcg.",
     takes: 'at_next_start',
     mayBeEmpty: false,
     byDefault: 'auto',
