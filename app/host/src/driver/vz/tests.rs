@@ -9,6 +9,7 @@ use tokio::net::UnixStream;
 
 use super::fake::{self, Fake};
 use super::*;
+use crate::architecture::Architecture;
 use crate::driver::{InstanceExit, MachineFiles};
 
 /// What this program is called with to be a machine's process.
@@ -41,6 +42,7 @@ fn spec(dir: &Path) -> MachineSpec {
     head[0x202..0x206].copy_from_slice(b"HdrS");
     std::fs::write(&kernel, head).unwrap();
     MachineSpec {
+        architecture: Architecture::NATIVE,
         name: "berth".to_owned(),
         cpus: 2,
         memory_mib: 1024,
