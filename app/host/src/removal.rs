@@ -2,7 +2,6 @@
 //! folders. Whoever removes the programs removes these before, since nobody else knows where they are.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::paths::Paths;
@@ -52,13 +51,7 @@ pub fn data(paths: &Paths) -> Result<Vec<PathBuf>> {
     let there: Vec<PathBuf> = folders.into_iter().filter(|folder| folder.is_dir()).map(Path::to_path_buf).collect();
     default.create()?;
     let held = machines::at_rest(&default)?;
-    for folder in folders {
-        match fs::remove_dir_all(folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::file("remove", folder)(error)),
-            _ => {}
-        }
-    }
-    drop(held);
+    machines::erase(&folders, &default.daemon_lock(), Some(held))?;
     Ok(there)
 }
 

@@ -102,7 +102,7 @@ pub fn import(paths: &Paths, file: &Path, name: &Name, values: &[(&str, String)]
     let values: Vec<_> = values.iter().cloned().chain([("disk_gib", gib)]).collect();
     let made = create(paths, name, &values)?;
     // Nobody starts it while half of its disk is there.
-    let _held = at_rest(&made)?;
+    let held = at_rest(&made)?;
     let unpacked = (|| {
         let entry = entries.next().unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))?;
         unpack(entry, about.disk_size, &made)?;
@@ -116,9 +116,9 @@ pub fn import(paths: &Paths, file: &Path, name: &Name, values: &[(&str, String)]
     match unpacked {
         Ok(_) => match fs::rename(made.partial_disk(), made.data_disk()) {
             Ok(()) => Ok(made),
-            Err(error) => Err(taken_back(&made, Error::file("rename to", made.data_disk())(error))),
+            Err(error) => Err(taken_back(&made, Some(held), Error::file("rename to", made.data_disk())(error))),
         },
-        Err(error) => Err(taken_back(&made, bad(error.to_string()))),
+        Err(error) => Err(taken_back(&made, Some(held), bad(error.to_string()))),
     }
 }
 

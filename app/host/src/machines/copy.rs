@@ -20,10 +20,10 @@ pub fn copy(source: &Paths, name: &Name) -> Result<Paths> {
     }
     let made = create_with(source, name, &settings)?;
     // Nobody starts it while half of its disk is there.
-    let _made_held = at_rest(&made)?;
+    let held = at_rest(&made)?;
     match copy_disk(source, &made) {
         Ok(()) => Ok(made),
-        Err(error) => Err(taken_back(&made, error)),
+        Err(error) => Err(taken_back(&made, Some(held), error)),
     }
 }
 

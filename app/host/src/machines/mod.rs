@@ -3,6 +3,7 @@
 
 mod archive;
 mod copy;
+mod erase;
 mod listed;
 mod rest;
 pub mod snapshots;
@@ -20,6 +21,7 @@ use crate::{Error, Result, context, daemon, paths, sys};
 
 pub use archive::{export, import};
 pub use copy::copy;
+pub(crate) use erase::erase;
 pub use listed::Listed;
 pub use rest::{Looked, Unreadable, bring_to_rest, called, look, phase};
 
@@ -162,7 +164,7 @@ fn create_with(paths: &Paths, name: &Name, settings: &Settings) -> Result<Paths>
     let filled = made.create().and_then(|()| settings.save(&made.settings()));
     match filled {
         Ok(()) => Ok(made),
-        Err(error) => Err(taken_back(&made, error)),
+        Err(error) => Err(taken_back(&made, None, error)),
     }
 }
 
@@ -173,7 +175,7 @@ fn create_with(paths: &Paths, name: &Name, settings: &Settings) -> Result<Paths>
 pub fn remove(machine: &Paths) -> Result<()> {
     let Some(name) = machine.machine().cloned() else { return Err(Error::DefaultMachine) };
     machine.create()?;
-    let _held = at_rest(machine)?;
+    let held = at_rest(machine)?;
     let context = context::name(Some(&name));
     match context::remove(&paths::docker_context_file(&context)?, &context) {
         // Somebody else's stays.
@@ -183,23 +185,20 @@ pub fn remove(machine: &Paths) -> Result<()> {
     if in_use(machine)?.as_ref() == Some(&name) {
         take_into_use(machine, None)?;
     }
-    erase(machine)
+    erase(&folders(machine), &machine.daemon_lock(), Some(held))
 }
 
 /// The cause why a machine was not made; what is left of it is told beside.
-fn taken_back(made: &Paths, cause: Error) -> Error {
-    if let Err(error) = erase(made) {
+fn taken_back(made: &Paths, held: Option<daemon::Lock>, cause: Error) -> Error {
+    if let Err(error) = erase(&folders(made), &made.daemon_lock(), held) {
         tracing::warn!(error = %error.chain(), "a machine that could not be made is not wholly removed");
     }
     cause
 }
 
-/// The settings last: as long as they are there, so is the machine, and it can be removed once more.
-fn erase(machine: &Paths) -> Result<()> {
-    for folder in [machine.runtime_dir(), machine.data_dir(), machine.config_dir()] {
-        gone(fs::remove_dir_all(folder)).map_err(Error::file("remove", folder))?;
-    }
-    Ok(())
+/// The settings' last: as long as they are there, so is the machine, and it can be removed once more.
+fn folders(machine: &Paths) -> [&std::path::Path; 3] {
+    [machine.runtime_dir(), machine.data_dir(), machine.config_dir()]
 }
 
 /// Keeps daemons away from a machine that does not run, until what is returned is dropped.

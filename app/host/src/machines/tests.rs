@@ -5,9 +5,6 @@ use std::path::Path;
 
 use super::*;
 
-/// NTFS does, since Windows 10.
-const REMOVE: &str = "removes no folder with a file in it that is open";
-
 fn name(text: &str) -> Name {
     Name::of(text).unwrap().unwrap()
 }
@@ -27,9 +24,6 @@ fn names_are_short_and_plain() {
 
 #[test]
 fn machines_are_made_used_listed_and_removed() {
-    if sys::wine_cannot("machines_are_made_used_listed_and_removed", REMOVE) {
-        return;
-    }
     let dir = tempfile::tempdir().unwrap();
     let default = Paths::below(dir.path()).unwrap();
     assert_eq!(names(&default), ["default"]);
@@ -148,9 +142,6 @@ fn an_exported_machine_is_imported_with_its_holes() {
 
 #[test]
 fn what_is_no_archive_of_a_machine_leaves_nothing() {
-    if sys::wine_cannot("what_is_no_archive_of_a_machine_leaves_nothing", REMOVE) {
-        return;
-    }
     let dir = tempfile::tempdir().unwrap();
     let machine = with_disk(dir.path(), "what");
     let file = dir.path().join("all.berth");
@@ -255,9 +246,6 @@ async fn a_daemon_that_hangs_costs_its_own_line() {
 
 #[tokio::test]
 async fn no_daemon_is_started_for_one_that_was_removed() {
-    if sys::wine_cannot("no_daemon_is_started_for_one_that_was_removed", REMOVE) {
-        return;
-    }
     let dir = tempfile::tempdir().unwrap();
     let default = Paths::below(dir.path()).unwrap();
     let work = create(&default, &name("work"), &[]).unwrap();
