@@ -29,6 +29,9 @@ use crate::sys::ProcessIdentity;
 pub use disk::{DataDisks, Raw};
 pub use stranded::Stranded;
 
+/// The driver for Virtualization.framework, in records.
+const VZ: &str = "vz";
+
 /// Everything a hypervisor must know to boot the machine once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MachineSpec {
@@ -247,6 +250,21 @@ pub trait Instance: Send + Sync + std::fmt::Debug {
 fn begin_log(path: &Path) -> Result<std::fs::File> {
     let begun = std::fs::File::create(path).and_then(|_| std::fs::File::options().append(true).open(path));
     begun.map_err(crate::Error::file("write", path))
+}
+
+/// The driver that `record` names: what runs is its, whatever the settings say by now.
+pub fn of_record(settings: &crate::settings::Settings, record: &InstanceRecord) -> Result<Box<dyn Driver>> {
+    #[cfg(target_os = "macos")]
+    return match record.driver.as_str() {
+        VZ => Ok(Box::new(vz::Vz::of_this_program()?)),
+        // Of a guest that runs nobody need know what it is for.
+        _ => Ok(Box::new(qemu::Qemu::new(settings.qemu.clone(), Architecture::NATIVE))),
+    };
+    #[cfg(not(target_os = "macos"))]
+    {
+        let _ = record;
+        for_this_system(settings, Architecture::NATIVE)
+    }
 }
 
 /// The driver of this system that runs guests of the architecture `guest`.

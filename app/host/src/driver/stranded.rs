@@ -24,7 +24,7 @@ impl Stranded {
         let exit = watch::Sender::new(None);
         let (tell, processes) = (exit.clone(), record.processes().cloned());
         let end = match record.driver.as_str() {
-            "vz" => InstanceExit::Lost { message: "its process ended".to_owned() },
+            super::VZ => InstanceExit::Lost { message: "its process ended".to_owned() },
             _ => InstanceExit::Died { message: String::new() },
         };
         tokio::spawn(async move {

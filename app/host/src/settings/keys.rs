@@ -135,7 +135,7 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         name: "accelerator",
-        description: "What runs the machine's instructions: auto (what works here, found by trying), kvm (Linux), vz (macOS), hvf (macOS on Intel processors, with QEMU), hyperv (Windows), whpx (of no use yet) or tcg.",
+        description: "What runs the machine's instructions: auto (what works here, found by trying), kvm (Linux), vz (macOS), hvf (macOS, with QEMU), hyperv (Windows), whpx (of no use yet) or tcg.",
         takes: Takes::AtNextStart,
         may_be_empty: false,
         kind: Kind::Text,

@@ -43,7 +43,7 @@ use instance::VzInstance;
 use plan::VmPlan;
 use protocol::{Call, State};
 
-const NAME: &str = "vz";
+const NAME: &str = super::VZ;
 /// The verb of `berth` that is a machine's process.
 pub const VERB: &str = "machine-process";
 /// A process that runs answers at once, also on a busy host.

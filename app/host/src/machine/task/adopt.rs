@@ -30,8 +30,7 @@ impl Task {
         self.in_force.clone_from(&record.settings);
         // The settings file may be broken: it has no say in finding what runs.
         let settings = Settings::load_or_default(&self.paths.settings());
-        // Of a guest that runs nobody need know what it is for.
-        let driver: Result<Arc<dyn Driver>> = driver::for_this_system(&settings, Architecture::NATIVE).map(Arc::from);
+        let driver: Result<Arc<dyn Driver>> = driver::of_record(&settings, &record.instance).map(Arc::from);
         let (found, driver) = match driver {
             Ok(driver) => (driver.adopt(&record.instance).await, Some(driver)),
             Err(error) => (Err(error), None),

@@ -172,6 +172,7 @@ export const machine = {
     kvm: 'KVM: with the processor’s help',
     hvf: 'Hypervisor.framework: with the processor’s help',
     whpx: 'Windows Hypervisor Platform: with the processor’s help',
+    vz: 'Virtualization.framework: with the processor’s help',
     hyperv: 'Hyper-V: with the processor’s help',
     tcg: 'Emulation: slow, since the processor does not help',
   },

@@ -108,6 +108,7 @@ export const daemonSettings: Messages['daemonSettings'] = {
     hvf: 'Hypervisor.framework（hvf）',
     whpx: 'Windows Hypervisor Platform（whpx）',
     hyperv: 'Hyper-V',
+    vz: 'Virtualization.framework（vz）',
     en: 'English',
     'zh-CN': '简体中文',
   },

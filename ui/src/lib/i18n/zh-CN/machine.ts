@@ -165,6 +165,7 @@ export const machine: Messages['machine'] = {
     kvm: 'KVM：由处理器加速',
     hvf: 'Hypervisor.framework：由处理器加速',
     whpx: 'Windows Hypervisor Platform：由处理器加速',
+    vz: 'Virtualization.framework：由处理器加速',
     hyperv: 'Hyper-V：由处理器加速',
     tcg: '模拟：没有处理器加速，速度较慢',
   },

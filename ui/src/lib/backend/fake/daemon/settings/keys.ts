@@ -127,7 +127,7 @@ export const KEYS: readonly Key[] = [
   {
     name: 'accelerator',
     description:
-      "What runs the machine's instructions: auto (what works here, found by trying), kvm (Linux), vz (macOS), hvf (macOS on Intel processors, with QEMU), hyperv (Windows), whpx (of no use yet) or tcg.",
+      "What runs the machine's instructions: auto (what works here, found by trying), kvm (Linux), vz (macOS), hvf (macOS, with QEMU), hyperv (Windows), whpx (of no use yet) or tcg.",
     takes: 'at_next_start',
     mayBeEmpty: false,
     byDefault: 'auto',
