@@ -90,6 +90,7 @@ fn main() -> std::process::ExitCode {
         tls::locks,
         uninstall::entries_go_and_data_stays,
         uninstall::data_goes_when_it_is_to,
+        uninstall::another_home_is_left_alone,
         volumes::there_and_back,
         volumes::in_use,
         volumes::refusals,

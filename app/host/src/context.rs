@@ -62,6 +62,12 @@ pub fn remove(file: &Path, name: &str) -> Result<bool> {
     Ok(true)
 }
 
+/// Whether the context file is ours and leads to `engine_socket`.
+pub(crate) fn leads_to(file: &Path, name: &str, engine_socket: &Path) -> bool {
+    let found = std::fs::read(file).ok().and_then(|json| serde_json::from_slice::<Value>(&json).ok());
+    found == Some(content(name, engine_socket))
+}
+
 /// The address as docker's clients write it: `unix://PATH`, or `npipe:////./pipe/NAME` for a pipe of Windows.
 pub fn docker_host(engine_socket: &Path) -> String {
     sys::pipes::docker_host(engine_socket).unwrap_or_else(|| format!("unix://{}", engine_socket.display()))

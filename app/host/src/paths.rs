@@ -94,6 +94,11 @@ impl Paths {
         self.machine.as_ref()
     }
 
+    /// Whether all lies below one folder, which somebody named: another home than the user's own.
+    pub fn is_elsewhere(&self) -> bool {
+        self.home.is_some()
+    }
+
     /// All folders of all machines of this user, whichever machine this is: no container is to find one of them. Whoever can change the
     /// settings of one can share everything with it.
     pub fn own_folders(&self) -> Vec<PathBuf> {

@@ -19,13 +19,18 @@ pub fn entries(paths: &Paths) -> Result<Vec<PathBuf>> {
     for machine in machines::all(paths)? {
         let name = context::name(machine.machine());
         let file = paths::docker_context_file(&name)?;
+        // Of two homes one alone has the context; whose it is in the user's own the session's sockets do not always tell.
+        if paths.is_elsewhere() && !context::leads_to(&file, &name, &machine.engine_socket()) {
+            continue;
+        }
         match context::remove(&file, &name) {
             Ok(true) => removed.push(file),
             Ok(false) | Err(Error::ForeignContext { .. }) => {}
             Err(error) => return Err(error),
         }
     }
-    if let Some(entry) = paths::login_entry()
+    if !paths.is_elsewhere()
+        && let Some(entry) = paths::login_entry()
         && names_the_window(&entry)
     {
         fs::remove_file(&entry).map_err(Error::file("remove", &entry))?;
@@ -52,6 +57,10 @@ pub fn data(paths: &Paths) -> Result<Vec<PathBuf>> {
     default.create()?;
     let held = machines::at_rest(&default)?;
     machines::erase(&folders, &default.daemon_lock(), Some(held))?;
+    // Windows has them in a folder of Berth's; with something of somebody else's in it, it stays.
+    for above in folders.iter().filter_map(|folder| folder.parent()).filter(|above| above.ends_with("berth")) {
+        let _ = fs::remove_dir(above);
+    }
     Ok(there)
 }
 

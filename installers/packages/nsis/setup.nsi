@@ -1,7 +1,7 @@
 ; The setup of one user, for NSIS 3: it asks for no administrator, and writes below that user's own folders and registry alone.
 ;
 ; What is installed comes from plan.nsh, which packages write (src/windows/nsis.rs): the compressor, the defines VERSION, NUMBER, SIZE, OUT and
-; ICON, and the macros PutFiles and TakeFiles. Options beside NSIS' own /S and /D=FOLDER: /NOPATH, /NOMENU; of the uninstaller /DATA.
+; ICON, and the macros PutFiles and TakeFiles. Options beside NSIS' own /S and /D=FOLDER: /PATH, /NOPATH, /MENU, /NOMENU; of the uninstaller /DATA.
 
 Target amd64-unicode
 ManifestDPIAware true
@@ -56,10 +56,16 @@ VIAddVersionKey LegalCopyright "the authors of Berth; Apache License 2.0"
 
 Section "!Berth" Programs
   SectionIn RO
-  ; What an older version has and this one has not goes with it. In its own folder, since it would copy itself away and be waited for by nobody.
-  ${If} ${FileExists} "$INSTDIR\uninstall.exe"
-    ExecWait '"$INSTDIR\uninstall.exe" /S /UPGRADE _?=$INSTDIR' $0
-    ${If} $0 <> 0
+  ; What an older version has and this one has not goes with it, wherever it was put. In its own folder, since it would copy itself away and be
+  ; waited for by nobody.
+  ReadRegStr $2 HKCU "${OWN}" "Folder"
+  ${If} $2 != ""
+  ${AndIf} ${FileExists} "$2\uninstall.exe"
+  ${AndIf} ${FileExists} "$2\bin\berth.exe"
+    ClearErrors
+    ExecWait '"$2\uninstall.exe" /S /UPGRADE _?=$2' $0
+    ${If} ${Errors}
+    ${OrIf} $0 <> 0
       MessageBox MB_OK|MB_ICONSTOP "$(InUse)" /SD IDOK
       SetErrorLevel 3
       Quit
@@ -72,6 +78,13 @@ Section "!Berth" Programs
   ${If} ${Errors}
     SetErrorLevel 4
     Abort "$(NotWritten)"
+  ${EndIf}
+  ${If} $2 != ""
+  ${AndIf} $2 != $INSTDIR
+    nsExec::ExecToLog '"$INSTDIR\bin\berth.exe" user-path remove "$2\bin"'
+    Pop $0
+    Delete "$2\uninstall.exe"
+    RMDir "$2"
   ${EndIf}
   WriteRegStr HKCU "${OWN}" "Folder" "$INSTDIR"
   WriteRegStr HKCU "${LISTED}" "DisplayName" "Berth"
@@ -125,8 +138,8 @@ SectionEnd
   !insertmacro MUI_DESCRIPTION_TEXT ${Menu} "$(TerminalTip)"
 !insertmacro MUI_FUNCTION_DESCRIPTION_END
 
-; A part is left out when the command line says so, or the choice before did.
-!macro Choose SECTION NAME OPTION
+; A part is left out or taken when the command line says so, or else as the choice before did.
+!macro Choose SECTION NAME
   ClearErrors
   ReadRegDWORD $0 HKCU "${OWN}" "${NAME}"
   ${IfNot} ${Errors}
@@ -135,57 +148,72 @@ SectionEnd
   ${EndIf}
   ClearErrors
   ${GetParameters} $0
-  ${GetOptions} $0 "${OPTION}" $1
+  ${GetOptions} $0 "/NO${NAME}" $1
   ${IfNot} ${Errors}
     !insertmacro UnselectSection ${SECTION}
+  ${EndIf}
+  ClearErrors
+  ${GetOptions} $0 "/${NAME}" $1
+  ${IfNot} ${Errors}
+    !insertmacro SelectSection ${SECTION}
   ${EndIf}
   ClearErrors
 !macroend
 
 Function .onInit
-  !insertmacro Choose ${Path} "Path" "/NOPATH"
-  !insertmacro Choose ${Menu} "Menu" "/NOMENU"
+  !insertmacro Choose ${Path} "Path"
+  !insertmacro Choose ${Menu} "Menu"
 FunctionEnd
 
 Var Upgrade
 
 Section "un.Berth" UnPrograms
   SectionIn RO
-  ${If} $Upgrade == ""
-    ; The command asks nobody, tells what it does, and knows where everything is.
-    Call un.WhatGoes
-    nsExec::ExecToLog '"$INSTDIR\bin\berth.exe" uninstall --yes$1'
-    Pop $0
-    ${If} $0 != 0
-      MessageBox MB_YESNO|MB_ICONEXCLAMATION "$(NotEnded)" /SD IDNO IDYES goes_on
+  ; Of upgrades before, whose programs ran.
+  Delete "$INSTDIR\bin\berth.exe.*.old"
+  ${If} ${FileExists} "$INSTDIR\bin\berth.exe"
+    ${If} $Upgrade == ""
+      ; The command asks nobody, tells what it does, and knows where everything is.
+      Call un.WhatGoes
+      nsExec::ExecToLog '"$INSTDIR\bin\berth.exe" uninstall --yes$1'
+      Pop $0
+      ${If} $0 != 0
+        MessageBox MB_YESNO|MB_ICONEXCLAMATION "$(NotEnded)" /SD IDNO IDYES goes_on
+        SetErrorLevel 3
+        Quit
+        goes_on:
+      ${EndIf}
+      nsExec::ExecToLog '"$INSTDIR\bin\berth.exe" user-path remove "$INSTDIR\bin"'
+      Pop $0
+      !insertmacro TellOfPath
+    ${Else}
+      ; The machine goes on; its next daemon is the new one.
+      nsExec::ExecToLog '"$INSTDIR\bin\berth.exe" machine quit'
+      Pop $0
+    ${EndIf}
+    ; Before anything else goes: a program that runs cannot be removed, but it can make way.
+    ClearErrors
+    Delete "$INSTDIR\bin\berth.exe"
+    ${If} ${Errors}
+    ${AndIf} $Upgrade != ""
+      StrCpy $2 1
+      ${While} $2 < 10
+      ${AndIf} ${FileExists} "$INSTDIR\bin\berth.exe.$2.old"
+        IntOp $2 $2 + 1
+      ${EndWhile}
+      Rename "$INSTDIR\bin\berth.exe" "$INSTDIR\bin\berth.exe.$2.old"
+    ${EndIf}
+    ${If} ${FileExists} "$INSTDIR\bin\berth.exe"
+      MessageBox MB_OK|MB_ICONSTOP "$(InUse)" /SD IDOK
       SetErrorLevel 3
       Quit
-      goes_on:
     ${EndIf}
-    nsExec::ExecToLog '"$INSTDIR\bin\berth.exe" user-path remove "$INSTDIR\bin"'
-    Pop $0
-    !insertmacro TellOfPath
-    DeleteRegValue HKCU "Software\Microsoft\Windows\CurrentVersion\Run" "Berth"
+  ${EndIf}
+  !insertmacro TakeFiles
+  ${If} $Upgrade == ""
     Delete "${TERMINAL}"
     DeleteRegKey HKCU "${LISTED}"
     DeleteRegKey HKCU "${OWN}"
-  ${Else}
-    ; The machine goes on; its next daemon is the new one.
-    nsExec::ExecToLog '"$INSTDIR\bin\berth.exe" machine quit'
-    Pop $0
-  ${EndIf}
-  ; A program that runs can be moved, and not removed.
-  Delete "$INSTDIR\bin\berth.exe.old"
-  ClearErrors
-  Delete "$INSTDIR\bin\berth.exe"
-  ${If} ${Errors}
-    ClearErrors
-    Rename "$INSTDIR\bin\berth.exe" "$INSTDIR\bin\berth.exe.old"
-  ${EndIf}
-  !insertmacro TakeFiles
-  ${If} ${FileExists} "$INSTDIR\bin\berth.exe"
-    SetErrorLevel 3
-    Quit
   ${EndIf}
   Delete "$INSTDIR\uninstall.exe"
   ; Only when nothing of somebody else's is in it.

@@ -23,6 +23,7 @@ mod times;
 mod verbs;
 mod volumes;
 
+pub(crate) use credentials::forget_own_helper;
 pub(crate) use engine::Engine;
 pub(crate) use exec::exec;
 pub(crate) use files::cp;

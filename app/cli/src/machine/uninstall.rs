@@ -10,7 +10,7 @@ use rust_i18n::t;
 
 use super::{confirm, progress, reach};
 use crate::args::{UninstallArgs, UserPathVerb};
-use crate::{Failure, print_json};
+use crate::{Failure, containers, print_json};
 
 pub(crate) async fn uninstall(paths: Paths, args: UninstallArgs) -> Result<i32, Failure> {
     let question = if args.data { t!("uninstall.ask_data") } else { t!("uninstall.ask") };
@@ -20,11 +20,13 @@ pub(crate) async fn uninstall(paths: Paths, args: UninstallArgs) -> Result<i32, 
     for machine in machines::all(&paths)? {
         end(&machine.of_living_daemon(), args.json).await?;
     }
+    // Without its program docker's clients would fail; the logins stay in the keychain.
+    let forgotten = !paths.is_elsewhere() && containers::forget_own_helper()?;
     let mut removed = removal::entries(&paths)?;
     if args.data {
         removed.extend(removal::data(&paths)?);
     }
-    told(removed, args.json)
+    told(removed, forgotten, args.json)
 }
 
 /// Stops a machine in order, and ends its daemon.
@@ -34,12 +36,15 @@ async fn end(machine: &Paths, silent: bool) -> Result<(), Failure> {
     Ok(machines::bring_to_rest(machine, &client).await?)
 }
 
-fn told(removed: Vec<PathBuf>, json: bool) -> Result<i32, Failure> {
+fn told(removed: Vec<PathBuf>, forgotten: bool, json: bool) -> Result<i32, Failure> {
     if json {
-        return print_json(&serde_json::json!({ "removed": removed }));
+        return print_json(&serde_json::json!({ "removed": removed, "credential_helper": forgotten }));
     }
     for path in removed {
         println!("{}", t!("uninstall.removed", path = path.display()));
+    }
+    if forgotten {
+        println!("{}", t!("uninstall.helper"));
     }
     println!("{}", t!("uninstall.done"));
     Ok(0)

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use installers::cargo::linted;
 use installers::step::{run, step};
 use installers::windows::{TARGET, Windows};
-use installers::{install, needs};
+use installers::needs;
 use packages::build::{date, target};
 use packages::components::{Components, System};
 use packages::made::Made;
@@ -53,7 +54,7 @@ fn package(arguments: Arguments) -> std::io::Result<()> {
     let programs = match arguments.programs {
         Some(folder) => folder,
         None => step("build the programs", || {
-            let mut cargo = install::cargo();
+            let mut cargo = linted();
             windows.set(&mut cargo);
             cargo.args(["build", "--release", "--locked", "--package", "cli", "--package", "credentials", "--bins"]);
             run(&mut cargo)?;

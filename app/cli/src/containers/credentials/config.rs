@@ -116,6 +116,25 @@ impl Config {
         })
     }
 
+    /// Names `helper` no more; `true` if it was named.
+    pub(super) fn forget(&mut self, helper: &str) -> Result<bool, Failure> {
+        let is = |value: &Value| value.as_str() == Some(helper);
+        let mut named = false;
+        self.change(|config| {
+            if config.fields.get("credsStore").is_some_and(is) {
+                config.fields.remove("credsStore");
+                named = true;
+            }
+            if let Some(helpers) = config.fields.get_mut("credHelpers").and_then(Value::as_object_mut) {
+                let before = helpers.len();
+                helpers.retain(|_, value| !is(value));
+                named |= helpers.len() < before;
+            }
+            named
+        })?;
+        Ok(named)
+    }
+
     /// Erases the logins of these keys.
     pub(super) fn erase(&mut self, keys: &BTreeSet<String>) -> Result<(), Failure> {
         self.change(|config| {

@@ -3,6 +3,9 @@
 
 use super::helper::{Source, program};
 
+/// Ours, by the last part of its name.
+pub(super) const OWN: &str = "berth";
+
 /// By the last part of its name; `None` where there is none.
 pub(super) fn helper() -> Option<(&'static str, Source)> {
     let has = |program: &str| host::sys::in_path(program).is_some();
@@ -12,7 +15,7 @@ pub(super) fn helper() -> Option<(&'static str, Source)> {
         // There a keychain is a part of a desktop's session, and it may ask for its password in a window.
         let is_set = |name: &&str| std::env::var_os(name).is_some();
         let is_there = system != "linux" || ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(is_set);
-        Some(("berth", Source::Tried)).filter(|(name, _)| is_there && has(&program(name)))
+        Some((OWN, Source::Tried)).filter(|(name, _)| is_there && has(&program(name)))
     })
 }
 

@@ -110,6 +110,18 @@ impl Store {
     }
 }
 
+/// Has docker's configuration name Berth's own helper no more; `true` if it did.
+///
+/// # Errors
+/// When the configuration cannot be read or written.
+pub(crate) fn forget_own_helper() -> Result<bool, Failure> {
+    let file = host::paths::docker_config_file()?;
+    if !file.exists() {
+        return Ok(false);
+    }
+    Config::load(&file)?.forget(installed::OWN)
+}
+
 /// The credentials that the user has stored for the registry of `reference`; `None` when there are none.
 ///
 /// # Errors

@@ -30,9 +30,9 @@ pub fn name(inputs: &Inputs) -> String {
 /// When a file cannot be read.
 pub fn write(inputs: &Inputs, plan: &Plan) -> Result<Vec<u8>> {
     let cabinet = cabinet(plan, inputs.date)?;
-    // Who has seen one package does not take another one for it.
-    let code = names::guid(&[b"package", &cabinet, inputs.version.as_bytes()]);
     let rows = rows::of(inputs, plan)?;
+    // Who has seen one package does not take another one for it, whatever differs.
+    let code = names::guid(&[b"package", &cabinet, format!("{rows:?}").as_bytes()]);
     package(inputs, rows, code, &cabinet, &icon(plan)?).map_err(unwritten)
 }
 
@@ -44,9 +44,9 @@ fn package(
     icon: &[u8],
 ) -> std::io::Result<Vec<u8>> {
     let mut package = Package::create(PackageType::Installer, Cursor::new(Vec::new()))?;
-    package.set_database_codepage(CodePage::Utf8);
+    package.set_database_codepage(CodePage::Windows1252);
     let summary = package.summary_info_mut();
-    summary.set_codepage(CodePage::Utf8);
+    summary.set_codepage(CodePage::Windows1252);
     summary.set_title("Installation Database");
     summary.set_subject("Berth");
     summary.set_author("the authors of Berth");

@@ -202,11 +202,12 @@ fn features() -> Vec<Row> {
     /// `msidbFeatureAttributesUIDisallowAbsent`.
     const ALWAYS: i32 = 16;
     let rows = FEATURES.iter().enumerate().map(|(index, (name, title, description))| {
-        let attributes = if index == 0 { ALWAYS } else { 0 };
+        // The others are nothing without the first.
+        let (above, attributes) = if index == 0 { (Value::Null, ALWAYS) } else { (text(FEATURES[0].0), 0) };
         let at = i32::try_from(index).unwrap_or_default() * 2 + 1;
         vec![
             text(*name),
-            Value::Null,
+            above,
             text(*title),
             text(*description),
             at.into(),
