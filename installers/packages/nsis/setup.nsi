@@ -196,11 +196,10 @@ Section "un.Berth" UnPrograms
     Delete "$INSTDIR\bin\berth.exe"
     ${If} ${Errors}
     ${AndIf} $Upgrade != ""
-      StrCpy $2 1
-      ${While} $2 < 10
-      ${AndIf} ${FileExists} "$INSTDIR\bin\berth.exe.$2.old"
+      StrCpy $2 0
+      ${Do}
         IntOp $2 $2 + 1
-      ${EndWhile}
+      ${LoopWhile} ${FileExists} "$INSTDIR\bin\berth.exe.$2.old"
       Rename "$INSTDIR\bin\berth.exe" "$INSTDIR\bin\berth.exe.$2.old"
     ${EndIf}
     ${If} ${FileExists} "$INSTDIR\bin\berth.exe"

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use installers::cargo::linted;
+use installers::needs;
 use installers::step::{run, step};
 use installers::windows::{TARGET, Windows};
-use installers::needs;
 use packages::build::{date, target};
 use packages::components::{Components, System};
 use packages::made::Made;

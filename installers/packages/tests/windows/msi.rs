@@ -11,7 +11,7 @@ fn it_is_installed_replaced_and_removed() {
         Ok(windows) => windows,
         Err(why) => return skipped("it_is_installed_replaced_and_removed", &why),
     };
-    let ([_, older], [_, newer]) = (windows.packages("0.9.0"), windows.packages("1.0.0"));
+    let (older, newer) = (windows.msi("0.9.0"), windows.msi("1.0.0"));
     let show = |name: &str| {
         format!(
             r#"

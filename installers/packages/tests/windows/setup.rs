@@ -3,7 +3,7 @@
 use packages::sign::Signer;
 use packages::windows;
 
-use crate::support::{Windows, inputs, programs, skipped};
+use crate::support::{Windows, inputs, makensis, skipped, small_programs};
 
 /// Where it installs, and what Windows' list of programs says of it.
 const PLACE: &str = r"%LOCALAPPDATA%\Programs\Berth";
@@ -38,8 +38,8 @@ fn it_is_installed_used_replaced_and_removed() {
         Ok(windows) => windows,
         Err(why) => return skipped("it_is_installed_used_replaced_and_removed", &why),
     };
-    let [older, _] = windows.packages("0.9.0");
-    let [newer, _] = windows.packages("1.0.0-rc.1");
+    let older = windows.setup("0.9.0");
+    let newer = windows.setup("1.0.0-rc.1");
     let said = windows.run(&format!(
         r#"
 reg add HKCU\Environment /v Path /t REG_EXPAND_SZ /d "%%USERPROFILE%%\go;C:\other" /f >nul
@@ -59,16 +59,22 @@ echo.
 start /wait {newer} /S
 echo [third] %ERRORLEVEL%
 {third}
-start /wait "" "{PLACE}\uninstall.exe" /S _?={PLACE}
+start /wait {newer} /S /MENU /D=C:\other place
+echo [moved] %ERRORLEVEL%
+{moved}
+dir /b /s "C:\other place\bin"
+start /wait "" "C:\other place\uninstall.exe" /S _?=C:\other place
 echo [removed] %ERRORLEVEL%
 {last}
+dir /b /s "C:\other place\bin" 2>nul
 "#,
         first = show("installed"),
         second = show("replaced"),
         third = show("again"),
+        moved = show("elsewhere"),
         last = show("left"),
     ));
-    for step in ["first", "version", "second", "third", "removed"] {
+    for step in ["first", "version", "second", "third", "moved", "removed"] {
         assert!(said.contains(&format!("[{step}] 0\n")), "{step} in\n{said}");
     }
     let first = part(&said, "installed");
@@ -89,13 +95,16 @@ echo [removed] %ERRORLEVEL%
     assert_eq!(path(&second), path(&first), "{said}");
     // Nobody said it again, and it is remembered.
     assert!(!has(&part(&said, "again"), "terminal in the menu"), "{said}");
+    let moved = part(&said, "elsewhere");
+    assert!(path(&moved).ends_with(r";C:\other place\bin") && !path(&moved).contains(r"Programs\Berth"), "{said}");
+    assert!(has(&moved, r"C:\other place\bin\berth.exe") && has(&moved, "terminal in the menu"), "{said}");
+    assert!(!has(&moved, r"Programs\Berth\bin\berth.exe"), "{said}");
     let left = part(&said, "left");
     assert_eq!(path(&left), before, "{said}");
     let files: Vec<&&str> = left.iter().filter(|line| line.contains("Berth")).collect();
-    // A program that was called in its own place cannot remove itself.
-    let ends = [r"Berth\bin", r"bin\mine.txt", r"Berth\uninstall.exe"];
+    let ends = [r"Berth\bin", r"bin\mine.txt"];
     assert!(files.iter().all(|file| ends.iter().any(|end| file.ends_with(end))), "{said}");
-    assert!(!has(&left, "1.0.0-rc.1"), "{said}");
+    assert!(!has(&left, "1.0.0-rc.1") && !has(&left, "berth.exe"), "{said}");
 }
 
 #[test]
@@ -104,7 +113,7 @@ fn data_stays_unless_it_is_to_go() {
         Ok(windows) => windows,
         Err(why) => return skipped("data_stays_unless_it_is_to_go", &why),
     };
-    let [setup, _] = windows.packages("1.0.0");
+    let setup = windows.setup("1.0.0");
     let said = windows.run(&format!(
         r#"
 start /wait {setup} /S
@@ -126,12 +135,11 @@ dir /b /s "%APPDATA%\berth" "%LOCALAPPDATA%\berth" 2>nul
 
 #[test]
 fn the_same_bytes_twice() {
-    let name = "the_same_bytes_twice";
-    if let Err(why) = programs().and_then(|_| Windows::prepare().map(drop)) {
-        return skipped(name, &why);
+    if let Err(why) = makensis() {
+        return skipped("the_same_bytes_twice", &why);
     }
     let folder = tempfile::tempdir().unwrap();
-    let inputs = inputs(folder.path(), "1.0.0");
+    let inputs = inputs(folder.path(), "1.0.0", &small_programs(folder.path()));
     let written = ["one", "two"].map(|place| {
         let place = folder.path().join(place);
         let names = windows::write(&inputs, &Signer::default(), &place).unwrap();
@@ -142,22 +150,21 @@ fn the_same_bytes_twice() {
 
 #[test]
 fn everything_that_runs_is_signed() {
-    let programs = match programs() {
-        Ok(programs) => programs,
-        Err(why) => return skipped("everything_that_runs_is_signed", &why),
-    };
+    if let Err(why) = makensis() {
+        return skipped("everything_that_runs_is_signed", &why);
+    }
     let folder = tempfile::tempdir().unwrap();
-    let before = std::fs::read(programs.join("berth.exe")).unwrap();
+    let programs = small_programs(folder.path());
     let seen = folder.path().join("seen");
     // Appended to, a program is still one: as signatures are.
     let signer = Signer::by(&format!("sign() {{ printf signed >>\"$1\"; echo \"$1\" >>{}; }}; sign", seen.display()));
     let out = folder.path().join("out");
-    let names = windows::write(&inputs(folder.path(), "1.0.0"), &signer, &out).unwrap();
+    let names = windows::write(&inputs(folder.path(), "1.0.0", &programs), &signer, &out).unwrap();
     for name in &names[..2] {
         assert!(std::fs::read(out.join(name)).unwrap().ends_with(b"signed"), "{name}");
     }
     let seen = std::fs::read_to_string(seen).unwrap();
     // Two programs, the uninstaller, setup and .msi.
     assert_eq!(seen.lines().count(), 5, "{seen}");
-    assert!(std::fs::read(programs.join("berth.exe")).unwrap() == before, "what was built is as it was");
+    assert_eq!(std::fs::read(programs.join("berth.exe")).unwrap(), b"MZ", "what was built is as it was");
 }

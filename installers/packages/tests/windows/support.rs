@@ -10,7 +10,8 @@ use installers::wine::Wine;
 use packages::made::Made;
 use packages::plan::Inputs;
 use packages::sign::Signer;
-use packages::windows::{self, plan::PROGRAMS};
+use packages::windows::plan::{PROGRAMS, Plan};
+use packages::windows::{msi, nsis};
 
 const DATE: u32 = 1_764_000_000;
 
@@ -32,20 +33,29 @@ impl Windows {
         if !installers::debian::is_root() {
             return Err("only root can mount".to_owned());
         }
-        if Command::new("makensis").arg("-VERSION").output().is_err() {
-            return Err("there is no makensis: `cargo verify` installs it".to_owned());
-        }
+        makensis()?;
         programs()?;
         let wine = Wine::prepare().map_err(|error| error.to_string().replace('\n', " "))?;
         let folder = tempfile::Builder::new().prefix("windows-").tempdir_in(target()).unwrap();
         Ok(Windows { wine, folder })
     }
 
-    /// Writes the packages of `version` beside those that are there; the names of setup and .msi.
-    pub(crate) fn packages(&self, version: &str) -> [String; 2] {
-        let inputs = inputs(&self.folder.path().join(version), version);
-        let names = windows::write(&inputs, &Signer::default(), self.folder.path()).unwrap();
-        [names[0].clone(), names[1].clone()]
+    /// Writes the setup of `version` beside what is there; its name.
+    pub(crate) fn setup(&self, version: &str) -> String {
+        let inputs = inputs(&self.folder.path().join(version), version, &programs().unwrap());
+        let name = nsis::name(&inputs);
+        let plan = Plan::of(&inputs).unwrap();
+        nsis::write(&inputs, &plan, &Signer::default(), &self.folder.path().join(&name)).unwrap();
+        name
+    }
+
+    /// As [`Windows::setup`], the .msi.
+    pub(crate) fn msi(&self, version: &str) -> String {
+        let inputs = inputs(&self.folder.path().join(version), version, &programs().unwrap());
+        let name = msi::name(&inputs);
+        let bytes = msi::write(&inputs, &Plan::of(&inputs).unwrap()).unwrap();
+        fs::write(self.folder.path().join(&name), bytes).unwrap();
+        name
     }
 
     /// What `script`, lines for Windows' `cmd`, prints in the folder of the packages; on a Windows of which nothing remains.
@@ -61,8 +71,22 @@ impl Windows {
     }
 }
 
-/// What the packages of `version` are made from, below `folder`.
-pub(crate) fn inputs(folder: &Path, version: &str) -> Inputs {
+/// Why no setup can be made, if so.
+pub(crate) fn makensis() -> Result<(), String> {
+    let there = Command::new("makensis").arg("-VERSION").output();
+    there.map(drop).map_err(|_| "there is no makensis: `cargo verify` installs it".to_owned())
+}
+
+/// Programs of two bytes, for what does not run them: a folder below `folder`.
+pub(crate) fn small_programs(folder: &Path) -> PathBuf {
+    let programs = folder.join("small");
+    fs::create_dir_all(&programs).unwrap();
+    PROGRAMS.iter().for_each(|program| fs::write(programs.join(program), "MZ").unwrap());
+    programs
+}
+
+/// What the packages of `version` are made from, below `folder`, with the programs in `programs`.
+pub(crate) fn inputs(folder: &Path, version: &str, programs: &Path) -> Inputs {
     let image = folder.join("image");
     fs::create_dir_all(&image).unwrap();
     for part in ["vmlinuz", "initramfs.cpio", "root.erofs", "manifest.json"] {
@@ -71,7 +95,7 @@ pub(crate) fn inputs(folder: &Path, version: &str) -> Inputs {
     Inputs {
         version: version.to_owned(),
         date: DATE,
-        programs: programs().unwrap(),
+        programs: programs.to_path_buf(),
         image,
         made: Made::default(),
         notices: "notices".to_owned(),
