@@ -135,7 +135,8 @@ mod tests {
         let text = serde_json::json!({
             "format": 1, "version": "0", "content": "", "kernel_release": "",
             "agent": { "sha256": "", "size": 0 }, "artefacts": { "root.erofs": artefact }, "images": {},
-            "packages": [], "modules": { "initramfs": [], "boot": [], "late": [] }, "files": [],
+            "packages": [], "devices": [], "modules": { "initramfs": [], "boot": [], "late": [] }, "device_modules": {},
+            "files": [], "architecture": "x86_64",
         });
         fs::write(folder.path().join(crate::manifest::FILE), text.to_string()).unwrap();
         cache.keep(folder, &key(1)).unwrap();

@@ -131,7 +131,7 @@ export const KEYS: readonly Key[] = [
     takes: 'at_next_start',
     mayBeEmpty: false,
     byDefault: 'auto',
-    parse: oneOf('auto', 'kvm', 'tcg', 'hvf', 'whpx', 'hyperv'),
+    parse: oneOf('auto', ...ACCELERATORS),
   },
   {
     name: 'accelerator_order',
