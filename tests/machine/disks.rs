@@ -120,3 +120,81 @@ fn digest(path: &Path) -> anyhow::Result<String> {
     let text = String::from_utf8(out.stdout)?;
     Ok(text.split(' ').next().context("sha256sum prints the digest first")?.to_owned())
 }
+
+/// QEMU with what makes a machine look like Hyper-V's to its agent: the disks on a SCSI controller, without serial numbers and the second
+/// one first, and Hyper-V's bus among the devices of ACPI. Of `$0`'s folder `extra.cpio` comes after the initramfs, `vmbus.aml` into ACPI.
+const BY_PLACE: &str = r#"#!/bin/sh
+    folder=$(dirname "$0")
+    case " $* " in *' -kernel '*) ;; *) exec qemu-system-x86_64 "$@" ;; esac
+    disk=scsi-hd,bus=scsi.0,channel=0,scsi-id=0
+    left=$#
+    while [ "$left" -gt 0 ]; do
+        argument=$1; shift; left=$((left - 1))
+        case "$argument" in
+            virtio-blk-pci,drive=*,serial=berth-root)
+                root=$disk,lun=0,drive=$(echo "$argument" | sed 's/.*drive=//; s/,.*//')
+                set -- "$@" virtio-scsi-pci,id=scsi ;;
+            virtio-blk-pci,drive=*,serial=berth-data)
+                set -- "$@" "$disk,lun=1,drive=$(echo "$argument" | sed 's/.*drive=//; s/,.*//')" ;;
+            -initrd)
+                cat "$1" "$folder/extra.cpio" >"$folder/initrd"; shift; left=$((left - 1))
+                set -- "$@" -initrd "$folder/initrd" ;;
+            *) set -- "$@" "$argument" ;;
+        esac
+    done
+    exec qemu-system-x86_64 "$@" -device "$root" -acpitable "sig=SSDT,rev=2,oem_id=BERTH,oem_table_id=VMBUS,data=$folder/vmbus.aml"
+"#;
+
+/// `Scope (\_SB) { Device (VMBS) { Name (_HID, "VMBUS") } }` (ACPI specification, 20.2).
+const VMBUS: &[u8] = b"\x10\x19\\_SB_\x5b\x82\x11VMBS\x08_HID\x0dVMBUS\0";
+
+/// Hyper-V itself cannot be had: its drivers find no bus and are passed over, and the controller is another one, whose driver the image
+/// has not.
+pub(crate) fn are_found_by_their_place(machine: &Machine) -> Result {
+    let image = tests::guest_image()?;
+    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(image.join("manifest.json"))?)?;
+    let release = manifest["kernel_release"].as_str().context("the manifest names the kernel")?;
+    let driver = format!("lib/modules/{release}/kernel/drivers/scsi/virtio_scsi.ko.xz");
+    let packages = tests::cache().join("packages");
+    let packages = fs::read_dir(&packages).into_iter().flatten().flatten();
+    let Some(found) = packages.map(|package| package.path().join(&driver)).find(|path| path.is_file()) else {
+        println!("SKIPPED: machine::disks_are_found_by_their_place: the kernel's package is not in the cache");
+        return Ok(());
+    };
+    let (folder, list) = (machine.home().join("by-place"), "lib/berth/modules/initramfs.hyperv.list");
+    let extra = folder.join("extra");
+    for path in [&*driver, list] {
+        fs::create_dir_all(extra.join(path).parent().context("it is in a folder")?)?;
+    }
+    fs::copy(found, extra.join(&driver))?;
+    let archive = fs::File::open(image.join("initramfs.cpio"))?;
+    let unpacked = Command::new("cpio").args(["-i", "--quiet", list]).current_dir(&extra).stdin(archive).output()?;
+    ensure!(unpacked.status.success(), "{}", String::from_utf8_lossy(&unpacked.stderr));
+    writeln!(fs::File::options().append(true).open(extra.join(list))?, "/{driver}")?;
+    let mut cpio = Command::new("sh");
+    cpio.args(["-c", "find lib | sort | cpio -o --quiet -H newc >../extra.cpio"]).current_dir(&extra);
+    ensure!(cpio.status()?.success(), "the second archive is made");
+    fs::write(folder.join("vmbus.aml"), VMBUS)?;
+    let qemu = folder.join("qemu");
+    tests::program::write(&qemu, BY_PLACE)?;
+
+    machine.berth(&["config", "set", "qemu", &qemu.display().to_string()])?;
+    machine.berth(&["config", "set", "link", "serial"])?;
+    let docker = with_a_volume(machine)?;
+    machine.berth(&["down"])?;
+    machine.berth(&["up"])?;
+    volume_is_whole(&docker)?;
+    let console = machine.berth(&["machine", "logs", "--source", "console"])?;
+    ensure!(console.contains("hv_vmbus.ko.xz: No such device"), "{console}");
+    let disks = machine.berth(&["shell", "sh", "-c", "cd /sys/block; ls -d sd* vd*; cat /proc/mounts"])?;
+    ensure!(!disks.lines().any(|line| line.starts_with("vd")), "{disks}");
+    let of = |target: &str| {
+        let mounted = disks.lines().filter_map(|line| line.strip_prefix("/dev/")?.split_once(' '));
+        let mut found = mounted.filter(|(_, rest)| rest.split(' ').next() == Some(target));
+        found.next().map(|(disk, _)| disk.to_owned())
+    };
+    let (root, data) = (of("/"), of("/var/lib/berth"));
+    let is_one = |disk: &Option<String>| disk.as_ref().is_some_and(|disk| disk.starts_with("sd"));
+    ensure!(is_one(&root) && is_one(&data) && root != data, "{disks}");
+    Ok(())
+}

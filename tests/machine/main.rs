@@ -65,6 +65,7 @@ fn main() -> std::process::ExitCode {
     let long_once = cases![false;
         room::engine_gives_back_what_was_removed, care::idle_machine_gives_memory_back,
         several::run_beside_each_other, outside::is_a_network_card,
+        disks::are_found_by_their_place,
     ];
     // Without a boot, or of one link only.
     let cold = cases![false;
