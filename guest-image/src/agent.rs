@@ -1,11 +1,11 @@
 //! Builds the agent: the guest's one program, static, and the same bytes wherever it is built.
 
 use std::env;
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use installers::cargo::cargo;
 use object::Object;
 
 use crate::architecture::Architecture;
@@ -27,7 +27,7 @@ pub(crate) fn build(workspace: &Path, compiler: &Compiler) -> Result<PathBuf> {
     flags.extend(remaps.iter().map(|(from, to)| format!("--remap-path-prefix={from}={to}")));
     let c_flags: Vec<String> = remaps.iter().map(|(from, to)| format!("'-ffile-prefix-map={from}={to}'")).collect();
 
-    let mut command = Command::new(cargo());
+    let mut command = cargo();
     command.args(["rustc", "--package", "berth-agent", "--bin", "berth-agent", "--profile", "guest", "--locked"]);
     command.arg("--target-dir").arg(&target).current_dir(workspace);
     // Nothing unwinds in the agent.
@@ -42,8 +42,6 @@ pub(crate) fn build(workspace: &Path, compiler: &Compiler) -> Result<PathBuf> {
     command.env(format!("CFLAGS_{}", architecture.target().replace('-', "_")), c_flags.join(" "));
     // Lets the crate `cc` read the quotes above, which paths with spaces need.
     command.env("CC_SHELL_ESCAPED_FLAGS", "1");
-    // `cargo run` describes this crate to us; cargo must not take it for a description of the agent.
-    forget_this_crate(&mut command);
     command.stdin(Stdio::null()).stdout(Stdio::null());
     let status = command.status().map_err(|error| tool::not_started(&command, RUSTUP, &error))?;
     if !status.success() {
@@ -52,20 +50,6 @@ pub(crate) fn build(workspace: &Path, compiler: &Compiler) -> Result<PathBuf> {
     let program = target.join(architecture.target()).join("guest/berth-agent");
     check(&program, architecture)?;
     Ok(program)
-}
-
-/// The program cargo that called us, or the one in PATH.
-pub(crate) fn cargo() -> OsString {
-    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
-}
-
-/// Takes from `cargo` what an outer `cargo run` tells of this crate.
-pub(crate) fn forget_this_crate(cargo: &mut Command) {
-    for (name, _) in env::vars_os() {
-        if name.to_string_lossy().starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR" {
-            cargo.env_remove(name);
-        }
-    }
 }
 
 /// Refuses an agent that is for another processor, or would need a loader: in the initramfs there is none. Of both the kernel would

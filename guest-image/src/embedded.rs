@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::agent;
+use installers::cargo::cargo;
+
 use crate::architecture::Architecture;
 use crate::cross::Compiler;
 use crate::error::{Error, IoContext, Result};
@@ -79,7 +80,7 @@ fn hello_by_cargo(source: &Path, compiler: &Compiler, folder: &Path) -> Result<P
                 [profile.release]\nopt-level = \"z\"\npanic = \"abort\"\n[workspace]\n";
     fs::write(&manifest, text).at("write", &manifest)?;
     fs::copy(source, folder.join("hello.rs")).at("copy", source)?;
-    let mut command = Command::new(agent::cargo());
+    let mut command = cargo();
     command.args(["rustc", "--quiet", "--release", "--bin", "hello", "--target-dir"]).arg(folder.join("target"));
     compiler.set(&mut command, "core");
     command.arg("--");
@@ -90,7 +91,6 @@ fn hello_by_cargo(source: &Path, compiler: &Compiler, folder: &Path) -> Result<P
         command.arg("-C").arg(format!("link-arg={option}"));
     }
     command.current_dir(folder).env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static").env_remove("RUSTFLAGS");
-    agent::forget_this_crate(&mut command);
     tool::output(&mut command, RUSTUP)?;
     Ok(folder.join("target").join(compiler.architecture().target()).join("release/hello"))
 }

@@ -1,4 +1,4 @@
-//! Cargo, as the commands that verify call it: with lints, and in a way that nothing is compiled twice.
+//! Cargo, as all commands of this tree call it: in a way that nothing is compiled twice, and with lints where it is to verify.
 
 use std::process::Command;
 
@@ -21,7 +21,7 @@ pub fn linted() -> Command {
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(crate::workspace());
-    // `cargo verify` has these of this package. Build scripts that look at them (ring's) would run again, and all that needs their crates
+    // What cargo runs has these of its own package. Build scripts that look at them (ring's) would run again, and all that needs their crates
     // would be compiled again, for each of the two ways to come here.
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {

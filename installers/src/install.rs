@@ -2,8 +2,8 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use crate::cargo::cargo;
 use crate::needs;
 use crate::step::run;
 use crate::words::say;
@@ -30,13 +30,6 @@ pub fn program(package: &str, name: &str) -> io::Result<PathBuf> {
         eprintln!("    {}", say("%{folder} is not on your PATH: add it to type `%{program}` anywhere", &values));
     }
     Ok(place)
-}
-
-/// `cargo` in the workspace.
-pub fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(crate::workspace());
-    command
 }
 
 /// The program that the build above left. The folder is the one that this program was built into, whatever moved it there.

@@ -3,11 +3,12 @@
 //! Written as the CLI writes its own (docker/cli, `cli/context/store`): one folder per context, named by the hash of the
 //! context's name. Which context is current is the user's business and never changed here.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use crate::machines::Name;
+use crate::paths::{self, Paths};
 use crate::sys;
 use crate::{Error, Result};
 
@@ -62,8 +63,23 @@ pub fn remove(file: &Path, name: &str) -> Result<bool> {
     Ok(true)
 }
 
+/// Removes the context of `machine`, if it is ours; its file if there was one. Of two homes one alone has the context of a name: outside the
+/// user's own it has to lead there, and in that one the session's sockets do not always tell.
+pub(crate) fn take_back(machine: &Paths) -> Result<Option<PathBuf>> {
+    let name = name(machine.machine());
+    let file = paths::docker_context_file(&name)?;
+    if machine.is_elsewhere() && !leads_to(&file, &name, &machine.engine_socket()) {
+        return Ok(None);
+    }
+    match remove(&file, &name) {
+        Ok(removed) => Ok(removed.then_some(file)),
+        Err(Error::ForeignContext { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether the context file is ours and leads to `engine_socket`.
-pub(crate) fn leads_to(file: &Path, name: &str, engine_socket: &Path) -> bool {
+fn leads_to(file: &Path, name: &str, engine_socket: &Path) -> bool {
     let found = std::fs::read(file).ok().and_then(|json| serde_json::from_slice::<Value>(&json).ok());
     found == Some(content(name, engine_socket))
 }

@@ -76,7 +76,8 @@ pub async fn checks(paths: &Paths) -> Vec<Check> {
 }
 
 async fn hypervisor(paths: &Paths, settings: &Settings) -> Vec<Check> {
-    let found = match driver::for_this_system(settings, image::architecture(paths)) {
+    let guest = image::architecture(paths);
+    let found = match driver::for_this_system(settings, guest) {
         Ok(driver) => driver.check().await,
         Err(error) => Err(error),
     };
@@ -90,7 +91,7 @@ async fn hypervisor(paths: &Paths, settings: &Settings) -> Vec<Check> {
         [] => hypervisor.accelerators,
         order => order.to_vec(),
     };
-    let acceleration = match image::architecture(paths) {
+    let acceleration = match guest {
         Architecture::NATIVE => acceleration(settings.accelerator, &offered, known),
         guest => {
             let finding = format!(

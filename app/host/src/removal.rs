@@ -17,17 +17,7 @@ const WINDOW: &str = "berth-desktop";
 pub fn entries(paths: &Paths) -> Result<Vec<PathBuf>> {
     let mut removed = Vec::new();
     for machine in machines::all(paths)? {
-        let name = context::name(machine.machine());
-        let file = paths::docker_context_file(&name)?;
-        // Of two homes one alone has the context; whose it is in the user's own the session's sockets do not always tell.
-        if paths.is_elsewhere() && !context::leads_to(&file, &name, &machine.engine_socket()) {
-            continue;
-        }
-        match context::remove(&file, &name) {
-            Ok(true) => removed.push(file),
-            Ok(false) | Err(Error::ForeignContext { .. }) => {}
-            Err(error) => return Err(error),
-        }
+        removed.extend(context::take_back(&machine)?);
     }
     if !paths.is_elsewhere()
         && let Some(entry) = paths::login_entry()

@@ -2,7 +2,82 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
+
+use clap::Args;
+use installers::step::step;
+
+use crate::sign::{self, Signer};
+use crate::{Result, checksums, manifests};
+
+/// What each of them can be told.
+#[derive(Debug, Args)]
+pub struct Choices {
+    /// Take the programs in this folder instead of building them
+    #[arg(long, value_name = "DIR")]
+    pub programs: Option<PathBuf>,
+    /// Take the guest image in this folder instead of building one
+    #[arg(long, value_name = "DIR")]
+    pub image: Option<PathBuf>,
+    /// Write into this folder [default: one for the system, in the target folder]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// The address below which they will be published: manifests for package managers are written for it
+    #[arg(long, value_name = "URL")]
+    pub downloads: Option<String>,
+}
+
+impl Choices {
+    /// The folder of the guest image, which is built unless one was named.
+    ///
+    /// # Errors
+    /// When it cannot be built.
+    pub fn image(&self) -> io::Result<PathBuf> {
+        if let Some(image) = &self.image {
+            return Ok(image.clone());
+        }
+        step("build the guest image", || {
+            let options = guest_image::Options::new().map_err(io::Error::other)?;
+            Ok(guest_image::build(&options).map_err(io::Error::other)?.path)
+        })
+    }
+
+    /// Has `write` write packages into the folder that was named, or else `out`; then manifests of `templates`, if an address was, and the
+    /// signature of the checksums. Prints the paths of all.
+    ///
+    /// # Errors
+    /// When something cannot be written or signed.
+    pub fn write(
+        &self,
+        out: PathBuf,
+        templates: &[(&str, &str)],
+        write: impl FnOnce(&Path) -> Result<Vec<String>>,
+    ) -> io::Result<()> {
+        let out = self.out.clone().unwrap_or(out);
+        let written = || {
+            let mut names = write(&out)?;
+            if let Some(downloads) = &self.downloads {
+                names.extend(manifests::write(templates, env!("CARGO_PKG_VERSION"), downloads, &out)?);
+            }
+            Signer::of_environment(sign::CHECKSUMS).sign(&out.join(checksums::FILE))?;
+            Ok(names)
+        };
+        let names = step("write the packages", || written().map_err(|error: crate::Error| io::Error::other(error)))?;
+        names.iter().for_each(|name| println!("{}", out.join(name).display()));
+        Ok(())
+    }
+}
+
+/// How a command of this name ends, and what it says when it could not do its work.
+pub fn ended(command: &str, result: io::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{command} stopped at: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// `SOURCE_DATE_EPOCH` (<https://reproducible-builds.org/specs/source-date-epoch/>), or the date of the last commit, or, without git, that of
 /// the files in the guest image.

@@ -6,7 +6,8 @@
 use std::io;
 use std::process::{Command, ExitCode};
 
-use installers::install::{cargo, program};
+use installers::cargo::cargo;
+use installers::install::program;
 use installers::needs;
 use installers::step::{run, step};
 use installers::words::{self, say};

@@ -7,8 +7,9 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 
+use installers::cargo::cargo;
 use installers::front_end::FrontEnd;
-use installers::install::{cargo, program};
+use installers::install::program;
 use installers::step::{run, step};
 use installers::words::{self, say};
 use installers::{menu, needs};

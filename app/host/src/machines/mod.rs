@@ -17,7 +17,7 @@ use crate::driver::leftovers;
 use crate::machine::record::MachineRecord;
 use crate::paths::Paths;
 use crate::settings::Settings;
-use crate::{Error, Result, context, daemon, paths, sys};
+use crate::{Error, Result, context, daemon, sys};
 
 pub use archive::{export, import};
 pub use copy::copy;
@@ -176,12 +176,7 @@ pub fn remove(machine: &Paths) -> Result<()> {
     let Some(name) = machine.machine().cloned() else { return Err(Error::DefaultMachine) };
     machine.create()?;
     let held = at_rest(machine)?;
-    let context = context::name(Some(&name));
-    match context::remove(&paths::docker_context_file(&context)?, &context) {
-        // Somebody else's stays.
-        Ok(_) | Err(Error::ForeignContext { .. }) => {}
-        Err(error) => return Err(error),
-    }
+    context::take_back(machine)?;
     if in_use(machine)?.as_ref() == Some(&name) {
         take_into_use(machine, None)?;
     }

@@ -8,52 +8,38 @@ use installers::cargo::linted;
 use installers::needs;
 use installers::step::{run, step};
 use installers::windows::{TARGET, Windows};
-use packages::build::{date, target};
+use packages::build::{self, Choices, date, target};
 use packages::components::{Components, System};
 use packages::made::Made;
 use packages::plan::Inputs;
 use packages::sign::{self, Signer};
-use packages::{checksums, manifests, notices, sbom, windows};
+use packages::{manifests, notices, sbom, windows};
+
+const NAME: &str = "cargo package-windows";
 
 /// Builds the programs for Windows and the guest image, and writes setup.exe, .msi, notices, bill of materials and checksums.
 #[derive(Debug, Parser)]
-#[command(version, name = "cargo package-windows", bin_name = "cargo package-windows")]
+#[command(version, name = NAME, bin_name = NAME)]
 struct Arguments {
-    /// Take the programs in this folder instead of building them
-    #[arg(long, value_name = "DIR")]
-    programs: Option<PathBuf>,
-    /// Take the guest image in this folder instead of building one
-    #[arg(long, value_name = "DIR")]
-    image: Option<PathBuf>,
-    /// Write into this folder [default: packages/windows, in the target folder]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// The address below which they will be published: manifests for package managers are written for it
-    #[arg(long, value_name = "URL")]
-    downloads: Option<String>,
+    #[command(flatten)]
+    choices: Choices,
 }
 
 fn main() -> ExitCode {
-    match package(Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("cargo package-windows stopped at: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    build::ended(NAME, package(&Arguments::parse().choices))
 }
 
-fn package(arguments: Arguments) -> std::io::Result<()> {
+fn package(choices: &Choices) -> std::io::Result<()> {
     let workspace = installers::workspace();
-    let target = target()?;
     let windows = step("install what is missing", || {
         needs::install_missing(needs::BUILD)?;
         needs::install_missing(needs::SETUP)?;
         Windows::prepare()
     })?;
-    let programs = match arguments.programs {
-        Some(folder) => folder,
+    let programs = match &choices.programs {
+        Some(folder) => folder.clone(),
         None => step("build the programs", || {
+            // It takes clippy's driver to have a standard library made.
             let mut cargo = linted();
             windows.set(&mut cargo);
             cargo.args(["build", "--release", "--locked", "--package", "cli", "--package", "credentials", "--bins"]);
@@ -61,28 +47,9 @@ fn package(arguments: Arguments) -> std::io::Result<()> {
             Ok(workspace.join("target/windows").join(TARGET).join("release"))
         })?,
     };
-    let image = match arguments.image {
-        Some(folder) => folder,
-        None => step("build the guest image", || {
-            let options = guest_image::Options::new().map_err(std::io::Error::other)?;
-            Ok(guest_image::build(&options).map_err(std::io::Error::other)?.path)
-        })?,
-    };
-    let out = arguments.out.unwrap_or_else(|| target.join("packages").join("windows"));
-    let names = step("write the packages", || {
-        let date = date(&workspace)?;
-        let mut names = write(&workspace, date, programs, image, &out).map_err(std::io::Error::other)?;
-        if let Some(downloads) = &arguments.downloads {
-            let made = manifests::write(manifests::WINGET, env!("CARGO_PKG_VERSION"), downloads, &out);
-            names.extend(made.map_err(std::io::Error::other)?);
-        }
-        Signer::of_environment(sign::CHECKSUMS).sign(&out.join(checksums::FILE)).map_err(std::io::Error::other)?;
-        Ok(names)
-    })?;
-    for name in names {
-        println!("{}", out.join(name).display());
-    }
-    Ok(())
+    let (image, date) = (choices.image()?, date(&workspace)?);
+    let out = target()?.join("packages").join("windows");
+    choices.write(out, manifests::WINGET, |out| write(&workspace, date, programs, image, out))
 }
 
 fn write(workspace: &Path, date: u32, programs: PathBuf, image: PathBuf, out: &Path) -> packages::Result<Vec<String>> {

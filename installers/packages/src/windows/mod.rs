@@ -32,7 +32,7 @@ pub fn write(inputs: &Inputs, signer: &Signer, folder: &Path) -> Result<Vec<Stri
     let plan = Plan::of(inputs)?;
     let (setup, msi) = (nsis::name(inputs), msi::name(inputs));
     nsis::write(inputs, &plan, signer, &folder.join(&setup))?;
-    let mut names = vec![setup.clone(), msi.clone()];
+    let mut names = vec![setup.clone()];
     let artefacts = [
         (msi.clone(), msi::write(inputs, &plan)?),
         (format!("berth-{}-windows-third-party-notices.txt", inputs.version), inputs.notices.clone().into_bytes()),
@@ -41,9 +41,7 @@ pub fn write(inputs: &Inputs, signer: &Signer, folder: &Path) -> Result<Vec<Stri
     for (name, bytes) in artefacts {
         let path = folder.join(&name);
         fs::write(&path, bytes).at("write", path)?;
-        if !names.contains(&name) {
-            names.push(name);
-        }
+        names.push(name);
     }
     for name in [setup, msi] {
         signer.sign(&folder.join(name))?;
