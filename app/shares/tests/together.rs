@@ -108,7 +108,7 @@ fn what_is_renamed_over_is_there_all_the_time() {
 /// that one (docs/decisions/0053-a-file-is-told-by-when-it-was-made.md).
 fn older_than_the_clock_tells(path: &Path) {
     const TICKS: Duration = Duration::from_millis(20);
-    let made = fs::metadata(path).unwrap().modified().unwrap();
+    let made = fs::metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).modified().unwrap();
     while SystemTime::now() < made + TICKS {
         std::thread::yield_now();
     }

@@ -119,6 +119,24 @@ impl Own {
         true
     }
 
+    /// The same for both halves of a move, which are the guest's together or not at all: what the host moves to where the guest moves something
+    /// at the same moment would be taken for the guest's half, and that for the host's.
+    pub(super) fn is_move(&self, from: (u64, &[u8]), to: (u64, &[u8])) -> bool {
+        let mut state = self.lock();
+        let keys = [(from, Kind::Left), (to, Kind::Came)].map(|((folder, name), kind)| ((folder, name.to_vec()), kind));
+        let began = |(key, kind): &(Key, Kind)| {
+            let of_kind = state.expected.get(key).into_iter().flatten().filter(|entry| entry.kind == *kind);
+            of_kind.map(|entry| entry.began).collect::<Vec<_>>()
+        };
+        let [left, came] = [&keys[0], &keys[1]].map(began);
+        let Some(at) = left.into_iter().find(|at| came.contains(at)) else { return false };
+        for (key, kind) in keys {
+            let entries = state.expected.get_mut(&key).expect("it was just found");
+            entries.retain(|entry| (entry.began, entry.kind) != (at, kind));
+        }
+        true
+    }
+
     /// To be taken before the queue is read.
     pub(super) fn fence(&self) -> u64 {
         self.lock().clock
@@ -162,6 +180,20 @@ mod tests {
         assert!(own.is(1, b"a", What::Modified), "it may have come after the queue was read");
         own.seen(own.fence());
         assert!(!own.is(1, b"a", What::Modified));
+    }
+
+    #[test]
+    fn a_move_is_the_guests_as_a_whole() {
+        let own = Own::default();
+        let begun = own.begin([expected("a", Kind::Left), expected("to", Kind::Came)].concat());
+        assert!(!own.is_move((1, b"other"), (1, b"to")), "the host's, to the same place");
+        assert!(own.is_move((1, b"a"), (1, b"to")));
+        assert!(!own.is_move((1, b"a"), (1, b"to")), "the host's");
+        let again = own.begin([expected("b", Kind::Left), expected("to", Kind::Came)].concat());
+        assert!(!own.is_move((1, b"a"), (1, b"to")), "halves of two moves");
+        assert!(own.is_move((1, b"b"), (1, b"to")));
+        own.end(begun, true);
+        own.end(again, true);
     }
 
     #[test]

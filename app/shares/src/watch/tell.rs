@@ -24,9 +24,8 @@ impl Watcher {
                     (None, Some(is)) => return self.single(share, to, is).into_iter().collect(),
                     (None, None) => return Vec::new(),
                 };
-                let own = [self.own.is(was.0, &was.1, from.what), self.own.is(is.0, &is.1, to.what)];
                 match share.file() {
-                    _ if own == [true, true] => Vec::new(),
+                    _ if self.own.is_move((was.0, &was.1), (is.0, &is.1)) => Vec::new(),
                     Some(_) => [self.one(share, from, was), self.one(share, to, is)].into_iter().flatten().collect(),
                     None => vec![self.moved(share, was, is)],
                 }
