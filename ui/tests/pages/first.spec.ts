@@ -33,6 +33,18 @@ test('leads from nothing to a web server that runs, with its link', async ({ pag
   await expect(heading(page)).toHaveText('Containers');
 });
 
+test('can be started once nothing moves the button any more', async ({ page }) => {
+  await open(page, { scene: 'first', at: '' });
+  const start = button(page, 'Start the machine');
+  await expect(start).toBeEnabled();
+  const there = await main(page).innerText();
+  const place = await start.boundingBox();
+  expect(there).toContain('QEMU');
+  expect(there).toContain('4 processors');
+  await expect(main(page).getByRole('status')).toBeVisible();
+  expect(await start.boundingBox()).toEqual(place);
+});
+
 test('runs hello-world as well', async ({ page }) => {
   await started(page);
   await main(page)
