@@ -1,6 +1,7 @@
 //! Windows: named pipes, and folders that the profile's own access list protects.
 
 pub(crate) mod access;
+mod inherit;
 mod pipe;
 mod process;
 mod user_path;
@@ -143,6 +144,7 @@ pub(super) fn detach(command: &mut std::process::Command) {
 
 pub(super) fn release(command: &mut std::process::Command) {
     detach(command);
+    inherit::keep_own_streams();
 }
 
 pub(super) async fn termination() {
