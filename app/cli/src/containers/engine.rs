@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use bollard::Docker;
+use bollard::{BollardRequest, Docker};
 use bytes::Bytes;
 use host::paths::Paths;
 use http_body_util::{BodyExt, Full};
-use hyper::Request;
-use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
 use hyper::http::request::Builder;
+use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde_json::Value;
@@ -35,8 +36,10 @@ impl Engine {
         if host::sys::connect(&socket).await.is_err() && machine::reach(paths).await?.is_none() {
             return Err(Failure::new(1, rust_i18n::t!("machine.not_running").into_owned()));
         }
-        let docker =
-            Docker::connect_with_local(&socket.to_string_lossy(), ANSWER_SECONDS, bollard::API_DEFAULT_VERSION)?;
+        let place = socket.clone();
+        let transport = move |request| asked(place.clone(), request);
+        let (seconds, version) = (ANSWER_SECONDS, bollard::API_DEFAULT_VERSION);
+        let docker = Docker::connect_with_custom_transport(transport, Some("http://berth"), seconds, version)?;
         Ok(Self { docker, socket })
     }
 
@@ -78,6 +81,19 @@ fn answer(status: u16, body: &[u8]) -> Result<String, Failure> {
     let value: Value = serde_json::from_slice(body).unwrap_or_default();
     let message = value["message"].as_str().map_or_else(|| format!("status {status}"), language::sentence);
     Err(Failure::new(1, message))
+}
+
+/// One request over a connection of its own, which the answer may take over. Over bollard's own pipes of Windows an input has no end, and a
+/// container that reads to it would wait for ever: ours have ([`host::sys::connect`]).
+async fn asked(socket: PathBuf, mut request: BollardRequest) -> Result<Response<Incoming>, bollard::errors::Error> {
+    let stream = host::sys::connect(&socket).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    // Its error is the request's too.
+    tokio::spawn(connection.with_upgrades());
+    let path = request.uri().path_and_query().cloned();
+    *request.uri_mut() = path.map(Uri::from).unwrap_or_default();
+    request.headers_mut().insert(HOST, HeaderValue::from_static("berth"));
+    Ok(sender.send_request(request).await?)
 }
 
 async fn send(socket: &Path, request: Builder, body: Bytes) -> Result<(u16, Bytes), Failure> {
