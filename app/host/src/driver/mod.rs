@@ -9,6 +9,8 @@ pub mod hyperv;
 pub mod leftovers;
 #[cfg(unix)]
 pub mod qemu;
+#[cfg(any(test, feature = "stand-in"))]
+mod stand_in;
 mod stranded;
 #[cfg(unix)]
 pub mod vz;
@@ -88,6 +90,9 @@ pub enum LinkAddress {
     Serial { control: PathBuf, bulk: PathBuf },
     /// AF_HYPERV: the machine as hvsock knows it; its services are vsock ports of the guest.
     HvSocket { system: hyperv::guid::Guid },
+    /// Where somebody stands in for a computer with machines ([`stand_in`]).
+    #[cfg(any(test, feature = "stand-in"))]
+    Tcp { address: std::net::SocketAddr },
 }
 
 /// What the next daemon needs to find an instance again; part of the machine's record.
@@ -269,6 +274,10 @@ pub fn of_record(settings: &crate::settings::Settings, record: &InstanceRecord) 
 
 /// The driver of this system that runs guests of the architecture `guest`.
 pub fn for_this_system(settings: &crate::settings::Settings, guest: Architecture) -> Result<Box<dyn Driver>> {
+    #[cfg(feature = "stand-in")]
+    if let Some(stand_in) = stand_in::StandIn::of_environment()? {
+        return Ok(Box::new(stand_in));
+    }
     // It runs what this computer's own processor can.
     #[cfg(target_os = "macos")]
     if guest.is_native() && settings.accelerator.is_none_or(|accelerator| accelerator == Accelerator::Vz) {

@@ -5,7 +5,8 @@
 //! - [`HybridVsock`]: the Unix socket of a vhost-user-vsock device, which speaks `CONNECT <port>`;
 //! - [`Serial`]: the Unix sockets behind two virtio-serial ports;
 //! - [`Vsock`]: AF_VSOCK on a Linux host with vhost-vsock;
-//! - `HvSocket`: AF_HYPERV on Windows, of a machine that Hyper-V runs.
+//! - `HvSocket`: AF_HYPERV on Windows, of a machine that Hyper-V runs;
+//! - `Tcp`: to what stands in for a machine in tests.
 //!
 //! [`guest`] is the client of the guest's relay over such a session. `docs/link.md` has the protocol.
 
@@ -17,6 +18,8 @@ mod hvsocket;
 mod hybrid;
 #[cfg(unix)]
 mod serial;
+#[cfg(any(test, feature = "stand-in"))]
+mod tcp;
 #[cfg(target_os = "linux")]
 mod vsock;
 
@@ -41,6 +44,8 @@ pub use hvsocket::HvSocket;
 pub use hybrid::HybridVsock;
 #[cfg(unix)]
 pub use serial::Serial;
+#[cfg(any(test, feature = "stand-in"))]
+pub(crate) use tcp::Tcp;
 #[cfg(target_os = "linux")]
 pub use vsock::Vsock;
 

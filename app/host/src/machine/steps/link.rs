@@ -159,6 +159,8 @@ fn link_to(address: LinkAddress, secret: Secret) -> Result<Link> {
         LinkAddress::Serial { control, bulk } => Link::new(link::Serial::new(control, bulk), secret),
         // No driver of this system makes such an address.
         LinkAddress::HvSocket { .. } => return Err(Error::UnsupportedLink { link: "hvsock" }),
+        #[cfg(any(test, feature = "stand-in"))]
+        LinkAddress::Tcp { address } => Link::new(link::Tcp::new(address), secret),
     })
 }
 
@@ -169,6 +171,8 @@ fn link_to(address: LinkAddress, secret: Secret) -> Result<Link> {
         LinkAddress::HvSocket { system } => Ok(Link::new(link::HvSocket::new(system), secret)),
         LinkAddress::HybridVsock { .. } => Err(Error::UnsupportedLink { link: "vsock" }),
         LinkAddress::Serial { .. } => Err(Error::UnsupportedLink { link: "serial" }),
+        #[cfg(any(test, feature = "stand-in"))]
+        LinkAddress::Tcp { address } => Ok(Link::new(link::Tcp::new(address), secret)),
     }
 }
 
