@@ -83,6 +83,7 @@ pub const DEBIANS: &[Need] = &[need("mmdebstrap", "makes the Debians that the re
 pub const WINE: &[Need] = &[
     need("wine64", "runs what is made for Windows"),
     need("libz-mingw-w64", "a library of wine's own, which its package does not have"),
+    need("libc-bin", "has the locale by which wine knows names in other scripts"),
 ];
 
 /// What installs the clients that are tried against the engine, and runs them: each with how it shows that it is there, since

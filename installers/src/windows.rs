@@ -29,6 +29,18 @@ pub fn programs(cargo: &mut Command) {
     cargo.args(PACKAGES.into_iter().flat_map(|package| ["--package", package]));
 }
 
+/// The folder of the programs for [`stand_in`], below this tree.
+pub const STAND_IN: &str = "target/windows/stand-in";
+
+/// Adds what compiles the same programs so that somebody can stand in for machines (`driver::stand_in` of `host`), and a client of pipes,
+/// into [`STAND_IN`]. Cargo leaves them where it leaves programs, too: [`programs`] must follow, which puts those of users there again.
+pub fn stand_in(cargo: &mut Command) {
+    // Released cargos have it as little as `-Zbuild-std`, and where that may be, so may this.
+    cargo.arg("-Zunstable-options");
+    programs(cargo);
+    cargo.args(["--features", "host/stand-in", "--artifact-dir", STAND_IN]);
+}
+
 /// Sets cargo to run what it compiles for Windows under wine, by `program`, which is this tree's `windows`. Before the subcommand.
 pub fn run_by(program: &Path, cargo: &mut Command) {
     cargo.args(["--config", &format!("target.{TARGET}.runner=[{program:?}, \"wine\"]")]);

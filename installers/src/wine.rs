@@ -2,13 +2,13 @@
 //!
 //! The Debian is made once below the cache, with what Windows would have on its disk (wine's *prefix*) in it, and stays as it was made: each run gets an
 //! overlay of it in the room of a mount and a process namespace of its own. When its program ends all that wine started ends, and
-//! nothing of what was written is left, mounts included.
+//! nothing of what was written is left, mounts included. A [`Room`] is one for several programs.
 
 use std::fs;
-use std::io;
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use crate::debian::{self, Suite};
 use crate::needs;
@@ -34,10 +34,10 @@ unshare --root . "$WINESERVER" -k
 unshare --root . "$WINESERVER" -w
 "#;
 
-/// Becomes process 1 of a room in which the Debian `$1` can be written to, and this tree `$2` is where it is outside; runs the rest there, in
-/// the folder `$3`. Not `exec`: processes without a parent become this one's children, which wine would not expect.
-const RUN: &str = r#"set -eu
-debian=$1 tree=$2 folder=$3; shift 3
+/// Becomes process 1 of a room in which the Debian `$1` can be written to, and this tree `$2` is where it is outside.
+const ROOM: &str = r#"set -eu
+read -r pid rest </proc/self/stat
+debian=$1 tree=$2; shift 2
 mount -t tmpfs tmpfs "$debian/mnt"
 cd "$debian/mnt"
 mkdir upper work root
@@ -48,7 +48,26 @@ mount --rbind /dev dev
 cp /etc/hosts etc/hosts
 mkdir -p ".$tree"
 mount --rbind "$tree" ".$tree"
+"#;
+
+/// Runs the rest in that room, in the folder `$1`. Not `exec`: processes without a parent become this one's children, which wine would not expect.
+const RUN: &str = r#"folder=$1; shift
 unshare --root . --wd "$folder" /usr/lib/wine/wine64 "$@"
+"#;
+
+/// Tells which process this is outside, and keeps the room as long as somebody writes to it.
+const KEEP: &str = r#"echo "$pid"
+cat >/dev/null
+"#;
+
+/// Runs the rest in wine in the Debian in the folder `$1`, in the folder `$2` of it. All that a program starts, and wine's server, has its standard
+/// error until the room ends, whatever handles it was given: who reads it to the end would wait for that.
+const ENTER: &str = r#"cd "$1"; folder=$2; shift 2
+error=$(mktemp -p ..)
+unshare --root . --wd "$folder" /usr/lib/wine/wine64 "$@" 2>"$error"
+code=$?
+cat "$error" >&2
+exit $code
 "#;
 
 /// A Debian that has wine.
@@ -91,9 +110,62 @@ impl Wine {
     /// # Errors
     /// When there is no present folder.
     pub fn command(&self, program: &Path) -> io::Result<Command> {
-        let mut command = in_namespaces(RUN, &self.debian);
+        let mut command = in_namespaces(&format!("{ROOM}{RUN}"), &self.debian);
         command.arg(crate::workspace()).arg(std::env::current_dir()?).arg(program);
         Ok(command)
+    }
+
+    /// A room that is kept for several programs, which see what each other wrote, and live on when the program ends that started them. Needs root.
+    ///
+    /// # Errors
+    /// When the room cannot be made.
+    pub fn room(&self) -> io::Result<Room> {
+        let mut command = in_namespaces(&format!("{ROOM}{KEEP}"), &self.debian);
+        let mut keeper = command.arg(crate::workspace()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut said = String::new();
+        let out = keeper.stdout.take().expect("its output is a pipe");
+        BufReader::new(out).read_line(&mut said)?;
+        let Ok(first) = said.trim().parse() else {
+            let ended = keeper.wait()?;
+            return Err(io::Error::other(format!("a room for wine was not made: {ended}")));
+        };
+        Ok(Room { keeper, first, root: self.debian.join("mnt/root") })
+    }
+}
+
+/// Wine with all that it started, until this is dropped.
+#[derive(Debug)]
+pub struct Room {
+    keeper: Child,
+    /// The room's process 1, by its number outside.
+    first: u32,
+    /// The Debian, in the room.
+    root: PathBuf,
+}
+
+impl Room {
+    /// What runs `program` in `folder`, which lie in this tree, and ends as it does. Whoever ends that by force leaves the program to the room's end.
+    pub fn command(&self, folder: &Path, program: &Path) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.first.to_string(), "--mount", "--pid", "sh", "-c", ENTER, "sh"]);
+        command.arg(&self.root).arg(folder).arg(program);
+        for_wine(&mut command);
+        command
+    }
+
+    /// Where something of the room's Windows is for programs outside; `path` is below its drive `C:`.
+    pub fn on_drive(&self, path: &str) -> PathBuf {
+        let seen = Path::new("/proc").join(self.first.to_string()).join("root");
+        let root = self.root.strip_prefix("/").expect("the cache has an absolute path");
+        seen.join(root).join("prefix/drive_c").join(path)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        // Its process 1 reads to the end, and takes with it what is left.
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
     }
 }
 
@@ -102,13 +174,18 @@ fn in_namespaces(script: &str, debian: &Path) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]);
     command.args(["sh", "-c", script, "sh"]).arg(debian);
+    for_wine(&mut command);
+    command
+}
+
+/// What wine has to be told.
+fn for_wine(command: &mut Command) {
     command.env("WINEPREFIX", "/prefix").env("WINESERVER", "/usr/lib/wine/wineserver64").env("HOME", "/root");
     // By which tests know what they cannot ask for.
     command.env("BERTH_TEST_WINE", "1");
     // Its own words would stand between those of what it runs; and it offers to fetch what Windows has besides.
     command.env("WINEDEBUG", "-all").env("WINEDLLOVERRIDES", "mscoree,mshtml=");
     command.env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
-    command
 }
 
 fn bootstrap(packages: &[&str], fresh: &Path) -> io::Result<()> {

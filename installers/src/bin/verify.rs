@@ -156,13 +156,16 @@ fn build_for_windows(tally: &mut Tally) -> io::Result<Option<Windows>> {
                 return Ok(None);
             }
         };
-        let (mut programs, mut units) = (linted(), linted());
+        let (mut stand_in, mut programs, mut units) = (linted(), linted(), linted());
+        windows.set(&mut stand_in);
+        windows::stand_in(stand_in.arg("--quiet"));
         windows.set(&mut programs);
         windows::programs(programs.arg("--quiet"));
         windows.set(&mut units);
         windows::units(units.arg("--quiet"));
         units.arg("--no-run");
-        watch_lints(tally, &mut [programs, units], ["programs and tests for Windows", "lints for Windows"])?;
+        let all = &mut [stand_in, programs, units];
+        watch_lints(tally, all, ["programs and tests for Windows", "lints for Windows"])?;
         Ok(Some(windows))
     })
 }

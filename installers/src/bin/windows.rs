@@ -1,7 +1,7 @@
 //! `cargo windows [WORDS]`: cargo for Windows, whose programs wine runs. Without words what `cargo verify` does: lints, and the units.
 //!
 //! `cargo windows test --package host --lib sys::` runs some, `cargo windows wine PROGRAM …` any program of this tree's target folder:
-//! so does cargo itself.
+//! so does cargo itself. `cargo windows stand-in` builds what the suite `wine` runs.
 
 use std::env;
 use std::ffi::OsString;
@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use installers::cargo::linted;
+use installers::step;
 use installers::windows::Windows;
 use installers::wine::Wine;
 
@@ -39,10 +40,18 @@ fn cargo(words: &[OsString]) -> io::Error {
         let mut cargo = linted();
         windows.set(&mut cargo);
         installers::windows::run_by(&env::current_exe()?, &mut cargo);
-        if words.is_empty() {
-            installers::windows::units(&mut cargo);
+        match words {
+            [] => installers::windows::units(&mut cargo),
+            [word] if word == "stand-in" => {
+                let mut stand_in = linted();
+                windows.set(&mut stand_in);
+                installers::windows::stand_in(&mut stand_in);
+                step::run(&mut stand_in)?;
+                installers::windows::programs(&mut cargo);
+            }
+            words => drop(cargo.args(words)),
         }
         Ok(cargo)
     };
-    command().map_or_else(|error| error, |mut cargo| cargo.args(words).exec())
+    command().map_or_else(|error| error, |mut cargo| cargo.exec())
 }
