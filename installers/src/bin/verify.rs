@@ -28,10 +28,10 @@ fn main() -> ExitCode {
         eprintln!("verify stopped at: {error}");
         tally.check("verify itself", false);
     }
-    list("skipped", tally.skipped_names());
+    list("skipped", tally.skipped_names(), |_| Vec::new());
     failures.told().iter().for_each(|told| println!("{told}\n"));
     // At the very end: of a long log that may be all that is shown.
-    list("failed", tally.failed_names());
+    list("failed", tally.failed_names(), |name| failures.in_short(name));
     println!("{tally}");
     if tally.is_green() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -45,12 +45,16 @@ fn asked(arguments: &[String]) -> Option<bool> {
     }
 }
 
-fn list(what: &str, names: &[String]) {
-    if !names.is_empty() {
-        println!("\n{what}:");
-        names.iter().for_each(|name| println!("    {name}"));
-        println!();
+fn list(what: &str, names: &[String], why: impl Fn(&str) -> Vec<String>) {
+    if names.is_empty() {
+        return;
     }
+    println!("\n{what}:");
+    for name in names {
+        println!("    {name}");
+        why(name).iter().for_each(|line| println!("        {line}"));
+    }
+    println!();
 }
 
 fn verify(tally: &mut Tally, failures: &mut Failures, all: bool) -> io::Result<()> {
