@@ -122,7 +122,6 @@ fn distribution(inputs: &Inputs, plan: &Plan, components: &[Component<'_>]) -> S
         "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<installer-gui-script minSpecVersion=\"2\">\n<title>Berth {}</title>\n\
          <license file=\"LICENSE.txt\" mime-type=\"text/plain\"/>\n\
          <options customize=\"allow\" require-scripts=\"false\" rootVolumeOnly=\"true\" hostArchitectures=\"{}\"/>\n\
-         <domains enable_anywhere=\"false\" enable_currentUserHome=\"false\" enable_localSystem=\"true\"/>\n\
          <volume-check><allowed-os-versions><os-version min=\"{OLDEST}\"/></allowed-os-versions></volume-check>\n\
          <choices-outline>\n",
         inputs.version,
