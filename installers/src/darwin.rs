@@ -18,31 +18,33 @@ const TARGETS: [(&str, &str); 2] = [("aarch64-apple-darwin", "aarch64-macos"), (
 pub struct Darwin {
     std: StdSource,
     zig: PathBuf,
+    targets: &'static [(&'static str, &'static str)],
 }
 
 impl Darwin {
-    /// Finds or fetches both. Python's `venv` must be there.
+    /// Finds or fetches both, for Macs with Apple's processors, or for `all`. Python's `venv` must be there.
     ///
     /// # Errors
     /// When one of them is not there and cannot be fetched.
-    pub fn prepare() -> io::Result<Darwin> {
+    pub fn prepare(all: bool) -> io::Result<Darwin> {
+        let targets = if all { &TARGETS[..] } else { &TARGETS[..1] };
         let std = StdSource::prepare()?;
         let zig = needs::python("zig", "installers/zig-requirements.txt")?;
-        for (target, zigs) in TARGETS {
+        for (target, zigs) in targets {
             write_program(&compiler(&zig, target), &compiler_script(&zig, zigs))?;
         }
         write_program(&archiver(&zig), &archiver_script(&zig))?;
-        Ok(Darwin { std, zig })
+        Ok(Darwin { std, zig, targets })
     }
 
-    /// Sets cargo, whose compiler of the workspace is clippy's driver, to make the standard library for both kinds of Mac. Before the
+    /// Sets cargo, whose compiler of the workspace is clippy's driver, to make the standard library for those Macs. Before the
     /// subcommand: behind it cargo would forget what else it is configured by.
     pub fn set(&self, cargo: &mut Command) {
         self.std.set(cargo);
-        let targets: Vec<String> = TARGETS.iter().map(|(target, _)| format!("\"{target}\"")).collect();
-        // Both at once: what runs while they are compiled is made once.
+        let targets: Vec<String> = self.targets.iter().map(|(target, _)| format!("\"{target}\"")).collect();
+        // All at once: what runs while they are compiled is made once.
         cargo.arg("--config").arg(format!("build.target=[{}]", targets.join(",")));
-        for (target, _) in TARGETS {
+        for (target, _) in self.targets {
             let name = target.replace('-', "_");
             cargo.env(format!("CC_{name}"), compiler(&self.zig, target));
             cargo.env(format!("AR_{name}"), archiver(&self.zig));

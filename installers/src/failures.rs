@@ -5,6 +5,10 @@ use crate::tally::SHOWN_AS_FAILED;
 /// So many lines of the beginning and of the end of each.
 const SHOWN: usize = 15;
 
+/// So many lines where it is told in short, each of so many characters.
+const IN_SHORT: usize = 3;
+const WIDTH: usize = 300;
+
 /// Collects the output of failed tests from that of their runners.
 #[derive(Debug, Default)]
 pub struct Failures {
@@ -44,6 +48,13 @@ impl Failures {
     pub fn told(&self) -> Vec<String> {
         self.words.iter().map(Words::told).collect()
     }
+
+    /// The first lines of what a failed test said that say something.
+    pub fn in_short(&self, name: &str) -> Vec<String> {
+        let lines = self.words.iter().find(|words| words.name == name).into_iter().flat_map(|words| &words.lines);
+        let lines = lines.map(|line| line.trim()).filter(|line| !line.is_empty());
+        lines.take(IN_SHORT).map(|line| line.chars().take(WIDTH).collect()).collect()
+    }
 }
 
 impl Words {
@@ -74,6 +85,16 @@ mod tests {
                     successes:\n    good\n\nfailures:\n\n---- bad stdout ----\nthread 'bad' panicked\n\n\n\
                     failures:\n    bad\n\ntest result: FAILED. 1 passed; 1 failed; 0 ignored";
         assert_eq!(told(text), ["---- bad ----\nthread 'bad' panicked"]);
+    }
+
+    #[test]
+    fn in_short_it_is_what_was_said_first() {
+        let mut failures = Failures::default();
+        let text =
+            format!("test bad ... FAILED\nfailures:\n---- bad ----\n\na\n  b\n{}\nd\nfailures:", "c".repeat(999));
+        text.lines().for_each(|line| failures.line(line));
+        assert_eq!(failures.in_short("bad"), ["a", "b", &"c".repeat(WIDTH)]);
+        assert_eq!(failures.in_short("lints"), [""; 0]);
     }
 
     #[test]

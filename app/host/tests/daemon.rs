@@ -97,7 +97,7 @@ async fn in_force(client: &Client, name: &str) -> Option<String> {
 #[tokio::test]
 async fn what_waits_for_the_next_start_is_told_with_what_is_in_force_until_then() {
     let home = Home::new("FAKE_KVM=boot");
-    home.set(&[("http_proxy", "http://u:first@proxy.example:3128")]);
+    home.set(&[("container_http_proxy", "http://u:first@proxy.example:3128")]);
     let mut first = support::daemon(&home).await;
     let client = Client::connect(home.paths.clone()).await.unwrap();
     assert_eq!(client.set("engine_deadline", Some("11s")).await.unwrap().in_force, None, "there is no machine");
@@ -107,26 +107,51 @@ async fn what_waits_for_the_next_start_is_told_with_what_is_in_force_until_then(
     assert_eq!(client.set("engine_deadline", Some("12s")).await.unwrap().in_force.as_deref(), Some("11s"));
     assert_eq!(in_force(&client, "engine_deadline").await.as_deref(), Some("11s"));
     assert_eq!(client.set("locale", Some("zh-CN")).await.unwrap().in_force, None, "it holds at once");
-    let other = client.set("http_proxy", Some("http://u:second@proxy.example:3128")).await.unwrap();
+    let other = client.set("container_http_proxy", Some("http://u:second@proxy.example:3128")).await.unwrap();
     assert_eq!((other.in_force.as_deref(), other.value.as_str()), (Some(MASKED), MASKED), "another password");
     // Not by way of the daemon, and back again.
     home.set(&[("boot_deadline", "9s")]);
     assert_eq!(in_force(&client, "boot_deadline").await.as_deref(), Some("10s"));
     assert_eq!(client.set("boot_deadline", Some("10s")).await.unwrap().in_force, None);
 
-    // The next daemon knows it too; the proxies it dials with are those of now.
+    // The next daemon knows it too.
     first.kill().await.unwrap();
     let _second = support::daemon(&home).await;
     let machine = client.up().await.unwrap().settled().await.unwrap();
     assert_eq!((machine.phase, home.started()), (Phase::Running, vec!["kvm".to_owned()]));
     assert_eq!(in_force(&client, "engine_deadline").await.as_deref(), Some("11s"));
-    assert_eq!(in_force(&client, "http_proxy").await, None);
+    assert_eq!(in_force(&client, "container_http_proxy").await.as_deref(), Some(MASKED));
 
     client.restart().await.unwrap().settled().await.unwrap();
     assert_eq!(in_force(&client, "engine_deadline").await, None);
     client.set("engine_deadline", Some("13s")).await.unwrap();
     client.down().await.unwrap().settled().await.unwrap();
     assert_eq!(in_force(&client, "engine_deadline").await, None, "there is nothing that it could wait for");
+}
+
+#[tokio::test]
+async fn proxies_of_the_settings_hold_at_once() {
+    let home = Home::new("FAKE_KVM=boot");
+    let _daemon = support::daemon(&home).await;
+    let client = Client::connect(home.paths.clone()).await.unwrap();
+    client.set("http_proxy", Some("http://u:first@proxy.example:3128")).await.unwrap();
+    client.up().await.unwrap().settled().await.unwrap();
+    let proxies = async || client.status().await.unwrap().proxies.unwrap();
+    let said = async || proxies().await.to_string();
+    assert_eq!(said().await, "http://xxxxx:xxxxx@proxy.example:3128 for port 80 (settings)");
+    let changed = client.set("https_proxy", Some("http://u:second@other.example:3128")).await.unwrap();
+    assert_eq!(changed.in_force, None, "nothing waits");
+    assert_eq!(
+        said().await,
+        "http://xxxxx:xxxxx@other.example:3128, http://xxxxx:xxxxx@proxy.example:3128 for port 80 (settings)"
+    );
+    client.set("no_proxy", Some("intern.example")).await.unwrap();
+    assert_eq!(proxies().await.no_proxy.as_deref(), Some("intern.example"));
+    client.set("proxy", Some("none")).await.unwrap();
+    assert_eq!(said().await, "none");
+    client.set("proxy", None).await.unwrap();
+    assert_eq!(proxies().await.http.as_deref(), Some(MASKED));
+    client.down().await.unwrap().settled().await.unwrap();
 }
 
 const MASKED: &str = "http://xxxxx:xxxxx@proxy.example:3128";

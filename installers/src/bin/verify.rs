@@ -19,30 +19,42 @@ use installers::{debian, needs, workloads};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    // Anything else would begin a run of an hour that nobody asked for.
-    let all = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => false,
-        ["--all"] => true,
-        _ => {
-            eprintln!("usage: cargo verify [--all]\n--all adds the long and heavy cases");
-            return ExitCode::from(2);
-        }
+    let Some(all) = asked(&arguments) else {
+        eprintln!("usage: cargo verify [--all]\n--all adds the long and heavy cases");
+        return ExitCode::from(2);
     };
     let (mut tally, mut failures) = (Tally::default(), Failures::default());
     if let Err(error) = verify(&mut tally, &mut failures, all) {
         eprintln!("verify stopped at: {error}");
         tally.check("verify itself", false);
     }
-    for (what, names) in [("skipped", tally.skipped_names()), ("failed", tally.failed_names())] {
-        if !names.is_empty() {
-            println!("\n{what}:");
-            names.iter().for_each(|name| println!("    {name}"));
-            println!();
-        }
-    }
+    list("skipped", tally.skipped_names(), |_| Vec::new());
     failures.told().iter().for_each(|told| println!("{told}\n"));
+    // At the very end: of a long log that may be all that is shown.
+    list("failed", tally.failed_names(), |name| failures.in_short(name));
     println!("{tally}");
     if tally.is_green() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Whether all is to be run. `None`: something that there is not, and that would begin a run of an hour which nobody asked for.
+fn asked(arguments: &[String]) -> Option<bool> {
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => Some(false),
+        ["--all"] => Some(true),
+        _ => None,
+    }
+}
+
+fn list(what: &str, names: &[String], why: impl Fn(&str) -> Vec<String>) {
+    if names.is_empty() {
+        return;
+    }
+    println!("\n{what}:");
+    for name in names {
+        println!("    {name}");
+        why(name).iter().for_each(|line| println!("        {line}"));
+    }
+    println!();
 }
 
 fn verify(tally: &mut Tally, failures: &mut Failures, all: bool) -> io::Result<()> {
@@ -80,7 +92,7 @@ fn verify(tally: &mut Tally, failures: &mut Failures, all: bool) -> io::Result<(
     if let Some(windows) = build_for_windows(tally)? {
         units_under_wine(tally, failures, &windows)?;
     }
-    check_for_darwin(tally)?;
+    check_for_darwin(tally, all)?;
     check(tally, "guest image", Command::new(beside_this("guest-image")?).current_dir(installers::workspace()))?;
     for (name, script) in front_end::CHECKS {
         check(tally, name, &mut pages.npm(&["run", "--silent", script]))?;
@@ -185,11 +197,11 @@ fn units_under_wine(tally: &mut Tally, failures: &mut Failures, windows: &Window
     runner(tally, failures, NAME, &mut units)
 }
 
-/// Type-checks and lints those programs and their units for both kinds of Mac; skipped where what that takes cannot be had.
-fn check_for_darwin(tally: &mut Tally) -> io::Result<()> {
+/// Type-checks and lints those programs and their units for Macs with Apple's processors, or `all`; skipped where what that takes cannot be had.
+fn check_for_darwin(tally: &mut Tally, all: bool) -> io::Result<()> {
     const NAME: &str = "types and lints for macOS";
     step(NAME, || {
-        let prepared = Darwin::prepare().and_then(|darwin| darwin.fetch(&mut linted()).map(|()| darwin));
+        let prepared = Darwin::prepare(all).and_then(|darwin| darwin.fetch(&mut linted()).map(|()| darwin));
         let darwin = match prepared {
             Ok(darwin) => darwin,
             Err(why) => {
@@ -234,4 +246,18 @@ fn check(tally: &mut Tally, name: &str, command: &mut Command) -> io::Result<()>
 /// A program of the workspace, built in the same profile as this one.
 fn beside_this(name: &str) -> io::Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::asked;
+
+    #[test]
+    fn nothing_begins_at_words_that_there_are_not() {
+        let asked = |words: &[&str]| asked(&words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>());
+        assert_eq!((asked(&[]), asked(&["--all"])), (Some(false), Some(true)));
+        for words in [&["--help"][..], &["all"], &["--all", "--all"], &[""]] {
+            assert_eq!(asked(words), None, "{words:?}");
+        }
+    }
 }

@@ -31,6 +31,7 @@ impl Shared {
     pub(super) async fn change_setting(&self, name: String, value: Option<String>) -> Result<Entry> {
         let (paths, well_known, in_force) = (self.paths.clone(), self.well_known.clone(), self.machine.in_force());
         let is_registry = name == "registry_mirrors" || name == "insecure_registries";
+        let is_proxy = ["proxy", "http_proxy", "https_proxy", "no_proxy"].contains(&name.as_str());
         let (is_listen, is_web_port) = (name == "listen", name == "web_port");
         let entry = machine::blocking(move || {
             let settings = Settings::change(&paths, &name, value.as_deref(), Patience::default())?;
@@ -52,6 +53,10 @@ impl Shared {
                 failure.map_or(Ok(()), Err)
             };
             machine::blocking(follow).await?;
+        }
+        if is_proxy && let Some(guest) = self.machine.guest() {
+            let file = self.paths.settings();
+            guest.follow_proxies(machine::blocking(move || Settings::load(&file))).await?;
         }
         if is_listen {
             self.tcp.follow_settings().await?;

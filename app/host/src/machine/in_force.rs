@@ -7,9 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::settings::{Settings, Takes};
 
-/// Read anew whenever a link is made, also to a machine that an earlier daemon started: the host dials, with these.
-const WITH_THE_LINK: [&str; 4] = ["proxy", "http_proxy", "https_proxy", "no_proxy"];
-
 /// Values by the names of their settings, passwords included: of those alone that a start reads.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -32,11 +29,6 @@ impl InForce {
         let InForce(now) = InForce::of(settings);
         self.0.extend(now.into_iter().filter(|(name, _)| name == "disk_gib"));
     }
-
-    pub(super) fn link_is_made(&mut self, settings: &Settings) {
-        let InForce(now) = InForce::of(settings);
-        self.0.extend(now.into_iter().filter(|(name, _)| WITH_THE_LINK.contains(&name.as_str())));
-    }
 }
 
 /// Names only: a proxy's value holds a password.
@@ -52,20 +44,16 @@ mod tests {
     use crate::sys::HostFacts;
 
     #[test]
-    fn what_a_start_reads_is_kept_and_a_link_reads_the_proxies_anew() {
+    fn what_a_start_reads_is_kept() {
         let mut settings = Settings::of_host(HostFacts { cpus: 8, memory_mib: 16384 });
-        settings.set("http_proxy", "http://u:hunter2@p:1").unwrap();
+        settings.set("container_http_proxy", "http://u:hunter2@p:1").unwrap();
         let mut in_force = InForce::of(&settings);
         assert_eq!(in_force.get("cpus"), Some("4"));
-        assert_eq!(in_force.get("http_proxy"), Some("http://u:hunter2@p:1"));
+        assert_eq!(in_force.get("container_http_proxy"), Some("http://u:hunter2@p:1"));
         assert_eq!(in_force.get("docker_context"), None);
         assert!(!format!("{in_force:?}").contains("hunter2"));
 
-        settings.set("http_proxy", "http://q:1").unwrap();
         settings.set("cpus", "2").unwrap();
-        in_force.link_is_made(&settings);
-        assert_eq!((in_force.get("http_proxy"), in_force.get("cpus")), (Some("http://q:1"), Some("4")));
-
         settings.set("disk_gib", "99").unwrap();
         in_force.disk_is_grown(&settings);
         assert_eq!((in_force.get("disk_gib"), in_force.get("cpus")), (Some("99"), Some("4")));

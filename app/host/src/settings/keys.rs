@@ -249,7 +249,7 @@ pub(super) const KEYS: &[Key] = &[
         description: "Where proxies for registries are taken from. system: http_proxy, https_proxy and no_proxy below; where these \
                       name none, the environment of the berth daemon; where that names none, this computer's desktop. manual: those \
                       below alone. none: no proxy at all.",
-        takes: Takes::AtNextStart,
+        takes: Takes::AtOnce,
         may_be_empty: false,
         kind: Kind::Text,
         parse: |values, text, _| text.parse().map(|choice| values.proxy = choice),
@@ -260,7 +260,7 @@ pub(super) const KEYS: &[Key] = &[
         description: "Proxy for the registries' port 80, as http://[USER:PASSWORD@]HOST:PORT; empty: what http_proxy, \
                       HTTP_PROXY or ALL_PROXY says in the environment of the berth daemon, which it has from the command \
                       that started it (`berth machine quit` ends it).",
-        takes: Takes::AtNextStart,
+        takes: Takes::AtOnce,
         may_be_empty: true,
         kind: Kind::Text,
         parse: |values, text, _| proxy(text).map(|proxy| values.http_proxy = proxy),
@@ -270,7 +270,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "https_proxy",
         description: "Proxy for the registries' other ports, 443 and 5000 included, as http://[USER:PASSWORD@]HOST:PORT; \
                       empty: https_proxy, HTTPS_PROXY or ALL_PROXY in the environment of the berth daemon.",
-        takes: Takes::AtNextStart,
+        takes: Takes::AtOnce,
         may_be_empty: true,
         kind: Kind::Text,
         parse: |values, text, _| proxy(text).map(|proxy| values.https_proxy = proxy),
@@ -281,7 +281,7 @@ pub(super) const KEYS: &[Key] = &[
         description: "What is reached without a proxy, separated by commas: example.com with all below it, .example.com \
                       only below it, addresses, CIDR, each perhaps with :PORT, or *; loopback always is. Empty: no_proxy or \
                       NO_PROXY in the environment of the berth daemon.",
-        takes: Takes::AtNextStart,
+        takes: Takes::AtOnce,
         may_be_empty: true,
         kind: Kind::Text,
         parse: |values, text, _| {

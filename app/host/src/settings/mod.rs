@@ -337,6 +337,8 @@ impl Settings {
     pub(crate) fn beside(&self, in_force: Option<&InForce>, mut entry: Entry) -> Result<Entry> {
         let key = known(&entry.name)?;
         let now = (key.show)(&self.values);
+        // An older Berth may have kept what takes effect at once now.
+        let in_force = in_force.filter(|_| key.takes == Takes::AtNextStart);
         let then = in_force.and_then(|in_force| in_force.get(key.name)).filter(|then| *then != now);
         entry.in_force = then.map(|then| shown(key, then.to_owned()));
         Ok(entry)

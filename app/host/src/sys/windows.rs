@@ -1,6 +1,7 @@
 //! Windows: named pipes, and folders that the profile's own access list protects.
 
 pub(crate) mod access;
+mod memory;
 mod pipe;
 mod process;
 mod user_path;
@@ -16,6 +17,7 @@ use crate::{Error, Result};
 
 use process::Process;
 
+pub(super) use memory::memory_mib;
 pub use pipe::{LocalListener, LocalStream};
 pub(super) use pipe::{connect, drained, hangup};
 pub(super) use user_path::change_user_path;
@@ -110,12 +112,6 @@ pub(super) fn allocated(metadata: &Metadata) -> u64 {
 
 pub(super) fn inode(_metadata: &Metadata) -> u64 {
     0
-}
-
-pub(super) fn memory_mib() -> Option<u64> {
-    let script = "(Get-CimInstance Win32_ComputerSystem).TotalPhysicalMemory";
-    let out = std::process::Command::new("powershell").args(["-NoProfile", "-Command", script]).output().ok()?;
-    Some(String::from_utf8(out.stdout).ok()?.trim().parse::<u64>().ok()? >> 20)
 }
 
 pub(super) fn host_name() -> Option<String> {

@@ -25,6 +25,7 @@ use super::{BoxFuture, Link, LinkError, LinkStream};
 use crate::folders::Folders;
 use crate::pause::{Gate, Hold};
 use crate::proxies::{InUse, ProxyReport};
+use crate::settings::Settings;
 
 pub use shell::{Shell, ShellEvent, ShellInput, ShellOutput};
 
@@ -145,6 +146,24 @@ impl Guest {
             tracing::info!("the proxy is now {}", now.report());
             self.use_proxies(now);
         }
+    }
+
+    /// From now on what the guest dials goes by the settings that `read` gives, this process' environment and the desktop.
+    ///
+    /// # Errors
+    /// Those of `read`: then all stays as it is.
+    pub(crate) async fn follow_proxies(
+        &self,
+        read: impl Future<Output = crate::Result<Settings>>,
+    ) -> crate::Result<()> {
+        // Each reads behind the others, so that the last word is the newest.
+        let _looking = self.shared.looking.lock().await;
+        let now = InUse::of(&*read.await?).await;
+        if self.shared.in_use.lock().unwrap_or_else(PoisonError::into_inner).as_ref() != Some(&now) {
+            tracing::info!("the proxy is now {}", now.report());
+            self.use_proxies(now);
+        }
+        Ok(())
     }
 
     /// By which proxies the guest's dials go out.

@@ -85,9 +85,6 @@ pub(in crate::machine) async fn join(
         joined = joining => {
             let guest = joined?;
             guest.use_proxies(in_use);
-            // The network may have changed since they were read, and nobody looks after a guest that is not reached.
-            let joined = guest.clone();
-            tokio::spawn(async move { joined.look_for_proxies().await });
             Ok(guest)
         }
         () = works(&way, &tell) => unreachable!("it goes on for ever"),

@@ -12,13 +12,13 @@ use crate::driver::InstanceExit;
 use crate::folders::Folders;
 use crate::link::LinkError;
 use crate::machine::InForce;
-use crate::machine::boot;
 use crate::machine::console::{self, Heard};
 use crate::machine::news::until;
 use crate::machine::record::{AcceleratorMemory, MachineRecord};
 use crate::machine::state::{Blame, Event, Start, State, Step};
 use crate::machine::status::Progress;
 use crate::machine::steps::{self, Booted, Ground, Product, link};
+use crate::machine::{blocking, boot};
 use crate::settings::{Accelerator, LinkChoice, Settings};
 use crate::{Error, Result};
 
@@ -165,16 +165,16 @@ impl Task {
             Product::Disk | Product::Engine => self.happen(Event::Done(step)).await,
             Product::Boot(booted) => self.booted(booted).await,
             Product::Link(guest) => {
-                if let (State::Starting(Start { adopted: true, .. }), Some(in_force)) =
-                    (&self.state, &mut self.in_force)
-                {
-                    in_force.link_is_made(&Settings::load_or_default(&self.paths.settings()));
-                }
                 self.status.guest_version = guest.welcome().map(|welcome| welcome.versions.berth);
                 self.published.guest.send_replace(Some(guest.clone()));
                 // After that: whoever changes them from now on finds the guest and tells it.
                 // Settings that cannot be read leave the engine with what it has.
                 guest.set_registries(|| Settings::load(&self.paths.settings()).ok().map(|now| boot::registries(&now)));
+                let (joined, file) = (guest.clone(), self.paths.settings());
+                // A desktop may not answer for a while.
+                tokio::spawn(async move {
+                    let _ = joined.follow_proxies(blocking(move || Settings::load(&file))).await;
+                });
                 self.guest = Some(guest);
                 self.joined().await;
             }

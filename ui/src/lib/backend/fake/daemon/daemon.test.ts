@@ -153,12 +153,12 @@ test('what waits for the next start is told beside what is in force', async () =
   const { clock, daemon } = host('busy');
   const inForce = async (name: string) => (await api.settings(daemon)).find((entry) => entry.name === name)!.in_force;
   expect((await api.set(daemon, 'cpus', '2')).in_force).toBe('4');
-  await api.set(daemon, 'http_proxy', 'http://u:one@p:1');
+  await api.set(daemon, 'container_http_proxy', 'http://u:one@p:1');
   await outcome(clock, api.change(daemon, 'restart'));
-  expect([await inForce('cpus'), await inForce('http_proxy')]).toEqual([null, null]);
-  expect((await api.set(daemon, 'http_proxy', 'http://u:two@p:1')).in_force).toBe('http://xxxxx:xxxxx@p:1');
+  expect([await inForce('cpus'), await inForce('container_http_proxy')]).toEqual([null, null]);
+  expect((await api.set(daemon, 'container_http_proxy', 'http://u:two@p:1')).in_force).toBe('http://xxxxx:xxxxx@p:1');
   await outcome(clock, api.change(daemon, 'down'));
-  expect(await inForce('http_proxy')).toBeNull();
+  expect(await inForce('container_http_proxy')).toBeNull();
 });
 
 test('a look starts a daemon only where it says so, and there is a machine', async () => {

@@ -187,7 +187,7 @@ export const KEYS: readonly Key[] = [
     name: 'proxy',
     description:
       "Where proxies for registries are taken from. system: http_proxy, https_proxy and no_proxy below; where these name none, the environment of the berth daemon; where that names none, this computer's desktop. manual: those below alone. none: no proxy at all.",
-    takes: 'at_next_start',
+    takes: 'at_once',
     mayBeEmpty: false,
     byDefault: 'system',
     parse: oneOf('system', 'manual', 'none'),
@@ -196,7 +196,7 @@ export const KEYS: readonly Key[] = [
     name: 'http_proxy',
     description:
       "Proxy for the registries' port 80, as http://[USER:PASSWORD@]HOST:PORT; empty: what http_proxy, HTTP_PROXY or ALL_PROXY says in the environment of the berth daemon, which it has from the command that started it (`berth machine quit` ends it).",
-    takes: 'at_next_start',
+    takes: 'at_once',
     mayBeEmpty: true,
     byDefault: '',
     parse: proxy,
@@ -205,7 +205,7 @@ export const KEYS: readonly Key[] = [
     name: 'https_proxy',
     description:
       "Proxy for the registries' other ports, 443 and 5000 included, as http://[USER:PASSWORD@]HOST:PORT; empty: https_proxy, HTTPS_PROXY or ALL_PROXY in the environment of the berth daemon.",
-    takes: 'at_next_start',
+    takes: 'at_once',
     mayBeEmpty: true,
     byDefault: '',
     parse: proxy,
@@ -214,7 +214,7 @@ export const KEYS: readonly Key[] = [
     name: 'no_proxy',
     description:
       'What is reached without a proxy, separated by commas: example.com with all below it, .example.com only below it, addresses, CIDR, each perhaps with :PORT, or *; loopback always is. Empty: no_proxy or NO_PROXY in the environment of the berth daemon.',
-    takes: 'at_next_start',
+    takes: 'at_once',
     mayBeEmpty: true,
     byDefault: '',
     parse: (text) => items(text).join(','),
