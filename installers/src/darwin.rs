@@ -53,6 +53,11 @@ impl Darwin {
         cargo.env("CARGO_TARGET_DIR", "target/darwin");
     }
 
+    /// What compiles C for this target, and links it with Apple's C library.
+    pub fn compiler(&self, target: &str) -> PathBuf {
+        compiler(&self.zig, target)
+    }
+
     /// Has cargo fetch what the programs and the standard library are made of, as far as it is not there.
     ///
     /// # Errors

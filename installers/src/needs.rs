@@ -57,6 +57,8 @@ pub const TEST: &[Need] = &[
     need("gnome-keyring", "a keychain for credentials"),
     need("webkit2gtk-driver", "drives the window as a person would"),
     need("rpm", "installs and reads the .rpm as its users' systems do"),
+    need("7zip", "reads the disk image for macOS"),
+    need("libarchive-tools", "reads the installer for macOS"),
     need("desktop-file-utils", "checks the entry of the desktop's menu"),
     need("x11-utils", "lists the windows of a display"),
     need("zsh", "begins the quickstart terminal as its users have it"),
@@ -66,6 +68,9 @@ pub const TEST: &[Need] = &[
 
 /// Needed to make a setup for Windows.
 pub const SETUP: &[Need] = &[need("nsis", "makes the setup for Windows")];
+
+/// Needed to make a disk image for macOS.
+pub const DISC: &[Need] = &[need("xorriso", "makes the volume that is on the disk image for macOS")];
 
 /// Needed by the heavy workloads of `--all` only.
 pub const WORKLOADS: &[Need] = &[need("debootstrap", "makes the Debian that runs in a container")];
@@ -205,6 +210,14 @@ pub fn schemathesis() -> io::Result<std::path::PathBuf> {
     Ok(python("schemathesis", "tests/endurance/fuzz/requirements.txt")?.join("bin/schemathesis"))
 }
 
+/// The library of `rcodesign`, which signs apps for macOS on any system: from PyPI, in an environment of its own below the cache.
+///
+/// # Errors
+/// When it is not there and cannot be fetched.
+pub fn apple_platform() -> io::Result<std::path::PathBuf> {
+    python("apple-platform", "installers/apple-platform-requirements.txt")
+}
+
 /// An environment of Python's below the cache, for the program `name`: with what `requirements`, a file of this tree, names from PyPI.
 ///
 /// # Errors
@@ -305,6 +318,7 @@ mod tests {
             .chain(WINDOW)
             .chain(TEST)
             .chain(SETUP)
+            .chain(DISC)
             .chain(WORKLOADS)
             .chain(ARM)
             .chain(DEBIANS)

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::architecture::Architecture;
 use crate::machines::{self, Name};
 use crate::sys;
 use crate::whereabouts::Whereabouts;
@@ -404,10 +405,15 @@ impl Paths {
 }
 
 /// Where packages put the image for the program at `program`: `PREFIX/lib/berth/image` for `PREFIX/bin/berth`, be it below `/usr` or
-/// wherever somebody unpacked it. `None` where there is none.
+/// wherever somebody unpacked it, and in an app for macOS one for each processor, `Contents/Resources/image/aarch64` for
+/// `Contents/MacOS/berth`. `None` where there is none.
 fn installed_image(program: &Path) -> Option<PathBuf> {
-    let image = program.parent()?.parent()?.join("lib").join("berth").join("image");
-    image.is_dir().then_some(image)
+    // What is on PATH may be a link, and macOS tells its path.
+    [program.to_path_buf()].into_iter().chain(program.canonicalize().ok()).find_map(|program| {
+        let prefix = program.parent()?.parent()?.to_path_buf();
+        let of_app = prefix.join("Resources").join("image").join(Architecture::NATIVE.name());
+        [prefix.join("lib").join("berth").join("image"), of_app].into_iter().find(|image| image.is_dir())
+    })
 }
 
 /// Folder and file of a docker context of this name, below the client's configuration folder
@@ -505,6 +511,25 @@ mod tests {
         std::fs::create_dir_all(&image).unwrap();
         assert_eq!(installed_image(&program), Some(image));
         assert_eq!(installed_image(Path::new("berth")), None);
+        let contents = prefix.path().join("Berth.app/Contents");
+        let image = contents.join("Resources/image").join(Architecture::NATIVE.name());
+        std::fs::create_dir_all(&image).unwrap();
+        assert_eq!(installed_image(&contents.join("MacOS/berth")), Some(image));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_program_that_is_called_by_a_link_has_its_image_as_well() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        let (image, programs) = (folder.join("app/lib/berth/image"), folder.join("app/bin"));
+        for path in [&image, &programs, &folder.join("bin")] {
+            std::fs::create_dir_all(path).unwrap();
+        }
+        std::fs::write(programs.join("berth"), "").unwrap();
+        let link = folder.join("bin/berth");
+        std::os::unix::fs::symlink(programs.join("berth"), &link).unwrap();
+        assert_eq!(installed_image(&link), Some(image));
     }
 
     #[test]

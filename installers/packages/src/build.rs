@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use clap::Args;
+use guest_image::Architecture;
 use installers::step::step;
 
 use crate::sign::{self, Signer};
@@ -33,13 +34,10 @@ impl Choices {
     /// # Errors
     /// When it cannot be built.
     pub fn image(&self) -> io::Result<PathBuf> {
-        if let Some(image) = &self.image {
-            return Ok(image.clone());
+        match &self.image {
+            Some(image) => Ok(image.clone()),
+            None => built(Architecture::NATIVE, None),
         }
-        step("build the guest image", || {
-            let options = guest_image::Options::new().map_err(io::Error::other)?;
-            Ok(guest_image::build(&options).map_err(io::Error::other)?.path)
-        })
     }
 
     /// Has `write` write packages into the folder that was named, or else `out`; then manifests of `templates`, if an address was, and the
@@ -66,6 +64,18 @@ impl Choices {
         names.iter().for_each(|name| println!("{}", out.join(name).display()));
         Ok(())
     }
+}
+
+/// Builds the guest image for this processor, into a folder if one is named, and returns its folder.
+///
+/// # Errors
+/// When it cannot be built, as on another system than Linux.
+pub fn built(architecture: Architecture, out: Option<PathBuf>) -> io::Result<PathBuf> {
+    step(&format!("build the guest image for {}", architecture.name()), || {
+        let options = guest_image::Options::new().map_err(io::Error::other)?;
+        let options = guest_image::Options { architecture, out, ..options };
+        Ok(guest_image::build(&options).map_err(io::Error::other)?.path)
+    })
 }
 
 /// How a command of this name ends, and what it says when it could not do its work.

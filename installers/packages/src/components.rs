@@ -1,6 +1,6 @@
 //! What of others is in the artefacts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::{Result, crates, guest, pages};
@@ -9,7 +9,7 @@ use crate::{Result, crates, guest, pages};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// An unmodified Debian package, of which files are in the guest image.
-    Debian { source: String, source_version: String },
+    Debian { source: String, source_version: String, architecture: &'static str },
     /// A crate that is compiled into a program or into the guest's agent.
     Crate,
     /// Rust's standard library.
@@ -42,7 +42,7 @@ impl Component {
         let version = self.version.replace('%', "%25").replace(':', "%3A").replace('+', "%2B");
         let name = self.name.replace('@', "%40").replace('+', "%2B");
         match self.origin {
-            Origin::Debian { .. } => format!("pkg:deb/debian/{name}@{version}?arch=amd64"),
+            Origin::Debian { architecture, .. } => format!("pkg:deb/debian/{name}@{version}?arch={architecture}"),
             Origin::Crate => format!("pkg:cargo/{name}@{version}"),
             Origin::Rust => format!("pkg:generic/{name}@{version}"),
             Origin::Npm => format!("pkg:npm/{name}@{version}"),
@@ -57,6 +57,8 @@ pub enum System {
     Linux,
     /// Command and credential helper.
     Windows,
+    /// As for Linux, for both kinds of Mac.
+    MacOs,
 }
 
 /// All of them, and the copyright notices of the guest's packages.
@@ -71,29 +73,43 @@ pub struct Components {
 }
 
 impl Components {
-    /// Of the tree `workspace`, whose crates, and pages where there is a window, were built, and of the image in `image`.
+    /// Of the tree `workspace`, whose crates, and pages where there is a window, were built, and of the images in `images`.
     ///
     /// # Errors
     /// When one of the lists cannot be read.
-    pub fn collect(workspace: &Path, image: &Path, system: System) -> Result<Components> {
-        let guest = guest::collect(image)?;
-        let mut all = guest.packages;
-        let mut direct: BTreeSet<String> = all.iter().map(Component::reference).collect();
-        // The guest's agent is Linux' on every system.
-        let mut lists = vec![crates::collect(workspace, crates::LINUX, &["berth-agent"])?];
-        match system {
-            System::Linux => {
-                lists.push(crates::collect(workspace, crates::LINUX, &["cli", "desktop", "credentials"])?);
-                lists.push(pages::collect(&workspace.join("ui"))?);
+    pub fn collect(workspace: &Path, images: &[PathBuf], system: System) -> Result<Components> {
+        let (mut all, mut copyright, mut lists) = (Vec::new(), BTreeMap::new(), Vec::new());
+        for image in images {
+            let guest = guest::collect(image)?;
+            all.extend(guest.packages);
+            for (name, notices) in guest.copyright {
+                let is_another = copyright.get(&name).is_some_and(|there| *there != notices);
+                let name = if is_another { format!("{name} for {}", guest.architecture.debian()) } else { name };
+                copyright.insert(name, notices);
             }
+            // The guest's agent is Linux' on every system.
+            lists.push(crates::collect(workspace, crates::guest(guest.architecture), &["berth-agent"])?);
+        }
+        let mut direct: BTreeSet<String> = all.iter().map(Component::reference).collect();
+        const WITH_WINDOW: [&str; 3] = ["cli", "desktop", "credentials"];
+        match system {
+            System::Linux => lists.push(crates::collect(workspace, crates::LINUX, &WITH_WINDOW)?),
             System::Windows => lists.push(crates::collect(workspace, crates::WINDOWS, &["cli", "credentials"])?),
+            System::MacOs => {
+                for target in crates::MACOS {
+                    lists.push(crates::collect(workspace, target, &WITH_WINDOW)?);
+                }
+            }
+        }
+        if system != System::Windows {
+            lists.push(pages::collect(&workspace.join("ui"))?);
         }
         for (components, named) in lists {
             merge(&mut all, components);
             direct.extend(named);
         }
         all.sort();
-        Ok(Components { all, direct, guest_copyright: guest.copyright })
+        Ok(Components { all, direct, guest_copyright: guest::together(&copyright) })
     }
 }
 
@@ -141,7 +157,8 @@ mod tests {
             texts: Vec::new(),
         };
         assert_eq!(component.reference(), "pkg:npm/%40xterm/xterm@6.0.0");
-        component.origin = Origin::Debian { source: "busybox".to_owned(), source_version: String::new() };
+        component.origin =
+            Origin::Debian { source: "busybox".to_owned(), source_version: String::new(), architecture: "amd64" };
         (component.name, component.version) = ("busybox-static".to_owned(), "1:1.35.0-4+b1".to_owned());
         assert_eq!(component.reference(), "pkg:deb/debian/busybox-static@1%3A1.35.0-4%2Bb1?arch=amd64");
     }

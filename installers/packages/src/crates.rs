@@ -7,6 +7,7 @@ use std::env;
 use std::path::Path;
 use std::process::Command;
 
+use guest_image::Architecture;
 use serde_json::Value;
 
 use crate::components::{Component, Origin, texts};
@@ -14,7 +15,17 @@ use crate::error::IoContext;
 use crate::{Error, Result, tool};
 
 pub(crate) const LINUX: &str = "x86_64-unknown-linux-gnu";
+/// Both kinds of Mac.
+pub(crate) const MACOS: [&str; 2] = ["aarch64-apple-darwin", "x86_64-apple-darwin"];
 pub(crate) const WINDOWS: &str = installers::windows::TARGET;
+
+/// The target of a guest's agent.
+pub(crate) fn guest(architecture: Architecture) -> &'static str {
+    match architecture {
+        Architecture::X86_64 => LINUX,
+        Architecture::Aarch64 => "aarch64-unknown-linux-gnu",
+    }
+}
 
 /// The components of our packages `roots` for the system `target`, and which of them our own crates name.
 ///

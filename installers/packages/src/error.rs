@@ -12,6 +12,12 @@ pub enum Error {
     Tool { command: String, told: String },
     #[error("{}: not a program for Linux: {problem}", path.display())]
     Program { path: PathBuf, problem: String },
+    #[error("{}: not a program for macOS: {problem}", path.display())]
+    NotForMacs { path: PathBuf, problem: String },
+    #[error("{what} is for {found}, the programs before it are for {wanted}: all must be for the same Macs")]
+    OtherMacs { what: String, found: String, wanted: String },
+    #[error("the .dmg cannot be written: {0}")]
+    Dmg(String),
     #[error(
         "no installed Debian package has the library {0}: packages are made on Debian, with what the window needs installed"
     )]

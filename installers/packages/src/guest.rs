@@ -1,12 +1,12 @@
 //! The Debian packages of which files are in the guest image, by its manifest and its root file system.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use guest_image::Manifest;
 use guest_image::manifest::ROOT;
+use guest_image::{Architecture, Manifest};
 
 use crate::components::{Component, Origin};
 use crate::error::IoContext;
@@ -17,16 +17,23 @@ const COPYRIGHT: &str = "usr/share/doc/berth/copyright";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guest {
+    pub architecture: Architecture,
     pub packages: Vec<Component>,
-    /// Their copyright notices.
-    pub copyright: String,
+    /// Their copyright notices, by the names of their files.
+    pub copyright: BTreeMap<String, String>,
 }
 
 /// # Errors
 /// When the image has no manifest, or its root cannot be unpacked (`fsck.erofs` of `erofs-utils`).
 pub fn collect(image: &Path) -> Result<Guest> {
-    let packages = Manifest::read(image)?.packages.into_iter().map(|package| Component {
-        origin: Origin::Debian { source: package.source, source_version: package.source_version },
+    let manifest = Manifest::read(image)?;
+    let architecture = manifest.architecture;
+    let packages = manifest.packages.into_iter().map(|package| Component {
+        origin: Origin::Debian {
+            source: package.source,
+            source_version: package.source_version,
+            architecture: architecture.debian(),
+        },
         name: package.name,
         version: package.version,
         licence: package.licence,
@@ -41,20 +48,21 @@ pub fn collect(image: &Path) -> Result<Guest> {
     let mut unpack = Command::new("fsck.erofs");
     unpack.arg(format!("--extract={}", root.display())).arg(image.join(ROOT));
     tool::text(&mut unpack)?;
-    Ok(Guest { packages: packages.collect(), copyright: copyright(&root.join(COPYRIGHT))? })
+    Ok(Guest { architecture, packages: packages.collect(), copyright: copyright(&root.join(COPYRIGHT))? })
 }
 
-fn copyright(folder: &Path) -> Result<String> {
-    let mut files = Vec::new();
+fn copyright(folder: &Path) -> Result<BTreeMap<String, String>> {
+    let mut files = BTreeMap::new();
     for entry in fs::read_dir(folder).at("read", folder)? {
-        files.push(entry.at("read", folder)?.path());
+        let path = entry.at("read", folder)?.path();
+        let notices = fs::read(&path).at("read", &path)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        files.insert(name, String::from_utf8_lossy(&notices).trim().to_owned());
     }
-    files.sort();
-    let mut text = String::new();
-    for file in files {
-        let notices = fs::read(&file).at("read", &file)?;
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        text.push_str(&format!("{name}:\n\n{}\n\n", String::from_utf8_lossy(&notices).trim()));
-    }
-    Ok(text)
+    Ok(files)
+}
+
+/// The notices of all packages, as one text.
+pub(crate) fn together(notices: &BTreeMap<String, String>) -> String {
+    notices.iter().map(|(name, notices)| format!("{name}:\n\n{notices}\n\n")).collect()
 }

@@ -1,8 +1,8 @@
-//! What users are given: packages for Linux and Windows, and what goes with every artefact.
+//! What users are given: packages for Linux, Windows and macOS, and what goes with every artefact.
 //!
 //! - [`plan`] is one list of files (what, where to, which mode), from programs, a guest image and [`made`], what the programs write themselves;
 //! - [`deb`], [`redhat`] and [`tarball`] write it down in three forms; the same input gives the same bytes;
-//! - [`windows`] does so for Windows, in two forms more;
+//! - [`windows`] and [`macos`] do so for those, in two forms each;
 //! - [`needed`] reads which libraries programs want, and which packages have them;
 //! - [`components`] is what of others is in it: [`crates`], [`pages`], [`guest`]; [`notices`] and [`sbom`] tell of it, with texts by [`licences`];
 //! - [`manifests`] are what package managers ask for that take a package from where it is published;
@@ -22,6 +22,7 @@ pub mod error;
 pub mod guest;
 pub mod licences;
 pub mod linux;
+pub mod macos;
 pub mod made;
 pub mod manifests;
 pub mod needed;

@@ -13,8 +13,11 @@ pub const WINGET: &[(&str, &str)] = &[
     ("Berth.Berth.installer.yaml", include_str!("../templates/winget/Berth.Berth.installer.yaml")),
     ("Berth.Berth.locale.en-US.yaml", include_str!("../templates/winget/Berth.Berth.locale.en-US.yaml")),
 ];
-/// For Homebrew.
+/// For Homebrew on Linux.
 pub const HOMEBREW: &[(&str, &str)] = &[("berth.rb", include_str!("../templates/homebrew/berth.rb"))];
+
+/// For Homebrew on macOS.
+pub const CASK: &[(&str, &str)] = &[("berth-app.rb", include_str!("../templates/homebrew/berth-app.rb"))];
 
 /// Writes those of `templates` into `folder`, where the packages of `version` are; `downloads` is the address below which they will be.
 /// Returns their names.
@@ -51,7 +54,7 @@ mod tests {
 
     #[test]
     fn nothing_is_left_to_fill_in() {
-        for (name, template) in WINGET.iter().chain(HOMEBREW) {
+        for (name, template) in WINGET.iter().chain(HOMEBREW).chain(CASK) {
             let text =
                 filled(template, "1.2.3", "https://example.org/v1/", |package| Ok(format!("of {package}"))).unwrap();
             // Ruby's own sign is not used.

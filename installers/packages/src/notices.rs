@@ -1,6 +1,6 @@
 //! Third-party notices, as one text: what is in the artefacts, under which licences, where its source is, and each licence text once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::components::{Component, Components, Origin};
 use crate::{Result, licences};
@@ -19,14 +19,16 @@ pub fn text(version: &str, components: &Components) -> Result<String> {
          Berth's own source, which is free to have under its licence, is all it takes to link it with another.\n",
     );
     text.push_str(&heading("Packages of Debian in the guest image", '-'));
+    // Guests for several processors have the same packages.
+    let mut packages = BTreeSet::new();
     for component in &components.all {
-        if let Origin::Debian { source, source_version } = &component.origin {
+        if let Origin::Debian { source, source_version, .. } = &component.origin {
             let Component { name, version, licence, .. } = component;
-            text.push_str(&format!(
-                "{name} {version}\n    licence: {licence}\n    source:  {source} {source_version}\n"
-            ));
+            packages
+                .insert(format!("{name} {version}\n    licence: {licence}\n    source:  {source} {source_version}\n"));
         }
     }
+    text.extend(packages);
     text.push_str(guest_image::OFFER);
     let lists = [
         ("Crates in the programs and in the guest's agent", Origin::Crate),
@@ -50,7 +52,7 @@ pub fn text(version: &str, components: &Components) -> Result<String> {
     }
     text.push_str(&heading("Copyright notices of the packages of Debian", '-'));
     text.push_str(&format!("{}\n", components.guest_copyright.trim()));
-    for (name, body) in licences::referred(&components.all)? {
+    for (name, body) in licences::referred(&components.all) {
         text.push_str(&heading(&format!("{name}, as those notices name it"), '-'));
         text.push_str(&format!("{}\n", body.trim_end()));
     }
@@ -75,10 +77,10 @@ fn texts(components: &Components) -> Result<Vec<(String, Vec<String>)>> {
     for component in components.all.iter().filter(|component| !matches!(component.origin, Origin::Debian { .. })) {
         let name = format!("{}-{}", component.name, component.version);
         if component.texts.is_empty() {
-            let licence = licences::standard(component)?;
+            let (_, licence) = licences::standard(component)?;
             let authors = component.authors.join(", ");
             let whose = if authors.is_empty() { name } else { format!("{name} (Copyright: {authors})") };
-            add(&licences::text(licence)?, whose);
+            add(licence, whose);
         } else {
             component.texts.iter().for_each(|text| add(text, name.clone()));
         }
@@ -88,8 +90,6 @@ fn texts(components: &Components) -> Result<Vec<(String, Vec<String>)>> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     fn component(origin: Origin, name: &str, texts: &[&str]) -> Component {
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn every_text_is_there_once_and_the_source_is_offered() {
         let mut kernel = component(
-            Origin::Debian { source: "linux".to_owned(), source_version: "6".to_owned() },
+            Origin::Debian { source: "linux".to_owned(), source_version: "6".to_owned(), architecture: "amd64" },
             "linux-image",
             &[],
         );

@@ -41,7 +41,7 @@ fn entry(component: &Component) -> Value {
         Origin::Npm => "pages of the window",
     };
     let mut properties = vec![json!({ "name": "berth:place", "value": place })];
-    if let Origin::Debian { source, source_version } = &component.origin {
+    if let Origin::Debian { source, source_version, .. } = &component.origin {
         properties.push(json!({ "name": "berth:source", "value": format!("{source} {source_version}") }));
     }
     let mut entry = json!({
@@ -63,7 +63,7 @@ fn entry(component: &Component) -> Value {
 }
 
 /// RFC 3339, in UTC.
-fn timestamp(date: u32) -> String {
+pub(crate) fn timestamp(date: u32) -> String {
     let (days, seconds) = (date / 86_400, date % 86_400);
     let (mut year, mut left) = (1970, days);
     let is_leap = |year: u32| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));

@@ -7,6 +7,10 @@ use crate::{Result, tool};
 
 /// Names the command that signs a program, a setup or an .msi for Windows (Authenticode), such as `osslsigncode` in a script.
 pub const WINDOWS: &str = "BERTH_SIGN_WINDOWS";
+/// Names the command that signs a program or an app for macOS, such as `codesign` in a script; the environment names the entitlements.
+pub const MACOS: &str = "BERTH_SIGN_MACOS";
+/// Names the command that signs an installer or a disk image for macOS and has Apple notarize it.
+pub const NOTARIZE: &str = "BERTH_NOTARIZE_MACOS";
 /// Names the command that signs the list of checksums.
 pub const CHECKSUMS: &str = "BERTH_SIGN_CHECKSUMS";
 
@@ -40,8 +44,18 @@ impl Signer {
     /// # Errors
     /// What the command said when it failed: a package that is half signed is none.
     pub fn sign(&self, file: &Path) -> Result<()> {
+        self.sign_with(file, &[])
+    }
+
+    /// As [`Signer::sign`], with files that the command finds by variables of these names.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn sign_with(&self, file: &Path, named: &[(&str, &Path)]) -> Result<()> {
         let Some(command) = &self.command else { return Ok(()) };
-        tool::text(Command::new("sh").args(["-euc", &format!("{command} \"$1\""), "sh"]).arg(file)).map(drop)
+        let mut shell = Command::new("sh");
+        shell.args(["-euc", &format!("{command} \"$1\""), "sh"]).arg(file).envs(named.iter().copied());
+        tool::text(&mut shell).map(drop)
     }
 }
 

@@ -69,6 +69,7 @@ fn verify(tally: &mut Tally, failures: &mut Failures, all: bool) -> io::Result<(
         needs::install_missing(needs::WINDOW)?;
         needs::install_missing(needs::TEST)?;
         needs::install_missing(needs::SETUP)?;
+        needs::install_missing(needs::DISC)?;
         needs::clients()?;
         needs::qemu()?;
         needs::vsock_device()?;
@@ -78,6 +79,8 @@ fn verify(tally: &mut Tally, failures: &mut Failures, all: bool) -> io::Result<(
         there.extend(specification.ok().map(|file| ("BERTH_TEST_SPEC", file)));
         let schemathesis = needs::schemathesis().inspect_err(|error| eprintln!("    no schemathesis: {error}"));
         there.extend(schemathesis.ok().map(|program| ("BERTH_TEST_SCHEMATHESIS", program)));
+        // Found where it is by the tests of the app for macOS, which say so when they are skipped.
+        let _ = needs::apple_platform().inspect_err(|error| eprintln!("    no signatures for macOS: {error}"));
         there.extend(needs::file_suites());
         Ok(there)
     })?;

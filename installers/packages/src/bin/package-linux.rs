@@ -55,7 +55,7 @@ fn package(choices: &Choices) -> std::io::Result<()> {
 
 fn write(workspace: &Path, date: u32, programs: PathBuf, image: PathBuf, out: &Path) -> packages::Result<Vec<String>> {
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let components = Components::collect(workspace, &image, System::Linux)?;
+    let components = Components::collect(workspace, std::slice::from_ref(&image), System::Linux)?;
     let inputs = Inputs {
         date,
         made: Made::by(&programs)?,

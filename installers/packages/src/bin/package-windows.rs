@@ -54,7 +54,7 @@ fn package(choices: &Choices) -> std::io::Result<()> {
 
 fn write(workspace: &Path, date: u32, programs: PathBuf, image: PathBuf, out: &Path) -> packages::Result<Vec<String>> {
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let components = Components::collect(workspace, &image, System::Windows)?;
+    let components = Components::collect(workspace, std::slice::from_ref(&image), System::Windows)?;
     let inputs = Inputs {
         date,
         made: Made::default(),

@@ -4,7 +4,7 @@ class Berth < Formula
   version "@VERSION@"
   license "Apache-2.0"
 
-  # Linux alone: what boots a machine on macOS is not packaged yet.
+  # Linux alone: on macOS the app is a cask.
   depends_on :linux
   depends_on arch: :x86_64
   depends_on "qemu"

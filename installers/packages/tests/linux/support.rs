@@ -88,7 +88,7 @@ pub(crate) fn whole() -> Result<&'static Path, &'static str> {
 pub(crate) fn components() -> Result<&'static Components, &'static str> {
     static COMPONENTS: OnceLock<Option<Components>> = OnceLock::new();
     let components = COMPONENTS
-        .get_or_init(|| Some(Components::collect(&installers::workspace(), &image()?, System::Linux).unwrap()));
+        .get_or_init(|| Some(Components::collect(&installers::workspace(), &[image()?], System::Linux).unwrap()));
     components.as_ref().ok_or("no guest image is built: `cargo image` builds it")
 }
 

@@ -1,0 +1,116 @@
+//! `cargo package-macos`: what users of macOS are given, an installer and a disk image, into `target/packages/macos`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use guest_image::Architecture;
+use installers::cargo::cargo;
+use installers::front_end::FrontEnd;
+use installers::needs;
+use installers::step::{run, step};
+use packages::build::{self, Choices, built, date, target};
+use packages::components::{Components, System};
+use packages::macos::{self, Sealer, universal};
+use packages::made::Made;
+use packages::plan::Inputs;
+use packages::sign::{self, Signer};
+use packages::{manifests, notices, sbom};
+
+const NAME: &str = "cargo package-macos";
+
+/// Writes .pkg, .dmg, notices, bill of materials and checksums.
+///
+/// The programs for macOS are built where this runs on macOS, for its own processor; elsewhere `--programs` names a folder of ones that were built
+/// there, or one with a folder `aarch64` and a folder `x86_64` of such, which are put together. `--image` likewise.
+#[derive(Debug, Parser)]
+#[command(version, name = NAME, bin_name = NAME)]
+struct Arguments {
+    #[command(flatten)]
+    choices: Choices,
+}
+
+fn main() -> ExitCode {
+    build::ended(NAME, package(&Arguments::parse().choices))
+}
+
+fn package(choices: &Choices) -> io::Result<()> {
+    let workspace = installers::workspace();
+    let target = target()?;
+    let is_macos = cfg!(target_os = "macos");
+    if choices.programs.is_none() && !is_macos {
+        return Err(io::Error::other(
+            "programs for macOS are linked on macOS alone: run this there, or name a folder of programs that were built there by --programs",
+        ));
+    }
+    if choices.image.is_none() && is_macos {
+        return Err(io::Error::other(
+            "guest images are built on Linux: `cargo image --arch aarch64 --out DIR` there, then name the folder by --image",
+        ));
+    }
+    let (pages, sealer) = step("install what is missing", || {
+        if !is_macos {
+            needs::install_missing(needs::BUILD)?;
+            needs::install_missing(needs::DISC)?;
+        }
+        Ok((FrontEnd::to_build()?, Sealer::of_environment()?))
+    })?;
+    let (programs, berth) = match &choices.programs {
+        Some(folder) => (folder.clone(), berth(&target)?),
+        None => {
+            step("build the pages", || run(&mut pages.npm(&["run", "--silent", "build:window"])))?;
+            step("build the programs", || {
+                let mut cargo = cargo();
+                cargo.args(["build", "--release", "--locked"]);
+                run(cargo.args(["--package", "cli", "--package", "desktop", "--package", "credentials", "--bins"]))
+            })?;
+            (target.join("release"), target.join("release"))
+        }
+    };
+    let image = match &choices.image {
+        Some(folder) => folder.clone(),
+        None => images(&programs, &target)?,
+    };
+    let date = date(&workspace)?;
+    let notary = Signer::of_environment(sign::NOTARIZE);
+    choices.write(target.join("packages").join("macos"), manifests::CASK, |out| {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let components = Components::collect(&workspace, &universal::sets(&image), System::MacOs)?;
+        let inputs = Inputs {
+            date,
+            made: Made::by(&berth)?,
+            notices: notices::text(&version, &components)?,
+            sbom: sbom::text(&version, date, &components),
+            programs,
+            image,
+            effort: 9,
+            version,
+        };
+        macos::write(&inputs, &sealer, &notary, out)
+    })
+}
+
+/// The folder of a `berth` of this source that runs here: it writes completions and manual pages, which a program for another system cannot.
+fn berth(target: &Path) -> io::Result<PathBuf> {
+    step("build the command that writes completions and manual pages", || {
+        run(cargo().args(["build", "--locked", "--package", "cli", "--bins"]))
+    })?;
+    Ok(target.join("debug"))
+}
+
+/// Builds a guest image for each kind of Mac that the programs are for; the folder that each one's folder is in.
+fn images(programs: &Path, target: &Path) -> io::Result<PathBuf> {
+    let (_, processors) = universal::program(&universal::sets(programs), "berth").map_err(io::Error::other)?;
+    let folder = target.join("packages").join("macos-image");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    for architecture in Architecture::ALL.into_iter().filter(|architecture| processors.contains(architecture.name())) {
+        if architecture == Architecture::Aarch64 {
+            step("install what builds for arm64", || needs::install_missing(needs::ARM))?;
+        }
+        built(architecture, Some(folder.join(architecture.name())))?;
+    }
+    Ok(folder)
+}

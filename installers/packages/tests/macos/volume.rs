@@ -1,0 +1,73 @@
+//! The disk image, unpacked by 7-Zip, which reads both what compresses it and the volume on it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use packages::macos::{Plan, volume};
+
+use crate::support::{BOTH, Found, VERSION, assert_same, expected, found, inputs, run, skipped};
+
+#[test]
+fn others_read_what_is_on_the_disk_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = match inputs(folder.path(), &BOTH) {
+        Ok(inputs) => inputs,
+        Err(why) => return skipped("others_read_what_is_on_the_disk_image", &why),
+    };
+    let plan = Plan::of(&inputs).unwrap();
+    let app = plan.tree().unwrap();
+    assert_eq!(volume::name(&inputs, &plan), format!("berth-{VERSION}-macos-universal.dmg"));
+    let image = folder.path().join("berth.dmg");
+    let bytes = volume::write(&inputs, &app).unwrap();
+    fs::write(&image, &bytes).unwrap();
+    // Its checksums, too.
+    run(Command::new("7zz").arg("t").arg(&image));
+    let (hfs, out) = (folder.path().join("volume"), folder.path().join("out"));
+    unpack(&image, &hfs, &["-tdmg"]);
+    let volumes: Vec<PathBuf> = fs::read_dir(&hfs).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(volumes.len(), 1, "{volumes:?}");
+    // HFS+ with its version, at the place of its header.
+    assert_eq!(fs::read(&volumes[0]).unwrap()[1024..1028], *b"H+\0\x04");
+    unpack(&volumes[0], &out, &["-thfs"]);
+    let mut unpacked = found(&out.join("Berth"));
+    // 7-Zip takes the folder that it unpacks into for the top.
+    let link = unpacked.remove("Applications").unwrap();
+    assert!(matches!(&link, Found::Link(target) if target.ends_with("Applications")), "{link:?}");
+    assert_same(&unpacked, &expected(&app));
+    let modes = modes(&volumes[0]);
+    assert_eq!(modes["Berth/Applications"], "lrwxrwxrwx");
+    assert_eq!(modes["Berth/Berth.app/Contents/MacOS"], "drwxr-xr-x");
+    assert_eq!(modes["Berth/Berth.app/Contents/MacOS/berth"], "-rwxr-xr-x");
+    assert_eq!(modes["Berth/Berth.app/Contents/Info.plist"], "-rw-r--r--");
+    assert_eq!(bytes[bytes.len() - 512..][..4], *b"koly");
+}
+
+#[test]
+fn a_byte_that_is_another_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = match inputs(folder.path(), &["aarch64"]) {
+        Ok(inputs) => inputs,
+        Err(why) => return skipped("a_byte_that_is_another_is_told", &why),
+    };
+    let app = Plan::of(&inputs).unwrap().tree().unwrap();
+    let mut bytes = volume::write(&inputs, &app).unwrap();
+    bytes[1000] ^= 0xff;
+    let image = folder.path().join("berth.dmg");
+    fs::write(&image, bytes).unwrap();
+    assert!(!Command::new("7zz").arg("t").arg(&image).output().unwrap().status.success());
+}
+
+fn unpack(archive: &Path, to: &Path, kind: &[&str]) {
+    let mut command = Command::new("7zz");
+    command.args(["x", "-y", "-snld"]).args(kind).arg(format!("-o{}", to.display())).arg(archive);
+    run(&mut command);
+}
+
+/// Modes of all on a volume, as it has them.
+fn modes(volume: &Path) -> BTreeMap<String, String> {
+    let listed = run(Command::new("7zz").args(["l", "-slt", "-thfs"]).arg(volume));
+    let value = |block: &str, key: &str| block.lines().find_map(|line| Some(line.strip_prefix(key)?.to_owned()));
+    listed.split("\n\n").filter_map(|block| Some((value(block, "Path = ")?, value(block, "Mode = ")?))).collect()
+}
