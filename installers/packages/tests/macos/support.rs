@@ -62,7 +62,7 @@ pub(crate) fn inputs(folder: &Path, macs: &[&str]) -> Result<Inputs, String> {
 fn compiled(mac: &str) -> Result<PathBuf, String> {
     static COMPILED: OnceLock<Result<tempfile::TempDir, String>> = OnceLock::new();
     let compiled = COMPILED.get_or_init(|| {
-        let darwin = Darwin::prepare().map_err(|error| error.to_string().replace('\n', " "))?;
+        let darwin = Darwin::prepare(true).map_err(|error| error.to_string().replace('\n', " "))?;
         let folder = tempfile::tempdir().unwrap();
         let source = folder.path().join("program.c");
         fs::write(&source, "#include <stdio.h>\nint main(void) { return puts(\"berth\") < 0; }\n").unwrap();
