@@ -141,11 +141,7 @@ impl Guest {
         let _looking = self.shared.looking.lock().await;
         let before = self.shared.in_use.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(before) = before else { return };
-        let now = before.clone().with_desktop().await;
-        if now != before {
-            tracing::info!("the proxy is now {}", now.report());
-            self.use_proxies(now);
-        }
+        self.change_proxies(before.with_desktop().await);
     }
 
     /// From now on what the guest dials goes by the settings that `read` gives, this process' environment and the desktop.
@@ -158,12 +154,16 @@ impl Guest {
     ) -> crate::Result<()> {
         // Each reads behind the others, so that the last word is the newest.
         let _looking = self.shared.looking.lock().await;
-        let now = InUse::of(&*read.await?).await;
+        self.change_proxies(InUse::of(&*read.await?).await);
+        Ok(())
+    }
+
+    /// As [`Guest::use_proxies`], said where they are others than before.
+    fn change_proxies(&self, now: InUse) {
         if self.shared.in_use.lock().unwrap_or_else(PoisonError::into_inner).as_ref() != Some(&now) {
             tracing::info!("the proxy is now {}", now.report());
             self.use_proxies(now);
         }
-        Ok(())
     }
 
     /// By which proxies the guest's dials go out.
