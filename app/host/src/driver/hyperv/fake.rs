@@ -134,7 +134,8 @@ impl Fake {
 
     /// The system ends by itself.
     pub(super) fn end(&self, id: Guid, exit_type: &str) {
-        let made = self.lock().systems.remove(&id).unwrap();
+        let mut state = self.lock();
+        let made = state.systems.remove(&id).unwrap();
         tell(&made, exit_type);
     }
 

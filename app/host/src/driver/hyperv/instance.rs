@@ -157,8 +157,14 @@ impl Watched {
             match events.recv().await {
                 Some(Event::Exited(said)) => return self.exit(&said).await,
                 Some(Event::Disconnected) | None => match self.found_again().await {
-                    Ok(Some(later)) => events = later,
-                    Ok(None) => return self.died("it was gone when Windows' compute service came back"),
+                    Ok(Sought::Runs(found)) => {
+                        *self.system.lock().unwrap_or_else(PoisonError::into_inner) = Arc::from(found.system);
+                        events = found.events;
+                    }
+                    Ok(Sought::Over { told: Some(said) }) => return self.exit(&said).await,
+                    Ok(Sought::Over { told: None }) => {
+                        return self.died("it was gone when Windows' compute service came back");
+                    }
                     Err(error) => return self.died(&error.to_string()),
                 },
             }
@@ -167,15 +173,11 @@ impl Watched {
 
     /// The service began anew: a handle of the one before is of no use any more, and the machine may run on. While the service is not
     /// there it answers nothing that says what became of the machine.
-    async fn found_again(&self) -> Result<Option<mpsc::UnboundedReceiver<Event>>, HyperVError> {
+    async fn found_again(&self) -> Result<Sought, HyperVError> {
         let end = Instant::now() + SERVICE_IS_BACK;
         loop {
             match find(&self.parts.systems, self.parts.id).await {
-                Ok(Some(Found { system, events, .. })) => {
-                    *self.system.lock().unwrap_or_else(PoisonError::into_inner) = Arc::from(system);
-                    return Ok(Some(events));
-                }
-                Ok(None) => return Ok(None),
+                Ok(sought) => return Ok(sought),
                 Err(error) if Instant::now() >= end => return Err(error),
                 Err(error) => tracing::debug!(%error, "Windows' compute service does not answer yet"),
             }
@@ -208,6 +210,16 @@ fn compact(disks: &dyn VirtualDisks, data: &Path, _at_work: &AtWork) {
     }
 }
 
+/// What became of a system that is looked for.
+#[derive(Debug)]
+pub(super) enum Sought {
+    Runs(Found),
+    /// There is none, or it is at its end; what the service told of that, when it ended as it was looked for.
+    Over {
+        told: Option<String>,
+    },
+}
+
 /// A system that is there.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -216,21 +228,33 @@ pub(super) struct Found {
     pub(super) properties: Properties,
 }
 
-/// The system `id` while it is there and not at its end, with its properties. A service that is silent is given up.
-pub(super) async fn find(systems: &Arc<dyn ComputeSystems>, id: Guid) -> Result<Option<Found>, HyperVError> {
+/// The system `id` with its properties, while it is there and not at its end. A service that is silent is given up.
+pub(super) async fn find(systems: &Arc<dyn ComputeSystems>, id: Guid) -> Result<Sought, HyperVError> {
     let systems = systems.clone();
     let asked = super::blocking(move || {
         let (tell, events) = mpsc::unbounded_channel();
         let system = systems.open(id, tell)?;
-        let properties = system.call(Call::Properties)?;
-        Ok((system, events, Properties::of_json(&properties)))
+        let properties = system.call(Call::Properties);
+        Ok((system, events, properties))
     });
-    let found = timeout(ANSWER, asked).await.unwrap_or_else(|_| Err(Failure::timed_out(Call::Properties.verb())));
-    match found {
-        Ok((_, _, properties)) if properties.is_over() => Ok(None),
-        Ok((system, events, properties)) => Ok(Some(Found { system, events, properties })),
-        Err(failure) if failure.is_gone() => Ok(None),
-        Err(failure) => Err(failure.into()),
+    let opened = timeout(ANSWER, asked).await.unwrap_or_else(|_| Err(Failure::timed_out(Call::Properties.verb())));
+    let (system, mut events, properties) = match opened {
+        Ok(opened) => opened,
+        Err(failure) if failure.is_gone() => return Ok(Sought::Over { told: None }),
+        Err(failure) => return Err(failure.into()),
+    };
+    match properties.map(|properties| Properties::of_json(&properties)) {
+        Ok(properties) if !properties.is_over() => Ok(Sought::Runs(Found { system, events, properties })),
+        Err(failure) if !failure.is_gone() => Err(failure.into()),
+        // It was there a moment ago. An end from before that is not told again.
+        Ok(_) | Err(_) => {
+            let told = match timeout(END_IS_TOLD, events.recv()).await {
+                Ok(Some(Event::Exited(said))) => Some(said),
+                Ok(Some(Event::Disconnected) | None) | Err(_) => None,
+            };
+            drop(system);
+            Ok(Sought::Over { told })
+        }
     }
 }
 

@@ -42,7 +42,7 @@ use document::ComputeSystem;
 use failure::HyperVError;
 use guid::Guid;
 use host::Host;
-use instance::{Found, HyperVInstance, Parts, find};
+use instance::{Found, HyperVInstance, Parts, Sought, find};
 use start::{Grant, Plan, Started};
 use systems::{Call, ComputeSystems};
 use vhdx::{Vhdx, VirtualDisks};
@@ -139,8 +139,9 @@ impl Driver for HyperV {
     async fn adopt(&self, record: &InstanceRecord) -> Result<Option<Box<dyn Instance>>> {
         let RunBy::System { system: id, data } = &record.by else { return Ok(None) };
         let id = *id;
-        let found = find(&self.systems, id).await?;
-        let Some(Found { system, events, properties }) = found else { return Ok(None) };
+        let Sought::Runs(Found { system, events, properties }) = find(&self.systems, id).await? else {
+            return Ok(None);
+        };
         let facts = self.facts().await?;
         let parts = self.parts(id, data, &facts.sid, &record.log)?;
         let instance = HyperVInstance::new(record.clone(), system, events, parts);

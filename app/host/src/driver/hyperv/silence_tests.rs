@@ -30,6 +30,19 @@ async fn a_service_that_is_away_for_a_while_does_not_end_the_machine() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn how_a_machine_ended_is_heard_of_while_it_is_looked_for() {
+    let (dir, fake) = (tempfile::tempdir().unwrap(), Fake::default());
+    let instance = driver(&fake).start(&spec(dir.path())).await.unwrap();
+    fake.calls();
+    let gate = fake.hold("Properties");
+    fake.restart_service();
+    fake.called_times("Properties", 1).await;
+    fake.end(fake.ids()[0], "GracefulExit");
+    drop(gate);
+    assert_eq!(instance.wait().await, InstanceExit::PoweredOff);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_service_that_stays_away_is_given_up() {
     let (dir, fake) = (tempfile::tempdir().unwrap(), Fake::default());
     let instance = driver(&fake).start(&spec(dir.path())).await.unwrap();

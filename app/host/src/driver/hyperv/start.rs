@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::document::{ComputeSystem, Properties};
 use super::failure::{Failure, HyperVError, code};
 use super::guid::Guid;
-use super::instance::{END_IS_TOLD, find};
+use super::instance::{END_IS_TOLD, Sought, find};
 use super::systems::{Call, ComputeSystems, Event, System};
 
 /// What a start does, in this order.
@@ -104,8 +104,8 @@ pub async fn end_leftover(systems: &Arc<dyn ComputeSystems>, id: Guid) -> Result
     match timeout(END_IS_TOLD, events.recv()).await {
         Ok(Some(Event::Exited(_))) => Ok(()),
         Ok(Some(Event::Disconnected) | None) | Err(_) => match find(systems, id).await? {
-            None => Ok(()),
-            Some(_) => Err(Failure::timed_out(Call::Terminate.verb()).into()),
+            Sought::Over { .. } => Ok(()),
+            Sought::Runs(_) => Err(Failure::timed_out(Call::Terminate.verb()).into()),
         },
     }
 }

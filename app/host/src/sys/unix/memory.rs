@@ -32,6 +32,10 @@ pub(crate) fn process_memory(pid: u32, _part: u64) -> Option<u64> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::ptr::null_mut;
+
+    use rustix::mm::{self, MapFlags, ProtFlags};
+
     use super::*;
 
     #[test]
@@ -51,16 +55,41 @@ mod tests {
     fn memory_is_held_once_it_is_written_to() {
         // Of a size that no other mapping of this process has.
         let part = 37 << 20;
-        let mut memory = memmap(part);
         let pid = std::process::id();
+        let memory = Shared::of(part);
         let before = process_memory(pid, part as u64).unwrap();
-        memory[..8 << 20].fill(1);
+        memory.write(8 << 20);
         let after = process_memory(pid, part as u64).unwrap();
         assert!(after >= before + (8 << 20), "{before}, then {after}");
     }
 
-    /// Large allocations are mappings of their own (mallopt(3), M_MMAP_THRESHOLD), with a page for the allocator's own words.
-    fn memmap(part: usize) -> Vec<u8> {
-        vec![0; part - 4096]
+    /// Shared memory, as a guest's is: two private mappings side by side become one (mm/vma.c), of another size.
+    struct Shared {
+        at: *mut std::ffi::c_void,
+        size: usize,
+    }
+
+    #[expect(unsafe_code, reason = "no library has a safe call for it")]
+    impl Shared {
+        fn of(size: usize) -> Shared {
+            // SAFETY: the kernel chooses where, so that nothing else lies there.
+            let at =
+                unsafe { mm::mmap_anonymous(null_mut(), size, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED) };
+            Shared { at: at.unwrap(), size }
+        }
+
+        fn write(&self, bytes: usize) {
+            assert!(bytes <= self.size);
+            // SAFETY: all of it is inside of the mapping, which nobody else reads.
+            unsafe { self.at.cast::<u8>().write_bytes(1, bytes) };
+        }
+    }
+
+    #[expect(unsafe_code, reason = "no library has a safe call for it")]
+    impl Drop for Shared {
+        fn drop(&mut self) {
+            // SAFETY: it is a mapping of its own, and nothing points into it any more.
+            unsafe { mm::munmap(self.at, self.size) }.unwrap();
+        }
     }
 }
