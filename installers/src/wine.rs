@@ -62,11 +62,14 @@ cat >/dev/null
 
 /// Runs the rest in wine in the Debian in the folder `$1`, in the folder `$2` of it. All that a program starts, and wine's server, has its standard
 /// error until the room ends, whatever handles it was given: who reads it to the end would wait for that.
-const ENTER: &str = r#"cd "$1"; folder=$2; shift 2
+const ENTER: &str = r#"set -eu
+cd "$1"
+folder=$2; shift 2
 error=$(mktemp -p ..)
-unshare --root . --wd "$folder" /usr/lib/wine/wine64 "$@" 2>"$error"
-code=$?
-cat "$error" >&2
+trap 'cat "$error" >&2' EXIT
+trap 'exit 143' TERM
+code=0
+unshare --root . --wd "$folder" /usr/lib/wine/wine64 "$@" 2>"$error" || code=$?
 exit $code
 "#;
 

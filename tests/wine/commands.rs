@@ -62,7 +62,7 @@ pub(crate) fn cp_both_ways(windows: &Windows) -> Result {
         fs::write(folder.join("grün 文件.txt"), "green")?;
         windows.ok(&["cp", "grün 文件.txt", "files:/tmp/leaf"])?;
         ensure!(engine.ok(&["exec", "files", "cat", "/tmp/leaf"])? == "green");
-        // A folder, and a drive with the container's letter beside it.
+        // A folder, to where a drive's letter stands before a colon, too.
         engine.ok(&["exec", "files", "sh", "-c", "mkdir -p /tmp/tree/inner; echo deep >/tmp/tree/inner/文"])?;
         let back = format!(r"Z:{}\back", folder.display()).replace('/', "\\");
         windows.ok(&["cp", "files:/tmp/tree", &back])?;

@@ -1,9 +1,10 @@
 //! What stands in for a computer that has machines: at most one at a time, whose engine is the native one. It outlives the daemon, as a
 //! hypervisor does. Its protocol is that of `driver::stand_in` of `host`.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use anyhow::{Context, ensure};
 use control::BootInfo;
@@ -37,6 +38,8 @@ struct Shared {
     machine: Mutex<Option<Machine>>,
     /// The verbs of what was asked, but for those of the link.
     asked: Mutex<Vec<String>>,
+    /// What the driver did against the protocol.
+    wrong: Mutex<Vec<String>>,
 }
 
 #[derive(Debug)]
@@ -48,16 +51,23 @@ struct Machine {
 
 /// By which a machine ends.
 #[derive(Debug, Clone)]
-pub(crate) struct Power(watch::Sender<Option<End>>);
+pub(crate) struct Power {
+    end: watch::Sender<Option<End>>,
+    computer: Weak<Shared>,
+}
 
 impl Power {
+    /// There is room for another machine before anybody hears of the end.
     pub(crate) fn off(&self, end: End) {
-        self.0.send_if_modified(|now| now.is_none() && now.replace(end).is_none());
+        if let Some(computer) = self.computer.upgrade() {
+            lock(&computer.machine).take_if(|machine| machine.power.end.same_channel(&self.end));
+        }
+        self.end.send_if_modified(|now| now.is_none() && now.replace(end).is_none());
     }
 
     /// Resolves at the machine's end.
     pub(crate) async fn ended(&self) -> End {
-        let mut end = self.0.subscribe();
+        let mut end = self.end.subscribe();
         let end = end.wait_for(Option::is_some).await.map(|end| *end);
         end.ok().flatten().expect("the sender is held here")
     }
@@ -69,13 +79,20 @@ impl Computer {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared { engine, machine: Mutex::default(), asked: Mutex::default() });
+        let shared =
+            Arc::new(Shared { engine, machine: Mutex::default(), asked: Mutex::default(), wrong: Mutex::default() });
         let serving = shared.clone();
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let shared = serving.clone();
-                // Daemons are killed in the middle of everything; whoever is not answered tells that itself.
-                tokio::spawn(shared.serve(stream));
+                tokio::spawn(async move {
+                    // Daemons are killed in the middle of everything, and their connections break.
+                    if let Err(error) = shared.clone().serve(stream).await
+                        && !error.is::<io::Error>()
+                    {
+                        lock(&shared.wrong).push(format!("{error:#}"));
+                    }
+                });
             }
         });
         Ok(Computer { address, shared, _runtime: runtime })
@@ -90,10 +107,15 @@ impl Computer {
         std::mem::take(&mut lock(&self.shared.asked))
     }
 
+    /// What was asked against the protocol since this was called last.
+    pub(crate) fn wrong(&self) -> Vec<String> {
+        std::mem::take(&mut lock(&self.shared.wrong))
+    }
+
     /// Ends the machine without a word, as a hypervisor that dies.
     pub(crate) fn pull_the_plug(&self) -> anyhow::Result<()> {
-        let machine = lock(&self.shared.machine);
-        machine.as_ref().context("there is no machine")?.power.off(End::Killed);
+        let power = lock(&self.shared.machine).as_ref().map(|machine| machine.power.clone());
+        power.context("there is no machine")?.off(End::Killed);
         Ok(())
     }
 }
@@ -142,14 +164,9 @@ impl Shared {
             return Ok(None);
         }
         let (responder, sessions) = Responder::new(boot.secret);
-        let power = Power(watch::Sender::new(None));
+        let power = Power { end: watch::Sender::new(None), computer: Arc::downgrade(self) };
         *machine = Some(Machine { system: system.to_owned(), responder, power: power.clone() });
         tokio::spawn(guest::serve(sessions, self.engine.clone(), power.clone()));
-        let (shared, ends) = (self.clone(), power.clone());
-        tokio::spawn(async move {
-            ends.ended().await;
-            *lock(&shared.machine) = None;
-        });
         Ok(Some(power))
     }
 

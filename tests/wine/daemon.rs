@@ -28,6 +28,18 @@ pub(crate) fn is_started_with_the_machine(windows: &Windows) -> Result {
     Ok(())
 }
 
+pub(crate) fn is_started_in_a_shells_pipeline(windows: &Windows) -> Result {
+    let daemon = windows.daemon()?;
+    windows.ok(&["down"])?;
+    let killed = windows.run("taskkill", &["/f", "/pid", &daemon])?;
+    ensure!(killed.code == 0, "{killed:?}");
+    // Which ends once nobody has the pipe's other end.
+    let said = windows.run("cmd", &["/c", "berth up 2>&1 | sort"])?;
+    ensure!(said.code == 0, "{said:?}");
+    ensure!(windows.status()?["machine"]["phase"] == "running" && windows.daemon()? != daemon, "{said:?}");
+    Ok(())
+}
+
 pub(crate) fn keeps_dockers_context(windows: &Windows) -> Result {
     windows.up()?;
     let name: String = Sha256::digest("berth").iter().map(|byte| format!("{byte:02x}")).collect();

@@ -37,6 +37,7 @@ fn main() -> std::process::ExitCode {
     let mut arguments = Arguments::from_args();
     let cases = cases![
         daemon::is_started_with_the_machine,
+        daemon::is_started_in_a_shells_pipeline,
         daemon::keeps_dockers_context,
         daemon::second_is_refused,
         commands::ps_and_a_client_of_dockers,
@@ -71,7 +72,8 @@ fn main() -> std::process::ExitCode {
         Trial::test(case.name, move || {
             let windows = windows.get_or_init(|| Windows::start(&programs).map_err(|error| format!("{error:#}")));
             let windows = windows.as_ref()?;
-            (case.run)(windows).map_err(|error| Failed::from(format!("{error:#}\n{}", windows.log_tails())))
+            let result = (case.run)(windows).and_then(|()| windows.is_well_asked());
+            result.map_err(|error| Failed::from(format!("{error:#}\n{}", windows.log_tails())))
         })
     };
     let trials = cases.into_iter().map(trial).collect();

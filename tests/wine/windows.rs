@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
-use installers::windows::STAND_IN;
 use installers::wine::{Room, Wine};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -21,14 +20,16 @@ pub(crate) const PROGRAMS: [&str; 2] = ["berth.exe", "pipe_get.exe"];
 /// The folders of a user of Windows, below its drive.
 const HOME: &str = "users/wine";
 
-/// Where the programs for Windows are, once wine is there too; or why they are not.
+/// Where the programs for Windows are, once wine is there too; or why they are not. What lies there from an earlier build is of another source.
 pub(crate) fn programs() -> Result<PathBuf, String> {
     if !installers::debian::is_root() {
         return Err("only root can mount".to_owned());
     }
-    let folder = installers::workspace().join(STAND_IN);
+    let Some(folder) = std::env::var_os("BERTH_TEST_STAND_IN").map(PathBuf::from) else {
+        return Err("BERTH_TEST_STAND_IN names no folder of programs: `cargo windows stand-in` builds them".to_owned());
+    };
     if let Some(program) = PROGRAMS.iter().find(|program| !folder.join(program).is_file()) {
-        return Err(format!("{program} is not built for Windows: `cargo windows stand-in` builds it"));
+        return Err(format!("{program} is not in {}", folder.display()));
     }
     Wine::prepare().map_err(|error| error.to_string().replace('\n', " "))?;
     Ok(folder)
@@ -115,6 +116,13 @@ impl Windows {
         // A command may end without reading all; what it said decides.
         let _ = writer.join();
         said(output)
+    }
+
+    /// Whether all that asked the computer since the last time kept to its protocol.
+    pub(crate) fn is_well_asked(&self) -> anyhow::Result<()> {
+        let wrong = self.computer.wrong();
+        ensure!(wrong.is_empty(), "the computer was asked wrongly: {wrong:?}");
+        Ok(())
     }
 
     pub(crate) fn up(&self) -> anyhow::Result<()> {

@@ -7,12 +7,13 @@
 //! runtime folder would be longer, the sockets move to a folder whose short name is made from a hash of the long one. So they
 //! do when there is a comma in it: the vsock device cannot be told such a path.
 
+mod image;
+
 use std::env;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::architecture::Architecture;
 use crate::machines::{self, Name};
 use crate::sys;
 use crate::whereabouts::Whereabouts;
@@ -382,38 +383,6 @@ impl Paths {
     pub fn growing_logs(&self) -> [PathBuf; 4] {
         [self.console_log(), self.daemon_log(), self.qemu_log(), self.vsock_device_log()]
     }
-
-    /// Where installed guest images are looked for, in this order.
-    pub fn image_candidates(&self) -> Vec<PathBuf> {
-        let mut dirs = Vec::new();
-        if let Some(dir) = env::var_os("BERTH_IMAGE_DIR").filter(|dir| !dir.is_empty()) {
-            return vec![PathBuf::from(dir)];
-        }
-        // Before all that lies about in the user's folders: a program that was installed came with an image of its own version.
-        dirs.extend(env::current_exe().ok().and_then(|program| installed_image(&program)));
-        dirs.push(self.of_default.data.join("image"));
-        dirs.push(self.cache.join("image").join("current"));
-        // What `cargo image` builds lies in the user's cache even when `BERTH_HOME` moves everything else.
-        if let Some(user) = directories::ProjectDirs::from("", "", "berth") {
-            let built = user.cache_dir().join("image").join("current");
-            if !dirs.contains(&built) {
-                dirs.push(built);
-            }
-        }
-        dirs
-    }
-}
-
-/// Where packages put the image for the program at `program`: `PREFIX/lib/berth/image` for `PREFIX/bin/berth`, be it below `/usr` or
-/// wherever somebody unpacked it, and in an app for macOS one for each processor, `Contents/Resources/image/aarch64` for
-/// `Contents/MacOS/berth`. `None` where there is none.
-fn installed_image(program: &Path) -> Option<PathBuf> {
-    // What is on PATH may be a link, and macOS tells its path.
-    [program.to_path_buf()].into_iter().chain(program.canonicalize().ok()).find_map(|program| {
-        let prefix = program.parent()?.parent()?.to_path_buf();
-        let of_app = prefix.join("Resources").join("image").join(Architecture::NATIVE.name());
-        [prefix.join("lib").join("berth").join("image"), of_app].into_iter().find(|image| image.is_dir())
-    })
 }
 
 /// Folder and file of a docker context of this name, below the client's configuration folder
@@ -500,36 +469,6 @@ mod tests {
         assert_ne!(one.runtime_dir(), other.runtime_dir());
         assert_eq!(one, Paths::below(&long).unwrap());
         assert!(one.data_disk().starts_with(&long));
-    }
-
-    #[test]
-    fn an_installed_program_has_its_image_beside_it() {
-        let prefix = tempfile::tempdir().unwrap();
-        let program = prefix.path().join("bin/berth");
-        assert_eq!(installed_image(&program), None);
-        let image = prefix.path().join("lib/berth/image");
-        std::fs::create_dir_all(&image).unwrap();
-        assert_eq!(installed_image(&program), Some(image));
-        assert_eq!(installed_image(Path::new("berth")), None);
-        let contents = prefix.path().join("Berth.app/Contents");
-        let image = contents.join("Resources/image").join(Architecture::NATIVE.name());
-        std::fs::create_dir_all(&image).unwrap();
-        assert_eq!(installed_image(&contents.join("MacOS/berth")), Some(image));
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_program_that_is_called_by_a_link_has_its_image_as_well() {
-        let folder = tempfile::tempdir().unwrap();
-        let folder = folder.path().canonicalize().unwrap();
-        let (image, programs) = (folder.join("app/lib/berth/image"), folder.join("app/bin"));
-        for path in [&image, &programs, &folder.join("bin")] {
-            std::fs::create_dir_all(path).unwrap();
-        }
-        std::fs::write(programs.join("berth"), "").unwrap();
-        let link = folder.join("bin/berth");
-        std::os::unix::fs::symlink(programs.join("berth"), &link).unwrap();
-        assert_eq!(installed_image(&link), Some(image));
     }
 
     #[test]

@@ -64,7 +64,7 @@ fn verify(tally: &mut Tally, failures: &mut Failures, all: bool) -> io::Result<(
             "the end-to-end suites need root, for namespaces, mounts and networks: run `cargo verify` as root",
         ));
     }
-    let there = step("install what the tests need", || {
+    let mut there = step("install what the tests need", || {
         needs::install_missing(needs::BUILD)?;
         needs::install_missing(needs::WINDOW)?;
         needs::install_missing(needs::TEST)?;
@@ -91,6 +91,7 @@ fn verify(tally: &mut Tally, failures: &mut Failures, all: bool) -> io::Result<(
     build(tally)?;
     if let Some(windows) = build_for_windows(tally)? {
         units_under_wine(tally, failures, &windows)?;
+        there.push(("BERTH_TEST_STAND_IN", installers::workspace().join(windows::STAND_IN)));
     }
     check_for_darwin(tally, all)?;
     check(tally, "guest image", Command::new(beside_this("guest-image")?).current_dir(installers::workspace()))?;

@@ -1,12 +1,13 @@
 //! The engine as the container verbs see it: a client of its API over the daemon's socket.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bollard::{BollardRequest, Docker};
 use bytes::Bytes;
 use host::paths::Paths;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
 use hyper::http::request::Builder;
 use hyper::{Request, Response, Uri};
@@ -86,28 +87,39 @@ fn answer(status: u16, body: &[u8]) -> Result<String, Failure> {
 /// One request over a connection of its own, which the answer may take over. Over bollard's own pipes of Windows an input has no end, and a
 /// container that reads to it would wait for ever: ours have ([`host::sys::connect`]).
 async fn asked(socket: PathBuf, mut request: BollardRequest) -> Result<Response<Incoming>, bollard::errors::Error> {
-    let stream = host::sys::connect(&socket).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    // Its error is the request's too.
-    tokio::spawn(connection.with_upgrades());
     let path = request.uri().path_and_query().cloned();
     *request.uri_mut() = path.map(Uri::from).unwrap_or_default();
     request.headers_mut().insert(HOST, HeaderValue::from_static("berth"));
-    Ok(sender.send_request(request).await?)
+    Ok(response(&socket, request).await?)
 }
 
 async fn send(socket: &Path, request: Builder, body: Bytes) -> Result<(u16, Bytes), Failure> {
-    let broken = |error: &dyn std::fmt::Display| Failure::new(1, format!("{}: {error}", socket.display()));
-    let stream = host::sys::connect(socket).await.map_err(|error| broken(&error))?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
-    // Its error is the request's too.
-    tokio::spawn(connection);
-    let request = request.header(HOST, "berth").body(Full::new(body)).map_err(|error| broken(&error))?;
-    let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
+    let broken = |error: io::Error| Failure::new(1, error.to_string());
+    let request =
+        request.header(HOST, "berth").body(Full::new(body)).map_err(|error| broken(io::Error::other(error)))?;
+    let response = response(socket, request).await.map_err(broken)?;
     let status = response.status().as_u16();
-    let body = response.into_body().collect().await.map_err(|error| broken(&error))?;
+    let body = response.into_body().collect().await.map_err(|error| broken(broke(socket, error)))?;
     Ok((status, body.to_bytes()))
+}
+
+/// # Errors
+/// With the socket's name: that a daemon is gone is told by no more than "No such file or directory".
+async fn response<B>(socket: &Path, request: Request<B>) -> io::Result<Response<Incoming>>
+where
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
+    let connect = host::sys::connect(socket).await;
+    let stream = connect.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", socket.display())))?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broke(socket, error))?;
+    // Its error is the request's too.
+    tokio::spawn(connection.with_upgrades());
+    sender.send_request(request).await.map_err(|error| broke(socket, error))
+}
+
+fn broke(socket: &Path, error: hyper::Error) -> io::Error {
+    io::Error::other(format!("{}: {error}", socket.display()))
 }
 
 /// A name as part of a path: what is no letter, digit or one of the signs of references is percent-encoded.

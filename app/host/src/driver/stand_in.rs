@@ -32,8 +32,13 @@ use crate::settings::Accelerator;
 use crate::{Error, Result};
 use instance::StandInInstance;
 
+#[cfg(all(feature = "stand-in", not(debug_assertions)))]
+compile_error!(
+    "whoever sets a variable would be the machine: programs for users are built without the feature `stand-in`"
+);
+
 const NAME: &str = "stand-in";
-/// `127.0.0.1:PORT`, where somebody stands in.
+/// `127.0.0.1:PORT`, where somebody stands in. Packages refuse programs that have this word (`packages`).
 #[cfg(feature = "stand-in")]
 const VARIABLE: &str = "BERTH_STAND_IN";
 
@@ -46,12 +51,22 @@ impl StandIn {
     /// `None` where nobody is to stand in.
     ///
     /// # Errors
-    /// When the variable has no address.
+    /// When the variable has no address, or that of another computer, which would be told the boot's secret.
     #[cfg(feature = "stand-in")]
     pub(super) fn of_environment() -> Result<Option<StandIn>> {
-        let Ok(text) = std::env::var(VARIABLE) else { return Ok(None) };
-        let wrong = |error| failed(io::Error::new(io::ErrorKind::InvalidInput, format!("{VARIABLE}={text}: {error}")));
-        text.parse().map(|address| Some(StandIn { address })).map_err(wrong)
+        let Some(text) = std::env::var_os(VARIABLE) else { return Ok(None) };
+        StandIn::at(&text.to_string_lossy()).map(Some)
+    }
+
+    #[cfg(any(feature = "stand-in", test))]
+    fn at(text: &str) -> Result<StandIn> {
+        match text.parse::<SocketAddr>() {
+            Ok(address) if address.ip().is_loopback() => Ok(StandIn { address }),
+            Ok(_) | Err(_) => {
+                let message = format!("a stand-in is at 127.0.0.1:PORT, not at {text:?}");
+                Err(failed(io::Error::new(io::ErrorKind::InvalidInput, message)))
+            }
+        }
     }
 }
 

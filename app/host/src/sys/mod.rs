@@ -253,7 +253,8 @@ pub fn detach(command: &mut std::process::Command) {
     platform::detach(command);
 }
 
-/// Arranges that a daemon of ours does not end with us; our terminal it leaves by itself ([`leave_terminal`]).
+/// Arranges that a daemon of ours does not end with us; our terminal it leaves by itself ([`leave_terminal`]). On Windows this process gives on
+/// its own streams as they are to nobody from then on: whoever reads them would wait for the daemon's end.
 pub fn release(command: &mut std::process::Command) {
     platform::release(command);
 }

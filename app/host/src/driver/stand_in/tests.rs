@@ -181,3 +181,14 @@ async fn both_lanes_of_the_link_lead_to_the_guest() {
         assert_eq!((incoming.port, said.as_slice()), (port, &b"hello"[..]));
     }
 }
+
+#[test]
+fn nobody_stands_in_from_elsewhere() {
+    for text in ["127.0.0.1:7", "[::1]:7"] {
+        assert_eq!(StandIn::at(text).unwrap().address.to_string(), text);
+    }
+    for text in ["192.0.2.1:7", "0.0.0.0:7", "localhost:7", "127.0.0.1", "", "\u{fffd}"] {
+        let error = StandIn::at(text).unwrap_err().to_string();
+        assert!(error.contains("127.0.0.1:PORT"), "{text}: {error}");
+    }
+}

@@ -27,24 +27,54 @@ fn keep(stream: RawHandle) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::windows::process::CommandExt;
     use std::process::{Command, Stdio};
 
     use windows_sys::Win32::Foundation::GetHandleInformation;
 
     use super::*;
 
+    /// Has this program be the one that keeps its streams.
+    const KEEPER: &str = "BERTH_TEST_KEEPER";
+
+    #[expect(unsafe_code, reason = "no library has a safe call for it")]
+    fn is_given_on(stream: RawHandle) -> bool {
+        let mut flags = 0;
+        // SAFETY: it is written to a number.
+        let told = unsafe { GetHandleInformation(stream, &mut flags) };
+        assert_ne!(told, 0, "{}", io::Error::last_os_error());
+        flags & HANDLE_FLAG_INHERIT != 0
+    }
+
     #[test]
     #[expect(unsafe_code, reason = "no library has a safe call for it")]
-    fn streams_are_kept_and_copies_of_them_are_given_on() {
-        keep_own_streams();
-        for stream in own_streams() {
-            let mut flags = 0;
-            // SAFETY: it is written to a number.
-            let told = unsafe { GetHandleInformation(stream, &mut flags) };
-            assert!(told == 0 || flags & HANDLE_FLAG_INHERIT == 0);
+    fn what_is_kept_is_given_on_to_nobody() {
+        let (_read, write) = io::pipe().unwrap();
+        let stream = write.as_raw_handle();
+        // SAFETY: a flag of a handle that is open is changed.
+        assert_ne!(unsafe { SetHandleInformation(stream, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) }, 0);
+        assert!(is_given_on(stream));
+        keep(stream);
+        assert!(!is_given_on(stream));
+    }
+
+    /// As a daemon whose caller reads what it says while a command shares its output.
+    #[test]
+    fn a_command_is_given_copies_of_streams_that_are_kept() {
+        if std::env::var_os(KEEPER).is_some() {
+            keep_own_streams();
+            let said = Command::new("cmd").raw_arg("/c echo said").stdout(Stdio::inherit()).status().unwrap();
+            assert!(said.success());
+            return;
         }
-        // The child says it to this program's own output.
-        let said = Command::new("cmd").args(["/c", "echo said"]).stdout(Stdio::inherit()).status().unwrap();
-        assert!(said.success());
+        let mut again = Command::new(std::env::current_exe().unwrap());
+        again.args([
+            "--exact",
+            "--nocapture",
+            "sys::windows::inherit::tests::a_command_is_given_copies_of_streams_that_are_kept",
+        ]);
+        let out = again.env(KEEPER, "1").output().unwrap();
+        let said = String::from_utf8_lossy(&out.stdout);
+        assert!(out.status.success() && said.lines().any(|line| line.trim() == "said"), "{said}");
     }
 }
