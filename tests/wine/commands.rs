@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::ensure;
 
-use crate::windows::Windows;
+use crate::windows::{Windows, on_windows};
 
 type Result = anyhow::Result<()>;
 
@@ -64,7 +64,7 @@ pub(crate) fn cp_both_ways(windows: &Windows) -> Result {
         ensure!(engine.ok(&["exec", "files", "cat", "/tmp/leaf"])? == "green");
         // A folder, to where a drive's letter stands before a colon, too.
         engine.ok(&["exec", "files", "sh", "-c", "mkdir -p /tmp/tree/inner; echo deep >/tmp/tree/inner/文"])?;
-        let back = format!(r"Z:{}\back", folder.display()).replace('/', "\\");
+        let back = on_windows(&folder.join("back"));
         windows.ok(&["cp", "files:/tmp/tree", &back])?;
         ensure!(fs::read_to_string(folder.join("back/inner/文"))? == "deep\n");
         Ok(())

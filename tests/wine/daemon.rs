@@ -34,9 +34,11 @@ pub(crate) fn is_started_in_a_shells_pipeline(windows: &Windows) -> Result {
     let killed = windows.run("taskkill", &["/f", "/pid", &daemon])?;
     ensure!(killed.code == 0, "{killed:?}");
     // Which ends once nobody has the pipe's other end.
-    let said = windows.run("cmd", &["/c", "berth up 2>&1 | sort"])?;
-    ensure!(said.code == 0, "{said:?}");
-    ensure!(windows.status()?["machine"]["phase"] == "running" && windows.daemon()? != daemon, "{said:?}");
+    let up = format!("{} up 2>&1 | findstr e", windows.path("berth"));
+    let said = windows.run("cmd", &["/c", &up])?;
+    let status = windows.status()?;
+    ensure!(said.code == 0 && status["machine"]["phase"] == "running", "{said:?}, {status}");
+    ensure!(windows.daemon()? != daemon);
     Ok(())
 }
 

@@ -83,12 +83,16 @@ impl Windows {
         let own = format!("{program}.exe");
         let path = if PROGRAMS.contains(&&*own) { self.programs.join(&own) } else { PathBuf::from(own) };
         let mut command = self.room.command(self.folder.path(), &path);
-        let image = format!("Z:{}", self.folder.path().join("image").display()).replace('/', "\\");
-        command.args(arguments).env("BERTH_IMAGE_DIR", image);
+        command.args(arguments).env("BERTH_IMAGE_DIR", on_windows(&self.folder.path().join("image")));
         command.env("BERTH_STAND_IN", self.computer.address().to_string());
         // By which wine knows names in other scripts.
         command.env("LC_ALL", "C.UTF-8").stdin(Stdio::null());
         command
+    }
+
+    /// One of our programs, as Windows spells where it is.
+    pub(crate) fn path(&self, program: &str) -> String {
+        on_windows(&self.programs.join(program).with_extension("exe"))
     }
 
     /// Runs to its end, whatever that is.
@@ -150,6 +154,11 @@ impl Windows {
         let daemon = lines[lines.len().saturating_sub(40)..].join("\n");
         format!("--- the daemon's log ends:\n{daemon}\n--- the engine's:\n{}", self.engine.log())
     }
+}
+
+/// A path outside, as wine has it.
+pub(crate) fn on_windows(path: &Path) -> String {
+    format!("Z:{}", path.display()).replace('/', "\\")
 }
 
 /// A guest image that only a stand-in takes, of a few bytes.

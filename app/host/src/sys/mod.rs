@@ -254,7 +254,7 @@ pub fn detach(command: &mut std::process::Command) {
 }
 
 /// Arranges that a daemon of ours does not end with us; our terminal it leaves by itself ([`leave_terminal`]). On Windows this process gives on
-/// its own streams as they are to nobody from then on: whoever reads them would wait for the daemon's end.
+/// nothing that it was given to anybody from then on, but copies of its streams: whoever reads those would wait for the daemon's end.
 pub fn release(command: &mut std::process::Command) {
     platform::release(command);
 }

@@ -140,7 +140,7 @@ pub(super) fn detach(command: &mut std::process::Command) {
 
 pub(super) fn release(command: &mut std::process::Command) {
     detach(command);
-    inherit::keep_own_streams();
+    inherit::keep_handles();
 }
 
 pub(super) async fn termination() {
