@@ -13,6 +13,9 @@ use crate::std_source::{self, StdSource};
 /// Macs with Apple's processors, then those with Intel's: each with what zig calls it.
 const TARGETS: [(&str, &str); 2] = [("aarch64-apple-darwin", "aarch64-macos"), ("x86_64-apple-darwin", "x86_64-macos")];
 
+/// Which zig.
+const ZIG: &str = "installers/zig-requirements.txt";
+
 /// The standard library's source, and C compilers.
 #[derive(Debug)]
 pub struct Darwin {
@@ -29,8 +32,8 @@ impl Darwin {
     pub fn prepare(all: bool) -> io::Result<Darwin> {
         let targets = if all { &TARGETS[..] } else { &TARGETS[..1] };
         let std = StdSource::prepare()?;
-        let zig = needs::python("zig", "installers/zig-requirements.txt")?;
-        for (target, zigs) in targets {
+        let zig = needs::python("zig", ZIG)?;
+        for (target, zigs) in &TARGETS {
             write_program(&compiler(&zig, target), &compiler_script(&zig, zigs))?;
         }
         write_program(&archiver(&zig), &archiver_script(&zig))?;
@@ -53,11 +56,6 @@ impl Darwin {
         cargo.env("CARGO_TARGET_DIR", "target/darwin");
     }
 
-    /// What compiles C for this target, and links it with Apple's C library.
-    pub fn compiler(&self, target: &str) -> PathBuf {
-        compiler(&self.zig, target)
-    }
-
     /// Has cargo fetch what the programs and the standard library are made of, as far as it is not there.
     ///
     /// # Errors
@@ -66,6 +64,12 @@ impl Darwin {
         self.set(cargo);
         std_source::fetch(cargo, "macOS")
     }
+}
+
+/// What compiles C for this target and links it with Apple's C library, if [`Darwin::prepare`] has fetched it.
+pub fn compiler_there(target: &str) -> Option<PathBuf> {
+    let compiler = compiler(&needs::python_there("zig", ZIG)?, target);
+    compiler.is_file().then_some(compiler)
 }
 
 fn compiler(zig: &Path, target: &str) -> PathBuf {

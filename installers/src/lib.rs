@@ -3,7 +3,7 @@
 //! - [`cargo`] is cargo with lints;
 //! - [`darwin`] is what lints the host's programs for macOS;
 //! - [`debian`] installs packages, and unpacks packages of newer suites without installing them;
-//! - [`needs`] is the table of what each command needs and why;
+//! - [`needs`] is the table of what each command needs and why, and installs it;
 //! - [`failures`] keeps what failed tests said;
 //! - [`front_end`] is what the window's pages need, and their checks and tests;
 //! - [`install`] builds programs and puts them where they are found, [`menu`] puts them into the desktop's menu;

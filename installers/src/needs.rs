@@ -1,12 +1,15 @@
 //! What each command needs on the machine, and why.
 
+mod crates;
+
 use std::io;
-use std::path::Path;
 use std::process::Command;
 
 use crate::debian::{self, Suite};
 use crate::step::follow;
 use crate::words::say;
+
+pub use crates::{cargo_bin, file_suites, rcodesign, vsock_device};
 
 /// One Debian package and the reason it is installed.
 #[derive(Debug, Clone, Copy)]
@@ -210,99 +213,38 @@ pub fn schemathesis() -> io::Result<std::path::PathBuf> {
     Ok(python("schemathesis", "tests/endurance/fuzz/requirements.txt")?.join("bin/schemathesis"))
 }
 
-/// The library of `rcodesign`, which signs apps for macOS on any system: from PyPI, in an environment of its own below the cache.
-///
-/// # Errors
-/// When it is not there and cannot be fetched.
-pub fn apple_platform() -> io::Result<std::path::PathBuf> {
-    python("apple-platform", "installers/apple-platform-requirements.txt")
-}
-
 /// An environment of Python's below the cache, for the program `name`: with what `requirements`, a file of this tree, names from PyPI.
 ///
 /// # Errors
 /// When it is not there and cannot be fetched.
 pub(crate) fn python(name: &str, requirements: &str) -> io::Result<std::path::PathBuf> {
-    let versions = crate::workspace().join(requirements);
-    let home = crate::cache().join("python").join(name);
-    let installed = home.join("requirements.txt");
-    let wanted = std::fs::read(&versions)?;
-    // Written last: an installation that was cut off is begun again.
-    if std::fs::read(&installed).is_ok_and(|installed| installed == wanted) {
+    if let Some(home) = python_there(name, requirements) {
         return Ok(home);
     }
+    let (versions, home) = (crate::workspace().join(requirements), python_home(name));
     let mut make = Command::new("python3");
     make.args(["-m", "venv", "--clear"]).arg(&home);
     follow(make, &format!("making an environment for {name}"))?;
     let mut pip = Command::new(home.join("bin/pip"));
     pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(&versions);
     follow(pip, &format!("installing {name}"))?;
-    std::fs::write(installed, wanted)?;
+    // Written last: an installation that was cut off is begun again.
+    std::fs::copy(&versions, home.join(INSTALLED))?;
     Ok(home)
 }
 
-/// Installs the vsock device process that QEMU needs where the host has no vhost-vsock; a crate, so cargo installs it.
-///
-/// # Errors
-/// When `cargo install` fails.
-pub fn vsock_device() -> io::Result<()> {
-    let program = "vhost-device-vsock";
-    if Command::new(program).arg("--version").output().is_ok_and(|out| out.status.success()) {
-        return Ok(());
-    }
-    let bin = cargo_bin().join(program);
-    if is_executable(&bin) {
-        return Ok(());
-    }
-    let status = Command::new("cargo").args(["install", "--locked", "--version", "0.3.0", program]).status()?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(io::Error::other(say("cargo install %{program} failed", &[("program", program)])))
+/// That environment, if it is there and has just that.
+pub(crate) fn python_there(name: &str, requirements: &str) -> Option<std::path::PathBuf> {
+    let (wanted, home) = (std::fs::read(crate::workspace().join(requirements)).ok()?, python_home(name));
+    let installed = std::fs::read(home.join(INSTALLED)).ok()?;
+    (installed == wanted).then_some(home)
 }
 
-/// The suites that a folder of the host's is measured by, crates, so cargo installs them: where each one's program is to be told of, its name, its
-/// version. Nothing of them is part of this tree.
-const FILE_SUITES: [(&str, &str, &str); 2] =
-    [("BERTH_TEST_PJDFSTEST", "pjdfstest", "0.2.2"), ("BERTH_TEST_FSX", "fsx", "0.3.2")];
+/// What is in an environment of Python's.
+const INSTALLED: &str = "requirements.txt";
 
-/// Installs those suites, below the cache; the names of the variables by which tests find them, and the programs. One that cannot be had is
-/// left out, and said.
-pub fn file_suites() -> Vec<(&'static str, std::path::PathBuf)> {
-    let there = FILE_SUITES.into_iter().filter_map(|(variable, name, version)| {
-        let installed = file_suite(name, version).inspect_err(|error| eprintln!("    no {name}: {error}"));
-        installed.ok().map(|program| (variable, program))
-    });
-    there.collect()
-}
-
-fn file_suite(name: &str, version: &str) -> io::Result<std::path::PathBuf> {
-    let home = crate::cache().join("suites").join(format!("{name}-{version}"));
-    let program = home.join("bin").join(name);
-    if is_executable(&program) {
-        return Ok(program);
-    }
-    std::fs::create_dir_all(&home)?;
-    let mut install = Command::new("cargo");
-    // Not this tree's settings, nor where it compiles.
-    install.current_dir(&home).env_remove("CARGO_TARGET_DIR");
-    install.args(["install", "--quiet", "--locked", "--version", version, name, "--root"]).arg(&home);
-    follow(install, &format!("installing {name}"))?;
-    Ok(program)
-}
-
-/// cargo's folder for installed programs.
-pub fn cargo_bin() -> std::path::PathBuf {
-    std::env::var_os("CARGO_HOME")
-        .map(std::path::PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")))
-        .unwrap_or_default()
-        .join("bin")
-}
-
-fn is_executable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+fn python_home(name: &str) -> std::path::PathBuf {
+    crate::cache().join("python").join(name)
 }
 
 #[cfg(test)]

@@ -57,6 +57,7 @@ mod tests {
             include_str!("install.rs"),
             include_str!("debian.rs"),
             include_str!("needs.rs"),
+            include_str!("needs/crates.rs"),
             include_str!("step.rs"),
             include_str!("workloads.rs"),
         ];

@@ -4,10 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use clap::Args;
+use clap::{Args, FromArgMatches};
 use guest_image::Architecture;
 use installers::step::step;
 
+use crate::manifests::Templates;
 use crate::sign::{self, Signer};
 use crate::{Result, checksums, manifests};
 
@@ -48,7 +49,7 @@ impl Choices {
     pub fn write(
         &self,
         out: PathBuf,
-        templates: &[(&str, &str)],
+        templates: &Templates<'_>,
         write: impl FnOnce(&Path) -> Result<Vec<String>>,
     ) -> io::Result<()> {
         let out = self.out.clone().unwrap_or(out);
@@ -78,15 +79,24 @@ pub fn built(architecture: Architecture, out: Option<PathBuf>) -> io::Result<Pat
     })
 }
 
-/// How a command of this name ends, and what it says when it could not do its work.
-pub fn ended(command: &str, result: io::Result<()>) -> ExitCode {
-    match result {
+/// Runs the command `name`, which has `package` do its work as it is told to; `about` is its help, of which the first line is a summary. Says what
+/// it stopped at when it could not.
+pub fn run(name: &'static str, about: &'static str, package: fn(&Choices) -> io::Result<()>) -> ExitCode {
+    let given = command(name, about).get_matches();
+    let choices = Choices::from_arg_matches(&given).unwrap_or_else(|error| error.exit());
+    match package(&choices) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{command} stopped at: {error}");
+            eprintln!("{name} stopped at: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn command(name: &'static str, about: &'static str) -> clap::Command {
+    // It takes what is said of the choices for what is said of the command.
+    let command = Choices::augment_args(clap::Command::new(name).bin_name(name).version(env!("CARGO_PKG_VERSION")));
+    command.about(about.lines().next().unwrap_or_default()).long_about(about)
 }
 
 /// `SOURCE_DATE_EPOCH` (<https://reproducible-builds.org/specs/source-date-epoch/>), or the date of the last commit, or, without git, that of
@@ -114,4 +124,20 @@ pub fn target() -> io::Result<PathBuf> {
     // target/PROFILE/PROGRAM
     let target = own.parent().and_then(Path::parent).map(Path::to_path_buf);
     target.ok_or_else(|| io::Error::other("no target folder is known"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_says_what_it_does() {
+        let mut command = command("cargo package-all", "Writes all.\n\nOf programs that are there.");
+        let short = command.render_help().to_string();
+        assert!(short.starts_with("Writes all.\n\nUsage: cargo package-all [OPTIONS]"), "{short}");
+        let long = command.render_long_help().to_string();
+        assert!(long.starts_with("Writes all.\n\nOf programs that are there.\n\nUsage:"), "{long}");
+        let given = command.try_get_matches_from(["package", "--image", "folder"]).unwrap();
+        assert_eq!(Choices::from_arg_matches(&given).unwrap().image, Some("folder".into()));
+    }
 }

@@ -25,8 +25,12 @@ pub fn write(folder: &Path, names: &[String]) -> Result<()> {
     fs::write(&file, text).at("write", file)
 }
 
+/// In lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// SHA-256 of a file, in lower-case hexadecimal.
 pub(crate) fn digest(file: &Path) -> Result<String> {
-    let digest = Sha256::digest(fs::read(file).at("read", file)?);
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&Sha256::digest(fs::read(file).at("read", file)?)))
 }

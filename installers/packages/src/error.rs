@@ -12,6 +12,11 @@ pub enum Error {
     Tool { command: String, told: String },
     #[error("{}: not a program for Linux: {problem}", path.display())]
     Program { path: PathBuf, problem: String },
+    #[error(
+        "{}: compiled for tests, it takes whoever {} names for its machine: build it again without the feature `stand-in`",
+        path.display(), crate::programs::STAND_IN
+    )]
+    StandIn { path: PathBuf },
     #[error("{}: not a program for macOS: {problem}", path.display())]
     NotForMacs { path: PathBuf, problem: String },
     #[error("{what} is for {found}, the programs before it are for {wanted}: all must be for the same Macs")]

@@ -1,6 +1,7 @@
 //! What users are given: packages for Linux, Windows and macOS, and what goes with every artefact.
 //!
 //! - [`plan`] is one list of files (what, where to, which mode), from programs, a guest image and [`made`], what the programs write themselves;
+//! - [`programs`] refuses programs that are not for users;
 //! - [`deb`], [`redhat`] and [`tarball`] write it down in three forms; the same input gives the same bytes;
 //! - [`windows`] and [`macos`] do so for those, in two forms each;
 //! - [`needed`] reads which libraries programs want, and which packages have them;
@@ -29,6 +30,7 @@ pub mod needed;
 pub mod notices;
 pub mod pages;
 pub mod plan;
+pub mod programs;
 pub mod redhat;
 pub mod sbom;
 pub mod sign;

@@ -5,12 +5,17 @@ use std::collections::BTreeMap;
 use crate::components::{Component, Origin};
 use crate::{Error, Result};
 
-/// Texts by their names. Those that many packages of Debian's only name are as Debian has them (base-files).
-const TEXTS: [(&str, &str); 9] = [
+/// Texts by their names, of which one is ours to choose where there is a choice, the plainest first.
+const STANDARD: [(&str, &str); 4] = [
     ("MIT", include_str!("../licences/MIT.txt")),
     ("Apache-2.0", include_str!("../../../LICENSE")),
     ("BSD-3-Clause", include_str!("../licences/BSD-3-Clause.txt")),
-    ("MPL-2.0", include_str!("../licences/MPL-2.0.txt")),
+    MPL,
+];
+
+/// Texts that many packages of Debian's only name, as Debian has them (base-files).
+const REFERRED: [(&str, &str); 6] = [
+    MPL,
     ("LGPL-2.1", include_str!("../licences/LGPL-2.1.txt")),
     ("LGPL-2", include_str!("../licences/LGPL-2.txt")),
     ("LGPL-3", include_str!("../licences/LGPL-3.txt")),
@@ -18,10 +23,7 @@ const TEXTS: [(&str, &str); 9] = [
     ("GPL-3", include_str!("../licences/GPL-3.txt")),
 ];
 
-/// How many of them are ours to choose where there is a choice, the plainest first.
-const CHOICES: usize = 4;
-/// From which on they are texts that the guest's packages refer to.
-const REFERRED: usize = 3;
+const MPL: (&str, &str) = ("MPL-2.0", include_str!("../licences/MPL-2.0.txt"));
 
 /// Name and text of the standard licence that goes for a component which carries no text of its own.
 ///
@@ -29,7 +31,7 @@ const REFERRED: usize = 3;
 /// [`Error::NoText`] when its expression leaves none of those that we have.
 pub fn standard(component: &Component) -> Result<(&'static str, &'static str)> {
     let alternatives: Vec<&str> = component.licence.split(" OR ").map(str::trim).collect();
-    let choice = TEXTS[..CHOICES].iter().find(|(name, _)| alternatives.contains(name));
+    let choice = STANDARD.iter().find(|(name, _)| alternatives.contains(name));
     choice.copied().ok_or_else(|| Error::NoText {
         component: format!("{} {}", component.name, component.version),
         licence: component.licence.clone(),
@@ -43,7 +45,7 @@ pub fn referred(components: &[Component]) -> BTreeMap<&'static str, &'static str
         .filter(|component| matches!(component.origin, Origin::Debian { .. }))
         .flat_map(|component| component.licence.split([' ', '(', ')']))
         // The GPL's text is the same whether later versions go as well.
-        .filter_map(|licence| TEXTS[REFERRED..].iter().find(|(name, _)| licence.starts_with(name)).copied())
+        .filter_map(|licence| REFERRED.iter().find(|(name, _)| licence.starts_with(name)).copied())
         .collect()
 }
 

@@ -7,6 +7,15 @@ use std::path::Path;
 use crate::error::IoContext;
 use crate::{Error, Result, checksums};
 
+/// What manifests are made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Templates<'a> {
+    /// By the names of the manifests.
+    pub files: &'a [(&'a str, &'a str)],
+    /// What is filled in beside version, address and digests: `MACS` for `@MACS@`.
+    pub words: &'a [(&'a str, String)],
+}
+
 /// For Windows' package manager (manifests of version 1.6).
 pub const WINGET: &[(&str, &str)] = &[
     ("Berth.Berth.yaml", include_str!("../templates/winget/Berth.Berth.yaml")),
@@ -24,10 +33,12 @@ pub const CASK: &[(&str, &str)] = &[("berth-app.rb", include_str!("../templates/
 ///
 /// # Errors
 /// When a package that one names is not there, or something cannot be written.
-pub fn write(templates: &[(&str, &str)], version: &str, downloads: &str, folder: &Path) -> Result<Vec<String>> {
+pub fn write(templates: &Templates<'_>, version: &str, downloads: &str, folder: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
-    for (name, template) in templates {
-        let text = filled(template, version, downloads, |package| checksums::digest(&folder.join(package)))?;
+    let downloads = downloads.trim_end_matches('/').to_owned();
+    let words = [&[("VERSION", version.to_owned()), ("DOWNLOADS", downloads)], templates.words].concat();
+    for (name, template) in templates.files {
+        let text = filled(template, &words, |package| checksums::digest(&folder.join(package)))?;
         let path = folder.join(name);
         fs::write(&path, text).at("write", path)?;
         names.push((*name).to_owned());
@@ -35,10 +46,13 @@ pub fn write(templates: &[(&str, &str)], version: &str, downloads: &str, folder:
     Ok(names)
 }
 
-/// `@VERSION@`, `@DOWNLOADS@`, and `@SHA256:FILE@`, which `digest` tells.
-fn filled(template: &str, version: &str, downloads: &str, digest: impl Fn(&str) -> Result<String>) -> Result<String> {
+/// The words, and `@SHA256:FILE@`, which `digest` tells.
+fn filled(template: &str, words: &[(&str, String)], digest: impl Fn(&str) -> Result<String>) -> Result<String> {
     const DIGEST: &str = "@SHA256:";
-    let mut text = template.replace("@VERSION@", version).replace("@DOWNLOADS@", downloads.trim_end_matches('/'));
+    let mut text = template.to_owned();
+    for (word, value) in words {
+        text = text.replace(&format!("@{word}@"), value);
+    }
     while let Some(at) = text.find(DIGEST) {
         let rest = &text[at + DIGEST.len()..];
         let unended = || Error::Unreadable { what: "a template".to_owned(), problem: format!("no end of {DIGEST}") };
@@ -54,10 +68,9 @@ mod tests {
 
     #[test]
     fn nothing_is_left_to_fill_in() {
-        for (name, template) in WINGET.iter().chain(HOMEBREW).chain(CASK) {
-            let text =
-                filled(template, "1.2.3", "https://example.org/v1/", |package| Ok(format!("of {package}"))).unwrap();
-            // Ruby's own sign is not used.
+        let words = [("VERSION", "1.2.3".to_owned()), ("DOWNLOADS", "https://example.org/v1".to_owned())];
+        for (name, template) in WINGET.iter().chain(HOMEBREW) {
+            let text = filled(template, &words, |package| Ok(format!("of {package}"))).unwrap();
             assert!(text.contains("1.2.3") && !text.contains('@'), "{name}: {text}");
         }
     }
@@ -65,11 +78,12 @@ mod tests {
     #[test]
     fn digests_are_those_of_the_packages() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(write(WINGET, "1.0.0", "https://example.org", folder.path()).is_err(), "no package is there");
+        let templates = Templates { files: WINGET, words: &[] };
+        assert!(write(&templates, "1.0.0", "https://example.org", folder.path()).is_err(), "no package is there");
         for package in ["berth-1.0.0-setup.exe", "berth-1.0.0.msi"] {
             fs::write(folder.path().join(package), package).unwrap();
         }
-        write(WINGET, "1.0.0", "https://example.org", folder.path()).unwrap();
+        write(&templates, "1.0.0", "https://example.org/", folder.path()).unwrap();
         let text = fs::read_to_string(folder.path().join("Berth.Berth.installer.yaml")).unwrap();
         let digest = checksums::digest(&folder.path().join("berth-1.0.0.msi")).unwrap();
         assert!(

@@ -13,7 +13,7 @@ use installers::menu;
 
 use crate::error::IoContext;
 use crate::made::Made;
-use crate::{Error, Result};
+use crate::{Error, Result, programs};
 
 /// The programs, each with what it is for.
 pub const PROGRAMS: [&str; 3] = ["berth", "berth-desktop", "docker-credential-berth"];
@@ -102,11 +102,11 @@ impl Plan {
     /// What is installed in this form.
     ///
     /// # Errors
-    /// When a program or a part of the image is not there.
+    /// When a program or a part of the image is not there, or a program is not for users.
     pub fn of(inputs: &Inputs, form: Form) -> Result<Plan> {
         let mut plan = Collected { prefix: prefix(inputs, form), files: Vec::new() };
         for program in PROGRAMS {
-            plan.at(&format!("bin/{program}"), inputs.programs.join(program), 0o755)?;
+            plan.at(&format!("bin/{program}"), programs::taken(inputs.programs.join(program))?, 0o755)?;
         }
         for part in IMAGE {
             plan.at(&format!("lib/berth/image/{part}"), inputs.image.join(part), 0o644)?;

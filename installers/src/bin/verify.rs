@@ -79,9 +79,12 @@ fn verify(tally: &mut Tally, failures: &mut Failures, all: bool) -> io::Result<(
         there.extend(specification.ok().map(|file| ("BERTH_TEST_SPEC", file)));
         let schemathesis = needs::schemathesis().inspect_err(|error| eprintln!("    no schemathesis: {error}"));
         there.extend(schemathesis.ok().map(|program| ("BERTH_TEST_SCHEMATHESIS", program)));
-        // Found where it is by the tests of the app for macOS, which say so when they are skipped.
-        let _ = needs::apple_platform().inspect_err(|error| eprintln!("    no signatures for macOS: {error}"));
         there.extend(needs::file_suites());
+        if all {
+            // Minutes of compiling, for two cases.
+            let rcodesign = needs::rcodesign().inspect_err(|error| eprintln!("    no rcodesign: {error}"));
+            there.extend(rcodesign.ok().map(|program| ("BERTH_TEST_RCODESIGN", program)));
+        }
         Ok(there)
     })?;
     let pages = step("install what the pages need", FrontEnd::prepare)?;

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
 use installers::cargo::cargo;
 use installers::front_end::FrontEnd;
 use installers::needs;
@@ -11,21 +10,14 @@ use installers::step::{run, step};
 use packages::build::{self, Choices, date, target};
 use packages::components::{Components, System};
 use packages::made::Made;
+use packages::manifests::Templates;
 use packages::plan::Inputs;
 use packages::{linux, manifests, notices, sbom};
 
-const NAME: &str = "cargo package-linux";
-
-/// Builds the programs and the guest image, and writes .deb, .rpm, tarball, notices, bill of materials and checksums.
-#[derive(Debug, Parser)]
-#[command(version, name = NAME, bin_name = NAME)]
-struct Arguments {
-    #[command(flatten)]
-    choices: Choices,
-}
+const ABOUT: &str = "Builds the programs and the guest image, and writes .deb, .rpm, tarball, notices, bill of materials and checksums.";
 
 fn main() -> ExitCode {
-    build::ended(NAME, package(&Arguments::parse().choices))
+    build::run("cargo package-linux", ABOUT, package)
 }
 
 fn package(choices: &Choices) -> std::io::Result<()> {
@@ -50,7 +42,9 @@ fn package(choices: &Choices) -> std::io::Result<()> {
         }
     };
     let (image, date) = (choices.image()?, date(&workspace)?);
-    choices.write(target.join("packages"), manifests::HOMEBREW, |out| write(&workspace, date, programs, image, out))
+    choices.write(target.join("packages"), &Templates { files: manifests::HOMEBREW, words: &[] }, |out| {
+        write(&workspace, date, programs, image, out)
+    })
 }
 
 fn write(workspace: &Path, date: u32, programs: PathBuf, image: PathBuf, out: &Path) -> packages::Result<Vec<String>> {

@@ -1,38 +1,33 @@
 //! `cargo package-macos`: what users of macOS are given, an installer and a disk image, into `target/packages/macos`.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
-use guest_image::Architecture;
+use guest_image::{Architecture, Manifest};
 use installers::cargo::cargo;
 use installers::front_end::FrontEnd;
 use installers::needs;
 use installers::step::{run, step};
 use packages::build::{self, Choices, built, date, target};
 use packages::components::{Components, System};
-use packages::macos::{self, Sealer, universal};
+use packages::macos::images::images;
+use packages::macos::{self, Plan, Sealer, cask, universal};
 use packages::made::Made;
+use packages::manifests::Templates;
 use packages::plan::Inputs;
 use packages::sign::{self, Signer};
 use packages::{manifests, notices, sbom};
 
-const NAME: &str = "cargo package-macos";
+const ABOUT: &str = "Writes .pkg, .dmg, notices, bill of materials and checksums.
 
-/// Writes .pkg, .dmg, notices, bill of materials and checksums.
-///
-/// The programs for macOS are built where this runs on macOS, for its own processor; elsewhere `--programs` names a folder of ones that were built
-/// there, or one with a folder `aarch64` and a folder `x86_64` of such, which are put together. `--image` likewise.
-#[derive(Debug, Parser)]
-#[command(version, name = NAME, bin_name = NAME)]
-struct Arguments {
-    #[command(flatten)]
-    choices: Choices,
-}
+The programs for macOS are built where this runs on macOS, for its own processor; elsewhere `--programs` names a folder of ones that were built
+there, or one with a folder `aarch64` and a folder `x86_64` of such, which are put together. `--image` names a folder with a guest image, or one with
+a folder for each kind of Mac, of which those are taken that the programs are for.";
 
 fn main() -> ExitCode {
-    build::ended(NAME, package(&Arguments::parse().choices))
+    build::run("cargo package-macos", ABOUT, package)
 }
 
 fn package(choices: &Choices) -> io::Result<()> {
@@ -48,6 +43,13 @@ fn package(choices: &Choices) -> io::Result<()> {
         return Err(io::Error::other(
             "guest images are built on Linux: `cargo image --arch aarch64 --out DIR` there, then name the folder by --image",
         ));
+    }
+    let macs = macs(choices)?;
+    // Refused now, not after everything is built.
+    if let Some(folder) = &choices.image {
+        for image in images(folder, &macs).map_err(io::Error::other)?.values() {
+            Manifest::read(image).map_err(io::Error::other)?;
+        }
     }
     let (pages, sealer) = step("install what is missing", || {
         if !is_macos {
@@ -70,25 +72,48 @@ fn package(choices: &Choices) -> io::Result<()> {
     };
     let image = match &choices.image {
         Some(folder) => folder.clone(),
-        None => images(&programs, &target)?,
+        None => built_images(&macs, &target)?,
     };
     let date = date(&workspace)?;
+    let (inputs, plan) = step("see what goes into the packages", || {
+        planned(&workspace, date, programs, &berth, image, &macs).map_err(io::Error::other)
+    })?;
     let notary = Signer::of_environment(sign::NOTARIZE);
-    choices.write(target.join("packages").join("macos"), manifests::CASK, |out| {
-        let version = env!("CARGO_PKG_VERSION").to_owned();
-        let components = Components::collect(&workspace, &universal::sets(&image), System::MacOs)?;
-        let inputs = Inputs {
-            date,
-            made: Made::by(&berth)?,
-            notices: notices::text(&version, &components)?,
-            sbom: sbom::text(&version, date, &components),
-            programs,
-            image,
-            effort: 9,
-            version,
-        };
-        macos::write(&inputs, &sealer, &notary, out)
-    })
+    let templates = Templates { files: manifests::CASK, words: &cask::words(&plan) };
+    let out = target.join("packages").join("macos");
+    choices.write(out, &templates, |out| macos::write(&inputs, &plan, &sealer, &notary, out))
+}
+
+/// The Macs that the programs are for, or will be.
+fn macs(choices: &Choices) -> io::Result<BTreeSet<&'static str>> {
+    let Some(programs) = &choices.programs else { return Ok(BTreeSet::from([Architecture::NATIVE.name()])) };
+    let (_, macs) = universal::program(&universal::sets(programs), "berth").map_err(io::Error::other)?;
+    Ok(macs)
+}
+
+fn planned(
+    workspace: &Path,
+    date: u32,
+    programs: PathBuf,
+    berth: &Path,
+    image: PathBuf,
+    macs: &BTreeSet<&'static str>,
+) -> packages::Result<(Inputs, Plan)> {
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let taken: Vec<PathBuf> = images(&image, macs)?.into_values().collect();
+    let components = Components::collect(workspace, &taken, System::MacOs)?;
+    let inputs = Inputs {
+        date,
+        made: Made::by(berth)?,
+        notices: notices::text(&version, &components)?,
+        sbom: sbom::text(&version, date, &components),
+        programs,
+        image,
+        effort: 9,
+        version,
+    };
+    let plan = Plan::of(&inputs)?;
+    Ok((inputs, plan))
 }
 
 /// The folder of a `berth` of this source that runs here: it writes completions and manual pages, which a program for another system cannot.
@@ -99,14 +124,13 @@ fn berth(target: &Path) -> io::Result<PathBuf> {
     Ok(target.join("debug"))
 }
 
-/// Builds a guest image for each kind of Mac that the programs are for; the folder that each one's folder is in.
-fn images(programs: &Path, target: &Path) -> io::Result<PathBuf> {
-    let (_, processors) = universal::program(&universal::sets(programs), "berth").map_err(io::Error::other)?;
+/// Builds a guest image for each of these kinds of Mac; the folder that each one's folder is in.
+fn built_images(macs: &BTreeSet<&'static str>, target: &Path) -> io::Result<PathBuf> {
     let folder = target.join("packages").join("macos-image");
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
     }
-    for architecture in Architecture::ALL.into_iter().filter(|architecture| processors.contains(architecture.name())) {
+    for architecture in Architecture::ALL.into_iter().filter(|architecture| macs.contains(architecture.name())) {
         if architecture == Architecture::Aarch64 {
             step("install what builds for arm64", || needs::install_missing(needs::ARM))?;
         }

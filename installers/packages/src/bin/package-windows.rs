@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
 use installers::cargo::linted;
 use installers::needs;
 use installers::step::{run, step};
@@ -11,22 +10,15 @@ use installers::windows::{TARGET, Windows};
 use packages::build::{self, Choices, date, target};
 use packages::components::{Components, System};
 use packages::made::Made;
+use packages::manifests::Templates;
 use packages::plan::Inputs;
 use packages::sign::{self, Signer};
 use packages::{manifests, notices, sbom, windows};
 
-const NAME: &str = "cargo package-windows";
-
-/// Builds the programs for Windows and the guest image, and writes setup.exe, .msi, notices, bill of materials and checksums.
-#[derive(Debug, Parser)]
-#[command(version, name = NAME, bin_name = NAME)]
-struct Arguments {
-    #[command(flatten)]
-    choices: Choices,
-}
+const ABOUT: &str = "Builds the programs for Windows and the guest image, and writes setup.exe, .msi, notices, bill of materials and checksums.";
 
 fn main() -> ExitCode {
-    build::ended(NAME, package(&Arguments::parse().choices))
+    build::run("cargo package-windows", ABOUT, package)
 }
 
 fn package(choices: &Choices) -> std::io::Result<()> {
@@ -49,7 +41,9 @@ fn package(choices: &Choices) -> std::io::Result<()> {
     };
     let (image, date) = (choices.image()?, date(&workspace)?);
     let out = target()?.join("packages").join("windows");
-    choices.write(out, manifests::WINGET, |out| write(&workspace, date, programs, image, out))
+    choices.write(out, &Templates { files: manifests::WINGET, words: &[] }, |out| {
+        write(&workspace, date, programs, image, out)
+    })
 }
 
 fn write(workspace: &Path, date: u32, programs: PathBuf, image: PathBuf, out: &Path) -> packages::Result<Vec<String>> {

@@ -22,8 +22,8 @@ pub fn write(tree: &Tree, root: Root, date: u32, to: &mut impl Write) -> io::Res
 
 fn member(row: &Row<'_>, number: u32, date: u32, to: &mut impl Write) -> io::Result<()> {
     let Row { path, mode, group, bytes } = row;
-    let (device, owner, links, kind) = (0, 0, 1, 0);
-    write!(to, "070707{device:06o}{number:06o}{mode:06o}{owner:06o}{group:06o}{links:06o}{kind:06o}")?;
+    let (device, owner, links, special_device) = (0, 0, 1, 0);
+    write!(to, "070707{device:06o}{number:06o}{mode:06o}{owner:06o}{group:06o}{links:06o}{special_device:06o}")?;
     write!(to, "{date:011o}{:06o}{:011o}{path}\0", path.len() + 1, bytes.len())?;
     to.write_all(bytes)
 }

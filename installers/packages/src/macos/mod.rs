@@ -1,13 +1,15 @@
 //! All artefacts for macOS, from one input, into one folder: an installer (.pkg), a disk image (.dmg) with the app alone, and what goes with
 //! every artefact.
 //!
-//! - [`plan`] is what is in the app, with [`info`], what macOS is told of it, and [`universal`], its programs for two kinds of Mac;
+//! - [`plan`] is what is in the app, with [`info`], what macOS is told of it, [`universal`], its programs for two kinds of Mac, and their guest [`images`];
 //! - [`tree`] is folders, files and links as they are written into either, after [`seal`] has the app signed;
 //! - [`package`] is the installer: [`xar`] around components, each a [`bom`] and a [`cpio`];
-//! - [`volume`] is the disk image.
+//! - [`volume`] is the disk image, and [`cask`] what Homebrew is told of it.
 
 pub mod bom;
+pub mod cask;
 pub mod cpio;
+pub mod images;
 pub mod info;
 pub mod package;
 pub mod plan;
@@ -29,18 +31,16 @@ pub use plan::Plan;
 pub use seal::Sealer;
 pub use tree::Tree;
 
-/// Writes them, the app signed by `sealer`, the two packages signed and notarized by `notary`; returns their names. `inputs.programs` and
-/// `inputs.image` are a folder each, or one with a folder for each kind of Mac ([`universal::sets`]).
+/// Writes them, by the plan of `inputs`, the app signed by `sealer`, the two packages signed and notarized by `notary`; returns their names.
 ///
 /// # Errors
-/// When a file cannot be read, written or signed, the programs and the images are not for the same Macs, or `xorriso` fails.
-pub fn write(inputs: &Inputs, sealer: &Sealer, notary: &Signer, folder: &Path) -> Result<Vec<String>> {
+/// When a file cannot be read, written or signed, or `xorriso` fails.
+pub fn write(inputs: &Inputs, plan: &Plan, sealer: &Sealer, notary: &Signer, folder: &Path) -> Result<Vec<String>> {
     fs::create_dir_all(folder).at("create the folder", folder)?;
-    let plan = Plan::of(inputs)?;
-    let app = sealed(&plan, sealer)?;
-    let (pkg, dmg) = (package::name(inputs, &plan), volume::name(inputs, &plan));
+    let app = sealed(plan, sealer)?;
+    let (pkg, dmg) = (package::name(inputs, plan), volume::name(inputs, plan));
     let artefacts = [
-        (pkg.clone(), package::write(inputs, &plan, &app)?),
+        (pkg.clone(), package::write(inputs, plan, &app)?),
         (dmg.clone(), volume::write(inputs, &app)?),
         (format!("berth-{}-macos-third-party-notices.txt", inputs.version), inputs.notices.clone().into_bytes()),
         (format!("berth-{}-macos.cdx.json", inputs.version), inputs.sbom.clone().into_bytes()),

@@ -3,14 +3,13 @@
 //! `Contents/MacOS/berth` finds the guest image for its own processor in `Contents/Resources/image` (`app/host/src/paths.rs`).
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use guest_image::Architecture;
 
+use super::images::images;
 use super::info;
 use super::tree::Tree;
 use super::universal::{self, sets};
-use crate::error::IoContext;
 use crate::plan::{Content, File, IMAGE, Inputs, LICENCE, gzip, present};
 use crate::{Error, Result};
 
@@ -37,7 +36,7 @@ pub struct Plan {
 
 impl Plan {
     /// # Errors
-    /// When a program or a part of an image is not there, a program is none for macOS, or not all are for the same Macs.
+    /// When a program or a part of an image is not there, a program is none for macOS or not for users, or not all are for the same Macs.
     pub fn of(inputs: &Inputs) -> Result<Plan> {
         let mut files = Vec::new();
         let mut put = |to: &str, content: Content, mode: u32| {
@@ -52,15 +51,12 @@ impl Plan {
             alike(&mut architectures, found, program)?;
             put(&format!("MacOS/{program}"), content, 0o755);
         }
-        let mut images = BTreeSet::new();
-        for image in sets(&inputs.image) {
-            let name = processor(&image)?.name();
-            images.insert(name);
+        let macs = architectures.unwrap_or_default();
+        for (name, image) in images(&inputs.image, &macs)? {
             for part in IMAGE {
                 put(&format!("Resources/image/{name}/{part}"), Content::At(present(image.join(part))?), 0o644);
             }
         }
-        alike(&mut architectures, images, "the guest image")?;
         let made = &inputs.made;
         for (name, script) in [("berth.bash", &made.bash), ("_berth", &made.zsh), ("berth.fish", &made.fish)] {
             put(&format!("Resources/completions/{name}"), Content::Bytes(script.clone().into_bytes()), 0o644);
@@ -79,8 +75,7 @@ impl Plan {
             put(&format!("Resources/{name}"), Content::Bytes(text.as_bytes().to_vec()), 0o644);
         }
         files.sort_by(|one, other| one.to.cmp(&other.to));
-        let is_for =
-            |architecture: &Architecture| architectures.iter().flatten().any(|name| *name == architecture.name());
+        let is_for = |architecture: &Architecture| macs.contains(architecture.name());
         let mut architectures: Vec<Architecture> = Architecture::ALL.into_iter().filter(is_for).collect();
         architectures.sort_by_key(|architecture| architecture.name());
         Ok(Plan { files, architectures })
@@ -116,22 +111,11 @@ pub(crate) fn apples(architecture: Architecture) -> &'static str {
 }
 
 /// Remembers what the first one is for; tells of another that is for other Macs.
-fn alike(all: &mut Option<BTreeSet<&'static str>>, found: BTreeSet<&'static str>, what: &str) -> Result<()> {
+pub(super) fn alike(all: &mut Option<BTreeSet<&'static str>>, found: BTreeSet<&'static str>, what: &str) -> Result<()> {
     let all = all.get_or_insert_with(|| found.clone());
     if *all == found {
         return Ok(());
     }
     let told = |names: &BTreeSet<&str>| names.iter().copied().collect::<Vec<_>>().join(" and ");
     Err(Error::OtherMacs { what: what.to_owned(), found: told(&found), wanted: told(all) })
-}
-
-/// The processor of the guest image in a folder.
-fn processor(image: &Path) -> Result<Architecture> {
-    let path = image.join(guest_image::manifest::FILE);
-    let text = std::fs::read_to_string(&path).at("read", &path)?;
-    let unreadable = |problem: String| Error::Unreadable { what: path.display().to_string(), problem };
-    let manifest: serde_json::Value = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
-    let named = manifest["architecture"].as_str().unwrap_or_default();
-    let architecture = Architecture::ALL.into_iter().find(|architecture| architecture.name() == named);
-    architecture.ok_or_else(|| unreadable("it does not say which processor it is for".to_owned()))
 }

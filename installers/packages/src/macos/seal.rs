@@ -1,6 +1,7 @@
 //! The app's signature, by whatever program whoever publishes has for it. Without one it is signed for nobody ("ad hoc"), by what is here: macOS
 //! runs no other programs on Apple's processors, and grants none the entitlements that nothing says it has.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,12 +17,6 @@ use crate::{Result, tool};
 
 /// Names for [`sign::MACOS`] the file of the entitlements that a program is to be signed with.
 const ENTITLEMENTS: &str = "BERTH_ENTITLEMENTS";
-/// Signs an app (its folder), `berth` in it with entitlements (a file), and all that is in it.
-const SCRIPT: &str = "import sys, apple_platform
-app, entitlements = sys.argv[1:]
-berth = apple_platform.PathSettings(binary_identifier='app.berth.berth', entitlements_xml_file=entitlements)
-apple_platform.sign(app, paths={'Contents/MacOS/berth': berth})
-";
 
 /// Who signs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +25,8 @@ pub enum Sealer {
     Publisher(Signer),
     /// Apple's, which is on Macs.
     Codesign,
-    /// The library of `rcodesign`, in an environment of Python's.
-    Python(PathBuf),
+    /// The program `rcodesign`.
+    Rcodesign(PathBuf),
     /// Nobody: what is only looked at.
     Nobody,
 }
@@ -40,22 +35,14 @@ impl Sealer {
     /// As [`sign::MACOS`] says, or without anybody's name by what is here. Says which.
     ///
     /// # Errors
-    /// When there is nothing, and nothing can be fetched.
+    /// When there is nothing, and nothing can be installed.
     pub fn of_environment() -> io::Result<Sealer> {
         let signer = Signer::of_environment(sign::MACOS);
         if signer.command().is_some() {
             return Ok(Sealer::Publisher(signer));
         }
         eprintln!("    the app is signed ad hoc: Gatekeeper takes it for nobody's");
-        if cfg!(target_os = "macos") { Ok(Sealer::Codesign) } else { Sealer::python() }
-    }
-
-    /// The library of `rcodesign`, below the cache.
-    ///
-    /// # Errors
-    /// When it is not there and cannot be fetched.
-    pub fn python() -> io::Result<Sealer> {
-        Ok(Sealer::Python(needs::apple_platform()?.join("bin/python3")))
+        if cfg!(target_os = "macos") { Ok(Sealer::Codesign) } else { Ok(Sealer::Rcodesign(needs::rcodesign()?)) }
     }
 
     /// Signs the app at `app` in place: first the programs in it, then, with the one that its icon starts, the app as a whole.
@@ -84,9 +71,18 @@ impl Sealer {
                 codesign.args(["--force", "--sign", "-", "--entitlements"]).arg(entitlements).arg(path);
                 tool::text(&mut codesign).map(drop)
             }),
-            Sealer::Python(python) => {
-                let mut command = Command::new(python);
-                tool::text(command.args(["-c", SCRIPT]).arg(app).arg(entitlements("berth")?)).map(drop)
+            Sealer::Rcodesign(program) => {
+                let mut rcodesign = Command::new(program);
+                // Files of whoever signs by it may name keys.
+                rcodesign.args(["sign", "--config-file", "/dev/null"]);
+                let berth = |setting: &OsStr| {
+                    let mut scoped = OsString::from(format!("{PROGRAMS_AT}/berth:"));
+                    scoped.push(setting);
+                    scoped
+                };
+                rcodesign.arg("--binary-identifier").arg(berth("app.berth.berth".as_ref()));
+                rcodesign.arg("--entitlements-xml-file").arg(berth(entitlements("berth")?.as_ref()));
+                tool::text(rcodesign.arg(app)).map(drop)
             }
             Sealer::Nobody => Ok(()),
         }

@@ -3,7 +3,6 @@
 //! A universal program is a table before the programs themselves, in big-endian numbers (`mach-o/fat.h`).
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use guest_image::Architecture;
@@ -11,9 +10,8 @@ use object::Endianness;
 use object::macho::{CPU_TYPE_ARM64, CPU_TYPE_X86_64, FAT_MAGIC, MH_EXECUTE, MachHeader64};
 use object::read::macho::{FatArch, MachHeader, MachOFatFile32};
 
-use crate::error::IoContext;
-use crate::plan::{Content, present};
-use crate::{Error, Result};
+use crate::plan::Content;
+use crate::{Error, Result, programs};
 
 /// Parts begin at pages: 16 KiB on Apple's processors, as an exponent of two.
 const ALIGNMENT: u32 = 14;
@@ -29,13 +27,13 @@ pub fn sets(folder: &Path) -> Vec<PathBuf> {
 /// The program `name` of these folders, one for all Macs that it is for in one of them, and those Macs' processors.
 ///
 /// # Errors
-/// When it is missing in one, is no program for macOS, or is twice for the same kind of Mac.
+/// When it is missing in one, is not for users, is no program for macOS, or is twice for the same kind of Mac.
 pub fn program(folders: &[PathBuf], name: &str) -> Result<(Content, BTreeSet<&'static str>)> {
     let mut parts = Vec::new();
     let mut whole = None;
     for folder in folders {
-        let path = present(folder.join(name))?;
-        let bytes = fs::read(&path).at("read", &path)?;
+        let path = folder.join(name);
+        let bytes = programs::read(&path)?;
         let refused = |problem: String| Error::NotForMacs { path: path.clone(), problem };
         let found = slices(&bytes).map_err(&refused)?;
         for (cpu, part) in found {

@@ -7,6 +7,7 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use sha1::{Digest, Sha1};
 
+use crate::checksums::hex;
 use crate::sbom;
 
 /// Bytes of a SHA-1, the first thing in the heap.
@@ -63,7 +64,7 @@ impl Writer {
         to.push_str(&format!("<mtime>{}</mtime>\n", self.date));
         match member {
             Member::File(_, bytes) => {
-                let digest: String = Sha1::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+                let digest = hex(&Sha1::digest(bytes));
                 let (offset, size) = (DIGEST + self.heap.len(), bytes.len());
                 to.push_str(&format!(
                     "<data><offset>{offset}</offset><size>{size}</size><length>{size}</length>\

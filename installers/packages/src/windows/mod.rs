@@ -11,7 +11,7 @@ use std::path::Path;
 use crate::error::IoContext;
 use crate::plan::Inputs;
 use crate::sign::Signer;
-use crate::{Result, checksums};
+use crate::{Result, checksums, programs};
 
 pub use plan::Plan;
 
@@ -24,7 +24,8 @@ pub fn write(inputs: &Inputs, signer: &Signer, folder: &Path) -> Result<Vec<Stri
     // Signed are copies: what was built stays as it is.
     let signed = tempfile::tempdir().at("create a folder in", std::env::temp_dir())?;
     for program in plan::PROGRAMS {
-        let (from, to) = (inputs.programs.join(program), signed.path().join(program));
+        let from = programs::taken(inputs.programs.join(program))?;
+        let to = signed.path().join(program);
         fs::copy(&from, &to).at("copy", from)?;
         signer.sign(&to)?;
     }

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::Result;
 use crate::plan::{Content, File, IMAGE, Inputs, LICENCE, present};
+use crate::{Result, programs};
 
 /// The programs.
 pub const PROGRAMS: [&str; 2] = ["berth.exe", "docker-credential-berth.exe"];
@@ -22,11 +22,11 @@ pub struct Plan {
 
 impl Plan {
     /// # Errors
-    /// When a program or a part of the image is not there.
+    /// When a program or a part of the image is not there, or a program is not for users.
     pub fn of(inputs: &Inputs) -> Result<Plan> {
         let mut files = Vec::new();
         for program in PROGRAMS {
-            let from = present(inputs.programs.join(program))?;
+            let from = programs::taken(inputs.programs.join(program))?;
             files.push(File { to: format!("bin\\{program}"), content: Content::At(from), mode: 0o755 });
         }
         for part in IMAGE {

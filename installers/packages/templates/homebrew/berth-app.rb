@@ -1,13 +1,14 @@
 cask "berth-app" do
   version "@VERSION@"
-  sha256 "@SHA256:berth-@VERSION@-macos-universal.dmg@"
+  sha256 "@SHA256:berth-@VERSION@-macos-@MACS@.dmg@"
 
-  url "@DOWNLOADS@/berth-@VERSION@-macos-universal.dmg"
+  url "@DOWNLOADS@/berth-@VERSION@-macos-@MACS@.dmg"
   name "Berth"
   desc "Containers in a small machine of their own, for docker as it is"
   homepage "@DOWNLOADS@"
 
-  depends_on macos: ">= :monterey"
+  # The app itself wants @OLDEST@; minor versions of macOS cannot be asked for.
+  depends_on macos: ">= :monterey"@ARCH@
 
   app "Berth.app"
   contents = "#{appdir}/Berth.app/Contents"
@@ -16,7 +17,7 @@ cask "berth-app" do
   bash_completion "#{contents}/Resources/completions/berth.bash"
   fish_completion "#{contents}/Resources/completions/berth.fish"
   zsh_completion "#{contents}/Resources/completions/_berth"
-  manpage "#{contents}/Resources/man/man1/berth.1.gz"
+@PAGES@
 
   uninstall quit: "app.berth.desktop"
 
@@ -25,5 +26,8 @@ cask "berth-app" do
     "~/Library/Caches/berth",
   ]
 
-  caveats "Run `berth uninstall` before you uninstall it: that ends all machines, and removes the contexts of docker's that lead to them."
+  caveats <<~EOS
+    Berth needs macOS @OLDEST@ or newer.
+    Run `berth uninstall` before you uninstall it: that ends all machines, and removes the contexts of docker's that lead to them.
+  EOS
 end

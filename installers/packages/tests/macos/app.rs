@@ -1,15 +1,14 @@
-//! The app: its property lists, programs for both kinds of Mac, what it refuses, and its signature.
+//! The app: its property lists, programs for both kinds of Mac, what it refuses, and who is asked to sign it.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use object::read::macho::{FatArch, MachOFatFile32};
 use packages::Error;
-use packages::macos::{Plan, Sealer, Tree, info};
+use packages::macos::{Plan, Sealer, Tree};
 use packages::sign::Signer;
 
-use crate::support::{BOTH, Found, expected, found, inputs, run, skipped};
+use crate::support::{BOTH, Found, expected, inputs, skipped};
 
 #[test]
 fn the_app_is_whole() {
@@ -102,6 +101,35 @@ fn an_app_for_one_kind_of_mac_has_its_programs_as_they_are() {
 }
 
 #[test]
+fn of_two_images_the_one_that_the_programs_are_for_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = match inputs(folder.path(), &BOTH) {
+        Ok(inputs) => inputs,
+        Err(why) => return skipped("of_two_images_the_one_that_the_programs_are_for_is_taken", &why),
+    };
+    let inputs = packages::plan::Inputs { programs: inputs.programs.join("aarch64"), ..inputs };
+    let plan = Plan::of(&inputs).unwrap();
+    assert_eq!(plan.macs(), "arm64");
+    let mut images = plan.files.iter().filter(|file| file.to.contains("/Resources/image/"));
+    assert!(images.all(|file| file.to.contains("/image/aarch64/")), "{:?}", plan.files);
+    let kernel = |file: &&packages::plan::File| file.to.ends_with("/image/aarch64/vmlinuz");
+    assert_eq!(plan.files.iter().filter(kernel).count(), 1);
+    // One image that is for other Macs is none to choose from.
+    let other = packages::plan::Inputs { image: inputs.image.join("x86_64"), ..inputs.clone() };
+    assert!(matches!(Plan::of(&other).unwrap_err(), Error::OtherMacs { .. }));
+    // Said before anything is installed or built for it.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_package-macos"));
+    let out = command.arg("--programs").arg(&other.programs).arg("--image").arg(&other.image).output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(said.contains("all must be for the same Macs") && said.lines().count() == 1, "{said}");
+    // Nor are two for the same ones.
+    let manifest = inputs.image.join("x86_64/manifest.json");
+    fs::write(&manifest, r#"{"architecture": "aarch64"}"#).unwrap();
+    let error = Plan::of(&inputs).unwrap_err().to_string();
+    assert!(error.contains("x86_64 cannot be read: it is for aarch64, as"), "{error}");
+}
+
+#[test]
 fn elsewhere_than_on_macos_the_programs_have_to_be_named() {
     let out = Command::new(env!("CARGO_BIN_EXE_package-macos")).output().unwrap();
     let said = String::from_utf8_lossy(&out.stderr);
@@ -126,57 +154,4 @@ fn programs_and_then_the_app_are_signed_by_the_publishers_command() {
     assert_eq!(said.matches("com.apple.security.virtualization").count(), 1, "{said}");
     let refused = Sealer::Publisher(Signer::by("false")).seal(&app).unwrap_err();
     assert!(matches!(refused, Error::Tool { .. }), "{refused}");
-}
-
-#[test]
-fn without_a_publisher_the_app_is_signed_ad_hoc() {
-    let folder = tempfile::tempdir().unwrap();
-    let sealer = Sealer::python().map_err(|error| error.to_string().replace('\n', " "));
-    let (inputs, sealer) = match inputs(folder.path(), &BOTH).and_then(|inputs| Ok((inputs, sealer?))) {
-        Ok(both) => both,
-        Err(why) => return skipped("without_a_publisher_the_app_is_signed_ad_hoc", &why),
-    };
-    let unsigned = Plan::of(&inputs).unwrap().tree().unwrap();
-    unsigned.write(folder.path()).unwrap();
-    let app = folder.path().join("Berth.app");
-    sealer.seal(&app).unwrap();
-    let Sealer::Python(python) = &sealer else { panic!("{sealer:?}") };
-    let entities = |program: &str| -> serde_json::Value {
-        let script = "import sys, json, apple_platform; print(json.dumps(apple_platform.read_signature(sys.argv[1])))";
-        let path = app.join("Contents/MacOS").join(program);
-        serde_json::from_str(&run(Command::new(python).args(["-c", script]).arg(path))).unwrap()
-    };
-    for (program, entitled) in [("berth", true), ("berth-desktop", false), ("docker-credential-berth", false)] {
-        let told = entities(program).to_string();
-        // Once for each kind of Mac.
-        assert_eq!(told.matches("CodeSignatureFlags(ADHOC)").count(), 2, "{told}");
-        assert_eq!(told.contains("com.apple.security.virtualization"), entitled, "{told}");
-    }
-    let sealed = found(&app);
-    let Found::File(_, resources) = &sealed["Contents/_CodeSignature/CodeResources"] else { panic!("no seal") };
-    let resources: plist::Dictionary = plist::from_bytes(resources).unwrap();
-    let listed = resources["files2"].as_dictionary().unwrap();
-    // All but what the signature of the program itself covers.
-    let covered =
-        ["Contents/Info.plist", "Contents/PkgInfo", "Contents/MacOS/berth-desktop", "Contents/_CodeSignature"];
-    for (path, node) in &sealed {
-        if matches!(node, Found::File(..)) && !covered.iter().any(|prefix| path.starts_with(prefix)) {
-            let path = path.strip_prefix("Contents/").unwrap();
-            assert!(listed.contains_key(path), "{path} is not sealed");
-        }
-    }
-    assert_eq!(
-        digest(listed, "Resources/image/x86_64/vmlinuz"),
-        sha256(&app.join("Contents/Resources/image/x86_64/vmlinuz"))
-    );
-    assert_eq!(info::IDENTIFIER, "app.berth.desktop");
-}
-
-fn digest(listed: &plist::Dictionary, path: &str) -> String {
-    let digest = listed[path].as_dictionary().unwrap()["hash2"].as_data().unwrap();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn sha256(file: &Path) -> String {
-    run(Command::new("sha256sum").arg(file)).split_whitespace().next().unwrap().to_owned()
 }

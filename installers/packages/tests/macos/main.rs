@@ -6,5 +6,6 @@
 mod app;
 mod package;
 mod reproducible;
+mod signature;
 mod support;
 mod volume;

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use apple_bom::{BomPathType, ParsedBom};
-use packages::macos::{Plan, package};
+use packages::macos::tree::{Node, Root};
+use packages::macos::xar::{self, Member};
+use packages::macos::{Plan, Tree, bom, cpio, package};
 
 use crate::support::{BOTH, DATE, Found, VERSION, assert_same, expected, found, inputs, run, skipped};
 
@@ -67,6 +69,33 @@ fn others_read_what_the_installer_installs() {
         is_xml(&info);
     }
     is_xml(&distribution);
+}
+
+#[test]
+fn a_link_is_installed_as_one() {
+    let mut tree = Tree::default();
+    tree.file("folder/file", 0o644, b"in it".to_vec());
+    tree.nodes.insert("link".to_owned(), Node::Link("folder/file".to_owned()));
+    let root = Root { mode: 0o755, group: 0 };
+    let mut archive = Vec::new();
+    cpio::write(&tree, root, DATE, &mut archive).unwrap();
+    let members = [("Bom", bom::bytes(&tree, root, DATE)), ("Archive", archive)];
+    let members = members.map(|(name, bytes)| Member::File(name.to_owned(), bytes));
+    let folder = tempfile::tempdir().unwrap();
+    let (file, unpacked) = (folder.path().join("one.pkg"), folder.path().join("unpacked"));
+    fs::write(&file, xar::bytes(&members, DATE)).unwrap();
+    fs::create_dir(&unpacked).unwrap();
+    run(Command::new("bsdtar").arg("-xf").arg(&file).arg("-C").arg(folder.path()));
+    let script = "cpio --extract --quiet --make-directories --no-preserve-owner < \"$1\"";
+    let archive = folder.path().join("Archive");
+    run(Command::new("sh").args(["-euc", script, "sh"]).arg(archive).current_dir(&unpacked));
+    assert_same(&found(&unpacked), &expected(&tree));
+    let list = fs::read(folder.path().join("Bom")).unwrap();
+    let listed = ParsedBom::parse(&list).unwrap().paths().unwrap();
+    let link = listed.iter().find(|path| path.path() == "./link").unwrap();
+    assert!(matches!(link.path_type(), BomPathType::Link), "{:?}", link.path_type());
+    assert_eq!((link.link_name(), link.file_mode()), (Some("folder/file"), 0o120_755));
+    assert_eq!(link.size(), "folder/file".len());
 }
 
 /// What `cpio` unpacks of a component.

@@ -4,21 +4,32 @@ use std::fs;
 use std::process::Command;
 
 use packages::checksums;
-use packages::macos::{self, Sealer};
+use packages::macos::{self, Plan, Sealer};
 use packages::sign::Signer;
 
-use crate::support::{BOTH, VERSION, inputs, run, skipped};
+use crate::support::{BOTH, VERSION, inputs, rcodesign, run, skipped};
 
 #[test]
 fn two_builds_of_the_same_are_the_same_bytes() {
+    same_twice("two_builds_of_the_same_are_the_same_bytes", Ok(Sealer::Nobody));
+}
+
+#[test]
+fn two_builds_that_nobody_signs_are_the_same_bytes() {
+    same_twice("two_builds_that_nobody_signs_are_the_same_bytes", rcodesign());
+}
+
+fn same_twice(test: &str, sealer: Result<Sealer, String>) {
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    // What is not there is told by the test of the signature itself.
-    let sealer = Sealer::python().unwrap_or(Sealer::Nobody);
+    let sealer = match sealer {
+        Ok(sealer) => sealer,
+        Err(why) => return skipped(test, &why),
+    };
     let mut folders = Vec::new();
     for folder in [&one, &other] {
         let inputs = match inputs(folder.path(), &BOTH) {
             Ok(inputs) => inputs,
-            Err(why) => return skipped("two_builds_of_the_same_are_the_same_bytes", &why),
+            Err(why) => return skipped(test, &why),
         };
         // Neither who may write the sources nor when they were written matters.
         if folder.path() == other.path() {
@@ -26,7 +37,10 @@ fn two_builds_of_the_same_are_the_same_bytes() {
             run(Command::new("chmod").arg("600").arg(inputs.programs.join("aarch64/berth")));
         }
         let out = folder.path().join("out");
-        folders.push((macos::write(&inputs, &sealer, &Signer::default(), &out).unwrap(), out));
+        folders.push((
+            macos::write(&inputs, &Plan::of(&inputs).unwrap(), &sealer, &Signer::default(), &out).unwrap(),
+            out,
+        ));
     }
     let (names, first) = &folders[0];
     let expected = [
@@ -52,7 +66,8 @@ fn checksums_are_of_what_was_notarized() {
         Err(why) => return skipped("checksums_are_of_what_was_notarized", &why),
     };
     let out = folder.path().join("out");
-    let names = macos::write(&inputs, &Sealer::Nobody, &Signer::by("printf stapled >>"), &out).unwrap();
+    let plan = Plan::of(&inputs).unwrap();
+    let names = macos::write(&inputs, &plan, &Sealer::Nobody, &Signer::by("printf stapled >>"), &out).unwrap();
     assert_eq!(names[0], format!("berth-{VERSION}-macos-x86_64.pkg"));
     for name in &names[..2] {
         assert!(fs::read(out.join(name)).unwrap().ends_with(b"stapled"), "{name}");

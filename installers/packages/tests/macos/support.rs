@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use installers::darwin::Darwin;
+use installers::darwin;
+use packages::macos::Sealer;
 use packages::macos::plan::PROGRAMS;
 use packages::macos::tree::{Node, Tree};
 use packages::made::{Made, Page};
@@ -21,6 +22,13 @@ pub(crate) const BOTH: [&str; 2] = ["aarch64", "x86_64"];
 /// Says why a test of this name does not run.
 pub(crate) fn skipped(test: &str, why: &str) {
     println!("SKIPPED: {test}: {why}");
+}
+
+/// What signs for nobody; or why it is not here.
+pub(crate) fn rcodesign() -> Result<Sealer, String> {
+    const VARIABLE: &str = "BERTH_TEST_RCODESIGN";
+    let missing = || format!("{VARIABLE} does not say where rcodesign is; `cargo verify --all` installs it");
+    std::env::var_os(VARIABLE).map(|program| Sealer::Rcodesign(program.into())).ok_or_else(missing)
 }
 
 /// What packages for these Macs are made from, below `folder`; or why there is no compiler for them.
@@ -40,11 +48,12 @@ pub(crate) fn inputs(folder: &Path, macs: &[&str]) -> Result<Inputs, String> {
     }
     // More than a block of the list of what is installed has room for.
     let page = |number| Page { folder: "man1", name: format!("berth-{number}.1"), text: format!(".TH berth-{number}") };
+    let chinese = Page { folder: "zh_CN/man1", name: "berth-0.1".to_owned(), text: ".TH berth-0".to_owned() };
     let made = Made {
         bash: "bash".to_owned(),
         zsh: "zsh".to_owned(),
         fish: "fish".to_owned(),
-        pages: (0..600).map(page).collect(),
+        pages: (0..600).map(page).chain([chinese]).collect(),
     };
     Ok(Inputs {
         version: VERSION.to_owned(),
@@ -62,12 +71,12 @@ pub(crate) fn inputs(folder: &Path, macs: &[&str]) -> Result<Inputs, String> {
 fn compiled(mac: &str) -> Result<PathBuf, String> {
     static COMPILED: OnceLock<Result<tempfile::TempDir, String>> = OnceLock::new();
     let compiled = COMPILED.get_or_init(|| {
-        let darwin = Darwin::prepare(true).map_err(|error| error.to_string().replace('\n', " "))?;
         let folder = tempfile::tempdir().unwrap();
         let source = folder.path().join("program.c");
         fs::write(&source, "#include <stdio.h>\nint main(void) { return puts(\"berth\") < 0; }\n").unwrap();
         for mac in BOTH {
-            let mut compiler = Command::new(darwin.compiler(&format!("{mac}-apple-darwin")));
+            let compiler = darwin::compiler_there(&format!("{mac}-apple-darwin"));
+            let mut compiler = Command::new(compiler.ok_or("zig is not below the cache: `cargo verify` fetches it")?);
             // Apple's linker leaves room for a signature by itself.
             compiler.args(["-O1", "-Wl,-headerpad,0x100", "-o"]).arg(folder.path().join(mac)).arg(&source);
             run(&mut compiler);

@@ -45,18 +45,51 @@ fn others_read_what_is_on_the_disk_image() {
 }
 
 #[test]
-fn a_byte_that_is_another_is_told() {
+fn its_checksums_are_those_of_what_is_in_it() {
     let folder = tempfile::tempdir().unwrap();
     let inputs = match inputs(folder.path(), &["aarch64"]) {
         Ok(inputs) => inputs,
-        Err(why) => return skipped("a_byte_that_is_another_is_told", &why),
+        Err(why) => return skipped("its_checksums_are_those_of_what_is_in_it", &why),
     };
     let app = Plan::of(&inputs).unwrap().tree().unwrap();
-    let mut bytes = volume::write(&inputs, &app).unwrap();
-    bytes[1000] ^= 0xff;
-    let image = folder.path().join("berth.dmg");
-    fs::write(&image, bytes).unwrap();
-    assert!(!Command::new("7zz").arg("t").arg(&image).output().unwrap().status.success());
+    let bytes = volume::write(&inputs, &app).unwrap();
+    let (image, hfs) = (folder.path().join("berth.dmg"), folder.path().join("volume"));
+    fs::write(&image, &bytes).unwrap();
+    unpack(&image, &hfs, &["-tdmg"]);
+    let volume = fs::read(fs::read_dir(&hfs).unwrap().next().unwrap().unwrap().path()).unwrap();
+    let trailer = &bytes[bytes.len() - 512..];
+    let table = blocks(&bytes, trailer);
+    // Each stands behind its kind (CRC-32) and its length in bits.
+    let checksum = |from: &[u8], at: usize| {
+        assert_eq!((number(from, at), number(from, at + 4)), (2, 32), "{at}");
+        number(from, at + 8) as u32
+    };
+    assert_eq!(number(trailer, 24), 0, "data begins elsewhere");
+    let data = &bytes[..number(trailer, 36) as usize];
+    assert_eq!(checksum(trailer, 80), crc(data), "of the compressed data");
+    assert_eq!(number(&table, 20) as usize * 512, volume.len());
+    assert_eq!(checksum(&table, 64), crc(&volume), "of the volume");
+    assert_eq!(checksum(trailer, 352), crc(&table[72..76]), "of all tables' checksums");
+}
+
+/// The table of blocks of the only volume on a disk image, from the list that its trailer tells the place of.
+fn blocks(image: &[u8], trailer: &[u8]) -> Vec<u8> {
+    let (at, length) = (number(trailer, 220) as usize, number(trailer, 228) as usize);
+    let list: plist::Dictionary = plist::from_bytes(&image[at..at + length]).unwrap();
+    let tables = list["resource-fork"].as_dictionary().unwrap()["blkx"].as_array().unwrap();
+    assert_eq!(tables.len(), 1);
+    tables[0].as_dictionary().unwrap()["Data"].as_data().unwrap().to_vec()
+}
+
+fn crc(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}
+
+/// The lower half of a number of 64 bits, or one of 32.
+fn number(bytes: &[u8], at: usize) -> u64 {
+    u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()).into()
 }
 
 fn unpack(archive: &Path, to: &Path, kind: &[&str]) {
