@@ -65,7 +65,7 @@ fn main() -> ExitCode {
     let wants_json = verb.wants_json();
     let result = runtime.block_on(perform(machine, verb));
     // Standard input may be blocked in a read that nobody waits for any more.
-    runtime.shutdown_background();
+    runtime.shutdown_timeout(host::sys::THREADS_END);
     match result {
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         Err(failure) => {

@@ -243,6 +243,9 @@ pub fn leave_terminal() {
     platform::leave_terminal();
 }
 
+/// How long a program waits, at its end, for threads that end by themselves.
+pub const THREADS_END: std::time::Duration = platform::THREADS_END;
+
 /// Lets this process have as many descriptors as the system lets it ask for: each connection of a container is one.
 pub fn raise_descriptors() {
     platform::raise_descriptors();

@@ -128,6 +128,9 @@ pub(super) fn kernel_release() -> String {
     out.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned()).unwrap_or_default()
 }
 
+/// Of a thread that ends while its process does, wine takes the end for that of the process: the exit code is lost, or the program crashes.
+pub(super) const THREADS_END: Duration = Duration::from_millis(100);
+
 /// A detached process has no console to leave.
 pub(super) fn leave_terminal() {}
 
