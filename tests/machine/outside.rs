@@ -1,12 +1,18 @@
 //! The way out of the machine: over the link, for containers also through a network card.
 
+use std::time::Duration;
+
 use anyhow::ensure;
 use tests::docker::Docker;
 use tests::engine::Machine;
 use tests::outside::{self, ADDRESS, Certificate, DOMAIN, Proxy};
 use tests::registry::Registry;
+use tests::wait;
 
 type Result = anyhow::Result<()>;
+
+/// What has not been told by then is told to nobody.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// By address and by the host's names, from the default network and from one of the user's.
 fn containers_get_out(docker: &Docker) -> Result {
@@ -65,7 +71,20 @@ pub(crate) fn is_the_hosts(machine: &Machine) -> Result {
     let docker = Docker::new(machine.docker_host()?)?;
     pulls_go_the_hosts_way(&docker, &registry, &stranger, &proxy)?;
     containers_know_their_proxies(&docker)?;
+    info_tells_the_proxies_of_now(machine, &docker, &proxy)?;
     containers_get_out(&docker)
+}
+
+fn info_tells_the_proxies_of_now(machine: &Machine, docker: &Docker, proxy: &Proxy) -> Result {
+    let told = || docker.ok(&["info", "-f", "{{.HTTPSProxy}} {{.NoProxy}}"]);
+    let first = told()?;
+    ensure!(first == format!("{} {DOMAIN}", proxy.url()), "{first}");
+    machine.berth(&["config", "set", "https_proxy", "http://somebody:hunter2@127.0.0.1:9"])?;
+    let masked = format!("http://xxxxx:xxxxx@127.0.0.1:9 {DOMAIN}");
+    wait::until("the proxy of now", LIMIT, || told().ok().filter(|told| *told == masked))?;
+    machine.berth(&["config", "set", "https_proxy", &proxy.url()])?;
+    wait::until("the proxy of before", LIMIT, || told().ok().filter(|told| *told == first))?;
+    Ok(())
 }
 
 fn containers_know_their_proxies(docker: &Docker) -> Result {

@@ -33,9 +33,6 @@ pub struct Facts {
     /// Lines of `docker info` about the storage driver.
     pub storage: Vec<[String; 2]>,
     pub registry: Arc<RwLock<RegistryFacts>>,
-    pub http_proxy: String,
-    pub https_proxy: String,
-    pub no_proxy: String,
     /// Variables of every container whose client does not set them itself: proxies.
     pub container_env: Vec<(String, String)>,
     /// `name=seccomp,profile=builtin` and the like.
@@ -64,6 +61,10 @@ pub struct RegistryFacts {
     pub insecure_hosts: Vec<String>,
     /// Mirrors of the default registry.
     pub mirrors: Vec<String>,
+    /// By which they are reached, without passwords; empty without one.
+    pub http_proxy: String,
+    pub https_proxy: String,
+    pub no_proxy: String,
 }
 
 impl Facts {

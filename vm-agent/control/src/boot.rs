@@ -180,17 +180,25 @@ pub struct Registries {
     pub mirrors: BTreeMap<String, Vec<String>>,
     /// As [`EngineSettings::insecure_registries`].
     pub insecure: Vec<String>,
+    /// As [`EngineSettings::proxies`]; those from before where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxies: Option<ProxySettings>,
 }
 
 impl EngineSettings {
     pub fn registries(&self) -> Registries {
-        Registries { mirrors: self.mirrors.clone(), insecure: self.insecure_registries.clone() }
+        Registries {
+            mirrors: self.mirrors.clone(),
+            insecure: self.insecure_registries.clone(),
+            proxies: Some(self.proxies.clone()),
+        }
     }
 
     /// The same with other registries.
     #[must_use]
-    pub fn with_registries(self, Registries { mirrors, insecure }: Registries) -> EngineSettings {
-        EngineSettings { mirrors, insecure_registries: insecure, ..self }
+    pub fn with_registries(self, Registries { mirrors, insecure, proxies }: Registries) -> EngineSettings {
+        let proxies = proxies.unwrap_or_else(|| self.proxies.clone());
+        EngineSettings { mirrors, insecure_registries: insecure, proxies, ..self }
     }
 }
 

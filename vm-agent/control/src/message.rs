@@ -43,7 +43,7 @@ pub enum HostMessage {
     Ping {
         id: u64,
     },
-    /// How registries are reached from now on, whatever the boot file said. Since version 2 of the protocol.
+    /// How registries are reached from now on, whatever the boot file said, and by which proxies. Since version 2 of the protocol.
     Registries {
         registries: Registries,
     },

@@ -8,7 +8,8 @@ use std::time::Duration;
 use control::message::{EngineState, Family, ResolveError};
 use control::mux::{Incoming, MuxStream, Session};
 use control::{
-    Forward, ForwardFailure, GuestMessage, Hello, HelloReply, HostMessage, Port, Refusal, Versions, Welcome, wire,
+    Forward, ForwardFailure, GuestMessage, Hello, HelloReply, HostMessage, Port, Refusal, Registries, Versions,
+    Welcome, wire,
 };
 use tokio::io::{ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -223,6 +224,8 @@ async fn read(relay: &Relay, connection: &Connection, mut reader: ReadHalf<MuxSt
             }
             HostMessage::Registries { registries } => {
                 relay.registries.send_if_modified(|now| {
+                    let proxies = registries.proxies.or_else(|| now.proxies.take());
+                    let registries = Registries { proxies, ..registries };
                     let differs = *now != registries;
                     *now = registries;
                     differs

@@ -236,10 +236,6 @@ async fn open(
     steps.push(step("containers"));
     let mut facts = api::Facts::probe(root, identity(store).await?, env!("CARGO_PKG_VERSION"));
     facts.registry = Arc::new(RwLock::new(registry::facts(settings)));
-    let proxies = settings.proxies.masked();
-    facts.http_proxy = proxies.http.unwrap_or_default();
-    facts.https_proxy = proxies.https.unwrap_or_default();
-    facts.no_proxy = proxies.no_proxy.unwrap_or_default();
     facts.container_env = settings.container_proxies.variables();
     facts.warnings = networks.warnings().await;
     for warning in &facts.warnings {

@@ -88,7 +88,15 @@ pub(super) async fn follow(
 /// For `docker info`.
 pub(super) fn facts(settings: &EngineSettings) -> api::RegistryFacts {
     let (networks, hosts) = settings.insecure_registries.iter().cloned().partition(|entry| entry.contains('/'));
-    api::RegistryFacts { insecure_networks: networks, insecure_hosts: hosts, mirrors: mirrors(settings) }
+    let proxies = settings.proxies.masked();
+    api::RegistryFacts {
+        insecure_networks: networks,
+        insecure_hosts: hosts,
+        mirrors: mirrors(settings),
+        http_proxy: proxies.http.unwrap_or_default(),
+        https_proxy: proxies.https.unwrap_or_default(),
+        no_proxy: proxies.no_proxy.unwrap_or_default(),
+    }
 }
 
 fn mirrors(settings: &EngineSettings) -> Vec<String> {

@@ -70,9 +70,9 @@ fn engine_settings(settings: &Values, proxies: ProxySettings) -> EngineSettings 
     }
 }
 
-/// How the engine shall reach registries.
+/// How the engine shall reach registries; by which proxies the link knows.
 pub fn registries(settings: &Values) -> Registries {
-    engine_settings(settings, ProxySettings::default()).registries()
+    Registries { proxies: None, ..engine_settings(settings, ProxySettings::default()).registries() }
 }
 
 /// Writes the initrd to `path` with mode 0600: the initramfs of `base`, then the archive with `boot`.

@@ -90,6 +90,7 @@ fn gather(services: &Services) -> Result<SystemInfo, Failure> {
     let facts = &services.facts;
     let counts = services.containers.counts();
     let cgroups = facts.cgroups;
+    let reached = facts.registry.read().unwrap_or_else(PoisonError::into_inner).clone();
     let forwarding = std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").is_ok_and(|text| text.trim() == "1");
     let mut warnings = cgroups.warnings();
     if !forwarding {
@@ -139,14 +140,14 @@ fn gather(services: &Services) -> Result<SystemInfo, Failure> {
         os_type: "linux".to_owned(),
         architecture: facts.machine.clone(),
         index_server_address: "https://index.docker.io/v1/".to_owned(),
-        registry_config: Some(registry(&facts.registry.read().unwrap_or_else(PoisonError::into_inner))),
+        registry_config: Some(registry(&reached)),
         ncpu: count(facts.cpus),
         mem_total: signed(facts.memory),
         generic_resources: None,
         docker_root_dir: facts.root.to_string_lossy().into_owned(),
-        http_proxy: facts.http_proxy.clone(),
-        https_proxy: facts.https_proxy.clone(),
-        no_proxy: facts.no_proxy.clone(),
+        http_proxy: reached.http_proxy,
+        https_proxy: reached.https_proxy,
+        no_proxy: reached.no_proxy,
         name: facts.hostname.clone(),
         labels: Vec::new(),
         experimental_build: false,

@@ -6,9 +6,10 @@ use std::time::Duration;
 use control::hello::REGISTRIES;
 use control::message::{EngineState, Opened};
 use control::mux::{Incoming, Session};
-use control::{Forward, GuestMessage, Hello, HelloReply, HostMessage, Port, Versions, Welcome, wire};
+use control::{Forward, GuestMessage, Hello, HelloReply, HostMessage, Port, Registries, Versions, Welcome, wire};
 use tokio::io::ReadHalf;
-use tokio::sync::mpsc;
+use tokio::sync::watch::error::RecvError;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::info;
@@ -125,6 +126,14 @@ pub(super) async fn keep(
     }
 }
 
+/// Resolves when one of them is another than was seen last.
+async fn changed<A, B>(one: &mut watch::Receiver<A>, other: &mut watch::Receiver<B>) -> Result<(), RecvError> {
+    tokio::select! {
+        changed = one.changed() => changed,
+        changed = other.changed() => changed,
+    }
+}
+
 /// Serves one connection to its end, whose reason it returns.
 async fn serve(
     shared: &Weak<Shared>,
@@ -135,8 +144,8 @@ async fn serve(
     out: Out,
 ) -> String {
     let Connection { session, stream, forwards, protocol } = connection;
-    let Some((mut registries, gate)) =
-        shared.upgrade().map(|shared| (shared.registries.subscribe(), shared.gate.clone()))
+    let Some((mut registries, mut in_use, gate)) =
+        shared.upgrade().map(|shared| (shared.registries.subscribe(), shared.in_use.subscribe(), shared.gate.clone()))
     else {
         return "the host let go of the link".to_owned();
     };
@@ -151,9 +160,10 @@ async fn serve(
         loop {
             let message = tokio::select! {
                 Some(message) = messages.recv() => message,
-                Ok(()) = registries.changed(), if protocol >= REGISTRIES => {
+                Ok(()) = changed(&mut registries, &mut in_use), if protocol >= REGISTRIES => {
+                    let proxies = in_use.borrow_and_update().as_ref().map(|in_use| in_use.settings().masked());
                     match registries.borrow_and_update().clone() {
-                        Some(registries) => HostMessage::Registries { registries },
+                        Some(registries) => HostMessage::Registries { registries: Registries { proxies, ..registries } },
                         None => continue,
                     }
                 }

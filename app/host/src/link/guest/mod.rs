@@ -90,8 +90,8 @@ struct Shared {
     keeper: Mutex<Option<JoinHandle<()>>>,
     /// By which the guest's dials go out, as each finds them.
     proxies: Dialling,
-    /// What they were made of; `None` of a guest that was not told.
-    in_use: Mutex<Option<InUse>>,
+    /// What they were made of, told to the guest as the registries are; `None` where nobody has said.
+    in_use: watch::Sender<Option<InUse>>,
     looking: tokio::sync::Mutex<()>,
     /// Passed before anything is led to the guest.
     gate: Arc<Gate>,
@@ -118,7 +118,7 @@ impl Guest {
             registries: watch::Sender::new(None),
             keeper: Mutex::new(None),
             proxies: proxies.clone(),
-            in_use: Mutex::new(None),
+            in_use: watch::Sender::new(None),
             looking: tokio::sync::Mutex::default(),
             gate: Gate::new(),
         });
@@ -132,14 +132,14 @@ impl Guest {
     /// From now on what the guest dials goes by these; what is open stays as it is.
     pub(crate) fn use_proxies(&self, in_use: InUse) {
         *self.shared.proxies.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(in_use.proxies());
-        *self.shared.in_use.lock().unwrap_or_else(PoisonError::into_inner) = Some(in_use);
+        self.shared.in_use.send_replace(Some(in_use));
     }
 
     /// Reads anew what this computer's desktop says of proxies.
     pub(crate) async fn look_for_proxies(&self) {
         // One after the other, or the older answer could be the last.
         let _looking = self.shared.looking.lock().await;
-        let before = self.shared.in_use.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let before = self.shared.in_use.borrow().clone();
         let Some(before) = before else { return };
         self.change_proxies(before.with_desktop().await);
     }
@@ -160,7 +160,8 @@ impl Guest {
 
     /// As [`Guest::use_proxies`], said where they are others than before.
     fn change_proxies(&self, now: InUse) {
-        if self.shared.in_use.lock().unwrap_or_else(PoisonError::into_inner).as_ref() != Some(&now) {
+        let differs = self.shared.in_use.borrow().as_ref() != Some(&now);
+        if differs {
             tracing::info!("the proxy is now {}", now.report());
             self.use_proxies(now);
         }
@@ -168,7 +169,7 @@ impl Guest {
 
     /// By which proxies the guest's dials go out.
     pub(crate) fn proxies(&self) -> Option<ProxyReport> {
-        self.shared.in_use.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(InUse::report)
+        self.shared.in_use.borrow().as_ref().map(InUse::report)
     }
 
     /// Where the link is, now and after each change.
