@@ -26,7 +26,11 @@ pub struct Guest {
 /// When the image has no manifest, or its root cannot be unpacked (`fsck.erofs` of `erofs-utils`).
 pub fn collect(image: &Path) -> Result<Guest> {
     let packages = Manifest::read(image)?.packages.into_iter().map(|package| Component {
-        origin: Origin::Debian { source: package.source, source_version: package.source_version },
+        origin: Origin::Debian {
+            source: package.source,
+            source_version: package.source_version,
+            linked: package.linked,
+        },
         name: package.name,
         version: package.version,
         licence: package.licence,
