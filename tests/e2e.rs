@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 use libtest_mimic::{Arguments, Failed, Trial};
 use tests::case::Case;
 use tests::engine::{Engine, Kind};
+use tests::foreign;
 use tests::registry::{Access, Registry};
 
 /// A started engine, or why it did not start; shared by the cases of one kind.
@@ -45,6 +46,7 @@ fn main() -> std::process::ExitCode {
     if !arguments.list {
         // Behind the next step there is no network. Who needs it says why it is not there.
         let _ = tests::buildx::plugin();
+        let _ = [foreign::OTHER, foreign::STRANGE].map(foreign::busybox);
     }
     // A reference engine lives where its caller put it, and so do the ports that it publishes.
     if !arguments.list

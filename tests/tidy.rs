@@ -44,6 +44,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         (
             "containers",
             &[
+                "emulation",
                 "engine-api",
                 "events",
                 "folders",
@@ -77,6 +78,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
             &[
                 "build",
                 "containers",
+                "emulation",
                 "engine-api",
                 "events",
                 "images",
@@ -106,6 +108,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
             ],
         ),
         ("echo", &["control"]),
+        ("emulation", &[]),
         ("folders", &[]),
         ("git", &[]),
         ("shares", &["control"]),

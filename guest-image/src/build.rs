@@ -279,6 +279,7 @@ fn notices(rootfs: &Rootfs, resolved: &Resolved) -> Vec<PackageNotice> {
             version: package.version.clone(),
             source: package.source.clone(),
             source_version: package.source_version.clone(),
+            linked: package.linked.clone(),
             licence: licence.clone(),
             reason: reason.clone(),
         })

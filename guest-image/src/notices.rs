@@ -32,6 +32,9 @@ pub(crate) fn text(rootfs: &Rootfs, packages: &Resolved) -> String {
                 "{} {}\n    licence: {licence}\n    source:  {} {}\n",
                 package.name, package.version, package.source, package.source_version
             ));
+            for linked in &package.linked {
+                text.push_str(&format!("    source:  {linked} (linked into it)\n"));
+            }
         }
     };
     line(&packages.kernel.name, &rootfs.kernel.licence);

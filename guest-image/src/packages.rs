@@ -23,6 +23,9 @@ pub struct Package {
     /// Source package and its version: what the source offer names.
     pub source: String,
     pub source_version: String,
+    /// Sources of what is linked into it statically, each with its version: `glibc 2.36-9`.
+    #[serde(default)]
+    pub linked: Vec<String>,
     pub sha256: String,
     /// Bytes of the `.deb`.
     pub size: u64,
@@ -61,7 +64,7 @@ impl Resolved {
 /// lists or settings change, because reading them takes apt a second.
 pub(crate) fn resolve(apt: &Apt, cache: &Path, kernel: &str, names: &[String]) -> Result<Resolved> {
     let mut key = Key::default();
-    key.add("format", "3").add("lists", apt.stamp()?).add("kernel", kernel);
+    key.add("format", "4").add("lists", apt.stamp()?).add("kernel", kernel);
     for name in names {
         key.add("name", name);
     }
@@ -206,15 +209,19 @@ fn parse_stanza(stanza: &str) -> Result<Package> {
             None => (text, version.clone()),
         },
     };
+    // "glibc (= 2.36-9), zlib (= 1:1.2.13)" (Debian policy, section 7.8).
+    let built_using = field("Built-Using").unwrap_or_default();
+    let mut linked =
+        built_using.split(',').filter_map(|one| one.trim().strip_suffix(')')?.split_once(" (= ")).peekable();
     // The source of a signed kernel has the signatures; what they sign was built from another one.
-    let signed = field("Built-Using").filter(|_| source.starts_with("linux-signed"));
-    let (source, source_version) = match signed.as_deref().and_then(|built_using| built_using.split_once(" (= ")) {
-        Some((kernel, rest)) => (kernel.to_owned(), rest.split(')').next().unwrap_or_default().to_owned()),
+    let (source, source_version) = match linked.next_if(|_| source.starts_with("linux-signed")) {
+        Some((kernel, version)) => (kernel.to_owned(), version.to_owned()),
         None => (source, source_version),
     };
+    let linked = linked.map(|(source, version)| format!("{source} {version}")).collect();
     let size = need("Size")?.parse().map_err(|_| Error::PackageField { package: name.clone(), field: "Size" })?;
     let (sha256, depends) = (need("SHA256")?, field("Depends").unwrap_or_default());
-    Ok(Package { name, version, source, source_version, sha256, size, depends })
+    Ok(Package { name, version, source, source_version, linked, sha256, size, depends })
 }
 
 #[cfg(test)]
@@ -238,8 +245,16 @@ mod tests {
                     Built-Using: linux-6.12 (= 6.12.1-1~deb12u1)\n";
         let kernel = parse_stanza(text).unwrap();
         assert_eq!((kernel.source.as_str(), kernel.source_version.as_str()), ("linux-6.12", "6.12.1-1~deb12u1"));
+        assert_eq!(kernel.linked, [""; 0]);
         let other = parse_stanza(&text.replace("linux-signed-6.12-amd64", "s")).unwrap();
         assert_eq!((other.source.as_str(), other.source_version.as_str()), ("s", "6.12.1+1"));
+        assert_eq!(other.linked, ["linux-6.12 6.12.1-1~deb12u1"]);
+    }
+
+    #[test]
+    fn what_is_linked_into_a_program_is_named() {
+        let text = "Package: a\nVersion: 1\nSHA256: 00\nSize: 1\nBuilt-Using: glibc (= 2.36-9), zlib (= 1:1.2)\n";
+        assert_eq!(parse_stanza(text).unwrap().linked, ["glibc 2.36-9", "zlib 1:1.2"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The stock docker CLI, by noun.
 
+mod architectures;
 mod bridges;
 mod build;
 mod buildkit;
@@ -60,6 +61,7 @@ use crate::suite::Entry;
 
 pub(crate) fn cases() -> Vec<Entry> {
     [
+        architectures::cases(),
         bridges::cases(),
         bridges::refused(),
         build::cases(),

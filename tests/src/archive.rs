@@ -16,10 +16,24 @@ pub fn docker(reference: &str, layers: &[Vec<u8>]) -> std::io::Result<Vec<u8>> {
 /// # Errors
 /// Never in memory; what `tar` reports.
 pub fn docker_with(reference: &str, layers: &[Vec<u8>], config: &serde_json::Value) -> std::io::Result<Vec<u8>> {
+    docker_for("linux/amd64", reference, layers, config)
+}
+
+/// The same for a platform, `os/architecture`.
+///
+/// # Errors
+/// Never in memory; what `tar` reports.
+pub fn docker_for(
+    platform: &str,
+    reference: &str,
+    layers: &[Vec<u8>],
+    config: &serde_json::Value,
+) -> std::io::Result<Vec<u8>> {
+    let (os, architecture) = platform.split_once('/').unwrap_or(("linux", platform));
     let names: Vec<String> = (0..layers.len()).map(|number| format!("layer{number}.tar")).collect();
     let diff_ids: Vec<String> = layers.iter().map(|layer| format!("sha256:{}", hex(&Sha256::digest(layer)))).collect();
     let config = serde_json::json!({
-        "architecture": "amd64", "os": "linux", "config": config,
+        "architecture": architecture, "os": os, "config": config,
         "rootfs": { "type": "layers", "diff_ids": diff_ids },
     });
     let manifest = serde_json::json!([{ "Config": "config.json", "RepoTags": [reference], "Layers": names }]);

@@ -23,6 +23,7 @@ pub mod docker;
 pub mod engine;
 pub mod events;
 pub mod fixture;
+pub mod foreign;
 pub mod gate;
 pub mod git_server;
 pub mod http;

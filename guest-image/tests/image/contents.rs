@@ -137,6 +137,7 @@ fn no_other_container_engine_is_in_the_guest() {
         programs,
         [
             "/usr/bin/busybox",
+            "/usr/bin/qemu-aarch64",
             "/usr/lib/x86_64-linux-gnu/libblkid.so.1",
             "/usr/lib/x86_64-linux-gnu/libc.so.6",
             "/usr/lib/x86_64-linux-gnu/libcom_err.so.2",
@@ -244,7 +245,15 @@ fn notices_name_every_package_and_offer_source() {
     for package in &image().manifest.packages {
         assert!(text.contains(&format!("{} {}", package.name, package.version)), "{}", package.name);
         assert!(text.contains(&format!("{} {}", package.source, package.source_version)), "{}", package.source);
+        for linked in &package.linked {
+            assert!(text.contains(&format!("{linked} (linked into it)")), "{}: {linked}", package.name);
+        }
         assert!(root().join("usr/share/doc/berth/copyright").join(&package.name).is_file(), "{}", package.name);
+    }
+    // Debian says of these what they are made of.
+    for name in ["busybox-static", "qemu-user-static"] {
+        let package = image().manifest.packages.iter().find(|package| package.name == name).expect(name);
+        assert!(package.linked.iter().any(|linked| linked.starts_with("glibc ")), "{package:?}");
     }
     assert!(text.contains("Offer of source") && text.contains("archive of all versions"));
     let bundle = fs::read_to_string(root().join("etc/ssl/certs/ca-certificates.crt")).unwrap();

@@ -9,7 +9,13 @@ use crate::{Result, crates, guest, pages};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// An unmodified Debian package, of which files are in the guest image.
-    Debian { source: String, source_version: String, architecture: &'static str },
+    Debian {
+        source: String,
+        source_version: String,
+        /// Sources of what is linked into it statically, each with its version.
+        linked: Vec<String>,
+        architecture: &'static str,
+    },
     /// A crate that is compiled into a program or into the guest's agent.
     Crate,
     /// Rust's standard library.
@@ -157,8 +163,12 @@ mod tests {
             texts: Vec::new(),
         };
         assert_eq!(component.reference(), "pkg:npm/%40xterm/xterm@6.0.0");
-        component.origin =
-            Origin::Debian { source: "busybox".to_owned(), source_version: String::new(), architecture: "amd64" };
+        component.origin = Origin::Debian {
+            source: "busybox".to_owned(),
+            source_version: String::new(),
+            linked: Vec::new(),
+            architecture: "amd64",
+        };
         (component.name, component.version) = ("busybox-static".to_owned(), "1:1.35.0-4+b1".to_owned());
         assert_eq!(component.reference(), "pkg:deb/debian/busybox-static@1%3A1.35.0-4%2Bb1?arch=amd64");
     }

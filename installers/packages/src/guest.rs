@@ -32,6 +32,7 @@ pub fn collect(image: &Path) -> Result<Guest> {
         origin: Origin::Debian {
             source: package.source,
             source_version: package.source_version,
+            linked: package.linked,
             architecture: architecture.debian(),
         },
         name: package.name,

@@ -83,7 +83,12 @@ mod tests {
 
     #[test]
     fn what_the_guests_packages_refer_to_is_there() {
-        let debian = || Origin::Debian { source: String::new(), source_version: String::new(), architecture: "amd64" };
+        let debian = || Origin::Debian {
+            source: String::new(),
+            source_version: String::new(),
+            linked: Vec::new(),
+            architecture: "amd64",
+        };
         let packages = [
             component(debian(), "GPL-2.0-only WITH Linux-syscall-note"),
             component(debian(), "LGPL-2.1-or-later AND (GPL-2.0-or-later)"),

@@ -22,10 +22,12 @@ pub fn text(version: &str, components: &Components) -> Result<String> {
     // Guests for several processors have the same packages.
     let mut packages = BTreeSet::new();
     for component in &components.all {
-        if let Origin::Debian { source, source_version, .. } = &component.origin {
+        if let Origin::Debian { source, source_version, linked, .. } = &component.origin {
             let Component { name, version, licence, .. } = component;
-            packages
-                .insert(format!("{name} {version}\n    licence: {licence}\n    source:  {source} {source_version}\n"));
+            let mut lines =
+                format!("{name} {version}\n    licence: {licence}\n    source:  {source} {source_version}\n");
+            lines.extend(linked.iter().map(|linked| format!("    source:  {linked} (linked into it)\n")));
+            packages.insert(lines);
         }
     }
     text.extend(packages);
@@ -109,7 +111,12 @@ mod tests {
     #[test]
     fn every_text_is_there_once_and_the_source_is_offered() {
         let mut kernel = component(
-            Origin::Debian { source: "linux".to_owned(), source_version: "6".to_owned(), architecture: "amd64" },
+            Origin::Debian {
+                source: "linux".to_owned(),
+                source_version: "6".to_owned(),
+                linked: vec!["firmware 7".to_owned()],
+                architecture: "amd64",
+            },
             "linux-image",
             &[],
         );
@@ -125,7 +132,7 @@ mod tests {
         assert_eq!(text.matches("Do as").count(), 1, "{text}");
         for part in [
             "Third-party software in Berth 0.1.0\n===",
-            "linux-image 1.0.0\n    licence: GPL-2.0-only\n    source:  linux 6\n",
+            "linux-image 1.0.0\n    licence: GPL-2.0-only\n    source:  linux 6\n    source:  firmware 7 (linked into it)\n",
             "three years",
             "one-1.0.0, two-1.0.0\n",
             "bare-1.0.0 (Copyright: A. Body)\n\nPermission is hereby granted",

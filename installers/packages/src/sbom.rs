@@ -41,8 +41,9 @@ fn entry(component: &Component) -> Value {
         Origin::Npm => "pages of the window",
     };
     let mut properties = vec![json!({ "name": "berth:place", "value": place })];
-    if let Origin::Debian { source, source_version, .. } = &component.origin {
+    if let Origin::Debian { source, source_version, linked, .. } = &component.origin {
         properties.push(json!({ "name": "berth:source", "value": format!("{source} {source_version}") }));
+        properties.extend(linked.iter().map(|linked| json!({ "name": "berth:linked-source", "value": linked })));
     }
     let mut entry = json!({
         "type": "library",

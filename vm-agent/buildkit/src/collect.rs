@@ -86,6 +86,6 @@ impl Kit {
 
     /// The engine as clients see it: the only one that works for them.
     pub(crate) async fn worker(&self) -> build::Result<WorkerRecord> {
-        Ok(WorkerRecord { gc_policy: self.policy().await?.told(), ..caps::worker(&self.0.services) })
+        Ok(WorkerRecord { gc_policy: self.policy().await?.told(), ..caps::worker(&self.0.services).await })
     }
 }

@@ -63,7 +63,7 @@ impl LlbBridge for Gateway {
         Ok(Response::new(api::PongResponse {
             frontend_api_caps: caps::of_gateway(),
             llb_caps: caps::of_graphs(),
-            workers: vec![caps::worker(&self.kit.0.services)],
+            workers: vec![caps::worker(&self.kit.0.services).await],
         }))
     }
 

@@ -107,6 +107,8 @@ pub struct Offer {
 pub struct Services {
     pub builds: build::Builds,
     pub images: images::Images,
+    /// Whose programs a build can run.
+    pub emulation: emulation::Emulation,
     /// The engine's version, which images and workers tell.
     pub engine: String,
     /// The engine's own ID, which stands for its only worker.

@@ -27,6 +27,8 @@ pub struct Services {
     pub folders: folders::Folders,
     pub layers: layers::Layers,
     pub images: images::Images,
+    /// Of programs that this processor does not run itself.
+    pub emulation: emulation::Emulation,
     pub volumes: volumes::Volumes,
     pub networks: network::Networks,
     pub supervisor: supervisor::Supervisor,

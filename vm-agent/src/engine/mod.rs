@@ -2,6 +2,7 @@
 
 mod binds;
 mod embedded;
+mod emulators;
 mod forwarder;
 mod host_network;
 mod names;
@@ -21,6 +22,7 @@ use std::{
 use anyhow::Context;
 use containers::{Containers, Mode};
 use control::{NetworkKind, message::BootStep};
+use emulation::Emulation;
 use events::Events;
 use folders::Folders;
 use images::Images;
@@ -64,7 +66,9 @@ async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
     // Its writer thread inherits this one's capabilities, the reserve of the data disk among them. Nobody else needs it.
     let store = Store::open(&places.root.join("store.redb")).context("the metadata store")?;
     leave_the_reserve();
-    let services = open(&places, &handover, &relay, supervisor.clone(), &store, &mut steps).await?;
+    let emulation =
+        if places.native { Emulation::of_this_computer() } else { Emulation::prepared_by(emulators::register) };
+    let services = open(&places, &handover, &relay, supervisor.clone(), &emulation, &store, &mut steps).await?;
     let (containers, images) = (services.containers.clone(), services.images.clone());
     // From here on, so that what the first client removes is seen.
     let removals = services.events.subscribe_for_good();
@@ -88,7 +92,10 @@ async fn serve(places: Places, handover: Handover) -> anyhow::Result<()> {
         let renew = handover.boot.engine.renew_images;
         embedded::load(Path::new("/usr/share/berth/images"), &store, &images, renew).await;
         steps.push(step("embedded-images"));
-        tokio::task::spawn_blocking(crate::init::modules::load_late);
+        tokio::spawn(async move {
+            emulation.ready().await;
+            tokio::task::spawn_blocking(crate::init::modules::load_late);
+        });
     }
     if !places.native {
         tokio::spawn(host_network::follow(on_host, Arc::new(forwarder::RelayForwarder::new(relay.clone())), starts));
@@ -178,6 +185,7 @@ async fn open(
     handover: &Handover,
     relay: &RelayClient,
     supervisor: Supervisor,
+    emulation: &Emulation,
     store: &Store,
     steps: &mut Vec<BootStep>,
 ) -> anyhow::Result<api::Services> {
@@ -218,6 +226,7 @@ async fn open(
             folders,
             layers: layers.clone(),
             images: images.clone(),
+            emulation: emulation.clone(),
             volumes: volumes.clone(),
             networks: networks.clone(),
             supervisor,
@@ -252,6 +261,7 @@ async fn open(
     let buildkit = buildkit::Kit::open(buildkit::Services {
         builds: builds.clone(),
         images: images.clone(),
+        emulation: emulation.clone(),
         engine: facts.version.clone(),
         worker: facts.id.clone(),
         host_gateway: networks.host_gateway(),

@@ -15,7 +15,7 @@ mod ext4;
 mod format;
 mod interface;
 pub(crate) mod modules;
-mod mount;
+pub(crate) mod mount;
 mod root;
 
 use std::{

@@ -71,6 +71,15 @@ pub(crate) fn load_late() {
     }
 }
 
+/// One of those that are loaded late, before its turn.
+pub(crate) fn load_before_its_turn(name: &str) -> anyhow::Result<()> {
+    let [_, common] = lists("late");
+    let file = format!("/{name}.ko");
+    let list = read(&common)?;
+    let path = list.lines().find(|path| path.ends_with(&file));
+    load_one(path.with_context(|| format!("the kernel module {name} is not in {common}"))?)
+}
+
 fn lists(stage: &str) -> [String; 2] {
     let devices = Devices::of_machine(Path::new("/sys/bus/acpi/devices"));
     [format!("{LISTS}/{stage}.{devices}.list"), format!("{LISTS}/{stage}.list")]

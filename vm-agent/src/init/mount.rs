@@ -5,7 +5,7 @@ use std::{ffi::CString, fs, io, os::unix::ffi::OsStrExt, path::Path, ptr};
 use anyhow::Context;
 
 /// mount(2).
-pub(super) fn mount(
+pub(crate) fn mount(
     source: impl AsRef<Path>,
     target: &str,
     fstype: &str,

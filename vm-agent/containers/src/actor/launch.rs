@@ -4,9 +4,11 @@ use super::Actor;
 use super::files::EtcFiles;
 use super::networking::NetworkMode;
 use super::root::Root;
+use crate::create::is_foreign;
 use crate::create::resources::adapt;
 use crate::handle::Run;
-use crate::service::blocking;
+use crate::record::Record;
+use crate::service::{Inner, blocking};
 use crate::spec::{self, NamespaceFrom, Surroundings, join};
 use crate::state::Process;
 use crate::stdio::{Copiers, Endpoint as Pipe, Hub, LogSink, Stdin, copy_pipe, copy_terminal, pipe, watch};
@@ -34,6 +36,20 @@ pub(crate) mod kept {
 const START_PREFIX: &str = "failed to create task for container: failed to create shim task: OCI runtime create failed: \
      runc create failed: unable to start container process: error during container init: ";
 
+impl Inner {
+    /// Waits for the emulators, if the container may need one: a machine that has just begun has not told its kernel of them.
+    async fn await_emulator(&self, record: &Record) {
+        let emulation = &self.services.emulation;
+        if emulation.is_ready() {
+            return;
+        }
+        let image = record.image.parse().ok().and_then(|id| self.services.images.image(&id).ok());
+        if image.is_none_or(|image| is_foreign(&image)) {
+            emulation.ready().await;
+        }
+    }
+}
+
 /// The container's network, ready.
 struct Networking {
     sandbox: Option<Sandbox>,
@@ -60,8 +76,12 @@ impl Actor {
         self.acknowledge_now().await?;
         self.take_shared_hostname();
         self.inner.emit_mounts(&self.record, "mount");
-        let (network, root, cgroup) =
-            tokio::join!(self.prepare_network(), self.inner.open_root(&self.record), self.prepare_cgroup());
+        let (network, root, cgroup, ()) = tokio::join!(
+            self.prepare_network(),
+            self.inner.open_root(&self.record),
+            self.prepare_cgroup(),
+            self.inner.await_emulator(&self.record)
+        );
         let started = match (network, root, cgroup) {
             (Ok(network), Ok(root), Ok(cgroup)) => {
                 let started = self.begin(network, root, Arc::clone(&cgroup)).await;

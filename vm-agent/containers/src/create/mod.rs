@@ -482,14 +482,24 @@ fn inherited(mounted: &Mounted, read_only: bool) -> Option<Wanted> {
     })
 }
 
+/// What an image says that it is made for: system, architecture, variant.
+fn made_for(image: &Image) -> [&str; 3] {
+    ["os", "architecture", "variant"]
+        .map(|name| image.raw.get(name).and_then(serde_json::Value::as_str).unwrap_or_default())
+}
+
+/// Whether this processor does not run the image's programs by itself.
+pub(crate) fn is_foreign(image: &Image) -> bool {
+    let [os, architecture, variant] = made_for(image);
+    !images::Platform::detected().runs(os, architecture, variant)
+}
+
 /// The warning that an image is made for another processor, as dockerd has it.
 fn foreign(image: &Image) -> Option<String> {
-    let text = |name: &str| image.raw.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
-    let (os, architecture, variant) = (text("os"), text("architecture"), text("variant"));
-    let here = images::Platform::detected();
-    if here.runs(os, architecture, variant) {
+    if !is_foreign(image) {
         return None;
     }
+    let ([os, architecture, variant], here) = (made_for(image), images::Platform::detected());
     let given = [os, architecture, variant].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join("/");
     Some(format!(
         "The requested image's platform ({given}) does not match the detected host platform ({here}) and no specific platform was \

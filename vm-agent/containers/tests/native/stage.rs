@@ -91,6 +91,7 @@ impl Stage {
             folders: folders::Folders::new(directory.join("folders"), Arc::new(NoHost)),
             layers,
             images,
+            emulation: emulation::Emulation::of_this_computer(),
             volumes,
             networks: networks.clone(),
             supervisor: supervisor.clone(),
