@@ -451,6 +451,11 @@ pub fn home() -> Option<PathBuf> {
     directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned())
 }
 
+/// The user's own cache, whatever `BERTH_HOME` says.
+fn user_cache() -> Option<PathBuf> {
+    directories::ProjectDirs::from("", "", "berth").map(|user| user.cache_dir().to_path_buf())
+}
+
 fn create_dir_all(dir: &Path) -> Result<()> {
     std::fs::create_dir_all(dir).map_err(Error::file("create the folder", dir))
 }

@@ -18,12 +18,8 @@ impl Paths {
         dirs.push(self.of_default.data.join("image"));
         dirs.push(self.cache.join("image").join("current"));
         // What `cargo image` builds lies in the user's cache even when `BERTH_HOME` moves everything else.
-        if let Some(user) = directories::ProjectDirs::from("", "", "berth") {
-            let built = user.cache_dir().join("image").join("current");
-            if !dirs.contains(&built) {
-                dirs.push(built);
-            }
-        }
+        let built = super::user_cache().map(|cache| cache.join("image").join("current"));
+        dirs.extend(built.filter(|built| !dirs.contains(built)));
         dirs
     }
 }
