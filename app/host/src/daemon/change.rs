@@ -7,7 +7,7 @@ use crate::locks::Patience;
 use crate::machine;
 use crate::machine::record::AcceleratorMemory;
 use crate::paths::Paths;
-use crate::settings::{Entry, Settings, WebPort};
+use crate::settings::{Entry, Follows, Settings, WebPort};
 use crate::tls::Security;
 
 /// Changes the setting `name` while no daemon runs; `None` takes it back to its default.
@@ -17,12 +17,14 @@ use crate::tls::Security;
 pub fn change_setting(paths: &Paths, name: &str, value: Option<&str>, patience: Patience) -> Result<Entry> {
     paths.create()?;
     let settings = Settings::change(paths, name, value, patience)?;
-    if name == "listen" && settings.listen.iter().any(|address| address.is_tls()) {
+    let follows = Follows::of(name);
+    if follows == Some(Follows::Listen) && settings.listen.iter().any(|address| address.is_tls()) {
         // The next daemon would only say it in its status.
         Security::new(paths).config()?;
     }
     let unattended = WellKnown::new(paths);
-    follow(paths, &settings, name, || unattended.leave())
+    follow(paths, follows, || unattended.leave())?;
+    settings.entry(name)
 }
 
 impl Shared {
@@ -30,54 +32,61 @@ impl Shared {
     /// leave open what the user believes to be shut.
     pub(super) async fn change_setting(&self, name: String, value: Option<String>) -> Result<Entry> {
         let (paths, well_known, in_force) = (self.paths.clone(), self.well_known.clone(), self.machine.in_force());
-        let is_registry = name == "registry_mirrors" || name == "insecure_registries";
-        let is_proxy = ["proxy", "http_proxy", "https_proxy", "no_proxy"].contains(&name.as_str());
-        let (is_listen, is_web_port) = (name == "listen", name == "web_port");
+        let follows = Follows::of(&name);
         let entry = machine::blocking(move || {
             let settings = Settings::change(&paths, &name, value.as_deref(), Patience::default())?;
-            let entry = follow(&paths, &settings, &name, || well_known.follow_settings())?;
-            settings.beside(in_force.as_ref(), entry)
+            follow(&paths, follows, || well_known.follow_settings())?;
+            settings.beside(in_force.as_ref(), settings.entry(&name)?)
         });
         let entry = entry.await?;
-        if is_registry && let Some(guest) = self.machine.guest() {
-            let file = self.paths.settings();
-            let follow = move || {
-                let mut failure = None;
-                guest.set_registries(|| match Settings::load(&file) {
-                    Ok(settings) => Some(machine::boot::registries(&settings)),
-                    Err(error) => {
-                        failure = Some(error);
-                        None
-                    }
-                });
-                failure.map_or(Ok(()), Err)
-            };
-            machine::blocking(follow).await?;
-        }
-        if is_proxy && let Some(guest) = self.machine.guest() {
-            let file = self.paths.settings();
-            guest.follow_proxies(machine::blocking(move || Settings::load(&file))).await?;
-        }
-        if is_listen {
-            self.tcp.follow_settings().await?;
-        }
-        if is_web_port {
+        match follows {
+            Some(Follows::Registries) => self.tell_registries().await?,
+            Some(Follows::Proxies) => {
+                if let Some(guest) = self.machine.guest() {
+                    let file = self.paths.settings();
+                    guest.follow_proxies(machine::blocking(move || Settings::load(&file))).await?;
+                }
+            }
+            Some(Follows::Listen) => self.tcp.follow_settings().await?,
             // Its parser has accepted it.
-            self.web.choose(entry.value.parse().unwrap_or(WebPort::Off));
+            Some(Follows::WebPort) => self.web.choose(entry.value.parse().unwrap_or(WebPort::Off)),
+            Some(
+                Follows::NextStart
+                | Follows::Accelerators
+                | Follows::Reader
+                | Follows::DockerContext
+                | Follows::WellKnownSocket,
+            )
+            | None => {}
         }
         Ok(entry)
     }
+
+    async fn tell_registries(&self) -> Result<()> {
+        let Some(guest) = self.machine.guest() else { return Ok(()) };
+        let file = self.paths.settings();
+        let tell = move || {
+            let mut failure = None;
+            guest.set_registries(|| match Settings::load(&file) {
+                Ok(settings) => Some(machine::boot::registries(&settings)),
+                Err(error) => {
+                    failure = Some(error);
+                    None
+                }
+            });
+            failure.map_or(Ok(()), Err)
+        };
+        machine::blocking(tell).await
+    }
 }
 
-/// What follows from a change of `name` that is in `settings`; `well_known` does it for docker's own path, which leads only to a
+/// What follows from a change that is kept, with a daemon or without one; `well_known` does it for docker's own path, which leads only to a
 /// daemon that runs.
-fn follow(paths: &Paths, settings: &Settings, name: &str, well_known: impl FnOnce() -> Result<()>) -> Result<Entry> {
-    match name {
-        "docker_context" => keep_context(paths)?,
-        "var_run_docker_sock" => well_known()?,
-        // Whoever chooses anew wants it tried anew.
-        "accelerator" | "accelerator_order" => AcceleratorMemory::forget(&paths.accelerator_memory())?,
-        _ => {}
+fn follow(paths: &Paths, follows: Option<Follows>, well_known: impl FnOnce() -> Result<()>) -> Result<()> {
+    match follows {
+        Some(Follows::DockerContext) => keep_context(paths),
+        Some(Follows::WellKnownSocket) => well_known(),
+        Some(Follows::Accelerators) => AcceleratorMemory::forget(&paths.accelerator_memory()),
+        _ => Ok(()),
     }
-    settings.entry(name)
 }

@@ -7,7 +7,7 @@ use control::NetworkKind;
 use control::address::{is_mirror, is_registry};
 use control::proxy::{Proxy, mask_credentials};
 
-use super::{Accelerator, Address, Folder, LinkChoice, Takes, Values};
+use super::{Accelerator, Address, Folder, Follows, LinkChoice, Values};
 use crate::sys::HostFacts;
 
 type Parse = fn(&mut Values, &str, &HostFacts) -> Result<(), String>;
@@ -16,7 +16,7 @@ type Parse = fn(&mut Values, &str, &HostFacts) -> Result<(), String>;
 pub(super) struct Key {
     pub(super) name: &'static str,
     pub(super) description: &'static str,
-    pub(super) takes: Takes,
+    pub(super) follows: Follows,
     /// Whether an empty text is a value of its own; else it means the default.
     pub(super) may_be_empty: bool,
     kind: Kind,
@@ -68,7 +68,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "cpus",
         description: "Processors that the machine sees.",
-        takes: Takes::AtNextStart,
+        follows: Follows::NextStart,
         may_be_empty: false,
         kind: Kind::Number,
         parse: |values, text, host| number(text, 1, u64::from(host.cpus.max(1))).map(|n| values.cpus = n as u32),
@@ -77,7 +77,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "memory_mib",
         description: "Memory that the machine may use, in MiB; what its containers free goes back to the host.",
-        takes: Takes::AtNextStart,
+        follows: Follows::NextStart,
         may_be_empty: false,
         kind: Kind::Number,
         parse: |values, text, host| number(text, 512, host.memory_mib.max(1024)).map(|n| values.memory_mib = n),
@@ -86,7 +86,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "disk_gib",
         description: "Size of the data disk in GiB; the file grows as it fills. It can be raised, not lowered.",
-        takes: Takes::AtNextStart,
+        follows: Follows::NextStart,
         may_be_empty: false,
         kind: Kind::Number,
         parse: |values, text, _| number(text, 1, 16 * 1024).map(|n| values.disk_gib = n),
@@ -95,7 +95,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "link",
         description: "How host and machine are joined: auto, vsock (needs vhost-device-vsock) or serial.",
-        takes: Takes::AtNextStart,
+        follows: Follows::NextStart,
         may_be_empty: false,
         kind: Kind::Text,
         parse: |values, text, _| {
@@ -120,7 +120,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "network",
         description: "How packets of containers leave the machine: link (each connection by a socket of this computer, with its routes, \
                       VPN and resolver) or nic (a network card of QEMU's user-mode network).",
-        takes: Takes::AtNextStart,
+        follows: Follows::NextStart,
         may_be_empty: false,
         kind: Kind::Text,
         parse: |values, text, _| {
@@ -136,7 +136,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "accelerator",
         description: "What runs the machine's instructions: auto (what works here, found by trying), kvm (Linux), vz (macOS), hvf (macOS, with QEMU), hyperv (Windows), whpx (of no use yet) or tcg.",
-        takes: Takes::AtNextStart,
+        follows: Follows::Accelerators,
         may_be_empty: false,
         kind: Kind::Text,
         parse: |values, text, _| {
@@ -151,7 +151,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "accelerator_order",
         description: "The accelerators to try, the first one first, separated by commas; empty: what this host offers.",
-        takes: Takes::AtNextStart,
+        follows: Follows::Accelerators,
         may_be_empty: true,
         kind: Kind::List,
         parse: |values, text, _| {
@@ -164,7 +164,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "qemu",
         description: "Path of the QEMU program; empty: found in PATH.",
-        takes: Takes::AtNextStart,
+        follows: Follows::NextStart,
         may_be_empty: true,
         kind: Kind::Text,
         parse: |values, text, _| {
@@ -180,7 +180,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "boot_deadline",
         description: "Longest time from the start of QEMU to the guest's first word, such as 20s; auto: 20s with \
                       hardware help, 120s without. A boot that takes longer is tried with the next accelerator.",
-        takes: Takes::AtNextStart,
+        follows: Follows::NextStart,
         may_be_empty: false,
         kind: Kind::Text,
         parse: |values, text, _| {
@@ -195,7 +195,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "engine_deadline",
         description: "Longest time from the guest's first word to the engine's first answer, such as 60s.",
-        takes: Takes::AtNextStart,
+        follows: Follows::NextStart,
         may_be_empty: false,
         kind: Kind::Text,
         parse: |values, text, _| {
@@ -207,7 +207,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "registry_mirrors",
         description: "Mirrors of Docker Hub, asked before it, as URLs separated by commas.",
-        takes: Takes::AtOnce,
+        follows: Follows::Registries,
         may_be_empty: true,
         kind: Kind::List,
         parse: |values, text, _| {
@@ -228,7 +228,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "insecure_registries",
         description: "Registries that may be spoken to without TLS or with an unknown certificate, as HOST[:PORT] or \
                       CIDR, separated by commas. 127.0.0.0/8 always is one.",
-        takes: Takes::AtOnce,
+        follows: Follows::Registries,
         may_be_empty: true,
         kind: Kind::List,
         parse: |values, text, _| {
@@ -249,7 +249,7 @@ pub(super) const KEYS: &[Key] = &[
         description: "Where proxies for registries are taken from. system: http_proxy, https_proxy and no_proxy below; where these \
                       name none, the environment of the berth daemon; where that names none, this computer's desktop. manual: those \
                       below alone. none: no proxy at all.",
-        takes: Takes::AtOnce,
+        follows: Follows::Proxies,
         may_be_empty: false,
         kind: Kind::Text,
         parse: |values, text, _| text.parse().map(|choice| values.proxy = choice),
@@ -260,7 +260,7 @@ pub(super) const KEYS: &[Key] = &[
         description: "Proxy for the registries' port 80, as http://[USER:PASSWORD@]HOST:PORT; empty: what http_proxy, \
                       HTTP_PROXY or ALL_PROXY says in the environment of the berth daemon, which it has from the command \
                       that started it (`berth machine quit` ends it).",
-        takes: Takes::AtOnce,
+        follows: Follows::Proxies,
         may_be_empty: true,
         kind: Kind::Text,
         parse: |values, text, _| proxy(text).map(|proxy| values.http_proxy = proxy),
@@ -270,7 +270,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "https_proxy",
         description: "Proxy for the registries' other ports, 443 and 5000 included, as http://[USER:PASSWORD@]HOST:PORT; \
                       empty: https_proxy, HTTPS_PROXY or ALL_PROXY in the environment of the berth daemon.",
-        takes: Takes::AtOnce,
+        follows: Follows::Proxies,
         may_be_empty: true,
         kind: Kind::Text,
         parse: |values, text, _| proxy(text).map(|proxy| values.https_proxy = proxy),
@@ -281,7 +281,7 @@ pub(super) const KEYS: &[Key] = &[
         description: "What is reached without a proxy, separated by commas: example.com with all below it, .example.com \
                       only below it, addresses, CIDR, each perhaps with :PORT, or *; loopback always is. Empty: no_proxy or \
                       NO_PROXY in the environment of the berth daemon.",
-        takes: Takes::AtOnce,
+        follows: Follows::Proxies,
         may_be_empty: true,
         kind: Kind::Text,
         parse: |values, text, _| {
@@ -295,7 +295,7 @@ pub(super) const KEYS: &[Key] = &[
         description: "Proxy that containers and the steps of builds get as HTTP_PROXY and http_proxy, as \
                       http://[USER:PASSWORD@]HOST:PORT, unless they set one; on this computer's loopback it is reached as \
                       host.docker.internal. Empty: none.",
-        takes: Takes::AtNextStart,
+        follows: Follows::NextStart,
         may_be_empty: true,
         kind: Kind::Text,
         parse: |values, text, _| proxy(text).map(|proxy| values.container_http_proxy = proxy),
@@ -304,7 +304,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "container_https_proxy",
         description: "The same for HTTPS_PROXY and https_proxy.",
-        takes: Takes::AtNextStart,
+        follows: Follows::NextStart,
         may_be_empty: true,
         kind: Kind::Text,
         parse: |values, text, _| proxy(text).map(|proxy| values.container_https_proxy = proxy),
@@ -314,7 +314,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "container_no_proxy",
         description: "What programs in containers are to reach without a proxy, separated by commas: they get it as NO_PROXY \
                       and no_proxy, unless they set one. Empty: nothing is said.",
-        takes: Takes::AtNextStart,
+        follows: Follows::NextStart,
         may_be_empty: true,
         kind: Kind::Text,
         parse: |values, text, _| {
@@ -327,7 +327,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "agent_log",
         description: "What the agent in the machine writes to the console log, as [PART=]LEVEL separated by commas, such as \
                       info,containers=debug; empty: info.",
-        takes: Takes::AtNextStart,
+        follows: Follows::NextStart,
         may_be_empty: true,
         kind: Kind::Text,
         parse: |values, text, _| {
@@ -347,7 +347,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "docker_context",
         description: "Keep a docker context named `berth`; the current context is never switched.",
-        takes: Takes::AtOnce,
+        follows: Follows::DockerContext,
         may_be_empty: false,
         kind: Kind::Switch,
         parse: |values, text, _| switch(text).map(|on| values.docker_context = on),
@@ -356,7 +356,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "var_run_docker_sock",
         description: "Also answer at /var/run/docker.sock, by a link, when nothing else is there and its folder may be written.",
-        takes: Takes::AtOnce,
+        follows: Follows::WellKnownSocket,
         may_be_empty: false,
         kind: Kind::Switch,
         parse: |values, text, _| switch(text).map(|on| values.var_run_docker_sock = on),
@@ -367,7 +367,7 @@ pub(super) const KEYS: &[Key] = &[
         description: "Where the engine is offered besides its socket, as tcp://ADDRESS[:PORT] separated by commas; clients need a \
                       certificate of `berth tls create`, and the port is 2376 when none is given. Without TLS it can only be \
                       tcp://127.0.0.1:2375. Empty: nowhere.",
-        takes: Takes::AtOnce,
+        follows: Follows::Listen,
         may_be_empty: true,
         kind: Kind::List,
         parse: |values, text, _| {
@@ -380,7 +380,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "updates",
         description: "Look once a day whether there is a newer Berth, and tell; it is never fetched nor installed by itself. \
                       `berth version --check` looks when it is asked.",
-        takes: Takes::AtOnce,
+        follows: Follows::Reader,
         may_be_empty: false,
         kind: Kind::Switch,
         parse: |values, text, _| switch(text).map(|on| values.updates = on),
@@ -390,7 +390,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "shares",
         description: "Folders and files of this computer that containers may mount, with all that is in them, separated by commas; \
                       ~ is your home folder, and :ro behind one lets containers read it only. Empty: none.",
-        takes: Takes::AtOnce,
+        follows: Follows::Reader,
         may_be_empty: true,
         kind: Kind::List,
         parse: |values, text, _| {
@@ -403,7 +403,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "web_port",
         description: "Port of 127.0.0.1 at which running containers are found as http://NAME.berth.localhost: auto (80 where it can \
                       be had, else 8880), a number, or off.",
-        takes: Takes::AtOnce,
+        follows: Follows::WebPort,
         may_be_empty: false,
         kind: Kind::Text,
         parse: |values, text, _| text.parse().map(|port| values.web_port = port),
@@ -413,7 +413,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "auto_pause",
         description: "After how long without running containers and without requests the machine stands still, such as 10m; it goes on \
                       for whoever comes. off: never.",
-        takes: Takes::AtOnce,
+        follows: Follows::Reader,
         may_be_empty: false,
         kind: Kind::Text,
         parse: |values, text, _| text.parse().map(|after| values.auto_pause = after),
@@ -422,7 +422,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "locale",
         description: "Language of messages: auto (the system's), en or zh-CN.",
-        takes: Takes::AtOnce,
+        follows: Follows::Reader,
         may_be_empty: false,
         kind: Kind::Text,
         parse: |values, text, _| match text {

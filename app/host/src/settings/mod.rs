@@ -6,6 +6,7 @@
 mod address;
 mod auto_pause;
 mod folder;
+mod follows;
 mod keys;
 mod web_port;
 
@@ -27,6 +28,7 @@ use crate::{Error, Result};
 pub use address::Address;
 pub use auto_pause::AutoPause;
 pub use folder::Folder;
+pub(crate) use follows::Follows;
 use keys::{KEYS, Key};
 pub use web_port::WebPort;
 
@@ -327,7 +329,7 @@ impl Settings {
                 default: (key.show)(&defaults),
                 is_set: self.set.contains_key(key.name),
                 description: key.description.to_owned(),
-                takes_effect: key.takes,
+                takes_effect: key.follows.takes(),
                 in_force: None,
             })
             .collect()
@@ -338,7 +340,7 @@ impl Settings {
         let key = known(&entry.name)?;
         let now = (key.show)(&self.values);
         // An older Berth may have kept what takes effect at once now.
-        let in_force = in_force.filter(|_| key.takes == Takes::AtNextStart);
+        let in_force = in_force.filter(|_| key.follows.takes() == Takes::AtNextStart);
         let then = in_force.and_then(|in_force| in_force.get(key.name)).filter(|then| *then != now);
         entry.in_force = then.map(|then| shown(key, then.to_owned()));
         Ok(entry)
