@@ -79,7 +79,8 @@ pub(super) async fn boot(paths: Paths, ground: Ground, image: GuestImage, accele
         return Err(Error::ImageDevices { version: image.version, hypervisor: ground.hypervisor.version });
     }
     let secret = Secret::random().map_err(LinkError::Control)?;
-    let proxies = InUse::of(&ground.settings).await;
+    // What the desktop says the guest is told by the link.
+    let proxies = InUse::without_desktop(&ground.settings);
     let spec = {
         let (paths, ground, secret) = (paths.clone(), ground.clone(), secret.clone());
         blocking(move || {

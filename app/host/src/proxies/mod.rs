@@ -121,10 +121,15 @@ pub(crate) struct InUse {
 impl InUse {
     /// By the settings, this process' environment and the desktop. It may take a moment: a desktop is asked by a program of its own.
     pub(crate) async fn of(settings: &Values) -> InUse {
-        InUse::by(settings, |name| std::env::var(name).ok()).with_desktop().await
+        InUse::without_desktop(settings).with_desktop().await
     }
 
-    /// Without the desktop.
+    /// By the settings and this process' environment.
+    pub(crate) fn without_desktop(settings: &Values) -> InUse {
+        InUse::by(settings, |name| std::env::var(name).ok())
+    }
+
+    /// By the settings and an environment.
     pub(crate) fn by(settings: &Values, environment: impl Fn(&str) -> Option<String>) -> InUse {
         let text = |text: &String| Some(text.clone()).filter(|text| !text.trim().is_empty());
         let set = match settings.proxy {
