@@ -37,6 +37,8 @@ struct State {
     mute: bool,
     /// A system that was ended is there all the same.
     undying: bool,
+    /// What one that ended by itself and is listed still says of its end.
+    stopped: Option<String>,
 }
 
 #[derive(Debug)]
@@ -137,6 +139,11 @@ impl Fake {
         let mut state = self.lock();
         let made = state.systems.remove(&id).unwrap();
         tell(&made, exit_type);
+    }
+
+    /// The system ends by itself and nobody hears of it; it is listed still.
+    pub(super) fn stop(&self, exit_type: &str) {
+        self.lock().stopped = Some(exit_type.to_owned());
     }
 
     fn ended(&self, id: Guid, exit_type: &str) {
@@ -243,6 +250,10 @@ impl System for FakeSystem {
             (Call::Start, "Created") | (Call::Resume, "Paused") => made.state = "Running",
             (Call::Pause, "Running") => made.state = "Paused",
             (Call::Start | Call::Resume | Call::Pause, _) => return wrong,
+            (Call::Properties, _) if state.stopped.is_some() => {
+                let exit_type = state.stopped.as_deref().unwrap_or_default();
+                return Ok(format!(r#"{{"Stopped":true,"ExitType":"{exit_type}"}}"#));
+            }
             (Call::Properties, at) => {
                 return Ok(format!(
                     r#"{{"Id":"X","RuntimeId":"{}","State":"{at}"}}"#,

@@ -31,6 +31,8 @@ const SERVICE_PAUSE: Duration = Duration::from_millis(500);
 /// How long the service may take to say what it knows of a machine.
 const ANSWER: Duration = Duration::from_secs(60);
 
+const GONE: &str = "it was gone when Windows' compute service came back";
+
 type Shared = Arc<Mutex<Arc<dyn System>>>;
 
 /// What a machine is made of besides its system.
@@ -161,10 +163,11 @@ impl Watched {
                         *self.system.lock().unwrap_or_else(PoisonError::into_inner) = Arc::from(found.system);
                         events = found.events;
                     }
-                    Ok(Sought::Over { told: Some(said) }) => return self.exit(&said).await,
-                    Ok(Sought::Over { told: None }) => {
-                        return self.died("it was gone when Windows' compute service came back");
-                    }
+                    Ok(Sought::Over(over)) => match over.told().await {
+                        Some(said) => return self.exit(&said).await,
+                        None => return self.died(GONE),
+                    },
+                    Ok(Sought::Gone) => return self.died(GONE),
                     Err(error) => return self.died(&error.to_string()),
                 },
             }
@@ -214,10 +217,10 @@ fn compact(disks: &dyn VirtualDisks, data: &Path, _at_work: &AtWork) {
 #[derive(Debug)]
 pub(super) enum Sought {
     Runs(Found),
-    /// There is none, or it is at its end; what the service told of that, when it ended as it was looked for.
-    Over {
-        told: Option<String>,
-    },
+    /// There is none.
+    Gone,
+    /// It is at its end, or came to it while it was looked for.
+    Over(Over),
 }
 
 /// A system that is there.
@@ -226,6 +229,29 @@ pub(super) struct Found {
     pub(super) system: Box<dyn System>,
     pub(super) events: mpsc::UnboundedReceiver<Event>,
     pub(super) properties: Properties,
+}
+
+/// A system that was there, and at its end.
+#[derive(Debug)]
+pub(super) struct Over {
+    /// What is known of its end.
+    said: Option<String>,
+    events: mpsc::UnboundedReceiver<Event>,
+    /// A handle that is closed tells nothing.
+    _system: Box<dyn System>,
+}
+
+impl Over {
+    /// How it ended. One that came to its end while it was looked for is told of that in a moment; an end from before is not told again.
+    async fn told(mut self) -> Option<String> {
+        if self.said.is_some() {
+            return self.said;
+        }
+        match timeout(END_IS_TOLD, self.events.recv()).await {
+            Ok(Some(Event::Exited(said))) => Some(said),
+            Ok(Some(Event::Disconnected) | None) | Err(_) => None,
+        }
+    }
 }
 
 /// The system `id` with its properties, while it is there and not at its end. A service that is silent is given up.
@@ -238,24 +264,23 @@ pub(super) async fn find(systems: &Arc<dyn ComputeSystems>, id: Guid) -> Result<
         Ok((system, events, properties))
     });
     let opened = timeout(ANSWER, asked).await.unwrap_or_else(|_| Err(Failure::timed_out(Call::Properties.verb())));
-    let (system, mut events, properties) = match opened {
+    let (system, events, properties) = match opened {
         Ok(opened) => opened,
-        Err(failure) if failure.is_gone() => return Ok(Sought::Over { told: None }),
+        Err(failure) if failure.is_gone() => return Ok(Sought::Gone),
         Err(failure) => return Err(failure.into()),
     };
-    match properties.map(|properties| Properties::of_json(&properties)) {
-        Ok(properties) if !properties.is_over() => Ok(Sought::Runs(Found { system, events, properties })),
-        Err(failure) if !failure.is_gone() => Err(failure.into()),
-        // It was there a moment ago. An end from before that is not told again.
-        Ok(_) | Err(_) => {
-            let told = match timeout(END_IS_TOLD, events.recv()).await {
-                Ok(Some(Event::Exited(said))) => Some(said),
-                Ok(Some(Event::Disconnected) | None) | Err(_) => None,
-            };
-            drop(system);
-            Ok(Sought::Over { told })
+    let said = match properties {
+        Ok(text) => {
+            let properties = Properties::of_json(&text);
+            if !properties.is_over() {
+                return Ok(Sought::Runs(Found { system, events, properties }));
+            }
+            properties.exit_type.is_some().then_some(text)
         }
-    }
+        Err(failure) if failure.is_gone() => None,
+        Err(failure) => return Err(failure.into()),
+    };
+    Ok(Sought::Over(Over { said, events, _system: system }))
 }
 
 /// A guest that panics resets, which to the service is an end like others.

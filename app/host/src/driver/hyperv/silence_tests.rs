@@ -1,6 +1,7 @@
 //! The driver over a compute service that goes away, is late, or is silent, and ends that others wait for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::timeout;
 
@@ -39,6 +40,19 @@ async fn how_a_machine_ended_is_heard_of_while_it_is_looked_for() {
     fake.called_times("Properties", 1).await;
     fake.end(fake.ids()[0], "GracefulExit");
     drop(gate);
+    assert_eq!(instance.wait().await, InstanceExit::PoweredOff);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_ended_and_is_listed_says_how() {
+    let (dir, fake) = (tempfile::tempdir().unwrap(), Fake::default());
+    let instance = driver(&fake).start(&spec(dir.path())).await.unwrap();
+    let record = instance.record().clone();
+    fake.stop("GracefulExit");
+    fake.restart_service();
+    let asked = tokio::time::Instant::now();
+    assert!(driver(&fake).adopt(&record).await.unwrap().is_none());
+    assert_eq!(asked.elapsed(), Duration::ZERO, "nobody waits for what is not told again");
     assert_eq!(instance.wait().await, InstanceExit::PoweredOff);
 }
 

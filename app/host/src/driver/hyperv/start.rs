@@ -104,7 +104,7 @@ pub async fn end_leftover(systems: &Arc<dyn ComputeSystems>, id: Guid) -> Result
     match timeout(END_IS_TOLD, events.recv()).await {
         Ok(Some(Event::Exited(_))) => Ok(()),
         Ok(Some(Event::Disconnected) | None) | Err(_) => match find(systems, id).await? {
-            Sought::Over { .. } => Ok(()),
+            Sought::Gone | Sought::Over(_) => Ok(()),
             Sought::Runs(_) => Err(Failure::timed_out(Call::Terminate.verb()).into()),
         },
     }
