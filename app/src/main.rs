@@ -39,6 +39,7 @@ use crate::quit::Asking;
 use crate::requests::Streams;
 
 fn main() {
+    host::sys::keep_what_was_given();
     let not_started = words::of_this_system().not_started;
     let paths = Paths::discover().unwrap_or_else(|error| dialog::fatal(not_started, &error.chain()));
     log::begin(&paths);

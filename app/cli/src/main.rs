@@ -48,6 +48,7 @@ fn end_with_the_pipe() {
 }
 
 fn main() -> ExitCode {
+    host::sys::keep_what_was_given();
     end_with_the_pipe();
     language::choose();
     let matches = language::localized(Berth::command()).try_get_matches();

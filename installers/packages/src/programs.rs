@@ -9,8 +9,8 @@ use crate::error::IoContext;
 use crate::plan::present;
 use crate::{Error, Result};
 
-/// What programs that were compiled with the feature `stand-in` of `host` have in them, and no others: the name of the variable by which they take somebody
-/// else for their machine (`app/host/src/driver/stand_in.rs`).
+/// What programs that were compiled with the feature `stand-in` of `host` have in them, and no others: the name of the variable by which
+/// they take somebody else for their machine (`app/host/src/driver/stand_in.rs`).
 pub const STAND_IN: &str = "BERTH_STAND_IN";
 
 /// The program at `path`, which is to be given to users.

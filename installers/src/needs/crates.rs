@@ -27,8 +27,8 @@ const fn suite(name: &'static str, version: &'static str) -> Kept {
 const FILE_SUITES: [(&str, Kept); 2] =
     [("BERTH_TEST_PJDFSTEST", suite("pjdfstest", "0.2.2")), ("BERTH_TEST_FSX", suite("fsx", "0.3.2"))];
 
-/// Signs apps for macOS on any system. Without what has Apple notarize them. Not optimised: it takes almost four minutes of a processor to compile as it is,
-/// and twelve seconds to sign an app of 110 MB.
+/// Signs apps for macOS on any system. Without what has Apple notarize them. Not optimised: it takes almost four minutes of a processor to
+/// compile as it is, and twelve seconds to sign an app of 110 MB.
 const RCODESIGN: Kept = Kept {
     place: "tools",
     name: "apple-codesign",

@@ -25,7 +25,7 @@ fn escaped(bytes: &[u8]) -> String {
 
 /// One interpreter as the file of its name tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     enabled: bool,
     /// Whether the kernel holds it open: else it has to be in the container's own files.
     fixed: bool,
@@ -37,7 +37,7 @@ pub struct Entry {
 
 impl Entry {
     /// Reads such a file; `None` when it is none, or an interpreter is found by the name of a file.
-    pub fn parse(text: &str) -> Option<Entry> {
+    pub(crate) fn parse(text: &str) -> Option<Entry> {
         let mut lines = text.lines();
         let enabled = match lines.next()? {
             "enabled" => true,
@@ -60,7 +60,7 @@ impl Entry {
     }
 
     /// Whether programs of `processor` are started by it, in a container as well as outside.
-    pub fn takes(&self, processor: &Processor) -> bool {
+    pub(crate) fn takes(&self, processor: &Processor) -> bool {
         let header = processor.header();
         let Some(part) = header.get(self.offset..).and_then(|rest| rest.get(..self.magic.len())) else { return false };
         let same = part.iter().zip(&self.magic).zip(&self.mask).all(|((is, magic), mask)| (is ^ magic) & mask == 0);

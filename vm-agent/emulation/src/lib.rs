@@ -15,13 +15,13 @@ mod format;
 mod here;
 mod processor;
 
-pub use format::{Entry, registration};
+pub use format::registration;
 pub use here::BINFMT_MISC;
 pub use processor::{PROCESSORS, Processor};
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use tokio::sync::OnceCell;
 
@@ -31,6 +31,8 @@ pub struct Emulation(Arc<State>);
 
 struct State {
     prepare: Box<dyn Fn() + Send + Sync>,
+    /// Whoever waits may give up, and what it began goes on: the next one waits for that.
+    begun: Once,
     prepared: OnceCell<()>,
 }
 
@@ -43,12 +45,12 @@ impl fmt::Debug for Emulation {
 impl Emulation {
     /// By whatever emulators the computer has registered, and may register while the engine runs.
     pub fn of_this_computer() -> Self {
-        Self::prepared_by(|| {})
+        Self(Arc::new(State { prepare: Box::new(|| {}), begun: Once::new(), prepared: OnceCell::new_with(Some(())) }))
     }
 
     /// By emulators that `prepare` registers: once, when they are wanted first.
     pub fn prepared_by(prepare: impl Fn() + Send + Sync + 'static) -> Self {
-        Self(Arc::new(State { prepare: Box::new(prepare), prepared: OnceCell::new() }))
+        Self(Arc::new(State { prepare: Box::new(prepare), begun: Once::new(), prepared: OnceCell::new() }))
     }
 
     /// Whether [`Emulation::ready`] has nothing to wait for.
@@ -60,7 +62,8 @@ impl Emulation {
     pub async fn ready(&self) {
         let state = Arc::clone(&self.0);
         let prepare = || async move {
-            if let Err(error) = tokio::task::spawn_blocking(move || (state.prepare)()).await {
+            let once = move || state.begun.call_once_force(|_| (state.prepare)());
+            if let Err(error) = tokio::task::spawn_blocking(once).await {
                 tracing::error!(%error, "the emulators of other processors were not registered");
             }
         };
@@ -78,8 +81,8 @@ impl Emulation {
 #[cfg(test)]
 mod tests {
     use super::Emulation;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::{Arc, Mutex};
 
     #[tokio::test]
     async fn whoever_comes_first_has_it_prepared_once() {
@@ -93,6 +96,33 @@ mod tests {
         assert_eq!(count.load(Ordering::SeqCst), 1);
         emulation.processors().await;
         assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn whoever_gives_up_leaves_it_to_the_next_and_begins_nothing_twice() {
+        let (begun, begins) = std::sync::mpsc::channel();
+        let (gate, held) = std::sync::mpsc::channel::<()>();
+        let held = Mutex::new(held);
+        let emulation = Emulation::prepared_by(move || {
+            begun.send(()).expect("somebody counts");
+            let _ = held.lock().expect("nobody else").recv();
+        });
+        let first = tokio::spawn({
+            let emulation = emulation.clone();
+            async move { emulation.ready().await }
+        });
+        let begins = tokio::task::spawn_blocking(move || begins.recv().map(|()| begins)).await.expect("no panic");
+        first.abort();
+        let _ = first.await;
+        let mut second = Box::pin(emulation.ready());
+        tokio::select! {
+            biased;
+            () = &mut second => panic!("what was begun goes on"),
+            () = std::future::ready(()) => {}
+        }
+        drop(gate);
+        second.await;
+        assert!(begins.expect("it was begun").try_recv().is_err(), "once");
     }
 
     #[tokio::test]

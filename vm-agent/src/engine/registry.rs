@@ -66,14 +66,19 @@ pub(super) async fn follow(
     loop {
         match relay.registries_other_than(&known).await {
             Ok(registries) => {
+                // By which proxies is for the host to know; here they are only shown.
+                let elsewhere = (&registries.mirrors, &registries.insecure) != (&known.mirrors, &known.insecure);
                 known = registries;
                 let settings = usable(&first.clone().with_registries(known.clone()));
-                if let Err(error) = images.set_registries(settings.insecure_registries.clone(), mirrors(&settings)) {
-                    tracing::warn!(%error, "registries are reached as before");
-                    continue;
+                if elsewhere {
+                    if let Err(error) = images.set_registries(settings.insecure_registries.clone(), mirrors(&settings))
+                    {
+                        tracing::warn!(%error, "registries are reached as before");
+                        continue;
+                    }
+                    tracing::info!(mirrors = ?mirrors(&settings), "the host changed how registries are reached");
                 }
                 *shown.write().unwrap_or_else(PoisonError::into_inner) = facts(&settings);
-                tracing::info!(mirrors = ?mirrors(&settings), "the host changed how registries are reached");
             }
             // It is being restarted, or has been: the next question waits for it.
             Err(relay::Error::RelayGone) => {}

@@ -256,8 +256,13 @@ pub fn detach(command: &mut std::process::Command) {
     platform::detach(command);
 }
 
-/// Arranges that a daemon of ours does not end with us; our terminal it leaves by itself ([`leave_terminal`]). On Windows this process gives on
-/// nothing that it was given to anybody from then on, but copies of its streams: whoever reads those would wait for the daemon's end.
+/// Has nothing that this process starts hold what this one was given by whoever started it, but copies of the streams that it is to have: to
+/// be called while there is one thread. Only on Windows are files given on that nobody names.
+pub fn keep_what_was_given() {
+    platform::keep_what_was_given();
+}
+
+/// Arranges that a daemon of ours does not end with us; our terminal it leaves by itself ([`leave_terminal`]).
 pub fn release(command: &mut std::process::Command) {
     platform::release(command);
 }

@@ -153,6 +153,8 @@ pub(super) fn detach(command: &mut std::process::Command) {
     command.process_group(0);
 }
 
+pub(super) fn keep_what_was_given() {}
+
 pub(super) fn release(_command: &mut std::process::Command) {
     // The leader of a process group could not begin a session.
 }

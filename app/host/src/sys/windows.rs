@@ -128,7 +128,8 @@ pub(super) fn kernel_release() -> String {
     out.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned()).unwrap_or_default()
 }
 
-/// Of a thread that ends while its process does, wine takes the end for that of the process: the exit code is lost, or the program crashes.
+/// Of a thread that ends while its process does, wine takes the end for that of the process: the exit code is lost, or the program crashes. Windows
+/// does not, and waits this long only where input is being read that nobody wants any more.
 pub(super) const THREADS_END: Duration = Duration::from_millis(100);
 
 /// A detached process has no console to leave.
@@ -143,7 +144,10 @@ pub(super) fn detach(command: &mut std::process::Command) {
 
 pub(super) fn release(command: &mut std::process::Command) {
     detach(command);
-    inherit::keep_handles();
+}
+
+pub(super) fn keep_what_was_given() {
+    inherit::keep_what_was_given();
 }
 
 pub(super) async fn termination() {

@@ -139,6 +139,7 @@ impl Fake {
         let mut state = self.lock();
         let made = state.systems.remove(&id).unwrap();
         tell(&made, exit_type);
+        self.rings.notify_waiters();
     }
 
     /// The system ends by itself and nobody hears of it; it is listed still.

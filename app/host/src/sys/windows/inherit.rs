@@ -6,13 +6,13 @@ use std::ptr::without_provenance_mut;
 use windows_sys::Win32::Foundation::{GetHandleInformation, HANDLE_FLAG_INHERIT, SetHandleInformation};
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, GetProcessHandleCount};
 
-/// No program of ours has as many handles as fit below it, nor one that starts it.
-const HANDLES_END: usize = 1 << 18;
+/// Whoever starts a program of ours has fewer handles than fit below it.
+const HANDLES_END: usize = 1 << 16;
 
-/// Keeps this program's streams and all else that it was given from what it starts, which would hold them as long as it lives, whatever streams of its own it
-/// has: who reads what a command says to its end would wait for the end of the daemon. A shell gives its commands both ends of their
-/// pipes. The standard library gives on copies of those streams that a command is to have; one that another thread starts at this moment may miss its own.
-pub(super) fn keep_handles() {
+/// Keeps what this program was given, its streams and all else, from what it starts: a daemon would hold it as long as it lives, whatever
+/// streams of its own it has, and who reads what a command says to its end would wait for the end of the daemon. A shell gives its
+/// commands both ends of their pipes. The standard library gives on copies of those streams that a command is to have.
+pub(super) fn keep_what_was_given() {
     let mut left = handle_count();
     // The lower two bits of a handle are for its owner ("Kernel objects", Object Handles).
     for handle in (4..HANDLES_END).step_by(4).map(without_provenance_mut) {
@@ -87,7 +87,7 @@ mod tests {
         // SAFETY: a flag of a handle that is open is changed.
         assert_ne!(unsafe { SetHandleInformation(given, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) }, 0);
         assert_eq!(is_given_on(given), Some(true));
-        keep_handles();
+        keep_what_was_given();
         for handle in [given, io::stdin().as_raw_handle(), io::stdout().as_raw_handle(), io::stderr().as_raw_handle()] {
             assert_ne!(is_given_on(handle), Some(true));
         }
