@@ -9,6 +9,7 @@ mod basics;
 mod commit;
 mod exec;
 mod files;
+mod foreign;
 mod lifecycle;
 mod many;
 #[path = "../../../supervisor/tests/containers/report.rs"]
@@ -115,6 +116,7 @@ async fn run_all(stage: &Stage, filter: Option<&str>) {
         lifecycle::restart_policy,
         lifecycle::forced_removal,
         lifecycle::health,
+        foreign::start_once_the_emulators_are_there,
         exec::output_and_exit_codes,
         exec::with_a_terminal,
         archives::attributes_and_times,

@@ -1,5 +1,6 @@
 //! What the cases share: all services over a temporary directory, an image of busybox, and short ways to run things.
 
+use crate::foreign::{self, Registrar};
 use containers::{
     AttachRequest, Containers, LogsRequest, Mode, RemoveOptions, Services, Settings, WaitCondition, Waited,
 };
@@ -27,6 +28,7 @@ pub(crate) struct Stage {
     pub(crate) events: Events,
     pub(crate) networks: Networks,
     pub(crate) outside: Arc<Outside>,
+    pub(crate) registrar: Registrar,
     pub(crate) directory: PathBuf,
 }
 
@@ -81,17 +83,20 @@ impl Stage {
         let networks = Networks::open(store.clone(), events.clone(), outside.clone(), outside.clone(), settings)
             .await
             .expect("networks");
-        if images.resolve(IMAGE).is_err() {
-            let archive = Cursor::new(image());
-            images.load(archive, None, &images::Sink::silent()).await.expect("the image loads");
+        for (name, processor) in [(IMAGE, "amd64"), (foreign::IMAGE, foreign::PROCESSOR)] {
+            if images.resolve(name).is_err() {
+                let archive = Cursor::new(image(name, processor));
+                images.load(archive, None, &images::Sink::silent()).await.expect("the image loads");
+            }
         }
+        let (registrar, emulation) = foreign::registrar();
         let services = Services {
             store,
             events: events.clone(),
             folders: folders::Folders::new(directory.join("folders"), Arc::new(NoHost)),
             layers,
             images,
-            emulation: emulation::Emulation::of_this_computer(),
+            emulation,
             volumes,
             networks: networks.clone(),
             supervisor: supervisor.clone(),
@@ -108,12 +113,14 @@ impl Stage {
         let containers = Containers::open(services, settings).await.expect("containers");
         let follower = containers.clone();
         tokio::spawn(async move { follower.follow(notices).await });
-        Stage { containers, supervisor, events, networks, outside, directory }
+        Stage { containers, supervisor, events, networks, outside, registrar, directory }
     }
 
-    /// Creates a container from the JSON of a request, on top of the busybox image.
+    /// Creates a container from the JSON of a request, on top of the busybox image where it names none.
     pub(crate) async fn create(&self, name: Option<&str>, mut request: Value) -> containers::Result<String> {
-        request["Image"] = json!(IMAGE);
+        if request["Image"].is_null() {
+            request["Image"] = json!(IMAGE);
+        }
         let request = ContainerCreateRequest::decode(request.to_string().as_bytes()).expect("a valid request");
         Ok(self.containers.create(name, request, None).await?.id)
     }
@@ -194,7 +201,7 @@ pub(crate) fn attach_all() -> AttachRequest {
 }
 
 /// A docker-archive with one layer: busybox, its applets, some users, a directory for volumes.
-fn image() -> Vec<u8> {
+fn image(name: &str, processor: &str) -> Vec<u8> {
     let busybox = std::fs::read("/bin/busybox").expect("these tests need /bin/busybox (apt install busybox-static)");
     let applets = std::process::Command::new("/bin/busybox").arg("--list").output().expect("busybox runs").stdout;
     let mut layer = tar::Builder::new(Vec::new());
@@ -229,18 +236,17 @@ fn image() -> Vec<u8> {
     let layer = layer.into_inner().expect("tar");
     let digest = layers::Digest::of(&layer);
     let config = json!({
-        "architecture": "amd64", "os": "linux", "created": "2026-01-01T00:00:00Z",
+        "architecture": processor, "os": "linux", "created": "2026-01-01T00:00:00Z",
         "config": {"Cmd": ["sh"], "Env": ["PATH=/bin", "FROM_IMAGE=1"], "WorkingDir": "/root"},
         "rootfs": {"type": "layers", "diff_ids": [digest.to_string()]},
         "history": [{"created": "2026-01-01T00:00:00Z", "created_by": "test"}],
     })
     .to_string();
-    let name = layers::Digest::of(config.as_bytes()).hex();
-    let manifest =
-        json!([{"Config": format!("{name}.json"), "RepoTags": [IMAGE], "Layers": ["layer.tar"]}]).to_string();
+    let config_file = format!("{}.json", layers::Digest::of(config.as_bytes()).hex());
+    let manifest = json!([{"Config": config_file, "RepoTags": [name], "Layers": ["layer.tar"]}]).to_string();
     let mut archive = tar::Builder::new(Vec::new());
     for (path, bytes) in [
-        (format!("{name}.json"), config.as_bytes()),
+        (config_file, config.as_bytes()),
         ("layer.tar".to_owned(), &layer[..]),
         ("manifest.json".to_owned(), manifest.as_bytes()),
     ] {

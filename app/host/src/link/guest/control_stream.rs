@@ -6,7 +6,9 @@ use std::time::Duration;
 use control::hello::REGISTRIES;
 use control::message::{EngineState, Opened};
 use control::mux::{Incoming, Session};
-use control::{Forward, GuestMessage, Hello, HelloReply, HostMessage, Port, Registries, Versions, Welcome, wire};
+use control::{
+    Forward, GuestMessage, Hello, HelloReply, HostMessage, Port, ProxySettings, Registries, Versions, Welcome, wire,
+};
 use tokio::io::ReadHalf;
 use tokio::sync::watch::error::RecvError;
 use tokio::sync::{mpsc, watch};
@@ -18,6 +20,7 @@ use super::super::{Link, LinkError, LinkStream};
 use super::requests::Requests;
 use super::{Dialling, Guest, GuestState, Ports, Shared, dial, now_ns};
 use crate::folders::Folders;
+use crate::proxies::InUse;
 
 /// How long the guest may take to answer a hello.
 const HELLO: Duration = Duration::from_secs(10);
@@ -126,6 +129,11 @@ pub(super) async fn keep(
     }
 }
 
+/// What the guest may know of proxies: it dials by none of them, and needs no password.
+fn shown(in_use: &InUse) -> ProxySettings {
+    in_use.settings().masked()
+}
+
 /// Resolves when one of them is another than was seen last.
 async fn changed<A, B>(one: &mut watch::Receiver<A>, other: &mut watch::Receiver<B>) -> Result<(), RecvError> {
     tokio::select! {
@@ -161,7 +169,7 @@ async fn serve(
             let message = tokio::select! {
                 Some(message) = messages.recv() => message,
                 Ok(()) = changed(&mut registries, &mut in_use), if protocol >= REGISTRIES => {
-                    let proxies = in_use.borrow_and_update().as_ref().map(|in_use| in_use.settings().masked());
+                    let proxies = in_use.borrow_and_update().as_ref().map(shown);
                     match registries.borrow_and_update().clone() {
                         Some(registries) => HostMessage::Registries { registries: Registries { proxies, ..registries } },
                         None => continue,
@@ -256,5 +264,20 @@ async fn read(
                 strong.requests.answer(id, message);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+    use crate::sys::HostFacts;
+
+    #[test]
+    fn the_guest_is_told_no_password() {
+        let mut settings = Settings::of_host(HostFacts { cpus: 2, memory_mib: 4096 });
+        settings.set("https_proxy", "http://somebody:hunter2@proxy.example:3128").unwrap();
+        let told = shown(&InUse::by(&settings, |_| None));
+        assert_eq!(told.https.as_deref(), Some("http://xxxxx:xxxxx@proxy.example:3128"));
     }
 }
