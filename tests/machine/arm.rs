@@ -6,6 +6,7 @@ use anyhow::ensure;
 use serde_json::Value;
 use tests::docker::Docker;
 use tests::engine::Machine;
+use tests::foreign::{self, AMD64};
 use tests::wait::until;
 
 type Result = anyhow::Result<()>;
@@ -22,6 +23,7 @@ pub(crate) fn guest_runs(machine: &Machine) -> Result {
     names_its_architecture(&docker)?;
     runs_containers(&docker)?;
     builds(&docker)?;
+    runs_the_other_processors(&docker)?;
     filters_calls(&docker)?;
     shares_folders(machine, &docker)?;
     serves_and_keeps(machine, &docker)
@@ -61,8 +63,19 @@ fn runs_containers(docker: &Docker) -> Result {
     ensure!(machine == "aarch64\nb c", "{machine}");
     let code = docker.run(&["run", "--rm", "--memory", "64m", "--cpus", "0.5", "busybox", "sh", "-c", "exit 7"])?.code;
     ensure!(code == 7, "{code}");
-    let foreign = docker.run(&["run", "--rm", "--platform", "linux/amd64", "busybox", "true"])?;
-    ensure!(foreign.code == 125, "{foreign:?}");
+    Ok(())
+}
+
+/// By the emulator in the guest.
+fn runs_the_other_processors(docker: &Docker) -> Result {
+    foreign::image(docker, "other:1", AMD64)?;
+    let said = docker.ok(&["run", "--rm", "--platform", AMD64.platform, "other:1", "uname", "-m"])?;
+    ensure!(said == AMD64.machine, "{said}");
+    let dockerfile = "FROM other:1\nRUN uname -m >/made\n";
+    let build = ["build", "-q", "--platform", AMD64.platform, "-t", "other:2", "-"];
+    docker.fed(dockerfile.as_bytes(), &build)?;
+    let made = docker.ok(&["run", "--rm", "--platform", AMD64.platform, "other:2", "cat", "/made"])?;
+    ensure!(made == AMD64.machine, "{made}");
     Ok(())
 }
 

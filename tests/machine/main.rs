@@ -41,6 +41,11 @@ macro_rules! cases {
 
 fn main() -> std::process::ExitCode {
     let arguments = Arguments::from_args();
+    let all = std::env::var_os("BERTH_TEST_ALL").is_some();
+    if all && !arguments.list {
+        // Behind the next step there is no network. Who needs it says why it is not there.
+        let _ = tests::foreign::busybox(tests::foreign::AMD64);
+    }
     if !arguments.list
         && let Err(error) = tests::sandbox::enter()
     {
@@ -74,7 +79,6 @@ fn main() -> std::process::ExitCode {
         guest::is_what_the_settings_say, care::disk_grows_shrinks_and_is_told, several::are_made_used_and_removed,
         life::another_command_decides_otherwise, asleep::stands_still_until_somebody_comes,
     ];
-    let all = std::env::var_os("BERTH_TEST_ALL").is_some();
     let mut trials = Vec::new();
     let long = long.into_iter().chain(long_once).filter(|_| all);
     for entry in booting.into_iter().chain(long).chain(cold) {

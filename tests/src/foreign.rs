@@ -18,9 +18,12 @@ pub struct Processor {
     pub machine: &'static str,
 }
 
+/// That of most computers.
+pub const AMD64: Processor = Processor { platform: "linux/amd64", debian: "amd64", machine: "x86_64" };
+
 /// The other one of today's computers', which the machine runs programs of.
 pub const OTHER: Processor = if cfg!(target_arch = "aarch64") {
-    Processor { platform: "linux/amd64", debian: "amd64", machine: "x86_64" }
+    AMD64
 } else {
     Processor { platform: "linux/arm64", debian: "arm64", machine: "aarch64" }
 };
