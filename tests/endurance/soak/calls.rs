@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use tests::http::{Answer, request};
 use tests::random::Random;
 
-/// So many kinds of calls are served in every round, of 28.
-pub(super) const KINDS: usize = 24;
+/// So many kinds of calls are served in every round, of 28. Which ones are is chance: clients take from each other what a call needs, as the
+/// network of a `disconnect`, and on a busy computer 23 were seen.
+pub(super) const KINDS: usize = 20;
 /// Longer than any answer takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
