@@ -36,7 +36,7 @@ impl Budget {
             // With an emulator of the other processor (docs/decisions/0073-foreign-architectures-by-qemu-user.md).
             Architecture::X86_64 => Budget { total: 49_000_000, agent: 26_000_000 },
             // Its kernel is not compressed (docs/decisions/0063-images-for-arm64.md).
-            Architecture::Aarch64 => Budget { total: 71_000_000, agent: 26_000_000 },
+            Architecture::Aarch64 => Budget { total: 69_000_000, agent: 26_000_000 },
         }
     }
 }
