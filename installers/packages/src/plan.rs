@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use flate2::{Compression, GzBuilder};
 use installers::menu;
 
+use crate::components::Components;
 use crate::error::IoContext;
 use crate::made::Made;
-use crate::{Error, Result, programs};
+use crate::{Error, Result, notices, programs, sbom};
 
 /// The programs, each with what it is for.
 pub const PROGRAMS: [&str; 3] = ["berth", "berth-desktop", "docker-credential-berth"];
@@ -45,6 +46,24 @@ pub struct Inputs {
     pub sbom: String,
     /// 0 to 9: how hard gzip tries.
     pub effort: u32,
+}
+
+impl Inputs {
+    /// Of what users are given: of this version, as small as it gets, with notices and a bill of materials of `components`.
+    ///
+    /// # Errors
+    /// When a component's licence has no text.
+    pub fn for_users(
+        date: u32,
+        made: Made,
+        components: &Components,
+        programs: PathBuf,
+        image: PathBuf,
+    ) -> Result<Inputs> {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let (notices, sbom) = (notices::text(&version, components)?, sbom::text(&version, date, components));
+        Ok(Inputs { version, date, programs, image, made, notices, sbom, effort: 9 })
+    }
 }
 
 /// In which form it is given to users.

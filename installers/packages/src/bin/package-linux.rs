@@ -12,7 +12,7 @@ use packages::components::{Components, System};
 use packages::made::Made;
 use packages::manifests::Templates;
 use packages::plan::Inputs;
-use packages::{linux, manifests, notices, sbom};
+use packages::{linux, manifests};
 
 const ABOUT: &str = "Builds the programs and the guest image, and writes .deb, .rpm, tarball, notices, bill of materials and checksums.";
 
@@ -48,17 +48,7 @@ fn package(choices: &Choices) -> std::io::Result<()> {
 }
 
 fn write(workspace: &Path, date: u32, programs: PathBuf, image: PathBuf, out: &Path) -> packages::Result<Vec<String>> {
-    let version = env!("CARGO_PKG_VERSION").to_owned();
     let components = Components::collect(workspace, std::slice::from_ref(&image), System::Linux)?;
-    let inputs = Inputs {
-        date,
-        made: Made::by(&programs)?,
-        notices: notices::text(&version, &components)?,
-        sbom: sbom::text(&version, date, &components),
-        programs,
-        image,
-        effort: 9,
-        version,
-    };
+    let inputs = Inputs::for_users(date, Made::by(&programs)?, &components, programs, image)?;
     linux::write(&inputs, out)
 }

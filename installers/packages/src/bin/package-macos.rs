@@ -15,10 +15,10 @@ use packages::components::{Components, System};
 use packages::macos::images::images;
 use packages::macos::{self, Plan, Sealer, cask, universal};
 use packages::made::Made;
+use packages::manifests;
 use packages::manifests::Templates;
 use packages::plan::Inputs;
 use packages::sign::{self, Signer};
-use packages::{manifests, notices, sbom};
 
 const ABOUT: &str = "Writes .pkg, .dmg, notices, bill of materials and checksums.
 
@@ -99,19 +99,9 @@ fn planned(
     image: PathBuf,
     macs: &BTreeSet<&'static str>,
 ) -> packages::Result<(Inputs, Plan)> {
-    let version = env!("CARGO_PKG_VERSION").to_owned();
     let taken: Vec<PathBuf> = images(&image, macs)?.into_values().collect();
     let components = Components::collect(workspace, &taken, System::MacOs)?;
-    let inputs = Inputs {
-        date,
-        made: Made::by(berth)?,
-        notices: notices::text(&version, &components)?,
-        sbom: sbom::text(&version, date, &components),
-        programs,
-        image,
-        effort: 9,
-        version,
-    };
+    let inputs = Inputs::for_users(date, Made::by(berth)?, &components, programs, image)?;
     let plan = Plan::of(&inputs)?;
     Ok((inputs, plan))
 }

@@ -13,7 +13,7 @@ use packages::made::Made;
 use packages::manifests::Templates;
 use packages::plan::Inputs;
 use packages::sign::{self, Signer};
-use packages::{manifests, notices, sbom, windows};
+use packages::{manifests, windows};
 
 const ABOUT: &str = "Builds the programs for Windows and the guest image, and writes setup.exe, .msi, notices, bill of materials and checksums.";
 
@@ -47,17 +47,7 @@ fn package(choices: &Choices) -> std::io::Result<()> {
 }
 
 fn write(workspace: &Path, date: u32, programs: PathBuf, image: PathBuf, out: &Path) -> packages::Result<Vec<String>> {
-    let version = env!("CARGO_PKG_VERSION").to_owned();
     let components = Components::collect(workspace, std::slice::from_ref(&image), System::Windows)?;
-    let inputs = Inputs {
-        date,
-        made: Made::default(),
-        notices: notices::text(&version, &components)?,
-        sbom: sbom::text(&version, date, &components),
-        programs,
-        image,
-        effort: 9,
-        version,
-    };
+    let inputs = Inputs::for_users(date, Made::default(), &components, programs, image)?;
     windows::write(&inputs, &Signer::of_environment(sign::WINDOWS), out)
 }
